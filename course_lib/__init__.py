@@ -1,0 +1,1 @@
+"""Group-equivariant layers, and the course that builds them."""

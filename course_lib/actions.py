@@ -1,0 +1,97 @@
+"""How symmetries act on images, feature maps and filters: [L_g f](x) = f(g⁻¹x), exact on the lattice. Notebook 02.
+
+Array axes are (…, Y, X) with row 0 on top, x to the right and y up, so +90° is counter-clockwise as seen. Point symmetries
+fix the centre of the map, which for an even size lies between pixels. A filter is a small image, or a small feature map:
+the functions below act on filters too.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_lib.groups import Element, Group
+
+
+def act_on_image(g: Element, f: Tensor) -> Tensor:
+    """[L_g f](x) = f(g⁻¹x) on the last two axes: turn by r·90° counter-clockwise, then mirror left-right if m.
+
+    Args:
+        g: an element (m, r) of D4.
+        f: ``(..., Y, X)`` of any dtype. A quarter turn of a non-square map gives ``(..., X, Y)``.
+
+    Exact: values are moved, never computed. Source: Cohen & Welling (2016), eq. 2; notebook 02.
+    Raises TypeError or ValueError if f is no tensor or has fewer than two axes.
+    """
+    _require_axes(f, 2, "(..., Y, X)")
+    turned = torch.rot90(f, g.r, dims=(-2, -1))
+    return turned.flip(-1) if g.m else turned
+
+
+def act_on_feature_map(g: Element, f: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
+    """[L_g f](x, h) = f(g⁻¹x, g⁻¹h): turn every sheet, *and* permute the sheets.
+
+    Args:
+        g: an element of ``group``.
+        f: ``(..., |H|, Y, X)``; with a ``subgroup`` S the group axis runs over the |H|/|S| left cosets of S.
+
+    Exact. Source: Cohen & Welling (2016), section 4.4; notebook 02. Raises ValueError if the group axis has another
+    length or g is no element of the group.
+    """
+    _require_axes(f, 3, "(..., |H|, Y, X)")
+    permutation = group.permutation(g, subgroup)
+    if f.shape[-3] != len(permutation):
+        over = f"{group}" if subgroup is None else f"{group}/{subgroup}"
+        raise ValueError(
+            f"the group axis (third from the end) of {tuple(f.shape)} has length {f.shape[-3]}, "
+            f"but {over} has {len(permutation)} elements"
+        )
+    return act_on_image(g, f[..., permutation, :, :])
+
+
+def translate(t: tuple[int, int], f: Tensor) -> Tensor:
+    """[L_t f](x) = f(x − t) on the last two axes: shift by t = (u, v), u to the right and v up; what enters is zero.
+
+    Args:
+        t: whole pixels, of any sign and size.
+        f: ``(..., Y, X)``.
+
+    Exact but for what leaves the frame. Notebook 02.
+    """
+    _require_axes(f, 2, "(..., Y, X)")
+    u, v = t
+    height, width = f.shape[-2:]
+    if abs(u) >= width or abs(v) >= height:
+        return torch.zeros_like(f)
+    padded = F.pad(f, (max(u, 0), max(-u, 0), max(-v, 0), max(v, 0)))
+    top, left = max(v, 0), max(-u, 0)
+    return padded[..., top : top + height, left : left + width]
+
+
+def rotate_by_angle(degrees: float, f: Tensor) -> Tensor:
+    """Turn ``(B, C, Y, X)`` counter-clockwise by any angle about its centre; what enters from outside is zero.
+
+    Multiples of 90° are exact. At any other angle pixels fall between pixels and are interpolated bilinearly: this is no
+    group action on the lattice, only an approximation of one. Notebooks 02 and 05.
+    """
+    quarter_turns, rest = divmod(degrees, 90)
+    if rest == 0:
+        return act_on_image(Element(0, int(quarter_turns) % 4), f)
+    if f.ndim != 4 or not f.is_floating_point():
+        raise ValueError(f"interpolation needs a float map (B, C, Y, X), got {f.dtype} of shape {tuple(f.shape)}")
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    height, width = f.shape[-2:]
+    # affine_grid maps output to input positions (the inverse turn) in units of half the map, with y pointing down.
+    theta = [[cos, -sin * height / width, 0.0], [sin * width / height, cos, 0.0]]
+    grid = F.affine_grid(f.new_tensor([theta] * len(f)), list(f.shape), align_corners=False)
+    return F.grid_sample(f, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _require_axes(f: Tensor, at_least: int, shape: str) -> None:
+    if not isinstance(f, Tensor):
+        raise TypeError(f"expected a torch.Tensor of shape {shape}, got {type(f).__name__}")
+    if f.ndim < at_least:
+        raise ValueError(f"expected a map of shape {shape}, got shape {tuple(f.shape)}")

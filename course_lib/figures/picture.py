@@ -1,0 +1,171 @@
+"""The picture that every figure function returns, and the plainest figure of all: 2-D maps side by side.
+
+Figures are drawn with matplotlib's object-oriented API, so that no state leaks between cells, and with colours that a
+colour-blind reader can tell apart: viridis for values, RdBu for values with a sign, the Okabe-Ito set for lines.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from PIL import Image
+
+# Okabe and Ito's eight colours, by name, in an order that keeps neighbours apart.
+OKABE_ITO = {
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "orange": "#E69F00",
+    "yellow": "#F0E442",
+    "black": "#000000",
+}
+DPI = 100
+MAX_CELLS_WITH_NUMBERS = 8
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A still picture and the words that stand in its place: a screen reader and a plain terminal get ``alt``."""
+
+    png: bytes = field(repr=False)
+    alt: str
+
+    @classmethod
+    def from_figure(cls, figure: Figure, alt: str) -> Picture:
+        """Render a matplotlib figure. The same figure gives the same bytes: no date, no version, no pyplot state."""
+        FigureCanvasAgg(figure)
+        raw, small = io.BytesIO(), io.BytesIO()
+        figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
+        # A palette of 256 colours is a third of the bytes, and no eye sees the difference.
+        image = Image.open(raw).convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        image.save(small, format="png", optimize=True)
+        return cls(small.getvalue(), alt)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        width, height = Image.open(io.BytesIO(self.png)).size
+        return width, height
+
+    def save(self, path: str | Path) -> None:
+        """Write the PNG file: to a temporary name first, so that no half-written picture is ever seen."""
+        path = Path(path)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".png")
+        with os.fdopen(handle, "wb") as file:
+            file.write(self.png)
+        os.replace(temporary, path)
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        width, _height = self.size
+        data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt, "width": width}}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, at 100 pixels to the inch, that lays itself out."""
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+
+
+def as_map(value: Any, what: str = "a map") -> np.ndarray[Any, Any]:
+    """A 2-D float array from a tensor, array or nested list. Raises ValueError for any other number of axes."""
+    array = as_array(value)
+    if array.ndim != 2:
+        raise ValueError(f"{what} must have two axes (Y, X), got shape {array.shape}; pick a sheet, e.g. f[0, 0]")
+    return array
+
+
+def as_array(value: Any) -> np.ndarray[Any, Any]:
+    """A float array from a tensor (with or without a gradient, on any device), an array or a nested list."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    return np.asarray(value, dtype=np.float64)
+
+
+def shared_scale(arrays: list[np.ndarray[Any, Any]], symmetric: bool = False) -> Normalize:
+    """One colour scale for all maps of a figure, so that the same colour means the same value."""
+    low, high = min(a.min() for a in arrays), max(a.max() for a in arrays)
+    if symmetric:
+        high = max(abs(low), abs(high))
+        low = -high
+    return Normalize(low, high if high > low else low + 1.0)
+
+
+def draw_map(
+    axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, symmetric: bool = False, values: bool = False
+) -> None:
+    """Draw one 2-D map as squares, row 0 on top, with its numbers written in if asked for."""
+    axes.imshow(array, cmap="RdBu_r" if symmetric else "viridis", norm=scale, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_color("0.6")
+    if values:
+        _write_numbers(axes, array, scale, symmetric)
+
+
+def _write_numbers(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, symmetric: bool) -> None:
+    for (y, x), value in np.ndenumerate(array):
+        place = float(scale(value))
+        dark = abs(place - 0.5) > 0.3 if symmetric else place < 0.6
+        axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=9, color="white" if dark else "black")
+
+
+def panels(
+    maps: Mapping[str, Any],
+    columns: int | None = None,
+    values: bool | None = None,
+    symmetric: bool = False,
+    alt: str | None = None,
+) -> Picture:
+    """2-D maps side by side on one colour scale.
+
+    Args:
+        maps: title → array, tensor or list of shape ``(Y, X)``; row 0 is drawn on top.
+        columns: panels to a row; by default up to five.
+        values: write the numbers into the cells; by default if no map is larger than 8 × 8.
+        symmetric: colours for values with a sign, white at zero.
+        alt: the words for a screen reader; by default titles, sizes and values or ranges.
+
+    Raises ValueError if there is no map, or one has not two axes.
+    """
+    if not maps:
+        raise ValueError("panels needs at least one map: panels({'title': array})")
+    arrays = {title: as_map(value, f"the map {title!r}") for title, value in maps.items()}
+    small = all(max(a.shape) <= MAX_CELLS_WITH_NUMBERS for a in arrays.values())
+    values = small if values is None else values
+    columns = min(columns or 5, len(arrays))
+    rows = -(-len(arrays) // columns)
+    side = min(2.4, 8.0 / columns)
+    figure = new_figure(side * columns, (side + 0.25) * rows)
+    scale = shared_scale(list(arrays.values()), symmetric)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
+        axes.set_axis_on()
+        draw_map(axes, array, scale, symmetric, values)
+        axes.set_title(title, fontsize=10)
+    return Picture.from_figure(figure, alt or _panels_alt(arrays, small))
+
+
+def _panels_alt(arrays: Mapping[str, np.ndarray[Any, Any]], small: bool) -> str:
+    def words(title: str, a: np.ndarray[Any, Any]) -> str:
+        if small:
+            return f"{title}: " + " / ".join(" ".join(f"{value:.3g}" for value in row) for row in a)
+        return f"{title}: {a.shape[0]} × {a.shape[1]}, values {a.min():.3g} to {a.max():.3g}"
+
+    return f"{len(arrays)} maps side by side. " + "; ".join(words(title, a) for title, a in arrays.items()) + "."

@@ -1,0 +1,21 @@
+"""Equivariant layers. Each takes a Group and works on maps (B, C, |H|, Y, X)."""
+
+from course_lib.layers.base import EquivariantSequential
+from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
+from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout
+from course_lib.layers.pool import CosetMaxPool, GlobalMaxPool, GroupMaxPool, SpatialAvgPool2d, SpatialMaxPool2d
+
+__all__ = [
+    "CosetMaxPool",
+    "EquivariantSequential",
+    "GlobalMaxPool",
+    "GroupBatchNorm2d",
+    "GroupConv2d",
+    "GroupDropout",
+    "GroupMaxPool",
+    "LiftingConv2d",
+    "SpatialAvgPool2d",
+    "SpatialMaxPool2d",
+    "group_filter_bank",
+    "lifting_filter_bank",
+]

@@ -1,0 +1,91 @@
+"""What all layers share: what a map must look like, when sampling on the lattice is exact, and layers in a row."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+from torch import Tensor, nn
+
+from course_lib.groups import Group, matrix
+
+
+def require_map(x: Tensor, axes: tuple[str, ...], layer: nn.Module, **lengths: int) -> None:
+    """Raise TypeError or ValueError unless x is a float map with these axes, e.g. ("B", "C", "|H|", "Y", "X").
+
+    ``lengths`` gives the length that an axis must have: C=… for "C", H=… for "|H|".
+    """
+    name = type(layer).__name__
+    wanted = "(" + ", ".join(axes) + ")"
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} expected a torch.Tensor of shape {wanted}, got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(f"{name} expected a float map, got {x.dtype}; convert it with x.float()")
+    if x.ndim != len(axes):
+        hint = ""
+        if x.ndim == 4 and len(axes) == 5:
+            hint = "; an image (B, C, Y, X) must go through LiftingConv2d first"
+        elif x.ndim == 5 and len(axes) == 4:
+            hint = "; a feature map goes into GroupConv2d, or becomes an image again by GroupMaxPool"
+        raise ValueError(f"{name} expected {len(axes)} axes {wanted}, got {x.ndim} axes {tuple(x.shape)}{hint}")
+    for key, length in lengths.items():
+        axis = axes.index("|H|" if key == "H" else key)
+        if x.shape[axis] != length:
+            what = f"group axis of {layer.group} has length {length}" if key == "H" else f"channel axis must be {length}"
+            raise ValueError(f"{name}: the {what}, got {x.shape[axis]} in a map {wanted} = {tuple(x.shape)}")
+
+
+FEATURE_MAP = ("B", "C", "|H|", "Y", "X")
+IMAGE = ("B", "C", "Y", "X")
+
+
+def reversed_axes(group: Group) -> tuple[bool, bool]:
+    """Whether some element runs through the rows (Y), and through the columns (X), of an array backwards."""
+    array_axes = np.diag([1, -1])  # rows count downwards, y upwards
+    matrices = [array_axes @ matrix(g) @ array_axes for g in group.elements]
+    return any((m[1] < 0).any() for m in matrices), any((m[0] < 0).any() for m in matrices)
+
+
+def require_exact_sampling(
+    layer: nn.Module, group: Group, size: tuple[int, int], window: int, stride: int, padding: int = 0
+) -> None:
+    """Raise ValueError unless windows every ``stride`` pixels cover a map of this size (Y, X) symmetrically.
+
+    The windows start at one border. Seen from the opposite border, as after a half turn or a mirror, they are the same
+    only if (size + 2·padding − window) is divisible by the stride. Measured in notebook 05.
+    """
+    name = type(layer).__name__
+    for axis, length, is_reversed in zip(("height", "width"), size, reversed_axes(group), strict=True):
+        padded = length + 2 * padding
+        if padded < window:
+            raise ValueError(f"{name}: the {axis} {length} (padding {padding}) is smaller than the window of {window}")
+        left_over = (padded - window) % stride
+        if is_reversed and left_over:
+            fits = (length - left_over, length - left_over + stride)
+            raise ValueError(
+                f"{name} with window {window}, stride {stride}, padding {padding} cannot be equivariant to {group} on "
+                f"{axis} {length}: it leaves {left_over} pixel(s) over at one border. Use a {axis} of {fits[0]} or "
+                f"{fits[1]}, another stride or window, or accept the error with allow_approximate=True"
+            )
+
+
+class EquivariantSequential(nn.Sequential):
+    """Layers in a row, checked when they are put together: one group, and channels that fit.
+
+    C4 and D2 both have four elements, so a map from one passes through a layer of the other without a shape error, and
+    equivariance is silently gone. Raises ValueError at construction and names the two layers.
+    """
+
+    def __init__(self, *layers: nn.Module | OrderedDict[str, nn.Module]) -> None:
+        super().__init__(*layers)
+        with_group = [(name, layer) for name, layer in self.named_children() if hasattr(layer, "group")]
+        for (name, layer), (next_name, next_layer) in zip(with_group, with_group[1:], strict=False):
+            here, there = f"{name} ({type(layer).__name__})", f"{next_name} ({type(next_layer).__name__})"
+            if layer.group != next_layer.group:
+                raise ValueError(f"{here} is built for {layer.group}, but {there} for {next_layer.group}: use one group")
+        with_channels = [(name, layer) for name, layer in with_group if hasattr(layer, "in_channels")]
+        for (name, layer), (next_name, next_layer) in zip(with_channels, with_channels[1:], strict=False):
+            if layer.out_channels != next_layer.in_channels:
+                raise ValueError(
+                    f"{name} puts out {layer.out_channels} channels, but {next_name} takes {next_layer.in_channels}"
+                )

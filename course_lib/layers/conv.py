@@ -1,0 +1,161 @@
+"""Lifting and group convolution, one class each for every group: a bank of turned filters, then one conv2d."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.groups import Group
+from course_lib.layers.base import FEATURE_MAP, IMAGE, require_exact_sampling, require_map, reversed_axes
+
+
+def lifting_filter_bank(psi: Tensor, group: Group) -> Tensor:
+    """All turned copies L_h ψ of the filters: (O, C, k, k) → (O, |H|, C, k, k). Notebook 04."""
+    return torch.stack([act_on_image(h, psi) for h in group.elements], dim=1)
+
+
+def group_filter_bank(psi: Tensor, group: Group) -> Tensor:
+    """All copies L_h ψ of the filters, turned *and* permuted: (O, C, |H|, k, k) → (O, |H|, C, |H|, k, k). Notebook 04."""
+    return torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=1)
+
+
+class _FilterBankConv2d(nn.Module):
+    """A convolution whose filters are the turned copies of its weight; ``_bank`` says what turning means."""
+
+    filter_index: Tensor
+
+    def __init__(
+        self,
+        group: Group,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        padding: int | Literal["same"] = 0,
+        bias: bool = True,
+        allow_approximate: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("kernel_size", kernel_size)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.allow_approximate = allow_approximate
+        self._require_symmetric_padding()
+        self.weight = nn.Parameter(torch.empty(self._weight_shape()))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        # He initialisation: one output value sums over C·|H|·k² inputs, which is what PyTorch takes for the fan-in.
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        places = torch.arange(self.weight[0].numel()).reshape(1, *self.weight.shape[1:])
+        self.register_buffer("filter_index", self._bank(places).flatten(), persistent=False)
+        self._cached_bank: Tensor | None = None
+        self._cache_key: tuple[Any, ...] = ()
+
+    def _weight_shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _bank(self, psi: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _require_symmetric_padding(self) -> None:
+        if self.padding != "same":
+            return
+        if self.stride != 1:
+            raise ValueError(f"padding='same' needs stride 1, got {self.stride}; give the padding as a number")
+        if self.kernel_size % 2 == 0 and any(reversed_axes(self.group)) and not self.allow_approximate:
+            raise ValueError(
+                f"an even kernel ({self.kernel_size}) with padding='same' pads one border more than the other, which "
+                f"{self.group} does not leave as it is. Use an odd kernel, or the same whole number of padding at every "
+                "border (exact: the output grid moves by half a pixel), or allow_approximate=True"
+            )
+
+    def filter_bank(self) -> Tensor:
+        """The filters of the one conv2d, (O·|H|, C·|H_in|, k, k): a single gather from the weight.
+
+        Kept between calls in eval mode under ``no_grad``, for as long as the weight stays the same tensor at the same
+        version. An edit through ``weight.data`` is not seen: call ``train()`` after it.
+        """
+        if self.training or torch.is_grad_enabled():
+            return self._expand()
+        key = (self.weight.data_ptr(), self.weight._version, self.weight.dtype, self.weight.device)
+        if self._cached_bank is None or key != self._cache_key:
+            self._cached_bank, self._cache_key = self._expand(), key
+        return self._cached_bank
+
+    def _expand(self) -> Tensor:
+        k = self.kernel_size
+        return self.weight.flatten(1).index_select(1, self.filter_index).view(self.out_channels * self.group.order, -1, k, k)
+
+    def train(self, mode: bool = True) -> _FilterBankConv2d:
+        self._cached_bank = None
+        return super().train(mode)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        """One conv2d of (B, C·|H_in|, Y, X), then the group axis: (B, O, |H|, Y′, X′)."""
+        self._require_exact(x)
+        bias = None if self.bias is None else self.bias.repeat_interleave(self.group.order)
+        y = F.conv2d(x, self.filter_bank(), bias, self.stride, self.padding)
+        return y.unflatten(1, (self.out_channels, self.group.order))
+
+    def _require_exact(self, x: Tensor) -> None:
+        if self.padding == "same":
+            return
+        height, width = x.shape[-2:]
+        stride = 1 if self.allow_approximate else self.stride
+        require_exact_sampling(self, self.group, (height, width), self.kernel_size, stride, self.padding)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.group}, {self.in_channels} → {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}, padding={self.padding}, bias={self.bias is not None}"
+        )
+
+
+class LiftingConv2d(_FilterBankConv2d):
+    """Lifting convolution, from an image to a feature map on Z² ⋊ H:
+
+        [f ⋆ ψ](t, h) = Σ_y Σ_c f_c(y) ψ_c(h⁻¹(y − t)) + b
+
+    Shapes: ``(B, C, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, k, k)``; one bias per channel, shared over H.
+    Source: Cohen & Welling (2016), eq. 10; notebook 04; oracle ``oracles.lifting_conv``.
+    Exact for every kernel size at stride 1, and at stride s where (size + 2·padding − k) is divisible by s.
+    Raises ValueError where it cannot be exact (unless ``allow_approximate``) and for wrong shapes; TypeError for a map that
+    is not float.
+    """
+
+    def _weight_shape(self) -> tuple[int, ...]:
+        return self.out_channels, self.in_channels, self.kernel_size, self.kernel_size
+
+    def _bank(self, psi: Tensor) -> Tensor:
+        return lifting_filter_bank(psi, self.group)
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_map(x, IMAGE, self, C=self.in_channels)
+        return self._convolve(x)
+
+
+class GroupConv2d(_FilterBankConv2d):
+    """Group convolution, from a feature map on Z² ⋊ H to another:
+
+        [f ⋆ ψ](t, h) = Σ_{y, h̃} Σ_c f_c(y, h̃) ψ_c(h⁻¹(y − t), h⁻¹h̃) + b
+
+    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, |H|, k, k)``; one bias per channel, shared over H.
+    Source: Cohen & Welling (2016), eq. 11; notebook 04; oracle ``oracles.group_conv``.
+    Exact and raising as LiftingConv2d.
+    """
+
+    def _weight_shape(self) -> tuple[int, ...]:
+        return self.out_channels, self.in_channels, self.group.order, self.kernel_size, self.kernel_size
+
+    def _bank(self, psi: Tensor) -> Tensor:
+        return group_filter_bank(psi, self.group)
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
+        return self._convolve(x.flatten(1, 2))

@@ -1,0 +1,102 @@
+"""Pooling over the group, over cosets, and over space."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.groups import Group
+from course_lib.layers.base import FEATURE_MAP, IMAGE, require_exact_sampling, require_map
+
+
+class GroupMaxPool(nn.Module):
+    """Maximum over the group axis: P(f)(x) = max over h ∈ H of f(x, h). ``(B, C, |H|, Y, X)`` → ``(B, C, Y, X)``.
+
+    Exact: the result turns like an image, since the maximum does not see the permutation of the sheets. Notebook 04.
+    """
+
+    def __init__(self, group: Group) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_map(x, FEATURE_MAP, self, H=self.group.order)
+        return x.amax(dim=2)
+
+
+class CosetMaxPool(nn.Module):
+    """Maximum over the left cosets of a subgroup S: P(f)(x, hS) = max over s ∈ S of f(x, hs).
+
+    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|/|S|, Y, X)``. The result lives on Z² ⋊ H / S, on which H acts by permuting
+    the cosets: ``act_on_feature_map(g, f, group, subgroup)``. Exact. Source: Cohen & Welling (2016), section 6.3;
+    notebook 04; oracle ``oracles.coset_max_pool``. Raises ValueError if S is no subgroup.
+    """
+
+    members: Tensor
+
+    def __init__(self, group: Group, subgroup: Group) -> None:
+        super().__init__()
+        self.group, self.subgroup = group, subgroup
+        cosets = group.left_cosets(subgroup)
+        self.register_buffer("members", torch.tensor([[group.index(h) for h in c] for c in cosets]), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_map(x, FEATURE_MAP, self, H=self.group.order)
+        return x[:, :, self.members].amax(dim=3)  # (B, C, |H|/|S|, |S|, Y, X) → (B, C, |H|/|S|, Y, X)
+
+
+class GlobalMaxPool(nn.Module):
+    """Maximum over the group and over space: ``(B, C, |H|, Y, X)`` → ``(B, C)``, invariant to H. Exact. Notebook 04."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_map(x, FEATURE_MAP, self, H=self.group.order)
+        return x.amax(dim=(2, 3, 4))
+
+
+class _SpatialPool2d(nn.Module):
+    def __init__(self, group: Group, size: int, stride: int | None = None, *, allow_approximate: bool = False) -> None:
+        super().__init__()
+        if size < 1 or (stride is not None and stride < 1):
+            raise ValueError(f"size and stride must be at least 1, got size {size} and stride {stride}")
+        self.group, self.size, self.stride = group, size, stride or size
+        self.allow_approximate = allow_approximate
+
+    def _pool(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        is_image = isinstance(x, Tensor) and x.ndim == 4
+        if is_image:
+            require_map(x, IMAGE, self)
+        else:
+            require_map(x, FEATURE_MAP, self)
+        height, width = x.shape[-2:]
+        stride = 1 if self.allow_approximate else self.stride
+        require_exact_sampling(self, self.group, (height, width), self.size, stride)
+        return self._pool(x) if is_image else self._pool(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
+
+    def extra_repr(self) -> str:
+        return f"{self.group}, size={self.size}, stride={self.stride}"
+
+
+class SpatialMaxPool2d(_SpatialPool2d):
+    """Maximum over windows of size × size pixels, sheet by sheet: ``(B, C, |H|, Y, X)`` or ``(B, C, Y, X)``, space shrinks.
+
+    Exact where (Y − size) and (X − size) are divisible by the stride, else ValueError (unless ``allow_approximate``): a
+    2×2 pool is exact on even maps and on no odd one. Notebooks 04 and 05; oracle ``oracles.spatial_pool``.
+    """
+
+    def _pool(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, self.size, self.stride)
+
+
+class SpatialAvgPool2d(_SpatialPool2d):
+    """Mean over windows of size × size pixels; otherwise as SpatialMaxPool2d."""
+
+    def _pool(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, self.size, self.stride)

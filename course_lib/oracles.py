@@ -1,0 +1,110 @@
+"""Each operation as its definition: plain loops over group elements and pixels. Slow, short, obviously right.
+
+The layers are tested against these functions, and the notebooks start from them. They take one image at a time, without
+batch axis, and know neither padding nor stride: pad before, take every s-th value after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_lib.groups import Element, Group, compose, inverse, matrix
+
+
+def source_pixel(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
+    """The pixel of f that L_g f shows at (row, col): x ↦ g⁻¹x about the centre of a map of size (height, width).
+
+    Works in half pixels, so that the centre of an even map is a whole number too.
+    """
+    x = np.array([2 * col - (width - 1), (height - 1) - 2 * row])
+    x_before, y_before = matrix(inverse(g)) @ x
+    if g.r % 2:
+        height, width = width, height
+    return int(height - 1 - y_before) // 2, int(x_before + width - 1) // 2
+
+
+def act_on_image(g: Element, f: Tensor) -> Tensor:
+    """[L_g f](x) = f(g⁻¹x), pixel by pixel, for one map (Y, X)."""
+    height, width = reversed(f.shape) if g.r % 2 else f.shape
+    out = f.new_zeros(height, width)
+    for row in range(height):
+        for col in range(width):
+            out[row, col] = f[source_pixel(g, row, col, height, width)]
+    return out
+
+
+def act_on_feature_map(g: Element, f: Tensor, group: Group) -> Tensor:
+    """[L_g f](x, h) = f(g⁻¹x, g⁻¹h), sheet by sheet, for one channel (|H|, Y, X)."""
+    sheets = [act_on_image(g, f[group.index(compose(inverse(g), h))]) for h in group.elements]
+    return torch.stack(sheets)
+
+
+def correlate(f: Tensor, psi: Tensor) -> Tensor:
+    """[f ⋆ ψ](t) = Σ_y f(y) ψ(y − t), the "convolution" of deep learning, for maps (Y, X) and ψ (k, k), no padding."""
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row, col in np.ndindex(*out.shape):
+        for a, b in np.ndindex(k, k):
+            out[row, col] += f[row + a, col + b] * psi[a, b]
+    return out
+
+
+def lifting_conv(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    """[f ⋆ ψ](t, h) = Σ_y Σ_c f_c(y) ψ_c(h⁻¹(y − t)): one image (C, Y, X), filters (O, C, k, k) → (O, |H|, Y′, X′)."""
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[1] - k + 1, f.shape[2] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, a, b in np.ndindex(len(f), k, k):
+            turned = source_pixel(group.elements[i], a, b, k, k)
+            out[o, i, row, col] += f[c, row + a, col + b] * psi[(o, c, *turned)]
+    return out
+
+
+def group_conv(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    """[f ⋆ ψ](t, h) = Σ_{y, h̃} Σ_c f_c(y, h̃) ψ_c(h⁻¹(y − t), h⁻¹h̃), the sum over the whole group Z² ⋊ H.
+
+    One feature map (C, |H|, Y, X), filters (O, C, |H|, k, k) → (O, |H|, Y′, X′).
+    """
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        h = group.elements[i]
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            turned = source_pixel(h, a, b, k, k)
+            sheet = group.index(compose(inverse(h), group.elements[j]))
+            out[o, i, row, col] += f[c, j, row + a, col + b] * psi[(o, c, sheet, *turned)]
+    return out
+
+
+def coset_max_pool(f: Tensor, group: Group, subgroup: Group) -> Tensor:
+    """P(f)(x, hS) = max over s ∈ S of f(x, hs), for one channel (|H|, Y, X) → (|H|/|S|, Y, X)."""
+    pooled = []
+    for coset in group.left_cosets(subgroup):
+        sheets = [f[group.index(h)] for h in coset]
+        pooled.append(torch.stack(sheets).max(dim=0).values)
+    return torch.stack(pooled)
+
+
+def spatial_pool(f: Tensor, size: int, stride: int, how: str) -> Tensor:
+    """The maximum ("max") or mean ("mean") over size × size windows of one map (Y, X), a window every ``stride`` pixels."""
+    rows, cols = ((n - size) // stride + 1 for n in f.shape)
+    out = f.new_zeros(rows, cols)
+    for row, col in np.ndindex(rows, cols):
+        window = f[row * stride : row * stride + size, col * stride : col * stride + size]
+        out[row, col] = window.max() if how == "max" else window.sum() / size**2
+    return out
+
+
+def batch_norm(f: Tensor, gain: Sequence[float], bias: Sequence[float], eps: float = 1e-5) -> Tensor:
+    """γ_c (f − μ_c) / √(σ²_c + ε) + β_c with one mean and variance per channel over (B, |H|, Y, X) of (B, C, |H|, Y, X)."""
+    out = torch.empty_like(f)
+    for c in range(f.shape[1]):
+        values = f[:, c].flatten()
+        mean = values.sum() / len(values)
+        variance = ((values - mean) ** 2).sum() / len(values)
+        out[:, c] = gain[c] * (f[:, c] - mean) / (variance + eps).sqrt() + bias[c]
+    return out

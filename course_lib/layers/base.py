@@ -31,7 +31,9 @@ def require_map(x: Tensor, axes: tuple[str, ...], layer: nn.Module, **lengths: i
     for key, length in lengths.items():
         axis = axes.index("|H|" if key == "H" else key)
         if x.shape[axis] != length:
-            what = f"group axis of {layer.group} has length {length}" if key == "H" else f"channel axis must be {length}"
+            what = (
+                f"group axis of {layer.group} has length {length}" if key == "H" else f"channel axis must be {length}"
+            )
             raise ValueError(f"{name}: the {what}, got {x.shape[axis]} in a map {wanted} = {tuple(x.shape)}")
 
 
@@ -82,7 +84,9 @@ class EquivariantSequential(nn.Sequential):
         for (name, layer), (next_name, next_layer) in zip(with_group, with_group[1:], strict=False):
             here, there = f"{name} ({type(layer).__name__})", f"{next_name} ({type(next_layer).__name__})"
             if layer.group != next_layer.group:
-                raise ValueError(f"{here} is built for {layer.group}, but {there} for {next_layer.group}: use one group")
+                raise ValueError(
+                    f"{here} is built for {layer.group}, but {there} for {next_layer.group}: use one group"
+                )
         with_channels = [(name, layer) for name, layer in with_group if hasattr(layer, "in_channels")]
         for (name, layer), (next_name, next_layer) in zip(with_channels, with_channels[1:], strict=False):
             if layer.out_channels != next_layer.in_channels:

@@ -90,7 +90,11 @@ class _FilterBankConv2d(nn.Module):
 
     def _expand(self) -> Tensor:
         k = self.kernel_size
-        return self.weight.flatten(1).index_select(1, self.filter_index).view(self.out_channels * self.group.order, -1, k, k)
+        return (
+            self.weight.flatten(1)
+            .index_select(1, self.filter_index)
+            .view(self.out_channels * self.group.order, -1, k, k)
+        )
 
     def train(self, mode: bool = True) -> _FilterBankConv2d:
         self._cached_bank = None

@@ -1,0 +1,187 @@
+"""Is my network equivariant? Measure it: Φ(L_g x) against L_g Φ(x), for every element, layer by layer. Notebook 03."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.groups import Element, Group
+
+OUTPUT = "(output)"
+# A rounding error of ~1e-16 or ~1e-7 grows with depth; a broken symmetry shows as 1e-2 and more.
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far one output is from equivariant: the largest |Φ(L_g x) − L_g Φ(x)| divided by the largest |Φ(x)|."""
+
+    layer: str
+    element: Element
+    error: float
+    position: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EquivarianceReport:
+    """The deviations of every layer under every element; ``error`` is that of the output under its worst element."""
+
+    group: Group
+    deviations: tuple[Deviation, ...]
+    not_compared: tuple[str, ...] = ()
+
+    @property
+    def worst(self) -> Deviation:
+        """The output under its worst element."""
+        return max((d for d in self.deviations if d.layer == OUTPUT), key=lambda d: d.error)
+
+    @property
+    def error(self) -> float:
+        return self.worst.error
+
+    def by_layer(self) -> dict[str, Deviation]:
+        """The worst deviation of each layer, in the order of computation; the output comes last."""
+        worst: dict[str, Deviation] = {}
+        for d in self.deviations:
+            if d.layer not in worst or d.error > worst[d.layer].error:
+                worst[d.layer] = d
+        return worst
+
+    def first_above(self, tolerance: float) -> Deviation | None:
+        """The first layer, in the order of computation, whose error exceeds the tolerance."""
+        return next((d for d in self.by_layer().values() if d.error > tolerance), None)
+
+    def __str__(self) -> str:
+        worst = self.by_layer().values()
+        width = max(len(d.layer) for d in worst)
+        rows = [
+            f"Equivariance under {self.group}, the worst element of each layer",
+            f"{'layer':<{width}}    error  element, position",
+        ]
+        rows += [f"{d.layer:<{width}}  {d.error:.1e}  {d.element}, {d.position}" for d in worst]
+        if self.not_compared:
+            rows.append("Not compared, as the group axis has another length: " + ", ".join(self.not_compared))
+        return "\n".join(rows)
+
+
+def act(g: Element, y: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
+    """L_g on whatever a layer puts out, judged by its shape.
+
+    ``(B, C, Y, X)`` turns like an image; ``(B, C, |H|, Y, X)`` turns and permutes (over the cosets of ``subgroup``, if
+    given); ``(B, C, 1, Y, X)`` turns; ``(B,)`` and ``(B, n)`` must not change.
+    Raises ValueError for any other shape.
+    """
+    if y.ndim <= 2:
+        return y
+    sheets = group.order // (subgroup.order if subgroup else 1)
+    if y.ndim == 4 or (y.ndim == 5 and y.shape[2] == 1):
+        return act_on_image(g, y)
+    if y.ndim == 5 and y.shape[2] == sheets:
+        return act_on_feature_map(g, y, group, subgroup)
+    raise ValueError(
+        f"do not know how {group} acts on shape {tuple(y.shape)}: expected (B, n), (B, C, Y, X) or "
+        f"(B, C, {sheets}, Y, X)"
+    )
+
+
+def equivariance_error(layer: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> EquivarianceReport:
+    """Compare Φ(L_g x) with L_g Φ(x) for every g of the group, for the output and for every submodule's output.
+
+    Args:
+        layer: a module or any function of one tensor. A module is measured in eval mode, and left as it was.
+        group: the group to test, which need not be the layer's own: test an ordinary CNN under C4.
+        x: an image ``(B, C, Y, X)`` or a feature map ``(B, C, |H|, Y, X)``. Use noise, which has no symmetry of its own,
+            and float64, where a broken symmetry stands out from rounding by ten orders of magnitude.
+
+    Returns a report: ``error`` (relative, worst element), ``worst`` (element and position), ``by_layer()``.
+    Raises ValueError if the group's action on input or output cannot be told from the shape. Notebook 03.
+    """
+    outputs = _run(layer, x)
+    deviations, not_compared = [], []
+    turned = {g: _run(layer, act(g, x, group)) for g in group.elements}
+    for name, (reference, subgroup) in outputs.items():
+        try:
+            expected = {g: act(g, reference, group, subgroup) for g in group.elements}
+        except ValueError:
+            if name == OUTPUT:
+                raise
+            not_compared.append(name)
+            continue
+        deviations += [_deviation(name, g, turned[g][name][0], expected[g]) for g in group.elements]
+    return EquivarianceReport(group, tuple(deviations), tuple(not_compared))
+
+
+def assert_equivariant(
+    layer: Callable[[Tensor], Tensor], group: Group, x: Tensor, tolerance: float | None = None
+) -> EquivarianceReport:
+    """Raise AssertionError unless the output is equivariant (invariant, for (B, n)) under every element of the group.
+
+    The message names the worst element and position, and the first layer whose error exceeds the tolerance (default: 1e-10
+    in float64, 1e-4 in float32). Returns the report.
+    """
+    limit = TOLERANCE[x.dtype] if tolerance is None else tolerance
+    report = equivariance_error(layer, group, x)
+    if report.error > limit:
+        worst, first = report.worst, report.first_above(limit) or report.worst
+        raise AssertionError(
+            f"not equivariant under {group}: relative error {worst.error:.1e} > {limit:.0e} for element {worst.element} at "
+            f"{worst.position}; first layer above the tolerance: {first.layer} ({first.error:.1e})\n{report}"
+        )
+    return report
+
+
+def _deviation(name: str, g: Element, got: Tensor, expected: Tensor) -> Deviation:
+    if got.shape != expected.shape:
+        raise ValueError(
+            f"{name}: Φ(L_g x) has shape {tuple(got.shape)}, L_g Φ(x) has {tuple(expected.shape)} for g = {g}"
+        )
+    difference = (got - expected).abs()
+    scale = expected.abs().max().item() or 1.0
+    position = torch.unravel_index(difference.argmax(), difference.shape)
+    # Every comparison with nan is false: as it stands, a nan would count as no error at all.
+    error = difference.max().item() / scale if difference.isfinite().all() else math.inf
+    return Deviation(name, g, error, tuple(int(i) for i in position))
+
+
+def _run(layer: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, tuple[Tensor, Group | None]]:
+    """The outputs of all submodules, in the order of computation, then of the layer itself."""
+    outputs: dict[str, tuple[Tensor, Group | None]] = {}
+
+    def record(name: str, module: nn.Module) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: object, y: object) -> None:
+            if isinstance(y, Tensor):
+                times = sum(key.split("#")[0] == name for key in outputs)
+                subgroup = getattr(module, "subgroup", None)
+                outputs[name if not times else f"{name}#{times + 1}"] = (y.clone(), subgroup)
+
+        return hook
+
+    if not isinstance(layer, nn.Module):
+        with torch.no_grad():
+            return {OUTPUT: (layer(x), None)}
+    handles = [module.register_forward_hook(record(name, module)) for name, module in layer.named_modules() if name]
+    try:
+        with _in_eval_mode(layer), torch.no_grad():
+            y = layer(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return outputs | {OUTPUT: (y, getattr(layer, "subgroup", None))}
+
+
+@contextmanager
+def _in_eval_mode(net: nn.Module) -> Iterator[None]:
+    """Eval mode for a while: batch statistics and dropout masks would differ between two runs."""
+    was_training = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, mode in was_training.items():
+            module.training = mode

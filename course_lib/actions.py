@@ -52,6 +52,26 @@ def act_on_feature_map(g: Element, f: Tensor, group: Group, subgroup: Group | No
     return act_on_image(g, f[..., permutation, :, :])
 
 
+def act(g: Element, y: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
+    """L_g on whatever a layer puts out, judged by its shape.
+
+    ``(B, C, Y, X)`` turns like an image; ``(B, C, |H|, Y, X)`` turns and permutes (over the cosets of ``subgroup``, if
+    given); ``(B, C, 1, Y, X)`` turns; ``(B,)`` and ``(B, n)`` must not change.
+    Raises ValueError for any other shape.
+    """
+    if y.ndim <= 2:
+        return y
+    sheets = group.order // (subgroup.order if subgroup else 1)
+    if y.ndim == 4 or (y.ndim == 5 and y.shape[2] == 1):
+        return act_on_image(g, y)
+    if y.ndim == 5 and y.shape[2] == sheets:
+        return act_on_feature_map(g, y, group, subgroup)
+    raise ValueError(
+        f"do not know how {group} acts on shape {tuple(y.shape)}: expected (B, n), (B, C, Y, X) or "
+        f"(B, C, {sheets}, Y, X)"
+    )
+
+
 def translate(t: tuple[int, int], f: Tensor) -> Tensor:
     """[L_t f](x) = f(x − t) on the last two axes: shift by t = (u, v), u to the right and v up; what enters is zero.
 

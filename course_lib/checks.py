@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.actions import act
 from course_lib.groups import Element, Group
 
 OUTPUT = "(output)"
@@ -70,24 +70,13 @@ class EquivarianceReport:
         return "\n".join(rows)
 
 
-def act(g: Element, y: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
-    """L_g on whatever a layer puts out, judged by its shape.
-
-    ``(B, C, Y, X)`` turns like an image; ``(B, C, |H|, Y, X)`` turns and permutes (over the cosets of ``subgroup``, if
-    given); ``(B, C, 1, Y, X)`` turns; ``(B,)`` and ``(B, n)`` must not change.
-    Raises ValueError for any other shape.
-    """
-    if y.ndim <= 2:
-        return y
-    sheets = group.order // (subgroup.order if subgroup else 1)
-    if y.ndim == 4 or (y.ndim == 5 and y.shape[2] == 1):
-        return act_on_image(g, y)
-    if y.ndim == 5 and y.shape[2] == sheets:
-        return act_on_feature_map(g, y, group, subgroup)
-    raise ValueError(
-        f"do not know how {group} acts on shape {tuple(y.shape)}: expected (B, n), (B, C, Y, X) or "
-        f"(B, C, {sheets}, Y, X)"
-    )
+def relative_error(got: Tensor, expected: Tensor) -> float:
+    """The largest |got − expected|, as a share of the largest |expected|; infinite where a value is not finite."""
+    difference = (got - expected).abs()
+    # Every comparison with nan is false: left as it is, a nan would count as no error at all.
+    if not difference.isfinite().all():
+        return math.inf
+    return difference.max().item() / (expected.abs().max().item() or 1.0)
 
 
 def equivariance_error(layer: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> EquivarianceReport:
@@ -141,12 +130,8 @@ def _deviation(name: str, g: Element, got: Tensor, expected: Tensor) -> Deviatio
         raise ValueError(
             f"{name}: Φ(L_g x) has shape {tuple(got.shape)}, L_g Φ(x) has {tuple(expected.shape)} for g = {g}"
         )
-    difference = (got - expected).abs()
-    scale = expected.abs().max().item() or 1.0
-    position = torch.unravel_index(difference.argmax(), difference.shape)
-    # Every comparison with nan is false: as it stands, a nan would count as no error at all.
-    error = difference.max().item() / scale if difference.isfinite().all() else math.inf
-    return Deviation(name, g, error, tuple(int(i) for i in position))
+    position = torch.unravel_index((got - expected).abs().argmax(), got.shape)
+    return Deviation(name, g, relative_error(got, expected), tuple(int(i) for i in position))
 
 
 def _run(layer: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, tuple[Tensor, Group | None]]:

@@ -81,6 +81,17 @@ def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
     return tuple(sorted(found))
 
 
+def left_cosets(elements: Iterable[Element], subgroup: Iterable[Element]) -> tuple[tuple[Element, ...], ...]:
+    """The left cosets hS = {hs : s ∈ S}, which cut H into pieces of size |S|; each sorted, smallest first."""
+    members = tuple(subgroup)
+    return tuple(sorted({tuple(sorted(compose(h, s) for s in members)) for h in elements}))
+
+
+def left_permutation(g: Element, elements: Sequence[Element]) -> list[int]:
+    """Where the sheets of L_g f come from: entry i is the position of g⁻¹hᵢ, since [L_g f](x, hᵢ) = f(g⁻¹x, g⁻¹hᵢ)."""
+    return [elements.index(compose(inverse(g), h)) for h in elements]
+
+
 @dataclass(frozen=True)
 class Group:
     """A finite group H of symmetries of the square lattice; the point group of Z² ⋊ H.
@@ -144,7 +155,7 @@ class Group:
         """
         if not self.is_subgroup(subgroup):
             raise ValueError(f"{subgroup} is no subgroup of {self}; its subgroups are {list(self.subgroups)}")
-        return tuple(sorted({tuple(sorted(compose(h, s) for s in subgroup.elements)) for h in self.elements}))
+        return left_cosets(self.elements, subgroup.elements)
 
     def permutation(self, g: Element, subgroup: Group | None = None) -> list[int]:
         """How L_g moves the group axis: sheet i of L_g f is sheet ``permutation(g)[i]`` of f, the index of g⁻¹hᵢ.
@@ -154,7 +165,7 @@ class Group:
         """
         self.index(g)
         if subgroup is None:
-            return [self.index(compose(inverse(g), h)) for h in self.elements]
+            return left_permutation(g, self.elements)
         cosets = self.left_cosets(subgroup)
         home = {h: i for i, coset in enumerate(cosets) for h in coset}
         return [home[compose(inverse(g), coset[0])] for coset in cosets]

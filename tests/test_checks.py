@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.actions import act_on_image
-from course_lib.checks import OUTPUT, act, assert_equivariant, equivariance_error
-from course_lib.groups import C1, C4, D4, Element
+from course_lib.actions import act, act_on_image
+from course_lib.averaging import group_average
+from course_lib.checks import OUTPUT, assert_equivariant, equivariance_error
+from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element
 from course_lib.layers import CosetMaxPool, EquivariantSequential, GroupConv2d, LiftingConv2d
 
 NOISE = torch.randn(2, 1, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -109,3 +110,18 @@ def test_feature_map_input_and_C1_under_C4():
 def test_errors_name_the_shape(do, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         do()
+
+
+@pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
+@pytest.mark.parametrize(
+    "function",
+    [nn.Conv2d(1, 2, 3, padding=1), nn.Sequential(nn.Flatten(), nn.Linear(81, 3))],
+    ids=["equivariant", "invariant"],
+)
+def test_the_average_over_the_group_makes_anything_equivariant(function, group):
+    function = function.double()
+    if group is not C1:
+        assert equivariance_error(function, group, NOISE).error > 0.1
+    assert_equivariant(lambda x: group_average(function, group, x), group, NOISE)
+    already = LiftingConv2d(group, 1, 2, 3).double()  # averaging leaves alone what is equivariant already
+    torch.testing.assert_close(group_average(already, group, NOISE), already(NOISE))

@@ -12,8 +12,8 @@ from torch import nn
 
 from course_lib import layers as L
 from course_lib import oracles
-from course_lib.actions import act_on_feature_map, act_on_image, translate
-from course_lib.checks import act, assert_equivariant, equivariance_error
+from course_lib.actions import act, act_on_feature_map, act_on_image, translate
+from course_lib.checks import assert_equivariant, equivariance_error
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D2, D4, inverse
 from course_lib.models import p4cnn
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -78,17 +79,17 @@ class EquivariantSequential(nn.Sequential):
     equivariance is silently gone. Raises ValueError at construction and names the two layers.
     """
 
-    def __init__(self, *layers: nn.Module | OrderedDict[str, nn.Module]) -> None:
+    def __init__(self, *layers: Any) -> None:  # as nn.Sequential: modules in a row, or one OrderedDict of them
         super().__init__(*layers)
         with_group = [(name, layer) for name, layer in self.named_children() if hasattr(layer, "group")]
-        for (name, layer), (next_name, next_layer) in zip(with_group, with_group[1:], strict=False):
+        for (name, layer), (next_name, next_layer) in pairwise(with_group):
             here, there = f"{name} ({type(layer).__name__})", f"{next_name} ({type(next_layer).__name__})"
             if layer.group != next_layer.group:
                 raise ValueError(
                     f"{here} is built for {layer.group}, but {there} for {next_layer.group}: use one group"
                 )
         with_channels = [(name, layer) for name, layer in with_group if hasattr(layer, "in_channels")]
-        for (name, layer), (next_name, next_layer) in zip(with_channels, with_channels[1:], strict=False):
+        for (name, layer), (next_name, next_layer) in pairwise(with_channels):
             if layer.out_channels != next_layer.in_channels:
                 raise ValueError(
                     f"{name} puts out {layer.out_channels} channels, but {next_name} takes {next_layer.in_channels}"

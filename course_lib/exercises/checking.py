@@ -1,0 +1,167 @@
+"""The ``@exercise`` decorator: run the checks, say what happened, hand on the learner's function or the reference."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import io
+import signal
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_lib.exercises import record
+from course_lib.exercises.comparing import Mistake, describe_error, show_example
+from course_lib.exercises.registry import Check, Exercise, Function, find
+from course_lib.exercises.values import Array, as_array, first_difference
+
+SECONDS_PER_CHECK = 30
+
+
+def exercise(f: Function) -> Function:
+    """Check the function below against the exercise of its name, and return what the cells below shall use.
+
+    Right: the learner's function. Wrong, or not filled in: the reference, so that later cells show what they should.
+    The outcome is printed, with a counterexample if it is wrong, and kept for `progress`.
+    """
+    this = find(f.__name__)
+    mistake = find_mistake(this, f)
+    if mistake is None:
+        count = len(this.checks)
+        checks = f"all {count} checks pass" if count > 1 else "the check passes"
+        print(f"{this.title}: well done, {checks}; the cells below use yours.")
+        record.save_attempt(this.name, passed=True)
+        return f
+    if has_placeholder(f):
+        print(f"{this.title}: not filled in yet; the cells below use the reference.")
+        return this.reference
+    print(f"{this.title}: not yet. {mistake.message}")
+    if example := show_example(mistake):
+        print(example)
+    print("The cells below use the reference.")
+    _show_picture(mistake)
+    record.save_attempt(this.name, passed=False)
+    return this.reference
+
+
+def find_mistake(this: Exercise, f: Function) -> Mistake | None:
+    """The first mistake that the checks find, under the name of a known mistake if it is one; None for a right answer."""
+    with _bound_to_its_name(f):
+        for check in this.checks:
+            if mistake := _run(check, f, this.reference):
+                return _diagnose(this, check, f, mistake)
+    return None
+
+
+def has_placeholder(f: Function) -> bool:
+    """Whether a `...` or `raise NotImplementedError` still stands where an answer should, or the body is empty."""
+    try:
+        definition: Any = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        return False
+    answer = [node for node in definition.body if not isinstance(node, ast.Pass) and not _is_docstring(node)]
+    return not answer or any(_is_placeholder(node) for node in ast.walk(definition))
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _is_placeholder(node: ast.AST) -> bool:
+    if isinstance(node, ast.Raise):
+        return node.exc is not None and "NotImplementedError" in ast.dump(node.exc)
+    value = node.value if isinstance(node, (ast.Expr, ast.Return, ast.Assign, ast.AnnAssign)) else None
+    return isinstance(value, ast.Constant) and value.value is ...
+
+
+def _diagnose(this: Exercise, check: Check, f: Function, mistake: Mistake) -> Mistake:
+    """Name the mistake if the answer is a known wrong one: the check passes when that one plays the reference."""
+    with contextlib.redirect_stdout(io.StringIO()):  # the learner's own prints have been seen once
+        for wrong, message in this.known_mistakes:
+            if _run(check, f, wrong) is None:
+                return Mistake(message, mistake.example, mistake.expected, mistake.yours)
+    return mistake
+
+
+def _run(check: Check, f: Function, reference: Function) -> Mistake | None:
+    with torch.random.fork_rng(devices=[]), _time_limit():
+        torch.manual_seed(0)
+        try:
+            check(f, reference)
+        except Mistake as mistake:
+            return mistake
+        except Exception as error:
+            return Mistake(describe_error(error, f))
+    return None
+
+
+@contextlib.contextmanager
+def _bound_to_its_name(f: Function) -> Iterator[None]:
+    """While the checks run, a function that calls itself must meet itself: its name is bound only after the decorator."""
+    names: dict[str, Any] = getattr(f, "__globals__", {})
+    before = {f.__name__: names[f.__name__]} if f.__name__ in names else {}
+    names[f.__name__] = f
+    try:
+        yield
+    finally:
+        del names[f.__name__]
+        names.update(before)
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """Stop a loop that never ends. Only where the system has an alarm (not on Windows) and in the main thread."""
+    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_signal: int, _frame: object) -> None:
+        raise TimeoutError(f"still running after {SECONDS_PER_CHECK} seconds; is there a loop that never ends?")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_PER_CHECK)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _show_picture(mistake: Mistake) -> None:
+    """Maps and tables also as a picture, where a picture can be shown."""
+    maps = _maps(mistake)
+    ipython = sys.modules.get("IPython")
+    if maps and ipython is not None and ipython.get_ipython() is not None:
+        from course_lib.figures import panels  # a bare GPU machine has no matplotlib
+
+        ipython.display.display(panels(maps))
+
+
+def _maps(mistake: Mistake) -> dict[str, Array]:
+    """The 2-D maps to draw: of a stack of maps the first one that differs."""
+    values = {**mistake.example, "expected": mistake.expected, "yours": mistake.yours}
+    arrays = {title: as_array(value) for title, value in values.items() if _is_drawable(value)}
+    if not {"expected", "yours"} <= arrays.keys():
+        return {}
+    expected, yours = arrays["expected"], arrays["yours"]
+    place = first_difference(expected, yours) if expected.shape == yours.shape else None
+    stack = expected.shape[:-2]
+    maps = {}
+    for title, array in arrays.items():
+        sheet = place[:-2] if place and array.shape[:-2] == stack else (0,) * (array.ndim - 2)
+        maps[f"{title} {list(sheet)}" if sheet else title] = array[sheet]
+    return maps
+
+
+def _is_drawable(value: Any) -> bool:
+    if not isinstance(value, (Tensor, np.ndarray)) or value.ndim < 2:
+        return False
+    array = as_array(value)
+    return array.size > 0 and array.dtype.kind in "biuf" and bool(np.isfinite(array).all())

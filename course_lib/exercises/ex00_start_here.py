@@ -1,0 +1,36 @@
+"""The exercise of notebook 00, which shows how exercises work."""
+
+import torch
+from torch import Tensor
+
+from course_lib.exercises import compare, register
+
+
+def half_turn(image: Tensor) -> Tensor:
+    """Turn an image ``(Y, X)`` by 180°: the pixel at (y, x) goes to (Y − 1 − y, X − 1 − x)."""
+    return image.flip(0, 1)
+
+
+def _small_images(f, reference) -> None:
+    compare(f, reference, torch.arange(4).reshape(2, 2))
+    compare(f, reference, torch.arange(6).reshape(2, 3))
+
+
+register(
+    "0.1",
+    half_turn,
+    minutes=2,
+    difficulty=1,
+    checks=[_small_images],
+    hints=[
+        "`image.flip(0)` puts the last row on top. What does a half turn do to the rows, and what to the columns?",
+        "Both the rows and the columns come in reverse order: `image.flip(…, …)` takes two axes.",
+    ],
+    known_mistakes=[
+        (lambda image: image.flip(0), "You turned the rows upside down, but each row must be read backwards too."),
+        (lambda image: image.flip(1), "You mirrored left and right, but the rows must be turned upside down too."),
+        (lambda image: image, "Your function returns the image as it was."),
+        (lambda image: image.rot90(1), "That is a quarter turn. A half turn is two of them."),
+        (lambda image: image.T, "That is the transposed image: a mirror along the diagonal, not a turn."),
+    ],
+)

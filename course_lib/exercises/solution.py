@@ -1,0 +1,49 @@
+"""The folded help below an exercise: its hints, and its solution, which is the library's own source."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import textwrap
+from types import ModuleType
+
+from course_lib.exercises.registry import Exercise
+
+WAYS = {1: "easy", 2: "medium", 3: "hard"}
+
+
+def help_text(exercise: Exercise, known: set[str]) -> str:
+    """Markdown for below the exercise: number, minutes, difficulty, folded hints, folded solution.
+
+    ``known`` are the names that the notebook has defined or imported so far.
+    """
+    title = (
+        f"**{exercise.title}** · {exercise.minutes} minutes · {WAYS[exercise.difficulty]} ({exercise.difficulty} of 3)"
+    )
+    hints = [_folded(f"Hint {i}", textwrap.dedent(hint).strip()) for i, hint in enumerate(exercise.hints, 1)]
+    code = f"```python\n{solution(exercise, known)}```"
+    return "\n\n".join([title, *hints, _folded("Solution", code)])
+
+
+def solution(exercise: Exercise, known: set[str]) -> str:
+    """A whole cell that solves the exercise: the library's source, and imports of what it uses beyond ``known``."""
+    source = textwrap.dedent(inspect.getsource(exercise.reference))
+    return "".join(f"{line}\n" for line in _imports(exercise, source, known)) + "@exercise\n" + source
+
+
+def _imports(exercise: Exercise, source: str, known: set[str]) -> list[str]:
+    function = inspect.unwrap(exercise.reference)
+    used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    missing = sorted((used & function.__globals__.keys()) - known - set(dir(builtins)) - {exercise.name})
+    return [_import_line(name, function.__globals__[name], function.__module__) for name in missing]
+
+
+def _import_line(name: str, value: object, home: str) -> str:
+    if not isinstance(value, ModuleType):
+        return f"from {home} import {name}"
+    return f"import {name}" if value.__name__ == name else f"import {value.__name__} as {name}"
+
+
+def _folded(summary: str, body: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"

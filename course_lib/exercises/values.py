@@ -1,0 +1,158 @@
+"""Comparing and showing whatever a learner's function may return: tensors, arrays, elements, tuples, numbers, text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+Array = np.ndarray[Any, Any]
+MAX_PRINTED = 64
+
+
+def difference(expected: Any, yours: Any, tolerance: float = 1e-5) -> str | None:
+    """What is wrong with ``yours``, as a phrase that follows "your function …"; None if it equals ``expected``.
+
+    Floats may differ by ``tolerance``, relative to the larger of 1 and the largest expected value. Kinds of number must
+    agree (bool, integer, float), and so must float precisions of tensors, but not int32 and int64.
+    """
+    if yours is None and expected is not None:
+        return "returned None: did you forget `return`?"
+    if expected is None:
+        return None if yours is None else f"returned {show(yours)} where None was expected"
+    if isinstance(expected, (Tensor, np.ndarray)):
+        return _array_difference(expected, yours, tolerance)
+    if isinstance(expected, (bool, np.bool_, Real)):
+        return _number_difference(expected, yours, tolerance)
+    if isinstance(expected, Mapping):
+        return _mapping_difference(expected, yours, tolerance)
+    if isinstance(expected, (tuple, list)):
+        return _sequence_difference(expected, yours, tolerance)
+    if not isinstance(yours, AbstractSet if isinstance(expected, AbstractSet) else type(expected)):
+        return _wrong_type(expected, yours)
+    return None if expected == yours else "returned another value than expected"
+
+
+def first_difference(expected: Array, yours: Array, tolerance: float = 1e-5) -> tuple[int, ...] | None:
+    """The position of the first entry that differs by more than the tolerance (or is not finite), in reading order."""
+    differs = _differs(expected, yours, tolerance)
+    return tuple(int(i) for i in np.argwhere(differs)[0]) if differs.any() else None
+
+
+def as_array(value: Any) -> Array:
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def show(value: Any) -> str:
+    """A value as a learner wants to read it: elements as r³, small arrays with their numbers, large ones as a shape."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        return _show_array(value)
+    if _is_record(value) and type(value).__str__ is not object.__str__:
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{show(key)}: {show(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (tuple, list)):
+        inside = ", ".join(map(show, value))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' if len(value) == 1 else ''})"
+    if isinstance(value, AbstractSet):
+        return "{" + ", ".join(sorted(map(show, value))) + "}"
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def _array_difference(expected: Tensor | Array, yours: Any, tolerance: float) -> str | None:
+    if not isinstance(yours, Tensor if isinstance(expected, Tensor) else np.ndarray):
+        return _wrong_type(expected, yours)
+    if tuple(expected.shape) != tuple(yours.shape):
+        return f"returned shape {tuple(yours.shape)}, expected {tuple(expected.shape)}"
+    want, got = as_array(expected), as_array(yours)
+    precision_differs = isinstance(expected, Tensor) and want.dtype.kind == "f" and want.dtype != got.dtype
+    if _kind(want) != _kind(got) or precision_differs:
+        return f"returned dtype {yours.dtype}, expected {expected.dtype}"
+    if not np.isfinite(got).all() and np.isfinite(want).all():
+        return f"returned {int((~np.isfinite(got)).sum())} values that are nan or infinite, of {got.size}"
+    place = first_difference(want, got, tolerance)
+    if place is None:
+        return None
+    wrong = int(_differs(want, got, tolerance).sum())
+    where = f" at {list(place)}" if place else ""
+    return f"is wrong{where}: {_number(want[place])} expected, {_number(got[place])} returned; {wrong} of {got.size} values differ"
+
+
+def _number_difference(expected: Any, yours: Any, tolerance: float) -> str | None:
+    if not isinstance(yours, (bool, np.bool_, Real)) or isinstance(yours, (Tensor, np.ndarray)):
+        return _wrong_type(expected, yours)
+    want, got = np.asarray(expected), np.asarray(yours)
+    if _kind(want) != _kind(got) and not (_kind(want) == "f" and _kind(got) == "i"):
+        return _wrong_type(expected, yours)
+    same = first_difference(want, got, tolerance) is None
+    return None if same else f"returned {show(yours)}, expected {show(expected)}"
+
+
+def _mapping_difference(expected: Mapping[Any, Any], yours: Any, tolerance: float) -> str | None:
+    if not isinstance(yours, Mapping):
+        return _wrong_type(expected, yours)
+    if expected.keys() != yours.keys():
+        return f"returned the keys {show(list(yours))}, expected {show(list(expected))}"
+    problems = ((key, difference(expected[key], yours[key], tolerance)) for key in expected)
+    return next((f"at key {show(key)} {problem}" for key, problem in problems if problem), None)
+
+
+def _sequence_difference(expected: Sequence[Any], yours: Any, tolerance: float) -> str | None:
+    if not isinstance(yours, type(expected)):
+        return _wrong_type(expected, yours)
+    if len(expected) != len(yours):
+        return f"returned {len(yours)} items, expected {len(expected)}"
+    if not _is_record(expected) and not any(isinstance(item, (Tensor, np.ndarray, tuple, list)) for item in expected):
+        if len(expected) == 1:
+            return difference(expected[0], yours[0], tolerance)
+        if any(difference(want, got, tolerance) for want, got in zip(expected, yours, strict=True)):
+            return f"returned {show(yours)}, expected {show(expected)}"
+        return None
+    for i, (want, got) in enumerate(zip(expected, yours, strict=True)):
+        if problem := difference(want, got, tolerance):
+            return (
+                f"returned {show(yours)}, expected {show(expected)}"
+                if _is_record(expected)
+                else f"at item {i} {problem}"
+            )
+    return None
+
+
+def _wrong_type(expected: Any, yours: Any) -> str:
+    return f"returned {_a(type(yours).__name__)}, expected {_a(type(expected).__name__)}"
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _is_record(value: Any) -> bool:
+    """A NamedTuple, such as Element and Isometry."""
+    return isinstance(value, tuple) and hasattr(value, "_fields")
+
+
+def _kind(array: Array) -> str:
+    return "i" if array.dtype.kind == "u" else array.dtype.kind
+
+
+def _differs(expected: Array, yours: Array, tolerance: float) -> Array:
+    if expected.dtype.kind not in "fc":
+        return np.asarray(expected != yours)
+    finite = expected[np.isfinite(expected)]
+    scale = max(1.0, float(np.abs(finite).max())) if finite.size else 1.0
+    return ~np.isclose(yours, expected, rtol=0.0, atol=tolerance * scale, equal_nan=True)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if np.asarray(value).dtype.kind == "f" else str(value)
+
+
+def _show_array(value: Tensor | Array) -> str:
+    array = as_array(value)
+    if array.size > MAX_PRINTED or array.size == 0:
+        return f"{type(value).__name__} of shape {tuple(array.shape)}, {value.dtype}"
+    return np.array2string(array, precision=3, suppress_small=True, separator=" ")

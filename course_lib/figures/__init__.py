@@ -1,5 +1,20 @@
 """Static figures: colour-blind safe, with alt text, the same bytes every time. Each function returns a `Picture`."""
 
+from course_lib.figures.groups import (
+    cayley_graph,
+    cayley_table_figure,
+    cosets_figure,
+    lattice_points,
+    symmetries_of_the_square,
+)
 from course_lib.figures.picture import Picture, panels
 
-__all__ = ["Picture", "panels"]
+__all__ = [
+    "Picture",
+    "cayley_graph",
+    "cayley_table_figure",
+    "cosets_figure",
+    "lattice_points",
+    "panels",
+    "symmetries_of_the_square",
+]

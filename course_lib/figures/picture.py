@@ -118,10 +118,12 @@ def draw_map(
 
 
 def _write_numbers(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, symmetric: bool) -> None:
+    fontsize = min(10, 48 / max(array.shape))
     for (y, x), value in np.ndenumerate(array):
         place = float(scale(value))
         dark = abs(place - 0.5) > 0.3 if symmetric else place < 0.6
-        axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=9, color="white" if dark else "black")
+        text = f"{value:.0f}" if value == round(value) else f"{value:.2f}"
+        axes.text(x, y, text, ha="center", va="center", fontsize=fontsize, color="white" if dark else "black")
 
 
 def panels(

@@ -1,8 +1,8 @@
 """How symmetries act on images, feature maps and filters: [L_g f](x) = f(g⁻¹x), exact on the lattice. Notebook 02.
 
-Array axes are (…, Y, X) with row 0 on top, x to the right and y up, so +90° is counter-clockwise as seen. Point symmetries
-fix the centre of the map, which for an even size lies between pixels. A filter is a small image, or a small feature map:
-the functions below act on filters too.
+Array axes are (…, Y, X) with row 0 on top, x to the right and y up, so +90° is counter-clockwise as seen. Point
+symmetries fix the centre of the map, which for an even size lies between pixels. A filter is a small image, or a small
+feature map: the functions below act on filters too.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def translate(t: tuple[int, int], f: Tensor) -> Tensor:
 def rotate_by_angle(degrees: float, f: Tensor) -> Tensor:
     """Turn ``(B, C, Y, X)`` counter-clockwise by any angle about its centre; what enters from outside is zero.
 
-    Multiples of 90° are exact. At any other angle pixels fall between pixels and are interpolated bilinearly: this is no
-    group action on the lattice, only an approximation of one. Notebooks 02 and 05.
+    Multiples of 90° are exact. At any other angle pixels fall between pixels and are interpolated bilinearly: this is
+    no group action on the lattice, only an approximation of one. Notebooks 02 and 05.
     """
     quarter_turns, rest = divmod(degrees, 90)
     if rest == 0:

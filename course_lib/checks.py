@@ -85,8 +85,8 @@ def equivariance_error(layer: Callable[[Tensor], Tensor], group: Group, x: Tenso
     Args:
         layer: a module or any function of one tensor. A module is measured in eval mode, and left as it was.
         group: the group to test, which need not be the layer's own: test an ordinary CNN under C4.
-        x: an image ``(B, C, Y, X)`` or a feature map ``(B, C, |H|, Y, X)``. Use noise, which has no symmetry of its own,
-            and float64, where a broken symmetry stands out from rounding by ten orders of magnitude.
+        x: an image ``(B, C, Y, X)`` or a feature map ``(B, C, |H|, Y, X)``. Use noise, which has no symmetry of its
+            own, and float64, where a broken symmetry stands out from rounding by ten orders of magnitude.
 
     Returns a report: ``error`` (relative, worst element), ``worst`` (element and position), ``by_layer()``.
     Raises ValueError if the group's action on input or output cannot be told from the shape. Notebook 03.
@@ -111,16 +111,16 @@ def assert_equivariant(
 ) -> EquivarianceReport:
     """Raise AssertionError unless the output is equivariant (invariant, for (B, n)) under every element of the group.
 
-    The message names the worst element and position, and the first layer whose error exceeds the tolerance (default: 1e-10
-    in float64, 1e-4 in float32). Returns the report.
+    The message names the worst element and position, and the first layer whose error exceeds the tolerance (default:
+    1e-10 in float64, 1e-4 in float32). Returns the report.
     """
     limit = TOLERANCE[x.dtype] if tolerance is None else tolerance
     report = equivariance_error(layer, group, x)
     if report.error > limit:
         worst, first = report.worst, report.first_above(limit) or report.worst
         raise AssertionError(
-            f"not equivariant under {group}: relative error {worst.error:.1e} > {limit:.0e} for element {worst.element} at "
-            f"{worst.position}; first layer above the tolerance: {first.layer} ({first.error:.1e})\n{report}"
+            f"not equivariant under {group}: relative error {worst.error:.1e} > {limit:.0e} for element {worst.element} "
+            f"at {worst.position}; first layer above the tolerance: {first.layer} ({first.error:.1e})\n{report}"
         )
     return report
 

@@ -59,7 +59,7 @@ def cayley_table(elements: Sequence[Any], product: Callable[[Any, Any], Any]) ->
 
 
 def broken_axiom(table: IntArray) -> str | None:
-    """Which group axiom a Cayley table breaks: 'closure', 'associativity', 'identity' or 'inverse'; None for a group."""
+    """The axiom that a Cayley table breaks: 'closure', 'associativity', 'identity' or 'inverse'; None for a group."""
     everything = np.arange(len(table))
     if (table < 0).any():
         return "closure"

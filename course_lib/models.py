@@ -1,4 +1,4 @@
-"""The papers' networks, each one function of a group: C1 gives the ordinary CNN, C4 its p4 version, D4 its p4m version."""
+"""The papers' networks, each one function of a group: C1 gives the ordinary CNN, C4 the p4 and D4 the p4m version."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from course_lib.layers import (
 def p4cnn(group: Group = C4, width: int = 10, classes: int = 10) -> EquivariantSequential:
     """P4CNN for 28×28 images: ``(B, 1, 28, 28)`` → ``(B, classes)``, invariant to the group, exactly.
 
-    Seven valid convolutions (the lift and five group convolutions of 3×3, the last of 4×4), batch norm and ReLU after the
-    first six, a 2×2 max pool after the second, at the end the maximum over group and space.
+    Seven valid convolutions (the lift and five group convolutions of 3×3, the last of 4×4), batch norm and ReLU after
+    the first six, a 2×2 max pool after the second, at the end the maximum over group and space.
     ``p4cnn(C1, 20)`` is Z2CNN (21,750 parameters), ``p4cnn(C4, 10)`` is P4CNN (24,680).
     Source: Cohen & Welling (2016), section 8.1; notebook 04.
     """

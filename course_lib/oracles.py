@@ -90,7 +90,7 @@ def coset_max_pool(f: Tensor, group: Group, subgroup: Group) -> Tensor:
 
 
 def spatial_pool(f: Tensor, size: int, stride: int, how: str) -> Tensor:
-    """The maximum ("max") or mean ("mean") over size × size windows of one map (Y, X), a window every ``stride`` pixels."""
+    """The maximum ("max") or mean ("mean") over size × size windows of a map (Y, X), one every ``stride`` pixels."""
     rows, cols = ((n - size) // stride + 1 for n in f.shape)
     out = f.new_zeros(rows, cols)
     for row, col in np.ndindex(rows, cols):
@@ -100,7 +100,7 @@ def spatial_pool(f: Tensor, size: int, stride: int, how: str) -> Tensor:
 
 
 def batch_norm(f: Tensor, gain: Sequence[float], bias: Sequence[float], eps: float = 1e-5) -> Tensor:
-    """γ_c (f − μ_c) / √(σ²_c + ε) + β_c with one mean and variance per channel over (B, |H|, Y, X) of (B, C, |H|, Y, X)."""
+    """γ_c (f − μ_c) / √(σ²_c + ε) + β_c, mean and variance per channel over (B, |H|, Y, X) of (B, C, |H|, Y, X)."""
     out = torch.empty_like(f)
     for c in range(f.shape[1]):
         values = f[:, c].flatten()

@@ -51,7 +51,7 @@ def from_homogeneous_matrix(a: IntArray) -> Isometry:
 
 
 def semidirect_product(g: Isometry, k: Isometry) -> Isometry:
-    """The product "first k, then g" in Z² ⋊ H: (t, h)(t′, h′) = (t + h·t′, hh′). The shift t′ gets turned on the way."""
+    """The product "first k, then g" in Z² ⋊ H: (t, h)(t′, h′) = (t + h·t′, hh′). The shift t′ is turned on the way."""
     u, v = g.shift + matrix(g.point_part) @ k.shift
     return Isometry(*compose(g.point_part, k.point_part), int(u), int(v))
 

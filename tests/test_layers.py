@@ -173,7 +173,7 @@ def test_a_net_stays_equivariant_after_training(group, size, pool, dtype):
 @every_group
 @every_dtype
 def test_training_mode_is_equivariant_too(group, dtype):
-    """Batch statistics and a mask per channel do not see the group: with the same random numbers, L_g passes through."""
+    """Batch statistics and a mask per channel do not see the group: with the same random numbers, L_g passes."""
     net, x = small_net(group).to(dtype), torch.randn(4, 2, 8, 8, dtype=dtype)
     for g in group.elements:
         torch.manual_seed(1)

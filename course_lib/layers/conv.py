@@ -19,7 +19,7 @@ def lifting_filter_bank(psi: Tensor, group: Group) -> Tensor:
 
 
 def group_filter_bank(psi: Tensor, group: Group) -> Tensor:
-    """All copies L_h ψ of the filters, turned *and* permuted: (O, C, |H|, k, k) → (O, |H|, C, |H|, k, k). Notebook 04."""
+    """All copies L_h ψ, turned *and* permuted: (O, C, |H|, k, k) → (O, |H|, C, |H|, k, k). Notebook 04."""
     return torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=1)
 
 
@@ -71,8 +71,8 @@ class _FilterBankConv2d(nn.Module):
         if self.kernel_size % 2 == 0 and any(reversed_axes(self.group)) and not self.allow_approximate:
             raise ValueError(
                 f"an even kernel ({self.kernel_size}) with padding='same' pads one border more than the other, which "
-                f"{self.group} does not leave as it is. Use an odd kernel, or the same whole number of padding at every "
-                "border (exact: the output grid moves by half a pixel), or allow_approximate=True"
+                f"{self.group} does not leave as it is. Use an odd kernel, or a number as padding, the same at every border "
+                "(exact: the output grid moves by half a pixel), or allow_approximate=True"
             )
 
     def filter_bank(self) -> Tensor:
@@ -129,8 +129,8 @@ class LiftingConv2d(_FilterBankConv2d):
     Shapes: ``(B, C, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, k, k)``; one bias per channel, shared over H.
     Source: Cohen & Welling (2016), eq. 10; notebook 04; oracle ``oracles.lifting_conv``.
     Exact for every kernel size at stride 1, and at stride s where (size + 2·padding − k) is divisible by s.
-    Raises ValueError where it cannot be exact (unless ``allow_approximate``) and for wrong shapes; TypeError for a map that
-    is not float.
+    Raises ValueError where it cannot be exact (unless ``allow_approximate``) and for wrong shapes; TypeError for a map
+    that is not float.
     """
 
     def _weight_shape(self) -> tuple[int, ...]:
@@ -149,7 +149,8 @@ class GroupConv2d(_FilterBankConv2d):
 
         [f ⋆ ψ](t, h) = Σ_{y, h̃} Σ_c f_c(y, h̃) ψ_c(h⁻¹(y − t), h⁻¹h̃) + b
 
-    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, |H|, k, k)``; one bias per channel, shared over H.
+    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, |H|, k, k)``; one bias per channel, shared
+    over H.
     Source: Cohen & Welling (2016), eq. 11; notebook 04; oracle ``oracles.group_conv``.
     Exact and raising as LiftingConv2d.
     """

@@ -28,9 +28,9 @@ class GroupMaxPool(nn.Module):
 class CosetMaxPool(nn.Module):
     """Maximum over the left cosets of a subgroup S: P(f)(x, hS) = max over s ∈ S of f(x, hs).
 
-    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|/|S|, Y, X)``. The result lives on Z² ⋊ H / S, on which H acts by permuting
-    the cosets: ``act_on_feature_map(g, f, group, subgroup)``. Exact. Source: Cohen & Welling (2016), section 6.3;
-    notebook 04; oracle ``oracles.coset_max_pool``. Raises ValueError if S is no subgroup.
+    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|/|S|, Y, X)``. The result lives on (Z² ⋊ H)/S, on which H acts by
+    permuting the cosets: ``act_on_feature_map(g, f, group, subgroup)``. Exact. Source: Cohen & Welling (2016), section
+    6.3; notebook 04; oracle ``oracles.coset_max_pool``. Raises ValueError if S is no subgroup.
     """
 
     members: Tensor
@@ -85,7 +85,7 @@ class _SpatialPool2d(nn.Module):
 
 
 class SpatialMaxPool2d(_SpatialPool2d):
-    """Maximum over windows of size × size pixels, sheet by sheet: ``(B, C, |H|, Y, X)`` or ``(B, C, Y, X)``, space shrinks.
+    """Maximum over windows of size × size pixels, sheet by sheet, of ``(B, C, |H|, Y, X)`` or ``(B, C, Y, X)``.
 
     Exact where (Y − size) and (X − size) are divisible by the stride, else ValueError (unless ``allow_approximate``): a
     2×2 pool is exact on even maps and on no odd one. Notebooks 04 and 05; oracle ``oracles.spatial_pool``.

@@ -119,8 +119,8 @@ def assert_equivariant(
     if report.error > limit:
         worst, first = report.worst, report.first_above(limit) or report.worst
         raise AssertionError(
-            f"not equivariant under {group}: relative error {worst.error:.1e} > {limit:.0e} for element {worst.element} "
-            f"at {worst.position}; first layer above the tolerance: {first.layer} ({first.error:.1e})\n{report}"
+            f"not equivariant under {group}: relative error {worst.error:.1e} > {limit:.0e} for {worst.element} at "
+            f"{worst.position}; first layer above the tolerance: {first.layer} ({first.error:.1e})\n{report}"
         )
     return report
 

@@ -41,7 +41,7 @@ def test_one_wrong_pixel_is_found():
 
     report = equivariance_error(spoil, C4, NOISE)
     assert report.error == pytest.approx(0.5 / NOISE.abs().max().item(), rel=0.5)
-    with pytest.raises(AssertionError, match="element r"):
+    with pytest.raises(AssertionError, match="for r"):
         assert_equivariant(spoil, C4, NOISE)
 
 

@@ -71,8 +71,8 @@ class _FilterBankConv2d(nn.Module):
         if self.kernel_size % 2 == 0 and any(reversed_axes(self.group)) and not self.allow_approximate:
             raise ValueError(
                 f"an even kernel ({self.kernel_size}) with padding='same' pads one border more than the other, which "
-                f"{self.group} does not leave as it is. Use an odd kernel, or a number as padding, the same at every border "
-                "(exact: the output grid moves by half a pixel), or allow_approximate=True"
+                f"{self.group} does not leave as it is. Use an odd kernel, or a number as padding, the same at every "
+                "border (exact: the output grid moves by half a pixel), or allow_approximate=True"
             )
 
     def filter_bank(self) -> Tensor:

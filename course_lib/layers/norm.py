@@ -14,8 +14,8 @@ class GroupBatchNorm2d(nn.BatchNorm3d):
         y = γ_c (f − μ_c) / √(σ²_c + ε) + β_c,   μ_c, σ²_c over (B, |H|, Y, X)
 
     Shapes: ``(B, C, |H|, Y, X)`` → the same. Exact, before and after training. Notebook 04; oracle
-    ``oracles.batch_norm``. PyTorch's BatchNorm3d does just this when |H| stands where it expects depth. Raises ValueError
-    or TypeError for a map of another shape or type.
+    ``oracles.batch_norm``. PyTorch's BatchNorm3d does just this when |H| stands where it expects depth. Raises
+    ValueError or TypeError for a map of another shape or type.
     """
 
     def __init__(self, group: Group, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:

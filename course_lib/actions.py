@@ -23,7 +23,7 @@ def act_on_image(g: Element, f: Tensor) -> Tensor:
         g: an element (m, r) of D4.
         f: ``(..., Y, X)`` of any dtype. A quarter turn of a non-square map gives ``(..., X, Y)``.
 
-    Exact: values are moved, never computed. Source: Cohen & Welling (2016), eq. 2; notebook 02.
+    Exact: values are moved, never computed. Source: Cohen & Welling (2016), section 4.4; notebook 02.
     Raises TypeError or ValueError if f is no tensor or has fewer than two axes.
     """
     _require_axes(f, 2, "(..., Y, X)")

@@ -7,14 +7,19 @@ from course_lib.figures.groups import (
     lattice_points,
     symmetries_of_the_square,
 )
+from course_lib.figures.maps import act_on_ring, feature_map_ring, filter_bank_figure, turn_then_compute
 from course_lib.figures.picture import Picture, panels
 
 __all__ = [
     "Picture",
+    "act_on_ring",
     "cayley_graph",
     "cayley_table_figure",
     "cosets_figure",
+    "feature_map_ring",
+    "filter_bank_figure",
     "lattice_points",
     "panels",
     "symmetries_of_the_square",
+    "turn_then_compute",
 ]

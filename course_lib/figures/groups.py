@@ -122,7 +122,16 @@ def lattice_points(points: Any, moved: Any) -> Picture:
         axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.55", "shrinkA": 9, "shrinkB": 9})
     looks = ((before, "sky", "o", 170, -13, "before"), (after, "orange", "s", 70, 13, "after"))
     for place, colour, marker, size, offset, label in looks:
-        axes.scatter(*place.T, s=size, c=OKABE_ITO[colour], marker=marker, label=label, edgecolors="black", zorder=3)
+        axes.scatter(
+            place[:, 0],
+            place[:, 1],
+            s=size,
+            c=OKABE_ITO[colour],
+            marker=marker,
+            label=label,
+            edgecolors="black",
+            zorder=3,
+        )
         for number, point in enumerate(place, 1):
             box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": OKABE_ITO[colour]}
             axes.annotate(
@@ -166,7 +175,7 @@ def _draw_product(axes: Axes, i: int, j: int, product: int, names: list[str], pa
     r, g, b, _ = colormaps["viridis"](0.12 + 0.88 * product / max(len(names) - 1, 1))
     colour = (1.0, 1.0, 1.0) if outside else (r, g, b)
     if pale:
-        colour = tuple(0.25 * part + 0.75 for part in colour)
+        colour = (0.25 * colour[0] + 0.75, 0.25 * colour[1] + 0.75, 0.25 * colour[2] + 0.75)
     dark = not pale and not outside and 0.3 * r + 0.59 * g + 0.11 * b < 0.5
     edge = "0.7" if outside else "white"
     axes.add_patch(Rectangle((j, i), 1, 1, facecolor=colour, edgecolor=edge, hatch="//" if outside else None))

@@ -30,11 +30,15 @@ class Arrow:
     points: FloatArray
 
 
-def ring_positions(group: Group) -> FloatArray:
-    """(|H|, 2) centres of the sheets, (x, y) with y up: radius · h·(1, 0). A single sheet stands in the middle."""
-    if group.order == 1:
+def ring_positions(group: Group, subgroup: Group | None = None) -> FloatArray:
+    """(|H|, 2) centres of the sheets, (x, y) with y up: radius · h·(1, 0). A single sheet stands in the middle.
+
+    With a subgroup S there is a sheet for each left coset hS; it stands where its first element would.
+    """
+    sheets = group.elements if subgroup is None else tuple(coset[0] for coset in group.left_cosets(subgroup))
+    if len(sheets) == 1:
         return np.zeros((1, 2))
-    return np.array([_radius(group, h) * matrix(h)[:, 0] for h in group.elements])
+    return np.array([_radius(group, h) * matrix(h)[:, 0] for h in sheets])
 
 
 def ring_extent(group: Group) -> tuple[float, float]:
@@ -83,7 +87,7 @@ def _bow(start: FloatArray, end: FloatArray, group: Group) -> FloatArray:
     """A straight line, or, to a sheet on the other side, a curve around the sheet that may stand between."""
     control = (start + end) / 2
     if start @ end < 0 and group.order > 2:
-        control = 0.58 * start + 0.62 * np.array([-start[1], start[0]])
+        control = 0.58 * start + 0.5 * np.array([-start[1], start[0]])
     t = np.linspace(0, 1, 61)[:, None]
     return np.asarray((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end)
 

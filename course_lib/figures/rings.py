@@ -1,12 +1,17 @@
-"""Drawing on the ring: arrows for the generators, shared by Cayley graphs and feature maps."""
+"""Drawing on the ring: sheets, and arrows for the generators, shared by Cayley graphs and feature maps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.colors import Normalize
+from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.path import Path
 
-from course_lib.figures.layout import generators, ring_arrows, ring_extent
+from course_lib.figures.layout import generators, ring_arrows, ring_extent, ring_positions
 from course_lib.figures.picture import OKABE_ITO
 from course_lib.groups import Group
 
@@ -39,9 +44,33 @@ def draw_ring_arrows(axes: Axes, group: Group) -> None:
         )
 
 
+def draw_sheets(
+    axes: Axes,
+    sheets: np.ndarray[Any, Any],
+    group: Group,
+    scale: Normalize,
+    names: Sequence[str],
+    frames: Sequence[str],
+    symmetric: bool = False,
+) -> None:
+    """Draw the (|H|, Y, X) sheets on the ring, each with its name in a corner and a coloured frame."""
+    height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
+    for sheet, (x, y), name, colour in zip(sheets, ring_positions(group), names, frames, strict=True):
+        left, bottom = x - width / 2, y - height / 2
+        extent = (left, left + width, bottom, bottom + height)
+        cmap = "RdBu_r" if symmetric else "viridis"
+        axes.imshow(sheet, cmap=cmap, norm=scale, extent=extent, interpolation="nearest", zorder=2)
+        axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=colour, linewidth=2.5, zorder=3))
+        if name:
+            box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+            place = (left + 0.05, bottom + height - 0.05)
+            axes.text(*place, name, ha="left", va="top", fontsize=9, bbox=box, zorder=4)
+    prepare_ring_axes(axes, group)
+
+
 def arrow_words(group: Group) -> str:
     """What the arrows mean, for captions and alt text."""
     words = [
         f"{'dashed blue lines join h and' if g.m else 'solid red arrows go from h to'} {g}·h" for g in generators(group)
     ]
-    return ", ".join(words)
+    return ", ".join(words) or "no arrows, as there is one sheet"

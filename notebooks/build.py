@@ -62,8 +62,12 @@ def from_source(source: Path) -> NotebookNode:
         if cell.cell_type == "code":
             known |= _defined_names(cell.source)
         else:
-            cell.source = MARKER.sub(lambda found: help_text(find(found[1]), known), cell.source)
+            cell.source = _with_help(cell.source, known)
     return notebook
+
+
+def _with_help(text: str, known: set[str]) -> str:
+    return MARKER.sub(lambda found: help_text(find(found[1]), known), text)
 
 
 def _defined_names(code: str) -> set[str]:
@@ -76,12 +80,13 @@ def _defined_names(code: str) -> set[str]:
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             names.add(node.name)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            names |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+            stored = (name for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store))
+            names |= {name.id for name in stored}
     return names
 
 
 def execute(notebook: NotebookNode, folder: Path = FOLDER) -> NotebookNode:
-    """Run all cells in a fresh kernel, in place. A hang is tried once more: about one run in twenty hangs with widgets."""
+    """Run all cells in a fresh kernel, in place. A hang is tried once more: one run in twenty hangs with widgets."""
     for is_last_try in (False, True):
         try:
             return _execute(notebook, folder)
@@ -140,7 +145,7 @@ def stale(source: Path) -> str | None:
     if len(stored.cells) != len(wanted.cells):
         return f"has {len(stored.cells)} cells, its source {len(wanted.cells)}"
     for i, (have, want) in enumerate(zip(stored.cells, wanted.cells, strict=True)):
-        if (have.cell_type, have.source, have.metadata, have.id) != (want.cell_type, want.source, want.metadata, want.id):
+        if any(have[key] != want[key] for key in ("cell_type", "source", "metadata", "id")):
             return f"differs from its source in cell {i}: {want.source[:60]!r}"
         if have.cell_type == "code" and have.source and have.execution_count is None:
             return f"has an unexecuted cell {i}: {have.source[:60]!r}"

@@ -12,7 +12,7 @@ and the marker ``<!-- help: compose -->`` into the notebook's source.
 
 from course_lib.exercises.checking import exercise
 from course_lib.exercises.comparing import Mistake, call, compare, expect_error
-from course_lib.exercises.registry import register
+from course_lib.exercises.registry import Function, register
 from course_lib.exercises.report import progress
 
-__all__ = ["Mistake", "call", "compare", "exercise", "expect_error", "progress", "register"]
+__all__ = ["Function", "Mistake", "call", "compare", "exercise", "expect_error", "progress", "register"]

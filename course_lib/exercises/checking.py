@@ -52,7 +52,7 @@ def exercise(f: Function) -> Function:
 
 
 def find_mistake(this: Exercise, f: Function) -> Mistake | None:
-    """The first mistake that the checks find, under the name of a known mistake if it is one; None for a right answer."""
+    """The first mistake that the checks find, explained if it is a known one; None for a right answer."""
     with _bound_to_its_name(f):
         for check in this.checks:
             if mistake := _run(check, f, this.reference):
@@ -104,7 +104,7 @@ def _run(check: Check, f: Function, reference: Function) -> Mistake | None:
 
 @contextlib.contextmanager
 def _bound_to_its_name(f: Function) -> Iterator[None]:
-    """While the checks run, a function that calls itself must meet itself: its name is bound only after the decorator."""
+    """A function that calls itself must meet itself while it is checked: the decorator's result is bound later."""
     names: dict[str, Any] = getattr(f, "__globals__", {})
     before = {f.__name__: names[f.__name__]} if f.__name__ in names else {}
     names[f.__name__] = f

@@ -42,7 +42,7 @@ def compare(
         because: a sentence that is added to the message, such as the rule that the answer breaks.
         tolerance: see `values.difference`.
 
-    Both functions get their own copies of the inputs. Call it for small inputs first: the first one that differs is shown.
+    Both functions get their own copies of the inputs. Call it for small inputs first: the first difference is shown.
     """
     example = dict(zip(inspect.signature(reference).parameters, inputs, strict=False))
     expected = reference(*copy.deepcopy(inputs))

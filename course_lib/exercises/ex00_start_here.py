@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_lib.exercises import compare, register
+from course_lib.exercises import Function, compare, register
 
 
 def half_turn(image: Tensor) -> Tensor:
@@ -11,7 +11,7 @@ def half_turn(image: Tensor) -> Tensor:
     return image.flip(0, 1)
 
 
-def _small_images(f, reference) -> None:
+def _small_images(f: Function, reference: Function) -> None:
     compare(f, reference, torch.arange(4).reshape(2, 2))
     compare(f, reference, torch.arange(6).reshape(2, 3))
 

@@ -51,7 +51,7 @@ def show(value: Any) -> str:
     """A value as a learner wants to read it: elements as r³, small arrays with their numbers, large ones as a shape."""
     if isinstance(value, (Tensor, np.ndarray)):
         return _show_array(value)
-    if _is_record(value) and type(value).__str__ is not object.__str__:
+    if _is_record(value):
         return str(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{show(key)}: {show(item)}" for key, item in value.items()) + "}"
@@ -79,11 +79,12 @@ def _array_difference(expected: Tensor | Array, yours: Any, tolerance: float) ->
         return None
     wrong = int(_differs(want, got, tolerance).sum())
     where = f" at {list(place)}" if place else ""
-    return f"is wrong{where}: {_number(want[place])} expected, {_number(got[place])} returned; {wrong} of {got.size} values differ"
+    returned = f"returned {_number(got[place])}{where}, expected {_number(want[place])}"
+    return f"{returned}; {wrong} of {got.size} values differ" if got.size > 1 else returned
 
 
 def _number_difference(expected: Any, yours: Any, tolerance: float) -> str | None:
-    if not isinstance(yours, (bool, np.bool_, Real)) or isinstance(yours, (Tensor, np.ndarray)):
+    if not isinstance(yours, (bool, np.bool_, Real)):
         return _wrong_type(expected, yours)
     want, got = np.asarray(expected), np.asarray(yours)
     if _kind(want) != _kind(got) and not (_kind(want) == "f" and _kind(got) == "i"):

@@ -10,16 +10,17 @@
 # # 00 Start here
 
 # %%
-import torch
 from torch import Tensor
 
 from course_lib.exercises import exercise, progress
+
 
 # %%
 @exercise
 def half_turn(image: Tensor) -> Tensor:
     """Turn an image (Y, X) by 180°."""
     ...
+
 
 # %% [markdown]
 # <!-- help: half_turn -->

@@ -1,0 +1,31 @@
+"""Answers to the exercise of notebook 00."""
+
+import torch
+
+from answers import correct, wrong
+
+
+@correct("half_turn")
+def two_quarter_turns(image):
+    return torch.rot90(image, 2)
+
+
+@wrong("half_turn", says="each row must be read backwards too")
+def upside_down(image):
+    return image.flip(0)
+
+
+@wrong("half_turn", says="quarter turn")
+def quarter_turn(image):
+    return torch.rot90(image)
+
+
+@wrong("half_turn", says="did you forget `return`")
+def no_return(image):
+    image.flip(0, 1)
+
+
+@wrong("half_turn", says="in place")
+def in_place(image):
+    image[:] = image.flip(0, 1)
+    return image

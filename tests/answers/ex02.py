@@ -1,0 +1,183 @@
+"""Answers to the exercises of notebook 02."""
+
+import numpy as np
+import torch
+from answers import correct, wrong
+
+from course_lib.groups import compose, inverse, matrix
+from course_lib.wallpaper import homogeneous_matrix
+
+
+@correct("act_on_points")
+def by_homogeneous_matrices(g, points):
+    points = np.asarray(points)
+    ones = np.ones((*points.shape[:-1], 1), dtype=np.int64)
+    return np.einsum("ij,...j->...i", homogeneous_matrix(g), np.concatenate([points, ones], axis=-1))[..., :2]
+
+
+@correct("act_on_points")
+def in_coordinates(g, points):
+    x, y = points[..., 0], points[..., 1]
+    for _ in range(g.r):
+        x, y = -y, x
+    return np.stack([(-x if g.m else x) + g.u, y + g.v], axis=-1)
+
+
+@wrong("act_on_points", says="wrong way round")
+def rows_without_transpose(g, points):
+    return points @ matrix(g.point_part) + g.shift
+
+
+@wrong("act_on_points", says="shift first and turn afterwards")
+def shift_first(g, points):
+    return (points + g.shift) @ matrix(g.point_part).T
+
+
+@wrong("act_on_points", says="forget the shift")
+def without_shift(g, points):
+    return points @ matrix(g.point_part).T
+
+
+@wrong("act_on_points", says="come as rows")
+def one_point_only(g, points):
+    return matrix(g.point_part) @ points.reshape(-1, 2)[0] + g.shift
+
+
+@correct("source_pixel")
+def by_moving_the_indices(g, row, col, height, width):
+    if g.m:
+        col = width - 1 - col
+    for _ in range(g.r):  # undo one counter-clockwise quarter turn
+        row, col, height, width = col, height - 1 - row, width, height
+    return row, col
+
+
+@wrong("source_pixel", says="inverse is missing")
+def without_inverse(g, row, col, height, width):
+    x, y = matrix(g) @ (2 * col - width + 1, height - 1 - 2 * row)
+    if g.r % 2:
+        height, width = width, height
+    return (height - 1 - int(y)) // 2, (int(x) + width - 1) // 2
+
+
+@wrong("source_pixel", says="y points up")
+def y_down(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (2 * col - width + 1, 2 * row - height + 1)
+    if g.r % 2:
+        height, width = width, height
+    return (int(y) + height - 1) // 2, (int(x) + width - 1) // 2
+
+
+@wrong("source_pixel", says="sides change places")
+def same_sides(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (2 * col - width + 1, height - 1 - 2 * row)
+    return (height - 1 - int(y)) // 2, (int(x) + width - 1) // 2
+
+
+@wrong("source_pixel", says="lies between pixels")
+def centre_is_a_pixel(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (col - width // 2, height // 2 - row)
+    if g.r % 2:
+        height, width = width, height
+    return height // 2 - int(y), int(x) + width // 2
+
+
+@wrong("source_pixel", says="down first")
+def column_first(g, row, col, height, width):
+    return by_moving_the_indices(g, row, col, height, width)[::-1]
+
+
+@correct("act_on_image")
+def by_transposing(g, f):
+    for _ in range(g.r):
+        f = f.transpose(-2, -1).flip(-2)
+    return f.flip(-1) if g.m else f
+
+
+@wrong("act_on_image", says="clockwise")
+def clockwise(g, f):
+    turned = torch.rot90(f, -g.r, dims=(-2, -1))
+    return turned.flip(-1) if g.m else turned
+
+
+@wrong("act_on_image", says="mirror first")
+def mirror_first(g, f):
+    mirrored = f.flip(-1) if g.m else f
+    return torch.rot90(mirrored, g.r, dims=(-2, -1))
+
+
+@wrong("act_on_image", says="top and bottom")
+def upside_down(g, f):
+    turned = torch.rot90(f, g.r, dims=(-2, -1))
+    return turned.flip(-2) if g.m else turned
+
+
+@wrong("act_on_image", says="forget the mirror")
+def without_mirror(g, f):
+    return torch.rot90(f, g.r, dims=(-2, -1))
+
+
+@wrong("act_on_image", says="first two axes")
+def first_two_axes(g, f):
+    turned = torch.rot90(f, g.r)
+    return turned.flip(-1) if g.m else turned
+
+
+@correct("left_permutation")
+def by_sending_each_sheet_away(g, elements):
+    permutation = [0] * len(elements)
+    for i, h in enumerate(elements):
+        permutation[elements.index(compose(g, h))] = i
+    return permutation
+
+
+@wrong("left_permutation", says="where sheet h .goes")
+def where_it_goes(g, elements):
+    return [elements.index(compose(g, h)) for h in elements]
+
+
+@wrong("left_permutation", says="hg⁻¹ instead of g⁻¹h")
+def inverse_on_the_right(g, elements):
+    return [elements.index(compose(h, inverse(g))) for h in elements]
+
+
+@wrong("left_permutation", says="hg instead of g⁻¹h")
+def on_the_right(g, elements):
+    return [elements.index(compose(h, g)) for h in elements]
+
+
+@wrong("left_permutation", says="their positions")
+def elements_themselves(g, elements):
+    return [compose(inverse(g), h) for h in elements]
+
+
+@correct("act_on_feature_map")
+def sheet_by_sheet(g, f, group, subgroup=None):
+    sheets = f.unbind(-3)
+    turned = [torch.rot90(sheets[group.index(compose(inverse(g), h))], g.r, dims=(-2, -1)) for h in group.elements]
+    return torch.stack([sheet.flip(-1) if g.m else sheet for sheet in turned], dim=-3)
+
+
+@wrong("act_on_feature_map", says="leave them in their places")
+def turn_only(g, f, group, subgroup=None):
+    return by_transposing(g, f)
+
+
+@wrong("act_on_feature_map", says="do not turn them")
+def permute_only(g, f, group, subgroup=None):
+    return f[..., by_sending_each_sheet_away(g, group.elements), :, :]
+
+
+@wrong("act_on_feature_map", says="inverse is missing")
+def permute_by_g(g, f, group, subgroup=None):
+    return by_transposing(g, f[..., where_it_goes(g, group.elements), :, :])
+
+
+@wrong("act_on_feature_map", says="wrong side")
+def permute_on_the_right(g, f, group, subgroup=None):
+    return by_transposing(g, f[..., inverse_on_the_right(g, group.elements), :, :])
+
+
+@wrong("act_on_feature_map", says="third from the end")
+def permute_the_first_axis(g, f, group, subgroup=None):
+    return by_transposing(g, f)[by_sending_each_sheet_away(g, group.elements)]

@@ -1,0 +1,45 @@
+"""For all tests, and for the notebooks' kernels, which inherit this: one thread, a progress file of their own."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+# Before any kernel starts, and at import, so that nbval's kernels see it too. Two workers share two cores.
+os.environ |= {
+    "COURSE_HOME": tempfile.mkdtemp(prefix="course-home-"),
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+}
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def course_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home for the progress file."""
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    return _no_skip_in_ci(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    report = yield
+    return _no_skip_in_ci(report)
+
+
+def _no_skip_in_ci(report):
+    """With CI=true a skipped test is a failure: what is not run there is run nowhere."""
+    if os.environ.get("CI") == "true" and report.outcome == "skipped" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI=true does not allow: {report.longrepr}"
+    return report

@@ -1,0 +1,101 @@
+"""The stored notebooks belong to their sources, are whole, and keep to the course's form. nbval compares outputs."""
+
+import re
+import statistics
+
+import pytest
+
+import build
+from notebook_files import FOLDER, NOTEBOOKS, exercises_of, read, stub_cells
+
+STORED = [pytest.param(path, id=path.stem) for path in NOTEBOOKS]
+LESSONS = [pytest.param(path, id=path.stem) for path in NOTEBOOKS if not path.stem.startswith("00")]
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def markdown(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def outputs(notebook):
+    return [(cell, output) for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def test_every_source_has_its_notebook_and_every_notebook_its_source():
+    assert [path.stem for path in NOTEBOOKS] == [path.stem for path in build.sources()]
+
+
+@pytest.mark.parametrize("path", STORED)
+def test_inputs_are_those_of_the_source(path):
+    assert build.stale(FOLDER / "src" / f"{path.stem}.py") is None, "run: uv run python notebooks/build.py"
+
+
+def test_a_stale_notebook_is_noticed(tmp_path, monkeypatch):
+    source = build.sources(["00_start_here"])[0]
+    monkeypatch.setattr(build, "target", lambda _: tmp_path / "00.ipynb")
+    assert build.stale(source) == "was never built"
+    text = (FOLDER / "00_start_here.ipynb").read_text(encoding="utf-8")
+    (tmp_path / "00.ipynb").write_text(text.replace("def half_turn(", "def half_turns("), encoding="utf-8")
+    assert "differs from its source in cell" in build.stale(source)
+
+
+def test_two_builds_give_the_same_bytes():
+    source = build.sources(["00_start_here"])[0]
+    first, second = (build.normalised(build.execute(build.from_source(source))) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("path", STORED)
+def test_every_code_cell_was_run_in_order(path):
+    cells = code_cells(read(path))
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+
+
+@pytest.mark.parametrize("path", STORED)
+def test_errors_stand_where_they_are_announced_and_nowhere_else(path):
+    for cell in code_cells(read(path)):
+        raised = any(output.output_type == "error" for output in cell.outputs)
+        assert raised == ("raises-exception" in cell.metadata.get("tags", [])), cell.source
+
+
+@pytest.mark.parametrize("path", STORED)
+def test_every_picture_has_alt_text(path):
+    for cell, output in outputs(read(path)):
+        if "image/png" in output.get("data", {}):
+            assert len(output.metadata.get("image/png", {}).get("alt", "")) > 20, cell.source
+
+
+@pytest.mark.parametrize("path", STORED)
+def test_nothing_of_this_machine_is_stored(path):
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"ipykernel_\d+|/home/|/root/|/tmp/|0x[0-9a-f]{8,}|site-packages", text)
+    assert "application/vnd.jupyter.widget" not in text
+
+
+@pytest.mark.parametrize("path", LESSONS)
+def test_size(path):
+    notebook = read(path)
+    lines = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    words = len(re.sub(r"<details>.*?</details>", "", "\n".join(markdown(notebook)), flags=re.DOTALL).split())
+    assert 40 <= len(notebook.cells) <= 70
+    assert words <= 2500
+    assert statistics.median(lines) <= 6
+    assert max(lines) <= 30
+
+
+@pytest.mark.parametrize("path", LESSONS)
+def test_at_least_five_exercises(path):
+    assert len(exercises_of(path)) >= 5
+    assert len(stub_cells(read(path))) == len(exercises_of(path))
+
+
+@pytest.mark.parametrize("path", STORED)
+def test_first_cell_says_what_to_expect_and_last_cells_look_back_and_ahead(path):
+    texts = markdown(read(path))
+    for word in ("able to", "before", "minutes", "hardware"):
+        assert word in texts[0].lower(), f"the first cell does not say: {word}"
+    for word in ("recap", "course_lib", "next"):
+        assert word in "\n".join(texts[-4:]).lower(), f"the last cells do not say: {word}"

@@ -1,0 +1,294 @@
+"""The mechanism itself: what a learner sees for an empty, a wrong, a crashing and a right answer; progress."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib.exercises import Mistake, checking, compare, exercise, expect_error, progress, record
+from course_lib.exercises.registry import Exercise, all_exercises, find, register
+from course_lib.exercises.solution import help_text, solution
+from course_lib.exercises.values import difference, show
+from course_lib.groups import C4, Element
+from notebook_files import NOTEBOOKS
+
+
+def half_turn_of(body):
+    """A learner's function with this body, as the decorator would find it in a cell."""
+    return checking.find_mistake(find("half_turn"), body)
+
+
+def test_an_unfilled_stub_falls_back_to_the_reference(course_home, capsys):
+    @exercise
+    def half_turn(image):
+        """A docstring."""
+        ...
+
+    assert half_turn is find("half_turn").reference
+    line = "Exercise 0.1 half_turn: not filled in yet; the cells below use the reference.\n"
+    assert capsys.readouterr().out == line
+    assert not course_home.exists(), "nothing was tried, so nothing is recorded"
+
+
+@pytest.mark.parametrize(
+    "body", ["...", "pass", "raise NotImplementedError", "raise NotImplementedError('yours')", "y = ..."]
+)
+def test_every_kind_of_placeholder_is_known(body, tmp_path):
+    (tmp_path / "stub.py").write_text(f"def half_turn(image):\n    'Turn.'\n    {body}\n")
+    namespace = {}
+    exec(compile((tmp_path / "stub.py").read_text(), tmp_path / "stub.py", "exec"), namespace)
+    assert checking.has_placeholder(namespace["half_turn"])
+
+
+def test_an_ellipsis_in_an_index_is_no_placeholder():
+    def half_turn(image):
+        return image[..., ::1]
+
+    assert not checking.has_placeholder(half_turn)
+
+
+def test_a_right_answer_is_used(course_home, capsys):
+    @exercise
+    def half_turn(image):
+        return torch.rot90(image, 2)
+
+    assert half_turn is not find("half_turn").reference
+    assert "well done" in capsys.readouterr().out
+    assert record.load()["half_turn"].status == "done"
+
+
+def test_a_right_answer_counts_even_if_the_dots_were_left(course_home, capsys):
+    @exercise
+    def half_turn(image):
+        return torch.rot90(image, 2)
+        ...
+
+    assert "well done" in capsys.readouterr().out
+
+
+def test_a_wrong_answer_shows_the_smallest_input_side_by_side(course_home, capsys):
+    @exercise
+    def half_turn(image):
+        return image.flip(0)
+
+    assert half_turn is find("half_turn").reference
+    out = capsys.readouterr().out
+    assert "not yet. You turned the rows upside down" in out
+    assert "with  image = [[0 1]\n                 [2 3]]" in out
+    assert "expected   yours\n  [[3 2]     [[2 3]\n   [1 0]]     [0 1]]" in out
+    assert record.load()["half_turn"] == record.Entry("not yet", 1)
+
+
+def test_a_crash_names_the_learners_line_and_not_ours(course_home, capsys):
+    @exercise
+    def half_turn(image):
+        rows = image[5]
+        return rows
+
+    out = capsys.readouterr().out
+    assert "`rows = image[5]`. IndexError" in out
+    assert "Traceback" not in out and "comparing.py" not in out
+
+
+def test_a_wrong_number_of_arguments_is_said():
+    assert "takes 0 positional arguments" in half_turn_of(lambda: 1).message
+
+
+def test_a_loop_without_end_is_stopped(monkeypatch):
+    def half_turn(image):
+        while True:
+            pass
+
+    monkeypatch.setattr(checking, "SECONDS_PER_CHECK", 0.2)
+    assert "loop that never ends" in half_turn_of(half_turn).message
+
+
+def test_a_function_that_calls_itself_meets_itself():
+    def again(image):
+        return image if len(image) == 0 else torch.cat([again(image[1:]), image[:1].flip(1)])
+
+    again.__globals__["again"] = None  # what stood there before the cell was run
+    assert half_turn_of(again) is None
+    assert again.__globals__.pop("again") is None, "the name must be bound as before"
+
+
+def test_the_checks_leave_the_random_numbers_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    half_turn_of(torch.rand_like)
+    assert torch.rand(1) == expected
+
+
+def test_a_wrong_map_is_also_drawn():
+    mistake = Mistake("no", {"f": torch.zeros(1, 2, 3, 3)}, torch.zeros(1, 2, 3, 3), torch.ones(1, 2, 3, 3))
+    mistake.yours[0, 0] = 0
+    assert [(title, m.shape) for title, m in checking._maps(mistake).items()] == [
+        ("f [0, 1]", (3, 3)),
+        ("expected [0, 1]", (3, 3)),
+        ("yours [0, 1]", (3, 3)),
+    ]
+    assert checking._maps(Mistake("no", {}, torch.zeros(3, 3), torch.full((3, 3), torch.nan))) == {}
+    assert checking._maps(Mistake("no", {}, 3, 4)) == {}
+
+
+def test_an_unknown_name_lists_the_exercises():
+    with pytest.raises(LookupError, match="half_turn"):
+        exercise(lambda: None)
+
+
+@pytest.mark.parametrize(
+    "expected, yours, says",
+    [
+        (torch.zeros(2), None, "None: did you forget `return`"),
+        (None, 3, "returned 3 where None was expected"),
+        (torch.zeros(2), [0, 0], "returned a list, expected a Tensor"),
+        (torch.zeros(2), torch.zeros(3), r"shape \(3,\), expected \(2,\)"),
+        (torch.zeros(2), torch.zeros(2).double(), "dtype torch.float64, expected torch.float32"),
+        (torch.zeros(2), torch.zeros(2).long(), "dtype torch.int64, expected torch.float32"),
+        (torch.zeros(2), torch.tensor([0.0, torch.nan]), "1 values that are nan"),
+        (torch.zeros(2, 2), torch.tensor([[0.0, 0.0], [0.5, 0.0]]), r"0.5 at \[1, 0\], expected 0; 1 of 4"),
+        (np.eye(2), np.zeros((2, 2)), r"0 at \[0, 0\], expected 1; 2 of 4"),
+        (Element(0, 1), (0, 1), "returned a tuple, expected an Element"),
+        (Element(0, 1), Element(1, 1), "returned mr, expected r"),
+        ((Element(0, 1), Element(0, 2)), (Element(0, 1), Element(0, 0)), "returned e, expected r²|at item 1"),
+        ([1, 2], [1, 2, 3], "3 items, expected 2"),
+        ([1, 2], (1, 2), "a tuple, expected a list"),
+        ([1, 2], [2, 1], r"\[2, 1\], expected \[1, 2\]"),
+        (True, 1, "an int, expected a bool"),
+        (1, True, "a bool, expected an int"),
+        (1, 1.0, "a float, expected an int"),
+        (0.5, 0.51, "0.51, expected 0.5"),
+        ({"a": 1}, {"b": 1}, "the keys"),
+        ({"a": 1}, {"a": 2}, "at key 'a'"),
+        ("closure", "identity", "another value"),
+        ({1, 2}, [1, 2], "a list, expected a set"),
+        ([torch.zeros(1)], [torch.ones(1)], "at item 0"),
+    ],
+)
+def test_differences_are_named(expected, yours, says):
+    assert difference(expected, expected) is None
+    problem = difference(expected, yours)
+    assert problem is not None and re.search(says, problem), problem
+
+
+@pytest.mark.parametrize(
+    "expected, yours",
+    [
+        (torch.zeros(2), torch.full((2,), 1e-6)),
+        (torch.full((2,), 1e6), torch.full((2,), 1e6 + 1)),
+        (np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int32)),
+        (1, np.int64(1)),
+        (True, np.bool_(True)),
+        (0.5, np.float64(0.5)),
+        (2.0, 2),
+        (None, None),
+        (frozenset({1}), {1}),
+        (torch.tensor([torch.nan]), torch.tensor([torch.nan])),
+    ],
+)
+def test_equal_enough(expected, yours):
+    assert difference(expected, yours) is None
+
+
+def test_values_are_shown_as_a_learner_writes_them():
+    assert show((Element(0, 3), Element(1, 0))) == "(r³, m)"
+    assert show([C4, {Element(0, 1)}]) == "[C4, {r}]"
+    assert show(torch.zeros(1, 100)) == "Tensor of shape (1, 100), torch.float32"
+
+
+def test_a_changed_input_is_noticed():
+    def f(x):
+        x += 1
+        return x - 1
+
+    with pytest.raises(Mistake, match="changes its input `x` in place"):
+        compare(f, lambda x: x, torch.zeros(2))
+
+
+def test_a_missing_error_is_noticed():
+    def careful(x):
+        raise ValueError("x")
+
+    expect_error(careful, ValueError, 1, because="x must be even.")
+    with pytest.raises(Mistake, match="should raise ValueError: x must be even"):
+        expect_error(lambda x: x, ValueError, 1, because="x must be even.")
+    with pytest.raises(Mistake, match="TypeError"):
+        expect_error(careful, TypeError, 1, because="x must be even.")
+
+
+@pytest.mark.parametrize("number, reference", [("0.1", compare), ("99.1", find("half_turn").reference)])
+def test_a_number_or_name_taken_twice_is_an_error(number, reference):
+    before = len(all_exercises())
+    with pytest.raises(ValueError, match="takes the number or the name"):
+        register(number, reference, checks=[print], hints=["?"], minutes=1, difficulty=1)
+    assert len(all_exercises()) == before
+
+
+def test_the_solution_is_the_librarys_source_with_the_imports_it_needs():
+    from course_lib.actions import act_on_image
+
+    this = Exercise("99.1", act_on_image, (print,), ("Think.",), 5, 2, ())
+    code = solution(this, known={"Element", "Tensor"})
+    assert code.startswith("from course_lib.actions import _require_axes\nimport torch\n@exercise\ndef act_on_image(")
+    text = help_text(this, known=set())
+    assert "**Exercise 99.1 act_on_image** · 5 minutes · medium (2 of 3)" in text
+    assert "<details><summary>Hint 1</summary>\n\nThink.\n\n</details>" in text
+
+
+def test_progress_names_the_next_exercise_and_survives_a_restart(course_home):
+    assert "Next: Exercise 0.1 half_turn, in notebook 00" in repr(progress())
+    record.save_attempt("half_turn", passed=False)
+    record.save_attempt("half_turn", passed=True)
+    record.save_attempt("half_turn", passed=False)
+    stored = json.loads((course_home / "progress.json").read_text())
+    assert stored["half_turn"]["status"] == "done" and stored["half_turn"]["attempts"] == 2
+    row = next(row for row in progress().rows if row[0] == "00")
+    assert row == ("00", "0.1", "–", "–")
+    assert '<th scope="row">00</th><td>0.1</td>' in progress()._repr_html_()
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"half_turn": 3}', '{"half_turn": {"colour": 1}}'])
+def test_a_damaged_file_is_moved_aside(course_home, capsys, text):
+    course_home.mkdir()
+    (course_home / "progress.json").write_text(text)
+    record.save_attempt("half_turn", passed=True)
+    assert "starts anew" in capsys.readouterr().out
+    assert (course_home / "progress.damaged.json").read_text() == text
+    assert record.load()["half_turn"].status == "done"
+
+
+def test_a_folder_that_cannot_be_written_is_a_message(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "file" / "home"))
+    record.save_attempt("half_turn", passed=True)
+    assert "could not be saved" in capsys.readouterr().out
+    assert "Next:" in repr(progress())
+
+
+def test_the_lock_of_a_dead_kernel_is_broken(course_home, monkeypatch):
+    course_home.mkdir()
+    (course_home / "progress.lock").touch()
+    monkeypatch.setattr(record, "STALE_LOCK_SECONDS", 0.05)
+    record.save_attempt("half_turn", passed=True)
+    assert record.load()["half_turn"].status == "done"
+
+
+def test_two_kernels_do_not_lose_each_others_entries(course_home):
+    program = """
+import sys
+from course_lib.exercises import record
+for i in range(40):
+    record.save_attempt(f"{sys.argv[1]}{i}", passed=True)
+"""
+    kernels = [subprocess.Popen([sys.executable, "-c", program, name]) for name in "ab"]
+    assert [kernel.wait(timeout=60) for kernel in kernels] == [0, 0]
+    assert len(record.load()) == 80
+
+
+def test_every_exercise_belongs_to_a_notebook():
+    assert {this.notebook for this in all_exercises()} <= {path.stem[:2] for path in NOTEBOOKS}

@@ -1,5 +1,6 @@
 """Static figures: colour-blind safe, with alt text, the same bytes every time. Each function returns a `Picture`."""
 
+from course_lib.figures.curves import accuracy_by_angle, bars, learning_curves
 from course_lib.figures.groups import (
     cayley_graph,
     cayley_table_figure,
@@ -12,13 +13,16 @@ from course_lib.figures.picture import Picture, panels
 
 __all__ = [
     "Picture",
+    "accuracy_by_angle",
     "act_on_ring",
+    "bars",
     "cayley_graph",
     "cayley_table_figure",
     "cosets_figure",
     "feature_map_ring",
     "filter_bank_figure",
     "lattice_points",
+    "learning_curves",
     "panels",
     "symmetries_of_the_square",
     "turn_then_compute",

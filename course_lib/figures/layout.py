@@ -95,4 +95,4 @@ def _bow(start: FloatArray, end: FloatArray, group: Group) -> FloatArray:
 def _trim(points: FloatArray, start: FloatArray, end: FloatArray) -> FloatArray:
     """Cut off what lies within the two sheets and a little clearance."""
     inside = [np.abs(points - centre).max(axis=1) < CLEARANCE for centre in (start, end)]
-    return points[~(inside[0] | inside[1])]
+    return np.asarray(points[~(inside[0] | inside[1])])

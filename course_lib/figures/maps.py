@@ -14,7 +14,7 @@ from torch import Tensor
 from course_lib.actions import act, act_on_feature_map
 from course_lib.checks import relative_error
 from course_lib.figures.layout import ring_extent, ring_positions
-from course_lib.figures.picture import OKABE_ITO, Picture, as_array, draw_map, new_figure, shared_scale
+from course_lib.figures.picture import OKABE_ITO, Picture, as_array, draw_map, error_words, new_figure, shared_scale
 from course_lib.figures.rings import arrow_words, draw_ring_arrows, draw_sheets
 from course_lib.groups import C1, Element, Group, compose, inverse, matrix
 
@@ -155,7 +155,7 @@ def turn_then_compute(
     grid[1, 0].set_ylabel("compute, then turn")
     grid[1, 3].set_axis_off()
     grid[1, 3].text(0.5, 0.5, f"relative\nerror\n{error:.1e}", ha="center", va="center", fontsize=14)
-    verdict = f"Largest difference between the two results, relative to the largest value: {error:.1e}."
+    verdict = f"Largest difference between the two results, relative to the largest value: {error_words(error)}."
     return Picture.from_figure(figure, f"Turn by {g}, then compute; and compute, then turn by {g}. {verdict}")
 
 

@@ -95,6 +95,11 @@ def as_array(value: Any) -> np.ndarray[Any, Any]:
     return np.asarray(value, dtype=np.float64)
 
 
+def error_words(error: float) -> str:
+    """An equivariance error for alt text: rounding noise differs from machine to machine, so its digits stay out."""
+    return "below 1e-4, rounding only" if error < 1e-4 else f"{error:.2g}"
+
+
 def shared_scale(arrays: list[np.ndarray[Any, Any]], symmetric: bool = False) -> Normalize:
     """One colour scale for all maps of a figure, so that the same colour means the same value."""
     low, high = min(a.min() for a in arrays), max(a.max() for a in arrays)

@@ -1,0 +1,120 @@
+"""Figures of training: learning curves with their seeds, accuracy against angle, bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from course_lib.figures.picture import OKABE_ITO, Picture, as_array, new_figure
+
+FloatArray = np.ndarray[Any, Any]
+# Colour, dash and marker all differ, so that any one of them tells the lines apart.
+LOOKS = list(zip(OKABE_ITO.values(), ("-", "--", ":", "-."), ("o", "s", "^", "D"), strict=False))
+
+
+def learning_curves(runs: Mapping[str, Any], metric: str = "validation_accuracy", ylabel: str | None = None) -> Picture:
+    """One line for each name: the mean over seeds, with a band from the lowest to the highest seed.
+
+    Args:
+        runs: name → a `course_lib.training.History`, a sequence of numbers (one per epoch), or a list of either,
+            one per seed. Seeds of one name must have the same number of epochs.
+        metric: which list of a History to draw.
+        ylabel: by default the metric's name.
+
+    Raises ValueError if there are more than four names, or a run has no epochs.
+    """
+    curves = {name: _seeds(name, run, metric) for name, run in runs.items()}
+    ylabel = ylabel or metric.replace("_", " ")
+    figure = new_figure(6.4, 4.0)
+    axes = figure.subplots()
+    _draw_lines(axes, curves, {name: np.arange(1, values.shape[1] + 1) for name, values in curves.items()})
+    axes.set(xlabel="epoch", ylabel=ylabel)
+    axes.locator_params(axis="x", integer=True)
+    alt = "; ".join(f"{name}: {_trend(values)}" for name, values in curves.items())
+    return Picture.from_figure(figure, f"Learning curves, {ylabel} by epoch. {alt}.")
+
+
+def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) -> Picture:
+    """Accuracy against the angle by which the test images are turned.
+
+    Args:
+        accuracies: name → ``(angles,)``, or ``(seeds, angles)`` for a mean with a band.
+        angles: in degrees.
+
+    Raises ValueError if a name has another number of values than there are angles.
+    """
+    curves = {name: _seeds(name, values, "") for name, values in accuracies.items()}
+    for name, values in curves.items():
+        if values.shape[1] != len(angles):
+            raise ValueError(f"{name!r} has {values.shape[1]} accuracies for {len(angles)} angles")
+    figure = new_figure(6.8, 4.0)
+    axes = figure.subplots()
+    _draw_lines(axes, curves, {name: np.asarray(angles) for name in curves})
+    axes.set(xlabel="angle of the test image, in degrees", ylabel="accuracy")
+    axes.set_xticks(np.arange(np.ceil(min(angles) / 45) * 45, max(angles) + 1, 45))
+    alt = "; ".join(f"{name}: {_extremes(values.mean(axis=0), angles)}" for name, values in curves.items())
+    return Picture.from_figure(figure, f"Accuracy against the angle of the test image. {alt}.")
+
+
+def bars(values: Mapping[str, float | Sequence[float]], ylabel: str) -> Picture:
+    """One bar for each name with its number on top; for a sequence (seeds) the mean, with a dot for each."""
+    seeds = {name: np.atleast_1d(as_array(value)) for name, value in values.items()}
+    if not seeds:
+        raise ValueError("bars needs at least one value: bars({'name': 0.5}, ylabel='accuracy')")
+    figure = new_figure(max(3.0, 1.3 * len(seeds) + 0.8), 3.6)
+    axes = figure.subplots()
+    colours = list(OKABE_ITO.values())
+    for i, value in enumerate(seeds.values()):
+        axes.bar(i, value.mean(), color=colours[i % len(colours)], width=0.65)
+        above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(f"{value.mean():.4g}", (i, max(value.max(), 0)), **above)
+        if len(value) > 1:
+            axes.scatter([i] * len(value), value, s=16, color="white", edgecolors="black", zorder=3)
+    axes.set_xticks(range(len(seeds)), list(seeds))
+    axes.set_ylabel(ylabel)
+    axes.margins(y=0.14)
+    axes.spines[["top", "right"]].set_visible(False)
+    alt = "; ".join(f"{name}: {value.mean():.4g}" for name, value in seeds.items())
+    return Picture.from_figure(figure, f"Bars, {ylabel}. {alt}.")
+
+
+def _seeds(name: str, run: Any, metric: str) -> FloatArray:
+    """(seeds, epochs) from a History, a sequence, or a list of either."""
+    if hasattr(run, metric or " "):
+        run = getattr(run, metric)
+    elif isinstance(run, Sequence) and run and hasattr(run[0], metric or " "):
+        run = [getattr(history, metric) for history in run]
+    values = np.atleast_2d(as_array(run))
+    if values.ndim != 2 or not values.size:
+        raise ValueError(f"{name!r} must be numbers, one per step, or a list of such runs, got shape {values.shape}")
+    return values
+
+
+def _draw_lines(axes: Axes, curves: Mapping[str, FloatArray], places: Mapping[str, FloatArray]) -> None:
+    if len(curves) > len(LOOKS):
+        raise ValueError(f"at most {len(LOOKS)} lines can be told apart, got {len(curves)}: {list(curves)}")
+    for (name, values), (colour, dash, marker) in zip(curves.items(), LOOKS, strict=False):
+        x, every = places[name], max(1, values.shape[1] // 24)
+        label = f"{name} (mean of {len(values)})" if len(values) > 1 else name
+        axes.plot(
+            x, values.mean(axis=0), color=colour, linestyle=dash, marker=marker, markevery=every, label=label, lw=2
+        )
+        if len(values) > 1:
+            axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.18, linewidth=0)
+    axes.grid(color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def _trend(values: FloatArray) -> str:
+    mean, last = values.mean(axis=0), values[:, -1]
+    spread = f" (from {last.min():.3g} to {last.max():.3g} over {len(last)} seeds)" if len(last) > 1 else ""
+    return f"from {mean[0]:.3g} to {mean[-1]:.3g} after {len(mean)} epochs{spread}"
+
+
+def _extremes(mean: FloatArray, angles: Sequence[float]) -> str:
+    low, high = int(mean.argmin()), int(mean.argmax())
+    return f"lowest {mean[low]:.3g} at {angles[low]:g}°, highest {mean[high]:.3g} at {angles[high]:g}°"

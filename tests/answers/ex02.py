@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
-from answers import correct, wrong
 
+from answers import correct, wrong
 from course_lib.groups import compose, inverse, matrix
 from course_lib.wallpaper import homogeneous_matrix
 
@@ -68,7 +68,7 @@ def y_down(g, row, col, height, width):
     return (int(y) + height - 1) // 2, (int(x) + width - 1) // 2
 
 
-@wrong("source_pixel", says="sides change places")
+@wrong("source_pixel", says="swaps the sides")
 def same_sides(g, row, col, height, width):
     x, y = matrix(inverse(g)) @ (2 * col - width + 1, height - 1 - 2 * row)
     return (height - 1 - int(y)) // 2, (int(x) + width - 1) // 2

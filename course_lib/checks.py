@@ -91,9 +91,9 @@ def equivariance_error(layer: Callable[[Tensor], Tensor], group: Group, x: Tenso
     Returns a report: ``error`` (relative, worst element), ``worst`` (element and position), ``by_layer()``.
     Raises ValueError if the group's action on input or output cannot be told from the shape. Notebook 03.
     """
-    outputs = _run(layer, x)
+    outputs = layer_outputs(layer, x)
     deviations, not_compared = [], []
-    turned = {g: _run(layer, act(g, x, group)) for g in group.elements}
+    turned = {g: layer_outputs(layer, act(g, x, group)) for g in group.elements}
     for name, (reference, subgroup) in outputs.items():
         try:
             expected = {g: act(g, reference, group, subgroup) for g in group.elements}
@@ -134,8 +134,11 @@ def _deviation(name: str, g: Element, got: Tensor, expected: Tensor) -> Deviatio
     return Deviation(name, g, relative_error(got, expected), tuple(int(i) for i in position))
 
 
-def _run(layer: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, tuple[Tensor, Group | None]]:
-    """The outputs of all submodules, in the order of computation, then of the layer itself."""
+def layer_outputs(layer: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, tuple[Tensor, Group | None]]:
+    """The outputs of all submodules, in the order of computation, then of the layer itself; computed in eval mode.
+
+    Each comes with the subgroup over whose cosets its group axis runs, or None. A module used twice has a second name.
+    """
     outputs: dict[str, tuple[Tensor, Group | None]] = {}
 
     def record(name: str, module: nn.Module) -> Callable[..., None]:

@@ -69,8 +69,8 @@ def bars(values: Mapping[str, float | Sequence[float]], ylabel: str) -> Picture:
     colours = list(OKABE_ITO.values())
     for i, value in enumerate(seeds.values()):
         axes.bar(i, value.mean(), color=colours[i % len(colours)], width=0.65)
-        above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(f"{value.mean():.4g}", (i, max(value.max(), 0)), **above)
+        top = (i, max(value.max(), 0))
+        axes.annotate(f"{value.mean():.4g}", top, xytext=(0, 6), textcoords="offset points", ha="center")
         if len(value) > 1:
             axes.scatter([i] * len(value), value, s=16, color="white", edgecolors="black", zorder=3)
     axes.set_xticks(range(len(seeds)), list(seeds))

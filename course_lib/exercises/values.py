@@ -128,7 +128,7 @@ def _wrong_type(expected: Any, yours: Any) -> str:
 
 
 def _a(noun: str) -> str:
-    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+    return f"{'an' if noun[0].lower() in 'aeiou' or noun == 'ndarray' else 'a'} {noun}"
 
 
 def _is_record(value: Any) -> bool:

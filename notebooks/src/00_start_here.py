@@ -8,6 +8,79 @@
 
 # %% [markdown]
 # # 00 Start here
+#
+# **After this notebook you will be able to** step through the course: run a cell, do an exercise, open a hint, and see how
+# far you are. You will also have seen what the course is about: what a network does when its image is turned.
+#
+# **What you need before:** a little Python and PyTorch (tensors, functions, what a convolution is). No group theory.
+#
+# **Time:** 10 minutes. **Hardware:** any laptop; no GPU, and no network once the course is installed.
+
+# %% [markdown]
+# ## Your machine
+#
+# A grey box is a *code cell*. Click into it and press **Shift + Enter**: it runs, its result appears below, and the
+# next cell is selected. Run all cells in order, from here to the end.
+
+# %% tags=["nbval-ignore-output"]
+import os
+import platform
+
+import torch
+
+gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+print(f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} CPU cores, GPU: {gpu}")
+
+# %%
+assert torch.__version__ >= "2.5", "This course needs torch 2.5 or newer."
+print("Ready: this machine can run notebooks 00 to 10. A GPU is only of use in notebook 11.")
+
+# %% [markdown]
+# ## The question of this course
+#
+# Here is a photograph, and the same photograph turned by 90°. You see at once that it shows the same cat. A
+# convolutional network has to learn that separately for every angle, because turning is not built into a convolution, as
+# shifting is. This course builds it in.
+
+# %%
+from course_lib.actions import act_on_image
+from course_lib.data import load_photograph
+from course_lib.figures import panels
+from course_lib.groups import C4, Element
+
+photograph = load_photograph()
+grey = photograph.mean(1)[0]
+panels({"a photograph": grey, "turned by 90°": act_on_image(Element(0, 1), grey)}, values=False)
+
+# %% [markdown]
+# **Predict before you run the next cell.** A filter slides over the photograph in four directions, 0°, 90°, 180° and
+# 270°, and gives four maps, the *sheets*. Now the photograph is turned. What happens to the four sheets? Do they
+# stay, turn, or change places?
+
+# %%
+from course_lib.figures import act_on_ring
+from course_lib.layers import LiftingConv2d
+
+torch.manual_seed(0)
+sheets = LiftingConv2d(C4, 1, 1, 5)(photograph.mean(1, keepdim=True))[0, 0].detach()
+act_on_ring(sheets, Element(0, 1), C4)
+
+# %% [markdown]
+# They do both: every sheet turns, *and* the sheets change places along the arrows. This picture says it all; notebooks 01
+# to 04 explain it and build the layers that work like this.
+
+# %% [markdown]
+# ## How exercises work
+#
+# You learn this by building it. An exercise is an empty function, with three dots where your code goes. Run its cell at
+# any time: it checks your function, and if it is wrong shows you the smallest example where it goes wrong.
+#
+# - **Empty?** The cells below use the course's own function. You can go on, and come back later.
+# - **Wrong?** You see the input, what was expected and what you returned. Mend it and run the cell again.
+# - **Right?** The cells below use *your* function.
+#
+# Try it: turn an image upside down, so that each pixel ends up opposite to where it was. Try a wrong answer first, such
+# as `return image.flip(0)`.
 
 # %%
 from torch import Tensor
@@ -15,7 +88,6 @@ from torch import Tensor
 from course_lib.exercises import exercise, progress
 
 
-# %%
 @exercise
 def half_turn(image: Tensor) -> Tensor:
     """Turn an image (Y, X) by 180°."""
@@ -23,7 +95,54 @@ def half_turn(image: Tensor) -> Tensor:
 
 
 # %% [markdown]
+# Below each exercise stand its number, the time it takes, and hints that open when you click them. The first is a nudge,
+# the last nearly gives it away. The solution is folded away below the hints; it is the source of the course's own library.
+#
 # <!-- help: half_turn -->
+
+# %% [markdown]
+# The cells below an exercise use the function, yours or the course's. Two half turns give the image back:
+
+# %%
+print("two half turns change nothing:", torch.equal(half_turn(half_turn(grey)), grey))
+panels({"the photograph": grey, "half a turn": half_turn(grey)}, values=False)
+
+# %% [markdown]
+# ## How far you are
+#
+# Your progress is kept in a file in your home folder, so it survives when you close the notebook or restart the kernel.
 
 # %%
 progress()
+
+# %% [markdown]
+# ## The twelve notebooks
+#
+# | | notebook | minutes |
+# |---|---|---|
+# | 00 | Start here | 10 |
+# | 01 | Groups: the symmetries of a square | 75 |
+# | 02 | Actions: how a symmetry moves points, images and feature maps | 75 |
+# | 03 | Equivariance: what it is, and how to measure it | 75 |
+# | 04 | Group convolution: build it, train it, compare it | 90 |
+# | 05–11 | *not yet written*: what breaks equivariance, faster and attentive layers, the papers' networks, full training runs | |
+#
+# Take them in order: each uses what the ones before have built.
+
+# %% [markdown]
+# ## If something goes wrong
+#
+# - **A cell shows an error that you do not understand:** *Kernel → Restart Kernel and Run All Cells*. Your progress is kept.
+# - **A cell does not stop** (a star stays beside it): press the square *stop* button.
+# - **You want to start afresh:** your copy of a notebook is yours; `git checkout notebooks` brings back the original.
+
+# %% [markdown]
+# ## Recap
+#
+# - Shift + Enter runs a cell. Run them in order.
+# - An exercise checks itself; an empty one falls back on `course_lib`, the small library that holds what the notebooks build.
+# - When an image turns, the sheets of a feature map turn *and* change places.
+#
+# **Further reading:** T. S. Cohen and M. Welling, *Group equivariant convolutional networks*, ICML 2016, sections 1 and 2.
+#
+# **Next:** [01 Groups](01_groups.ipynb), where a square has eight symmetries, and they form a group.

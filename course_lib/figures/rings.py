@@ -13,7 +13,7 @@ from matplotlib.path import Path
 
 from course_lib.figures.layout import generators, ring_arrows, ring_extent, ring_positions
 from course_lib.figures.picture import OKABE_ITO
-from course_lib.groups import Group
+from course_lib.groups import C1, Group
 
 # Colour and dash differ, so that either alone tells the arrows apart.
 ROTATION_STYLE = {"color": OKABE_ITO["vermilion"], "linestyle": "-"}
@@ -29,16 +29,16 @@ def prepare_ring_axes(axes: Axes, group: Group) -> None:
     axes.set_axis_off()
 
 
-def draw_ring_arrows(axes: Axes, group: Group) -> None:
-    """Solid arrows h → rh; dashed lines with two heads between h and mh."""
+def draw_ring_arrows(axes: Axes, group: Group, head: float = 11) -> None:
+    """Solid arrows h → rh; dashed lines with two heads between h and mh. ``head``: size of an arrow head in points."""
     for arrow in ring_arrows(group):
         mirror = bool(arrow.generator.m)
         axes.add_patch(
             FancyArrowPatch(
                 path=Path(arrow.points),
                 arrowstyle="<|-|>" if mirror else "-|>",
-                mutation_scale=11,
-                linewidth=1.8,
+                mutation_scale=head,
+                linewidth=0.16 * head,
                 **(MIRROR_STYLE if mirror else ROTATION_STYLE),
             )
         )
@@ -52,10 +52,11 @@ def draw_sheets(
     names: Sequence[str],
     frames: Sequence[str],
     symmetric: bool = False,
+    subgroup: Group | None = None,
 ) -> None:
     """Draw the (|H|, Y, X) sheets on the ring, each with its name in a corner and a coloured frame."""
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
-    for sheet, (x, y), name, colour in zip(sheets, ring_positions(group), names, frames, strict=True):
+    for sheet, (x, y), name, colour in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
         left, bottom = x - width / 2, y - height / 2
         extent = (left, left + width, bottom, bottom + height)
         cmap = "RdBu_r" if symmetric else "viridis"
@@ -65,7 +66,7 @@ def draw_sheets(
             box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
             place = (left + 0.05, bottom + height - 0.05)
             axes.text(*place, name, ha="left", va="top", fontsize=9, bbox=box, zorder=4)
-    prepare_ring_axes(axes, group)
+    prepare_ring_axes(axes, group if len(sheets) > 1 else C1)
 
 
 def arrow_words(group: Group) -> str:

@@ -1,0 +1,219 @@
+// Draws the explorer: a slider, selects, and the sheets on their ring. All numbers were computed in Python; the maps come
+// as bytes, in the order (layer) (frame, channel, order, sheet, Y, X). With `live` only the present frame is sent.
+
+const ROTATION = "#d55e00";
+const [MIRROR_ON_LIGHT, MIRROR_ON_DARK] = ["#0072b2", "#56b4e9"];
+
+const asBytes = (v) => (v instanceof DataView ? new Uint8Array(v.buffer, v.byteOffset, v.byteLength) : new Uint8Array(v));
+
+function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
+// JupyterLab takes the arrow keys for itself unless the control itself carries this mark.
+const control = (tag, attributes) => element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes });
+
+function makeControls(setup) {
+  const slider = control("input", { type: "range", min: 0, max: 360 - setup.step, step: setup.step });
+  const angle = element("output");
+  const mirror = control("input", { type: "checkbox" });
+  const layer = control("select");
+  setup.layers.forEach((l, i) => layer.append(element("option", { value: i }, `${l.name}  (${l.size} × ${l.size})`)));
+  const channel = control("select");
+  const mirrorLabel = element("label", {}, mirror, "mirror");
+  mirrorLabel.hidden = !setup.mirrors;
+  const box = element("div", { class: "fme-controls" },
+    element("label", {}, "turn", slider, angle), mirrorLabel,
+    element("label", {}, "layer", layer), element("label", {}, "channel", channel));
+  return { box, slider, angle, mirror, layer, channel };
+}
+
+function makePanel(title, size) {
+  const ratio = window.devicePixelRatio || 1;
+  const canvas = element("canvas", { role: "img", width: size * ratio, height: size * ratio });
+  canvas.style.cssText = `width:${size}px;height:${size}px`;
+  return { canvas, figure: element("figure", {}, element("figcaption", {}, title), canvas) };
+}
+
+function makeBars(classes) {
+  const bars = element("div", { class: "fme-bars", "aria-hidden": "true" });
+  for (const name of classes) bars.append(element("div", {}, element("i"), name));
+  bars.hidden = classes.length === 0 || classes.length > 20;
+  return bars;
+}
+
+// A picture of `size` × `size` pixels from a function that writes the colour of pixel i at position j.
+function paint(scratch, size, colourAt) {
+  if (scratch.width !== size) scratch.width = scratch.height = size;
+  const context = scratch.getContext("2d");
+  const image = context.createImageData(size, size);
+  for (let i = 0, j = 0; i < size * size; i++, j += 4) {
+    colourAt(image.data, i, j);
+    image.data[j + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+  return scratch;
+}
+
+function drawArrow(context, points, mirror, colour, unit) {
+  context.strokeStyle = context.fillStyle = colour;
+  context.lineWidth = Math.max(1.5, unit * 0.03);
+  context.setLineDash(mirror ? [unit * 0.1, unit * 0.07] : []);
+  context.beginPath();
+  points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
+  context.stroke();
+  context.setLineDash([]);
+  const head = ([x, y], [fromX, fromY]) => {
+    const angle = Math.atan2(y - fromY, x - fromX), length = unit * 0.14;
+    context.beginPath();
+    context.moveTo(x, y);
+    for (const side of [-0.45, 0.45]) context.lineTo(x - length * Math.cos(angle + side), y - length * Math.sin(angle + side));
+    context.fill();
+  };
+  head(points.at(-1), points.at(-2));
+  if (mirror) head(points[0], points[1]);
+}
+
+function drawRing(canvas, layer, scratch, colourOf, mirrorColour) {
+  const context = canvas.getContext("2d");
+  const unit = canvas.width / (2 * Math.max(...layer.extent) + 0.1);
+  const place = ([x, y]) => [canvas.width / 2 + x * unit, canvas.height / 2 - y * unit];
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingEnabled = false;
+  for (const { points, mirror } of layer.arrows) {
+    drawArrow(context, points.map(place), mirror, mirror ? mirrorColour : ROTATION, unit);
+  }
+  context.font = `${Math.max(9, 0.2 * unit)}px sans-serif`;
+  layer.places.forEach((centre, sheet) => {
+    const [x, y] = place(centre), name = layer.names[sheet];
+    context.drawImage(paint(scratch, layer.size, colourOf(sheet)), x - unit / 2, y - unit / 2, unit, unit);
+    if (!name) return;
+    context.fillStyle = "rgba(255, 255, 255, 0.85)";
+    context.fillRect(x - unit / 2, y - unit / 2, context.measureText(name).width + 0.12 * unit, 0.27 * unit);
+    context.fillStyle = "black";
+    context.fillText(name, x - 0.45 * unit, y - 0.29 * unit);
+  });
+}
+
+function statusText(setup, layer, channel, frame, error) {
+  const parts = [`Turned by ${frame.degrees}°${frame.mirror ? ", then mirrored" : ""} (g = ${frame.name}).`];
+  parts.push(`${layer.name}, channel ${layer.channels[channel]}: relative equivariance error ${error.toExponential(1)}.`);
+  if (frame.scores.length) {
+    const best = frame.scores.indexOf(Math.max(...frame.scores));
+    parts.push(`Prediction: ${setup.classes[best]} (${Math.round(100 * frame.scores[best])} %).`);
+  }
+  const permuted = layer.sheets > 1 ? `, and sheets permuted as for ${frame.nearest}` : "";
+  if (frame.degrees % 90) parts.push(`${frame.degrees}° is no quarter turn: L_g is not defined, pixels are interpolated${permuted}.`);
+  else if (!frame.element && permuted) parts.push(`${frame.name} is no element of ${setup.group}: sheets are permuted as for ${frame.nearest}.`);
+  return parts.join(" ");
+}
+
+// Where the maps of one frame, layer and channel begin, and how the two orders lie there.
+function mapsOf(model, setup) {
+  const data = model.get("data");
+  if (setup.live) {
+    return { data, layer: setup.layers[data.layer], index: data.layer, channel: Math.min(data.channel, setup.layers[data.layer].channels.length - 1), frame: 0, start: 0 };
+  }
+  const index = model.get("layer"), layer = setup.layers[index], channel = Math.min(model.get("channel"), layer.channels.length - 1);
+  const frame = data.frames.findIndex((f) => f.degrees === model.get("degrees") && f.mirror === model.get("mirror"));
+  const perChannel = (l) => 2 * l.sheets * l.size ** 2; // both orders
+  const before = setup.layers.slice(0, index).reduce((sum, l) => sum + data.frames.length * l.channels.length * perChannel(l), 0);
+  return { data, layer, index, channel, frame, start: before + (frame * layer.channels.length + channel) * perChannel(layer) };
+}
+
+function render({ model, el }) {
+  const setup = model.get("setup"), colours = asBytes(model.get("colours"));
+  const controls = makeControls(setup), bars = makeBars(setup.classes);
+  const input = makePanel("turned input", 130);
+  const [first, second] = [makePanel("turn, then compute: Φ(L_g x)", 270), makePanel("compute, then turn: L_g Φ(x)", 270)];
+  const difference = makePanel("|difference|", 190);
+  const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
+  const panels = [input, first, second, difference];
+  input.figure.append(bars);
+  el.append(element("div", { class: "fme" }, controls.box, element("div", { class: "fme-panels" }, ...panels.map((p) => p.figure)), status));
+  const scratch = document.createElement("canvas");
+
+  function drawMaps({ data, layer, start }) {
+    const maps = asBytes(data.maps), sheetSize = layer.size ** 2, orderSize = layer.sheets * sheetSize;
+    const viridis = (valueAt) => (pixels, i, j) => {
+      const v = 3 * valueAt(i);
+      [pixels[j], pixels[j + 1], pixels[j + 2]] = [colours[v], colours[v + 1], colours[v + 2]];
+    };
+    const [r, g, b] = getComputedStyle(el).color.match(/[\d.]+/g).map(Number);
+    const mirrorColour = r + g + b > 382 ? MIRROR_ON_DARK : MIRROR_ON_LIGHT;
+    [first, second].forEach((panel, order) => drawRing(panel.canvas, layer, scratch, (sheet) => {
+      const at = start + order * orderSize + sheet * sheetSize;
+      return viridis((i) => maps[at + i]);
+    }, mirrorColour));
+    drawRing(difference.canvas, { ...layer, arrows: [], names: layer.names.map(() => "") }, scratch, (sheet) => {
+      const at = start + sheet * sheetSize;
+      return viridis((i) => Math.abs(maps[at + i] - maps[at + orderSize + i]));
+    }, mirrorColour);
+  }
+
+  function drawInput({ data, frame }) {
+    const size = setup.imageSize, bytes = asBytes(data.images), start = frame * size * size * 3;
+    const context = input.canvas.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    context.drawImage(paint(scratch, size, (pixels, i, j) => {
+      for (let k = 0; k < 3; k++) pixels[j + k] = bytes[start + 3 * i + k];
+    }), 0, 0, input.canvas.width, input.canvas.height);
+  }
+
+  function describe({ data, layer, index, channel, frame }) {
+    const numbers = data.frames[frame], text = statusText(setup, layer, channel, numbers, numbers.errors[index]);
+    if (status.textContent !== text) status.textContent = text;
+    panels.forEach((panel) => panel.canvas.setAttribute("aria-label", `${panel.figure.firstChild.textContent}. ${text}`));
+    const best = numbers.scores.indexOf(Math.max(...numbers.scores));
+    numbers.scores.forEach((score, i) => {
+      bars.children[i].className = i === best ? "fme-best" : "";
+      bars.children[i].firstChild.style.height = `${65 * score}px`;
+    });
+  }
+
+  function syncControls() {
+    const degrees = model.get("degrees"), layer = setup.layers[model.get("layer")];
+    controls.slider.value = degrees;
+    controls.slider.setAttribute("aria-valuetext", `${degrees} degrees`);
+    controls.angle.textContent = `${degrees}°`;
+    controls.mirror.checked = model.get("mirror");
+    controls.layer.value = model.get("layer");
+    if (controls.channel.dataset.layer !== layer.name) {
+      controls.channel.replaceChildren(...layer.channels.map((channel, i) => element("option", { value: i }, String(channel))));
+      controls.channel.dataset.layer = layer.name;
+    }
+    controls.channel.value = Math.min(model.get("channel"), layer.channels.length - 1);
+  }
+
+  function draw() {
+    syncControls();
+    const shown = mapsOf(model, setup);
+    if (shown.frame < 0) return; // an angle between the steps, set from Python
+    drawInput(shown);
+    drawMaps(shown);
+    describe(shown);
+  }
+
+  function send(name, value) {
+    model.set(name, value);
+    model.save_changes();
+  }
+  controls.slider.addEventListener("input", () => send("degrees", Number(controls.slider.value)));
+  controls.mirror.addEventListener("change", () => send("mirror", controls.mirror.checked));
+  controls.layer.addEventListener("change", () => send("layer", Number(controls.layer.value)));
+  controls.channel.addEventListener("change", () => send("channel", Number(controls.channel.value)));
+  // Live, the picture follows the data, which the kernel sends after the position.
+  const positions = ["degrees", "mirror", "layer", "channel"].map((name) => `change:${name}`);
+  for (const event of positions) model.on(event, setup.live ? syncControls : draw);
+  model.on("change:data", draw);
+  requestAnimationFrame(draw); // after the element is in the page, whose text colour tells a dark theme
+  return () => {
+    for (const event of positions) model.off(event, setup.live ? syncControls : draw);
+    model.off("change:data", draw);
+  };
+}
+
+export default { render };

@@ -55,6 +55,8 @@ def test_notebook_has_each_of_its_exercises_with_the_librarys_signature(path):
     assert [find(name).number for name in stubs] == [exercise.number for exercise in exercises_of(path)]
     assert stubs.keys() == solved.keys()
     for name, cell in stubs.items():
+        message = "the cell of an exercise holds the empty function and nothing else: the solution takes its place"
+        assert cell.source.startswith("@exercise\n") and len(ast.parse(cell.source).body) == 1, message
         assert _signature(cell.source) == _signature(solved[name]), name
 
 

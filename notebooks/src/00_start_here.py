@@ -43,8 +43,11 @@ print("Ready: this machine can run notebooks 00 to 10. A GPU is only of use in n
 # shifting is. This course builds it in.
 
 # %%
+from torch import Tensor
+
 from course_lib.actions import act_on_image
 from course_lib.data import load_photograph
+from course_lib.exercises import exercise, progress
 from course_lib.figures import panels
 from course_lib.groups import C4, Element
 
@@ -68,6 +71,30 @@ act_on_ring(sheets, Element(0, 1), C4)
 # %% [markdown]
 # They do both: every sheet turns, *and* the sheets change places along the arrows. This picture says it all; notebooks 01
 # to 04 explain it and build the layers that work like this.
+#
+# ## Turn it yourself
+#
+# Below is a small network of such layers (not trained yet) with a handwritten digit, and the *feature map explorer*.
+#
+# 1. Move the angle with the slider, or with the arrow keys: what happens to the sheets, and what to the bars below?
+# 2. On the left the digit was turned and then went through the network; on the right it went through the network, and
+#    then the result was turned. Do the two differ? What does the *error* say?
+# 3. Choose a deeper layer. Does anything change?
+#
+# Without a running kernel, as on GitHub, you see a still picture of the explorer at 90°.
+
+# %%
+from course_lib.data import load_digits
+from course_lib.models import p4cnn
+from course_lib.widgets import feature_map_explorer
+
+digit = load_digits().test.images[:1]
+feature_map_explorer(p4cnn(C4, width=4), digit)
+
+# %% [markdown]
+# For quarter turns the two orders agree, in every layer, and the bars do not move: the network's answer does not depend
+# on how the digit is turned. It never had to learn that. An ordinary network has no such guarantee, as you will see in
+# notebook 03.
 
 # %% [markdown]
 # ## How exercises work
@@ -82,12 +109,8 @@ act_on_ring(sheets, Element(0, 1), C4)
 # Try it: turn an image upside down, so that each pixel ends up opposite to where it was. Try a wrong answer first, such
 # as `return image.flip(0)`.
 
+
 # %%
-from torch import Tensor
-
-from course_lib.exercises import exercise, progress
-
-
 @exercise
 def half_turn(image: Tensor) -> Tensor:
     """Turn an image (Y, X) by 180°."""

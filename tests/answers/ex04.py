@@ -1,0 +1,254 @@
+"""Answers to the exercises of notebook 04."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from answers import correct, wrong
+from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.groups import C4, compose, inverse
+from course_lib.layers import (
+    EquivariantSequential,
+    GlobalMaxPool,
+    GroupBatchNorm2d,
+    GroupConv2d,
+    GroupMaxPool,
+    LiftingConv2d,
+    SpatialMaxPool2d,
+)
+
+# 4.1
+
+
+@correct("lifting_conv")
+def by_conv2d(f, psi, group):
+    return torch.stack([F.conv2d(f[None], act_on_image(h, psi))[0] for h in group.elements], dim=1)
+
+
+@wrong("lifting_conv", says="inverse is missing")
+def windows_turned_instead(f, psi, group):
+    return torch.stack([F.conv2d(f[None], act_on_image(inverse(h), psi))[0] for h in group.elements], dim=1)
+
+
+@wrong("lifting_conv", says="first channel only")
+def first_channel(f, psi, group):
+    return by_conv2d(f[:1], psi[:, :1], group)
+
+
+@wrong("lifting_conv", says="mirrors are missing")
+def rotations_only(f, psi, group):
+    turned = [torch.rot90(psi, h.r, dims=(-2, -1)) for h in group.elements]
+    return torch.stack([F.conv2d(f[None], p)[0] for p in turned], dim=1)
+
+
+@wrong("lifting_conv", says="not turned")
+def all_alike(f, psi, group):
+    return F.conv2d(f[None], psi)[0].unsqueeze(1).repeat(1, group.order, 1, 1)
+
+
+@wrong("lifting_conv", says="swapped")
+def group_axis_first(f, psi, group):
+    return by_conv2d(f, psi, group).transpose(0, 1)
+
+
+@wrong("lifting_conv", says="180°")
+def true_convolution(f, psi, group):
+    return by_conv2d(f, psi.rot90(2, dims=(-2, -1)), group)
+
+
+@wrong("lifting_conv", says="returned shape")
+def padded(f, psi, group):
+    return by_conv2d(F.pad(f, (1, 1, 1, 1)), psi, group)
+
+
+# 4.2
+
+
+@correct("lifting_filter_bank")
+def one_by_one(psi, group):
+    return torch.cat([act_on_image(h, psi).unsqueeze(1) for h in group.elements], dim=1)
+
+
+@wrong("lifting_filter_bank", says="comes first")
+def stacked_in_front(psi, group):
+    return torch.stack([act_on_image(h, psi) for h in group.elements])
+
+
+@wrong("lifting_filter_bank", says="wrong way")
+def turned_back(psi, group):
+    return torch.stack([act_on_image(inverse(h), psi) for h in group.elements], dim=1)
+
+
+@wrong("lifting_filter_bank", says="mirrors are missing")
+def four_turns(psi, group):
+    return torch.stack([torch.rot90(psi, h.r, dims=(-2, -1)) for h in group.elements], dim=1)
+
+
+@wrong("lifting_filter_bank", says="after the input channels")
+def stacked_behind_the_channels(psi, group):
+    return torch.stack([act_on_image(h, psi) for h in group.elements], dim=2)
+
+
+@wrong("lifting_filter_bank", says="no gradient")
+def cut_off(psi, group):
+    return one_by_one(psi.detach(), group)
+
+
+# 4.3
+
+
+@correct("group_filter_bank")
+def turn_and_pick(psi, group):
+    table, copies = group.cayley_table, []
+    for h in group.elements:
+        sources = [int(table[group.index(inverse(h)), j]) for j in range(group.order)]
+        copies.append(act_on_image(h, psi.index_select(2, torch.tensor(sources))))
+    return torch.stack(copies, dim=1)
+
+
+@wrong("group_filter_bank", says="permutation is missing")
+def turn_only(psi, group):
+    return torch.stack([act_on_image(h, psi) for h in group.elements], dim=1)
+
+
+@wrong("group_filter_bank", says="not turned")
+def permute_only(psi, group):
+    return torch.stack([psi[:, :, group.permutation(h)] for h in group.elements], dim=1)
+
+
+@wrong("group_filter_bank", says="h in place of h⁻¹")
+def permute_by_h(psi, group):
+    copies = [act_on_image(h, psi[:, :, group.permutation(inverse(h))]) for h in group.elements]
+    return torch.stack(copies, dim=1)
+
+
+@wrong("group_filter_bank", says="group axes are swapped")
+def transposed(psi, group):
+    return turn_and_pick(psi, group).transpose(1, 3)
+
+
+@wrong("group_filter_bank", says="before the input channels")
+def sheets_before_channels(psi, group):
+    return turn_and_pick(psi, group).transpose(2, 3)
+
+
+@wrong("group_filter_bank", says="one too many")
+def turned_back_again(psi, group):
+    return torch.stack([act_on_feature_map(inverse(h), psi, group) for h in group.elements], dim=1)
+
+
+@wrong("group_filter_bank", says="no gradient")
+def cut_off_from_psi(psi, group):
+    return turn_and_pick(psi.detach(), group)
+
+
+# 4.4
+
+
+@correct("coset_max_pool")
+def by_running_maximum(f, group, subgroup):
+    pooled, seen = [], set()
+    for h in group.elements:
+        if h in seen:
+            continue
+        coset = [compose(h, s) for s in subgroup.elements]
+        seen |= set(coset)
+        best = f[group.index(coset[0])]
+        for member in coset[1:]:
+            best = torch.maximum(best, f[group.index(member)])
+        pooled.append(best)
+    return torch.stack(pooled)
+
+
+@wrong("coset_max_pool", says="right cosets")
+def right_cosets(f, group, subgroup):
+    pooled, seen = [], set()
+    for h in group.elements:
+        if h not in seen:
+            coset = [compose(s, h) for s in subgroup.elements]
+            seen |= set(coset)
+            pooled.append(f[[group.index(member) for member in coset]].amax(dim=0))
+    return torch.stack(pooled)
+
+
+@wrong("coset_max_pool", says="neighbours")
+def neighbours(f, group, subgroup):
+    return f.unflatten(0, (-1, subgroup.order)).amax(dim=1)
+
+
+@wrong("coset_max_pool", says="mean")
+def mean_over_cosets(f, group, subgroup):
+    cosets = group.left_cosets(subgroup)
+    return torch.stack([sum(f[group.index(h)] for h in coset) / len(coset) for coset in cosets])
+
+
+@wrong("coset_max_pool", says="whole group")
+def over_the_whole_group(f, group, subgroup):
+    return f.max(dim=0, keepdim=True).values
+
+
+@wrong("coset_max_pool", says="starts at 0")
+def from_zero(f, group, subgroup):
+    return by_running_maximum(f, group, subgroup).relu()
+
+
+# 4.5
+
+
+def network(group, width, classes, pool_after=2, end=GlobalMaxPool, norm=GroupBatchNorm2d, last_kernel=4, tail=()):
+    def block(conv):
+        return [conv, *([norm(group, width)] if norm else []), nn.ReLU()]
+
+    layers = block(LiftingConv2d(group, 1, width, 3))
+    for i in range(2, 7):
+        layers += block(GroupConv2d(group, width, width, 3))
+        if i == pool_after:
+            layers += [SpatialMaxPool2d(group, 2)]
+    return EquivariantSequential(*layers, GroupConv2d(group, width, classes, last_kernel), *tail, end(group))
+
+
+@correct("p4cnn")
+def as_a_list(group=C4, width=10, classes=10):
+    return network(group, width, classes)
+
+
+@correct("p4cnn")
+def pool_before_relu(group=C4, width=10, classes=10):
+    layers = list(network(group, width, classes))
+    layers[5], layers[6] = layers[6], layers[5]  # the maximum of rectified values is the rectified maximum
+    return EquivariantSequential(*layers)
+
+
+@wrong("p4cnn", says="whatever the group")
+def always_p4(group=C4, width=10, classes=10):
+    return network(C4, width, classes)
+
+
+@wrong("p4cnn", says="norm and a ReLU after the last")
+def scores_rectified(group=C4, width=10, classes=10):
+    return network(group, width, classes, tail=(GroupBatchNorm2d(group, classes), nn.ReLU()))
+
+
+@wrong("p4cnn", says="batch norms are missing")
+def without_norm(group=C4, width=10, classes=10):
+    return network(group, width, classes, norm=None)
+
+
+@wrong("p4cnn", says="should be GlobalMaxPool")
+def only_over_the_group(group=C4, width=10, classes=10):
+    return network(group, width, classes, end=GroupMaxPool)
+
+
+@wrong("p4cnn", says="Layer 19 of yours is GroupConv2d.*kernel_size=3")
+def last_kernel_of_three(group=C4, width=10, classes=10):
+    return network(group, width, classes, last_kernel=3)
+
+
+@wrong("p4cnn", says="Layer 7 of yours is GroupConv2d.*expected SpatialMaxPool2d")
+def pool_too_late(group=C4, width=10, classes=10):
+    return network(group, width, classes, pool_after=4)
+
+
+@wrong("p4cnn", says="returned int")
+def number_of_parameters(group=C4, width=10, classes=10):
+    return sum(p.numel() for p in network(group, width, classes).parameters())

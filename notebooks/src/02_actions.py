@@ -24,6 +24,7 @@
 
 # %%
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -435,7 +436,7 @@ figures.panels({"ring of f": on_a_ring(sheets), "the whole picture turned": act_
 
 # %%
 @exercise
-def left_permutation(g: Element, elements: tuple[Element, ...]) -> list[int]:
+def left_permutation(g: Element, elements: Sequence[Element]) -> list[int]:
     """Where sheet hᵢ of L_g f comes from: entry i is the position of g⁻¹hᵢ in ``elements``.
     Example: for g = r and C4 = (e, r, r², r³) it is [3, 0, 1, 2]: sheet e comes from sheet r³, at position 3.
     """

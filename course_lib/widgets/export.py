@@ -1,6 +1,6 @@
 """Pages whose widgets live on without a kernel and without a network.
 
-``python -m course_lib.widgets.export notebook.ipynb page.html`` runs a notebook and writes such a page. A widget of ours
+``python -m course_lib.widgets.export notebook.ipynb page.html`` runs a notebook and writes such a page. Our widget
 is one JavaScript module and its state. A page needs no more than both of them and a model object of a few lines, so
 nothing is loaded from anywhere.
 """

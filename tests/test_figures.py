@@ -1,0 +1,162 @@
+"""Figures: the same bytes every time, words with the numbers in them, and sheets that stand where the group takes them."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.patches import Circle
+from PIL import Image
+
+from course_lib import figures
+from course_lib.figures.layout import ring_arrows, ring_positions
+from course_lib.figures.picture import DPI, OKABE_ITO, Picture, new_figure
+from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, cayley_table, compose, matrix
+from course_lib.layers import LiftingConv2d
+from course_lib.training import History, TrainConfig
+
+R, M = Element(0, 1), Element(1, 0)
+SHEETS = torch.arange(8 * 4 * 4).reshape(8, 4, 4) * 1.0
+IMAGE = torch.rand(1, 1, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+POINTS = np.array([(0, 0), (1, 0), (1, 2)])
+
+
+def lifting(group):
+    torch.manual_seed(0)
+    return LiftingConv2d(group, 1, 2, 3).double()
+
+
+# What the alt text must say, besides being there.
+EXAMPLES = {
+    "panels": (lambda: figures.panels({"f": [[1, 2], [3, 4.5]], "g": IMAGE[0, 0, :2, :2]}), "f: 1 2 / 3 4.5"),
+    "many panels": (lambda: figures.panels({f"sheet {i}": IMAGE[0, 0] for i in range(7)}), "9 × 9"),
+    "Cayley table": (lambda: figures.cayley_table_figure(D4, highlight=C4), "r: r r² r³ e"),
+    "no group": (lambda: figures.cayley_table_figure(cayley_table([0, 2], lambda a, b: a + b), [0, 2]), "2: 2 outside"),
+    "tiles": (
+        lambda: figures.symmetries_of_the_square(D4),
+        "r: matrix [[0, -1], [1, 0]], corners from top left clockwise 2",
+    ),
+    "cosets": (lambda: figures.cosets_figure(D4, D1), "rS = {r, mr³}"),
+    "Cayley graph": (lambda: figures.cayley_graph(D4), "dashed blue lines join h and m·h"),
+    "lattice": (lambda: figures.lattice_points(POINTS, POINTS + [1, -1]), "(1, 2) to (2, 1)"),
+    "ring": (lambda: figures.feature_map_ring(SHEETS, D4, "f"), "r: 23.5"),
+    "single ring": (lambda: figures.feature_map_ring(SHEETS[:4], C4), "solid red arrows go from h to r·h"),
+    "action": (lambda: figures.act_on_ring(SHEETS, R, D4), "r³ to e, e to r, r to r², r² to r³, mr to m"),
+    "planar bank": (lambda: figures.filter_bank_figure(SHEETS, D4), "4 × 4 planar filter"),
+    "group bank": (lambda: figures.filter_bank_figure(torch.ones(4, 4, 3, 3), C4), "e, r, r², r³"),
+    "both orders": (lambda: figures.turn_then_compute(lifting(C4), IMAGE, R), "below 1e-4"),
+    "both orders, CNN": (
+        lambda: figures.turn_then_compute(torch.nn.Conv2d(1, 1, 3).double(), IMAGE, R),
+        "largest value: 1.3",
+    ),
+    "curves": (lambda: figures.learning_curves({"a": [[0.5, 0.7], [0.5, 0.9]], "b": [0.1, 0.2]}), "a: from 0.5 to 0.8"),
+    "angles": (lambda: figures.accuracy_by_angle({"a": [0.9, 0.3, 0.8]}, [0, 45, 90]), "lowest 0.3 at 45°"),
+    "bars": (lambda: figures.bars({"a": 0.25, "b": [0.5, 1.0]}, "accuracy"), "a: 0.25; b: 0.75"),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_figure_is_the_same_every_time_and_says_what_it_shows(name):
+    draw, words = EXAMPLES[name]
+    torch.manual_seed(1)
+    first = draw()
+    torch.manual_seed(1)
+    assert draw().png == first.png
+    assert words in first.alt
+    assert first.size[0] <= 900 and len(first.png) < 60_000
+
+
+def test_a_picture_shows_itself_with_its_words(tmp_path):
+    picture = figures.panels({"f": [[1, 2]]})
+    data, metadata = picture._repr_mimebundle_()
+    assert data["text/plain"] == picture.alt == metadata["image/png"]["alt"]
+    assert isinstance(data["image/png"], str)
+    picture.save(tmp_path / "f.png")
+    assert (tmp_path / "f.png").read_bytes() == picture.png
+    assert [path.name for path in tmp_path.iterdir()] == ["f.png"]
+
+
+def test_rare_colours_survive_the_palette():
+    figure = new_figure(4, 3)
+    axes = figure.subplots()
+    axes.imshow(np.random.default_rng(0).random((100, 100)), cmap="viridis")
+    axes.add_patch(Circle((50, 50), 3, color=OKABE_ITO["vermilion"]))
+    colours = Image.open(io.BytesIO(Picture.from_figure(figure, "").png)).convert("RGB").getcolors(4 * 3 * DPI**2)
+    assert {(0xD5, 0x5E, 0x00), (255, 255, 255)} <= {colour for _, colour in colours}
+
+
+def test_figures_leave_pyplot_alone():
+    code = "import sys, course_lib.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
+def test_left_multiplication_by_a_rotation_turns_the_ring(group):
+    positions = ring_positions(group)
+    for g in group.elements:
+        images = positions[[group.index(compose(g, h)) for h in group.elements]]
+        if g.m:  # a mirror changes rings: the direction is mirrored, the radius swapped
+            assert np.allclose(np.sign(images.round(9)), np.sign((positions @ matrix(g).T).round(9)))
+        else:
+            assert np.allclose(images, positions @ matrix(g).T)
+
+
+def test_sheets_stand_at_quarter_turns_and_mirrored_ones_opposite():
+    assert np.allclose(ring_positions(C4) / ring_positions(C4)[0, 0], [(1, 0), (0, 1), (-1, 0), (0, -1)])
+    m, mr, mr2, mr3 = ring_positions(D4)[4:] / ring_positions(D4)[6, 0]
+    assert np.allclose([m, mr, mr2, mr3], [(-1, 0), (0, 1), (1, 0), (0, -1)])
+
+
+@pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
+def test_no_two_sheets_overlap(group):
+    positions = ring_positions(group)
+    distances = np.abs(positions[:, None] - positions[None]).max(axis=-1)
+    assert (distances + 9 * np.eye(group.order) >= 1).all()
+
+
+def test_arrows_lead_from_h_to_gh():
+    arrows = ring_arrows(D4)
+    assert len([a for a in arrows if a.generator == R]) == 8
+    assert len([a for a in arrows if a.generator == M]) == 4
+    positions = ring_positions(D4)
+    for arrow in arrows:
+        assert D4.elements[arrow.end] == compose(arrow.generator, D4.elements[arrow.start])
+        assert np.abs(arrow.points[0] - positions[arrow.start]).max() < 0.75
+        assert np.abs(arrow.points[-1] - positions[arrow.end]).max() < 0.75
+
+
+def test_coset_sheets_stand_where_their_first_element_would():
+    assert np.allclose(ring_positions(D4, C4), ring_positions(D4)[[0, 4]])
+    assert np.allclose(ring_positions(C2, C2), [(0, 0)])
+
+
+def test_learning_curves_take_histories():
+    history = History(TrainConfig(epochs=2, batch_size=1, learning_rate=0.1), validation_accuracy=[0.5, 0.75])
+    one, many = figures.learning_curves({"p4": history}), figures.learning_curves({"p4": [history, history]})
+    assert "p4: from 0.5 to 0.75 after 2 epochs" in one.alt
+    assert "over 2 seeds" in many.alt
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: figures.panels({}), "at least one map"),
+        (lambda: figures.panels({"f": SHEETS}), r"'f' must have two axes .* \(8, 4, 4\)"),
+        (lambda: figures.feature_map_ring(SHEETS, C4), r"shape \(4, Y, X\), got \(8, 4, 4\)"),
+        (lambda: figures.filter_bank_figure(SHEETS, C4), r"\(4, k, k\)"),
+        (lambda: figures.cayley_table_figure([[0, 1]]), "square"),
+        (lambda: figures.cayley_table_figure(C4, highlight=["m"]), r"\['m'\]"),
+        (lambda: figures.cosets_figure(C4, D1), "no subgroup"),
+        (lambda: figures.lattice_points(POINTS, POINTS[:2]), r"\(n, 2\)"),
+        (lambda: figures.act_on_ring(SHEETS[:4], M, C4), "no element of C4"),
+        (lambda: figures.turn_then_compute(torch.nn.Flatten(), IMAGE, R, C1), "4 or 5 axes"),
+        (lambda: figures.accuracy_by_angle({"a": [1.0]}, [0, 90]), "1 accuracies for 2 angles"),
+        (lambda: figures.learning_curves({str(i): [1.0] for i in range(5)}), "at most 4"),
+        (lambda: figures.bars({}, "y"), "at least one value"),
+    ],
+)
+def test_errors_name_the_value_and_the_way_out(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()

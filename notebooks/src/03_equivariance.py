@@ -1,0 +1,695 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 Turn, then compute, or compute, then turn?
+#
+# **After this notebook you will be able to** say in one equation what equivariance is, prove it for translations, show why a
+# convolution loses it under rotation, and measure it in any network without fooling yourself.
+#
+# **What you need before:** notebooks 01 (groups) and 02 (the action $L_g$), and PyTorch's `conv2d`.
+#
+# **Time:** 75 to 90 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network.
+
+# %%
+import copy
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.actions import act, act_on_image
+from course_lib.data import load_digits, load_photograph
+from course_lib.exercises import exercise, progress
+from course_lib.figures import panels
+from course_lib.figures.equivariance import commuting_square, sliding_filter
+from course_lib.groups import C4, D2, D4, Element, Group, inverse
+
+photograph = load_photograph().mean(1, keepdim=True).double()  # (1, 1, 112, 112), grey
+r = Element(0, 1)  # a quarter turn, counter-clockwise
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+# %% [markdown]
+# ## 1 A square that closes
+#
+# Blur a photograph, then turn it. Or turn it, then blur it. Do you get the same picture?
+#
+# <details><summary>Predict first, then open</summary>
+#
+# Yes, if the blur treats all directions alike. A mean over a 5 × 5 window does. Two ways lead to the lower right corner
+# below, and the two pictures there are equal.
+#
+# </details>
+
+
+# %%
+def blur(x: Tensor) -> Tensor:
+    return F.avg_pool2d(x, 5, stride=1)
+
+
+commuting_square(blur, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r"))
+
+# %% [markdown]
+# Go right and then down: turn, then compute. Go down and then right: compute, then turn. Both ways end in the same picture.
+# One says: the square *commutes*, and Φ is **equivariant**:
+#
+# $$\Phi(L_g x) = L_g\,\Phi(x) \qquad \text{for every image } x \text{ and every } g \text{ of the group}$$
+#
+# Read it as a promise. What happens to the input happens to the output, and nothing else.
+
+
+# %%
+def both_ways(function: Callable[[Tensor], Tensor], g: Element, x: Tensor) -> tuple[Tensor, Tensor]:
+    return function(act_on_image(g, x)), act_on_image(g, function(x))
+
+
+for g in C4.elements:
+    print(f"{g!s:2}  both ways give the same:", torch.allclose(*both_ways(blur, g, photograph)))
+
+# %% [markdown]
+# Sometimes the output should *not* follow. A cat is a cat at every angle. Then $L_g$ does nothing on the output, and the
+# promise reads
+#
+# $$\Phi(L_g x) = \Phi(x)$$
+#
+# This is **invariance**: the special case in which the group acts on the output by doing nothing. The mean brightness of
+# a picture is invariant. The brightness of its top left quarter is not.
+#
+# **Predict:** the input turns by 90°. What should the output of a good network do?
+#
+# | task | output |
+# |---|---|
+# | which animal? | one label |
+# | which pixels are cat? (a *segmentation mask*) | one map |
+# | where does each pixel move to in the next frame? | an arrow at each pixel |
+# | which digit? | one label |
+#
+# <details><summary>Answers</summary>
+#
+# The label stays (invariant). The mask turns with the image (equivariant). The arrows move to new pixels *and* each of
+# them turns: acting on the output can be more than moving pixels, as in notebook 02. For digits it depends: a 6 turned by
+# 180° reads as a 9. Whether the task has the symmetry is your decision, before any code.
+#
+# </details>
+
+# %% [markdown]
+# ## 2 Translation: what convolution gives for free
+#
+# The first group is that of the shifts: $[L_t f](x) = f(x - t)$. The value at $x$ comes from $x - t$, so the picture moves by
+# $+t$. A picture in a frame needs a decision about what enters: here it is zero.
+
+
+# %%
+@exercise
+def translate(t: tuple[int, int], f: Tensor) -> Tensor:
+    """Shift f (..., Y, X) by t = (u, v): u pixels to the right, v pixels up; zeros enter.
+    translate((1, 0), [[1, 2], [3, 4]]) is [[0, 1], [0, 3]], and translate((0, 1), ...) is [[3, 4], [0, 0]]."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: translate -->
+
+# %%
+small = torch.tensor([[0.0, 2, 1, 0], [1, 3, 0, 2], [0, 1, 2, 1], [2, 0, 1, 3]])
+panels({"f": small, "1 to the right": translate((1, 0), small), "2 up": translate((0, 2), small)})
+
+# %% [markdown]
+# Now the operation itself. Slide a small filter ψ over the map f. At each place $t$, multiply what lies on top of each other
+# and sum up:
+#
+# $$[f \star \psi](t) = \sum_{y} f(y)\,\psi(y - t)$$
+#
+# This is **cross-correlation**, and it is what deep learning calls *convolution*. The convolution of mathematics has
+# $\psi(t - y)$: a filter turned by 180°. Since filters are learned, networks do not care. Formulas do, so remember the sign.
+
+
+# %%
+@exercise
+def correlate(f: Tensor, psi: Tensor) -> Tensor:
+    """Map f (Y, X), filter psi (k, k) → f ⋆ psi (Y - k + 1, X - k + 1), without padding.
+    correlate([[1, 2, 3], [4, 5, 6]], [[1, 0], [0, 1]]) is [[6, 8]]: 1 + 5 and 2 + 6."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: correlate -->
+#
+# **By hand.** ψ below subtracts the left column of its window from the right one, so it answers to edges between left
+# and right. A 3 × 3 window has four places on a 4 × 4 map. Work out window (0, 1) before you read its title.
+
+# %%
+edge = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
+print("window (0, 1): right column 0 + 2 + 1, left column 2 + 3 + 1, difference", (0 + 2 + 1) - (2 + 3 + 1))
+print(correlate(small, edge))
+sliding_filter(small, edge)
+
+# %% [markdown]
+# The fast version is one call, in which both maps carry two more axes, for the batch and for the channels.
+
+# %%
+fast = F.conv2d(small[None, None], edge[None, None])[0, 0]
+assert torch.equal(fast, correlate(small, edge))
+print("F.conv2d gives the same four numbers: it is cross-correlation.")
+print(
+    "With a filter turned by 180° it gives", F.conv2d(small[None, None], edge.rot90(2)[None, None]).flatten().tolist()
+)
+
+# %% [markdown]
+# ### Why shifts commute with it: a proof in three steps
+#
+# We claim $(L_s f) \star \psi = L_s (f \star \psi)$ for every shift $s$. On all of $\mathbb{Z}^2$ there is no border.
+#
+# $$\begin{aligned}
+# [(L_s f) \star \psi](t) &= \sum_{y} f(y - s)\,\psi(y - t) && \text{(1)}\\
+# &= \sum_{z} f(z)\,\psi(z + s - t) && \text{(2)}\\
+# &= [f \star \psi](t - s) = [L_s (f \star \psi)](t) && \text{(3)}
+# \end{aligned}$$
+#
+# 1. The definitions: $[L_s f](y) = f(y - s)$, inserted into the sum.
+# 2. Rename: $z = y - s$. As y runs over all lattice points, so does z. No term is lost, none is added.
+# 3. Read: $z + s - t = z - (t - s)$, so the sum is the definition of $f \star \psi$ at $t - s$. And looking up a map at $t - s$
+#    is what $L_s$ does.
+#
+# The cell makes f and ψ functions of a lattice point, zero outside their arrays, and computes each line.
+
+
+# %%
+def on_lattice(a: Tensor) -> Callable[[int, int], float]:
+    height, width = a.shape
+    return lambda x, y: a[height - 1 - y, x].item() if 0 <= x < width and 0 <= y < height else 0.0
+
+
+def correlated(t1: int, t2: int) -> float:
+    return sum(f(x, y) * psi(x - t1, y - t2) for x, y in lattice)
+
+
+f, psi = on_lattice(small), on_lattice(edge)
+lattice = [(x, y) for x in range(-9, 10) for y in range(-9, 10)]  # beyond these points f is zero
+t1, t2, s1, s2 = 2, 0, 1, -1
+line_1 = sum(f(x - s1, y - s2) * psi(x - t1, y - t2) for x, y in lattice)
+line_2 = sum(f(x, y) * psi(x + s1 - t1, y + s2 - t2) for x, y in lattice)
+line_3 = correlated(t1 - s1, t2 - s2)
+print("line (1):", line_1, "  line (2):", line_2, "  line (3):", line_3)
+assert line_1 == line_2 == line_3
+
+# %% [markdown]
+# ### Borders
+#
+# Arrays have a frame. Shift a piece of the photograph by 9 pixels to the right, under a convolution with zero padding that
+# keeps the size. **Predict:** where do the two ways differ: everywhere, nowhere, in some columns?
+
+
+# %%
+def edges(x: Tensor) -> Tensor:
+    return F.conv2d(x, edge.to(x)[None, None], padding=1)
+
+
+def where_they_differ(function: Callable[[Tensor], Tensor], f: Tensor) -> Tensor:
+    return (function(translate((9, 0), f)) - translate((9, 0), function(f))).abs() > 1e-9
+
+
+eye = photograph[..., 20:68, 20:68]
+for layers, function in {1: edges, 3: lambda x: edges(edges(edges(x)))}.items():
+    columns = where_they_differ(function, eye).any(dim=2).flatten().nonzero().flatten().tolist()
+    print(f"{layers} layer(s): the two ways differ in the columns {columns} of 48")
+panels({"shifted": translate((9, 0), eye)[0, 0], "differs (1 layer)": where_they_differ(edges, eye)[0, 0]})
+
+# %% [markdown]
+# Only where the frame matters. Column 8 lies just outside the shifted picture: there the filter reaches into the picture, while the
+# shifted result has a zero. Column 47 no longer sees what has left. Each layer carries this further in; all other columns are
+# exact. With an empty margin around the picture, nothing is lost.
+#
+# ## 3 Rotation: what convolution does not give
+#
+# Same filter, but now the image turns. **Predict:** is $(L_r f) \star \psi = L_r (f \star \psi)$?
+#
+# <details><summary>Predict first, then open</summary>
+#
+# No. The filter answers to edges between left and right. In the turned image those edges lie between top and bottom,
+# and the filter does not see them any more.
+#
+# </details>
+
+# %%
+commuting_square(edges, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r"))
+
+# %% [markdown]
+# Look at the long sides of the nose. In $L_r\Phi(x)$ they are drawn; in $\Phi(L_r x)$ they are gone. How far apart are the two
+# maps? We need one number with a sound scale:
+#
+# $$\text{error} = \frac{\max |\text{got} - \text{expected}|}{\max |\text{expected}|}$$
+#
+# The maximum, because a mean would hide an error in few pixels, such as the one at the border. *Relative*, because a
+# network with small outputs is not a better one. And a `nan` must count as an infinite error: `nan > 0.1` is false, so it
+# would pass every test.
+
+
+# %%
+@exercise
+def relative_error(got: Tensor, expected: Tensor) -> float:
+    """The largest |got - expected| divided by the largest |expected|: ([2, 4], [2, 5]) gives 1 / 5 = 0.2.
+    Where all of expected is 0: the largest |got|. Where a difference is nan or infinite: math.inf."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: relative_error -->
+
+
+# %%
+def worst_error(function: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> float:
+    return max(relative_error(*both_ways(function, g, x)) for g in group.elements)
+
+
+def show(error: float) -> str:
+    return "exact" if error < 1e-10 else f"{error:.2f}"
+
+
+for g in D4.elements:
+    print(f"{g!s:3} {show(relative_error(*both_ways(edges, g, photograph)))}")
+
+# %% [markdown]
+# An error of 1 means: as large as the output itself. At $r^2$ and m the two ways have opposite signs, hence 2. Two elements are
+# exact: $e$, and $mr^2$, the mirror that swaps top and bottom. It leaves this filter as it is.
+#
+# That is the clue: *it matters how the filter turns*. Here is the identity that does hold, for every filter and every h:
+#
+# $$(L_h f) \star (L_h \psi) = L_h (f \star \psi)$$
+#
+# **Proof, by the same substitution.** Insert the definitions, and put $z = h^{-1} y$:
+#
+# $$\sum_{y} f(h^{-1}y)\,\psi(h^{-1}(y - t)) = \sum_{z} f(z)\,\psi(z - h^{-1}t) = [f \star \psi](h^{-1}t)$$
+#
+# Two facts are used: h is a matrix, so $h^{-1}(y - t) = h^{-1}y - h^{-1}t$; and h maps the lattice onto itself, so that z
+# runs over all of it. At an angle of 45° the second fact fails.
+
+# %%
+f, psi = noise(1, 1, 8, 11), noise(1, 1, 3, 3)
+for h in D4.elements:
+    turned = act_on_image(h, f)
+    assert relative_error(F.conv2d(turned, act_on_image(h, psi)), act_on_image(h, F.conv2d(f, psi))) < 1e-10
+    assert relative_error(F.conv2d(turned, psi), act_on_image(h, F.conv2d(f, act_on_image(inverse(h), psi)))) < 1e-10
+print("Turning image and filter together turns the result: exact for all 8 elements, on an 8 × 11 map.")
+
+# %% [markdown]
+# ### The repair, and the seed of all that follows
+#
+# So a turned image, seen by the *same* filter, is the turned answer of the *back-turned* filter. If we keep the answers of all
+# four turned filters, nothing can get lost. **Predict:** where in the lower row do you find the first picture of the upper row?
+
+# %%
+filters = [act_on_image(h, edge.double()[None, None]) for h in C4.elements]
+top = [F.conv2d(photograph, psi)[0, 0] for psi in filters]
+bottom = [F.conv2d(act_on_image(r, photograph), psi)[0, 0] for psi in filters]
+for i in range(4):
+    assert relative_error(bottom[i], act_on_image(r, top[i - 1])) < 1e-10
+print("Answer i of the turned image is answer i - 1 of the image, turned: exact for all four.")
+titles = [f"{h} ψ" for h in C4.elements]
+rows = dict(zip(titles, top, strict=True)) | {f"turned, {title}": f for title, f in zip(titles, bottom, strict=True)}
+panels(rows, columns=4, symmetric=True)
+
+# %% [markdown]
+# Every picture has turned, *and* has moved one place to the right; the last has become the first. That is how a feature map on
+# p4 turned in notebook 02. Notebook 04 makes a layer of it: the **group convolution**.
+#
+# ### The other repair: filters without direction
+#
+# If $L_h \psi = \psi$ for all h, then turning the filter changes nothing, and the identity above *is* equivariance. Average a random
+# filter over all eight elements to get such a filter. How many different numbers has it left?
+
+
+# %%
+def mean_over_d4(psi: Tensor) -> Tensor:
+    return torch.stack([act(h, psi, D4) for h in D4.elements]).mean(dim=0)
+
+
+random_filter = noise(1, 1, 3, 3)
+round_filter = mean_over_d4(random_filter)
+print("different numbers:", len(round_filter.round(decimals=9).unique()))
+print("error of the symmetric filter under D4:", show(worst_error(lambda x: F.conv2d(x, round_filter), D4, photograph)))
+panels({"a random filter": random_filter[0, 0], "its mean over D4": round_filter[0, 0]}, symmetric=True)
+
+# %% [markdown]
+# Three numbers instead of nine: centre, sides, corners. **Predict:** what can such a filter not see? Show it a vertical
+# bar and a horizontal bar, and take its strongest answer.
+
+# %%
+vertical = torch.zeros(1, 1, 9, 9).double()
+vertical[..., 1:8, 4] = 1
+for name, psi in {"edge filter": filters[0], "symmetric filter": round_filter}.items():
+    strongest = [F.conv2d(bar, psi).abs().max().item() for bar in (vertical, act_on_image(r, vertical))]
+    print(f"{name:17} vertical {strongest[0]:.2f}, horizontal {strongest[1]:.2f}")
+print("largest weight of the edge filter's mean over D4:", mean_over_d4(filters[0]).abs().max().item())
+
+# %% [markdown]
+# The symmetric filter gives the same number for both bars. It sees spots and brightness, and is **blind to orientation**. Of the
+# edge filter the mean leaves nothing at all. So keep all turned filters, not their mean.
+#
+# ## 4 The other layers
+#
+# A **pointwise** function σ looks at one pixel at a time. Then it does not matter when the pixel is moved:
+#
+# $$\sigma\big([L_g f](x)\big) = \sigma\big(f(g^{-1}x)\big) = \big[L_g\,\sigma(f)\big](x)$$
+#
+# **Predict** which lines below say *exact*.
+
+# %%
+per_channel, per_pixel = noise(3, 1, 1), noise(9, 9)
+layers = {
+    "ReLU": F.relu,
+    "tanh": torch.tanh,
+    "bias per channel": lambda f: f + per_channel,
+    "bias per pixel": lambda f: f + per_pixel,
+    "softmax over channels": lambda f: f.softmax(dim=1),
+    "softmax along x": lambda f: f.softmax(dim=3),
+    "sort each row": lambda f: f.sort(dim=3).values,
+}
+for name, layer in layers.items():
+    print(f"{name:22} {show(worst_error(layer, C4, noise(1, 3, 9, 9)))}")
+
+# %% [markdown]
+# What breaks is what treats *positions* differently: a number of its own for each pixel, or one axis of the picture
+# preferred to the other. Softmax over channels compares values of one pixel; that is pointwise.
+#
+# Now **pooling**: the maximum, or the mean, of each window, with the windows `stride` pixels apart.
+
+
+# %%
+@exercise
+def spatial_pool(f: Tensor, size: int, stride: int, how: str) -> Tensor:
+    """Pool one map f (Y, X) over windows of size x size, `stride` pixels apart; whole windows only.
+    how is "max" or "mean": spatial_pool([[1, 2], [3, 6]], 2, 2, "max") is [[6]], with "mean" [[3]]."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: spatial_pool -->
+#
+# A maximum does not care in which order a window is read. So a pool should commute with turns. **Predict:** does it for a
+# 4 × 4 map? For a 5 × 5 map?
+
+# %%
+maps = {}
+for n in (4, 5):
+    f = torch.randint(10, (n, n), generator=torch.Generator().manual_seed(n))
+    turned = act_on_image(r, f)
+    maps[f"f, {n} × {n}"], maps[f"{n}: L_r f"] = f, turned
+    maps[f"{n}: L_r pool(f)"] = act_on_image(r, spatial_pool(f, 2, 2, "max"))
+    maps[f"{n}: pool(L_r f)"] = spatial_pool(turned, 2, 2, "max")
+panels(maps, columns=4)
+
+# %% [markdown]
+# With 5 × 5, two windows fit into a row and one pixel is left over: the last column and the last row are never read. Turn
+# the map, and *other* pixels are the last ones.
+#
+# ### Why is my network not equivariant, and why only at some sizes?
+#
+# This is the cell to point to. Every layer with a stride skips pixels. Windows start at the left and upper border. They reach
+# the opposite border, and then look the same from all sides, only if the stride divides (size − window):
+
+
+# %%
+print("size    pool 2×2, stride 2    symmetric 3×3 filter, stride 2")
+for n in range(6, 12):
+    x = noise(1, 1, n, n)
+    pool = worst_error(lambda x: F.max_pool2d(x, 2), C4, x)
+    conv = worst_error(lambda x: F.conv2d(x, round_filter, stride=2), C4, x)
+    print(f"{n:3}     {show(pool):22}{show(conv)}")
+
+# %% [markdown]
+# A 2 × 2 pool is exact on even maps, a 3 × 3 filter with stride 2 on odd ones. So 28 pixels allow two pools of 2 × 2
+# (28, 14, 7), and a third one breaks the symmetry. The layers of `course_lib` raise a `ValueError` instead. More in
+# notebook 05.
+#
+# **And shifts?** A stride of 2 halves the picture, so a shift by 2 becomes a shift by 1. A shift by 1 would have to become a
+# shift by one half:
+
+# %%
+bar = torch.zeros(2, 10)
+bar[:, 2:4] = 1
+for u in range(3):
+    shifted = translate((u, 0), bar)
+    print(f"shift {u}: {shifted[0].int().tolist()} -> {spatial_pool(shifted, 2, 2, 'max')[0].int().tolist()}")
+
+# %% [markdown]
+# Shifted by 2 the pooled bar moves by one pixel, unchanged. Shifted by 1 it gets *wider*: a pattern that no shift of the
+# first one is. This is **aliasing**: what is finer than the new grid shows up as something else. So a stride s keeps
+# only the shifts by multiples of s. Ordinary CNNs are less translation equivariant than one thinks.
+
+# %% [markdown]
+# ## 5 Invariance, at the end
+#
+# The **orbit** of an image is the set of all pictures that the group makes of it: $\{L_g x : g \in H\}$. An invariant function
+# gives one value on a whole orbit. **Predict** which of these do: the maximum over all pixels, their mean, or a linear layer
+# on the flattened image?
+
+# %%
+digits = load_digits()
+digit = digits.test.images[digits.test.labels == 2][0].double()  # (1, 28, 28)
+orbit = torch.stack([act_on_image(g, digit) for g in D4.elements])  # (8, 1, 28, 28)
+heads = {"global max": orbit.amax(dim=(1, 2, 3)), "global mean": orbit.mean(dim=(1, 2, 3))}
+heads["flatten, then linear"] = orbit.flatten(1) @ noise(28 * 28)
+for name, values in heads.items():
+    print(f"{name:21} {len(values.round(decimals=9).unique())} different value(s) on an orbit of {len(orbit)} images")
+panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, columns=4)
+
+# %% [markdown]
+# Flattening hands each pixel its own weight, so it must break the symmetry. The recipe for an invariant network: keep every
+# layer *equivariant*, and forget the position once, at the very end. What is forgotten earlier is lost.
+#
+# ## 6 How to measure it, and how to fool yourself
+#
+# `course_lib.checks` does for any module what we did above. First some tests that *look* sound. The network is an
+# ordinary CNN with a flattening head: it is not equivariant at all.
+
+# %%
+torch.manual_seed(0)
+cnn = nn.Sequential(
+    OrderedDict(
+        conv1=nn.Conv2d(1, 12, 3),
+        relu1=nn.ReLU(),
+        pool=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(12, 24, 3),
+        relu2=nn.ReLU(),
+        head=nn.Sequential(nn.Flatten(), nn.Linear(24 * 4 * 4, 10)),
+    )
+).double()
+
+# %%
+from course_lib.checks import assert_equivariant, equivariance_error
+
+
+def size_of_edges(x: Tensor) -> Tensor:
+    return edges(x).abs()
+
+
+fresh = copy.deepcopy(cnn)
+nn.init.zeros_(fresh.head[1].weight)  # a common way to initialise a last layer
+flat, mirrored = torch.ones(1, 1, 14, 14).double(), mean_over_d4(noise(1, 1, 14, 14))
+print("the CNN on a constant image:         ", show(equivariance_error(cnn, C4, flat).error))
+print("the CNN on a symmetric image:        ", show(equivariance_error(cnn, C4, mirrored).error))
+print("the CNN with its last layer zeroed:  ", show(equivariance_error(fresh, C4, noise(1, 1, 14, 14)).error))
+print("|edges|, under mirrors and half turn:", show(equivariance_error(size_of_edges, D2, noise(1, 1, 14, 14)).error))
+
+# %% [markdown]
+# Four tests passed, and none of the four functions is equivariant. The image had nothing to turn; or the network had nothing to
+# say; or all elements were of order two (D2): they map left edges to right edges, and the absolute value hides the sign. The
+# honest test takes
+#
+# - **noise**, which has no symmetry of its own;
+# - **float64**, where rounding is about 1e-16 and a broken symmetry stands out by ten orders of magnitude;
+# - **every element** of the group, and sizes that are **odd, even and not square**;
+# - **after training**, or with random weights everywhere, normalisation layers included.
+
+# %%
+images = {"noise": noise(1, 1, 14, 14), "a digit": load_digits(size=14).test.images[:1].double()}
+for name, x in images.items():
+    print(
+        f"{name:8} C4: {show(equivariance_error(cnn, C4, x).error)}   D4: {show(equivariance_error(cnn, D4, x).error)}"
+    )
+print("|edges|  C4:", show(equivariance_error(size_of_edges, C4, noise(1, 1, 14, 14)).error))
+try:
+    assert_equivariant(cnn, C4, noise(1, 1, 14, 14))
+except AssertionError as error:
+    print(str(error).splitlines()[0])
+
+# %% [markdown]
+# `assert_equivariant` is the same as a test: it names the worst element and the first layer above the tolerance. In a network, all that comes after the first broken layer is broken too. So we also
+# feed each layer alone, with what comes out of the layer before it.
+
+
+# %%
+def table(net: nn.Module, size: int) -> None:
+    x = noise(1, 1, size, size)
+    in_net = {group: equivariance_error(net[:5], group, x).by_layer() for group in (C4, D4)}
+    print(f"size {size}:{'in the net: C4':>24}    D4    {'alone: C4':>10}    D4")
+    for name, layer in list(net.named_children())[:5]:
+        alone = [show(equivariance_error(layer, group, x).error) for group in (C4, D4)]
+        errors = [show(in_net[group][name].error) for group in (C4, D4)]
+        print(f"{name:29}{errors[0]:6}{errors[1]:14}{alone[0]:6}{alone[1]}")
+        x = layer(x).detach()
+
+
+table(cnn, 14)
+table(cnn, 15)
+
+# %% [markdown]
+# `conv1` and `conv2` are guilty at every size, ReLU never, and the pool at size 15 only, where it meets a 13 × 13 map. D4 contains
+# C4, so its worst element is at least as bad.
+#
+# ### Why was it equivariant before training and not after?
+#
+# Some layers start as if they were symmetric. `LayerNorm` over (C, Y, X) has a gain and a bias *for every pixel*. All gains
+# start as 1, all biases as 0. Training changes them. Hence the rule: randomise before you measure.
+
+# %%
+norm = nn.LayerNorm([1, 9, 9]).double()
+print("fresh:     ", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
+torch.manual_seed(0)
+nn.init.normal_(norm.weight)
+print("randomised:", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
+
+# %% [markdown]
+# ## 7 Make any function equivariant: average it
+#
+# A cheap idea, in words: turn the input, compute, turn back. Do so for all elements and take the mean.
+#
+# $$\bar\Phi(x) = \frac{1}{|H|} \sum_{g \in H} L_g^{-1}\, \Phi(L_g x)$$
+#
+# Where Φ puts out a vector, $L_g$ does nothing there, and the mean is invariant. `act(g, x, group)` knows from the shape what
+# to do: it turns images (B, C, Y, X), and leaves (B, n) alone.
+
+
+# %%
+@exercise
+def group_average(function: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> Tensor:
+    """The mean over all g in group.elements of L_g⁻¹ function(L_g x); x is an image (B, C, Y, X).
+    Use act(g, x, group) for L_g x, and inverse(g)."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: group_average -->
+
+# %%
+averaged = equivariance_error(lambda x: group_average(cnn, D4, x), D4, noise(1, 1, 14, 14))
+print("the CNN under D4:         ", show(equivariance_error(cnn, D4, noise(1, 1, 14, 14)).error))
+print("its average over D4:      ", show(averaged.error))
+print("runs of the CNN per image:", D4.order)
+
+# %% [markdown]
+# Exact, for *any* function, at |H| times the cost. But what is averaged? Take a single correlation. **Predict:** its average
+# over D4 is again a correlation. With which filter?
+
+# %%
+x, psi = noise(1, 1, 9, 9), noise(1, 1, 3, 3)
+mean_of_results = group_average(lambda x: F.conv2d(x, psi), D4, x)
+result_of_mean = F.conv2d(x, mean_over_d4(psi))
+print("relative difference:", show(relative_error(mean_of_results, result_of_mean)))
+
+# %% [markdown]
+# With the *mean* filter, which is blind to orientation. So never average layer by layer: average once, at the end, or do
+# better. **Weight sharing**, in notebook 04, keeps the |H| answers apart, as we saw with the four edge filters, and lets the next
+# layer compare them.
+#
+# ## 8 Does a network learn it from data?
+#
+# One small experiment: the CNN, trained on 1,029 digits, once as they are and once with random quarter turns
+# (*augmentation*). Then each net also as its average over C4. **Predict:** does the augmented net give one answer per orbit?
+
+# %%
+from course_lib.training import TrainConfig, accuracy_by_angle, train
+
+small_digits = load_digits(size=14)
+test = small_digits.test.to("cpu", torch.float64)
+
+
+def quarter_turns(images: Tensor, generator: torch.Generator) -> Tensor:
+    turns = torch.randint(4, (len(images),), generator=generator).tolist()
+    return torch.stack([act_on_image(C4.elements[k], image) for k, image in zip(turns, images, strict=True)])
+
+
+nets = {"upright": copy.deepcopy(cnn), "augmented": copy.deepcopy(cnn)}
+for name, net in nets.items():
+    augment = quarter_turns if name == "augmented" else None
+    train(
+        net,
+        small_digits.train,
+        TrainConfig(epochs=20, batch_size=64, learning_rate=0.003),
+        augment=augment,
+        device="cpu",
+    )
+
+# %%
+with torch.no_grad():
+    for name, net in nets.items():
+        upright, turned = accuracy_by_angle(net, test, [0, 90]).tolist()
+        guesses = torch.stack([net(act_on_image(g, test.images)).argmax(dim=1) for g in C4.elements])
+        agree = (guesses == guesses[0]).all(dim=0).double().mean().item()
+        mean = (group_average(net, C4, test.images).argmax(dim=1) == test.labels).double().mean().item()
+        print(
+            f"{name:9}  accuracy {upright:.2f}, turned by 90° {turned:.2f}; one answer for all four turns: {agree:.2f}"
+        )
+        print(
+            f"{'':9}  equivariance error {show(equivariance_error(net, C4, test.images).error)}; averaged: accuracy {mean:.2f}"
+        )
+
+# %% [markdown]
+# Augmentation works: the second net is as good on turned digits as on upright ones. But it is not equivariant. On 22 of 100 test
+# digits the answer changes with the turn, and its outputs differ by up to 0.42 of the largest one. It also had four times as
+# much to learn, and is behind the first net's 0.92.
+#
+# Averaging makes both nets invariant. It helps the second. For the first it is no help: three of its four votes are about
+# pictures of a kind that it has never seen. Invariance alone does not make a network good.
+#
+# This is one seed and a small network: a sketch, not a verdict. Notebook 04 trains networks that have the symmetry built in.
+#
+# ## What you have built
+#
+# The cell below runs your functions against the library on random input.
+
+# %%
+from course_lib import actions, averaging, checks, oracles
+
+torch.manual_seed(1)
+for _ in range(20):
+    f, psi, t = torch.randn(6, 8), torch.randn(3, 3), tuple(torch.randint(-7, 8, (2,)).tolist())
+    assert torch.equal(translate(t, f), actions.translate(t, f))
+    assert torch.allclose(correlate(f, psi), F.conv2d(f[None, None], psi[None, None])[0, 0], atol=1e-5)
+    assert math.isclose(relative_error(f, f.flip(0)), checks.relative_error(f, f.flip(0)), rel_tol=1e-6)
+    assert torch.allclose(spatial_pool(f, 3, 2, "max"), oracles.spatial_pool(f, 3, 2, "max"))
+    image = torch.randn(1, 1, 14, 14).double()
+    assert torch.allclose(group_average(cnn, C4, image), averaging.group_average(cnn, C4, image))
+print("All five functions agree with the library.")
+progress()
+
+# %% [markdown]
+# ## Recap
+#
+# - **Equivariant**: $\Phi(L_g x) = L_g\,\Phi(x)$. **Invariant**: the special case in which $L_g$ does nothing on the output.
+# - Correlation commutes with shifts, up to the border; not with turns, unless the filter turns too.
+# - Symmetric filters and averages are exact but blind; keeping *all* turned filters loses nothing.
+# - Pointwise functions commute. Strides commute only where they fit, and flattening never does.
+# - Measure with noise, in float64, every element, several sizes, random weights.
+#
+# **Now in `course_lib`:**
+# `from course_lib.actions import translate` · `from course_lib.oracles import correlate, spatial_pool` ·
+# `from course_lib.checks import relative_error, equivariance_error, assert_equivariant` ·
+# `from course_lib.averaging import group_average`
+#
+# **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks* (ICML 2016), sections 2 and 4.
+#
+# **Next:** `04_group_convolution` keeps all turned filters, and makes a network of them.

@@ -156,6 +156,10 @@ register(
             "You put the products themselves into the table. Wanted are their positions in `elements`.",
         ),
         (
+            lambda elements, product: cayley_table(elements, product).tolist(),
+            "The positions are right, but return them as a NumPy array: `np.array(rows)`.",
+        ),
+        (
             _outside_is_zero,
             "A product outside the set gets 0 in your table, as if it were the first element. Mark it with −1.",
         ),

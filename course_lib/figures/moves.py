@@ -1,15 +1,16 @@
-"""Moves of the square done one after the other, a tile for each step; notebook 01."""
+"""Moves done one after the other, on a tile and on lattice points, step by step; notebook 01."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Polygon, Rectangle
 
 from course_lib.figures.groups import CORNERS, LETTER_F
-from course_lib.figures.picture import OKABE_ITO, Picture, new_figure
+from course_lib.figures.picture import OKABE_ITO, Picture, as_array, new_figure
 from course_lib.groups import IDENTITY, Element, IntArray, compose, matrix
 
 
@@ -35,6 +36,46 @@ def moves_in_a_row(*rows: Sequence[Element]) -> Picture:
             axes.annotate("", (-1.15, 0), (-1.85, 0), arrowprops={"arrowstyle": "->", "linewidth": 1.5})
         results.append(f"{', then '.join(map(str, moves))}: corners from top left clockwise {_corners(matrix(place))}")
     return Picture.from_figure(figure, f"A square tile with the letter F after moves in a row. {'; '.join(results)}.")
+
+
+def points_side_by_side(sets: Mapping[str, Any]) -> Picture:
+    """Sets of points side by side on the same axes, joined in their order; what is off the lattice is a red cross.
+
+    Args:
+        sets: title → points ``(n, 2)``, one (x, y) each, x to the right and y up.
+
+    Raises ValueError if there is no set, or one has another shape.
+    """
+    arrays = {title: as_array(points) for title, points in sets.items()}
+    if not arrays or any(points.ndim != 2 or points.shape[1] != 2 for points in arrays.values()):
+        raise ValueError(f"expected sets of points of shape (n, 2), got {[p.shape for p in arrays.values()]}")
+    everything = np.concatenate([*arrays.values(), np.zeros((1, 2))])
+    (left, bottom), (right, top) = np.floor(everything.min(axis=0)) - 1, np.ceil(everything.max(axis=0)) + 1
+    figure = new_figure(2.4 * len(arrays), 2.4 * (top - bottom) / (right - left) + 0.5)
+    for axes, (title, points) in zip(figure.subplots(1, len(arrays), squeeze=False).flat, arrays.items(), strict=True):
+        _draw_points(axes, points)
+        axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", title=title)
+        axes.set_xticks(np.arange(left, right + 1))
+        axes.set_yticks(np.arange(bottom, top + 1))
+        axes.tick_params(labelsize=7)
+    words = (f"{title}: {' '.join(map(_point_in_words, points))}" for title, points in arrays.items())
+    return Picture.from_figure(figure, f"Points on the lattice side by side. {'; '.join(words)}.")
+
+
+def _draw_points(axes: Axes, points: np.ndarray[Any, Any]) -> None:
+    on_lattice = np.isclose(points, points.round()).all(axis=1)
+    axes.plot(points[:, 0], points[:, 1], color="0.5", linewidth=2, zorder=2)
+    for chosen, colour, marker in ((on_lattice, "sky", "o"), (~on_lattice, "vermilion", "X")):
+        x, y = points[chosen].T
+        axes.scatter(x, y, s=70, c=OKABE_ITO[colour], marker=marker, edgecolors="black", zorder=3)
+    axes.grid(color="0.88")
+    axes.axhline(0, color="0.4", linewidth=1, zorder=1)
+    axes.axvline(0, color="0.4", linewidth=1, zorder=1)
+
+
+def _point_in_words(point: np.ndarray[Any, Any]) -> str:
+    x, y = point.round(2) + 0.0  # no −0
+    return f"({x:g}, {y:g})"
 
 
 def _draw_tile(axes: Axes, place: Element, title: str) -> None:

@@ -112,7 +112,7 @@ def outside_is_zero(elements, product):
     return np.array([[place.get(product(a, b), 0) for b in elements] for a in elements])
 
 
-@wrong("cayley_table", says="returned a list, expected an ndarray")
+@wrong("cayley_table", says="as a NumPy array")
 def list_of_lists(elements, product):
     return filled_by_loops(elements, product).tolist()
 

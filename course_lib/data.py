@@ -86,8 +86,8 @@ def load_digits(rotated: bool = False, size: int = 28, seed: int = 0) -> Dataset
     Returns:
         Images ``(N, 1, size, size)``, float32 in [0, 1], background 0, not normalised further; labels 0 to 9.
 
-    The splits are cut between the forms that the writers filled in, in the order of the source, and do not depend on the
-    arguments: image i of a rotated split is image i of the upright one, turned.
+    The splits are cut between the forms that the writers filled in, in the order of the source, and do not depend on
+    the arguments: image i of a rotated split is image i of the upright one, turned.
     """
     if size < 12:
         raise ValueError(f"size must be at least 12 pixels to keep the 8×8 originals readable, got {size}")
@@ -101,7 +101,7 @@ def load_digits(rotated: bool = False, size: int = 28, seed: int = 0) -> Dataset
 
 
 def load_photograph() -> Tensor:
-    """A cat's face, ``(1, 3, 112, 112)``, float32 in [0, 1]; every rotation and mirror of it is told apart at a glance."""
+    """A cat's face, ``(1, 3, 112, 112)``, float32 in [0, 1]; every rotation and mirror of it looks different."""
     pixels = torch.from_numpy(_bundled("photograph.npz")["image"])
     return pixels.permute(2, 0, 1).unsqueeze(0).float() / 255
 
@@ -109,8 +109,8 @@ def load_photograph() -> Tensor:
 def rotate_images(images: Tensor, degrees: Tensor | Sequence[float]) -> Tensor:
     """Turn each image of ``(N, C, Y, X)`` counter-clockwise by its own angle, ``degrees`` of shape ``(N,)``.
 
-    What `actions.rotate_by_angle` does for one angle, for a whole batch at once: bilinear, zero from outside. Exact up to
-    rounding at multiples of 90°. Raises ValueError if there is not one angle per image.
+    What `actions.rotate_by_angle` does for one angle, for a whole batch at once: bilinear, zero from outside. Exact up
+    to rounding at multiples of 90°. Raises ValueError if there is not one angle per image.
     """
     angles = torch.as_tensor(degrees, dtype=images.dtype, device=images.device) * (math.pi / 180)
     if images.ndim != 4 or angles.shape != images.shape[:1]:

@@ -112,9 +112,9 @@ def train(
         device: where to train; by default the GPU if there is one. The net is moved there and stays there.
         progress: show a bar with one step per epoch, on stderr.
 
-    The net is changed in place and left in eval mode. All data lies on the device, in the dtype of the net. An interrupt
-    (Ctrl-C, or the stop button of a notebook) ends the run early: the net keeps what it has learned so far, and the
-    history says ``interrupted``.
+    The net is changed in place and left in eval mode. All data lies on the device, in the dtype of the net. An
+    interrupt (Ctrl-C, or the stop button of a notebook) ends the run early: the net keeps what it has learned so far,
+    and the history says ``interrupted``.
 
     Raises ValueError if batch size, image shape or labels do not fit, FloatingPointError if the loss is no number.
     """
@@ -137,7 +137,7 @@ def train(
             if not math.isfinite(loss):
                 epoch = len(history.train_loss) + 1
                 raise FloatingPointError(
-                    f"the training loss is {loss} in epoch {epoch}; the network is spoiled. Check the images for nan, or "
+                    f"the training loss is {loss} in epoch {epoch}; the net is spoiled. Check the images for nan, or "
                     f"start again with a learning_rate smaller than {config.learning_rate}"
                 )
             checked = [evaluate(net, validation)] if validation else []
@@ -224,5 +224,5 @@ def _require_fit(net: nn.Module, config: TrainConfig, train_split: Split, valida
         low, high = int(split.labels.min()), int(split.labels.max())
         if low < 0 or high >= classes:
             raise ValueError(
-                f"labels run from {low} to {high}, but the net has {classes} outputs and takes labels 0 to {classes - 1}"
+                f"labels run from {low} to {high}, but the net has {classes} outputs for labels 0 to {classes - 1}"
             )

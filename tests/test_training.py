@@ -1,0 +1,195 @@
+"""The training loop: it learns, it repeats itself exactly, it stops when it should, and says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from course_lib.data import Split, load_digits, random_rotations
+from course_lib.groups import C4
+from course_lib.models import p4cnn
+from course_lib.training import (
+    History,
+    TrainConfig,
+    accuracy_by_angle,
+    default_device,
+    evaluate,
+    predict,
+    seed_everything,
+    train,
+    write_json,
+)
+
+CONFIG = TrainConfig(epochs=3, batch_size=16, learning_rate=0.01)
+
+
+def small_split(count: int = 100) -> Split:
+    return load_digits(size=12).train.first(count)
+
+
+def small_net(outputs: int = 10) -> nn.Module:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(), nn.Linear(800, outputs)]
+    return nn.Sequential(*layers)
+
+
+def weights(net: nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten().double() for p in net.state_dict().values()])
+
+
+def run(config: TrainConfig = CONFIG, disturb: bool = False, **options: Any) -> tuple[Tensor, History]:
+    net = small_net()
+    if disturb:
+        torch.rand(5)
+    history = train(net, small_split(), config, device="cpu", **options)
+    return weights(net), history
+
+
+def test_it_learns() -> None:
+    net, split = small_net(), small_split()
+    history = train(net, split, TrainConfig(20, 20, 0.01), validation=split, device="cpu")
+    assert history.train_loss[-1] < history.train_loss[0] / 4
+    assert evaluate(net, split) > 0.95 and history.validation_accuracy[-1] == evaluate(net, split)
+    columns = history.train_loss, history.train_accuracy, history.validation_accuracy, history.seconds
+    assert [len(column) for column in columns] == [20] * 4
+    assert not net.training and not history.interrupted
+
+
+def test_same_seed_same_result_whatever_happened_before() -> None:
+    first, history = run(augment=random_rotations)
+    second, again = run(augment=random_rotations, disturb=True)
+    assert torch.equal(first, second) and history.train_loss == again.train_loss
+    assert not torch.equal(first, run(TrainConfig(3, 16, 0.01, seed=1), augment=random_rotations)[0])
+
+
+def test_validation_does_not_change_the_training() -> None:
+    plain, history = run()
+    assert history.validation_accuracy == []
+    assert torch.equal(plain, run(validation=small_split(30))[0])
+
+
+def test_augmentation_sees_every_training_image_once_per_epoch_in_a_new_order() -> None:
+    seen: list[Tensor] = []
+
+    def watch(images: Tensor, generator: Generator) -> Tensor:
+        seen.append(images)
+        return images
+
+    run(augment=watch)
+    epochs = torch.cat(seen).flatten(1).chunk(3)
+    expected = small_split().images.flatten(1).sort(dim=0).values
+    for epoch in epochs:
+        assert torch.equal(epoch.sort(dim=0).values, expected)
+    assert not torch.equal(epochs[0], epochs[1])
+    assert [len(batch) for batch in seen[:7]] == [16] * 6 + [4]
+
+
+def test_schedule_and_weight_decay_reach_the_optimizer() -> None:
+    plain, _ = run()
+    assert not torch.equal(plain, run(TrainConfig(3, 16, 0.01, schedule="cosine"))[0])
+    assert not torch.equal(plain, run(TrainConfig(3, 16, 0.01, weight_decay=0.1))[0])
+    cosine = TrainConfig(1, 1, 1.0, schedule="cosine")
+    assert [cosine.rate_factor(p) for p in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])
+    assert TrainConfig(1, 1, 1.0).rate_factor(0.9) == 1
+
+
+def test_an_interrupt_returns_the_finished_epochs_and_a_usable_net() -> None:
+    calls = 0
+
+    def interrupt(images: Tensor, generator: Generator) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 10:  # in the second of the epochs, 7 batches each
+            raise KeyboardInterrupt
+        return images
+
+    net = small_net()
+    history = train(net, small_split(), CONFIG, small_split(), augment=interrupt, device="cpu")
+    columns = history.train_loss, history.train_accuracy, history.validation_accuracy, history.seconds
+    assert history.interrupted and [len(column) for column in columns] == [1] * 4
+    assert not net.training and 0 <= evaluate(net, small_split()) <= 1
+
+
+def test_a_loss_that_is_no_number_stops_the_run() -> None:
+    with pytest.raises(FloatingPointError, match=r"nan in epoch 1.*learning_rate smaller than 0.01"):
+        run(augment=lambda images, generator: images * float("nan"))
+
+
+def test_double_precision_is_kept() -> None:
+    net = small_net().double()
+    train(net, small_split(), TrainConfig(1, 50, 0.01), device="cpu")
+    assert all(p.dtype == torch.float64 for p in net.parameters())
+    assert 0 <= evaluate(net, small_split()) <= 1
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("epochs", 0),
+        ("epochs", 1.5),
+        ("batch_size", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("weight_decay", -0.1),
+        ("schedule", "linear"),
+    ],
+)
+def test_config_names_the_wrong_field_and_value(field: str, value: Any) -> None:
+    good: dict[str, Any] = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}
+    with pytest.raises(ValueError, match=f"{field} must be .*got {value!r}"):
+        TrainConfig(**{**good, field: value})
+
+
+def test_what_does_not_fit_together_is_refused_before_training() -> None:
+    with pytest.raises(ValueError, match=r"batch_size 101 is larger.*100 images"):
+        run(TrainConfig(1, 101, 0.1))
+    with pytest.raises(ValueError, match="labels run from 0 to 9, but the net has 5 outputs"):
+        train(small_net(5), small_split(), CONFIG, device="cpu")
+    split = small_split()
+    with pytest.raises(ValueError, match="labels run from -1 to 8"):
+        train(small_net(), split, CONFIG, Split(split.images, split.labels - 1), device="cpu")
+    with pytest.raises(ValueError, match=r"\(N, classes\), got shape \(1, 8, 10, 10\)"):
+        train(nn.Conv2d(1, 8, 3), split, CONFIG, device="cpu")
+
+
+def test_history_comes_back_from_json_and_the_file_is_written_whole(tmp_path: Path) -> None:
+    history = History(CONFIG, [0.1, 0.2], [0.5, 1.0], [], [1.0, 2.0], interrupted=True)
+    history.to_json(tmp_path / "new" / "run.json")
+    assert History.from_json(tmp_path / "new" / "run.json") == history
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "new" / "run.json", {"half": object()})
+    assert History.from_json(tmp_path / "new" / "run.json") == history
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["run.json"]
+    assert json.loads((tmp_path / "new" / "run.json").read_text())["config"]["epochs"] == 3
+
+
+def test_evaluate_counts_over_batches_and_keeps_the_mode() -> None:
+    linear = nn.Linear(4, 2, bias=False)
+    linear.weight.data = torch.tensor([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])
+    net = nn.Sequential(nn.Flatten(), linear)
+    images = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]]).view(3, 1, 2, 2)
+    labels = torch.tensor([0, 1, 0])
+    net.train()
+    assert evaluate(net, Split(images, labels)) == pytest.approx(2 / 3) and net.training
+    assert predict(net, images, batch_size=2).tolist() == [0, 1, 1]
+    # A quarter turn counter-clockwise moves the upper right pixel to the upper left.
+    assert accuracy_by_angle(net, Split(images[1:2], labels[:1]), [0, 90, 360]).tolist() == [0.0, 1.0, 0.0]
+
+
+def test_accuracy_of_p4cnn_repeats_every_quarter_turn() -> None:
+    torch.manual_seed(0)
+    curve = accuracy_by_angle(p4cnn(C4, 2), load_digits().test.first(60), [0, 30, 90, 120, 180, 210])
+    assert curve[0] == curve[2] == curve[4] and curve[1] == curve[3] == curve[5]
+
+
+def test_seed_everything_repeats_and_default_device_exists() -> None:
+    seed_everything(7)
+    first = torch.rand(3)
+    seed_everything(7)
+    assert torch.equal(first, torch.rand(3))
+    assert default_device().type == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -4,10 +4,13 @@ from course_lib.layers.base import EquivariantSequential
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
 from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout
 from course_lib.layers.pool import CosetMaxPool, GlobalMaxPool, GroupMaxPool, SpatialAvgPool2d, SpatialMaxPool2d
+from course_lib.layers.separable import GCSeparableConv2d, GSeparableConv2d
 
 __all__ = [
     "CosetMaxPool",
     "EquivariantSequential",
+    "GCSeparableConv2d",
+    "GSeparableConv2d",
     "GlobalMaxPool",
     "GroupBatchNorm2d",
     "GroupConv2d",

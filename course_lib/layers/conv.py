@@ -48,20 +48,28 @@ class _FilterBankConv2d(nn.Module):
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.allow_approximate = allow_approximate
         self._require_symmetric_padding()
-        self.weight = nn.Parameter(torch.empty(self._weight_shape()))
+        self._make_weights()
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        # He initialisation: one output value sums over C·|H|·k² inputs, which is what PyTorch takes for the fan-in.
-        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
-        places = torch.arange(self.weight[0].numel()).reshape(1, *self.weight.shape[1:])
+        filters = self.filters()
+        places = torch.arange(filters[0].numel()).reshape(1, *filters.shape[1:])
         self.register_buffer("filter_index", self._bank(places).flatten(), persistent=False)
         self._cached_bank: Tensor | None = None
         self._cache_key: tuple[Any, ...] = ()
+
+    def _make_weights(self) -> None:
+        self.weight = nn.Parameter(torch.empty(self._weight_shape()))
+        # He initialisation: one output value sums over C·|H|·k² inputs, which is what PyTorch takes for the fan-in.
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
     def _weight_shape(self) -> tuple[int, ...]:
         raise NotImplementedError
 
     def _bank(self, psi: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def filters(self) -> Tensor:
+        """ψ, the filters before they are turned: (O, C, k, k), or (O, C, |H|, k, k) on the group."""
+        return self.weight
 
     def _require_symmetric_padding(self) -> None:
         if self.padding != "same":
@@ -76,25 +84,22 @@ class _FilterBankConv2d(nn.Module):
             )
 
     def filter_bank(self) -> Tensor:
-        """The filters of the one conv2d, (O·|H|, C·|H_in|, k, k): a single gather from the weight.
+        """The filters of the one conv2d, (O·|H|, C·|H_in|, k, k): a single gather from ψ.
 
-        Kept between calls in eval mode under ``no_grad``, for as long as the weight stays the same tensor at the same
-        version. An edit through ``weight.data`` is not seen: call ``train()`` after it.
+        Kept between calls in eval mode under ``no_grad``, for as long as the parameters stay the same tensors at the
+        same version. An edit through ``parameter.data`` is not seen: call ``train()`` after it.
         """
         if self.training or torch.is_grad_enabled():
             return self._expand()
-        key = (self.weight.data_ptr(), self.weight._version, self.weight.dtype, self.weight.device)
+        key = tuple((p.data_ptr(), p._version, p.dtype, p.device) for p in self.parameters())
         if self._cached_bank is None or key != self._cache_key:
             self._cached_bank, self._cache_key = self._expand(), key
         return self._cached_bank
 
     def _expand(self) -> Tensor:
         k = self.kernel_size
-        return (
-            self.weight.flatten(1)
-            .index_select(1, self.filter_index)
-            .view(self.out_channels * self.group.order, -1, k, k)
-        )
+        turned = self.filters().flatten(1).index_select(1, self.filter_index)
+        return turned.view(self.out_channels * self.group.order, -1, k, k)
 
     def train(self, mode: bool = True) -> _FilterBankConv2d:
         self._cached_bank = None
@@ -103,9 +108,11 @@ class _FilterBankConv2d(nn.Module):
     def _convolve(self, x: Tensor) -> Tensor:
         """One conv2d of (B, C·|H_in|, Y, X), then the group axis: (B, O, |H|, Y′, X′)."""
         self._require_exact(x)
-        bias = None if self.bias is None else self.bias.repeat_interleave(self.group.order)
-        y = F.conv2d(x, self.filter_bank(), bias, self.stride, self.padding)
+        y = F.conv2d(x, self.filter_bank(), self._bias_per_sheet(), self.stride, self.padding)
         return y.unflatten(1, (self.out_channels, self.group.order))
+
+    def _bias_per_sheet(self) -> Tensor | None:
+        return None if self.bias is None else self.bias.repeat_interleave(self.group.order)
 
     def _require_exact(self, x: Tensor) -> None:
         if self.padding == "same":

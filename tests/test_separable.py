@@ -1,0 +1,112 @@
+"""g- and gc-GConv: against the definition, both forms, equivariance, and the counts of the paper."""
+
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_lib import layers as L
+from course_lib import oracles
+from course_lib.checks import assert_equivariant, equivariance_error
+from course_lib.groups import ALL_GROUPS, C4, D4
+
+LAYERS = [L.GSeparableConv2d, L.GCSeparableConv2d]
+every_layer = pytest.mark.parametrize("layer", LAYERS)
+every_group = pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
+
+
+def filters_by_definition(layer):
+    """Eq. 4 (g: a kernel per input channel) and Eq. 10 (gc: one for all of them), entry by entry."""
+    psi = torch.empty(layer.out_channels, layer.in_channels, layer.group.order, layer.kernel_size, layer.kernel_size)
+    for n in range(layer.out_channels):
+        for c in range(layer.in_channels):
+            for g in range(layer.group.order):
+                kernel = layer.kernel[n, c] if isinstance(layer, L.GSeparableConv2d) else layer.kernel[n, 0]
+                psi[n, c, g] = kernel * layer.pointwise[n, c, g]
+    return psi.double().detach()
+
+
+@every_layer
+@every_group
+@pytest.mark.parametrize("kernel, padding, stride", [(1, 0, 1), (2, 1, 1), (3, 1, 2)])
+def test_both_forms_equal_the_definition(layer, group, kernel, padding, stride):
+    conv = layer(group, 2, 2, kernel, padding=padding, stride=stride)
+    nn.init.normal_(conv.bias)
+    f = torch.randn(2, group.order, 3, 5)
+    padded = F.pad(f, [padding] * 4).double()
+    expected = oracles.group_conv(padded, filters_by_definition(conv), group)[..., ::stride, ::stride]
+    expected = expected + conv.bias[:, None, None, None]
+    for form in (conv.full, conv.factored, conv):
+        torch.testing.assert_close(form(f[None])[0].double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@every_layer
+@every_group
+@pytest.mark.parametrize("size", [(7, 7), (8, 8), (6, 9)], ids=str)
+@pytest.mark.parametrize("dtype, limit", [(torch.float32, 1e-5), (torch.float64, 1e-14)], ids=str)
+@pytest.mark.parametrize("form", ["full", "factored"])
+def test_both_forms_are_equivariant_after_training(layer, group, size, dtype, limit, form):
+    torch.manual_seed(0)
+    conv, x = layer(group, 2, 3, 3, padding=1).to(dtype), torch.randn(4, 2, group.order, *size, dtype=dtype)
+    optimiser = torch.optim.Adam(conv.parameters(), lr=0.05)
+    for _ in range(3):
+        optimiser.zero_grad()
+        y = getattr(conv, form)(x)
+        (y - torch.randn_like(y)).square().mean().backward()
+        optimiser.step()
+    assert assert_equivariant(getattr(conv, form), group, x).error < limit
+
+
+@every_layer
+def test_a_kernel_per_sheet_position_is_no_longer_equivariant(layer):
+    """Control: the weights w must be permuted along the group axis, not just copied."""
+    conv, x = layer(C4, 2, 3, 3).double(), torch.randn(2, 2, 4, 7, 7, dtype=torch.float64)
+    copied = conv.pointwise.unsqueeze(1).expand(-1, 4, -1, -1)
+    conv._pointwise_bank = lambda: copied
+    assert equivariance_error(conv.factored, C4, x).error > 0.1
+
+
+@every_layer
+@pytest.mark.parametrize("group, c_in, c_out, k", [(C4, 10, 10, 3), (D4, 19, 38, 3), (C4, 17, 17, 4)], ids=str)
+def test_parameter_counts_of_section_3_4(layer, group, c_in, c_out, k):
+    count = sum(p.numel() for p in layer(group, c_in, c_out, k, bias=False).parameters())
+    g_form, gc_form = c_in * c_out * (group.order + k**2), c_out * (c_in * group.order + k**2)
+    assert count == (g_form if layer is L.GSeparableConv2d else gc_form)
+
+
+@every_layer
+def test_initial_values_have_the_size_of_a_group_convolution(layer):
+    torch.manual_seed(0)
+    x = torch.randn(8, 16, 8, 12, 12)
+    expected = L.GroupConv2d(D4, 16, 64, 3)(x).square().mean()
+    torch.testing.assert_close(layer(D4, 16, 64, 3)(x).square().mean(), expected, rtol=0.4, atol=0)
+
+
+@every_layer
+def test_the_full_bank_is_kept_until_either_factor_changes(layer):
+    conv, x = layer(C4, 2, 2, 3).eval(), torch.randn(1, 2, 4, 5, 5)
+    with torch.no_grad():
+        kept = conv.filter_bank()
+        assert conv.filter_bank() is kept
+        for parameter in (conv.kernel, conv.pointwise):
+            parameter.mul_(2)
+            torch.testing.assert_close(conv.full(x), conv.factored(x))
+
+
+@every_layer
+@pytest.mark.parametrize("form", ["full", "factored"])
+@pytest.mark.parametrize(
+    "shape, message",
+    [
+        ((1, 2, 8, 8), "through LiftingConv2d first"),
+        ((1, 2, 8, 8, 8), "group axis of C4 has length 4, got 8"),
+        ((1, 3, 4, 8, 8), "channel axis must be 2, got 3"),
+        ((1, 2, 4, 8, 8), "height of 7 or 9"),
+    ],
+)
+def test_errors_name_the_value(layer, form, shape, message):
+    conv = layer(C4, 2, 2, 3, stride=2, padding=1)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        getattr(conv, form)(torch.zeros(shape))

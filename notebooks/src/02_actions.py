@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 02 How symmetries move points, images and feature maps
 #
-# Notebook 01 built the groups. Now they get something to move: first points, then images, then the feature maps inside
+# [Notebook 01](01_groups.ipynb) built the groups. Now they get something to move: first points, then images, then the feature maps inside
 # a network, which move in a way that surprises most people.
 #
 # **You will be able to**
@@ -85,8 +85,8 @@ figures.lattice_points(corner, act_on_points(g, corner))
 #
 # $$g \cdot (k \cdot x) = (g k) \cdot x$$
 #
-# A group *acts* on a set if each of its elements moves the members of the set so that both rules hold. Two rules, finitely many
-# shifts, all pairs: let the computer look at each one.
+# A group *acts* on a set if each of its elements moves the members of the set so that both rules hold. Take
+# the eight point symmetries with nine shifts each, and let the computer look at every pair.
 
 # %%
 shifts = [(u, v) for u in (-1, 0, 2) for v in (-1, 0, 2)]
@@ -293,7 +293,8 @@ t, rt = (3, 0), (0, 3)  # r takes t to rt
 turned = act_on_image(r, digit)
 shifted_first = act_on_image(r, translate(t, digit))
 turned_first = {"L_t L_r f": translate(t, turned), "L_rt L_r f": translate(rt, turned)}
-figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first)
+alt = "A handwritten 7; turned by 90° it lies higher in panels two and four, and further right in panel three."
+figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, alt=alt)
 
 # %% [markdown]
 # Panels 2 and 4 agree: you may swap the two, if you turn the shift.
@@ -301,7 +302,7 @@ figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first)
 # $$L_h L_t = L_{h \cdot t}\, L_h$$
 #
 # This is the semidirect product of notebook 01, seen in a picture: "first t, then h" is the element (h·t, h). Check it for every h
-# and every shift that keeps the digit in the frame.
+# and every shift by up to 4 pixels, as wide as the margin is.
 
 # %%
 for h in D4.elements:
@@ -361,7 +362,8 @@ figures.panels({f"L_{h} ψ": act_on_image(h, psi) for h in C4.elements}, symmetr
 # %% [markdown]
 # Slide each of the four over the digit and keep what is positive. The result has one **sheet** per orientation, shape (|H|, Y, X).
 # The sheet of h answers, pixel by pixel: *is there such an edge here, in orientation h?* It is a function of a place **and**
-# an orientation, f(x, h): a **feature map on p4**.
+# an orientation, f(x, h): a **feature map on p4**. For the pair (x, h) *is* an element of p4: first turn by h, then shift by x. So f
+# is a function on the group itself, as an image is a function on the plane.
 
 
 # %%
@@ -372,8 +374,10 @@ def edge_sheets(image: Tensor, psi: Tensor, group: Group) -> Tensor:
 
 
 sheets = edge_sheets(digit, psi, C4)
+shown = {"digit": digit * 3}  # about as bright as the sheets
+shown |= {f"sheet {h}": sheet for h, sheet in zip(C4.elements, sheets, strict=True)}
 figures.panels(
-    {"digit": digit / digit.max() * sheets.max()} | {f"sheet {h}": s for h, s in zip(C4.elements, sheets, strict=True)}
+    shown, alt="A handwritten 7, and its left, lower, right and upper borders on the sheets e, r, r² and r³."
 )
 
 # %% [markdown]
@@ -399,6 +403,8 @@ for h, sheet in zip(C4.elements, sheets_of_turned, strict=True):
 # where it came from, the orientation is, too:
 #
 # $$[L_g f](x, h) = f(g^{-1} x,\; g^{-1} h)$$
+#
+# It is the formula for images once more, with the group element (x, h) in the place of the pixel x.
 #
 # Cohen and Welling draw it with the sheets on a ring, sheet rᵏ at the angle 90°·k, and arrows from h to rh.
 
@@ -428,7 +434,10 @@ def on_a_ring(sheets: Tensor) -> Tensor:
 
 
 assert torch.equal(act_on_image(r, on_a_ring(sheets)), on_a_ring(sheets_of_turned))
-figures.panels({"ring of f": on_a_ring(sheets), "the whole picture turned": act_on_image(r, on_a_ring(sheets))})
+figures.panels(
+    {"ring of f": on_a_ring(sheets), "the whole picture turned": act_on_image(r, on_a_ring(sheets))},
+    alt="Four sheets of edges on a ring, and the same picture turned by 90°, each sheet in its neighbour's place.",
+)
 
 # %% [markdown]
 # Now write it. First the change of places: for each h in turn, the *position* of g⁻¹h in the list of elements.
@@ -467,8 +476,9 @@ def act_on_feature_map(g: Element, f: Tensor, group: Group, subgroup: Group | No
 # %%
 for g in C4.elements:
     print(f"{g!s:>2}: the sheets come from positions {left_permutation(g, C4.elements)}")
-    assert torch.equal(edge_sheets(act_on_image(g, digit), psi, C4), act_on_feature_map(g, sheets, C4))
-print("Turning the digit by g turns its edge map by L_g, for all g in C4. Nothing was rounded.")
+    assert torch.equal(act_on_feature_map(g, sheets, C4), oracles.act_on_feature_map(g, sheets, C4))
+    assert torch.equal(act_on_feature_map(g, sheets, C4), edge_sheets(act_on_image(g, digit), psi, C4))
+print("For all g in C4: L_g of the edge map = its definition in loops = the edge map of the turned digit.")
 
 # %% [markdown]
 # **With mirrors**, on p4m, there are eight sheets and two rings: rotations outside, mirrored elements inside, and dashed lines from h
@@ -485,7 +495,7 @@ figures.act_on_ring(hook_sheets, r, D4)
 
 # %% [markdown]
 # Again every sheet goes where a turned picture carries it, on both rings. A mirror does more: it sends each sheet along its dashed line
-# to the *other* ring.
+# to the *other* ring. So a mirrored picture of the rings is not yet L_m f.
 
 # %%
 figures.act_on_ring(hook_sheets, m, D4)
@@ -507,6 +517,8 @@ def rho(g: Element, group: Group) -> IntArray:
 
 print("ρ(r) for C4:", *rho(r, C4), sep="\n")
 print("ρ(r) times the sheets (10, 11, 12, 13):", rho(r, C4) @ [10, 11, 12, 13])
+
+# %%
 for group in (C4, D4):
     for g in group.elements:
         assert (rho(g, group) == group.regular_representation(g)).all()
@@ -552,10 +564,8 @@ def fits_the_digit(act, group):
 # %%
 for act in (act_on_feature_map, turn_only, permute_by_g):
     for group in (C4, D4):
-        noise = torch.rand(group.order, 4, 4)
-        print(
-            f"{act.__name__:<18} on {group}: action {is_action(act, noise, group)!s:<5}  fits {fits_the_digit(act, group)}"
-        )
+        acts = is_action(act, torch.rand(group.order, 4, 4), group)
+        print(f"{act.__name__:<18} on {group}: an action {acts!s:<5}  fits the digit {fits_the_digit(act, group)}")
 
 # %% [markdown]
 # Remember this table. A wrong layout can pass every algebraic test; so each layer of this course is tested twice, for its symmetry
@@ -588,9 +598,9 @@ figures.filter_bank_figure(turned_filters, C4)
 # <details><summary>Answers</summary>
 #
 # 1. One place further along the arrows for every 90°, and turned with its sheet.
-# 2. Nowhere: the third ring is empty. Turning the input moves the sheets of the second layer by L_g, too. Notebook 03 gives
+# 2. Nowhere: the difference on the right is empty. Turning the input moves the sheets of the second layer by L_g, too. Notebook 03 gives
 #    this a name.
-# 3. Everywhere a little. There is no sheet between e and r, so L_g is not defined at 45°: pixels are interpolated, and sheets change
+# 3. In many places. There is no sheet between e and r, so L_g is not defined at 45°: pixels are interpolated, and sheets change
 #    places as for the nearest quarter turn.
 # </details>
 
@@ -608,8 +618,7 @@ feature_map_explorer(net.double(), digit)
 
 # %% [markdown]
 # Without a running kernel you see a still picture: the digit turned by r, the two rings, and their empty difference.
-
-# %% [markdown]
+#
 # ## Does it agree with the library?
 
 # %%
@@ -645,4 +654,4 @@ progress()
 # **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks*, 2016, section 4, whose figures 1 and 2 are
 # the rings.
 #
-# **Next:** in notebook 03 a network stands between two of these actions. Does it matter whether you turn before it or after it?
+# **Next:** in [notebook 03](03_equivariance.ipynb) a network stands between two of these actions. Does it matter whether you turn before it or after it?

@@ -1,0 +1,29 @@
+"""The figures of notebook 02 say what they draw, and refuse what they cannot draw."""
+
+import pytest
+import torch
+
+from course_lib.figures.actions import lookup, photographs
+from course_lib.groups import Element
+
+
+def test_lookup_tells_where_the_value_comes_from():
+    picture = lookup(torch.arange(6.0).reshape(2, 3), Element(0, 1), pixel=(0, 1))
+    assert "Row 0, column 1 of L_g f takes its value 5 from row 1, column 2 of f" in picture.alt
+    assert picture.png.startswith(b"\x89PNG")
+
+
+def test_lookup_follows_the_element():
+    f = torch.arange(16.0).reshape(4, 4)
+    assert lookup(f, Element(0, 1), (0, 1)).png != lookup(f, Element(0, 3), (0, 1)).png
+
+
+def test_lookup_refuses_a_pixel_outside():
+    with pytest.raises(ValueError, match=r"pixel \(2, 2\) lies outside of L_g f, which has shape \(3, 2\)"):
+        lookup(torch.zeros(2, 3), Element(0, 1), pixel=(2, 2))
+
+
+def test_photographs_take_colour_images_of_one_batch_entry():
+    assert "first; second" in photographs({"first": torch.zeros(3, 4, 4), "second": torch.ones(3, 4, 4)}).alt
+    with pytest.raises(ValueError, match=r"'batch' must have shape \(3, Y, X\), got \(1, 3, 4, 4\); pick one"):
+        photographs({"batch": torch.zeros(1, 3, 4, 4)})

@@ -22,7 +22,7 @@ def moves_in_a_row(*rows: Sequence[Element]) -> Picture:
     if not rows or not all(rows):
         raise ValueError(f"expected rows of moves, such as moves_in_a_row([r, m], [m, r]), got {rows}")
     columns = 1 + max(map(len, rows))
-    figure = new_figure(2.3 * columns, 2.1 * len(rows))
+    figure = new_figure(2.3 * columns, 1.95 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -84,8 +84,8 @@ def _draw_tile(axes: Axes, place: Element, title: str) -> None:
     axes.add_patch(Polygon(LETTER_F @ h.T, facecolor=OKABE_ITO["blue"]))
     for number, (x, y) in enumerate(CORNERS @ h.T * 0.82, 1):
         axes.text(x, y, str(number), ha="center", va="center", fontsize=12, color=OKABE_ITO["vermilion"], weight="bold")
-    axes.set_title(title, fontsize=13)
-    axes.set(xlim=(-1.9, 1.3), ylim=(-1.1, 1.1), aspect="equal")
+    axes.text(0, 1.15, title, ha="center", va="bottom", fontsize=13)
+    axes.set(xlim=(-1.9, 1.3), ylim=(-1.1, 1.5), aspect="equal")
 
 
 def _corners(h: IntArray) -> str:

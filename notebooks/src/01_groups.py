@@ -259,8 +259,8 @@ def broken_axiom_in_loops(table):
     return None
 
 # %% [markdown]
-# Now predict. A group? If not, which axiom breaks first? Put a line such as `guess["A"] = "closure"` below the first one for
-# each set, then run the cell.
+# Now predict. A group? If not, which axiom breaks first? Below the line that starts with `guess`, write lines such as
+# `guess["A"] = "closure"` or `"group"`, then run the cell.
 #
 # Moves, done in a row:
 # - **A** rotations of the square by 0°, 90°, 180°
@@ -513,8 +513,8 @@ for name, pieces in {"left": set(left_cosets(moves, (e, m))), "right": right_cos
 # %% [markdown]
 # ## 9. Where a group element lives in an array
 #
-# From notebook 02 on, a feature map has an axis for the group: its shape is (B, C, |H|, Y, X), with one *sheet* for each
-# element. In D4 the element (m, r) has index 4m + r; index 0 is the identity. When g acts, the sheets trade places: the new
+# From notebook 02 on, a feature map has an axis for the group: its shape is (B, C, |H|, Y, X), that is batch,
+# channels, group, rows, columns, with one *sheet* for each element. In D4 the element (m, r) has index 4m + r; index 0 is the identity. When g acts, the sheets trade places: the new
 # sheet h is the old sheet g⁻¹h, moved. That order is a row of the Cayley table; nobody types lists of indices.
 
 # %%
@@ -533,7 +533,8 @@ print("row r⁻¹ of the Cayley table:             ", table[moves.index(inverse(
 #
 # $$g\,x = h\,x + t$$
 #
-# All these moves together are **p4m**; those without mirrors, **p4**. In the library: `Isometry(m, r, u, v)`.
+# All these moves together are **p4m**; those without mirrors, **p4**. In the library: `Isometry(m, r, u, v)`, which
+# means "keeps distances".
 #
 # **Worked example.** A quarter turn, then 4 to the right. The point (1, 0) turns to (0, 1) and is shifted to (4, 1).
 

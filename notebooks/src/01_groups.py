@@ -89,7 +89,8 @@ moves_in_a_row([r, m], [m, r], [Element(0, 3), m])
 # letters for the moves:
 #
 # $$R\,M = M\,R^{-1}$$
-#
+
+# %% [markdown]
 # *A rotation that passes a mirror turns the other way round.* This rule multiplies any two moves. In
 # $ab=M^{m_a}R^{r_a}M^{m_b}R^{r_b}$, take $R^{r_a}$ past $M^{m_b}$: if $m_b=1$, it changes its sign. Then the mirrors
 # stand together, and two of them cancel; so do the turns, and four of them cancel:

@@ -26,7 +26,7 @@ def act_on_image(g: Element, f: Tensor) -> Tensor:
     Exact: values are moved, never computed. Source: Cohen & Welling (2016), section 4.4; notebook 02.
     Raises TypeError or ValueError if f is no tensor or has fewer than two axes.
     """
-    _require_axes(f, 2, "(..., Y, X)")
+    require_axes(f, 2, "(..., Y, X)")
     turned = torch.rot90(f, g.r, dims=(-2, -1))
     return turned.flip(-1) if g.m else turned
 
@@ -41,7 +41,7 @@ def act_on_feature_map(g: Element, f: Tensor, group: Group, subgroup: Group | No
     Exact. Source: Cohen & Welling (2016), section 4.4; notebook 02. Raises ValueError if the group axis has another
     length or g is no element of the group.
     """
-    _require_axes(f, 3, "(..., |H|, Y, X)")
+    require_axes(f, 3, "(..., |H|, Y, X)")
     permutation = group.permutation(g, subgroup)
     if f.shape[-3] != len(permutation):
         over = f"{group}" if subgroup is None else f"{group}/{subgroup}"
@@ -81,7 +81,7 @@ def translate(t: tuple[int, int], f: Tensor) -> Tensor:
 
     Exact but for what leaves the frame. Notebook 02.
     """
-    _require_axes(f, 2, "(..., Y, X)")
+    require_axes(f, 2, "(..., Y, X)")
     u, v = t
     height, width = f.shape[-2:]
     if abs(u) >= width or abs(v) >= height:
@@ -110,7 +110,8 @@ def rotate_by_angle(degrees: float, f: Tensor) -> Tensor:
     return F.grid_sample(f, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def _require_axes(f: Tensor, at_least: int, shape: str) -> None:
+def require_axes(f: Tensor, at_least: int, shape: str) -> None:
+    """Raise TypeError unless f is a tensor, ValueError unless it has at least so many axes; ``shape`` is for the message."""
     if not isinstance(f, Tensor):
         raise TypeError(f"expected a torch.Tensor of shape {shape}, got {type(f).__name__}")
     if f.ndim < at_least:

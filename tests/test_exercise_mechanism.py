@@ -234,7 +234,7 @@ def test_the_solution_is_the_librarys_source_with_the_imports_it_needs():
 
     this = Exercise("99.1", act_on_image, (print,), ("Think.",), 5, 2, ())
     code = solution(this, known={"Element", "Tensor"})
-    assert code.startswith("from course_lib.actions import _require_axes\nimport torch\n@exercise\ndef act_on_image(")
+    assert code.startswith("from course_lib.actions import require_axes\nimport torch\n@exercise\ndef act_on_image(")
     text = help_text(this, known=set())
     assert "**Exercise 99.1 act_on_image** · 5 minutes · medium (2 of 3)" in text
     assert "<details><summary>Hint 1</summary>\n\nThink.\n\n</details>" in text
@@ -292,3 +292,10 @@ for i in range(40):
 
 def test_every_exercise_belongs_to_a_notebook():
     assert {this.notebook for this in all_exercises()} <= {path.stem[:2] for path in NOTEBOOKS}
+
+
+def test_progress_of_one_notebook():
+    rows = progress("01").rows
+    assert [row[0] for row in rows] == ["01"]
+    with pytest.raises(ValueError, match="no exercises in notebook '1'"):
+        progress("1")

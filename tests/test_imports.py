@@ -1,4 +1,4 @@
-"""The layers run on a bare GPU machine: torch, numpy, einops and tqdm, and nothing of the notebooks."""
+"""The layers run on a bare GPU machine: torch, numpy and tqdm, and nothing of the notebooks."""
 
 import subprocess
 import sys

@@ -39,15 +39,21 @@ class Progress:
         )
 
 
-def progress() -> Progress:
-    """Which exercises are done, which were tried, and which is next."""
+def progress(notebook: str | None = None) -> Progress:
+    """Which exercises are done, which were tried, and which is next; of one notebook ("01") or of the whole course.
+
+    Raises ValueError if the notebook has no exercises.
+    """
+    exercises = [exercise for exercise in all_exercises() if notebook in (None, exercise.notebook)]
+    if not exercises:
+        raise ValueError(f"there are no exercises in notebook {notebook!r}; expected two digits such as '01'")
     entries = record.load()
-    status = {exercise.name: entries.get(exercise.name, record.Entry()).status for exercise in all_exercises()}
+    status = {exercise.name: entries.get(exercise.name, record.Entry()).status for exercise in exercises}
     rows = []
-    for notebook, exercises in groupby(all_exercises(), key=lambda exercise: exercise.notebook):
-        here = list(exercises)
-        rows.append((notebook, *(_numbers(here, status, wanted) for wanted in ("done", "not yet", "todo"))))
-    open_ones = [exercise for exercise in all_exercises() if status[exercise.name] != "done"]
+    for name, group in groupby(exercises, key=lambda exercise: exercise.notebook):
+        here = list(group)
+        rows.append((name, *(_numbers(here, status, wanted) for wanted in ("done", "not yet", "todo"))))
+    open_ones = [exercise for exercise in exercises if status[exercise.name] != "done"]
     return Progress(tuple(rows), _closing_line(len(status) - len(open_ones), len(status), open_ones))
 
 

@@ -86,14 +86,14 @@ class GCSeparableConv2d(_SeparableConv2d):
 
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y′, X′)``; kernel ``(O, 1, k, k)``, pointwise ``(O, C, |H|)``.
     Source: Lengyel & van Gemert (2021), Eqs. 10–15; notebook 06. Both forms agree to rounding; the factored one is
-    used, which is faster (``tests/benchmarks/separable.py``). Exact and raising as GroupConv2d.
+    used where the paper's saving is real: from C·|H| = 16 on (``tests/benchmarks/separable.py``). Exact and raising as GroupConv2d.
     """
 
     def _kernel_shape(self) -> tuple[int, ...]:
         return self.out_channels, 1, self.kernel_size, self.kernel_size
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.factored(x)
+        return self.factored(x) if self.in_channels * self.group.order >= 16 else self.full(x)
 
     def factored(self, x: Tensor) -> Tensor:
         """Eqs. 14 and 15: a 1×1 group convolution, then a depthwise k×k convolution with turned kernels."""

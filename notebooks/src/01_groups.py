@@ -32,8 +32,14 @@ import torch
 
 from course_lib import groups, wallpaper
 from course_lib.exercises import exercise, progress
-from course_lib.figures import cayley_graph, cayley_table_figure, cosets_figure, lattice_points, panels
-from course_lib.figures import symmetries_of_the_square as draw_symmetries
+from course_lib.figures import (
+    cayley_graph,
+    cayley_table_figure,
+    cosets_figure,
+    lattice_points,
+    panels,
+    symmetries_of_the_square,
+)
 from course_lib.figures.moves import moves_in_a_row, points_side_by_side
 from course_lib.groups import Element, IntArray
 
@@ -54,7 +60,7 @@ edges = [{0, 1}, {1, 2}, {2, 3}, {3, 0}]  # neighbouring corners of the frame
 ways = list(permutations(range(4)))
 untorn = [way for way in ways if all({way[a], way[b]} in edges for a, b in edges)]
 print(f"of {len(ways)} ways to place four corners, {len(untorn)} keep neighbours together")
-draw_symmetries(groups.D4)
+symmetries_of_the_square(groups.D4)
 
 # %% [markdown]
 # Upper row: the square was turned. Lower row: it was turned over as well; the dashed line is the mirror axis. No two

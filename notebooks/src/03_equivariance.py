@@ -48,8 +48,7 @@ def noise(*shape: int) -> Tensor:
 #
 # <details><summary>Predict first, then open</summary>
 #
-# Yes, if the blur treats all directions alike. A mean over a 5 × 5 window does. Two ways lead to the lower right corner
-# below, and the two pictures there are equal.
+# Yes, if the blur treats all directions alike, as a mean over a 5 × 5 window does.
 #
 # </details>
 
@@ -107,8 +106,8 @@ for g in C4.elements:
 # %% [markdown]
 # ## 2 Translation: what convolution gives for free
 #
-# The first group is that of the shifts: $[L_t f](x) = f(x - t)$. The value at $x$ comes from $x - t$, so the picture moves by
-# $+t$. A picture in a frame needs a decision about what enters: here it is zero.
+# Shifts first: $[L_t f](x) = f(x - t)$. The value at $x$ comes from $x - t$, so the picture moves by $+t$. In a frame
+# something must enter at the border: here it is zero.
 
 
 # %%
@@ -163,9 +162,8 @@ sliding_filter(small, edge)
 fast = F.conv2d(small[None, None], edge[None, None])[0, 0]
 assert torch.equal(fast, correlate(small, edge))
 print("F.conv2d gives the same four numbers: it is cross-correlation.")
-print(
-    "With a filter turned by 180° it gives", F.conv2d(small[None, None], edge.rot90(2)[None, None]).flatten().tolist()
-)
+fast = F.conv2d(small[None, None], edge.rot90(2)[None, None])[0, 0]
+print("With the filter turned by 180°, the convolution of mathematics:", fast.flatten().tolist())
 
 # %% [markdown]
 # ### Why shifts commute with it: a proof in three steps
@@ -213,7 +211,7 @@ assert line_1 == line_2 == line_3
 
 
 # %%
-def edges(x: Tensor) -> Tensor:
+def padded(x: Tensor) -> Tensor:
     return F.conv2d(x, edge.to(x)[None, None], padding=1)
 
 
@@ -222,10 +220,10 @@ def where_they_differ(function: Callable[[Tensor], Tensor], f: Tensor) -> Tensor
 
 
 eye = photograph[..., 20:68, 20:68]
-for layers, function in {1: edges, 3: lambda x: edges(edges(edges(x)))}.items():
+for layers, function in {1: padded, 3: lambda x: padded(padded(padded(x)))}.items():
     columns = where_they_differ(function, eye).any(dim=2).flatten().nonzero().flatten().tolist()
     print(f"{layers} layer(s): the two ways differ in the columns {columns} of 48")
-panels({"shifted": translate((9, 0), eye)[0, 0], "differs (1 layer)": where_they_differ(edges, eye)[0, 0]})
+panels({"shifted": translate((9, 0), eye)[0, 0], "differs (1 layer)": where_they_differ(padded, eye)[0, 0]})
 
 # %% [markdown]
 # Only where the frame matters. Column 8 lies just outside the shifted picture: there the filter reaches into the picture, while the
@@ -243,7 +241,12 @@ panels({"shifted": translate((9, 0), eye)[0, 0], "differs (1 layer)": where_they
 #
 # </details>
 
+
 # %%
+def edges(x: Tensor) -> Tensor:
+    return F.conv2d(x, edge.to(x)[None, None])
+
+
 commuting_square(edges, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r"))
 
 # %% [markdown]
@@ -288,7 +291,8 @@ for g in D4.elements:
 # That is the clue: *it matters how the filter turns*. Here is the identity that does hold, for every filter and every h:
 #
 # $$(L_h f) \star (L_h \psi) = L_h (f \star \psi)$$
-#
+
+# %% [markdown]
 # **Proof, by the same substitution.** Insert the definitions, and put $z = h^{-1} y$:
 #
 # $$\sum_{y} f(h^{-1}y)\,\psi(h^{-1}(y - t)) = \sum_{z} f(z)\,\psi(z - h^{-1}t) = [f \star \psi](h^{-1}t)$$
@@ -448,8 +452,7 @@ for u in range(3):
 # Shifted by 2 the pooled bar moves by one pixel, unchanged. Shifted by 1 it gets *wider*: a pattern that no shift of the
 # first one is. This is **aliasing**: what is finer than the new grid shows up as something else. So a stride s keeps
 # only the shifts by multiples of s. Ordinary CNNs are less translation equivariant than one thinks.
-
-# %% [markdown]
+#
 # ## 5 Invariance, at the end
 #
 # The **orbit** of an image is the set of all pictures that the group makes of it: $\{L_g x : g \in H\}$. An invariant function
@@ -505,9 +508,9 @@ print("the CNN with its last layer zeroed:  ", show(equivariance_error(fresh, C4
 print("|edges|, under mirrors and half turn:", show(equivariance_error(size_of_edges, D2, noise(1, 1, 14, 14)).error))
 
 # %% [markdown]
-# Four tests passed, and none of the four functions is equivariant. The image had nothing to turn; or the network had nothing to
-# say; or all elements were of order two (D2): they map left edges to right edges, and the absolute value hides the sign. The
-# honest test takes
+# All four tests passed, and all four mislead. The image had nothing to turn; or the network had nothing to say yet; or all
+# elements were of order two (D2): they map left edges to right edges, and the absolute value hides the sign. An honest
+# test takes
 #
 # - **noise**, which has no symmetry of its own;
 # - **float64**, where rounding is about 1e-16 and a broken symmetry stands out by ten orders of magnitude;
@@ -517,9 +520,8 @@ print("|edges|, under mirrors and half turn:", show(equivariance_error(size_of_e
 # %%
 images = {"noise": noise(1, 1, 14, 14), "a digit": load_digits(size=14).test.images[:1].double()}
 for name, x in images.items():
-    print(
-        f"{name:8} C4: {show(equivariance_error(cnn, C4, x).error)}   D4: {show(equivariance_error(cnn, D4, x).error)}"
-    )
+    c4, d4 = (show(equivariance_error(cnn, group, x).error) for group in (C4, D4))
+    print(f"{name:8} C4: {c4}   D4: {d4}")
 print("|edges|  C4:", show(equivariance_error(size_of_edges, C4, noise(1, 1, 14, 14)).error))
 try:
     assert_equivariant(cnn, C4, noise(1, 1, 14, 14))
@@ -527,8 +529,8 @@ except AssertionError as error:
     print(str(error).splitlines()[0])
 
 # %% [markdown]
-# `assert_equivariant` is the same as a test: it names the worst element and the first layer above the tolerance. In a network, all that comes after the first broken layer is broken too. So we also
-# feed each layer alone, with what comes out of the layer before it.
+# `assert_equivariant` is the same as a test: it names the worst element and the first layer above the tolerance. In a network,
+# all that comes after a broken layer is broken too. So we also test each layer alone, on what the layer before it puts out.
 
 
 # %%
@@ -622,16 +624,11 @@ def quarter_turns(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.stack([act_on_image(C4.elements[k], image) for k, image in zip(turns, images, strict=True)])
 
 
+config = TrainConfig(epochs=20, batch_size=64, learning_rate=0.003)
 nets = {"upright": copy.deepcopy(cnn), "augmented": copy.deepcopy(cnn)}
 for name, net in nets.items():
     augment = quarter_turns if name == "augmented" else None
-    train(
-        net,
-        small_digits.train,
-        TrainConfig(epochs=20, batch_size=64, learning_rate=0.003),
-        augment=augment,
-        device="cpu",
-    )
+    train(net, small_digits.train, config, augment=augment, device="cpu")
 
 # %%
 with torch.no_grad():
@@ -640,17 +637,14 @@ with torch.no_grad():
         guesses = torch.stack([net(act_on_image(g, test.images)).argmax(dim=1) for g in C4.elements])
         agree = (guesses == guesses[0]).all(dim=0).double().mean().item()
         mean = (group_average(net, C4, test.images).argmax(dim=1) == test.labels).double().mean().item()
-        print(
-            f"{name:9}  accuracy {upright:.2f}, turned by 90° {turned:.2f}; one answer for all four turns: {agree:.2f}"
-        )
-        print(
-            f"{'':9}  equivariance error {show(equivariance_error(net, C4, test.images).error)}; averaged: accuracy {mean:.2f}"
-        )
+        error = show(equivariance_error(net, C4, test.images).error)
+        print(f"{name}: accuracy {upright:.2f}, on digits turned by 90° {turned:.2f}, as an average over C4 {mean:.2f}")
+        print(f"    equivariance error {error}, the same answer at all four turns for {agree:.2f} of the digits")
 
 # %% [markdown]
 # Augmentation works: the second net is as good on turned digits as on upright ones. But it is not equivariant. On 22 of 100 test
-# digits the answer changes with the turn, and its outputs differ by up to 0.42 of the largest one. It also had four times as
-# much to learn, and is behind the first net's 0.92.
+# digits the answer changes with the turn, and its outputs differ by up to 0.42 of the largest one. After the same 20 epochs it
+# is behind the first net's 0.92 on upright digits.
 #
 # Averaging makes both nets invariant. It helps the second. For the first it is no help: three of its four votes are about
 # pictures of a kind that it has never seen. Invariance alone does not make a network good.
@@ -659,7 +653,7 @@ with torch.no_grad():
 #
 # ## What you have built
 #
-# The cell below runs your functions against the library on random input.
+# Your functions against the library, on random input:
 
 # %%
 from course_lib import actions, averaging, checks, oracles
@@ -674,14 +668,17 @@ for _ in range(20):
     image = torch.randn(1, 1, 14, 14).double()
     assert torch.allclose(group_average(cnn, C4, image), averaging.group_average(cnn, C4, image))
 print("All five functions agree with the library.")
-progress()
+
+# %%
+progress("03")
 
 # %% [markdown]
 # ## Recap
 #
 # - **Equivariant**: $\Phi(L_g x) = L_g\,\Phi(x)$. **Invariant**: the special case in which $L_g$ does nothing on the output.
 # - Correlation commutes with shifts, up to the border; not with turns, unless the filter turns too.
-# - Symmetric filters and averages are exact but blind; keeping *all* turned filters loses nothing.
+# - Symmetric filters are exact but blind to orientation. Averaging a whole network is exact, at |H| times the cost. Keeping
+#   *all* turned filters loses nothing.
 # - Pointwise functions commute. Strides commute only where they fit, and flattening never does.
 # - Measure with noise, in float64, every element, several sizes, random weights.
 #

@@ -4,8 +4,8 @@ import math
 
 import torch
 import torch.nn.functional as F
-from answers import correct, wrong
 
+from answers import correct, wrong
 from course_lib.actions import act
 from course_lib.groups import compose, inverse
 

@@ -86,7 +86,7 @@ class GCSeparableConv2d(_SeparableConv2d):
 
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y′, X′)``; kernel ``(O, 1, k, k)``, pointwise ``(O, C, |H|)``.
     Source: Lengyel & van Gemert (2021), Eqs. 10–15; notebook 06. Both forms agree to rounding; the factored one is
-    used where the paper's saving is real: from C·|H| = 16 on (``tests/benchmarks/separable.py``). Exact and raising as GroupConv2d.
+    used where it is faster: from C·|H| = 16 on (``tests/benchmarks/separable.py``). Exact and raising as GroupConv2d.
     """
 
     def _kernel_shape(self) -> tuple[int, ...]:

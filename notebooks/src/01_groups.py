@@ -691,8 +691,8 @@ for _ in range(20):
 assert (cayley_table(moves, compose) == groups.D4.cayley_table).all()
 print("your seven functions and the library's agree")
 
-# %% tags=["nbval-ignore-output"]
-progress()
+# %%
+progress("01")
 
 # %% [markdown]
 # **Now in `course_lib`:** `from course_lib.groups import C4, D4, Group, compose, inverse, cayley_table, generate, left_cosets`

@@ -45,15 +45,16 @@ function makeBars(classes) {
   return bars;
 }
 
-// A picture of `size` × `size` pixels from a function that writes the colour of pixel i at position j.
-function paint(scratch, size, colourAt) {
+// A pixel in one number, as it lies in memory: red, green, blue, opaque.
+const pixel = (red, green, blue) => (255 << 24) | (blue << 16) | (green << 8) | red;
+
+// A picture of `size` × `size` pixels from a function of the pixel's number.
+function paint(scratch, size, pixelAt) {
   if (scratch.width !== size) scratch.width = scratch.height = size;
   const context = scratch.getContext("2d");
   const image = context.createImageData(size, size);
-  for (let i = 0, j = 0; i < size * size; i++, j += 4) {
-    colourAt(image.data, i, j);
-    image.data[j + 3] = 255;
-  }
+  const pixels = new Int32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = pixelAt(i);
   context.putImageData(image, 0, 0);
   return scratch;
 }
@@ -77,7 +78,7 @@ function drawArrow(context, points, mirror, colour, unit) {
   if (mirror) head(points[0], points[1]);
 }
 
-function drawRing(canvas, layer, scratch, colourOf, mirrorColour) {
+function drawRing(canvas, layer, scratch, pixelsOf, mirrorColour) {
   const context = canvas.getContext("2d");
   const unit = canvas.width / (2 * Math.max(...layer.extent) + 0.1);
   const place = ([x, y]) => [canvas.width / 2 + x * unit, canvas.height / 2 - y * unit];
@@ -89,7 +90,7 @@ function drawRing(canvas, layer, scratch, colourOf, mirrorColour) {
   context.font = `${Math.max(9, 0.2 * unit)}px sans-serif`;
   layer.places.forEach((centre, sheet) => {
     const [x, y] = place(centre), name = layer.names[sheet];
-    context.drawImage(paint(scratch, layer.size, colourOf(sheet)), x - unit / 2, y - unit / 2, unit, unit);
+    context.drawImage(paint(scratch, layer.size, pixelsOf(sheet)), x - unit / 2, y - unit / 2, unit, unit);
     if (!name) return;
     context.fillStyle = "rgba(255, 255, 255, 0.85)";
     context.fillRect(x - unit / 2, y - unit / 2, context.measureText(name).width + 0.12 * unit, 0.27 * unit);
@@ -126,6 +127,7 @@ function mapsOf(model, setup) {
 
 function render({ model, el }) {
   const setup = model.get("setup"), colours = asBytes(model.get("colours"));
+  const viridis = Int32Array.from({ length: 256 }, (_, value) => pixel(...colours.slice(3 * value, 3 * value + 3)));
   const controls = makeControls(setup), bars = makeBars(setup.classes);
   const input = makePanel("turned input", 130);
   const [first, second] = [makePanel("turn, then compute: Φ(L_g x)", 270), makePanel("compute, then turn: L_g Φ(x)", 270)];
@@ -138,19 +140,15 @@ function render({ model, el }) {
 
   function drawMaps({ data, layer, start }) {
     const maps = asBytes(data.maps), sheetSize = layer.size ** 2, orderSize = layer.sheets * sheetSize;
-    const viridis = (valueAt) => (pixels, i, j) => {
-      const v = 3 * valueAt(i);
-      [pixels[j], pixels[j + 1], pixels[j + 2]] = [colours[v], colours[v + 1], colours[v + 2]];
-    };
     const [r, g, b] = getComputedStyle(el).color.match(/[\d.]+/g).map(Number);
     const mirrorColour = r + g + b > 382 ? MIRROR_ON_DARK : MIRROR_ON_LIGHT;
     [first, second].forEach((panel, order) => drawRing(panel.canvas, layer, scratch, (sheet) => {
       const at = start + order * orderSize + sheet * sheetSize;
-      return viridis((i) => maps[at + i]);
+      return (i) => viridis[maps[at + i]];
     }, mirrorColour));
     drawRing(difference.canvas, { ...layer, arrows: [], names: layer.names.map(() => "") }, scratch, (sheet) => {
       const at = start + sheet * sheetSize;
-      return viridis((i) => Math.abs(maps[at + i] - maps[at + orderSize + i]));
+      return (i) => viridis[Math.abs(maps[at + i] - maps[at + orderSize + i])];
     }, mirrorColour);
   }
 
@@ -158,9 +156,8 @@ function render({ model, el }) {
     const size = setup.imageSize, bytes = asBytes(data.images), start = frame * size * size * 3;
     const context = input.canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
-    context.drawImage(paint(scratch, size, (pixels, i, j) => {
-      for (let k = 0; k < 3; k++) pixels[j + k] = bytes[start + 3 * i + k];
-    }), 0, 0, input.canvas.width, input.canvas.height);
+    const pixelAt = (i) => pixel(bytes[start + 3 * i], bytes[start + 3 * i + 1], bytes[start + 3 * i + 2]);
+    context.drawImage(paint(scratch, size, pixelAt), 0, 0, input.canvas.width, input.canvas.height);
   }
 
   function describe({ data, layer, index, channel, frame }) {

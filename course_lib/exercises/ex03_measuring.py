@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from course_lib.actions import act
+from course_lib.actions import act, act_on_image
 from course_lib.averaging import group_average
 from course_lib.checks import relative_error
 from course_lib.exercises import compare, register
@@ -112,7 +112,9 @@ def _average_of_maps(f: Function, reference: Function) -> None:
 
 def _average_of_vectors(f: Function, reference: Function) -> None:
     because = "On (B, n) the symmetry does nothing; `act` knows that from the shape."
-    compare(f, reference, _first_row, C4, torch.randn(2, 1, 3, 3), because=because)
+    compare(
+        f, reference, _first_row, C4, torch.randn(3, 1, 3, 3), because=because
+    )  # (3, 3) could be mistaken for a map
 
 
 def _mean_of(terms: Iterable[Tensor]) -> Tensor:
@@ -156,6 +158,12 @@ register(
                 [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
             ).amax(dim=0),
             "That is the maximum over the group. It is equivariant too, but the formula asks for the mean.",
+        ),
+        (
+            lambda function, group, x: _mean_of(
+                act_on_image(inverse(g), function(act_on_image(g, x))) for g in group.elements
+            ),
+            "You turn the result even where it is no map. A vector (B, n) stays as it is: use `act`, not `act_on_image`.",
         ),
         (
             lambda function, group, x: group_average(function, C4, x),

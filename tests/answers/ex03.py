@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from answers import correct, wrong
-from course_lib.actions import act
+from course_lib.actions import act, act_on_image
 from course_lib.groups import compose, inverse
 
 # 3.1
@@ -103,6 +103,13 @@ def mean_over_the_window(f, psi):
 @wrong("correlate", says="returned shape")
 def same_size(f, psi):
     return by_shifting_the_map(F.pad(f, (1, 1, 1, 1)), psi)
+
+
+@wrong("correlate", says="returned shape")
+def square_maps_only(f, psi):
+    n, k = len(f), len(psi)
+    places = range(n - k + 1)
+    return torch.stack([torch.stack([(f[i : i + k, j : j + k] * psi).sum() for j in places]) for i in places])
 
 
 # 3.3
@@ -235,3 +242,9 @@ def rotations_only(function, group, x):
 @wrong("group_average", says="Your function")
 def square_of_g(function, group, x):
     return sum(act(compose(g, g), function(act(g, x, group)), group) for g in group.elements) / group.order
+
+
+@wrong("group_average", says="even where it is no map")
+def turned_like_an_image(function, group, x):
+    results = [act_on_image(inverse(g), function(act_on_image(g, x))) for g in group.elements]
+    return torch.stack(results).mean(dim=0)

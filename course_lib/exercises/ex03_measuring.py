@@ -163,7 +163,7 @@ register(
             lambda function, group, x: _mean_of(
                 act_on_image(inverse(g), function(act_on_image(g, x))) for g in group.elements
             ),
-            "You turn the result even where it is no map. A vector (B, n) stays as it is: use `act`, not `act_on_image`.",
+            "You turn the result even where it is no map. A vector (B, n) stays: use `act`, not `act_on_image`.",
         ),
         (
             lambda function, group, x: group_average(function, C4, x),

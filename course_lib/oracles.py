@@ -80,6 +80,29 @@ def group_conv(f: Tensor, psi: Tensor, group: Group) -> Tensor:
     return out
 
 
+def self_attention(f: Tensor, query: Tensor, key: Tensor, value: Tensor, positions: Tensor, group: Group) -> Tensor:
+    """f′(t, h) = Σ_{y, h̃} softmax[qᵀ(W_K f(y, h̃) + P(h⁻¹(y − t), h⁻¹h̃)) / √d] W_V f(y, h̃), with q = W_Q f(t, h).
+
+    One feature map (C, |H|, Y, X), one head: query and key (d, C), value (O, C), positions (d, |H|, k, k), k odd →
+    (O, |H|, Y, X). y runs over those of the k × k pixels around t that lie inside the map.
+    """
+    k, (height, width) = positions.shape[-1], f.shape[2:]
+    out = f.new_zeros(len(value), *f.shape[1:])
+    for i, row, col in np.ndindex(*f.shape[1:]):
+        h, q = group.elements[i], query @ f[:, i, row, col]
+        total = f.new_zeros(())
+        for j, a, b in np.ndindex(group.order, k, k):
+            y, x = row + a - k // 2, col + b - k // 2
+            if 0 <= y < height and 0 <= x < width:
+                sheet = group.index(compose(inverse(h), group.elements[j]))
+                position = positions[(slice(None), sheet, *source_pixel(h, a, b, k, k))]
+                weight = (q @ (key @ f[:, j, y, x] + position) / len(q) ** 0.5).exp()
+                out[:, i, row, col] += weight * (value @ f[:, j, y, x])
+                total += weight
+        out[:, i, row, col] /= total
+    return out
+
+
 def coset_max_pool(f: Tensor, group: Group, subgroup: Group) -> Tensor:
     """P(f)(x, hS) = max over s ∈ S of f(x, hs), for one channel (|H|, Y, X) → (|H|/|S|, Y, X)."""
     pooled = []

@@ -1,5 +1,6 @@
 """Equivariant layers. Each takes a Group and works on maps (B, C, |H|, Y, X)."""
 
+from course_lib.layers.attention import GroupSelfAttention, attention_weights, neighbourhoods, position_bank
 from course_lib.layers.base import EquivariantSequential
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
 from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout
@@ -16,9 +17,13 @@ __all__ = [
     "GroupConv2d",
     "GroupDropout",
     "GroupMaxPool",
+    "GroupSelfAttention",
     "LiftingConv2d",
     "SpatialAvgPool2d",
     "SpatialMaxPool2d",
+    "attention_weights",
     "group_filter_bank",
     "lifting_filter_bank",
+    "neighbourhoods",
+    "position_bank",
 ]

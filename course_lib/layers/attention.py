@@ -1,0 +1,103 @@
+"""Self-attention on Z² ⋊ H: each element looks around, and where things are it says relative to itself."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.actions import act_on_feature_map
+from course_lib.groups import Group
+from course_lib.layers.base import FEATURE_MAP, require_map
+
+
+def position_bank(positions: Tensor, group: Group) -> Tensor:
+    """The table of positions as each h sees it, L_h P, turned *and* permuted: (d, |H|, k, k) → (d, |H|, |H̃|, k, k).
+
+    Entry [:, h, h̃, y − t] is P(h⁻¹(y − t), h⁻¹h̃), the entry of g⁻¹g̃ for g = (t, h), g̃ = (y, h̃). Notebook 07.
+    """
+    return torch.stack([act_on_feature_map(h, positions, group) for h in group.elements], dim=1)
+
+
+def neighbourhoods(f: Tensor, kernel_size: int) -> Tensor:
+    """The k × k window around every pixel, zero outside of the map: (..., Y, X) → (..., k², Y, X)."""
+    padded = F.pad(f, [kernel_size // 2] * 4)
+    windows = padded.unfold(-2, kernel_size, 1).unfold(-2, kernel_size, 1)  # (..., Y, X, k, k)
+    return windows.flatten(-2).movedim(-1, -3)
+
+
+def attention_weights(scores: Tensor, inside: Tensor) -> Tensor:
+    """Softmax over all (h̃, neighbour) of one query together; neighbours outside of the map get no weight.
+
+    Shapes: scores ``(..., |H̃|, k², Y, X)`` → the same; ``inside``, bool, ``(k², Y, X)``. Notebook 07.
+    """
+    visible = scores.masked_fill(~inside, -math.inf)
+    return visible.flatten(-4, -3).softmax(dim=-3).view_as(scores)
+
+
+class GroupSelfAttention(nn.Module):
+    """Local self-attention on the group, in ``heads`` parts of d = O / heads channels each:
+
+        f′(g) = Σ_g̃ softmax_g̃[h_Q(f(g))ᵀ (h_K(f(g̃)) + P(g⁻¹g̃)) / √d] h_V(f(g̃))
+
+    The sum runs over the k × k pixels around that of g, on all |H| sheets; neighbours outside of the map are left out
+    of the softmax. h_Q, h_K and h_V are matrices (O, C), the same at every g. C1 is ordinary local self-attention.
+
+    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y, X)``; positions ``(O, |H|, k, k)``, d rows for each head.
+    Source: He et al. (2021), Eq. 6, and Romero & Cordonnier (2021); notebook 07; oracle ``oracles.self_attention``.
+    Exact on every size, as the window is centred on its pixel. Raises ValueError for an even kernel, for channels that
+    the heads cannot share, and for wrong shapes; TypeError for a map that is not float.
+    """
+
+    def __init__(self, group: Group, in_channels: int, out_channels: int, kernel_size: int, heads: int = 1) -> None:
+        super().__init__()
+        given = {"in_channels": in_channels, "out_channels": out_channels, "kernel_size": kernel_size, "heads": heads}
+        for name, value in given.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if kernel_size % 2 == 0:
+            raise ValueError(
+                f"a window of even size ({kernel_size}) has no pixel at its centre, so it would move when the map "
+                f"turns. Use an odd kernel_size, {kernel_size - 1} or {kernel_size + 1}"
+            )
+        if out_channels % heads:
+            near = out_channels - out_channels % heads
+            raise ValueError(
+                f"{heads} heads cannot share {out_channels} out_channels evenly: use "
+                + (f"{near} or {near + heads} channels" if near else f"{heads} channels")
+                + ", or a number of heads that divides them"
+            )
+        self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
+        self.kernel_size, self.heads = kernel_size, heads
+        # Of kernel size 1, over (|H|, Y, X): one matrix for all elements of Z² ⋊ H.
+        self.query, self.key, self.value = (nn.Conv3d(in_channels, out_channels, 1, bias=False) for _ in range(3))
+        self.positions = nn.Parameter(torch.randn(out_channels, group.order, kernel_size, kernel_size))
+        for embedding in (self.query, self.key, self.value):
+            nn.init.kaiming_normal_(embedding.weight, nonlinearity="linear")
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = self.attention(x)
+        values = neighbourhoods(self._in_heads(self.value(x)), self.kernel_size)  # (B, heads, d, |H̃|, k², Y, X)
+        return torch.einsum("bmhgnyx,bmdgnyx->bmdhyx", weights, values).flatten(1, 2)
+
+    def attention(self, x: Tensor) -> Tensor:
+        """Where each (h, t) looks: softmax weights (B, heads, |H|, |H̃|, k², Y, X), which sum to 1 over (|H̃|, k²)."""
+        require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
+        query = self._in_heads(self.query(x)) / math.sqrt(self.out_channels // self.heads)  # (B, heads, d, |H|, Y, X)
+        keys = neighbourhoods(self._in_heads(self.key(x)), self.kernel_size)  # (B, heads, d, |H̃|, k², Y, X)
+        bank = position_bank(self.positions, self.group).flatten(-2)  # (O, |H|, |H̃|, k²)
+        scores = torch.einsum("bmdhyx,bmdgnyx->bmhgnyx", query, keys)
+        scores = scores + torch.einsum("bmdhyx,mdhgn->bmhgnyx", query, bank.unflatten(0, (self.heads, -1)))
+        inside = neighbourhoods(x.new_ones(x.shape[-2:]), self.kernel_size) > 0  # (k², Y, X)
+        return attention_weights(scores, inside)
+
+    def _in_heads(self, f: Tensor) -> Tensor:
+        return f.unflatten(1, (self.heads, -1))
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.group}, {self.in_channels} → {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"heads={self.heads}"
+        )

@@ -87,15 +87,16 @@ function drawRing(canvas, layer, scratch, pixelsOf, mirrorColour) {
   for (const { points, mirror } of layer.arrows) {
     drawArrow(context, points.map(place), mirror, mirror ? mirrorColour : ROTATION, unit);
   }
-  context.font = `${Math.max(9, 0.2 * unit)}px sans-serif`;
+  const ratio = window.devicePixelRatio || 1, font = ratio * Math.min(13, Math.max(9, (0.2 * unit) / ratio));
+  context.font = `${font}px sans-serif`;
   layer.places.forEach((centre, sheet) => {
     const [x, y] = place(centre), name = layer.names[sheet];
     context.drawImage(paint(scratch, layer.size, pixelsOf(sheet)), x - unit / 2, y - unit / 2, unit, unit);
     if (!name) return;
     context.fillStyle = "rgba(255, 255, 255, 0.85)";
-    context.fillRect(x - unit / 2, y - unit / 2, context.measureText(name).width + 0.12 * unit, 0.27 * unit);
+    context.fillRect(x - unit / 2, y - unit / 2, context.measureText(name).width + 0.6 * font, 1.35 * font);
     context.fillStyle = "black";
-    context.fillText(name, x - 0.45 * unit, y - 0.29 * unit);
+    context.fillText(name, x - unit / 2 + 0.3 * font, y - unit / 2 + font);
   });
 }
 

@@ -18,7 +18,17 @@ from course_lib.figures.explorer import explorer_picture
 from course_lib.figures.layout import ring_arrows, ring_extent, ring_positions
 from course_lib.figures.picture import Picture
 from course_lib.groups import C1, Group
-from course_lib.widgets.frames import Frame, Turn, compute_frame, find_group, liveliest, map_layers, quantise, turns
+from course_lib.widgets.frames import (
+    Frame,
+    Turn,
+    compute_frame,
+    find_group,
+    liveliest,
+    map_layers,
+    quantise,
+    shown_by_default,
+    turns,
+)
 
 LARGEST = 32_000_000  # bytes that are sent to the browser at most
 
@@ -123,17 +133,18 @@ class FeatureMapExplorer(anywidget.AnyWidget):
     def _all_data(self) -> dict[str, Any]:
         """Every turn, layer and channel, one colour scale for each layer and channel."""
         positions = list(turns(self._step, self._mirrors))
+        size = len(positions) * sum(2 * len(a["channels"]) * a["sheets"] * a["size"] ** 2 for a in self.setup["layers"])
+        if size > LARGEST:
+            raise ValueError(
+                f"{size / 1e6:.0f} MB of maps are more than a page should hold ({LARGEST / 1e6:.0f} MB): choose fewer "
+                "layers=[…], fewer channels, a larger step, or live=True"
+            )
         frames = [self._frame(turn) for turn in positions]
         # (frame, channel, order, sheet, Y, X) for each layer
         blocks = [
             np.stack([torch.stack(f.maps[name], dim=1)[channels].cpu().numpy() for f in frames])
             for name, channels in self._channels.items()
         ]
-        if (size := sum(block.size for block in blocks)) > LARGEST:
-            raise ValueError(
-                f"{size / 1e6:.0f} MB of maps are more than a page should hold ({LARGEST / 1e6:.0f} MB): choose fewer "
-                "layers=[…], fewer channels, a larger step, or live=True"
-            )
         return {
             "maps": b"".join(_quantise_block(block) for block in blocks),
             "images": b"".join(_image_bytes(frame.image, self._image) for frame in frames),
@@ -162,7 +173,7 @@ def feature_map_explorer(
         net: a network of this library, or any module from ``(1, C, Y, X)``; maps have 4 or 5 axes. Run in eval mode.
         image: ``(Y, X)``, ``(C, Y, X)`` or ``(1, C, Y, X)``, square.
         group: the group that acts; by default that of the net's layers, or C1 for an ordinary network.
-        layers: names as in ``net.named_modules()``; by default all that put out maps.
+        layers: names as in ``net.named_modules()``; by default all that put out maps, after their norm and ReLU.
         channels: how many channels of each layer to offer: those whose values vary most.
         step: degrees between two positions of the slider, a divisor of 360. Quarter turns are exact. At other angles
             L_g is not defined on the group axis: maps are interpolated, sheets permuted as under the nearest element.
@@ -184,7 +195,7 @@ def feature_map_explorer(
     known = map_layers(net, batch, group)
     if unknown := [name for name in layers or [] if name not in known]:
         raise ValueError(f"no layer {unknown} puts out maps; choose from {list(known)}")
-    chosen = {name: known[name] for name in layers or known}
+    chosen = {name: known[name] for name in layers} if layers else shown_by_default(net, known)
     return FeatureMapExplorer(net, batch, group, chosen, channels, step, class_names, live)
 
 

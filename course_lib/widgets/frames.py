@@ -17,7 +17,7 @@ from course_lib.actions import rotate_by_angle
 from course_lib.checks import OUTPUT, layer_outputs, relative_error
 from course_lib.groups import Element, Group
 
-# A layer followed by one of these is shown after it: normalised and rectified.
+# Layers that work pixel by pixel, so that a map before and after them tells nearly the same.
 POINTWISE = (
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Identity),
     *(nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd),
@@ -79,25 +79,36 @@ def find_group(net: nn.Module) -> Group | None:
 
 
 def map_layers(net: nn.Module, image: Tensor, group: Group) -> dict[str, Group | None]:
-    """The layers that put out maps on the plane or on the group, in order, each with the subgroup of its cosets."""
-    kept: dict[str, Group | None] = {}
+    """The layers that put out maps on the plane or on the group, in order, each with the subgroup of its cosets.
+
+    A layer that holds others stands for nothing of its own, and the net itself only where nothing in it puts out maps.
+    """
     modules = dict(net.named_modules())
-    previous = ""
+    found: dict[str, Group | None] = {}
     for name, (y, subgroup) in layer_outputs(net, image).items():
-        module = net if name == OUTPUT else modules[name.split("#")[0]]
         sheets = {1, group.order, group.order // subgroup.order if subgroup else 1}
         is_map = (y.ndim == 4 or (y.ndim == 5 and y.shape[2] in sheets)) and y.shape[-1] == y.shape[-2]
-        if not is_map or (name != OUTPUT and any(True for _ in module.children())) or (name == OUTPUT and kept):
-            continue
-        if isinstance(module, POINTWISE):
-            kept.pop(previous, None)
-        kept[name] = subgroup
-        previous = name
-    if not kept:
+        is_leaf = not found if name == OUTPUT else not list(modules[_module(name)].children())
+        if is_map and is_leaf:
+            found[name] = subgroup
+    if not found:
         raise ValueError(
             f"no layer of {type(net).__name__} puts out square maps (B, C, Y, X) or (B, C, {group.order}, Y, X)"
         )
-    return kept
+    return found
+
+
+def shown_by_default(net: nn.Module, layers: dict[str, Group | None]) -> dict[str, Group | None]:
+    """Of several layers in a row that work pixel by pixel, the last: maps are shown normalised and rectified."""
+    modules = dict(net.named_modules())
+    following = [*list(layers)[1:], OUTPUT]
+    pointwise = [isinstance(modules.get(_module(name)), POINTWISE) for name in following]
+    return {name: layers[name] for name, next_is in zip(layers, pointwise, strict=True) if not next_is}
+
+
+def _module(name: str) -> str:
+    """A module used twice has a second name, with #2."""
+    return name.split("#")[0]
 
 
 def compute_frame(net: nn.Module, image: Tensor, turn: Turn, group: Group, layers: dict[str, Group | None]) -> Frame:

@@ -7,11 +7,16 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from browser.explorer import explorer, pictures, status
 from browser.lab import CHROMIUM, browser_page, open_and_run, running_lab, write_notebook
-from course_lib.widgets.export import export_notebook
+from course_lib.groups import D4
+from course_lib.layers import EquivariantSequential, GroupConv2d, LiftingConv2d
+from course_lib.widgets import feature_map_explorer
+from course_lib.widgets.export import export_notebook, standalone_html
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
@@ -51,6 +56,47 @@ def test_the_slider_moves_the_picture_in_jupyterlab(notebook, lab, tmp_path):
         widget.screenshot(path=tmp_path / f"{notebook}.png")
         if notebook.startswith("00") and (target := os.environ.get("EXPLORER_SCREENSHOT")):
             widget.screenshot(path=target)
+
+
+def test_the_browser_draws_the_bytes_that_it_got(tmp_path):
+    """Choose angle, mirror, layer and channel by keyboard: the middle pixel of every sheet is the stored value."""
+    torch.manual_seed(0)
+    net = EquivariantSequential(LiftingConv2d(D4, 1, 3, 3), GroupConv2d(D4, 3, 3, 3))
+    widget = feature_map_explorer(net, torch.rand(11, 11))
+    (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{standalone_html(widget)}")
+    with browser_page(offline=True) as page:
+        page.goto((tmp_path / "page.html").as_uri())
+        shown = explorer(page)
+        for control, key in (("input[type=range]", "ArrowRight"), ("input[type=checkbox]", "Space")):
+            shown.locator(control).press(key)
+        for select in shown.locator("select").all():
+            select.select_option("1")
+        about, frame = widget.setup["layers"][1], [f["name"] for f in widget.data["frames"]].index("mr²")
+        first_layer = len(widget.data["frames"]) * 3 * 2 * 8 * 9 * 9
+        maps = np.frombuffer(widget.data["maps"], np.uint8)[first_layer:].reshape(8, 3, 2, 8, 7, 7)[frame, 1]
+        for order in (0, 1):
+            assert np.array_equal(middles(shown, about, order + 1), colours(widget, maps[order, :, 3, 3]))
+        difference = abs(maps[0].astype(int) - maps[1])[:, 3, 3]
+        assert np.array_equal(middles(shown, about, 3), colours(widget, difference))
+        assert f"channel {about['channels'][1]}:" in status(shown)
+
+
+def colours(widget, values):
+    return np.frombuffer(widget.colours, np.uint8).reshape(256, 3)[values]
+
+
+def middles(shown, about, index):
+    """The colour in the middle of each sheet, as read from the canvas."""
+    places = {"places": about["places"], "reach": 2 * max(about["extent"]) + 0.1}
+    return (
+        shown.locator("canvas")
+        .nth(index)
+        .evaluate(
+            """(canvas, { places, reach }) => places.map(([x, y]) => [...canvas.getContext('2d').getImageData(
+            canvas.width * (0.5 + x / reach), canvas.height * (0.5 - y / reach), 1, 1).data].slice(0, 3))""",
+            places,
+        )
+    )
 
 
 def test_the_exported_page_works_without_kernel_and_network(tmp_path):

@@ -1,0 +1,214 @@
+"""The explorer: its frames are what one computes by hand, its page loads nothing, its errors are clear."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from course_lib.actions import act_on_feature_map, act_on_image, rotate_by_angle
+from course_lib.groups import C1, C2, C4, D4, Element
+from course_lib.layers import CosetMaxPool, EquivariantSequential, GlobalMaxPool, GroupConv2d, LiftingConv2d
+from course_lib.models import p4cnn
+from course_lib.widgets import feature_map_explorer
+from course_lib.widgets.export import standalone_html
+from course_lib.widgets.frames import Turn, compute_frame, map_layers
+
+NOISE = torch.rand(1, 1, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+ORDERS, ROUNDING = 2, 0.51 / 255
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def small_net(group, classes=3):
+    layers = [LiftingConv2d(group, 1, 4, 3), nn.ReLU(), GroupConv2d(group, 4, classes, 3), GlobalMaxPool(group)]
+    return EquivariantSequential(*layers).double()
+
+
+def ordinary_cnn():
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ).double()
+
+
+def stored_maps(widget, layer):
+    """The bytes that the browser gets for a layer: (frame, channel, order, sheet, Y, X)."""
+    sizes = [len(a["channels"]) * ORDERS * a["sheets"] * a["size"] ** 2 for a in widget.setup["layers"]]
+    frames, about = len(widget.data["frames"]), widget.setup["layers"][layer]
+    start = frames * sum(sizes[:layer])
+    flat = np.frombuffer(widget.data["maps"], np.uint8)[start : start + frames * sizes[layer]]
+    return flat.reshape(frames, len(about["channels"]), ORDERS, about["sheets"], about["size"], about["size"])
+
+
+@pytest.mark.parametrize("group", [C4, D4], ids=str)
+def test_what_is_sent_is_what_one_computes_directly(group):
+    net = small_net(group)
+    widget = feature_map_explorer(net, NOISE, layers=["0"])
+    stored, channels = stored_maps(widget, 0), widget.setup["layers"][0]["channels"]
+    with torch.no_grad():
+        upright = net[0](NOISE)
+        direct = [
+            torch.stack([net[0](act_on_image(g, NOISE)), act_on_feature_map(g, upright, group)], dim=2)[0]
+            for g in group.elements
+        ]
+    direct = torch.stack(direct)[:, channels].numpy()
+    low, high = (f(direct, axis=(0, 2, 3, 4, 5), keepdims=True) for f in (np.min, np.max))
+    assert np.abs(stored / 255 - (direct - low) / (high - low)).max() < ROUNDING
+    names = [frame["name"] for frame in widget.data["frames"]]
+    assert names == [str(g) for g in group.elements]
+
+
+def test_the_error_is_rounding_for_a_group_network_and_plain_for_an_ordinary_one():
+    exact = feature_map_explorer(small_net(C4), NOISE).data["frames"]
+    broken = feature_map_explorer(ordinary_cnn(), NOISE).data["frames"]
+    assert max(max(frame["errors"]) for frame in exact) < 1e-12
+    assert broken[0]["errors"] == [0, 0, 0]
+    assert min(broken[1]["errors"]) > 0.01
+
+
+def test_scores_are_the_networks_own_and_do_not_move_under_the_group():
+    net = small_net(C4)
+    widget = feature_map_explorer(net, NOISE, class_names=["a", "b", "c"])
+    with torch.no_grad():
+        expected = torch.softmax(net(NOISE)[0], dim=0)
+    for frame in widget.data["frames"]:
+        assert np.allclose(frame["scores"], expected)
+    assert widget.setup["classes"] == ["a", "b", "c"]
+
+
+def test_between_quarter_turns_maps_are_interpolated_and_sheets_move_as_under_the_nearest_element():
+    f = torch.rand(1, 2, 4, 6, 6, dtype=torch.float64)
+    turned = Turn(75).act(f, C4)
+    permuted = f[:, :, C4.permutation(Element(0, 1))]
+    assert torch.allclose(turned[:, 1], rotate_by_angle(75, permuted[:, 1]))
+    assert str(Turn(75).nearest(C4)) == "r" and not Turn(75).is_element(C4)
+    assert str(Turn(90).nearest(C2)) == "e" and str(Turn(120).nearest(C2)) == "r²" and Turn(180).is_element(C2)
+    assert str(Turn(345, mirror=True).nearest(D4)) == "m"
+
+
+@pytest.mark.parametrize("g", D4.elements, ids=str)
+def test_a_turn_that_is_an_element_acts_as_the_element(g):
+    f = torch.rand(1, 2, 8, 5, 5)
+    turn = Turn(90 * g.r, bool(g.m))
+    assert turn.is_element(D4) and str(turn) == str(g)
+    assert torch.equal(turn.act(f, D4), act_on_feature_map(g, f, D4))
+
+
+def test_normalised_and_rectified_layers_are_shown_once():
+    widget = feature_map_explorer(p4cnn(C4, 4), torch.rand(28, 28))
+    assert [layer["name"] for layer in widget.setup["layers"]] == [
+        "relu1",
+        "relu2",
+        "pool",
+        "relu3",
+        "relu4",
+        "relu5",
+        "relu6",
+        "conv7",
+    ]
+
+
+def test_coset_pooling_is_shown_on_the_cosets():
+    net = EquivariantSequential(LiftingConv2d(D4, 1, 2, 3), CosetMaxPool(D4, C4)).double()
+    widget = feature_map_explorer(net, NOISE)
+    assert widget.setup["layers"][1]["names"] == ["e", "m"]
+    assert max(max(frame["errors"]) for frame in widget.data["frames"]) < 1e-12
+    assert widget.still().png
+
+
+def test_live_computes_the_position_asked_for():
+    net = small_net(D4)
+    widget = feature_map_explorer(net, NOISE, step=15, live=True)
+    widget.degrees, widget.mirror, widget.layer, widget.channel = 180, True, 1, 2
+    (frame,) = widget.data["frames"]
+    assert (frame["name"], widget.data["layer"], widget.data["channel"]) == ("mr²", 1, 2)
+    assert len(widget.data["maps"]) == ORDERS * 8 * 5 * 5
+    before = widget.data["maps"]
+    with torch.no_grad():
+        net[2].weight.mul_(torch.rand_like(net[2].weight))
+    widget.refresh()
+    assert widget.data["maps"] != before
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_still_picture_stands_beside_the_widget(live):
+    widget = feature_map_explorer(ordinary_cnn(), NOISE, live=live)
+    data, metadata = widget._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert "Relative equivariance error: 0." in data["text/plain"]
+    assert metadata["image/png"]["alt"] == data["text/plain"]
+
+
+def test_the_net_is_left_as_it_was():
+    net = p4cnn(C4, 2).train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    feature_map_explorer(net, torch.rand(28, 28))
+    assert net.training and all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not net.conv1._forward_hooks
+
+
+def test_the_exported_fragment_loads_nothing_and_holds_the_state():
+    widget = feature_map_explorer(small_net(C4), NOISE)
+    html = standalone_html(widget)
+    assert not re.search(r"""(src|href)\s*=|import\s*\(|import .* from|url\(|fetch\(|https?:""", html)
+    assert base64.b64encode(widget.data["maps"]).decode() in html
+    assert html.count("<script") == html.count("</script>") == 1
+
+
+def test_the_front_end_is_valid_javascript(tmp_path):
+    if not (node := shutil.which("node")):
+        from playwright._impl._driver import compute_driver_executable
+
+        node = compute_driver_executable()[0]
+    module = tmp_path / "explorer.mjs"
+    module.write_text(feature_map_explorer(small_net(C4), NOISE)._esm)
+    assert subprocess.run([node, "--check", module], check=False).returncode == 0
+
+
+def test_the_state_can_be_sent():
+    widget = feature_map_explorer(small_net(D4), NOISE.float(), step=45)
+    json.dumps(widget.setup)
+    json.dumps(widget.data["frames"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"image": torch.rand(9)}, ValueError, r"got shape \(9,\)"),
+        ({"image": torch.rand(2, 1, 9, 9)}, ValueError, r"one square image .* \(2, 1, 9, 9\)"),
+        ({"image": torch.rand(9, 8)}, ValueError, r"square image .* \(9, 8\)"),
+        ({"net": lambda x: x}, TypeError, r"nn\.Module.* function"),
+        ({"net": nn.Flatten()}, ValueError, r"no layer of Flatten puts out square maps"),
+        ({"layers": ["conv9"]}, ValueError, r"\['conv9'\].*choose from \['0', '1', '2'\]"),
+        ({"step": 50}, ValueError, "divide 360, got 50"),
+        ({"channels": 0}, ValueError, "at least 1, got 0"),
+        ({"class_names": ["a"]}, ValueError, r"1 class_names for a net with 3 classes"),
+        ({"net": nn.Sequential(small_net(C4)[0], small_net(D4)[0])}, ValueError, r"different groups \['C4', 'D4'\]"),
+        ({"image": torch.rand(500, 500), "step": 15}, ValueError, r"MB of maps .* live=True"),
+    ],
+)
+def test_bad_input_is_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        feature_map_explorer(**{"net": small_net(C4), "image": NOISE, **arguments})
+
+
+def test_a_live_widget_cannot_be_exported():
+    with pytest.raises(ValueError, match="live=False"):
+        standalone_html(feature_map_explorer(small_net(C4), NOISE, live=True))
+
+
+def test_the_trivial_group_turns_its_only_sheet():
+    net = small_net(C1)
+    frame = compute_frame(net, NOISE, Turn(90), C1, map_layers(net, NOISE, C1))
+    first, second = frame.maps["1"]
+    assert first.shape == second.shape == (4, 1, 7, 7)
+    assert frame.errors["1"] > 0.01

@@ -27,7 +27,7 @@ from course_lib.groups import C4
 from course_lib.layers import LiftingConv2d
 from course_lib.widgets import feature_map_explorer
 torch.manual_seed(0)
-feature_map_explorer(LiftingConv2d(C4, 1, 2, 3), torch.rand(8, 8), step=45)
+feature_map_explorer(LiftingConv2d(C4, 1, 2, 3), torch.rand(8, 8), step=45, live={live})
 """
 
 
@@ -36,6 +36,7 @@ def lab(tmp_path_factory):
     """JupyterLab on a copy of the notebooks: it saves what it opens."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, root / "notebooks")
+    write_notebook(root / "live.ipynb", SMALL_NOTEBOOK.format(live=True))
     with running_lab(root) as (address, token):
         yield address, token
 
@@ -58,11 +59,24 @@ def test_the_slider_moves_the_picture_in_jupyterlab(notebook, lab, tmp_path):
             widget.screenshot(path=target)
 
 
+def test_a_live_explorer_shows_what_the_kernel_answers(lab):
+    with browser_page() as page:
+        assert open_and_run(page, *lab, "live.ipynb") == []
+        widget = explorer(page)
+        before = pictures(widget)
+        widget.locator("input[type=range]").press("ArrowRight")
+        page.wait_for_function("() => document.querySelector('.fme-status').textContent.includes('135°')")
+        assert all(a != b for a, b in zip(before, pictures(widget), strict=True))
+
+
 def test_the_browser_draws_the_bytes_that_it_got(tmp_path):
-    """Choose angle, mirror, layer and channel by keyboard: the middle pixel of every sheet is the stored value."""
+    """Choose angle, mirror, layer and channel: the middle pixel of every sheet is the stored value.
+
+    At 135° the two orders differ, so that mixing them up would show.
+    """
     torch.manual_seed(0)
     net = EquivariantSequential(LiftingConv2d(D4, 1, 3, 3), GroupConv2d(D4, 3, 3, 3))
-    widget = feature_map_explorer(net, torch.rand(11, 11))
+    widget = feature_map_explorer(net, torch.rand(11, 11), step=45)
     (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{standalone_html(widget)}")
     with browser_page(offline=True) as page:
         page.goto((tmp_path / "page.html").as_uri())
@@ -71,9 +85,9 @@ def test_the_browser_draws_the_bytes_that_it_got(tmp_path):
             shown.locator(control).press(key)
         for select in shown.locator("select").all():
             select.select_option("1")
-        about, frame = widget.setup["layers"][1], [f["name"] for f in widget.data["frames"]].index("mr²")
-        first_layer = len(widget.data["frames"]) * 3 * 2 * 8 * 9 * 9
-        maps = np.frombuffer(widget.data["maps"], np.uint8)[first_layer:].reshape(8, 3, 2, 8, 7, 7)[frame, 1]
+        about, frame = widget.setup["layers"][1], [f["name"] for f in widget.data["frames"]].index("m · 135°")
+        first_layer = 16 * 3 * 2 * 8 * 9 * 9
+        maps = np.frombuffer(widget.data["maps"], np.uint8)[first_layer:].reshape(16, 3, 2, 8, 7, 7)[frame, 1]
         for order in (0, 1):
             assert np.array_equal(middles(shown, about, order + 1), colours(widget, maps[order, :, 3, 3]))
         difference = abs(maps[0].astype(int) - maps[1])[:, 3, 3]
@@ -100,7 +114,7 @@ def middles(shown, about, index):
 
 
 def test_the_exported_page_works_without_kernel_and_network(tmp_path):
-    write_notebook(tmp_path / "small.ipynb", SMALL_NOTEBOOK)
+    write_notebook(tmp_path / "small.ipynb", SMALL_NOTEBOOK.format(live=False))
     export_notebook(tmp_path / "small.ipynb", tmp_path / "small.html")
     with browser_page(offline=True) as page:
         errors, loaded = [], []

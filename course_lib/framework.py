@@ -1,0 +1,123 @@
+"""One framework for equivariant layers: a sum over pairs of elements, in which only g⁻¹g̃ says where. Notebook 07.
+
+Everything here is a definition in plain loops, slow on purpose. A feature map is what the equations say it is, a
+function on the group: a dictionary {Isometry: vector (C,)}. Where it has no entry there is nothing, and no sum goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from course_lib.groups import Group
+from course_lib.layers.attention import GroupSelfAttention
+from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
+
+GroupFunction = Mapping[Isometry, Tensor]
+
+
+def as_function(f: Tensor, group: Group) -> dict[Isometry, Tensor]:
+    """A feature map (C, |H|, Y, X) as a function on Z² ⋊ H; the bottom left pixel is the shift (0, 0)."""
+    _, _, height, width = f.shape
+    return {
+        Isometry(*h, col, height - 1 - row): f[:, i, row, col]
+        for i, h in enumerate(group.elements)
+        for row in range(height)
+        for col in range(width)
+    }
+
+
+def as_feature_map(f: GroupFunction, group: Group) -> Tensor:
+    """The way back: (C, |H|, Y, X), the smallest map that holds every place of f. Raises KeyError if f has gaps."""
+    columns = range(min(g.u for g in f), max(g.u for g in f) + 1)
+    rows = range(max(g.v for g in f), min(g.v for g in f) - 1, -1)
+    vectors = [f[Isometry(*h, u, v)] for h in group.elements for v in rows for u in columns]
+    return torch.stack(vectors, dim=1).unflatten(1, (group.order, len(rows), len(columns)))
+
+
+def transform(u: Isometry, f: GroupFunction) -> dict[Isometry, Tensor]:
+    """[T_u f](g) = f(u⁻¹g), Eq. 3: what stood at g stands at ug. He et al. (2021); notebook 07."""
+    return {semidirect_product(u, g): vector for g, vector in f.items()}
+
+
+def relative_position(g: Isometry, other: Isometry) -> Isometry:
+    """g⁻¹g̃: where g̃ lies as seen from g. For g = (t, h), g̃ = (y, h̃) it is (h⁻¹(y − t), h⁻¹h̃). Notebook 07."""
+    return semidirect_product(semidirect_inverse(g), other)
+
+
+def aggregate_pairs(
+    f: GroupFunction, term: Callable[[Isometry, Isometry, Tensor, Tensor], Tensor]
+) -> dict[Isometry, Tensor]:
+    """f′(g) = Σ_g̃ H_{g,g̃}(f(g), f(g̃)), Eq. 7, with ``term(g, g̃, f(g), f(g̃))``. In general not equivariant."""
+    return {g: torch.stack([term(g, other, f[g], f[other]) for other in f]).sum(dim=0) for g in f}
+
+
+def aggregate(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor], Tensor]) -> dict[Isometry, Tensor]:
+    """f′(g) = Σ_g̃ H̃_{g⁻¹g̃}(f(g), f(g̃)), with ``term(g⁻¹g̃, f(g), f(g̃))``. Equivariant for every term.
+
+    Source: He et al. (2021), Eq. 9 and Theorem 1; notebook 07.
+    """
+    return {g: torch.stack([term(relative_position(g, other), f[g], f[other]) for other in f]).sum(dim=0) for g in f}
+
+
+def entry_at(table: Tensor, position: Isometry, group: Group) -> Tensor:
+    """The entry of a table (..., |H|, k, k) for a relative position (x, h): (...), zero where x is outside of k × k.
+
+    The table is a filter or a table of positions; its middle pixel is x = (0, 0), rows count downwards. Notebook 07.
+    """
+    reach = table.shape[-1] // 2
+    if max(abs(position.u), abs(position.v)) > reach:
+        return torch.zeros_like(table[..., 0, 0, 0])
+    return table[..., group.index(position.point_part), reach - position.v, reach + position.u]
+
+
+def convolution(f: GroupFunction, psi: Tensor, group: Group) -> dict[Isometry, Tensor]:
+    """Group convolution, H̃_ĝ(x, y) = ψ(ĝ) y: Eq. 5 as an instance of Eq. 9. Filters (O, C, |H|, k, k), k odd."""
+    return aggregate(f, lambda position, x, y: entry_at(psi, position, group) @ y)
+
+
+class Head(NamedTuple):
+    """One head of self-attention: query and key (d, C), value (O, C), positions (d, |H|, k, k)."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    positions: Tensor
+
+
+def heads_of(layer: GroupSelfAttention) -> list[Head]:
+    """The matrices and positions of a layer, one `Head` for each of its heads."""
+    matrices = [embedding.weight.detach().flatten(1) for embedding in (layer.query, layer.key, layer.value)]
+    parts = [whole.chunk(layer.heads) for whole in (*matrices, layer.positions.detach())]
+    return [Head(*head) for head in zip(*parts, strict=True)]
+
+
+def attention_term(position: Isometry, x: Tensor, y: Tensor, head: Head, group: Group) -> Tensor:
+    """H̃_ĝ(x, y) of self-attention: s·h_V(y), followed by s = exp(h_Q(x)ᵀ(h_K(y) + P(ĝ)) / √d) itself: (O + 1,).
+
+    The softmax of Eq. 6 divides by a sum over all g̃, which no single pair knows. So its numerator and its denominator
+    are summed side by side. Zero where ĝ lies outside of the window. Notebook 07.
+    """
+    if max(abs(position.u), abs(position.v)) > head.positions.shape[-1] // 2:
+        return y.new_zeros(len(head.value) + 1)
+    query, key = head.query @ x, head.key @ y + entry_at(head.positions, position, group)
+    s = (query @ key / len(query) ** 0.5).exp()
+    return torch.cat([s * (head.value @ y), s[None]])
+
+
+def self_attention(f: GroupFunction, head: Head, group: Group) -> dict[Isometry, Tensor]:
+    """Eq. 6 as an instance of Eq. 9, followed by one division at each g on its own."""
+    sums = aggregate(f, lambda position, x, y: attention_term(position, x, y, head, group))
+    return {g: total[:-1] / total[-1] for g, total in sums.items()}
+
+
+def local_patch(f: GroupFunction, g: Isometry, neighbourhood: Sequence[Isometry]) -> Tensor:
+    """F_N(g): the vectors f(gg′) for g′ in N(e), joined in the order of N(e); zeros where f has no entry: (C·|N|,).
+
+    Source: He et al. (2021), Proposition 1; notebook 07.
+    """
+    places = [semidirect_product(g, step) for step in neighbourhood]
+    return torch.cat([f[place] if place in f else torch.zeros_like(f[g]) for place in places])

@@ -381,8 +381,8 @@ for u, p in [((1, 1, 1, 0), (0, 3, 0, 1)), ((0, 1, -1, 1), (1, 2, 0, 0)), ((0, 2
 #
 # </details>
 #
-# The library's layers are your functions, with a weight and a bias inside, and the bank made by one look-up: `LiftingConv2d(group, in, out,
-# k)` and `GroupConv2d(group, in, out, k)`. Two of them on D4, and the eight sheets of one channel:
+# The library's layers, `LiftingConv2d(group, in, out, k)` and `GroupConv2d(group, in, out, k)`, are your functions with a weight and a bias
+# inside. Two of them on D4, and the eight sheets of one channel:
 
 
 # %%
@@ -401,14 +401,13 @@ sheets = two_layers(D4)(digit)[0, 1]
 figures.feature_map_ring(sheets, D4, title="one channel on p4m")
 
 # %% [markdown]
-# Outside stand the answers of the four turned filters, inside those of their mirror images. p4 knows turns and nothing of mirrors; p4m knows both. More symmetry is not always better: a mirrored 3 is no digit. For cells under
-# a microscope, mirrors are right; for letters, they are not.
+# Outside stand the answers of the turned filters, inside those of their mirror images. p4 knows turns and nothing of mirrors; p4m knows
+# both. More symmetry is not always better: a mirrored 3 is no digit.
 #
 # ## 7 The other layers
 #
-# **ReLU** acts on each value by itself and commutes with everything. **Batch norm** and **bias** have one parameter per channel. *Per channel*
-# must mean: shared by all |H| sheets. **Dropout** drops all sheets of a channel together. Here is the trap: `nn.BatchNorm2d` on C·|H|
-# channels, one gain for each sheet.
+# **ReLU** acts on each value by itself and commutes with everything. **Batch norm** and **bias** have parameters per channel, which must mean:
+# shared by all |H| sheets. **Dropout** drops all sheets of a channel together. Here is the trap: `nn.BatchNorm2d` on C·|H| channels.
 
 
 # %%
@@ -421,12 +420,13 @@ torch.manual_seed(0)
 for name, norm in {"per sheet": PerSheetNorm(8), "shared": GroupBatchNorm2d(C4, 2)}.items():
     net = nn.Sequential(LiftingConv2d(C4, 1, 2, 3), norm).double()
     before = equivariance_error(net, C4, noise(1, 1, 8, 8)).error
-    net.train()(noise(50, 1, 8, 8, seed=1).cumsum(dim=2))  # one batch in which up and down differ
+    for _ in range(20):
+        net.train()(noise(50, 1, 8, 8, seed=1).cumsum(dim=2))  # batches in which up and down differ
     after = equivariance_error(net, C4, noise(1, 1, 8, 8)).error
     print(f"{name:<9}: before training {say(before)}, after {say(after)}")
 
 # %% [markdown]
-# The statistics start equal on all sheets, and drift apart in training.
+# The statistics start equal on all sheets, and drift apart in training: equivariant before, not after.
 #
 # ### Pooling over the group, and over cosets
 #
@@ -575,9 +575,9 @@ print(f"Z2CNN {z2:,}; P4CNN {p4:,}, {p4 / z2:.1f} times as many; an ordinary CNN
 
 # %% [markdown]
 # **When does it cost too much?** At equal parameters, p4 takes 4 and p4m 8 times the operations, and the maps take √|H| times the memory
-# (half the width, four sheets each). Against an ordinary CNN with as many *sheets*, operations are about equal, and p4 has a quarter of the
-# parameters. So it is a bargain where data is scarce and things appear in all orientations, and a waste where up is always up, or
-# where data is plenty and milliseconds count. Later notebooks make it cheaper.
+# (half the width, four sheets each). Against an ordinary CNN with as many *sheets*, operations are equal, and p4's hidden layers have a quarter
+# of the parameters. So it is a bargain where data is scarce and things appear in all orientations, and a waste where up is always up, or
+# where data is plenty and milliseconds count.
 #
 # ### Train both
 #
@@ -656,7 +656,8 @@ for name, curve in upright_curves.items():
     print(f"{name}: at 90° as good as at 0°: {bool(at_90)}; at 45° less than half as good: {bool(at_45)}")
 
 # %% [markdown]
-# P4CNN has four equal peaks, Z2CNN has one. A symmetry is exact on its group, and promises nothing beside it. For other angles one still needs turned training data.
+# P4CNN has four equal peaks, Z2CNN has one; in between, P4CNN is no better. A symmetry is exact on its group, and promises nothing beside
+# it. For other angles one still needs turned training data.
 #
 # ### "Do I need equivariance at all, or is augmentation enough?"
 #
@@ -678,17 +679,17 @@ figures.bars(errors, ylabel="test error, in % (dots: seeds)")
 #
 # ### Look inside
 #
-# Turn a digit under the slider and look at the layers, first of P4CNN, then of Z2CNN.
+# Turn a digit under the slider, first in P4CNN, then in Z2CNN.
 #
 # 1. P4CNN, at 90°: follow a bright sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree, in every layer?
 # 2. Which layer is the first whose map you no longer recognise as the digit? Is it still exact?
-# 3. Z2CNN, at 90°: there is no sheet to go to. In which layer is the error largest?
+# 3. Z2CNN, at 90°: there is no other sheet to go to. How large is the error, and does depth repair it?
 # 4. Watch the ten bars: which network changes its mind?
 #
 # <details><summary>Answers</summary>
 #
-# 1. From sheet h to sheet rh; yes, to rounding. 2. About layer 4; yes, deep maps are as exact as early ones. 3. It is large from layer 1 on; depth does not
-# repair it. 4. P4CNN's bars cannot move at quarter turns. Z2CNN's do; whether it changes its mind depends on the digit.
+# 1. From sheet h to sheet rh; yes, to rounding. 2. About layer 4; yes, deep maps are as exact as early ones. 3. As large as the
+# map itself from layer 1 on; no. 4. P4CNN's bars cannot move at quarter turns. Z2CNN's do; whether it changes its mind depends on the digit.
 #
 # </details>
 

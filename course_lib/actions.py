@@ -111,7 +111,7 @@ def rotate_by_angle(degrees: float, f: Tensor) -> Tensor:
 
 
 def require_axes(f: Tensor, at_least: int, shape: str) -> None:
-    """Raise TypeError unless f is a tensor, ValueError unless it has enough axes; ``shape`` is what the message names."""
+    """Raise TypeError unless f is a tensor, ValueError unless it has enough axes; ``shape`` is for the message."""
     if not isinstance(f, Tensor):
         raise TypeError(f"expected a torch.Tensor of shape {shape}, got {type(f).__name__}")
     if f.ndim < at_least:

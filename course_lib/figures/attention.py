@@ -1,0 +1,81 @@
+"""Where a pixel looks: the attention of one element of Z² ⋊ H, sheet by sheet, over the image. Notebook 07."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from course_lib.figures.picture import OKABE_ITO, Picture, as_array, as_map, new_figure
+from course_lib.groups import Element, Group, matrix
+
+
+class Look(NamedTuple):
+    """The element that looks, (pixel, h), the image (Y, X) it stands on, and its attention (|H̃|, Y, X)."""
+
+    image: Any
+    pixel: tuple[int, int]
+    h: Element
+    attention: Any
+
+
+def attention_map(weights: Tensor, group: Group, pixel: tuple[int, int], h: Element) -> Tensor:
+    """What the element (pixel, h) pays to every place, (|H̃|, Y, X), from one head's (|H|, |H̃|, k², Y, X).
+
+    ``weights`` is ``layer.attention(x)[image, head]``; zero outside of the window.
+    """
+    row, col = pixel
+    k, (height, width) = math.isqrt(weights.shape[2]), weights.shape[-2:]
+    window = weights[group.index(h), :, :, row, col].unflatten(-1, (k, k))
+    reach = k // 2  # the window lies around the pixel; what of it lies outside of the map is cut off
+    return F.pad(window, (col - reach, width - 1 - col - reach, row - reach, height - 1 - row - reach))
+
+
+def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
+    """A row for each look: the image with the one that looks, an arrow along its h, then a panel for each sheet.
+
+    Above each sheet stands the share of the attention that goes there. Raises ValueError for other shapes.
+    """
+    figure = new_figure(1.75 * (group.order + 1), 2.1 * len(looks))
+    grid = figure.subplots(len(looks), group.order + 1, squeeze=False)
+    words = []
+    for row, (title, look) in zip(grid, looks.items(), strict=True):
+        image, attention = as_map(look.image), as_array(look.attention)
+        if attention.shape != (group.order, *image.shape):
+            raise ValueError(f"expected attention of shape {(group.order, *image.shape)}, got {attention.shape}")
+        _draw_image(row[0], image, title)
+        _draw_looker(row[0], look)
+        for axes, h, sheet in zip(row[1:], group.elements, attention, strict=True):
+            _draw_image(axes, image, f"sheet {h}: {100 * sheet.sum():.0f} %")
+            strength = sheet / attention.max()
+            axes.imshow(np.ones_like(sheet), cmap="Oranges", vmin=0, vmax=1.4, alpha=strength, interpolation="nearest")
+        words.append(_in_words(title, look, attention, group))
+    return Picture.from_figure(figure, " ".join(words))
+
+
+def _draw_image(axes: Axes, image: np.ndarray[Any, Any], title: str) -> None:
+    axes.imshow(image, cmap="gray_r", vmin=image.min(), vmax=1.8 * image.max(), interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_title(title, fontsize=10)
+
+
+def _draw_looker(axes: Axes, look: Look) -> None:
+    row, col = look.pixel
+    x, y = 6 * matrix(look.h)[:, 0]
+    style = {"arrowstyle": "-|>", "color": OKABE_ITO["vermilion"], "linewidth": 2.0}
+    axes.annotate("", (col + x, row - y), (col, row), arrowprops=style)
+    axes.plot(col, row, "o", color=OKABE_ITO["vermilion"], markersize=6)
+
+
+def _in_words(title: str, look: Look, attention: np.ndarray[Any, Any], group: Group) -> str:
+    sheet, row, col = np.unravel_index(attention.argmax(), attention.shape)
+    return (
+        f"{title}: the pixel in row {look.pixel[0]}, column {look.pixel[1]}, on sheet {look.h}, looks most at "
+        f"row {row}, column {col}, on sheet {group.elements[int(sheet)]}."
+    )

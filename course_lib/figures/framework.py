@@ -1,0 +1,132 @@
+"""Figures of notebook 07: relative positions of pairs, and the layers of the course as one sum over pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
+
+from course_lib.figures.groups import LETTER_F
+from course_lib.figures.picture import OKABE_ITO, Picture, new_figure
+from course_lib.groups import Group, compose, inverse, matrix
+from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
+
+COLOURS = [OKABE_ITO[name] for name in ("blue", "vermilion", "green", "purple", "sky", "orange", "yellow")] + ["0.75"]
+
+
+def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
+    """Pairs (g, g̃) on the lattice: an element is a letter F, moved there by it; an arrow leads from g to g̃.
+
+    The alt text names g⁻¹g̃ of each pair. Each pair has a colour; g is filled, g̃ an outline.
+    """
+    figure = new_figure(7.2, 4.0)
+    axes = figure.subplots()
+    for (g, other), colour in zip(pairs, COLOURS, strict=False):
+        for element, name in ((g, "$g$"), (other, r"$\tilde{g}$")):
+            _draw_letter(axes, element, name, colour, filled=element is g)
+        arrow = FancyArrowPatch(g[2:], other[2:], arrowstyle="-|>", mutation_scale=14, shrinkA=16, shrinkB=18)
+        arrow.set(color=colour, linewidth=1.6, linestyle=":")
+        axes.add_patch(arrow)
+    shifts = np.array([element[2:] for pair in pairs for element in pair])
+    (left, low), (right, high) = shifts.min(axis=0) - 1, shifts.max(axis=0) + 1
+    columns, rows = np.mgrid[left : right + 1, low : high + 1]
+    axes.scatter(columns, rows, s=5, c="0.6", zorder=0)
+    axes.set(xlim=(left - 0.4, right + 0.4), ylim=(low - 0.4, high + 0.4), aspect="equal", xlabel="x", ylabel="y")
+    return Picture.from_figure(figure, "Pairs on the lattice. " + " ".join(_in_words(*pair) for pair in pairs))
+
+
+def _draw_letter(axes: Axes, element: Isometry, name: str, colour: str, filled: bool) -> None:
+    outline = 0.55 * LETTER_F @ matrix(element.point_part).T + element.shift
+    axes.add_patch(Polygon(outline, facecolor=colour if filled else "white", edgecolor=colour, linewidth=1.8))
+    axes.text(element.u, element.v - 0.72, name, color=colour, fontsize=13, ha="center", va="center")
+
+
+def _in_words(g: Isometry, other: Isometry) -> str:
+    relative = semidirect_product(semidirect_inverse(g), other)
+    return f"From {_name(g)} to {_name(other)}: relative position {_name(relative)}."
+
+
+def _name(g: Isometry) -> str:
+    return f"({g.point_part} at {g.u}, {g.v})"
+
+
+def relative_position_table(group: Group) -> Picture:
+    """Row g, column g̃ shows g⁻¹g̃: all pairs of one colour must be treated by the same function."""
+    n = group.order
+    figure = new_figure(0.55 * n + 1.2, 0.5 * n + 1.0)
+    axes = figure.subplots()
+    for (i, g), (j, other) in ((a, b) for a in enumerate(group.elements) for b in enumerate(group.elements)):
+        relative = compose(inverse(g), other)
+        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=COLOURS[group.index(relative)], alpha=0.55, edgecolor="white"))
+        axes.text(j + 0.5, i + 0.5, str(relative), ha="center", va="center", fontsize=12)
+    axes.set(xlim=(0, n), ylim=(n, 0), ylabel="$g$", title=r"$g^{-1}\tilde{g}$")
+    axes.set_xlabel(r"$\tilde{g}$")
+    axes.xaxis.tick_top()
+    names = [str(h) for h in group.elements]
+    axes.set_xticks(np.arange(n) + 0.5, names)
+    axes.set_yticks(np.arange(n) + 0.5, names)
+    axes.tick_params(length=0)
+    rows = "; ".join(f"{g}: " + " ".join(str(compose(inverse(g), h)) for h in group.elements) for g in group.elements)
+    return Picture.from_figure(figure, f"Table of g⁻¹g̃ on {group}, a row for each g, a colour for each value. {rows}.")
+
+
+class Layer(NamedTuple):
+    """A row of the map: what H̃ is, whether y's weight depends on (g⁻¹g̃, f(g), f(g̃)), and which g̃ are summed over."""
+
+    name: str
+    formula: str
+    depends_on: tuple[bool, bool, bool]
+    reach: str
+
+
+LAYERS = (
+    Layer("ReLU, norm, 1×1 convolution", r"$\varphi(y)$", (False, False, False), "g alone"),
+    Layer("coset pooling (max for the sum)", r"$y$", (False, False, False), "the pixel's sheets in gS"),
+    Layer("lifting convolution", r"$\psi(\hat{g})\,y$", (True, False, False), "k×k pixels of an image"),
+    Layer("group convolution", r"$\psi(\hat{g})\,y$", (True, False, False), "k×k pixels, all sheets"),
+    Layer("g- and gc-separable", r"$K(\hat{x})\,w(\hat{h})\,y$", (True, False, False), "k×k pixels, all sheets"),
+    Layer(
+        "group self-attention",
+        r"$\exp[h_Q(x)^T(h_K(y)+P(\hat{g}))]\;h_V(y)$",
+        (True, True, True),
+        "k×k pixels, all sheets",
+    ),
+    Layer("E4 (ahead)", r"$K_{\hat{g}}(x)\odot V(y)$,  x, y patches", (True, True, False), "k×k pixels, own sheet"),
+    Layer(
+        "affine self-convolution (ahead)",
+        r"$\alpha(\hat{g},x,y)\,(\psi(\hat{g})\,y+\beta(\hat{g}))$",
+        (True, True, True),
+        "k×k pixels, all sheets",
+    ),
+)
+HEADINGS = ((0.0, "layer"), (3.9, r"$\tilde{H}_{\hat{g}}(x,y)$"), (11.0, r"which $\tilde{g}$ it sums over"))
+DEPENDENCES = ((8.4, r"$\hat{g}=g^{-1}\tilde{g}$"), (9.35, "$x=f(g)$"), (10.3, r"$y=f(\tilde{g})$"))
+
+
+def framework_map() -> Picture:
+    """Every layer of the course as f′(g) = Σ_g̃ H̃_{g⁻¹g̃}(f(g), f(g̃)); full circles: what the weight of y depends on."""
+    figure = new_figure(11.0, 0.42 * len(LAYERS) + 0.9)
+    axes = figure.subplots()
+    axes.set(xlim=(-0.1, 14.0), ylim=(len(LAYERS) + 0.1, -1.4))
+    axes.set_axis_off()
+    for x, heading in HEADINGS:
+        axes.text(x, -0.35, heading, fontsize=11, weight="bold")
+    axes.text(9.35, -1.05, "the weight of y depends on", fontsize=11, ha="center", weight="bold")
+    for x, heading in DEPENDENCES:
+        axes.text(x, -0.35, heading, fontsize=11, ha="center")
+    for i, layer in enumerate(LAYERS):
+        axes.add_patch(Rectangle((-0.1, i), 14.1, 1, facecolor="0.95" if i % 2 == 0 else "white", linewidth=0))
+        for x, text in ((0.0, layer.name), (3.9, layer.formula), (11.0, layer.reach)):
+            axes.text(x, i + 0.5, text, va="center", fontsize=10.5)
+        for (x, _), depends, colour in zip(DEPENDENCES, layer.depends_on, COLOURS, strict=False):
+            axes.scatter(x, i + 0.5, s=110, c=colour if depends else "white", edgecolors=colour, linewidths=1.5)
+    return Picture.from_figure(figure, "Layers as a sum over pairs. " + " ".join(_row_in_words(row) for row in LAYERS))
+
+
+def _row_in_words(layer: Layer) -> str:
+    named = zip(("relative position", "f(g)", "f(g̃)"), layer.depends_on, strict=True)
+    reasons = [name for name, depends in named if depends]
+    return f"{layer.name}: weight depends on {', '.join(reasons) or 'nothing'}; sums over {layer.reach}."

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+pytest.importorskip("playwright", reason="playwright drives the browser: pip install playwright")
+
 from browser.explorer import explorer, pictures, status
 from browser.lab import CHROMIUM, browser_page, open_and_run, running_lab, write_notebook
 from course_lib.groups import D4

@@ -17,12 +17,16 @@ from course_lib.oracles import source_pixel
 
 
 def photographs(images: Mapping[str, Any], columns: int = 4, alt: str | None = None) -> Picture:
-    """Colour images side by side: title → ``(3, Y, X)`` values from 0 to 1. Raises ValueError for another shape."""
+    """Images side by side: title → ``(3, Y, X)`` colours or ``(Y, X)`` grey values from 0 to 1.
+
+    Raises ValueError for another shape.
+    """
     arrays = {title: as_array(image) for title, image in images.items()}
+    arrays = {title: np.stack([array] * 3) if array.ndim == 2 else array for title, array in arrays.items()}
     for title, array in arrays.items():
         if array.ndim != 3 or len(array) != 3:
             raise ValueError(
-                f"the image {title!r} must have shape (3, Y, X), got {array.shape}; pick one of a batch: f[0]"
+                f"the image {title!r} must have shape (3, Y, X) or (Y, X), got {array.shape}; pick one of a batch: f[0]"
             )
     columns = min(columns, len(arrays))
     rows = -(-len(arrays) // columns)
@@ -33,7 +37,7 @@ def photographs(images: Mapping[str, Any], columns: int = 4, alt: str | None = N
     for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
         axes.imshow(np.clip(array.transpose(1, 2, 0), 0, 1), interpolation="nearest")
         axes.set_title(title, fontsize=11)
-    return Picture.from_figure(figure, alt or f"{len(arrays)} colour images side by side: {'; '.join(arrays)}.")
+    return Picture.from_figure(figure, alt or f"{len(arrays)} images side by side: {'; '.join(arrays)}.")
 
 
 def lookup(f: Any, g: Element, pixel: tuple[int, int]) -> Picture:

@@ -13,7 +13,7 @@ from matplotlib.patches import Circle, Polygon, Rectangle
 from course_lib.figures.layout import generators, ring_positions
 from course_lib.figures.picture import OKABE_ITO, Picture, as_array, new_figure
 from course_lib.figures.rings import arrow_words, draw_ring_arrows, prepare_ring_axes
-from course_lib.groups import Element, Group, matrix
+from course_lib.groups import Element, Group, IntArray, matrix
 
 # The outline of a letter F in a square from −1 to 1: no symmetry of the square but the identity leaves it as it is.
 LETTER_F = np.array(
@@ -116,7 +116,9 @@ def lattice_points(points: Any, moved: Any) -> Picture:
     before, after = as_array(points), as_array(moved)
     if before.ndim != 2 or before.shape[1] != 2 or before.shape != after.shape:
         raise ValueError(f"points and moved must both have shape (n, 2), got {before.shape} and {after.shape}")
-    figure = new_figure(5.6, 5.2)
+    width, height = _lattice_span(np.concatenate([before, after]))
+    scale = min(4.4 / width, 4.4 / height)
+    figure = new_figure(scale * width + 1.2, scale * height + 0.6)
     axes = figure.subplots()
     for start, end in zip(before, after, strict=True):
         axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.55", "shrinkA": 9, "shrinkB": 9})
@@ -235,9 +237,21 @@ def _braces(elements: Iterable[Element]) -> str:
     return "{" + ", ".join(map(str, elements)) + "}"
 
 
-def _lattice_axes(axes: Axes, points: np.ndarray[Any, Any]) -> None:
+def _lattice_bounds(points: np.ndarray[Any, Any]) -> tuple[IntArray, IntArray]:
+    """The corners of what is shown: all points, the origin, and one lattice point more on every side."""
     low = np.floor(points.min(axis=0, initial=0)).astype(int) - 1
     high = np.ceil(points.max(axis=0, initial=0)).astype(int) + 1
+    return low, high
+
+
+def _lattice_span(points: np.ndarray[Any, Any]) -> tuple[float, float]:
+    low, high = _lattice_bounds(points)
+    width, height = high - low + 1
+    return float(width), float(height)
+
+
+def _lattice_axes(axes: Axes, points: np.ndarray[Any, Any]) -> None:
+    low, high = _lattice_bounds(points)
     axes.set(
         xlim=(low[0] - 0.5, high[0] + 0.5), ylim=(low[1] - 0.5, high[1] + 0.5), aspect="equal", xlabel="x", ylabel="y"
     )

@@ -15,7 +15,7 @@ from course_lib.actions import act, act_on_feature_map
 from course_lib.checks import relative_error
 from course_lib.figures.layout import ring_extent, ring_positions
 from course_lib.figures.picture import OKABE_ITO, Picture, as_array, draw_map, error_words, new_figure, shared_scale
-from course_lib.figures.rings import arrow_words, draw_ring_arrows, draw_sheets
+from course_lib.figures.rings import NAME_ROOM, arrow_words, draw_ring_arrows, draw_sheets
 from course_lib.groups import C1, Element, Group, compose, inverse, matrix
 
 FloatArray = np.ndarray[Any, Any]
@@ -58,7 +58,7 @@ def act_on_ring(f: Any, g: Element, group: Group, symmetric: bool = False) -> Pi
     sheets = _require_sheets(f, group)
     moved = act_on_feature_map(g, torch.from_numpy(sheets), group).numpy()
     origins = [compose(inverse(g), h) for h in group.elements]
-    width, height = _ring_size(group, 4.0)
+    width, height = _ring_size(group, 4.3)
     figure = new_figure(2 * width, height + 0.3)
     before, after = figure.subplots(1, 2)
     scale = shared_scale([sheets], symmetric)
@@ -176,7 +176,7 @@ def _require_sheets(f: Any, group: Group) -> FloatArray:
 
 def _ring_size(group: Group, largest: float = 5.4) -> tuple[float, float]:
     """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most ``largest``."""
-    width, height = ring_extent(group)
+    width, height = np.array(ring_extent(group)) + NAME_ROOM
     side = min(1.2, largest / 2 / max(width, height))
     return max(2 * side * width, 2.6), max(2 * side * height, 1.4)
 
@@ -191,7 +191,7 @@ def _draw_result(axes: Axes, values: FloatArray, group: Group, scale: Any) -> No
 def _mark_corners(axes: Axes, shape: Sequence[int], g: Element, group: Group) -> None:
     """A dot at the corner of each sheet that was its top left one before g turned it."""
     height, width = np.array(shape) / max(shape)
-    corner = matrix(g) @ (-width / 2 + 0.09, height / 2 - 0.3)
+    corner = matrix(g) @ (-width / 2 + 0.09, height / 2 - 0.09)
     places = ring_positions(group) + corner
     axes.scatter(places[:, 0], places[:, 1], s=26, c="white", edgecolors="black", zorder=5)
 

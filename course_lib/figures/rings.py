@@ -18,6 +18,8 @@ from course_lib.groups import C1, Group
 # Colour and dash differ, so that either alone tells the arrows apart.
 ROTATION_STYLE = {"color": OKABE_ITO["vermilion"], "linestyle": "-"}
 MIRROR_STYLE = {"color": OKABE_ITO["blue"], "linestyle": (0, (4, 2.5))}
+# What the names outside of the sheets need on either side of the ring, in sides of a sheet.
+NAME_ROOM = (0.15, 0.3)
 
 
 def prepare_ring_axes(axes: Axes, group: Group) -> None:
@@ -54,7 +56,7 @@ def draw_sheets(
     symmetric: bool = False,
     subgroup: Group | None = None,
 ) -> None:
-    """Draw the (|H|, Y, X) sheets on the ring, each with its name in a corner and a coloured frame."""
+    """Draw the (|H|, Y, X) sheets on the ring, each with its name beside it and a coloured frame."""
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
     for sheet, (x, y), name, colour in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
         left, bottom = x - width / 2, y - height / 2
@@ -63,10 +65,20 @@ def draw_sheets(
         axes.imshow(sheet, cmap=cmap, norm=scale, extent=extent, interpolation="nearest", zorder=2)
         axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=colour, linewidth=2.5, zorder=3))
         if name:
-            box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
-            place = (left + 0.05, bottom + height - 0.05)
-            axes.text(*place, name, ha="left", va="top", fontsize=9, bbox=box, zorder=4)
+            _write_name(axes, name, (x, y), height / 2)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1)
+    if any(names):
+        (left, right), (bottom, top), (wide, high) = axes.get_xlim(), axes.get_ylim(), NAME_ROOM
+        axes.set(xlim=(left - wide, right + wide), ylim=(bottom - high, top + high))
+
+
+def _write_name(axes: Axes, name: str, centre: tuple[float, float], half_height: float) -> None:
+    """Outside of the sheet and clear of all arrows: above to the left, or below to the right."""
+    x, y = centre
+    side = 1 if y > 1e-6 or (abs(y) < 1e-6 and x <= 0) else -1
+    place = (x - 0.13 * side, y + (half_height + 0.06) * side)
+    ha, va = ("right", "bottom") if side > 0 else ("left", "top")
+    axes.text(*place, name, ha=ha, va=va, fontsize=9, zorder=4)
 
 
 def arrow_words(group: Group) -> str:

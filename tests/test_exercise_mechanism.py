@@ -14,6 +14,7 @@ from course_lib.exercises.registry import Exercise, all_exercises, find, registe
 from course_lib.exercises.solution import help_text, solution
 from course_lib.exercises.values import difference, show
 from course_lib.groups import C4, Element
+from course_lib.wallpaper import Isometry
 from notebook_files import NOTEBOOKS
 
 
@@ -198,6 +199,8 @@ def test_equal_enough(expected, yours):
 def test_values_are_shown_as_a_learner_writes_them():
     assert show((Element(0, 3), Element(1, 0))) == "(r³, m)"
     assert show([C4, {Element(0, 1)}]) == "[C4, {r}]"
+    assert show(Element(1, -1)) == "Element(m=1, r=-1)"  # not mr³, which it would only look like
+    assert show((np.float64(0.5), Isometry(0, 1, *np.array([2, 3])))) == "(0.5, Isometry(m=0, r=1, u=2, v=3))"
     assert show(torch.zeros(1, 100)) == "Tensor of shape (1, 100), torch.float32"
 
 

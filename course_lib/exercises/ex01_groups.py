@@ -63,6 +63,10 @@ register(
             "You turn the wrong rotation round. It is a's rotation that passes b's mirror; b's own passes nothing.",
         ),
         (
+            lambda a, b: Element(a.m + b.m, (-1) ** b.m * a.r + b.r),
+            "The sums are right. Now take m modulo 2 and r modulo 4: two mirrors cancel, and so do four quarter turns.",
+        ),
+        (
             lambda a, b: Element((a.m + b.m) % 2, (-1) ** b.m * a.r + b.r),
             "Four quarter turns bring the square back: take r modulo 4.",
         ),

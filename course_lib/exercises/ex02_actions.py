@@ -120,6 +120,11 @@ register(
             lambda g, row, col, height, width: source_pixel(g, row, col, height, width)[::-1],
             "Your pixel is (col, row). An array index is (row, col): down first, then to the right.",
         ),
+        (
+            lambda g, row, col, height, width: tuple(map(float, source_pixel(g, row, col, height, width))),
+            "The pixel is right, but its numbers are floats, and no array takes those as an index. Doubled coordinates "
+            "stay whole; or turn both numbers into `int` at the end.",
+        ),
     ],
 )
 
@@ -158,6 +163,10 @@ register(
         (
             lambda g, f: act_on_image(Element(0, g.r), f).flip(-2) if g.m else act_on_image(g, f),
             "You mirror top and bottom. The mirror is x → −x: it swaps left and right, which is axis −1.",
+        ),
+        (
+            lambda g, f: act_on_image(Element(0, g.r) if g.r else g, f),
+            "You turn *or* mirror. An element with both needs both: first the rotation, then the mirror.",
         ),
         (lambda g, f: act_on_image(Element(0, g.r), f), "You forget the mirror: when g.m is 1, flip after the turn."),
         (
@@ -211,6 +220,8 @@ def _feature_maps(f: Function, reference: Function) -> None:
     for g in (R, Element(0, 2)):
         one_pixel = torch.arange(4.0).reshape(4, 1, 1)
         compare(f, reference, g, one_pixel, C4, because="With one pixel only the order of the sheets shows.")
+        batch = torch.arange(16.0).reshape(4, 4, 1, 1)
+        compare(f, reference, g, batch, C4, because="The group axis is the third from the end.")
     for g in C4.elements:
         sheets = torch.arange(64.0).reshape(4, 4, 2, 2)
         compare(f, reference, g, sheets[0], C4)

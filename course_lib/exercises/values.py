@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from course_lib.groups import D4, Element
+
 Array = np.ndarray[Any, Any]
 MAX_PRINTED = 64
 
@@ -52,7 +54,7 @@ def show(value: Any) -> str:
     if isinstance(value, (Tensor, np.ndarray)):
         return _show_array(value)
     if _is_record(value):
-        return str(value)
+        return _show_record(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{show(key)}: {show(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (tuple, list)):
@@ -60,7 +62,15 @@ def show(value: Any) -> str:
         return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' if len(value) == 1 else ''})"
     if isinstance(value, AbstractSet):
         return "{" + ", ".join(sorted(map(show, value))) + "}"
+    if isinstance(value, np.generic):
+        return repr(value.item())
     return getattr(value, "__name__", None) or repr(value)
+
+
+def _show_record(value: Any) -> str:
+    """An Element as r³, unless its m or r is out of range: then its fields, as (1, −1) would look like (1, 3)."""
+    plain = type(value)(*(item.item() if isinstance(item, np.generic) else item for item in value))
+    return repr(plain) if isinstance(plain, Element) and plain not in D4.elements else str(plain)
 
 
 def _array_difference(expected: Tensor | Array, yours: Any, tolerance: float) -> str | None:

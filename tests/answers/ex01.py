@@ -41,6 +41,11 @@ def r_grows(a, b):
     return Element(a.m ^ b.m, b.r - a.r if b.m else a.r + b.r)
 
 
+@wrong("compose", says="take m modulo 2 and r modulo 4")
+def both_grow(a, b):
+    return Element(a.m + b.m, b.r - a.r if b.m else a.r + b.r)
+
+
 @wrong("compose", says="take m modulo 2")
 def m_grows(a, b):
     return Element(a.m + b.m, (b.r - a.r if b.m else a.r + b.r) % 4)

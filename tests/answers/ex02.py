@@ -87,6 +87,12 @@ def column_first(g, row, col, height, width):
     return by_moving_the_indices(g, row, col, height, width)[::-1]
 
 
+@wrong("source_pixel", says="its numbers are floats")
+def in_floats(g, row, col, height, width):
+    row, col = by_moving_the_indices(g, row, col, height, width)
+    return row * 1.0, np.float64(col)
+
+
 @correct("act_on_image")
 def by_transposing(g, f):
     for _ in range(g.r):
@@ -104,6 +110,13 @@ def clockwise(g, f):
 def mirror_first(g, f):
     mirrored = f.flip(-1) if g.m else f
     return torch.rot90(mirrored, g.r, dims=(-2, -1))
+
+
+@wrong("act_on_image", says="turn .or. mirror")
+def one_or_the_other(g, f):
+    if g.r:
+        return torch.rot90(f, g.r, dims=(-2, -1))
+    return f.flip(-1) if g.m else f
 
 
 @wrong("act_on_image", says="top and bottom")

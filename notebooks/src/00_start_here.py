@@ -33,7 +33,7 @@ print(f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_c
 
 # %%
 assert torch.__version__ >= "2.5", "This course needs torch 2.5 or newer."
-print("Ready: this machine can run notebooks 00 to 10. A GPU is only of use in notebook 11.")
+print("Ready: this machine can run the course. A GPU is of use only in the last notebook, 11.")
 
 # %% [markdown]
 # ## The question of this course
@@ -45,38 +45,45 @@ print("Ready: this machine can run notebooks 00 to 10. A GPU is only of use in n
 # %%
 from torch import Tensor
 
-from course_lib.actions import act_on_image
+from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.data import load_photograph
 from course_lib.exercises import exercise, progress
-from course_lib.figures import panels
+from course_lib.figures.actions import photographs
 from course_lib.groups import C4, Element
 
+quarter_turn = Element(0, 1)
 photograph = load_photograph()
-grey = photograph.mean(1)[0]
-panels({"a photograph": grey, "turned by 90°": act_on_image(Element(0, 1), grey)}, values=False)
+photographs({"a photograph": photograph[0], "turned by 90°": act_on_image(quarter_turn, photograph[0])})
 
 # %% [markdown]
-# **Predict before you run the next cell.** A filter slides over the photograph in four directions, 0°, 90°, 180° and
-# 270°, and gives four maps, the *sheets*. Now the photograph is turned. What happens to the four sheets? Do they
-# stay, turn, or change places?
+# **Predict before you scroll on.** Take a filter, and the same filter turned by 90°, 180° and 270°. Each of the four
+# slides over the photograph and gives a map, a *sheet*. They stand in a ring and are called `e` (not turned), `r` (90°),
+# `r²` (180°) and `r³` (270°). Now the photograph is turned, and the four filters are not. What happens to the sheets? Do
+# they stay, turn, or change places?
 
 # %%
 from course_lib.figures import act_on_ring
 from course_lib.layers import LiftingConv2d
 
 torch.manual_seed(0)
-sheets = LiftingConv2d(C4, 1, 1, 5)(photograph.mean(1, keepdim=True))[0, 0].detach()
-act_on_ring(sheets, Element(0, 1), C4)
+four_filters = LiftingConv2d(C4, 1, 1, 5)
+grey = photograph.mean(1, keepdim=True)
+sheets, sheets_of_turned = (four_filters(image)[0, 0].detach() for image in (grey, act_on_image(quarter_turn, grey)))
+same = torch.allclose(sheets_of_turned, act_on_feature_map(quarter_turn, sheets, C4), atol=1e-5)
+print("the sheets of the turned photograph are those of the ring on the right:", same)
+act_on_ring(sheets, quarter_turn, C4)
 
 # %% [markdown]
-# They do both: every sheet turns, *and* the sheets change places along the arrows. This picture says it all; notebooks 01
-# to 04 explain it and build the layers that work like this.
+# They do both: every sheet turns, *and* moves one place along the arrows. On the left are the sheets of the photograph, on
+# the right those of the turned one (`L_g f` is read "f, moved by g"). Follow a colour: the sheet in the blue frame was at
+# `e`, and is now at the top, where `r` stood. Notebooks 01 to 04 explain this picture and build the layers that work so.
 #
 # ## Turn it yourself
 #
-# Below is a small network of such layers (not trained yet) with a handwritten digit, and the *feature map explorer*.
+# Below is a small network of such layers (not trained yet) with a handwritten digit, and the *feature map explorer*. The
+# bars are the network's answer: one for each digit from 0 to 9.
 #
-# 1. Move the angle with the slider, or with the arrow keys: what happens to the sheets, and what to the bars below?
+# 1. Move the angle with the slider, or with the arrow keys: what happens to the sheets, and what to the bars?
 # 2. On the left the digit was turned and then went through the network; on the right it went through the network, and
 #    then the result was turned. Do the two differ? What does the *error* say?
 # 3. Choose a deeper layer. Does anything change?
@@ -92,9 +99,10 @@ digit = load_digits().test.images[:1]
 feature_map_explorer(p4cnn(C4, width=4), digit)
 
 # %% [markdown]
-# For quarter turns the two orders agree, in every layer, and the bars do not move: the network's answer does not depend
-# on how the digit is turned. It never had to learn that. An ordinary network has no such guarantee, as you will see in
-# notebook 03.
+# For quarter turns the two orders agree, in every layer, and the bars do not move: the network gives the same answer for
+# all four. It never had to learn that. The *error* is the size of the difference compared with the size of the maps; at
+# 90° it is nothing but rounding, about one part in ten million. At other angles pixels have to be mixed, and the two
+# orders differ (notebook 02). An ordinary network does not even have the quarter turns, as you will see in notebook 03.
 
 # %% [markdown]
 # ## How exercises work
@@ -103,7 +111,8 @@ feature_map_explorer(p4cnn(C4, width=4), digit)
 # any time: it checks your function, and if it is wrong shows you the smallest example where it goes wrong.
 #
 # - **Empty?** The cells below use the course's own function. You can go on, and come back later.
-# - **Wrong?** You see the input, what was expected and what you returned. Mend it and run the cell again.
+# - **Wrong?** You see the input, what was expected and what you returned. Mend it and run the cell again. Meanwhile, the
+#   cells below use the course's function.
 # - **Right?** The cells below use *your* function.
 #
 # Try it: turn an image upside down, so that each pixel ends up opposite to where it was. Try a wrong answer first, such
@@ -127,13 +136,15 @@ def half_turn(image: Tensor) -> Tensor:
 # The cells below an exercise use the function, yours or the course's. Two half turns give the image back:
 
 # %%
-print("two half turns change nothing:", torch.equal(half_turn(half_turn(grey)), grey))
-panels({"the photograph": grey, "half a turn": half_turn(grey)}, values=False)
+image = grey[0, 0]
+print("two half turns change nothing:", torch.equal(half_turn(half_turn(image)), image))
+photographs({"the photograph": image, "half a turn": half_turn(image)})
 
 # %% [markdown]
 # ## How far you are
 #
-# Your progress is kept in a file in your home folder, so it survives when you close the notebook or restart the kernel.
+# Your progress is kept in your home folder, in `.equivariance-from-scratch/progress.json`, so it survives when you close
+# the notebook or restart the kernel. *Not yet* lists what you have tried and what does not pass its check so far.
 
 # %%
 progress()
@@ -144,9 +155,9 @@ progress()
 # | | notebook | minutes |
 # |---|---|---|
 # | 00 | Start here | 10 |
-# | 01 | Groups: the symmetries of a square | 75 |
-# | 02 | Actions: how a symmetry moves points, images and feature maps | 75 |
-# | 03 | Equivariance: what it is, and how to measure it | 75 |
+# | 01 | Groups: the symmetries of a square | 75–90 |
+# | 02 | Actions: how a symmetry moves points, images and feature maps | 80 |
+# | 03 | Equivariance: what it is, and how to measure it | 75–90 |
 # | 04 | Group convolution: build it, train it, compare it | 90 |
 # | 05–11 | *not yet written*: what breaks equivariance, faster and attentive layers, the papers' networks, full training runs | |
 #
@@ -157,7 +168,8 @@ progress()
 #
 # - **A cell shows an error that you do not understand:** *Kernel → Restart Kernel and Run All Cells*. Your progress is kept.
 # - **A cell does not stop** (a star stays beside it): press the square *stop* button.
-# - **You want to start afresh:** your copy of a notebook is yours; `git checkout notebooks` brings back the original.
+# - **You want to start afresh:** `git checkout notebooks/01_groups.ipynb` brings back the original of that notebook. What
+#   you wrote in it is lost, so copy your answers first.
 
 # %% [markdown]
 # ## Recap

@@ -40,6 +40,7 @@ from course_lib.figures import (
     panels,
     symmetries_of_the_square,
 )
+from course_lib.figures.actions import photographs
 from course_lib.figures.moves import moves_in_a_row, points_side_by_side
 from course_lib.groups import Element, IntArray
 
@@ -66,9 +67,9 @@ symmetries_of_the_square(groups.D4)
 # Upper row: the square was turned. Lower row: it was turned over as well; the dashed line is the mirror axis. No two
 # pictures are alike. (Section 4 explains the matrices.)
 #
-# A move that brings a figure back into its own outline is a **symmetry**. We write each as a pair **(m, r)**: **first**
-# rotate by r quarter turns, counter-clockwise; **then**, if m = 1, mirror left and right. (1, 1) is printed as `mr`, and (0, 0),
-# "leave it", as `e`.
+# A move that brings a figure back into its own outline is a **symmetry**. We write each as a pair **(m, r)**:
+# **first** rotate by r quarter turns, counter-clockwise; **then**, if m = 1, mirror left and right. (1, 1) is printed
+# as `mr`, and (0, 0), "leave it", as `e`.
 #
 # ## 2. Two moves in a row
 #
@@ -91,30 +92,32 @@ moves_in_a_row([r, m], [m, r], [Element(0, 3), m])
 # We write **ab** for "first b, then a", like a(b(x)) for functions. So the first row is `mr`, and the second is `rm`. Find it
 # among the eight: it is `mr³`.
 #
-# Rows two and three end alike. Mirror, then turn, is the same as turn *back* (which is `r³`), then mirror. With capital
-# letters for the moves:
+# Rows two and three end alike. Mirror, then turn, is the same as turn *back* (`r³`, written R⁻¹), then mirror. With
+# capital letters for the moves:
 #
 # $$R\,M = M\,R^{-1}$$
 
 # %% [markdown]
-# *A rotation that passes a mirror turns the other way round.* This rule multiplies any two moves. In
-# $ab=M^{m_a}R^{r_a}M^{m_b}R^{r_b}$, take $R^{r_a}$ past $M^{m_b}$: if $m_b=1$, it changes its sign. Then the mirrors
-# stand together, and two of them cancel; so do the turns, and four of them cancel:
+# *A rotation that passes a mirror turns the other way round.* This rule multiplies any two moves. The turns come
+# first, so (m, r) is $M^mR^r$. In $ab=M^{m_a}R^{r_a}M^{m_b}R^{r_b}$, take $R^{r_a}$ past $M^{m_b}$: if $m_b=1$, it
+# changes its sign. Then the mirrors stand together, and two of them cancel; so do the turns, and four of them cancel:
 #
 # $$(m_a,r_a)\,(m_b,r_b)=\bigl(m_a+m_b\bmod 2,\;\;(-1)^{m_b}\,r_a+r_b\bmod 4\bigr)$$
 #
 # **Worked example.** a = (1, 3), b = (1, 2). Mirrors: 1 + 1 = 2, that is 0. Rotations: b mirrors, so 3 becomes
-# −3, and −3 + 2 = −1, that is 3 modulo 4. So ab = (0, 3) = `r³`.
+# −3, and −3 + 2 = −1, that is 3 modulo 4 (as Python's `-1 % 4`). So ab = (0, 3) = `r³`.
 #
 # ### Exercise 1.1: compose two moves
 #
-# Replace the `...` and run the cell. It tells you at once what is right.
+# Replace the `...` and run the cell.
+
 
 # %%
 @exercise
 def compose(a: Element, b: Element) -> Element:
     """The product ab, "first b, then a". Example: compose(Element(1, 3), Element(1, 2)) == Element(0, 3)."""
     ...
+
 
 # %% [markdown]
 # <!-- help: compose -->
@@ -127,6 +130,7 @@ def compose(a: Element, b: Element) -> Element:
 # Wrong only if b mirrors (half of the b) and if rₐ ≠ −rₐ modulo 4, that is rₐ = 1 or 3 (half of the a): a quarter of 64.
 # Three answers in four are right by luck, so a spot check may well miss this bug.
 # </details>
+
 
 # %%
 def without_sign(a, b):
@@ -153,11 +157,13 @@ print(f"{wrong} of {len(moves) ** 2} products are wrong without the sign")
 #
 # ### Exercise 1.2: undo a move
 
+
 # %%
 @exercise
 def inverse(a: Element) -> Element:
     """The element that undoes a. Example: inverse(Element(0, 1)) == Element(0, 3)."""
     ...
+
 
 # %% [markdown]
 # <!-- help: inverse -->
@@ -204,9 +210,10 @@ print("the loop and the library agree on 8 matrices, and all 64 products are rig
 # *position* in the list of elements, and −1 if it is not in the list.
 #
 # **Worked example.** The numbers 1, 2, 3, 4 under "multiply, then take the remainder modulo 5". 2 · 4 = 8 leaves 3,
-# and 3 stands at position 2. So row 1, column 3 of the table holds a 2.
+# and 3 stands at position 2. So row 1, column 3 (counted from 0) holds a 2.
 #
 # ### Exercise 1.3: the Cayley table, for any set and any product
+
 
 # %%
 @exercise
@@ -214,6 +221,7 @@ def cayley_table(elements: Sequence[Any], product: Callable[[Any, Any], Any]) ->
     """(n, n) integers: table[i, j] is the position of product(elements[i], elements[j]) in elements, or −1 if outside.
     Example: cayley_table((1, 2), lambda a, b: a * b) is np.array([[0, 1], [1, -1]]), since 2 · 2 = 4 is outside."""
     ...
+
 
 # %% [markdown]
 # <!-- help: cayley_table -->
@@ -251,6 +259,7 @@ cayley_table_figure(table, labels=moves)
 #
 # A finite set can be tested by its table. Here is the definition as loops; it stops at the first axiom that breaks.
 
+
 # %%
 def broken_axiom_in_loops(table):
     n = range(len(table))
@@ -265,9 +274,10 @@ def broken_axiom_in_loops(table):
         return "inverse"
     return None
 
+
 # %% [markdown]
 # Now predict. A group? If not, which axiom breaks first? Below the line that starts with `guess`, write lines such as
-# `guess["A"] = "closure"` or `"group"`, then run the cell.
+# `guess["A"] = "closure"` or `"group"`, then run the cell: it marks what you guessed.
 #
 # Moves, done in a row:
 # - **A** rotations of the square by 0°, 90°, 180°
@@ -286,7 +296,7 @@ def broken_axiom_in_loops(table):
 # %%
 from course_lib.groups import broken_axiom
 
-guess = dict.fromkeys("ABCDEFGHIJ", "?")
+guess = {}
 beats = {("paper", "rock"), ("scissors", "paper"), ("rock", "scissors")}
 quiz = {
     "A": cayley_table([e, r, Element(0, 2)], compose),
@@ -300,22 +310,24 @@ quiz = {
     "I": cayley_table((0, 2, 4, 6), lambda a, b: a * b % 8),
     "J": cayley_table(("rock", "paper", "scissors"), lambda a, b: b if (b, a) in beats else a),
 }
-for name, candidate in quiz.items():
-    assert broken_axiom(candidate) == broken_axiom_in_loops(candidate)  # the library's, by indexing, and our loops
-    print(f"{name}: {broken_axiom(candidate) or 'group':14} your guess: {guess[name]}")
+# Both tests must agree: the library's, by indexing, and our loops.
+assert all(broken_axiom(candidate) == broken_axiom_in_loops(candidate) for candidate in quiz.values())
+answers = {name: broken_axiom(candidate) or "group" for name, candidate in quiz.items()}
+for name, answer in answers.items():
+    print(name, "?" if name not in guess else "right" if guess[name] == answer else "look again", end="   ")
 
 # %% [markdown]
 # <details><summary>The reasons, one by one</summary>
 #
-# - **A** 90° + 180° = 270° is missing. **C** Two mirrors make a rotation, and e is missing as well.
-# - **B** m undoes itself, and there is nothing else to check.
-# - **D** and **E** are clocks with six and four hours. Our quarter turns behave exactly like E.
-# - **F** 1 is the identity, but 0 · a = 0 for all a: nothing brings you back to 1. (Nor can 2 be undone.)
-# - **G** 2 · 3 = 6 → 1 and 4 · 4 = 16 → 1: everything can be undone.
-# - **H** 0 is the identity (the larger of 0 and a is a), but after "the larger of 3 and …" the 0 is lost for ever. The same
-#   happens in a ReLU, max(0, x).
-# - **I** 2 · 2 = 4, 2 · 4 = 8 → 0, 2 · 6 = 12 → 4: no product ever gives 2, so nothing leaves 2 as it is.
-# - **J** (rock·paper)·scissors = paper·scissors = scissors, but rock·(paper·scissors) = rock·scissors = rock.
+# - **A** closure: 90° + 180° = 270° is missing. **C** closure: two mirrors make a rotation. (And e is missing as well.)
+# - **B** group: m undoes itself, and there is nothing else to check.
+# - **D** and **E** groups: clocks with six and four hours. Our quarter turns behave exactly like E.
+# - **F** inverse: 1 is the identity, but 0 · a = 0 for all a: nothing brings you back to 1. (Nor can 2 be undone.)
+# - **G** group: 2 · 3 = 6 → 1 and 4 · 4 = 16 → 1: everything can be undone.
+# - **H** inverse: 0 is the identity (the larger of 0 and a is a), but after "the larger of 3 and …" the 0 is lost for
+#   ever. The same happens in a ReLU, max(0, x).
+# - **I** identity: 2 · 2 = 4, 2 · 4 = 8 → 0, 2 · 6 = 12 → 4: no product ever gives 2, so nothing leaves 2 as it is.
+# - **J** associativity: (rock·paper)·scissors = paper·scissors = scissors, but rock·(paper·scissors) = rock·scissors = rock.
 # </details>
 #
 # ### Image augmentations
@@ -346,6 +358,7 @@ augmentations = {
     "Q": [lambda f, k=k: f.roll(k, 3) for k in range(16)],
 }
 
+
 # %%
 def table_of_functions(functions, image):
     results = [f(image) for f in functions]
@@ -357,8 +370,10 @@ def table_of_functions(functions, image):
     return cayley_table(range(len(functions)), product)
 
 
+guess |= {}  # write your guesses here, such as {"K": "group"}
 for name, functions in augmentations.items():
-    print(f"{name}: {broken_axiom(table_of_functions(functions, small)) or 'group'}")
+    answers[name] = broken_axiom(table_of_functions(functions, small)) or "group"
+    print(name, "?" if name not in guess else "right" if guess[name] == answers[name] else "look again", end="   ")
 
 # %% [markdown]
 # The surprise is **O**. Angles form a group, like D. But turning *pixels* by 30° interpolates, and two blurred turns
@@ -366,15 +381,18 @@ for name, functions in augmentations.items():
 # shift does.
 
 # %%
+for kind in ("group", "closure", "associativity", "identity", "inverse"):
+    print(f"{kind + ':':15}", *(name for name, answer in answers.items() if answer == kind))
+
 turned = photograph
 for _ in range(12):
     turned = rotate_by_angle(30, turned)
 shifted = translate((-40, 0), translate((40, 0), photograph))
-panels({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 right, 40 left": shifted[0, 0]}, values=False)
+photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 right, 40 left": shifted[0, 0]})
 
 # %% [markdown]
-# In a group both would be back at the start. But the second is blurred and has lost its corners; the third has lost a
-# stripe.
+# Above, all answers. In a group both pictures would be back at the start. But the second is blurred and has lost its
+# corners; the third has lost a stripe.
 #
 # <details><summary>The others, and the ones people ask about</summary>
 #
@@ -410,12 +428,14 @@ cayley_graph(groups.D4)
 #
 # Start from the identity and the generators. Add all products of two members, until nothing is new.
 
+
 # %%
 @exercise
 def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
     """The smallest set with e and the generators that is closed under compose, as a sorted tuple.
     Examples: generate([]) == (e,); generate([r]) == (e, r, r², r³)."""
     ...
+
 
 # %% [markdown]
 # <!-- help: generate -->
@@ -425,19 +445,23 @@ def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
 # repeat a move and you come to e, and just before it to the inverse. So whatever is generated is a subgroup. Among our
 # eight, two generators find them all. **How many do you expect?**
 
+
 # %%
 def show(elements):
     return "{" + ", ".join(map(str, elements)) + "}"
 
 
 found = {generate(pair) for pair in combinations([e, *moves], 2)}
+subsets = [subset for size in range(1, 9) for subset in combinations(moves, size)]
+assert found == {subset for subset in subsets if broken_axiom(cayley_table(subset, compose)) is None}
 print(*(f"{len(s)}  {show(s)}" for s in sorted(found, key=lambda s: (len(s), s))), sep="\n")
-print(len(found), "subgroups; two mirrors generate", show(generate([Element(1, 1), Element(1, 2)])))
+print(len(found), "subgroups, and no other among all", len(subsets), "subsets")
+print("two mirrors, mr and mr², generate", show(generate([Element(1, 1), Element(1, 2)])))
 cayley_table_figure(groups.D4, highlight=groups.D2)
 
 # %% [markdown]
-# Two mirrors with axes 45° apart generate everything, rotations included. In the picture one subgroup is bright: where its
-# rows meet its columns, only members stand. No product leads out.
+# Two mirrors with axes 45° apart generate everything, rotations included. In the picture one subgroup has its full
+# colours: where its rows meet its columns, only members stand. No product leads out.
 #
 # Six of the ten get names. C*n* (cyclic) has n rotations; D*n* (dihedral) has n rotations and n mirrors. The other four
 # are D1 or D2 with other axes. These six are *the* groups of this course; every layer takes one as an argument, called H.
@@ -456,8 +480,8 @@ except ValueError as error:
 #
 # <details><summary>Predict first…</summary>
 #
-# No. Look at the diagonals below, the squares aa: in D2 every element undoes itself, in C4 only two do. No renaming of the
-# elements can change that.
+# No. Look at the diagonals below, the squares aa (0 is the position of e): in D2 every element undoes itself, in C4
+# only two do. No renaming of the elements can change that.
 # </details>
 
 # %%
@@ -477,12 +501,14 @@ panels({"C4": groups.C4.cayley_table, "D2": groups.D2.cayley_table})
 #
 # ### Exercise 1.5: left cosets
 
+
 # %%
 @exercise
 def left_cosets(elements: Iterable[Element], subgroup: Iterable[Element]) -> tuple[tuple[Element, ...], ...]:
     """Each left coset hS once: the elements of a coset sorted, and the cosets sorted.
     Example: left_cosets((e, r, r², r³), (e, r²)) == ((e, r²), (r, r³))."""
     ...
+
 
 # %% [markdown]
 # <!-- help: left_cosets -->
@@ -521,8 +547,9 @@ for name, pieces in {"left": set(left_cosets(moves, (e, m))), "right": right_cos
 # ## 9. Where a group element lives in an array
 #
 # From notebook 02 on, a feature map has an axis for the group: its shape is (B, C, |H|, Y, X), that is batch,
-# channels, group, rows, columns, with one *sheet* for each element. In D4 the element (m, r) has index 4m + r; index 0 is the identity. When g acts, the sheets trade places: the new
-# sheet h is the old sheet g⁻¹h, moved. That order is a row of the Cayley table; nobody types lists of indices.
+# channels, group, rows, columns, with one *sheet* for each element. In D4 the element (m, r) has index 4m + r; index
+# 0 is the identity. When g moves the image, the sheets trade places: the new sheet h is the old sheet g⁻¹h, moved
+# (notebook 02 shows why). That order is a row of the Cayley table; nobody types indices.
 
 # %%
 from course_lib.groups import left_permutation
@@ -575,12 +602,14 @@ print("(1, 0) goes to", (homogeneous_matrix(turn_and_shift) @ (1, 0, 1))[:2].tol
 #
 # ### Exercise 1.6: the product in p4m
 
+
 # %%
 @exercise
 def semidirect_product(g: Isometry, k: Isometry) -> Isometry:
     """The product gk, "first k, then g". g.point_part is the Element h, g.shift the array t = (u, v).
     Example: a quarter turn after a shift by (1, 0) is Isometry(0, 1, 0, 1): the shift now points up."""
     ...
+
 
 # %% [markdown]
 # <!-- help: semidirect_product -->
@@ -593,6 +622,7 @@ def semidirect_product(g: Isometry, k: Isometry) -> Isometry:
 # It is not the group of *our* moves. Shift the origin by (1, 0), then make a quarter turn: the origin is at (0, 1). The direct
 # product says (1, 0). Axioms alone do not tell you that you have the right group; moving points does.
 # </details>
+
 
 # %%
 def direct_product(g, k):
@@ -619,11 +649,13 @@ points_side_by_side({"start": letter, "3 right, then turn": one_by_one, **at_onc
 #
 # $$(t, h)^{-1} = (-h^{-1} t,\; h^{-1})$$
 
+
 # %%
 @exercise
 def semidirect_inverse(g: Isometry) -> Isometry:
     """The element that undoes g. Example: Isometry(0, 1, 1, 0) is undone by Isometry(0, 3, 0, 1)."""
     ...
+
 
 # %% [markdown]
 # <!-- help: semidirect_inverse -->
@@ -652,6 +684,7 @@ points_side_by_side({"start": letter, "there": there, "and back": back, "back wi
 # (1, 0) must go to a lattice point at distance 1 from the origin. There are four: (1, 0), (0, 1), (−1, 0), (0, −1). Then (0, 1)
 # must go to one at a right angle to it: two ways. That makes eight moves, and we have them all.
 # </details>
+
 
 # %%
 def turn(degrees):

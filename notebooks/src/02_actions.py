@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 02 How symmetries move points, images and feature maps
 #
-# [Notebook 01](01_groups.ipynb) built the groups. Now they get something to move: first points, then images, then the feature maps inside
-# a network, which move in a way that surprises most people.
+# [Notebook 01](01_groups.ipynb) built the groups. Now they get something to move: first points, then images, then the
+# feature maps inside a network, which move in a way that surprises most people.
 #
 # **You will be able to**
 # - say what it means that a group *acts*, and test it;
@@ -105,7 +105,7 @@ print(f"Both rules hold for {len(isometries)} elements of p4m and all their {pai
 # %% [markdown]
 # ## 2 Images
 #
-# An image is not a point. It is a **function** f: Z² → R: ask it at a pixel x, and it answers with a number. How do you
+# An image is not a point. It is a **function** f: Z² → ℝ: ask it at a pixel x, and it answers with a number. How do you
 # turn a function?
 #
 # Take a small one, 4 × 4, with a different number in every pixel so that none can hide.
@@ -144,15 +144,15 @@ def look_up(h: Element) -> Tensor:
 #
 # <details><summary>Predict first, then run the cell</summary>
 #
-# At r⁻¹·x. The new image at x shows what *came from* r⁻¹·x. In the picture: a counter-clockwise turn carries the top right corner,
-# 3, to the top left. The right-hand panel has it there; the middle one has turned clockwise.
+# At r⁻¹·x. The new image at x shows what *came from* r⁻¹·x. In the picture: a counter-clockwise turn carries the top
+# right corner, 3, to the top left. The right-hand panel has it there; the middle one has turned clockwise.
 # </details>
 
 # %%
 figures.panels({"f": f, "look up f(r x)": look_up(r), "look up f(r⁻¹ x)": look_up(inverse(r))})
 
 # %% [markdown]
-# So this is how a group acts on functions. It is the most-used formula of the course:
+# So this is how a group acts on functions. Write L_g f for "f, moved by g". It is the most-used formula of the course:
 #
 # $$[L_g f](x) = f(g^{-1} x)$$
 #
@@ -168,14 +168,15 @@ lookup(f, r, pixel=(0, 1))
 # $$[R_g R_k f](x) = [R_k f](gx) = f(k g x) = [R_{kg} f](x)$$
 #
 # The product came out the wrong way round. Turning step by step, in the order you say, would be a different thing from turning
-# by the product. With the inverse the two reversals cancel, for (gk)⁻¹ = k⁻¹g⁻¹, and L_g L_k = L_{gk}.
+# by the product. With the inverse the two reversals cancel: what is done last is undone
+# first, (gk)⁻¹ = k⁻¹g⁻¹, and so L_g L_k = L_{gk}.
 #
-# **Break it on purpose.** Elements that commute, such as rotations, would not tell. Take r and m.
+# **Break it on purpose.** Elements that *commute*, ab = ba, such as two rotations, would not tell. Take r and m.
 
 
 # %%
 def without_inverse(g: Element, f: Tensor) -> Tensor:
-    """R_g f(x) = f(gx)"""
+    """R_g f(x) = f(gx), which is L of g⁻¹. The library's slow loop for L_g is what you write next."""
     return oracles.act_on_image(inverse(g), f)
 
 
@@ -278,9 +279,9 @@ for g in D4.elements:
 # %% [markdown]
 # ## 3 Shifts, and angles in between
 #
-# A shift acts by the same formula, [L_t f](x) = f(x − t). What enters the frame is zero. For this we need a picture with an empty
-# margin, so that nothing falls off: a real digit. Rounded to whole numbers from 0 to 16, so that every comparison below
-# can be exact.
+# A shift acts by the same formula, [L_t f](x) = f(x − t). What enters the frame is zero. For this we need a picture
+# with an empty margin, so that nothing falls off: a real digit. Rounded to whole numbers from 0 to 16, so that every
+# comparison below can be exact.
 #
 # <details><summary>Predict first: shift by t = (3, 0) and then turn by r. Or turn, and then shift by the same t. The same picture?</summary>
 #
@@ -301,8 +302,8 @@ figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, alt=alt)
 #
 # $$L_h L_t = L_{h \cdot t}\, L_h$$
 #
-# This is the semidirect product of notebook 01, seen in a picture: "first t, then h" is the element (h·t, h). Check it for every h
-# and every shift by up to 4 pixels, as wide as the margin is.
+# This is the semidirect product of notebook 01, seen in a picture: "first t, then h" is the element (h·t, h). Check
+# it for every h and every shift by up to 4 pixels, as wide as the margin is.
 
 # %%
 for h in D4.elements:
@@ -338,6 +339,7 @@ for times in (4, 8, 12):
         f"{times:2} turns of {360 // times}°: mean change {change.mean():.2f}, in the middle {change[middle].mean():.2f}"
     )
 
+assert torch.equal(turn_repeatedly(4), photo.double())
 once = rotate_by_angle(45, photo[None])[0]
 photographs(
     {"f": photo, "45°, once": once, "45°, eight times": turn_repeatedly(8), "90°, four times": turn_repeatedly(4)},
@@ -346,9 +348,10 @@ photographs(
 )
 
 # %% [markdown]
-# Four turns by 90° are the identity, exactly. Eight turns by 45° are not: on the pixel grid the rotations by 45° form **no action**.
-# That is why this course builds on p4 and p4m, where every equation holds to the last bit. Notebook 05
-# measures what a network does at angles in between.
+# Four turns by 90° give the photograph back, exactly. Eight turns by 45° do not. Its values lie between 0 and 1, and
+# on average they are off by 0.12; most of that is lost corners, but even in the middle 0.02 is blur. On the pixel
+# grid the rotations by 45° form **no action**. That is why this course builds on p4 and p4m, where every equation
+# holds to the last bit. Notebook 05 measures what a network does at angles in between.
 #
 # ## 4 Feature maps
 #
@@ -360,10 +363,11 @@ psi = torch.tensor([[-1.0, 0.0, 1.0]] * 3)
 figures.panels({f"L_{h} ψ": act_on_image(h, psi) for h in C4.elements}, symmetric=True)
 
 # %% [markdown]
-# Slide each of the four over the digit and keep what is positive. The result has one **sheet** per orientation, shape (|H|, Y, X).
-# The sheet of h answers, pixel by pixel: *is there such an edge here, in orientation h?* It is a function of a place **and**
-# an orientation, f(x, h): a **feature map on p4**. For the pair (x, h) *is* an element of p4: first turn by h, then shift by x. So f
-# is a function on the group itself, as an image is a function on the plane.
+# Slide each of the four over the digit and keep what is positive. The result has one **sheet** per orientation, shape
+# (|H|, Y, X). The sheet of h answers, pixel by pixel: *is there such an edge here, in orientation h?* It is a
+# function of a place **and** an orientation, f(x, h): a **feature map on p4**. For the pair (x, h) *is* an element of
+# p4: first turn by h, then shift by x. So f is a function on the group itself, as an image is a function on the
+# plane.
 
 
 # %%
@@ -399,8 +403,8 @@ for h, sheet in zip(C4.elements, sheets_of_turned, strict=True):
     print(f"sheet {h!s:>2} of the turned digit = turned sheet {origin[0]!s:>2} of the digit")
 
 # %% [markdown]
-# The sheets turn *and* change places: sheet h of the new map comes from sheet r⁻¹h of the old one. Not only the place is looked up
-# where it came from, the orientation is, too:
+# The sheets turn *and* change places: sheet h of the new map comes from sheet r⁻¹h of the old one. Not only the place
+# is looked up where it came from, the orientation is, too:
 #
 # $$[L_g f](x, h) = f(g^{-1} x,\; g^{-1} h)$$
 #
@@ -415,12 +419,13 @@ figures.feature_map_ring(sheets, C4, title="edges of the digit")
 figures.act_on_ring(sheets, r, C4)
 
 # %% [markdown]
-# Each frame keeps its colour, and a dot marks what was its top left corner. Every sheet has turned, and has followed its
-# red arrow.
+# Each frame keeps its colour, and a dot marks what was its top left corner; on the right, ← names the sheet that came
+# here. Every sheet has turned, and has followed its red arrow.
 #
-# **How was that figure drawn?** Here it is in a few lines, as one big array: sheet h is pasted where h takes the point (1, 0). And this
-# choice has a gift: with sheet rᵏ at 90°·k, turning the *whole picture* like a photograph does both at once, turns each sheet
-# and carries it to the next place. The turned picture **is** the picture of L_r f.
+# **How was that figure drawn?** Here it is in a few lines, as one big array: sheet h is pasted where h takes the
+# point (1, 0). And this choice has an advantage: with sheet rᵏ at 90°·k, turning the *whole picture* like a
+# photograph does both at once, turns each sheet and carries it to the next place. The turned picture **is** the
+# picture of L_r f.
 
 
 # %%
@@ -455,8 +460,8 @@ def left_permutation(g: Element, elements: Sequence[Element]) -> list[int]:
 # %% [markdown]
 # <!-- help: left_permutation -->
 #
-# Now both movements together. The library's function has one more argument, `subgroup`: notebook 04 needs it, when pooling leaves fewer
-# sheets. Leave it alone here.
+# Now both movements together. The library's function has one more argument, `subgroup`: notebook 04 needs it, when
+# pooling leaves fewer sheets. Leave it alone here.
 
 
 # %%
@@ -481,9 +486,9 @@ for g in C4.elements:
 print("For all g in C4: L_g of the edge map = its definition in loops = the edge map of the turned digit.")
 
 # %% [markdown]
-# **With mirrors**, on p4m, there are eight sheets and two rings: rotations outside, mirrored elements inside, and dashed lines from h
-# to mh. Our edge filter looks the same upside down, so half of its eight sheets would be copies. A crooked filter has eight different
-# faces.
+# **With mirrors**, on p4m, there are eight sheets and two rings: rotations outside, mirrored elements inside, and
+# dashed lines from h to mh. Our edge filter looks the same upside down, so half of its eight sheets would be copies.
+# A crooked filter has eight different faces.
 
 # %%
 hook = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
@@ -494,8 +499,8 @@ for g in D4.elements:
 figures.act_on_ring(hook_sheets, r, D4)
 
 # %% [markdown]
-# Again every sheet goes where a turned picture carries it, on both rings. A mirror does more: it sends each sheet along its dashed line
-# to the *other* ring. So a mirrored picture of the rings is not yet L_m f.
+# Again every sheet goes where a turned picture carries it, on both rings. A mirror does more: it sends each sheet
+# along its dashed line to the *other* ring. So a mirrored picture of the rings is not yet L_m f.
 
 # %%
 figures.act_on_ring(hook_sheets, m, D4)
@@ -534,8 +539,9 @@ for group in (C4, D4):
 #
 # <details><summary>Predict first: which test notices which mistake, on C4 and on D4?</summary>
 #
-# Turning alone **is** an action, on both groups: the algebra is content, only the digit notices. Permuting by g in place of g⁻¹ is a
-# right action in the group axis. D4 notices. C4 does not, as rotations commute; there, too, only the digit tells.
+# Turning alone **is** an action, on both groups: the algebra is content, only the digit notices. Permuting by g in
+# place of g⁻¹ is a right action in the group axis. D4 notices. C4 does not, as rotations commute; there, too, only
+# the digit tells.
 # </details>
 
 
@@ -568,14 +574,16 @@ for act in (act_on_feature_map, turn_only, permute_by_g):
         print(f"{act.__name__:<18} on {group}: an action {acts!s:<5}  fits the digit {fits_the_digit(act, group)}")
 
 # %% [markdown]
-# Remember this table. A wrong layout can pass every algebraic test; so each layer of this course is tested twice, for its symmetry
-# *and* against its definition.
+# Remember this table. A wrong layout can pass every algebraic test; so each layer of this course is tested twice, for
+# its symmetry *and* against its definition.
 #
-# **"What happens to the orientation channels in the second layer, and must I permute them too?"** Here is the first half of
-# the answer. The *input* of a second layer is a feature map with sheets, and when the image turns, it turns as just seen: sheets
-# and places. So a filter that is to be turned along with it must permute its own sheets in the same way.
+# **"What happens to the orientation channels in the second layer, and must I permute them too?"** Here is the first
+# half of the answer. The *input* of a second layer is a feature map with sheets, and when the image turns, it turns
+# as just seen: sheets and places. So a filter that is to be turned along with it must permute its own sheets in the
+# same way.
 #
-# Which needs nothing new. **A filter is a small feature map**: on p4 it has four sheets of k × k weights. The same function acts on it.
+# Which needs nothing new. **A filter is a small feature map**: on p4 it has four sheets of k × k weights. The same
+# function acts on it.
 
 # %%
 torch.manual_seed(0)
@@ -585,11 +593,13 @@ print("one filter", tuple(p4_filter.shape), "→ all its turned copies", tuple(t
 figures.filter_bank_figure(turned_filters, C4)
 
 # %% [markdown]
-# Follow one sheet down the rows: one quarter turn and one place to the right per row. Notebook 04 makes a layer of it.
+# Follow one sheet down the rows: one quarter turn and one place to the right per row, and from the last place back to
+# the first. Notebook 04 makes a layer of it.
 #
 # ## 7 Play
 #
-# A network of two such layers with random weights looks at our digit. Move the slider to turn the digit, and choose the second layer.
+# A network of two such layers with random weights looks at our digit. Move the slider to turn the digit, and choose
+# the second layer.
 #
 # 1. Watch the left ring, "turn, then compute". At 0°, find the brightest spot. On which sheet is it at 90°, at 180°?
 # 2. The right ring is "compute, then turn": the sheets of the upright digit, moved by L_g. Where do the rings differ at 90°?
@@ -598,8 +608,8 @@ figures.filter_bank_figure(turned_filters, C4)
 # <details><summary>Answers</summary>
 #
 # 1. One place further along the arrows for every 90°, and turned with its sheet.
-# 2. Nowhere: the difference on the right is empty. Turning the input moves the sheets of the second layer by L_g, too. Notebook 03 gives
-#    this a name.
+# 2. Nowhere: the difference on the right is empty. Turning the input moves the sheets of the second layer by L_g,
+#    too. Notebook 03 gives this a name.
 # 3. In many places. There is no sheet between e and r, so L_g is not defined at 45°: pixels are interpolated, and sheets change
 #    places as for the nearest quarter turn.
 # </details>
@@ -643,7 +653,8 @@ progress("02")
 #
 # - A group **acts** if e moves nothing and g·(k·x) = (gk)·x.
 # - On functions: [L_g f](x) = f(g⁻¹x). Without the inverse the order of products is reversed.
-# - Shifts and turns swap as L_h L_t = L_{h·t} L_h. On the pixel grid this is exact for multiples of 90°, and for no other angle.
+# - Shifts and turns swap as L_h L_t = L_{h·t} L_h. On the pixel grid this is exact for multiples of 90°, and for no
+#   other angle.
 # - On feature maps: [L_g f](x, h) = f(g⁻¹x, g⁻¹h). Sheets turn *and* change places; the change of places is the regular
 #   representation ρ(g). Filters are small feature maps and move in the same way.
 #
@@ -651,7 +662,8 @@ progress("02")
 # `from course_lib.actions import act_on_image, act_on_feature_map, translate, rotate_by_angle`. The definitions in loops:
 # `from course_lib import oracles`.
 #
-# **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks*, 2016, section 4, whose figures 1 and 2 are
-# the rings.
+# **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks*, 2016, section 4, whose
+# figures 1 and 2 are the rings.
 #
-# **Next:** in [notebook 03](03_equivariance.ipynb) a network stands between two of these actions. Does it matter whether you turn before it or after it?
+# **Next:** in [notebook 03](03_equivariance.ipynb) a network stands between two of these actions. Does it matter
+# whether you turn before it or after it?

@@ -95,8 +95,9 @@ from course_lib.data import load_digits
 from course_lib.models import p4cnn
 from course_lib.widgets import feature_map_explorer
 
-digit = load_digits().test.images[:1]
-feature_map_explorer(p4cnn(C4, width=4), digit)
+digits = load_digits().test
+four = digits.images[digits.labels == 4][:1]
+feature_map_explorer(p4cnn(C4, width=4), four)
 
 # %% [markdown]
 # For quarter turns the two orders agree, in every layer, and the bars do not move: the network gives the same answer for

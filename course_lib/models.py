@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from torch import nn
 
@@ -12,6 +13,7 @@ from course_lib.layers import (
     GlobalMaxPool,
     GroupBatchNorm2d,
     GroupConv2d,
+    GroupMaxPool,
     LiftingConv2d,
     SpatialMaxPool2d,
 )
@@ -34,4 +36,28 @@ def p4cnn(group: Group = C4, width: int = 10, classes: int = 10) -> EquivariantS
             layers["pool"] = SpatialMaxPool2d(group, 2)
     layers["conv7"] = GroupConv2d(group, width, classes, 4)
     layers["invariant"] = GlobalMaxPool(group)
+    return EquivariantSequential(layers)
+
+
+def p4cnn_linear(
+    group: Group = C4, width: int = 10, classes: int = 10, conv: Callable[..., nn.Module] = GroupConv2d
+) -> EquivariantSequential:
+    """P4CNN with a linear classifier: ``(B, 1, 28, 28)`` → ``(B, classes)``, invariant to the group, exactly.
+
+    As `p4cnn`, but all seven convolutions put out ``width`` channels and have norm and ReLU; after the maximum over the
+    group a linear layer makes the scores. ``conv(group, in_channels, out_channels, kernel_size)`` builds the six hidden
+    convolutions, for example `GCSeparableConv2d`; the lift stays a full convolution.
+    Source: Lengyel & van Gemert (2021), Table 1, whose rows are in `course_lib.experiments`; notebook 06.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for i in range(1, 8):
+        size = 4 if i == 7 else 3
+        layers[f"conv{i}"] = LiftingConv2d(group, 1, width, size) if i == 1 else conv(group, width, width, size)
+        layers[f"norm{i}"] = GroupBatchNorm2d(group, width)
+        layers[f"relu{i}"] = nn.ReLU()
+        if i == 2:
+            layers["pool"] = SpatialMaxPool2d(group, 2)
+    layers["invariant"] = GroupMaxPool(group)
+    layers["flatten"] = nn.Flatten()
+    layers["linear"] = nn.Linear(width, classes)
     return EquivariantSequential(layers)

@@ -63,9 +63,11 @@ def test_both_forms_are_equivariant_after_training(layer, group, size, dtype, li
 def test_a_kernel_per_sheet_position_is_no_longer_equivariant(layer):
     """Control: the weights w must be permuted along the group axis, not just copied."""
     conv, x = layer(C4, 2, 3, 3).double(), torch.randn(2, 2, 4, 7, 7, dtype=torch.float64)
+    factored = L.g_factored if layer is L.GSeparableConv2d else L.gc_factored
     copied = conv.pointwise.unsqueeze(1).expand(-1, 4, -1, -1)
-    conv._pointwise_bank = lambda: copied
-    assert equivariance_error(conv.factored, C4, x).error > 0.1
+    kernels = L.lifting_filter_bank(conv.kernel, C4)
+    assert equivariance_error(lambda y: factored(y, L.pointwise_bank(conv.pointwise, C4), kernels), C4, x).error < 1e-14
+    assert equivariance_error(lambda y: factored(y, copied, kernels), C4, x).error > 0.1
 
 
 @every_layer

@@ -5,7 +5,14 @@ from course_lib.layers.base import EquivariantSequential
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
 from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout
 from course_lib.layers.pool import CosetMaxPool, GlobalMaxPool, GroupMaxPool, SpatialAvgPool2d, SpatialMaxPool2d
-from course_lib.layers.separable import GCSeparableConv2d, GSeparableConv2d
+from course_lib.layers.separable import (
+    GCSeparableConv2d,
+    GSeparableConv2d,
+    g_factored,
+    gc_factored,
+    pointwise_bank,
+    separable_filters,
+)
 
 __all__ = [
     "CosetMaxPool",
@@ -22,8 +29,12 @@ __all__ = [
     "SpatialAvgPool2d",
     "SpatialMaxPool2d",
     "attention_weights",
+    "g_factored",
+    "gc_factored",
     "group_filter_bank",
     "lifting_filter_bank",
     "neighbourhoods",
+    "pointwise_bank",
     "position_bank",
+    "separable_filters",
 ]

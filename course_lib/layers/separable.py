@@ -6,13 +6,56 @@ Source: Lengyel & van Gemert (2021), "Exploiting learned symmetries in group equ
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_lib.groups import Group
 from course_lib.layers.base import FEATURE_MAP, require_map
-from course_lib.layers.conv import GroupConv2d, group_filter_bank, lifting_filter_bank
+from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
+
+
+def separable_filters(kernel: Tensor, pointwise: Tensor) -> Tensor:
+    """ψ[n, c, g] = K[n, c]·w[n, c, g] (Eq. 4), or K[n]·w[n, c, g] (Eq. 10): a spatial kernel times a weight per sheet.
+
+    Shapes: kernel (O, C, k, k), or (O, 1, k, k) for one kernel that all input channels share; pointwise (O, C, |H|)
+    → (O, C, |H|, k, k). Notebook 06.
+    """
+    return kernel.unsqueeze(2) * pointwise[..., None, None]
+
+
+def pointwise_bank(pointwise: Tensor, group: Group) -> Tensor:
+    """w̃[n, h, c, g] = w[n, c, h⁻¹g]: the weights permuted for every output sheet h. (O, C, |H|) → (O, |H|, C, |H|).
+
+    What is left of the group filter bank when a filter is one pixel: nothing to turn, sheets to permute. Notebook 06.
+    """
+    return torch.stack([pointwise[..., group.permutation(h)] for h in group.elements], dim=1)
+
+
+def g_factored(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+    """Eqs. 9 and 8: X̃[n, h, c] = Σ_g w̃[n, h, c, g] X[c, g], then Σ_c X̃[n, h, c] ⋆ L_h K[n, c].
+
+    Shapes: x (B, C, |H|, Y, X), pointwise bank (O, |H|, C, |H|), kernel bank (O, |H|, C, k, k) → (B, O, |H|, Y′, X′).
+    ``options`` (bias, stride, padding) go to the second convolution. Notebook 06.
+    """
+    sheets = pointwise.shape[:2]
+    by_channel = pointwise.permute(2, 0, 1, 3).flatten(0, 2)  # (C·O·|H|, |H|), for a 1×1 convolution in C groups
+    mixed = F.conv2d(x.flatten(1, 2), by_channel[..., None, None], groups=x.shape[1])
+    mixed = mixed.unflatten(1, (x.shape[1], -1)).transpose(1, 2).flatten(1, 2)  # (B, O·|H|·C, Y, X)
+    return F.conv2d(mixed, kernels.flatten(0, 1), groups=sheets.numel(), **options).unflatten(1, sheets)
+
+
+def gc_factored(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+    """Eqs. 15 and 14: X̃[n, h] = Σ_c Σ_g w̃[n, h, c, g] X[c, g], then X̃[n, h] ⋆ L_h K[n].
+
+    Shapes: x (B, C, |H|, Y, X), pointwise bank (O, |H|, C, |H|), kernel bank (O, |H|, 1, k, k) → (B, O, |H|, Y′, X′).
+    ``options`` (bias, stride, padding) go to the second convolution. Notebook 06.
+    """
+    sheets = pointwise.shape[:2]
+    mixed = F.conv2d(x.flatten(1, 2), pointwise.flatten(0, 1).flatten(1)[..., None, None])
+    return F.conv2d(mixed, kernels.flatten(0, 1), groups=sheets.numel(), **options).unflatten(1, sheets)
 
 
 class _SeparableConv2d(GroupConv2d):
@@ -29,8 +72,8 @@ class _SeparableConv2d(GroupConv2d):
         raise NotImplementedError
 
     def filters(self) -> Tensor:
-        """ψ[n, c, g] = K[n, c]·w[n, c, g], Eqs. 4 and 10: (O, C, |H|, k, k)."""
-        return self.kernel.unsqueeze(2) * self.pointwise[..., None, None]
+        """ψ, (O, C, |H|, k, k)."""
+        return separable_filters(self.kernel, self.pointwise)
 
     def full(self, x: Tensor) -> Tensor:
         """The naive form, Eqs. 5 and 11: build the full filter bank, then one conv2d."""
@@ -38,16 +81,15 @@ class _SeparableConv2d(GroupConv2d):
         return self._convolve(x.flatten(1, 2))
 
     def factored(self, x: Tensor) -> Tensor:
-        """The factored form: combine sheets first, then convolve in space."""
+        """The factored form: combine sheets first, then convolve in space with the turned kernels."""
+        require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
+        self._require_exact(x)
+        banks = pointwise_bank(self.pointwise, self.group), lifting_filter_bank(self.kernel, self.group)
+        options = {"bias": self._bias_per_sheet(), "stride": self.stride, "padding": self.padding}
+        return self._combine(x, *banks, **options)
+
+    def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
         raise NotImplementedError
-
-    def _pointwise_bank(self) -> Tensor:
-        """w̃, (O, |H|, C, |H|): the weights permuted for every output sheet."""
-        return group_filter_bank(self.pointwise[..., None, None], self.group)[..., 0, 0]
-
-    def _kernel_bank(self) -> Tensor:
-        """T_h(K), (O·|H|, C or 1, k, k): the kernel turned for every output sheet."""
-        return lifting_filter_bank(self.kernel, self.group).flatten(0, 1)
 
 
 class GSeparableConv2d(_SeparableConv2d):
@@ -67,16 +109,8 @@ class GSeparableConv2d(_SeparableConv2d):
     def forward(self, x: Tensor) -> Tensor:
         return self.full(x)
 
-    def factored(self, x: Tensor) -> Tensor:
-        """Eqs. 8 and 9: a 1×1 convolution in C groups, then a k×k one in O·|H| groups."""
-        require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
-        self._require_exact(x)
-        sheets = self.out_channels * self.group.order
-        by_channel = self._pointwise_bank().movedim(2, 0).reshape(-1, self.group.order, 1, 1)  # (C·O·|H|, |H|, 1, 1)
-        mixed = F.conv2d(x.flatten(1, 2), by_channel, groups=self.in_channels)
-        mixed = mixed.unflatten(1, (self.in_channels, sheets)).transpose(1, 2).flatten(1, 2)  # (B, O·|H|·C, Y, X)
-        y = F.conv2d(mixed, self._kernel_bank(), self._bias_per_sheet(), self.stride, self.padding, groups=sheets)
-        return y.unflatten(1, (self.out_channels, self.group.order))
+    def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+        return g_factored(x, pointwise, kernels, **options)
 
 
 class GCSeparableConv2d(_SeparableConv2d):
@@ -85,9 +119,27 @@ class GCSeparableConv2d(_SeparableConv2d):
         [f ⋆ ψ](t, h) = (Σ_c Σ_g w̃[n, h, c, g] f_c(·, g)) ⋆ L_h K[n] + b
 
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y′, X′)``; kernel ``(O, 1, k, k)``, pointwise ``(O, C, |H|)``.
+    With ``pointwise_bias`` each channel gets a second bias between the two steps. Without padding it moves every output
+    value by b′·ΣK, which b could do alone; the paper's c-Z2CNN has it, and counts it.
     Source: Lengyel & van Gemert (2021), Eqs. 10–15; notebook 06. Both forms agree to rounding; the factored one is
-    used where it is faster: from C·|H| = 16 on (``tests/benchmarks/separable.py``). Exact and raising as GroupConv2d.
+    used where it is faster: from C·|H| = 16 on (``tests/benchmarks/separable.py``). Exact and raising as GroupConv2d;
+    ValueError for a ``pointwise_bias`` with padding, where the zeros around a map would be moved, too.
     """
+
+    def __init__(
+        self,
+        group: Group,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        pointwise_bias: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(group, in_channels, out_channels, kernel_size, **options)
+        if pointwise_bias and self.padding != 0:
+            raise ValueError(f"pointwise_bias needs padding 0, got {self.padding!r}: zeros at the border have no bias")
+        self.pointwise_bias = nn.Parameter(torch.zeros(out_channels)) if pointwise_bias else None
 
     def _kernel_shape(self) -> tuple[int, ...]:
         return self.out_channels, 1, self.kernel_size, self.kernel_size
@@ -95,11 +147,12 @@ class GCSeparableConv2d(_SeparableConv2d):
     def forward(self, x: Tensor) -> Tensor:
         return self.factored(x) if self.in_channels * self.group.order >= 16 else self.full(x)
 
-    def factored(self, x: Tensor) -> Tensor:
-        """Eqs. 14 and 15: a 1×1 group convolution, then a depthwise k×k convolution with turned kernels."""
-        require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
-        self._require_exact(x)
-        sheets = self.out_channels * self.group.order
-        mixed = F.conv2d(x.flatten(1, 2), self._pointwise_bank().reshape(sheets, -1, 1, 1))
-        y = F.conv2d(mixed, self._kernel_bank(), self._bias_per_sheet(), self.stride, self.padding, groups=sheets)
-        return y.unflatten(1, (self.out_channels, self.group.order))
+    def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+        return gc_factored(x, pointwise, kernels, **options)
+
+    def _bias_per_sheet(self) -> Tensor | None:
+        if self.pointwise_bias is None:
+            return super()._bias_per_sheet()
+        moved = self.pointwise_bias * self.kernel.sum(dim=(1, 2, 3))  # turning a kernel leaves its sum
+        moved = moved if self.bias is None else moved + self.bias
+        return moved.repeat_interleave(self.group.order)

@@ -52,7 +52,7 @@ def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
         _draw_looker(row[0], look)
         for axes, h, sheet in zip(row[1:], group.elements, attention, strict=True):
             _draw_image(axes, image, f"sheet {h}: {100 * sheet.sum():.0f} %")
-            strength = sheet / attention.max()
+            strength = np.sqrt(sheet / attention.max())  # the root, so that faint looks show too
             axes.imshow(np.ones_like(sheet), cmap="Oranges", vmin=0, vmax=1.4, alpha=strength, interpolation="nearest")
         words.append(_in_words(title, look, attention, group))
     return Picture.from_figure(figure, " ".join(words))

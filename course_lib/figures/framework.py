@@ -22,13 +22,13 @@ def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
 
     The alt text names g⁻¹g̃ of each pair. Each pair has a colour; g is filled, g̃ an outline.
     """
-    figure = new_figure(7.2, 4.0)
+    figure = new_figure(7.6, 3.1)
     axes = figure.subplots()
     for (g, other), colour in zip(pairs, COLOURS, strict=False):
         for element, name in ((g, "$g$"), (other, r"$\tilde{g}$")):
             _draw_letter(axes, element, name, colour, filled=element is g)
         arrow = FancyArrowPatch(g[2:], other[2:], arrowstyle="-|>", mutation_scale=14, shrinkA=16, shrinkB=18)
-        arrow.set(color=colour, linewidth=1.6, linestyle=":")
+        arrow.set(color=colour, linewidth=1.2)
         axes.add_patch(arrow)
     shifts = np.array([element[2:] for pair in pairs for element in pair])
     (left, low), (right, high) = shifts.min(axis=0) - 1, shifts.max(axis=0) + 1

@@ -47,7 +47,7 @@ def compare(
     example = dict(zip(inspect.signature(reference).parameters, inputs, strict=False))
     expected = reference(*copy.deepcopy(inputs))
     given = copy.deepcopy(inputs)
-    yours = call(f, *given, example=example)
+    yours = call(f, *given, example=example, because=because)
     if problem := difference(expected, yours, tolerance):
         ending = "" if problem.endswith("?") else "."
         raise Mistake(f"Your function {problem}{ending} {because}".strip(), example, expected, yours)
@@ -73,12 +73,13 @@ def expect_error(f: Callable[..., Any], error: type[Exception], *inputs: Any, be
     raise Mistake(f"Your function should raise {error.__name__}: {because}", example, MISSING, yours)
 
 
-def call(f: Callable[..., Any], *inputs: Any, example: dict[str, Any] | None = None) -> Any:
-    """f(*inputs); an exception becomes a Mistake that names the line of the learner's code."""
+def call(f: Callable[..., Any], *inputs: Any, example: dict[str, Any] | None = None, because: str = "") -> Any:
+    """f(*inputs); an exception becomes a Mistake that names the line of the learner's code, then says ``because``."""
     try:
         return f(*inputs)
     except Exception as error:
-        raise Mistake(describe_error(error, f), example) from error
+        what = describe_error(error, f)
+        raise Mistake(f"{what.rstrip('.')}. {because}" if because else what, example) from error
 
 
 def describe_error(error: Exception, f: Callable[..., Any]) -> str:

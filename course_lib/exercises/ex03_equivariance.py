@@ -14,8 +14,10 @@ from course_lib.oracles import correlate, spatial_pool
 
 def _small_shifts(f: Function, reference: Function) -> None:
     nine = torch.arange(1, 10).reshape(3, 3)
-    for t in ((1, 0), (0, 1), (-1, 0), (0, -1), (0, 0), (1, -1)):
+    for t in ((1, 0), (0, 1), (0, 0)):
         compare(f, reference, t, nine)
+    for t in ((-1, 0), (0, -1), (1, -1)):
+        compare(f, reference, t, nine, because="u < 0 moves the map to the left, v < 0 moves it down.")
 
 
 def _shifts_out_of_the_frame(f: Function, reference: Function) -> None:
@@ -68,6 +70,11 @@ def _padded(f: Tensor, psi: Tensor) -> Tensor:
     return correlate(F.pad(f, (k // 2, (k - 1) // 2, k // 2, (k - 1) // 2)), psi)
 
 
+def _matrix_products(f: Tensor, psi: Tensor) -> Tensor:
+    windows = f.unfold(0, len(psi), 1).unfold(1, len(psi), 1)
+    return (windows @ psi).sum(dim=(2, 3))
+
+
 def _correlate_small(f: Function, reference: Function) -> None:
     nine = torch.arange(1.0, 10.0).reshape(3, 3)
     compare(f, reference, nine, torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
@@ -101,6 +108,11 @@ register(
             "stays upright: ψ(y − t).",
         ),
         (lambda f, psi: correlate(f, psi.T), "Rows and columns of the filter are swapped."),
+        (lambda f, psi: correlate(f, psi).T, "Rows and columns of the result are swapped."),
+        (
+            _matrix_products,
+            "`@` multiplies window and filter as matrices. Use `*`: each number times the one on top of it.",
+        ),
         (
             lambda f, psi: correlate(f, psi)[:-1, :-1],
             "The last windows are missing: k × k windows have Y − k + 1 places in a column of Y pixels, not Y − k.",
@@ -149,6 +161,11 @@ register(
     ],
     known_mistakes=[
         (lambda f, size, stride, how: spatial_pool(f, size, size, how), "You use the size as the stride."),
+        (lambda f, size, stride, how: spatial_pool(f, stride, stride, how), "You use the stride as the size."),
+        (
+            lambda f, size, stride, how: spatial_pool(f, size, stride, how)[:-1, :-1],
+            "The last windows are missing: there are (n − size) // stride + 1 of them along an axis of n pixels.",
+        ),
         (lambda f, size, stride, how: spatial_pool(f, size, 1, how), "Your windows move by 1 pixel, not by `stride`."),
         (lambda f, size, stride, how: spatial_pool(f, size, stride, "max"), 'You take the maximum also for "mean".'),
         (lambda f, size, stride, how: spatial_pool(f, size, stride, "mean"), 'You take the mean also for "max".'),

@@ -72,6 +72,10 @@ register(
             "The difference has no absolute value, so an error with a minus sign is not seen.",
         ),
         (
+            lambda got, expected: (got - expected).abs().max().item() / expected.max().item(),
+            "You divide by the largest value of expected. Its largest *absolute* value is the scale.",
+        ),
+        (
             lambda got, expected: ((got - expected) / expected).abs().max().item(),
             "You divide each entry by its own expected value. One that is almost 0 then decides all: divide by the "
             "largest |expected| instead.",
@@ -90,31 +94,30 @@ register(
 # 3.5 group_average
 
 
-def _ramp(x: Tensor) -> Tensor:
-    """A function that is not equivariant: what it does to a pixel depends on where the pixel is."""
-    return x * torch.arange(x.shape[-1], dtype=x.dtype)
+def square_times_column(x: Tensor) -> Tensor:
+    """Not equivariant: what it does to a pixel depends on where the pixel is. Not linear either."""
+    return x.square() * torch.arange(x.shape[-1], dtype=x.dtype)
 
 
-def _shift_then_multiply(x: Tensor) -> Tensor:
-    return _ramp(x.roll(1, dims=-2))
+def shift_then_multiply(x: Tensor) -> Tensor:
+    return square_times_column(x.roll(1, dims=-2))
 
 
-def _first_row(x: Tensor) -> Tensor:
+def sum_of_first_row(x: Tensor) -> Tensor:
     """A function from images to (B, n) that is not invariant."""
     return x[..., 0, :].sum(dim=1)
 
 
 def _average_of_maps(f: Function, reference: Function) -> None:
-    compare(f, reference, _ramp, C4, torch.arange(1.0, 5.0).reshape(1, 1, 2, 2))
+    compare(f, reference, square_times_column, C4, torch.arange(1.0, 5.0).reshape(1, 1, 2, 2))
     for group in (C4, D4):
-        compare(f, reference, _shift_then_multiply, group, torch.randn(2, 1, 3, 3))
+        compare(f, reference, shift_then_multiply, group, torch.randn(2, 1, 3, 3))
 
 
 def _average_of_vectors(f: Function, reference: Function) -> None:
     because = "On (B, n) the symmetry does nothing; `act` knows that from the shape."
-    compare(
-        f, reference, _first_row, C4, torch.randn(3, 1, 3, 3), because=because
-    )  # (3, 3) could be mistaken for a map
+    x = torch.randn(3, 1, 3, 3)  # the result (3, 3) could be mistaken for a map
+    compare(f, reference, sum_of_first_row, C4, x, because=because)
 
 
 def _mean_of(terms: Iterable[Tensor]) -> Tensor:
@@ -147,6 +150,10 @@ register(
         (
             lambda function, group, x: _mean_of(act(inverse(g), function(x), group) for g in group.elements),
             "The input is not turned: only the result of the upright image is turned and averaged.",
+        ),
+        (
+            lambda function, group, x: function(_mean_of(act(g, x, group) for g in group.elements)),
+            "You take the mean of the inputs. Apply the function to each of them, and take the mean of the results.",
         ),
         (lambda function, group, x: function(x), "That is the function itself, without any averaging."),
         (

@@ -59,6 +59,19 @@ def only_small_shifts(t, f):
     return out + by_one_assignment((u_, v_), f)
 
 
+@wrong("translate", says="stopped in line.*to the left")
+def forwards_only(t, f):
+    u, v = t
+    out = torch.zeros_like(f)
+    out[..., : f.shape[-2] - v, u:] = f[..., v:, : f.shape[-1] - u]
+    return out
+
+
+@wrong("translate", says="stopped in line.*all of it leaves")
+def by_negative_padding(t, f):
+    return F.pad(f, (t[0], -t[0], -t[1], t[1]))
+
+
 @wrong("translate", says="last two axes")
 def first_two_axes(t, f):
     moved = f.reshape(f.shape[0], f.shape[1], -1).permute(2, 0, 1)
@@ -98,6 +111,18 @@ def one_window_less(f, psi):
 @wrong("correlate", says="mean over the window")
 def mean_over_the_window(f, psi):
     return by_shifting_the_map(f, psi) / len(psi) ** 2
+
+
+@wrong("correlate", says="rows and columns of the result")
+def loops_in_the_wrong_order(f, psi):
+    return by_shifting_the_map(f, psi).T
+
+
+@wrong("correlate", says="as matrices")
+def by_matrix_products(f, psi):
+    k = len(psi)
+    places = [range(n - k + 1) for n in f.shape]
+    return torch.tensor([[(f[i : i + k, j : j + k] @ psi).sum() for j in places[1]] for i in places[0]], dtype=f.dtype)
 
 
 @wrong("correlate", says="returned shape")
@@ -146,6 +171,11 @@ def means(got, expected):
     return ((got - expected).abs().mean() / expected.abs().mean()).item()
 
 
+@wrong("relative_error", says=r"largest \*absolute\* value")
+def by_the_largest_value(got, expected):
+    return (got - expected).abs().max().item() / (expected.max().item() or 1.0)
+
+
 @wrong("relative_error", says="divide by 0")
 def without_care_for_zeros(got, expected):
     return ((got - expected).abs().max() / expected.abs().max()).item()
@@ -173,6 +203,17 @@ def by_unfolding(f, size, stride, how):
 @wrong("spatial_pool", says="size as the stride")
 def stride_is_size(f, size, stride, how):
     return by_unfolding(f, size, size, how)
+
+
+@wrong("spatial_pool", says="stride as the size")
+def size_is_stride(f, size, stride, how):
+    return by_unfolding(f, stride, stride, how)
+
+
+@wrong("spatial_pool", says="last windows are missing")
+def one_window_too_few(f, size, stride, how):
+    rows, cols = ((n - size) // stride for n in f.shape)
+    return by_unfolding(f, size, stride, how)[:rows, :cols]
 
 
 @wrong("spatial_pool", says="move by 1 pixel")
@@ -226,6 +267,11 @@ def turned_on(function, group, x):
 @wrong("group_average", says="input is not turned")
 def only_the_result(function, group, x):
     return sum(act(g, function(x), group) for g in group.elements) / group.order
+
+
+@wrong("group_average", says="mean of the inputs")
+def mean_of_inputs(function, group, x):
+    return function(torch.stack([act(g, x, group) for g in group.elements]).mean(dim=0))
 
 
 @wrong("group_average", says="sum over the group")

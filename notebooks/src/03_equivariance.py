@@ -32,6 +32,7 @@ from course_lib.exercises import exercise, progress
 from course_lib.figures import panels
 from course_lib.figures.equivariance import commuting_square, sliding_filter
 from course_lib.groups import C4, D2, D4, Element, Group, inverse
+from course_lib.widgets import feature_map_explorer
 
 photograph = load_photograph().mean(1, keepdim=True).double()  # (1, 1, 112, 112), grey
 r = Element(0, 1)  # a quarter turn, counter-clockwise
@@ -44,11 +45,11 @@ def noise(*shape: int) -> Tensor:
 # %% [markdown]
 # ## 1 A square that closes
 #
-# Blur a photograph, then turn it. Or turn it, then blur it. Do you get the same picture?
+# Blur a photograph, then turn it. Or turn it, then blur it. Do you get the same picture? Call the blur Φ.
 #
-# <details><summary>Predict first, then open</summary>
+# <details><summary>Predict first…</summary>
 #
-# Yes, if the blur treats all directions alike, as a mean over a 5 × 5 window does.
+# Yes, if the blur treats all directions alike, as this one does: each pixel becomes the mean of a 5 × 5 window.
 #
 # </details>
 
@@ -61,12 +62,12 @@ def blur(x: Tensor) -> Tensor:
 commuting_square(blur, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r"))
 
 # %% [markdown]
-# Go right and then down: turn, then compute. Go down and then right: compute, then turn. Both ways end in the same picture.
-# One says: the square *commutes*, and Φ is **equivariant**:
+# Go right and then down: turn, then compute. Go down and then right: compute, then turn. Both ways end in the same picture:
+# the square *commutes*. A function Φ for which it does is **equivariant**:
 #
 # $$\Phi(L_g x) = L_g\,\Phi(x) \qquad \text{for every image } x \text{ and every } g \text{ of the group}$$
 #
-# Read it as a promise. What happens to the input happens to the output, and nothing else.
+# Read it as a promise: what happens to the input happens to the output, and nothing else.
 
 
 # %%
@@ -113,7 +114,8 @@ for g in C4.elements:
 # %%
 @exercise
 def translate(t: tuple[int, int], f: Tensor) -> Tensor:
-    """Shift f (..., Y, X) by t = (u, v): u pixels to the right, v pixels up; zeros enter.
+    """Shift f (..., Y, X) by t = (u, v): u pixels to the right, v pixels up; zeros enter. u and v may be
+    negative, or larger than the frame.
     translate((1, 0), [[1, 2], [3, 4]]) is [[0, 1], [0, 3]], and translate((0, 1), ...) is [[3, 4], [0, 0]]."""
     ...
 
@@ -127,12 +129,12 @@ panels({"f": small, "1 to the right": translate((1, 0), small), "2 up": translat
 
 # %% [markdown]
 # Now the operation itself. Slide a small filter ψ over the map f. At each place $t$, multiply what lies on top of each other
-# and sum up:
+# and sum up. Here y is a lattice point, not a coordinate:
 #
 # $$[f \star \psi](t) = \sum_{y} f(y)\,\psi(y - t)$$
 #
 # This is **cross-correlation**, and it is what deep learning calls *convolution*. The convolution of mathematics has
-# $\psi(t - y)$: a filter turned by 180°. Since filters are learned, networks do not care. Formulas do, so remember the sign.
+# $\psi(t - y)$: a filter turned by 180°. Since filters are learned, networks do not care. Formulas do.
 
 
 # %%
@@ -147,7 +149,8 @@ def correlate(f: Tensor, psi: Tensor) -> Tensor:
 # <!-- help: correlate -->
 #
 # **By hand.** ψ below subtracts the left column of its window from the right one, so it answers to edges between left
-# and right. A 3 × 3 window has four places on a 4 × 4 map. Work out window (0, 1) before you read its title.
+# and right. A 3 × 3 window has four places on a 4 × 4 map. The cell works out window (0, 1), row 0 and column 1. Do the same
+# for window (1, 1) before you read its title.
 
 # %%
 edge = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
@@ -156,7 +159,7 @@ print(correlate(small, edge))
 sliding_filter(small, edge)
 
 # %% [markdown]
-# The fast version is one call, in which both maps carry two more axes, for the batch and for the channels.
+# The fast version is one call. Both maps carry two more axes there, for the batch and for the channels.
 
 # %%
 fast = F.conv2d(small[None, None], edge[None, None])[0, 0]
@@ -164,6 +167,7 @@ assert torch.equal(fast, correlate(small, edge))
 print("F.conv2d gives the same four numbers: it is cross-correlation.")
 fast = F.conv2d(small[None, None], edge.rot90(2)[None, None])[0, 0]
 print("With the filter turned by 180°, the convolution of mathematics:", fast.flatten().tolist())
+print("This ψ turned by 180° is -ψ, so only the signs change:", torch.equal(edge.rot90(2), -edge))
 
 # %% [markdown]
 # ### Why shifts commute with it: a proof in three steps
@@ -181,7 +185,8 @@ print("With the filter turned by 180°, the convolution of mathematics:", fast.f
 # 3. Read: $z + s - t = z - (t - s)$, so the sum is the definition of $f \star \psi$ at $t - s$. And looking up a map at $t - s$
 #    is what $L_s$ does.
 #
-# The cell makes f and ψ functions of a lattice point, zero outside their arrays, and computes each line.
+# The cell makes f and ψ functions of a lattice point, zero outside their arrays, (0, 0) being the bottom left pixel. The number
+# is that of window (0, 1) again.
 
 
 # %%
@@ -191,14 +196,14 @@ def on_lattice(a: Tensor) -> Callable[[int, int], float]:
 
 
 def correlated(t1: int, t2: int) -> float:
-    return sum(f(x, y) * psi(x - t1, y - t2) for x, y in lattice)
+    return sum(f(y1, y2) * psi(y1 - t1, y2 - t2) for y1, y2 in lattice)
 
 
 f, psi = on_lattice(small), on_lattice(edge)
-lattice = [(x, y) for x in range(-9, 10) for y in range(-9, 10)]  # beyond these points f is zero
+lattice = [(y1, y2) for y1 in range(-9, 10) for y2 in range(-9, 10)]  # beyond these points f is zero
 t1, t2, s1, s2 = 2, 0, 1, -1
-line_1 = sum(f(x - s1, y - s2) * psi(x - t1, y - t2) for x, y in lattice)
-line_2 = sum(f(x, y) * psi(x + s1 - t1, y + s2 - t2) for x, y in lattice)
+line_1 = sum(f(y1 - s1, y2 - s2) * psi(y1 - t1, y2 - t2) for y1, y2 in lattice)
+line_2 = sum(f(z1, z2) * psi(z1 + s1 - t1, z2 + s2 - t2) for z1, z2 in lattice)
 line_3 = correlated(t1 - s1, t2 - s2)
 print("line (1):", line_1, "  line (2):", line_2, "  line (3):", line_3)
 assert line_1 == line_2 == line_3
@@ -207,7 +212,15 @@ assert line_1 == line_2 == line_3
 # ### Borders
 #
 # Arrays have a frame. Shift a piece of the photograph by 9 pixels to the right, under a convolution with zero padding that
-# keeps the size. **Predict:** where do the two ways differ: everywhere, nowhere, in some columns?
+# keeps the size. Where do the two ways differ: everywhere, nowhere, in some columns?
+#
+# <details><summary>Predict first…</summary>
+#
+# In two columns. Column 8 lies just outside the shifted picture: there the filter reaches into the picture, while the shifted
+# result has a zero, which came in at the border. Column 47, the last, no longer sees what has left. Each further layer widens
+# both strips by one column on each side.
+#
+# </details>
 
 
 # %%
@@ -226,15 +239,14 @@ for layers, function in {1: padded, 3: lambda x: padded(padded(padded(x)))}.item
 panels({"shifted": translate((9, 0), eye)[0, 0], "differs (1 layer)": where_they_differ(padded, eye)[0, 0]})
 
 # %% [markdown]
-# Only where the frame matters. Column 8 lies just outside the shifted picture: there the filter reaches into the picture, while the
-# shifted result has a zero. Column 47 no longer sees what has left. Each layer carries this further in; all other columns are
-# exact. With an empty margin around the picture, nothing is lost.
+# They differ where the frame matters, and each layer carries this further in. With an empty margin around the picture, nothing
+# is lost.
 #
 # ## 3 Rotation: what convolution does not give
 #
-# Same filter, but now the image turns. **Predict:** is $(L_r f) \star \psi = L_r (f \star \psi)$?
+# Same filter, but now the image turns. Is $(L_r f) \star \psi = L_r (f \star \psi)$?
 #
-# <details><summary>Predict first, then open</summary>
+# <details><summary>Predict first…</summary>
 #
 # No. The filter answers to edges between left and right. In the turned image those edges lie between top and bottom,
 # and the filter does not see them any more.
@@ -250,14 +262,14 @@ def edges(x: Tensor) -> Tensor:
 commuting_square(edges, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r"))
 
 # %% [markdown]
-# Look at the long sides of the nose. In $L_r\Phi(x)$ they are drawn; in $\Phi(L_r x)$ they are gone. How far apart are the two
-# maps? We need one number with a sound scale:
+# Look at the long sides of the nose: drawn in $L_r\Phi(x)$, gone in $\Phi(L_r x)$. How far apart are the two maps? We need one
+# number with a sound scale:
 #
 # $$\text{error} = \frac{\max |\text{got} - \text{expected}|}{\max |\text{expected}|}$$
 #
 # The maximum, because a mean would hide an error in few pixels, such as the one at the border. *Relative*, because a
 # network with small outputs is not a better one. And a `nan` must count as an infinite error: `nan > 0.1` is false, so it
-# would pass every test.
+# would pass every test. Below we print an error under 1e-10, which is rounding, as `exact`.
 
 
 # %%
@@ -288,17 +300,19 @@ for g in D4.elements:
 # An error of 1 means: as large as the output itself. At $r^2$ and m the two ways have opposite signs, hence 2. Two elements are
 # exact: $e$, and $mr^2$, the mirror that swaps top and bottom. It leaves this filter as it is.
 #
-# That is the clue: *it matters how the filter turns*. Here is the identity that does hold, for every filter and every h:
+# That is the clue: *what matters is what the turn does to the filter*. Here is the identity that does hold, for every filter
+# and every h:
 #
 # $$(L_h f) \star (L_h \psi) = L_h (f \star \psi)$$
 
 # %% [markdown]
-# **Proof, by the same substitution.** Insert the definitions, and put $z = h^{-1} y$:
+# **Proof, in the same three steps.** Insert the definitions on the left, at a place t; put $z = h^{-1} y$; read:
 #
 # $$\sum_{y} f(h^{-1}y)\,\psi(h^{-1}(y - t)) = \sum_{z} f(z)\,\psi(z - h^{-1}t) = [f \star \psi](h^{-1}t)$$
 #
-# Two facts are used: h is a matrix, so $h^{-1}(y - t) = h^{-1}y - h^{-1}t$; and h maps the lattice onto itself, so that z
-# runs over all of it. At an angle of 45° the second fact fails.
+# and that is $L_h(f \star \psi)$ at t. Two facts are used: h is a matrix, so $h^{-1}(y - t) = h^{-1}y - h^{-1}t$; and h maps
+# the lattice onto itself, so that z runs over all of it. At an angle of 45° the second fact fails. (Arrays turn about their
+# centre, not about the origin. The two differ by a shift, and shifts commute.)
 
 # %%
 f, psi = noise(1, 1, 8, 11), noise(1, 1, 3, 3)
@@ -311,8 +325,17 @@ print("Turning image and filter together turns the result: exact for all 8 eleme
 # %% [markdown]
 # ### The repair, and the seed of all that follows
 #
-# So a turned image, seen by the *same* filter, is the turned answer of the *back-turned* filter. If we keep the answers of all
-# four turned filters, nothing can get lost. **Predict:** where in the lower row do you find the first picture of the upper row?
+# Put $L_h^{-1}\psi$ in the place of ψ, and the identity says $(L_h f) \star \psi = L_h(f \star L_h^{-1}\psi)$: the filter ψ on the
+# turned image answers as the *back-turned* filter does on the upright one. So keep the answers of all four turned filters, and
+# nothing is lost. Upper row: the four answers for f. Lower row: for $L_r f$. Where in the lower row is the first picture of
+# the upper one?
+#
+# <details><summary>Predict first…</summary>
+#
+# One place further right, turned: filter $L_r\psi$, turned back, is ψ. In general
+# $(L_r f) \star L_{r^i}\psi = L_r(f \star L_{r^{i-1}}\psi)$.
+#
+# </details>
 
 # %%
 filters = [act_on_image(h, edge.double()[None, None]) for h in C4.elements]
@@ -321,23 +344,30 @@ bottom = [F.conv2d(act_on_image(r, photograph), psi)[0, 0] for psi in filters]
 for i in range(4):
     assert relative_error(bottom[i], act_on_image(r, top[i - 1])) < 1e-10
 print("Answer i of the turned image is answer i - 1 of the image, turned: exact for all four.")
-titles = [f"{h} ψ" for h in C4.elements]
-rows = dict(zip(titles, top, strict=True)) | {f"turned, {title}": f for title, f in zip(titles, bottom, strict=True)}
+rows = {f"f ⋆ L_{h} ψ": answer for h, answer in zip(C4.elements, top, strict=True)}
+rows |= {f"(L_r f) ⋆ L_{h} ψ": answer for h, answer in zip(C4.elements, bottom, strict=True)}
 panels(rows, columns=4, symmetric=True)
 
 # %% [markdown]
 # Every picture has turned, *and* has moved one place to the right; the last has become the first. That is how a feature map on
-# p4 turned in notebook 02. Notebook 04 makes a layer of it: the **group convolution**.
+# p4 turned in notebook 02. Notebook 04 makes a layer of it, the **group convolution**.
 #
 # ### The other repair: filters without direction
 #
-# If $L_h \psi = \psi$ for all h, then turning the filter changes nothing, and the identity above *is* equivariance. Average a random
-# filter over all eight elements to get such a filter. How many different numbers has it left?
+# If $L_h \psi = \psi$ for all h, the identity above *is* equivariance. To get such a filter, average a random one over all eight
+# elements: a further turn only reorders the eight summands. How many different numbers has it left?
+#
+# <details><summary>Predict first…</summary>
+#
+# Three. The eight moves take each corner to each corner, and each side to each side; so the four corners become equal, and so do
+# the four sides. The centre stays.
+#
+# </details>
 
 
 # %%
 def mean_over_d4(psi: Tensor) -> Tensor:
-    return torch.stack([act(h, psi, D4) for h in D4.elements]).mean(dim=0)
+    return torch.stack([act_on_image(h, psi) for h in D4.elements]).mean(dim=0)
 
 
 random_filter = noise(1, 1, 3, 3)
@@ -347,8 +377,14 @@ print("error of the symmetric filter under D4:", show(worst_error(lambda x: F.co
 panels({"a random filter": random_filter[0, 0], "its mean over D4": round_filter[0, 0]}, symmetric=True)
 
 # %% [markdown]
-# Three numbers instead of nine: centre, sides, corners. **Predict:** what can such a filter not see? Show it a vertical
-# bar and a horizontal bar, and take its strongest answer.
+# What can such a filter *not* see? Show it a vertical bar and a horizontal bar, and take its strongest answer.
+#
+# <details><summary>Predict first…</summary>
+#
+# Which way the bar lies. The horizontal bar is the turned vertical one, so all answers are turned, and the strongest stays as
+# strong. Of the edge filter, the mean leaves nothing at all: each weight meets its opposite.
+#
+# </details>
 
 # %%
 vertical = torch.zeros(1, 1, 9, 9).double()
@@ -359,8 +395,7 @@ for name, psi in {"edge filter": filters[0], "symmetric filter": round_filter}.i
 print("largest weight of the edge filter's mean over D4:", mean_over_d4(filters[0]).abs().max().item())
 
 # %% [markdown]
-# The symmetric filter gives the same number for both bars. It sees spots and brightness, and is **blind to orientation**. Of the
-# edge filter the mean leaves nothing at all. So keep all turned filters, not their mean.
+# The symmetric filter gives 1.23 for both bars: it is **blind to orientation**. So keep all turned filters, not their mean.
 #
 # ## 4 The other layers
 #
@@ -368,7 +403,14 @@ print("largest weight of the edge filter's mean over D4:", mean_over_d4(filters[
 #
 # $$\sigma\big([L_g f](x)\big) = \sigma\big(f(g^{-1}x)\big) = \big[L_g\,\sigma(f)\big](x)$$
 #
-# **Predict** which lines below say *exact*.
+# Which lines below say *exact*?
+#
+# <details><summary>Predict first…</summary>
+#
+# ReLU, tanh, the bias per channel and softmax over channels, which compares values of one pixel: that is pointwise. What breaks
+# is what treats *positions* differently: a number of its own for each pixel, or one axis of the picture preferred to the other.
+#
+# </details>
 
 # %%
 per_channel, per_pixel = noise(3, 1, 1), noise(9, 9)
@@ -385,9 +427,6 @@ for name, layer in layers.items():
     print(f"{name:22} {show(worst_error(layer, C4, noise(1, 3, 9, 9)))}")
 
 # %% [markdown]
-# What breaks is what treats *positions* differently: a number of its own for each pixel, or one axis of the picture
-# preferred to the other. Softmax over channels compares values of one pixel; that is pointwise.
-#
 # Now **pooling**: the maximum, or the mean, of each window, with the windows `stride` pixels apart.
 
 
@@ -402,8 +441,15 @@ def spatial_pool(f: Tensor, size: int, stride: int, how: str) -> Tensor:
 # %% [markdown]
 # <!-- help: spatial_pool -->
 #
-# A maximum does not care in which order a window is read. So a pool should commute with turns. **Predict:** does it for a
-# 4 × 4 map? For a 5 × 5 map?
+# A maximum does not care in which order a window is read. So a pool should commute with turns. Does a 2 × 2 pool with stride 2
+# do so on a 4 × 4 map? On a 5 × 5 map?
+#
+# <details><summary>Predict first…</summary>
+#
+# On 4 × 4 yes, on 5 × 5 no: two windows fit into a row and one pixel is left over, so the last column and the last row are never
+# read. Turn the map, and *other* pixels are the last ones.
+#
+# </details>
 
 # %%
 maps = {}
@@ -416,13 +462,12 @@ for n in (4, 5):
 panels(maps, columns=4)
 
 # %% [markdown]
-# With 5 × 5, two windows fit into a row and one pixel is left over: the last column and the last row are never read. Turn
-# the map, and *other* pixels are the last ones.
+# Compare the last two panels of each row: equal above, different below.
 #
 # ### Why is my network not equivariant, and why only at some sizes?
 #
-# This is the cell to point to. Every layer with a stride skips pixels. Windows start at the left and upper border. They reach
-# the opposite border, and then look the same from all sides, only if the stride divides (size − window):
+# A layer with a stride skips places. Its windows start at the left and upper border. They reach the opposite border, and then
+# look the same from all sides, only if the stride divides (size − window):
 
 
 # %%
@@ -434,9 +479,8 @@ for n in range(6, 12):
     print(f"{n:3}     {show(pool):22}{show(conv)}")
 
 # %% [markdown]
-# A 2 × 2 pool is exact on even maps, a 3 × 3 filter with stride 2 on odd ones. So 28 pixels allow two pools of 2 × 2
-# (28, 14, 7), and a third one breaks the symmetry. The layers of `course_lib` raise a `ValueError` instead. More in
-# notebook 05.
+# The pool is exact on even maps, the filter on odd ones. So 28 pixels allow two pools of 2 × 2
+# (28, 14, 7), and a third one breaks the symmetry. The layers of `course_lib` raise a `ValueError` instead.
 #
 # **And shifts?** A stride of 2 halves the picture, so a shift by 2 becomes a shift by 1. A shift by 1 would have to become a
 # shift by one half:
@@ -451,13 +495,20 @@ for u in range(3):
 # %% [markdown]
 # Shifted by 2 the pooled bar moves by one pixel, unchanged. Shifted by 1 it gets *wider*: a pattern that no shift of the
 # first one is. This is **aliasing**: what is finer than the new grid shows up as something else. So a stride s keeps
-# only the shifts by multiples of s. Ordinary CNNs are less translation equivariant than one thinks.
+# only the shifts by multiples of s.
 #
 # ## 5 Invariance, at the end
 #
 # The **orbit** of an image is the set of all pictures that the group makes of it: $\{L_g x : g \in H\}$. An invariant function
-# gives one value on a whole orbit. **Predict** which of these do: the maximum over all pixels, their mean, or a linear layer
-# on the flattened image?
+# gives one value on a whole orbit. Which of these do: the maximum over all pixels, their mean, a linear layer on the flattened
+# image?
+#
+# <details><summary>Predict first…</summary>
+#
+# The maximum and the mean. A move only reorders the pixels. The linear layer has a weight of its own for each place, and these
+# random weights differ.
+#
+# </details>
 
 # %%
 digits = load_digits()
@@ -470,13 +521,13 @@ for name, values in heads.items():
 panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, columns=4)
 
 # %% [markdown]
-# Flattening hands each pixel its own weight, so it must break the symmetry. The recipe for an invariant network: keep every
-# layer *equivariant*, and forget the position once, at the very end. What is forgotten earlier is lost.
+# The recipe for an invariant network: keep every layer *equivariant*, and forget the position once, at the very end, by a
+# global maximum or mean. What is forgotten earlier is lost.
 #
 # ## 6 How to measure it, and how to fool yourself
 #
-# `course_lib.checks` does for any module what we did above. First some tests that *look* sound. The network is an
-# ordinary CNN with a flattening head: it is not equivariant at all.
+# `course_lib.checks` does for any module what we did above. First four tests that *look* sound. The network is an
+# ordinary CNN with a flattening head, not equivariant at all. What is wrong with each test?
 
 # %%
 torch.manual_seed(0)
@@ -508,12 +559,12 @@ print("the CNN with its last layer zeroed:  ", show(equivariance_error(fresh, C4
 print("|edges|, under mirrors and half turn:", show(equivariance_error(size_of_edges, D2, noise(1, 1, 14, 14)).error))
 
 # %% [markdown]
-# All four tests passed, and all four mislead. The image had nothing to turn; or the network had nothing to say yet; or all
-# elements were of order two (D2): they map left edges to right edges, and the absolute value hides the sign. An honest
-# test takes
+# All four tests passed, and all four mislead. Twice the image looked the same after the turn. Once the network had nothing
+# to say yet. And D2 has no quarter turn: its moves map a left edge to a left or a right edge, and the absolute value hides the
+# sign. An honest test takes
 #
 # - **noise**, which has no symmetry of its own;
-# - **float64**, where rounding is about 1e-16 and a broken symmetry stands out by ten orders of magnitude;
+# - **float64**, where rounding is about 1e-16, so that 1e-10 is far above it and far below a broken symmetry;
 # - **every element** of the group, and sizes that are **odd, even and not square**;
 # - **after training**, or with random weights everywhere, normalisation layers included.
 
@@ -529,8 +580,9 @@ except AssertionError as error:
     print(str(error).splitlines()[0])
 
 # %% [markdown]
-# `assert_equivariant` is the same as a test: it names the worst element and the first layer above the tolerance. In a network,
-# all that comes after a broken layer is broken too. So we also test each layer alone, on what the layer before it puts out.
+# `assert_equivariant` is the same as a test: it names the worst element and the first layer above the tolerance.
+# `equivariance_error(…).by_layer()` measures all layers. But what comes after a broken layer gets broken input. So we also test
+# each layer alone, on what the layer before it puts out.
 
 
 # %%
@@ -549,8 +601,22 @@ table(cnn, 14)
 table(cnn, 15)
 
 # %% [markdown]
-# `conv1` and `conv2` are guilty at every size, ReLU never, and the pool at size 15 only, where it meets a 13 × 13 map. D4 contains
-# C4, so its worst element is at least as bad.
+# `conv1` and `conv2` are guilty at both sizes, ReLU never, and the pool at size 15 only, where it meets a 13 × 13 map.
+#
+# **Look at it.** Choose the layer `pool` and move the slider. At size 14 the pool alone was exact. Why do its two maps differ?
+#
+# <details><summary>Answer</summary>
+#
+# It gets unequal maps from `relu1`, which got them from `conv1`. At 0° all agrees; at every other position, mirrored or not, no
+# layer does.
+#
+# </details>
+
+# %%
+feature_map_explorer(cnn, load_digits(size=14).test.images[7])
+
+# %% [markdown]
+# Without a kernel: a still at 90°, layer `relu1`.
 #
 # ### Why was it equivariant before training and not after?
 #
@@ -567,7 +633,7 @@ print("randomised:", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
 # %% [markdown]
 # ## 7 Make any function equivariant: average it
 #
-# A cheap idea, in words: turn the input, compute, turn back. Do so for all elements and take the mean.
+# A blunt idea: turn the input, compute, turn back. Do so for all elements and take the mean.
 #
 # $$\bar\Phi(x) = \frac{1}{|H|} \sum_{g \in H} L_g^{-1}\, \Phi(L_g x)$$
 #
@@ -585,32 +651,46 @@ def group_average(function: Callable[[Tensor], Tensor], group: Group, x: Tensor)
 
 # %% [markdown]
 # <!-- help: group_average -->
+#
+# **Two questions.** Is the mean exactly equivariant, whatever Φ is? And if Φ is a single correlation with ψ, its mean over D4 is a
+# correlation again: with which filter?
+#
+# <details><summary>Predict first…</summary>
+#
+# 1. Yes. Put $L_k x$ in: $\bar\Phi(L_k x)$ is the mean of $L_g^{-1}\Phi(L_{gk}x)$ over all g. Rename $g' = gk$, which also runs over
+#    the whole group. Then $g^{-1} = k g'^{-1}$, so each term is $L_k L_{g'}^{-1}\Phi(L_{g'}x)$, and the mean of them is
+#    $L_k\bar\Phi(x)$.
+# 2. With its mean over D4. By the identity of section 3, $L_g^{-1}\big((L_g f) \star \psi\big) = f \star L_g^{-1}\psi$. A mean of
+#    correlations of f is the correlation with the mean of the filters, and with g also $g^{-1}$ runs over all of D4.
+#
+# </details>
 
 # %%
 averaged = equivariance_error(lambda x: group_average(cnn, D4, x), D4, noise(1, 1, 14, 14))
 print("the CNN under D4:         ", show(equivariance_error(cnn, D4, noise(1, 1, 14, 14)).error))
 print("its average over D4:      ", show(averaged.error))
 print("runs of the CNN per image:", D4.order)
-
-# %% [markdown]
-# Exact, for *any* function, at |H| times the cost. But what is averaged? Take a single correlation. **Predict:** its average
-# over D4 is again a correlation. With which filter?
-
-# %%
 x, psi = noise(1, 1, 9, 9), noise(1, 1, 3, 3)
 mean_of_results = group_average(lambda x: F.conv2d(x, psi), D4, x)
 result_of_mean = F.conv2d(x, mean_over_d4(psi))
-print("relative difference:", show(relative_error(mean_of_results, result_of_mean)))
+print("the average of a correlation, against the mean filter:", show(relative_error(mean_of_results, result_of_mean)))
 
 # %% [markdown]
-# With the *mean* filter, which is blind to orientation. So never average layer by layer: average once, at the end, or do
-# better. **Weight sharing**, in notebook 04, keeps the |H| answers apart, as we saw with the four edge filters, and lets the next
-# layer compare them.
+# Exact, for *any* function, at |H| times the cost. But an averaged correlation has the mean filter, which is blind to orientation.
+# So never average layer by layer: average once, at the end, or do better. **Weight sharing**, in notebook 04, uses one filter in
+# all |H| positions, as we did with the edge filter, and lets the next layer compare the answers.
 #
 # ## 8 Does a network learn it from data?
 #
-# One small experiment: the CNN, trained on 1,029 digits, once as they are and once with random quarter turns
-# (*augmentation*). Then each net also as its average over C4. **Predict:** does the augmented net give one answer per orbit?
+# One small experiment: the CNN, trained on small digits, once as they are and once with random quarter turns
+# (*augmentation*). Then each net also as its average over C4. Does the augmented net give one answer on a whole orbit?
+#
+# <details><summary>Predict first…</summary>
+#
+# Not on every orbit. Training rewards right answers on the pictures it was shown. Nothing ties the answers on one orbit to each
+# other, on digits that it has never seen least of all.
+#
+# </details>
 
 # %%
 from course_lib.training import TrainConfig, accuracy_by_angle, train
@@ -629,12 +709,13 @@ nets = {"upright": copy.deepcopy(cnn), "augmented": copy.deepcopy(cnn)}
 for name, net in nets.items():
     augment = quarter_turns if name == "augmented" else None
     train(net, small_digits.train, config, augment=augment, device="cpu")
+print(f"trained on {len(small_digits.train.images)} digits; {len(test.images)} others for the test")
 
 # %%
 with torch.no_grad():
     for name, net in nets.items():
         upright, turned = accuracy_by_angle(net, test, [0, 90]).tolist()
-        guesses = torch.stack([net(act_on_image(g, test.images)).argmax(dim=1) for g in C4.elements])
+        guesses = torch.stack([net(act(g, test.images, C4)).argmax(dim=1) for g in C4.elements])
         agree = (guesses == guesses[0]).all(dim=0).double().mean().item()
         mean = (group_average(net, C4, test.images).argmax(dim=1) == test.labels).double().mean().item()
         error = show(equivariance_error(net, C4, test.images).error)
@@ -642,14 +723,14 @@ with torch.no_grad():
         print(f"    equivariance error {error}, the same answer at all four turns for {agree:.2f} of the digits")
 
 # %% [markdown]
-# Augmentation works: the second net is as good on turned digits as on upright ones. But it is not equivariant. On 22 of 100 test
-# digits the answer changes with the turn, and its outputs differ by up to 0.42 of the largest one. After the same 20 epochs it
-# is behind the first net's 0.92 on upright digits.
+# Augmentation works: the second net is as good on turned digits as on upright ones, 0.82. But it is not equivariant. For 22 % of
+# the test digits the answer changes with the turn, and its outputs differ by up to 0.42 of the largest one. After the same 20
+# epochs it is behind the first net's 0.92 on upright digits.
 #
-# Averaging makes both nets invariant. It helps the second. For the first it is no help: three of its four votes are about
-# pictures of a kind that it has never seen. Invariance alone does not make a network good.
+# Averaging makes both nets invariant. It helps the second, which reaches 0.85. The first gets 0.24 only: three of its four
+# votes are about pictures of a kind that it has never seen. Invariance alone does not make a network good.
 #
-# This is one seed and a small network: a sketch, not a verdict. Notebook 04 trains networks that have the symmetry built in.
+# This is one seed and a small network: a sketch, not a verdict.
 #
 # ## What you have built
 #
@@ -679,7 +760,7 @@ progress("03")
 # - Correlation commutes with shifts, up to the border; not with turns, unless the filter turns too.
 # - Symmetric filters are exact but blind to orientation. Averaging a whole network is exact, at |H| times the cost. Keeping
 #   *all* turned filters loses nothing.
-# - Pointwise functions commute. Strides commute only where they fit, and flattening never does.
+# - Pointwise functions commute, strides only where they fit, and a linear layer on pixels does not.
 # - Measure with noise, in float64, every element, several sizes, random weights.
 #
 # **Now in `course_lib`:**

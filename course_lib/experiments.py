@@ -1,4 +1,4 @@
-"""The papers' tables as data: which network, and what was published about it. So far: rotated MNIST, Table 1 and slides."""
+"""The papers' tables as data: which network, and what was published about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from torch import nn
 
 from course_lib.groups import C1, C4, Group
-from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d
+from course_lib.layers import GCSeparableConv2d, GSeparableConv2d
 from course_lib.models import p4cnn, p4cnn_linear
 
 

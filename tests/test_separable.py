@@ -112,3 +112,27 @@ def test_errors_name_the_value(layer, form, shape, message):
     conv = layer(C4, 2, 2, 3, stride=2, padding=1)
     with pytest.raises(ValueError, match=re.escape(message)):
         getattr(conv, form)(torch.zeros(shape))
+
+
+@every_group
+def test_pointwise_bias_is_a_bias_between_the_two_steps(group):
+    """c-Z2CNN, which is the case C1: a 1×1 convolution with bias, then a depthwise one with bias."""
+    conv = L.GCSeparableConv2d(group, 2, 3, 3, pointwise_bias=True)
+    nn.init.normal_(conv.bias), nn.init.normal_(conv.pointwise_bias)
+    x = torch.randn(2, 2, group.order, 5, 6)
+    zero = torch.zeros_like(conv.bias)
+    biases = conv.bias.repeat_interleave(group.order), conv.pointwise_bias.repeat_interleave(group.order)
+    w = L.pointwise_bank(conv.pointwise, group).flatten(0, 1).flatten(1)[..., None, None]
+    kernels = L.lifting_filter_bank(conv.kernel, group).flatten(0, 1)
+    expected = F.conv2d(F.conv2d(x.flatten(1, 2), w, biases[1]), kernels, biases[0], groups=3 * group.order)
+    for form in (conv.full, conv.factored, conv):
+        torch.testing.assert_close(form(x).flatten(1, 2), expected, rtol=1e-5, atol=1e-5)
+    conv.bias = None
+    torch.testing.assert_close(conv(x).flatten(1, 2), expected - biases[0][:, None, None], rtol=1e-5, atol=1e-5)
+    conv.pointwise_bias = nn.Parameter(zero)
+    assert not torch.allclose(conv(x).flatten(1, 2), expected - biases[0][:, None, None], atol=0.1)
+
+
+def test_pointwise_bias_needs_a_convolution_without_padding():
+    with pytest.raises(ValueError, match=re.escape("pointwise_bias needs padding 0, got 1")):
+        L.GCSeparableConv2d(C4, 2, 2, 3, padding=1, pointwise_bias=True)

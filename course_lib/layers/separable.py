@@ -85,8 +85,7 @@ class _SeparableConv2d(GroupConv2d):
         require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
         self._require_exact(x)
         banks = pointwise_bank(self.pointwise, self.group), lifting_filter_bank(self.kernel, self.group)
-        options = {"bias": self._bias_per_sheet(), "stride": self.stride, "padding": self.padding}
-        return self._combine(x, *banks, **options)
+        return self._combine(x, *banks, bias=self._bias_per_sheet(), stride=self.stride, padding=self.padding)
 
     def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
         raise NotImplementedError

@@ -3,7 +3,7 @@
     uv run python tests/benchmarks/separable_digits.py [--threads 1] [--seeds 0 1 2 3] [--sizes 1029 343 114]
 
 Several seeds and training-set sizes. A smaller training set is drawn at random by the seed, the same for all networks,
-and every run looks at as many images in all. Writes every epoch's metrics with their provenance as JSON, after each run.
+and every run looks at as many images in all. Writes every epoch's metrics with their provenance as JSON after each run.
 """
 
 from __future__ import annotations

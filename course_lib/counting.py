@@ -1,0 +1,120 @@
+"""Parameters and multiply-accumulates: by formula, layer by layer, and as PyTorch executes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d, LiftingConv2d
+
+Kind = Literal["full", "g", "gc"]
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """One layer with parameters: its name in the network, how many it has, and its multiply-accumulates per image."""
+
+    name: str
+    parameters: int
+    macs: int
+
+
+def filter_weights(kind: Kind, c_in: int, c_out: int, order: int, k: int) -> int:
+    """The weights of a group convolution, without bias, in its full form or separated as in g- and gc-GConv:
+
+        full: O·C·|H|·k²,   g: O·C·(|H| + k²),   gc: O·(C·|H| + k²)
+
+    ``order`` is the number of sheets |H| of the input, 1 for an image. Raises ValueError for another kind.
+    Source: Lengyel & van Gemert (2021), section 3.4; notebook 06.
+    """
+    if kind == "full":
+        return c_out * c_in * order * k**2
+    if kind == "g":
+        return c_out * c_in * (order + k**2)
+    if kind == "gc":
+        return c_out * (c_in * order + k**2)
+    raise ValueError(f"kind must be 'full', 'g' or 'gc', got {kind!r}")
+
+
+def count_layers(net: nn.Module, x: Tensor) -> list[LayerCount]:
+    """Parameters and multiply-accumulates by formula, for one image, of every layer with parameters, in order of use.
+
+    A convolution uses each of its weights once for every output sheet and output pixel: weights · |H| · Y′ · X′. This
+    is the rule of Lengyel & van Gemert (2021), section 3.4. It charges the pointwise step of a separable layer at the
+    size of the *output*, where a convolution without padding has to do it at the size of the input: see
+    `executed_macs`. Additions of biases, norms and pools are not counted. Raises TypeError for a layer without formula.
+
+    Args:
+        x: one image or a batch of them, as ``net`` takes it. Only its shape matters.
+    """
+    names = {module: name for name, module in net.named_modules()}
+    counts: list[LayerCount] = []
+
+    def note(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+        counts.append(LayerCount(names[layer], *_by_formula(layer, output)))
+
+    with ExitStack() as hooks:
+        for layer in net.modules():
+            if next(layer.parameters(recurse=False), None) is not None:
+                hooks.callback(layer.register_forward_hook(note).remove)
+        _run(net, x)
+    return counts
+
+
+def executed_macs(net: nn.Module, x: Tensor) -> int:
+    """Multiply-accumulates for one image as PyTorch executes them: half of what `FlopCounterMode` counts."""
+    with FlopCounterMode(display=False) as counter:
+        _run(net, x)
+    return int(counter.get_total_flops()) // 2
+
+
+@contextmanager
+def factored_form(net: nn.Module) -> Iterator[nn.Module]:
+    """Inside the block all separable layers of ``net`` run in factored form, whichever form they would pick."""
+    layers = [layer for layer in net.modules() if isinstance(layer, (GSeparableConv2d, GCSeparableConv2d))]
+    for layer in layers:
+        layer.__dict__["forward"] = layer.factored
+    try:
+        yield net
+    finally:
+        for layer in layers:
+            del layer.__dict__["forward"]
+
+
+def _by_formula(layer: nn.Module, output: Tensor) -> tuple[int, int]:
+    """(parameters, multiply-accumulates) from the layer's sizes alone; its tensors are not looked at."""
+    if isinstance(layer, (nn.BatchNorm2d, nn.BatchNorm3d)):
+        return 2 * layer.num_features, 0
+    if isinstance(layer, nn.Linear):
+        weights = layer.in_features * layer.out_features
+        return weights + layer.out_features * (layer.bias is not None), weights
+    if not isinstance(layer, (LiftingConv2d, GroupConv2d)):
+        raise TypeError(
+            f"no formula for a {type(layer).__name__}; there are formulas for the convolutions of "
+            "course_lib.layers, batch norms and nn.Linear"
+        )
+    kind: Kind = (
+        "g" if isinstance(layer, GSeparableConv2d) else "gc" if isinstance(layer, GCSeparableConv2d) else "full"
+    )
+    order = 1 if isinstance(layer, LiftingConv2d) else layer.group.order
+    weights = filter_weights(kind, layer.in_channels, layer.out_channels, order, layer.kernel_size)
+    biases = (layer.bias is not None) + (getattr(layer, "pointwise_bias", None) is not None)
+    return weights + biases * layer.out_channels, weights * output[0, 0].numel()
+
+
+def _run(net: nn.Module, x: Tensor) -> None:
+    """One image through the network, in eval mode, which is then set back: a count must change no norm's statistics."""
+    training = {module: module.training for module in net.modules()}
+    parameter = next(net.parameters())
+    try:
+        with torch.no_grad():
+            net.eval()(x[:1].to(parameter))
+    finally:
+        for module, mode in training.items():
+            module.training = mode

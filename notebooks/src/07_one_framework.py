@@ -565,7 +565,7 @@ for look in (upright, turned):
     print("shares of the sheets:", [f"{sheet.sum():.2f}" for sheet in look.attention])
 
 # %% [markdown]
-# Try another pixel, such as (9, 21) on sheet e: background asks weakly (x = 0), and looks everywhere alike.
+# Try another pixel, such as (9, 21) on sheet e: it is background, its query is 0, and it looks everywhere alike.
 #
 # ## 8 Proposition 1: patches
 #
@@ -660,7 +660,7 @@ for name, (length, term) in terms.items():
 framework_map()
 
 # %% [markdown]
-# A full circle: the weight of y depends on it. From top to bottom a layer may look at more and more. But the *places* g and g̃ enter in the blue column alone.
+# A full circle: the weight of y depends on it. Upper rows weigh by place alone; attention by both features, too; E4 asks f(g), but not f(g̃). In every row the *places* g and g̃ enter through the blue column, and in no other way.
 #
 # Two rows stretch the formula. Pooling takes a maximum where the others sum: the substitution of section 3 shuffles its terms, too, and harms it as little. In lifting, g̃ is a
 # pixel, and g⁻¹ moves it. In the last row α is a softmax as in section 5.

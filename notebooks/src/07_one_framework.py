@@ -249,13 +249,14 @@ def free(g: Isometry, other: Isometry, x: Tensor, y: Tensor) -> Tensor:
 
 
 def how_often(H: Callable) -> dict[str, int]:
-    def holds(g: Isometry, u: Isometry) -> bool:
-        moved = sum(H(product(u, g), product(u, k), f[g], f[k]) for k in points)
-        return torch.allclose(moved, sum(H(g, k, f[g], f[k]) for k in points))
+    def holds(place: Isometry, u: Isometry, g: Isometry) -> bool:
+        left = sum(H(place, product(u, k), f[g], f[k]) for k in points)
+        return torch.allclose(left, sum(H(g, k, f[g], f[k]) for k in points))
 
-    line_5 = sum(holds(g, u) for g in points for u in points)
-    line_6 = sum(holds(g, inv(g)) for g in points)
-    return {"line (5), of 64": line_5, "line (6), of 8": line_6}
+    line_4 = sum(holds(g, u, product(inv(u), g)) for g in points for u in points)
+    line_5 = sum(holds(product(u, g), u, g) for g in points for u in points)
+    line_6 = sum(holds(e, inv(g), g) for g in points)
+    return {"(4), of 64": line_4, "(5), of 64": line_5, "(6), of 8": line_6}
 
 
 print("hidden:", how_often(hidden))
@@ -265,7 +266,7 @@ whole = aggregate_pairs(f, hidden)
 print("the row of e makes the whole layer `hidden`:", all(torch.allclose(row_of_e[g], whole[g]) for g in points))
 
 # %% [markdown]
-# For `free`, (5) holds where u = e, which says nothing, and (6) where g = e.
+# For `free`, (4) and (5) hold where u = e, which says nothing, and (6) where g = e.
 #
 # **Break it on purpose.** Change what the term knows about places, and run. Add a line of your own.
 #
@@ -322,8 +323,11 @@ def influence(layer: Callable, g: Isometry, other: Isometry) -> Tensor:
 
 
 same_position = [(e, r), (points[4], points[5]), (r, product(r, r))]
-hidden_layer = lambda f: aggregate_pairs(f, hidden)  # noqa: E731
-for name, layer in (("hidden: ", hidden_layer), ("g̃ alone:", layer_that_knows(knows["g̃ alone"]))):
+layers_to_measure = {
+    "hidden: ": lambda f: aggregate_pairs(f, hidden),
+    "g̃ alone:": layer_that_knows(knows["g̃ alone"]),
+}
+for name, layer in layers_to_measure.items():
     changes = [influence(layer, g, other).tolist() for g, other in same_position]
     print(name, [[round(v, 2) for v in change] for change in changes])
 

@@ -42,20 +42,27 @@ def subset(split: Split, size: int, seed: int) -> Split:
     return Split(split.images[chosen], split.labels[chosen])
 
 
-def shares(net: torch.nn.Module) -> dict[str, float]:
-    """The mean share of the first principal component in each group convolution, separable ones too."""
+def filters(net: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """ψ of each group convolution, separable ones too: (O, C, |H|, k, k)."""
     convs = {name: layer for name, layer in net.named_children() if isinstance(layer, GroupConv2d)}
-    return {name: explained_by_pc1(conv.filters().detach()).mean().item() for name, conv in convs.items()}
+    return {name: conv.filters().detach().clone() for name, conv in convs.items()}
+
+
+def shares(psi: dict[str, torch.Tensor]) -> dict[str, float]:
+    """The mean share of the first principal component in each layer."""
+    return {name: explained_by_pc1(values).mean().item() for name, values in psi.items()}
 
 
 def run(row: Row, size: int, seed: int, digits: Dataset) -> dict[str, Any]:
     seed_everything(seed)
     net = row.build()
-    before = shares(net)
+    before = filters(net)
     start = time.perf_counter()
     history = train(net, subset(digits.train, size, seed), recipe(size, seed), device="cpu")
     if history.interrupted:
         raise KeyboardInterrupt
+    after = filters(net)
+    added = {name: after[name] - before[name] for name in after}
     return {
         "network": row.name,
         "width": row.width,
@@ -65,7 +72,7 @@ def run(row: Row, size: int, seed: int, digits: Dataset) -> dict[str, Any]:
         "seconds": time.perf_counter() - start,
         "validation_error_percent": 100 * (1 - evaluate(net, digits.validation)),
         "test_error_percent": 100 * (1 - evaluate(net, digits.test)),
-        "explained_by_pc1": {"before": before, "after": shares(net)},
+        "explained_by_pc1": {"before": shares(before), "after": shares(after), "added": shares(added)},
         "history": asdict(history),
     }
 

@@ -6,7 +6,14 @@ from torch import nn
 
 from course_lib.actions import act, act_on_image
 from course_lib.averaging import group_average
-from course_lib.checks import OUTPUT, assert_equivariant, equivariance_error
+from course_lib.checks import (
+    OUTPUT,
+    assert_equivariant,
+    disk_mask,
+    equivariance_error,
+    error_by_depth,
+    orbit_agreement,
+)
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element
 from course_lib.layers import CosetMaxPool, EquivariantSequential, GroupConv2d, LiftingConv2d
 
@@ -125,3 +132,30 @@ def test_the_average_over_the_group_makes_anything_equivariant(function, group):
     assert_equivariant(lambda x: group_average(function, group, x), group, NOISE)
     already = LiftingConv2d(group, 1, 2, 3).double()  # averaging leaves alone what is equivariant already
     torch.testing.assert_close(group_average(already, group, NOISE), already(NOISE))
+
+
+def test_disk_mask_is_the_disk_that_every_turn_keeps():
+    for size in (5, 8):
+        disk = disk_mask(size)
+        for row in range(size):
+            for col in range(size):
+                distance = ((row - (size - 1) / 2) ** 2 + (col - (size - 1) / 2) ** 2) ** 0.5
+                assert disk[row, col] == (distance <= size / 2)
+
+
+def test_orbit_agreement_counts_images_with_one_answer():
+    def brightest_row(x):  # of two: the upper and the lower half of the image
+        return torch.stack([x[..., :2, :].sum((1, 2, 3)), x[..., 2:, :].sum((1, 2, 3))], dim=1)
+
+    upper, lower = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    upper[..., 0, :], lower[..., 3, :] = 1, 1
+    images = torch.cat([upper, lower, torch.zeros(2, 1, 4, 4)])  # a blank image has one answer at every turn
+    assert orbit_agreement(brightest_row, C4, images) == 0.5
+    assert orbit_agreement(brightest_row, C1, images) == 1
+
+
+def test_error_by_depth_is_the_error_of_the_layers_so_far():
+    layers = [LiftingConv2d(C4, 1, 2, 3).double(), nn.Tanh(), MirrorsOnly()]
+    errors = error_by_depth(layers, C4, NOISE)
+    assert errors[1] < 1e-14 < 0.1 < errors[2]
+    assert errors[2] == equivariance_error(nn.Sequential(*layers), C4, NOISE).error

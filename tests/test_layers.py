@@ -15,6 +15,7 @@ from course_lib import oracles
 from course_lib.actions import act, act_on_feature_map, act_on_image, translate
 from course_lib.checks import assert_equivariant, equivariance_error
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D2, D4, inverse
+from course_lib.layers.base import exact_sizes, left_over
 from course_lib.models import p4cnn
 
 SIZES = [(7, 7), (8, 8), (6, 9)]
@@ -410,3 +411,22 @@ def test_errors_name_the_value_and_the_way_out(act, error, message):
 def test_same_group_and_channels_pass():
     for group, size in product(ALL_GROUPS, [(8, 8)]):
         assert small_net(group)(torch.randn(1, 2, *size)).shape == (1, 4, group.order, 5, 5)
+
+
+def test_left_over_and_exact_sizes_say_where_sampling_is_exact():
+    for size, window, stride, padding in product(range(5, 12), (2, 3), (1, 2, 3), (0, 1)):
+        starts = range(-padding, size + padding - window + 1, stride)
+        mirrored = {size - window - start for start in starts}
+        assert (left_over(size, window, stride, padding) == 0) == (mirrored == set(starts))
+    f = {size: torch.randn(1, 1, 4, size, size) for size in range(7, 20)}
+    rows = [(3, 2, 1), (2, 2, 0)]
+    conv = L.GroupConv2d(C4, 1, 1, 3, stride=2, padding=1)
+
+    def is_accepted(size):
+        try:
+            L.SpatialMaxPool2d(C4, 2)(conv(f[size]))
+        except ValueError:
+            return False
+        return True
+
+    assert exact_sizes(rows, f) == [size for size in f if is_accepted(size)] == [7, 11, 15, 19]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -49,25 +50,47 @@ def reversed_axes(group: Group) -> tuple[bool, bool]:
     return any((m[1] < 0).any() for m in matrices), any((m[0] < 0).any() for m in matrices)
 
 
+def left_over(size: int, window: int, stride: int, padding: int = 0) -> int:
+    """(size + 2·padding − window) mod stride: the pixels at the far border that no window reaches.
+
+    The windows start at one border. Seen from the opposite border, as after a half turn or a mirror, they are the same
+    only if nothing is left over. Notebook 05.
+    """
+    return (size + 2 * padding - window) % stride
+
+
+def exact_sizes(layers: Sequence[tuple[int, int, int]], sizes: Iterable[int]) -> list[int]:
+    """Those input sizes at which no layer of a row has pixels left over; each layer is (window, stride, padding).
+
+    A layer makes (size + 2·padding − window) // stride + 1 pixels of size pixels; a map smaller than the window does
+    not fit. Notebook 05.
+    """
+    found = []
+    for first in sizes:
+        size, fits = first, True
+        for window, stride, padding in layers:
+            fits = fits and size + 2 * padding >= window and left_over(size, window, stride, padding) == 0
+            size = (size + 2 * padding - window) // stride + 1
+        if fits:
+            found.append(first)
+    return found
+
+
 def require_exact_sampling(
     layer: nn.Module, group: Group, size: tuple[int, int], window: int, stride: int, padding: int = 0
 ) -> None:
-    """Raise ValueError unless windows every ``stride`` pixels cover a map of this size (Y, X) symmetrically.
-
-    The windows start at one border. Seen from the opposite border, as after a half turn or a mirror, they are the same
-    only if (size + 2·padding − window) is divisible by the stride. Measured in notebook 05.
-    """
+    """Raise ValueError if a map of this size (Y, X) has pixels left over on an axis that the group reverses."""
     name = type(layer).__name__
     for axis, length, is_reversed in zip(("height", "width"), size, reversed_axes(group), strict=True):
         padded = length + 2 * padding
         if padded < window:
             raise ValueError(f"{name}: the {axis} {length} (padding {padding}) is smaller than the window of {window}")
-        left_over = (padded - window) % stride
-        if is_reversed and left_over:
-            fits = (length - left_over, length - left_over + stride)
+        rest = left_over(length, window, stride, padding)
+        if is_reversed and rest:
+            fits = (length - rest, length - rest + stride)
             raise ValueError(
                 f"{name} with window {window}, stride {stride}, padding {padding} cannot be equivariant to {group} on "
-                f"{axis} {length}: it leaves {left_over} pixel(s) over at one border. Use a {axis} of {fits[0]} or "
+                f"{axis} {length}: it leaves {rest} pixel(s) over at one border. Use a {axis} of {fits[0]} or "
                 f"{fits[1]}, another stride or window, or accept the error with allow_approximate=True"
             )
 

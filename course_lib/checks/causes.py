@@ -1,0 +1,309 @@
+"""Why does this layer break equivariance? Rules that try what would mend it, each with the words for cause and cure."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.checks.readings import SOURCES, Move, noise_like, readings, wrong_move
+from course_lib.checks.tracing import Call, is_float_tensor
+from course_lib.groups import Element, Group
+from course_lib.layers.base import left_over, reversed_axes
+
+EXACT_BELOW = 1e-10
+Words = tuple[str, str]  # cause, cure
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer that breaks equivariance, the group, and the last map (with pixels) that a layer before it put out."""
+
+    call: Call
+    group: Group
+    before: Tensor | None
+
+    @property
+    def module(self) -> nn.Module:
+        return self.call.module
+
+    @property
+    def x(self) -> Tensor:
+        return self.call.inputs[0]
+
+    def exact(self, module: nn.Module | None = None, size: tuple[int, int] | None = None) -> bool:
+        """Would the layer be exact, changed to this module, or on noise of this size?"""
+        x = self.x if size is None else noise_like((*self.x.shape[:-2], *size))
+        arguments = copy.copy(self.call)
+        arguments.module = module or self.module
+        if size is not None:
+            arguments.args, arguments.kwargs = (x,), {}
+        return error_alone(arguments, self.group)[0] < EXACT_BELOW
+
+
+def error_alone(call: Call, group: Group) -> tuple[float, Element]:
+    """The error of a module by itself, for its worst element, under the readings of input and output that suit best."""
+    best = (math.inf, group.elements[-1])
+    output = call.again(lambda y: y)
+    x = call.inputs[0]
+    for reading in readings(x, group):
+        # A reading that moves the channel axis of a convolution's input cannot be fed to it.
+        if (move := reading.move) is None or any(move(g, x).shape[:2] != x.shape[:2] for g in group.elements):
+            continue
+        moved = {g: call.again(lambda y, g=g, move=move: move(g, y)) for g in group.elements}  # type: ignore[misc]
+        for expected in readings(output, group):
+            errors = [(expected.error(g, output, moved[g]), g) for g in group.elements]
+            best = min(best, max(errors))
+    return best
+
+
+def explain(case: Case) -> Words:
+    """Cause and cure of the first rule that applies."""
+    for rule in RULES:
+        if words := rule(case):
+            return words
+    called = f"; inside it is called: {', '.join(case.call.functions)}" if case.call.functions else ""
+    return (
+        f"it treats positions, or the elements of {case.group}, differently{called}",
+        "look for slices, shifts, one axis preferred to the other, sorting, or weights that are not shared",
+    )
+
+
+def another_group(case: Case) -> Words | None:
+    own = getattr(case.module, "group", None)
+    if not isinstance(own, Group) or own.is_subgroup(case.group):
+        return None
+    missing = ", ".join(str(g) for g in case.group.elements if g not in own.elements)
+    return f"it is built for {own}, which does not contain {missing}", f"build every layer for {case.group}"
+
+
+def windows(module: nn.Module) -> list[tuple[int, int, int]] | None:
+    """(window, stride, padding) along Y and X of a convolution or pool; None for another layer, or padding='same'."""
+    size = getattr(module, "kernel_size", getattr(module, "size", None))
+    stride, padding = getattr(module, "stride", None), getattr(module, "padding", 0)
+    if size is None or stride is None or isinstance(padding, str) or isinstance(size, torch.Size):
+        return None
+    dilation = getattr(module, "dilation", 1)
+    each = [a[-2:] if isinstance(a, tuple) else (a, a) for a in (size, stride, padding, dilation)]
+    return [(d * (k - 1) + 1, s, p) for k, s, p, d in zip(*each, strict=True)]
+
+
+def stride_leaves_pixels_over(case: Case) -> Words | None:
+    along = windows(case.module)
+    if along is None or isinstance(case.module, nn.modules.conv._ConvTransposeNd) or case.x.ndim < 4:
+        return None
+    size = case.x.shape[-2:]
+    rests = [left_over(n, *w) if back else 0 for n, w, back in zip(size, along, reversed_axes(case.group), strict=True)]
+    larger = tuple(n + s - rest if rest else n for n, rest, (_, s, _) in zip(size, rests, along, strict=True))
+    if not any(rests) or not case.exact(size=(larger[0], larger[1])):
+        return None
+    axis = 0 if rests[0] else 1
+    (window, stride, padding), n = along[axis], size[axis]
+    what = "pooling" if "pool" in type(case.module).__name__.lower() else "stride"
+    return (
+        f"{what} on a size that does not fit: on {n} pixels (padding {padding}), windows of {window} with stride "
+        f"{stride} leave {rests[axis]} over at one border",
+        f"give this layer {n - rests[axis]} or {larger[axis]} pixels; it fits where (size + {2 * padding} − {window}) "
+        f"is divisible by {stride}",
+    )
+
+
+def uneven_padding(case: Case) -> Words | None:
+    module = case.module
+    padding = getattr(module, "padding", None)
+    if padding == "same":
+        mended = copy.deepcopy(module)
+        mended.padding = 0  # type: ignore[assignment]
+        if not case.exact(mended):
+            return None
+        return (
+            f"an even kernel ({_first(module.kernel_size)}) with padding='same': one border gets more than the other",
+            "an odd kernel, or a number as padding, the same at every border",
+        )
+    if type(module).__name__.endswith(("Pad1d", "Pad2d", "Pad3d")) and len(set(tuple(padding)[:4])) > 1:  # type: ignore[arg-type]
+        return f"uneven padding, {tuple(padding)} (left, right, top, bottom)", "the same padding at every border"  # type: ignore[arg-type]
+    if any(_pair(getattr(module, "output_padding", 0))):
+        return "output_padding adds pixels at one border only", "sizes for which output_padding can be 0"
+    return None
+
+
+def linear_on_places(case: Case) -> Words | None:
+    if not isinstance(case.module, nn.Linear):
+        return None
+    before = case.before
+    if before is not None and math.prod(before.shape[-2:]) > 1:
+        pooled = math.prod(before.shape[1:-2]) == case.x.shape[-1]
+    else:
+        pooled = True
+    if pooled:
+        return (
+            "a flattened group axis: when the image turns, the entries change places, but each has weights of its own",
+            "first the maximum or the mean over the group (GroupMaxPool), so that nothing changes places",
+        )
+    return (
+        "flattened pixels: when the image turns, the entries change places, but each has weights of its own",
+        "first the maximum or the mean over all pixels (and over the group)",
+    )
+
+
+def interpolation(case: Case) -> Words | None:
+    called = [f for f in case.call.functions if f in ("grid_sample", "interpolate", "affine_grid")]
+    if not isinstance(case.module, nn.Upsample) and not called:
+        return None
+    return (
+        "interpolation: the new pixels do not lie symmetrically between the old ones, so turning the map moves them",
+        "whole factors (nearest or bilinear), or a target size with mode='bilinear'; turn by multiples of 90° only",
+    )
+
+
+def ordinary_convolution(case: Case) -> Words | None:
+    if not isinstance(case.module, nn.modules.conv._ConvNd):
+        return None
+    layer = "GroupConv2d" if case.x.ndim > 4 or not _follows_as_image(case) else "LiftingConv2d"
+    return (
+        "an ordinary convolution: its filter has one direction and does not turn with the image",
+        f"{layer}({case.group}, …), or GroupConv2d after a lifting layer"
+        if layer == "LiftingConv2d"
+        else f"{layer}({case.group}, …): filters turned and permuted",
+    )
+
+
+def _follows_as_image(case: Case) -> bool:
+    return case.x.shape[1] < case.group.order or case.x.shape[1] % case.group.order > 0 or case.x.shape[1] == 3
+
+
+def wrong_permutation(case: Case) -> Words | None:
+    y = case.call.output
+    has_filters = any(f.startswith(("conv", "linear", "matmul", "einsum")) for f in case.call.functions)
+    if not has_filters or not is_float_tensor(y) or y.ndim < 5 or y.shape[-3] != case.group.order:
+        return None
+    for cause, move, expected in _wrong_moves(case):
+        if all(expected(g, y).shape == y.shape for g in case.group.elements) and _maximum(case, move, expected) < 1e-10:
+            return cause, "turn *and* permute the filters: L_h ψ(x, k) = ψ(h⁻¹x, h⁻¹k), as group_filter_bank does"
+    if case.x.ndim >= 5 and any(f.startswith("conv") for f in case.call.functions):
+        return (
+            "its filters are not the turned and permuted copies of one filter",
+            "compare its filters with group_filter_bank",
+        )
+    return None
+
+
+def _wrong_moves(case: Case) -> Iterator[tuple[str, Move, Move]]:
+    """(what is wrong, how the input moves, how the output then moves) for the mistakes that we know."""
+    group = case.group
+
+    def sheets(source: str, turn: bool = True) -> Move:
+        return wrong_move(group, source, turn)
+
+    right: Move = sheets("g⁻¹h")
+    if case.x.ndim == 4:
+        image = readings(case.x, group)[0].move
+        assert image is not None
+        yield "the filters turn the wrong way, by h⁻¹ instead of h", image, sheets("hg")
+        return
+    yield "wrong permutation: the filters are turned, but their sheets are not permuted", sheets("h"), right
+    yield (
+        "the filters' sheets are permuted, but the filters are not turned",
+        sheets("g⁻¹h", False),
+        sheets("g⁻¹h", False),
+    )
+    yield "wrong permutation: filters are turned and permuted by h⁻¹ instead of h", right, sheets("hg")
+    for source in list(SOURCES)[1:4]:
+        yield (
+            f"wrong permutation: the filters' sheets are permuted by g instead of g⁻¹ ({source})",
+            sheets(source),
+            right,
+        )
+
+
+def _maximum(case: Case, move: Move, expected: Move) -> float:
+    from course_lib.checks.measuring import relative_error
+
+    y = case.call.output
+    pairs = ((case.call.again(lambda x, g=g: move(g, x)), expected(g, y)) for g in case.group.elements)  # type: ignore[misc]
+    return max(relative_error(a, b) if a.shape == b.shape else math.inf for a, b in pairs)
+
+
+def unequal_parameters(case: Case) -> Words | None:
+    """Does the layer become exact once each of its parameters, and running statistics, is one and the same number?"""
+    mended = copy.deepcopy(case.module)
+    with torch.no_grad():
+        for p in (*mended.parameters(), *mended.buffers()):
+            if p.is_floating_point():
+                p.fill_(p.mean())
+    names = [name for name, p in case.module.named_parameters() if p.numel() > 1]
+    if not names or not case.exact(mended):
+        return None
+    listed = ", ".join(names)
+    if all(_only_turned(case, g) for g in case.group.elements):
+        return (
+            f"parameters per group element: {listed} differ from sheet to sheet, but the sheets change places",
+            "one gain and bias per channel, shared over the group (GroupBatchNorm2d)",
+        )
+    return (
+        f"position-dependent parameters: {listed} differ from pixel to pixel",
+        "parameters per channel, or ones that depend on relative positions only",
+    )
+
+
+def _only_turned(case: Case, g: Element) -> bool:
+    from course_lib.actions import act_on_image
+    from course_lib.checks.measuring import relative_error
+
+    y = case.call.output
+    if case.x.ndim < 4 or y.ndim < 4:
+        return False
+    return relative_error(case.call.again(lambda x: act_on_image(g, x)), act_on_image(g, y)) < EXACT_BELOW
+
+
+def reshaped(case: Case) -> Words | None:
+    names = {"reshape", "view", "unflatten", "flatten", "permute", "transpose"} & set(case.call.functions)
+    if not names or case.module.state_dict():
+        return None
+    return (
+        f"{', '.join(sorted(names))} mixes the group axis with other axes",
+        "keep maps as (B, C, |H|, Y, X), and split C·|H| channels by unflatten(1, (C, |H|))",
+    )
+
+
+def _pair(value: object) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _first(value: object) -> object:
+    return value[0] if isinstance(value, tuple) else value
+
+
+RULES: tuple[Callable[[Case], Words | None], ...] = (
+    another_group,
+    stride_leaves_pixels_over,
+    uneven_padding,
+    linear_on_places,
+    ordinary_convolution,
+    interpolation,
+    wrong_permutation,
+    unequal_parameters,
+    reshaped,
+)
+
+
+def explain_between(before: Call | None, after: str, seen: Tensor, functions: tuple[str, ...]) -> Words:
+    """Words for a break in the code of `forward`, between two modules."""
+    names = ", ".join(functions) or "none that we could see"
+    where = f"code in forward between {before.name or 'the input'} and {after}" if before else f"code before {after}"
+    sizes = before and is_float_tensor(before.output) and before.output.ndim >= 4 and seen.ndim >= 4
+    if sizes and before and before.output.shape[-2:] != seen.shape[-2:]:
+        old, new = tuple(before.output.shape[-2:]), tuple(seen.shape[-2:])
+        return (
+            f"{where} takes a map of {old} pixels to {new} unevenly (torch functions: {names})",
+            "pool, pad, cut or interpolate the same at every border; a stride must divide (size − window)",
+        )
+    return (
+        f"{where} (torch functions: {names}), or a parameter of the network itself",
+        "put that step into a module of its own and diagnose again; add no parameter that differs between positions or "
+        "sheets, and mix no axes",
+    )

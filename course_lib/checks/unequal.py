@@ -1,0 +1,26 @@
+"""Take away the symmetry that a network has only because it is new. Notebook 05."""
+
+from __future__ import annotations
+
+from torch import Generator, Tensor, nn
+
+
+def make_unequal(net: nn.Module, generator: Generator) -> None:
+    """Add noise, uniform in [−¼, ¼], to every parameter and running mean whose values are all equal, in place.
+
+    All gains start as 1 and all biases as 0. As long as they are equal, it does not show that a layer has one for every
+    sheet or for every pixel; training makes them differ. Running variances are multiplied by 1 + noise: they stay
+    positive. Frozen parameters, and those that differ already, are left alone. Notebook 05.
+    """
+
+    def noise(p: Tensor) -> Tensor:
+        return p.new_empty(p.shape).uniform_(-0.25, 0.25, generator=generator)
+
+    for p in net.parameters():
+        if p.requires_grad and p.min() == p.max():
+            p.data.add_(noise(p))
+    for name, buffer in net.named_buffers():
+        if name.endswith("running_mean") and buffer.min() == buffer.max():
+            buffer.add_(noise(buffer))
+        if name.endswith("running_var") and buffer.min() == buffer.max():
+            buffer.mul_(1 + noise(buffer))

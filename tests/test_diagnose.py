@@ -1,0 +1,203 @@
+"""`diagnose` names each planted fault, and finds none in networks that are exact."""
+
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_lib import layers as L
+from course_lib.actions import act_on_image
+from course_lib.checks import diagnose
+from course_lib.groups import ALL_GROUPS, C1, C4, D4, inverse
+from course_lib.models import p4cnn
+
+IMAGE = (1, 12, 12)
+
+
+class WrongBank(L.GroupConv2d):
+    """A group convolution whose filters are turned, permuted, or both the wrong way."""
+
+    def __init__(self, group, channels, act_on_filter):
+        self.act_on_filter = act_on_filter
+        super().__init__(group, channels, channels, 3, padding=1)
+
+    def _bank(self, psi):
+        return torch.stack([self.act_on_filter(h, psi) for h in self.group.elements], dim=1)
+
+
+def turned_only(h, psi):
+    return act_on_image(h, psi)
+
+
+def permuted_with_g(h, psi):
+    return act_on_image(h, psi[..., C4.permutation(inverse(h)), :, :])
+
+
+class NormPerSheet(nn.Module):
+    def __init__(self, channels, sheets):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels * sheets)
+
+    def forward(self, x):
+        return self.norm(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
+
+
+class Position(nn.Module):
+    def __init__(self, *shape):
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x):
+        return x + self.table
+
+
+class StridedSlice(nn.Module):
+    """The fault stands in forward, between two modules."""
+
+    def __init__(self):
+        super().__init__()
+        self.lift, self.conv = L.LiftingConv2d(C4, 1, 2, 3, padding=1), L.GroupConv2d(C4, 2, 2, 3)
+
+    def forward(self, x):
+        return self.conv(self.lift(x)[..., ::2, ::2])
+
+
+class UpsampleUnevenly(nn.Module):
+    def forward(self, x):
+        return F.interpolate(x.flatten(1, 2), size=(17, 17), mode="nearest").unflatten(1, x.shape[1:3])
+
+
+def after_lift(*faulty, channels=2):
+    return nn.Sequential(L.LiftingConv2d(C4, 1, channels, 3, padding=1), nn.ReLU(), *faulty)
+
+
+FAULTS = {
+    "strided convolution": (
+        after_lift(L.GroupConv2d(C4, 2, 2, 3, stride=2, padding=1, allow_approximate=True)),
+        "2",
+        "stride on a size that does not fit: on 12 pixels",
+    ),
+    "pool on odd size": (
+        nn.Sequential(L.LiftingConv2d(C4, 1, 2, 2), L.SpatialMaxPool2d(C4, 2, allow_approximate=True)),
+        "1",
+        "pooling on a size that does not fit: on 11 pixels",
+    ),
+    "torch's pool": (
+        nn.Sequential(L.LiftingConv2d(C4, 1, 2, 2), nn.AvgPool3d((1, 2, 2))),
+        "1",
+        "on 11 pixels",
+    ),
+    "even kernel, same": (
+        after_lift(L.GroupConv2d(C4, 2, 2, 2, padding="same", allow_approximate=True)),
+        "2",
+        r"an even kernel \(2\) with padding='same'",
+    ),
+    "uneven padding": (nn.Sequential(nn.ZeroPad2d((1, 0, 1, 0)), L.LiftingConv2d(C4, 1, 2, 3)), "0", "uneven padding"),
+    "ordinary convolution": (nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU()), "0", "an ordinary convolution"),
+    "turned, not permuted": (
+        after_lift(WrongBank(C4, 2, turned_only)),
+        "2",
+        "their sheets are not permuted",
+    ),
+    "permuted with g": (after_lift(WrongBank(C4, 2, permuted_with_g)), "2", "permuted by g instead of g⁻¹"),
+    "norm per sheet": (after_lift(NormPerSheet(2, 4)), "2.norm", "parameters per group element"),
+    "flattened group axis": (
+        nn.Sequential(L.LiftingConv2d(C4, 1, 2, 3), nn.AdaptiveAvgPool3d((4, 1, 1)), nn.Flatten(), nn.Linear(8, 3)),
+        "3",
+        "a flattened group axis",
+    ),
+    "flattened pixels": (
+        nn.Sequential(L.LiftingConv2d(C4, 1, 2, 3), L.GroupMaxPool(C4), nn.Flatten(), nn.Linear(200, 3)),
+        "3",
+        "flattened pixels",
+    ),
+    "positions": (after_lift(Position(2, 1, 12, 12)), "2", "position-dependent parameters: table"),
+    "interpolation": (after_lift(UpsampleUnevenly()), "2", "interpolation"),
+    "another group": (
+        nn.Sequential(L.LiftingConv2d(C1, 1, 2, 3)),
+        "0",
+        "built for C1, which does not contain r,",
+    ),
+    "code in forward": (StridedSlice(), "before conv", "forward between lift and conv"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")  # the planted fault itself
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_faults_are_found_and_named(fault):
+    net, layer, cause = FAULTS[fault]
+    torch.manual_seed(0)
+    diagnosis = diagnose(net, C4, IMAGE)
+    assert diagnosis.layer == layer, str(diagnosis)
+    assert re.search(cause, diagnosis.cause), diagnosis.cause
+    assert diagnosis.error > 1e-2 and diagnosis.element in C4.elements and diagnosis.cure
+    assert layer in str(diagnosis) and diagnosis.cause in str(diagnosis)
+
+
+@pytest.mark.parametrize("fault", ["norm per sheet", "positions"])
+def test_latent_faults_are_marked_until_training_shows_them(fault):
+    net, layer, _ = FAULTS[fault]
+    before = diagnose(net, C4, IMAGE)
+    assert before.output_error < 1e-10 and before.first.latent and "latent" in str(before)
+    with torch.no_grad():
+        for parameter in net[2].parameters():
+            parameter.add_(torch.rand_like(parameter))
+    after = diagnose(net, C4, IMAGE)
+    assert after.output_error > 1e-2 and after.layer == layer and not after.first.latent
+
+
+def test_only_the_first_broken_layer_is_first_and_exact_ones_behind_it_are_not_blamed():
+    net = after_lift(WrongBank(C4, 2, turned_only), L.GroupConv2d(C4, 2, 2, 3), L.GlobalMaxPool(C4))
+    assert [finding.layer for finding in diagnose(net, C4, IMAGE).findings] == ["2"]
+
+
+@pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
+@pytest.mark.parametrize("hidden", [L.GroupConv2d, L.GSeparableConv2d, L.GCSeparableConv2d])
+def test_exact_networks_are_not_blamed(group, hidden):
+    torch.manual_seed(0)
+    net = L.EquivariantSequential(
+        L.LiftingConv2d(group, 1, 3, 3, padding=1),
+        L.GroupBatchNorm2d(group, 3),
+        nn.ReLU(),
+        hidden(group, 3, 3, 3, padding=1),
+        L.GroupDropout(group, 0.3),
+        L.SpatialMaxPool2d(group, 2),
+        hidden(group, 3, 2, 2, padding=1),
+    )
+    diagnosis = diagnose(net, group, IMAGE)
+    assert diagnosis.ok and diagnosis.layer is None and not diagnosis.not_compared, str(diagnosis)
+    assert "No layer breaks equivariance" in str(diagnosis)
+
+
+@pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
+def test_p4cnn_is_not_blamed(group):
+    diagnosis = diagnose(p4cnn(group, 3), group, (1, 28, 28))
+    assert diagnosis.ok and diagnosis.output_error < 1e-10, str(diagnosis)
+
+
+@pytest.mark.parametrize(
+    "pool", [L.GroupMaxPool(D4), L.CosetMaxPool(D4, C4), L.GroupSelfAttention(D4, 2, 2, 3, heads=2)], ids=repr
+)
+def test_other_exact_layers_are_not_blamed(pool):
+    net = nn.Sequential(L.LiftingConv2d(D4, 1, 2, 3), pool, nn.ReLU())
+    assert diagnose(net, D4, IMAGE).ok
+
+
+def test_feature_maps_as_input():
+    assert diagnose(L.GroupConv2d(C4, 2, 2, 3), C4, (2, 4, 7, 7)).ok
+    assert diagnose(WrongBank(C4, 2, turned_only), C4, (2, 4, 7, 7)).layer == "(output)"
+
+
+def test_the_network_is_left_as_it_was():
+    net = after_lift(NormPerSheet(2, 4)).train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    diagnose(net, C4, IMAGE)
+    assert net.training and all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert net[0].weight.dtype == torch.float32 and not any(m._forward_hooks for m in net.modules())
+
+
+def test_the_shape_comes_without_batch_axis():
+    with pytest.raises(ValueError, match=r"without the batch axis, got \(12, 12\)"):
+        diagnose(nn.ReLU(), C4, (12, 12))

@@ -1,0 +1,27 @@
+"""What the README tells people to type works as it stands."""
+
+import re
+from pathlib import Path
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_examples_run_one_after_the_other(capsys):
+    names = {}
+    for example in EXAMPLES:
+        exec(example.replace("epochs=30", "epochs=1"), names)
+    printed = capsys.readouterr().out
+    assert "torch.Size([8, 32, 64, 64])" in printed and "an ordinary convolution" in printed
+    assert 0.1 < float(printed.split()[-1]) < 1  # better than chance after one epoch
+
+
+def test_two_commands_do_all_the_set_up():
+    commands = re.findall(r"^python -m pip install uv && python -m uv run (.*)$", README, re.MULTILINE)
+    assert commands == ["jupyter lab notebooks/00_start_here.ipynb", "pytest"]
+
+
+def test_files_that_are_named_exist():
+    root = Path(__file__).resolve().parents[1]
+    for path in re.findall(r"\((notebooks/[\w./-]+)\)|`([\w.]+/[\w./*-]+\.\w+)`", README):
+        assert list(root.glob(next(filter(None, path)))), path

@@ -1,0 +1,38 @@
+"""The figures of notebook 06: they say what they show, and refuse what they cannot show."""
+
+import numpy as np
+import pytest
+
+from course_lib.figures.separable import error_by_size, share_by_layer, sheets_in_rows
+from course_lib.groups import C4, D4
+
+
+def test_sheets_in_rows_says_which_filters_are_the_same_everywhere():
+    same, other = np.ones((4, 3, 3)), np.arange(36.0).reshape(4, 3, 3)
+    picture = sheets_in_rows({"a": same, "b": other}, C4)
+    assert "a: the same on every sheet; b: different sheets" in picture.alt
+    assert picture.png == sheets_in_rows({"a": same, "b": other}, C4).png
+    assert picture.png != sheets_in_rows({"a": other, "b": other}, C4).png
+
+
+def test_share_by_layer_gives_the_means():
+    picture = share_by_layer(
+        {"before": {"conv2": [0.4, 0.6], "conv3": [0.25, 0.25]}, "after": {"conv2": 1, "conv3": 1}}
+    )
+    assert "before: conv2 0.50, conv3 0.25; after: conv2 1.00" in picture.alt
+
+
+def test_error_by_size_gives_the_means():
+    picture = error_by_size({"P4CNN": [[30, 20], [40, 10]], "gc": [[5, 5]]}, [100, 1000])
+    assert "P4CNN: 35.0 % at 100, 15.0 % at 1000; gc: 5.0 % at 100" in picture.alt
+
+
+def test_errors_name_the_value():
+    with pytest.raises(ValueError, match=r"\(8, k, k\) on D4, got \(4, 3, 3\)"):
+        sheets_in_rows({"a": np.ones((4, 3, 3))}, D4)
+    with pytest.raises(ValueError, match="needs at least one filter"):
+        sheets_in_rows({}, C4)
+    with pytest.raises(ValueError, match="got 0"):
+        share_by_layer({})
+    with pytest.raises(ValueError, match="'a' has 3 errors per seed for 2 sizes"):
+        error_by_size({"a": [[1, 2, 3]]}, [10, 20])

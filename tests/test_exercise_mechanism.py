@@ -13,6 +13,7 @@ from course_lib.exercises import Mistake, checking, compare, exercise, expect_er
 from course_lib.exercises.registry import Exercise, all_exercises, find, register
 from course_lib.exercises.solution import help_text, solution
 from course_lib.exercises.values import difference, show
+from course_lib.framework import Head
 from course_lib.groups import C4, Element
 from course_lib.wallpaper import Isometry
 from notebook_files import NOTEBOOKS
@@ -202,6 +203,11 @@ def test_values_are_shown_as_a_learner_writes_them():
     assert show(Element(1, -1)) == "Element(m=1, r=-1)"  # not mr³, which it would only look like
     assert show((np.float64(0.5), Isometry(0, 1, *np.array([2, 3])))) == "(0.5, Isometry(m=0, r=1, u=2, v=3))"
     assert show(torch.zeros(1, 100)) == "Tensor of shape (1, 100), torch.float32"
+    assert show(torch.arange(4).reshape(1, 2, 1, 2)) == "shape (1, 2, 1, 2):\n[[0 1]\n [2 3]]"
+    assert show(torch.arange(4).reshape(2, 1, 2)) == "[[[0 1]]\n [[2 3]]]"  # without the empty line of numpy
+    two, one = torch.ones(2, 2), torch.ones(1, 1)
+    shown = "Head(query=Tensor of shape (2, 2), key=[[1.]], value=[[1.]], positions=[[1.]])"
+    assert show(Head(two, one, one, one)) == shown
 
 
 def test_a_changed_input_is_noticed():

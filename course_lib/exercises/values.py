@@ -69,8 +69,17 @@ def show(value: Any) -> str:
 
 def _show_record(value: Any) -> str:
     """An Element as r³, unless its m or r is out of range: then its fields, as (1, −1) would look like (1, 3)."""
+    if any(isinstance(item, (Tensor, np.ndarray)) for item in value):
+        fields = zip(value._fields, value, strict=True)
+        return f"{type(value).__name__}({', '.join(f'{name}={_in_one_line(item)}' for name, item in fields)})"
     plain = type(value)(*(item.item() if isinstance(item, np.generic) else item for item in value))
     return repr(plain) if isinstance(plain, Element) and plain not in D4.elements else str(plain)
+
+
+def _in_one_line(value: Any) -> str:
+    """What stands in a record; of an array with more than one number only the shape, or it would hide the rest."""
+    many = isinstance(value, (Tensor, np.ndarray)) and as_array(value).size > 1
+    return f"{type(value).__name__} of shape {tuple(value.shape)}" if many else show(value)
 
 
 def _array_difference(expected: Tensor | Array, yours: Any, tolerance: float) -> str | None:
@@ -166,4 +175,7 @@ def _show_array(value: Tensor | Array) -> str:
     array = as_array(value)
     if array.size > MAX_PRINTED or array.size == 0:
         return f"{type(value).__name__} of shape {tuple(array.shape)}, {value.dtype}"
-    return np.array2string(array, precision=3, suppress_small=True, separator=" ")
+    # Brackets five deep, a line for each number: nobody reads that. Say the shape and leave out axes of length 1.
+    heading, array = (f"shape {tuple(array.shape)}:\n", array.squeeze()) if array.ndim > 3 else ("", array)
+    numbers = np.array2string(array, precision=3, suppress_small=True, separator=" ")
+    return heading + "\n".join(line for line in numbers.splitlines() if line.strip())

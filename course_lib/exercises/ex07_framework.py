@@ -19,6 +19,18 @@ def _pairs(f: Function, reference: Function) -> None:
             compare(f, reference, g, other)
 
 
+def _field_by_field(g: Isometry, other: Isometry) -> Isometry:
+    return Isometry((other.m - g.m) % 2, (other.r - g.r) % 4, other.u - g.u, other.v - g.v)
+
+
+def _with_an_inverse_by_fields(g: Isometry, other: Isometry) -> Isometry:
+    return semidirect_product(Isometry(g.m, -g.r % 4, -g.u, -g.v), other)
+
+
+def _with_an_unturned_inverse(g: Isometry, other: Isometry) -> Isometry:
+    return semidirect_product(Isometry(*inverse(g.point_part), -g.u, -g.v), other)
+
+
 def _without_turning_the_shift(g: Isometry, other: Isometry) -> Isometry:
     return Isometry(*compose(inverse(g.point_part), other.point_part), other.u - g.u, other.v - g.v)
 
@@ -43,6 +55,12 @@ register(
             lambda g, other: relative_position(other, g),
             "You look the other way: this is g̃⁻¹g, where g lies as seen from g̃.",
         ),
+        (_field_by_field, "You subtract field by field. But turns and mirrors act on each other and on the shift."),
+        (_with_an_inverse_by_fields, "Your inverse only changes signs. `semidirect_inverse` of notebook 01 is right."),
+        (
+            _with_an_unturned_inverse,
+            "You invert g with the shift −t. The way back turns first: g⁻¹ = (−h⁻¹t, h⁻¹), as in exercise 1.7.",
+        ),
         (
             _without_turning_the_shift,
             "You forget to turn the shift. Seen from g = (t, h) it is h⁻¹(y − t), not y − t.",
@@ -57,7 +75,8 @@ def weigh(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _sums(f: Function, reference: Function) -> None:
-    compare(f, reference, {E: torch.tensor([1.0])}, weigh, because="One element alone is a pair with itself.")
+    alone = "One element alone is a pair with itself, and the whole sum is term(e, f(g), f(g))."
+    compare(f, reference, {E: torch.tensor([1.0])}, weigh, because=alone)
     compare(f, reference, {E: torch.tensor([1.0]), R: torch.tensor([2.0])}, weigh)
     compare(f, reference, as_function(torch.arange(4.0).reshape(1, 4, 1, 1), C4), weigh)
     compare(f, reference, as_function(torch.arange(16.0).reshape(2, 2, 2, 2), D1), weigh)
@@ -105,7 +124,7 @@ register(
             "f(g) and f(g̃) are swapped. The term gets the features at g, where the result stands, first.",
         ),
         (_others_alone, "You leave out g̃ = g. The sum runs over all g̃, and g is one of them."),
-        (_mean, "You take the mean. Eq. 9 is a sum."),
+        (_mean, "You take the mean. The formula is a sum: nothing divides it by the number of terms."),
     ],
 )
 
@@ -180,6 +199,11 @@ def _patches(f: Function, reference: Function) -> None:
         compare(f, reference, function, g, steps, because="The entry of step g′ is f(gg′).")
 
 
+def _in_the_order_of_f(f: GroupFunction, g: Isometry, neighbourhood: list[Isometry]) -> Tensor:
+    places = [semidirect_product(g, step) for step in neighbourhood]
+    return torch.cat([f[place] for place in f if place in places])
+
+
 def _patch_at(place: Function) -> Function:
     """A wrong `local_patch` that looks at place(g, step)."""
 
@@ -218,5 +242,6 @@ register(
             _patch_at(lambda g, step: relative_position(g, step)),
             "This is g⁻¹g′. You stand at g and take the step g′, so the place is gg′, without an inverse.",
         ),
+        (_in_the_order_of_f, "Your vectors stand in the order of f. They belong in the order of the steps."),
     ],
 )

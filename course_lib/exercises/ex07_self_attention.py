@@ -21,7 +21,8 @@ def _heads(f: Function, reference: Function) -> None:
     for group in (C4, D4):
         head = Head(torch.randn(4, 3), torch.randn(4, 3), torch.randn(2, 3), torch.randn(4, group.order, 3, 3))
         for position in (here, Isometry(0, 1, 1, 0), Isometry(*group.elements[-1], -1, 1), Isometry(0, 0, 0, 2)):
-            compare(f, reference, position, torch.randn(3), torch.randn(3), head, group)
+            x, y = 0.5 * torch.randn(3), 0.5 * torch.randn(3)  # small, or exp makes all shown numbers 0
+            compare(f, reference, position, x, y, head, group)
 
 
 def _term(score: Function, window: bool = True, queried: bool = False) -> Function:
@@ -60,6 +61,24 @@ register(
         (
             _term(_right_score, queried=True),
             "Query and key are swapped: g asks, so the query comes from x = f(g), the key from y = f(g̃).",
+        ),
+        (
+            lambda position, x, y, head, group: attention_term(position, y, x, head, group),
+            "x and y are swapped. x = f(g) asks; key and value come from y = f(g̃).",
+        ),
+        (
+            _term(lambda q, k, p: (q + p) @ k / len(q) ** 0.5),
+            "You add the position to the query. It belongs to the key: P(ĝ) says where the key is.",
+        ),
+        (
+            lambda position, x, y, head, group: attention_term(
+                position, x * (len(head.query) / len(x)) ** 0.5, y, head, group
+            ),
+            "You take the number of input channels for d. d is the length of the query, `len(head.query)`.",
+        ),
+        (
+            lambda position, x, y, head, group: attention_term(position, x, y, head, group).roll(1),
+            "s stands in front. The order is (s·h_V(y), s): what is summed above, then what it is divided by.",
         ),
         (
             _term(_right_score, window=False),
@@ -113,13 +132,19 @@ register(
             "You turn the wrong way: by h⁻¹. The copy of h is L_h P, and the inverse is already inside of L_h.",
         ),
         (_bank(act_on_feature_map, dim=0), "The axis of h stands first. It belongs behind d: stack with dim=1."),
+        (
+            _bank(act_on_feature_map, dim=2),
+            "The axes of h and h̃ are swapped. That of h, the copy, comes before that of the sheets: stack with dim=1.",
+        ),
     ],
 )
 
 
 def _softmaxes(f: Function, reference: Function) -> None:
+    two_pixels = neighbourhoods(torch.ones(1, 2), 3).bool()
+    share = "Equal scores share the weight of what lies inside."
+    compare(f, reference, torch.zeros(2, 9, 1, 2), two_pixels, because=share)
     inside = neighbourhoods(torch.ones(2, 3), 3).bool()
-    compare(f, reference, torch.zeros(2, 9, 2, 3), inside, because="Equal scores share the weight of what lies inside.")
     compare(f, reference, torch.randn(2, 9, 2, 3), inside)
     compare(f, reference, torch.randn(1, 2, 4, 4, 9, 2, 3), inside, because="There may be any number of axes in front.")
 
@@ -138,7 +163,11 @@ register(
     known_mistakes=[
         (
             lambda scores, inside: scores.masked_fill(~inside, -math.inf).softmax(dim=-3),
-            "Each sheet has a softmax of its own. The sum in Eq. 6 runs over all g̃: sheets and neighbours together.",
+            "Each sheet has a softmax of its own. The sum runs over all g̃: sheets and neighbours together.",
+        ),
+        (
+            lambda scores, inside: attention_weights(scores, ~inside),
+            "Your mask is upside down: you keep what lies outside. `~inside` is True there.",
         ),
         (
             lambda scores, inside: attention_weights(scores, torch.ones_like(inside)),

@@ -48,6 +48,21 @@ def difference_of_shifts(g, other):
     return Isometry(*compose(inverse(g.point_part), other.point_part), *map(int, other.shift - g.shift))
 
 
+@wrong("relative_position", says="field by field")
+def field_by_field(g, other):
+    return Isometry((other.m - g.m) % 2, (other.r - g.r) % 4, other.u - g.u, other.v - g.v)
+
+
+@wrong("relative_position", says="only changes signs")
+def signs_changed(g, other):
+    return semidirect_product(Isometry(g.m, -g.r % 4, -g.u, -g.v), other)
+
+
+@wrong("relative_position", says="the way back turns first")
+def shift_of_the_inverse_not_turned(g, other):
+    return semidirect_product(Isometry(*inverse(g.point_part), -g.u, -g.v), other)
+
+
 @correct("aggregate")
 def with_a_running_total(f, term):
     out = {}
@@ -146,6 +161,32 @@ def without_position(position, x, y, head, group):
     return with_one_more_value(position, x, y, head._replace(positions=0 * head.positions), group)
 
 
+@wrong("attention_term", says="x and y are swapped")
+def x_for_y(position, x, y, head, group):
+    return with_one_more_value(position, y, x, head, group)
+
+
+@wrong("attention_term", says="length of the query")
+def divided_by_channels(position, x, y, head, group):
+    return with_one_more_value(position, x * (len(head.query) / len(x)) ** 0.5, y, head, group)
+
+
+@wrong("attention_term", says="stands in front")
+def s_first(position, x, y, head, group):
+    *values, s = with_one_more_value(position, x, y, head, group)
+    return torch.stack([s, *values])
+
+
+@wrong("attention_term", says="position to the query")
+def position_in_the_query(position, x, y, head, group):
+    reach = head.positions.shape[-1] // 2
+    if abs(position.u) > reach or abs(position.v) > reach:
+        return y.new_zeros(len(head.value) + 1)
+    query = head.query @ x + by_searching_the_window(head.positions, position, group)
+    s = torch.exp(query @ (head.key @ y) / len(query) ** 0.5)
+    return torch.cat([s * (head.value @ y), s[None]])
+
+
 @wrong("attention_term", says="query and key are swapped")
 def the_other_asks(position, x, y, head, group):
     reach = head.positions.shape[-1] // 2
@@ -204,6 +245,11 @@ def turned_back(positions, group):
     return torch.stack([_move(inverse(h), positions, group) for h in group.elements], dim=1)
 
 
+@wrong("position_bank", says="h and h̃ are swapped")
+def stacked_behind_the_sheets(positions, group):
+    return into_a_new_tensor(positions, group).transpose(1, 2)
+
+
 @wrong("position_bank", says="stands first")
 def stacked_in_front(positions, group):
     return into_a_new_tensor(positions, group).transpose(0, 1)
@@ -219,6 +265,11 @@ def by_hand(scores, inside):
 def sheet_by_sheet(scores, inside):
     weights = scores.exp() * inside
     return weights / weights.sum(dim=-3, keepdim=True)
+
+
+@wrong("attention_weights", says="upside down")
+def what_lies_outside(scores, inside):
+    return scores.masked_fill(inside, -torch.inf).flatten(-4, -3).softmax(dim=-3).view_as(scores)
 
 
 @wrong("attention_weights", says="no mask")
@@ -270,3 +321,9 @@ def shift_not_turned(f, g, neighbourhood):
 @wrong("local_patch", says="without an inverse")
 def seen_from_g(f, g, neighbourhood):
     return _joined(f, g, [in_coordinates(g, step) for step in neighbourhood])
+
+
+@wrong("local_patch", says="order of f")
+def in_the_order_of_f(f, g, neighbourhood):
+    places = [semidirect_product(g, step) for step in neighbourhood]
+    return torch.cat([vector for place, vector in f.items() if place in places])

@@ -41,7 +41,7 @@ from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.layers import GroupConv2d, GroupSelfAttention, GSeparableConv2d, LiftingConv2d, neighbourhoods
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
-e, r, m = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0)
+e, r, m = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0)  # elements of p4m here, without a shift
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -55,8 +55,8 @@ def say(error: float) -> str:
 # %% [markdown]
 # ## 1 Where is it, seen from here?
 #
-# Here is the group convolution again. Write g = (t, h) for the element at which the result stands and g̃ = (y, h̃) for the one that the
-# sum visits. The filter's argument, (h⁻¹(y − t), h⁻¹h̃), is nothing but the product g⁻¹g̃:
+# In the group convolution write g = (t, h) for the element at which the result stands and g̃ = (y, h̃) for the one that the
+# sum visits. The filter's argument, (h⁻¹(y − t), h⁻¹h̃), is the product g⁻¹g̃, by the rules of notebook 01:
 #
 # $$f'(g) = \sum_{\tilde g} \psi(g^{-1}\tilde g)\, f(\tilde g)$$
 #
@@ -111,7 +111,7 @@ for pair in pairs:
 # $$f'(g) = \sum_{\tilde g} H_{g,\tilde g}\big(f(g), f(\tilde g)\big)$$
 #
 # To run such sums to the letter, take f as what it is: a function on the group. `as_function` makes a dictionary of a feature map, from an
-# element to a vector of C numbers; `as_feature_map` goes back. And $[T_u f](g) = f(u^{-1}g)$ moves what stands at g to ug:
+# element to a vector of C numbers; the map's bottom left pixel has the shift (0, 0). `as_feature_map` goes back. And $[T_u f](g) = f(u^{-1}g)$ moves what stands at g to ug:
 
 # %%
 small = as_function(torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1, 1), C4)
@@ -119,7 +119,8 @@ for where, vector in transform(r, small).items():
     print(f"T_r f at {where.point_part!s:>2}: {vector.item():g}")
 
 # %% [markdown]
-# On a whole map, T_u does what you know: it turns the sheets and permutes them (and shifts).
+# On a whole map, T_u does what you know: it turns the sheets and permutes them. (It also moves the map as a whole, which
+# `as_feature_map` does not show.)
 
 # %%
 f = noise(2, 8, 3, 4)
@@ -231,7 +232,7 @@ print(f"Lines (1) to (3) and both ends are equal for {equal} of {len(results)} p
 #
 # Read (6): the row of g = e alone makes the whole layer. Call it $\tilde H_{\hat g} = H_{e,\hat g}$, and we are done.
 #
-# Two layers to try it on. `hidden` looks as if it used the places freely: it adds $c_{g,\tilde g}\, x$ with random numbers c. But in each row they sum to zero. In `free`
+# `hidden` looks as if it used the places freely: it adds $c_{g,\tilde g}\, x$ with random numbers c. But in each row they sum to zero. In `free`
 # they do not.
 
 # %%
@@ -270,10 +271,10 @@ print("the row of e makes the whole layer `hidden`:", all(torch.allclose(row_of_
 #
 # **Break it on purpose.** Change what the term knows about places, and run. Add a line of your own.
 #
-# <details><summary>Predict first: which of the seven are equivariant?</summary>
+# <details><summary>Predict first: which of these seven are equivariant on D4: g⁻¹g̃, g̃⁻¹g, g̃g⁻¹, gg̃, g̃ alone, g alone, whether m is in g̃? And on C4?</summary>
 #
-# Those that are functions of g⁻¹g̃: the first two. g̃⁻¹g is the inverse of g⁻¹g̃, so it tells the same. g̃g⁻¹ looks as good, and *is*
-# as good on C4, where products can be swapped.
+# Those that are functions of g⁻¹g̃: the first two. g̃⁻¹g is the inverse of g⁻¹g̃, so it tells the same. On C4 there are two more. g̃g⁻¹
+# is as good there, where products can be swapped; and with no m to notice, the last one says nothing about places.
 #
 # </details>
 
@@ -308,11 +309,9 @@ for name, position in knows.items():
     print(f"{name:<15} on C4: {say(errors[0]):<12} on D4: {say(errors[1])}")
 
 # %% [markdown]
-# On C4 the last one is no fault: there is no m to notice.
-#
 # **What is unique, and what is not.** The theorem speaks about the *sum*. `hidden` has other terms than its row of e would give, and is the same layer. So single terms are
 # not unique: any $c_{g,\tilde g}(x)$ that sum to zero over g̃ can be added. What *is* unique, for g̃ ≠ g, is how a term depends on y. Change f at the one place g̃, and only that
-# term can move. So it can be measured from outside, in a layer whose inside you do not know:
+# term can move. So it can be measured from outside:
 
 
 # %%
@@ -336,7 +335,7 @@ for name, layer in layers_to_measure.items():
 #
 # ## 4 Convolution is an instance
 #
-# Now with space. A filter is a table with a sheet per element of H and k × k entries, and ψ(ĝ) is one of them. Which one? For ĝ = (x, h) it is on the sheet of h, x away from the middle.
+# Now with space. A filter is a table with a sheet per element of H and k × k entries, and ψ(ĝ) is one entry. Which one? For ĝ = (x̂, ĥ) it is on the sheet of ĥ, x̂ away from the middle.
 
 
 # %%
@@ -351,7 +350,7 @@ def entry_at(table: Tensor, position: Isometry, group: Group) -> Tensor:
 # %% [markdown]
 # <!-- help: entry_at -->
 #
-# A group convolution is then one line, $\tilde H_{\hat g}(x, y) = \psi(\hat g)\,y$. It ignores x. So is a separable one, whose filter is a kernel times a weight per sheet, $\psi(\hat x, \hat h) =
+# A group convolution is then one line, $\tilde H_{\hat g}(x, y) = \psi(\hat g)\,y$. It ignores the feature x. A separable one is the same line, with a kernel times a weight per sheet for its filter, $\psi(\hat x, \hat h) =
 # K(\hat x)\, w(\hat h)$.
 
 
@@ -376,14 +375,14 @@ print("The sum over pairs equals GroupConv2d and GSeparableConv2d, for", *ALL_GR
 # ## 5 Weights that look: self-attention
 #
 # A convolution weighs y by *where* it is, never by *what* it is. The theorem allows more: the weight may depend on x and y. **Self-attention** is the best-known layer that does so. Each g asks a question,
-# the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The better key and query fit, the more of the value g takes:
+# the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The larger the dot product of query and key, the more of the value g takes:
 #
 # $$f'(g) = \sum_{\tilde g} \operatorname{softmax}_{\tilde g}\!\left[\frac{h_Q(f(g))^T\big(h_K(f(\tilde g)) + P(g^{-1}\tilde g)\big)}{\sqrt d}\right] h_V(f(\tilde g))$$
 #
-# The h are matrices, the same for all g; d is the length of a query. The **softmax** makes weights of scores: exp of each, divided by the sum of all. P is a table of vectors, like a filter, which says *where* g̃ is; by g⁻¹g̃, so that it is
-# equivariant. (The paper writes no √d; it keeps the scores from growing with d.)
+# h_Q, h_K, h_V are matrices, the same for all g; d is the length of a query. The **softmax** makes weights of scores: exp of each, divided by the sum of all. P is a table of vectors, like a filter, which says *where* g̃ is; by g⁻¹g̃, so that it is
+# equivariant. (He et al. write no √d; it keeps the scores from growing with d.)
 #
-# In numbers: one pixel, f = (0, 1, 2, 3) on C4, no positions, and a score of ln 2 · xy. So exp(score) is $2^{xy}$.
+# In numbers: one pixel, f = (0, 1, 2, 3) on C4, no positions, and a score of ln 2 · xy. So exp(score) is $2^{xy}$. (A `Head` holds the three matrices and the table P.)
 #
 # <details><summary>Predict first: the result at e, where x = 0, and at r, where x = 1.</summary>
 #
@@ -466,7 +465,7 @@ def attention_weights(scores: Tensor, inside: Tensor) -> Tensor:
 # %% [markdown]
 # <!-- help: attention_weights -->
 #
-# All together. `neighbourhoods` puts the k × k window of each pixel on an axis k². The letters of `einsum` name the axes: h looks, g is looked at, n is a neighbour, d a channel.
+# All together. `neighbourhoods` puts the k × k window of each pixel on an axis k². The letters of `einsum` name the axes: h looks, g is looked at, n is a neighbour, c and d are channels.
 
 
 # %%
@@ -492,7 +491,7 @@ print("The fast version equals the definition, for", *ALL_GROUPS)
 #
 # <details><summary>Predict first: which one is equivariant?</summary>
 #
-# "No positions". But it has lost something: it no longer knows where anything is. Shuffle the pixels of a window, and it gives the same result.
+# "No positions". But it has lost something: it no longer knows where anything is. Shuffle the other pixels of a window, and it gives the same result.
 #
 # </details>
 
@@ -506,13 +505,13 @@ banks = {
     "no positions": lambda P, H: torch.zeros_like(position_bank(P, H)),
 }
 for name, bank in banks.items():
-    report = equivariance_error(
+    report = equivariance_error(  # head is that of D4, the last of the loop above
         lambda x, b=bank: fast_self_attention(x[0], head, D4, b)[None], D4, noise(1, 3, 8, 5, 5)
     )
     print(f"{name:<21}", say(report.error))
 
 # %% [markdown]
-# The library's layer is this with several **heads**: the channels are cut into groups, and each head looks for itself. On C1, where there is one sheet, it is the local self-attention of ordinary networks.
+# The library's layer is this with several **heads**: the channels are cut into equal parts, and each head looks for itself. On C1, where there is one sheet, it is the local self-attention of ordinary networks.
 
 # %%
 for group in ALL_GROUPS:
@@ -557,7 +556,7 @@ turned = where_it_looks(act_on_image(quarter_turn, digit), (16, 17), quarter_tur
 attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4)
 
 # %% [markdown]
-# Above: pixel (17, 11), on sheet e, is a left border, and its arrow points to "ahead". It looks across the stroke, at the right border on sheet r². Below: the digit has turned by r. The same spot is now pixel (16, 17) on sheet r; it looks up, at sheet r³. The gaze has followed: the picture of attention
+# Above: pixel (17, 11), row and column, on sheet e, is a left border, and its arrow points to "ahead". It looks across the stroke, at the right border on sheet r². Below: the digit has turned by r. The same spot is now pixel (16, 17) on sheet r; it looks up, at sheet r³. (The tint is the root of the weight.) The gaze has followed: the picture of attention
 # is itself a feature map, and moves by L_r.
 #
 # $$\alpha_{T_u f}(ug, u\tilde g) = \alpha_f(g, \tilde g)$$
@@ -565,15 +564,17 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4)
 # %%
 gap = (act_on_feature_map(quarter_turn, upright.attention, C4) - turned.attention).abs().max().item()
 print("L_r of the upper row against the lower row:", say(gap))
+elsewhere = where_it_looks(digit, (9, 21), Element(0, 0)).attention
+print(f"from pixel (9, 21): {(elsewhere > 0).sum()} places, the largest weight is 1/{1 / elsewhere.max():.0f}")
 for look in (upright, turned):
     print("shares of the sheets:", [f"{sheet.sum():.2f}" for sheet in look.attention])
 
 # %% [markdown]
-# Try another pixel, such as (9, 21) on sheet e: it is background, its query is 0, and it looks everywhere alike.
+# Pixel (9, 21) on sheet e is no left border: its query is 0, and it looks at all 4 · 11² places alike.
 #
-# ## 8 Proposition 1: patches
+# ## 8 Patches
 #
-# A single vector f(g) says little. May H̃ look at a whole **patch** around g and g̃? Yes, if the patch is collected in the right order. Choose a neighbourhood of e once, a list of steps g′; carry it to g, and join the vectors:
+# A single vector f(g) says little. May H̃ look at a whole **patch** around g and g̃? Yes, if it is collected in the right order (Proposition 1 of He et al.). Choose a neighbourhood of e once, a list of steps g′; carry it to g, and join the vectors:
 #
 # $$\mathcal F_{N}(g) = \big(f(gg'_1),\, f(gg'_2),\, \dots\big), \qquad N = (g'_1, g'_2, \dots)$$
 
@@ -615,11 +616,12 @@ for order in (local_patch, as_stored):
 #
 # $$[T_u f](gg') = f(u^{-1}gg') = f\big((u^{-1}g)\,g'\big)$$
 #
-# With patches one can build layers that nobody has named. Here is the heart of one that has a name, E4, which notebook 08 is about. A small network reads the patch at g and
+# Here is the heart of a layer that uses patches: E4, which notebook 08 is about. A small network reads the patch at g and
 # *writes the kernel* by which the pixels around are weighed. Only g̃ on the same sheet are summed; the patches bring in the other sheets.
 
 # %%
-narrow, write, encode = noise(3, 8), noise(2, 3, 1, 3, 3, seed=1), noise(2, 8, seed=2)
+narrow, encode = noise(3, 8), noise(2, 8, seed=2)
+write = noise(2, 3, 1, 3, 3, seed=1)  # for each pixel of the kernel a matrix; one sheet, hence C1 below
 
 
 def e4_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
@@ -641,7 +643,7 @@ for patch in (local_patch, as_stored):
 # %% [markdown]
 # ## 9 The map
 #
-# What may the weight of y depend on? Ask the three terms of this notebook: change the position, change x, double y.
+# What may the weight of y depend on? Ask the three terms of this notebook: change the position, change x, double y. If the weight does not depend on y, the term doubles.
 
 # %%
 tables = noise(4, 4, 3, 3)
@@ -664,10 +666,10 @@ for name, (length, term) in terms.items():
 framework_map()
 
 # %% [markdown]
-# A full circle: the weight of y depends on it. Upper rows weigh by place alone; attention by both features, too; E4 asks f(g), but not f(g̃). In every row the *places* g and g̃ enter through the blue column, and in no other way.
+# A full circle: the weight of y depends on it. Down to the separable row, at most the place counts; attention asks both features, too; E4 asks f(g), but not f(g̃). In every row the *places* enter through ĝ = g⁻¹g̃ alone: in the blue column, or in the last one, where "g alone" is ĝ = e, and "in gS" is ĝ ∈ S.
 #
 # Two rows stretch the formula. Pooling takes a maximum where the others sum: the substitution of section 3 shuffles its terms, too, and harms it as little. In lifting, g̃ is a
-# pixel, and g⁻¹ moves it. In the last row α is a softmax as in section 5.
+# pixel, and g⁻¹ moves it. In the last row α is a softmax as in section 5; its score reads patches, of all sheets.
 #
 # ## Does it agree with the library?
 
@@ -694,7 +696,7 @@ progress("07")
 # ## Recap
 #
 # - The relative position g⁻¹g̃ is all that a common move leaves as it is. A sum over pairs is equivariant if and only if the places enter through it alone; about features the theorem asks nothing.
-# - Both directions of the proof are one substitution, ug̃ for g̃. Single terms are not unique, their sum is; so is how each depends on f(g̃).
+# - Both directions of the proof are one substitution, ug̃ for g̃. Single terms are not unique, their sum is; so is how each depends on f(g̃), for g̃ ≠ g.
 # - A group convolution weighs by position. Self-attention weighs by position and content, as a quotient of two sums; its table of positions is turned and permuted like a filter.
 # - Patches may replace features, if they are carried along, gg′, in the order of one list.
 #

@@ -1,0 +1,200 @@
+"""Exercises 5.1 to 5.3 of notebook 05: the sizes at which a stride is exact, and the disk that every turn keeps."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from course_lib.checks import disk_mask
+from course_lib.exercises import compare, register
+from course_lib.exercises.registry import Function
+from course_lib.layers.base import exact_sizes, left_over
+
+# 5.1 left_over
+
+
+def _left_over_of_layers(f: Function, reference: Function) -> None:
+    for case in [
+        (7, 2, 2),
+        (6, 2, 2),
+        (32, 3, 2, 1),
+        (33, 3, 2, 1),
+        (9, 3, 3, 1),
+        (10, 4, 3, 1),
+        (11, 2, 3),
+        (8, 5, 4),
+    ]:
+        compare(f, reference, *case)
+
+
+register(
+    "5.1",
+    left_over,
+    minutes=5,
+    difficulty=1,
+    checks=[_left_over_of_layers],
+    hints=[
+        "Padding makes the row longer at *both* ends. The first window covers `window` pixels of it; every further one "
+        "needs `stride` more.",
+        "After the first window, how many pixels are left, and what remains of them when you take away whole strides? "
+        "Python's `%` gives the remainder.",
+    ],
+    known_mistakes=[
+        (
+            lambda size, window, stride, padding=0: (size - window) % stride,
+            "The padding is missing: the windows also walk over the zeros, `padding` of them at each end.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + padding - window) % stride,
+            "Padding is counted once. It stands at both ends, so the row has size + 2·padding pixels.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding) % stride,
+            "The window is missing: the first window covers `window` pixels, and only what comes after it is in steps.",
+        ),
+        (
+            lambda size, window, stride, padding=0: size % stride,
+            "That is the remainder of the size alone: window and padding are missing.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window) // stride,
+            "That is the number of steps. The question is what is left over after them: the remainder, `%`.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window) // stride + 1,
+            "That is the number of windows, the size of the output. The question is what no window reaches.",
+        ),
+    ],
+)
+
+# 5.2 exact_sizes
+
+Layers = Sequence[tuple[int, int, int]]
+
+
+def _output(size: int, window: int, stride: int, padding: int) -> int:
+    return (size + 2 * padding - window) // stride + 1
+
+
+def _sizes(layers: Layers, sizes: Iterable[int], output: Function = _output, too_small: bool = False) -> list[int]:
+    """As the reference, with another rule for what a layer puts out, or without care for maps that are too small."""
+    found = []
+    for first in sizes:
+        size, fits = first, True
+        for layer in layers:
+            fits = fits and left_over(size, *layer) == 0 and (too_small or size + 2 * layer[2] >= layer[0])
+            size = output(size, *layer)
+        if fits:
+            found.append(first)
+    return found
+
+
+def _after_the_layers(layers: Layers, sizes: Iterable[int]) -> list[int]:
+    outputs = []
+    for size in exact_sizes(layers, sizes):
+        for layer in layers:
+            size = _output(size, *layer)
+        outputs.append(size)
+    return outputs
+
+
+def _sizes_of_rows_of_layers(f: Function, reference: Function) -> None:
+    pool, strided, conv = (2, 2, 0), (3, 2, 1), (3, 1, 0)
+    for layers in ([pool], [pool, pool], [strided, pool], [pool, strided], [conv, pool, conv, pool], [strided] * 3):
+        compare(f, reference, layers, range(20, 36))
+    compare(f, reference, [(5, 3, 0), pool], range(1, 30))
+    compare(f, reference, [(5, 2, 0)], range(1, 9), because="A map that is smaller than the window does not fit.")
+
+
+register(
+    "5.2",
+    exact_sizes,
+    minutes=10,
+    difficulty=2,
+    checks=[_sizes_of_rows_of_layers],
+    hints=[
+        "Follow one size through all layers: does a layer leave something over, and how many pixels does it hand on?",
+        "A layer hands on one pixel for each window, `(size + 2 * padding - window) // stride + 1`. The next layer "
+        "sees that size, not the first one.",
+        "Two loops: over `sizes`, keeping the first size to append it; and over `layers`, with `size` changing. A size "
+        "fits if *every* layer has `left_over(...) == 0`, and no map is smaller than its window.",
+    ],
+    known_mistakes=[
+        (
+            lambda layers, sizes: _sizes(layers, sizes, output=lambda size, *layer: size),
+            "Every layer is asked about the first size. Each one makes the map smaller for the next.",
+        ),
+        (
+            lambda layers, sizes: _sizes(
+                layers, sizes, output=lambda size, window, stride, padding: (size + 2 * padding - window) // stride
+            ),
+            "The output is one pixel too small: after the first window come that many steps, so + 1.",
+        ),
+        (
+            lambda layers, sizes: _sizes(layers, sizes, output=lambda size, window, stride, padding: size // stride),
+            "The output is not size // stride: it is (size + 2·padding − window) // stride + 1.",
+        ),
+        (
+            lambda layers, sizes: [n for n in sizes if n not in _sizes(layers, [n])],
+            "Those are the sizes that do *not* fit.",
+        ),
+        (_after_the_layers, "Those are the sizes after the layers. Return the sizes of the input."),
+        (
+            lambda layers, sizes: _sizes(layers, sizes, too_small=True),
+            "A map smaller than the window slips through: there is no window at all, so that size does not fit.",
+        ),
+        (
+            lambda layers, sizes: exact_sizes(layers[:1], sizes),
+            "Only the first layer is asked. Every layer must leave nothing over.",
+        ),
+    ],
+)
+
+# 5.3 disk_mask
+
+
+def _disk(size: int, centre: float, radius: float) -> Tensor:
+    place = torch.arange(size) - centre
+    return place[:, None] ** 2 + place[None, :] ** 2 <= radius**2
+
+
+def _disks(f: Function, reference: Function) -> None:
+    for size in (6, 3, 4, 5, 10, 11):
+        compare(f, reference, size)
+
+
+register(
+    "5.3",
+    disk_mask,
+    minutes=8,
+    difficulty=1,
+    checks=[_disks],
+    hints=[
+        "Pixel 0 of a row of four has its centre at 0, pixel 3 at 3. Where is the middle of the row?",
+        "`place = torch.arange(size) - (size - 1) / 2` says how far each column, and each row, is from the middle. By "
+        "Pythagoras the squared distance of a pixel is the sum of two squares.",
+        "`place[:, None] ** 2 + place[None, :] ** 2` is a table of squared distances: compare with `(size / 2) ** 2`.",
+    ],
+    known_mistakes=[
+        (
+            lambda size: _disk(size, size / 2, size / 2),
+            "The middle is half a pixel off: the pixels 0 … size − 1 have their middle at (size − 1) / 2.",
+        ),
+        (
+            lambda size: _disk(size, size // 2, size / 2),
+            "The middle is off for even sizes: it then lies between two pixels, at (size − 1) / 2.",
+        ),
+        (
+            lambda size: _disk(size, (size - 1) / 2, (size - 1) / 2),
+            "The disk is too small: its radius is size / 2, from the middle to the border of the frame.",
+        ),
+        (
+            lambda size: ~disk_mask(size),
+            "That is the complement: True must stand inside the disk, False in the corners.",
+        ),
+        (
+            lambda size: torch.ones(size, size, dtype=torch.bool),
+            "All of the square is True. Add two *squared* distances, and compare with the squared radius, (size / 2)².",
+        ),
+    ],
+)

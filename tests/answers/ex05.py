@@ -1,0 +1,310 @@
+"""Answers to the exercises of notebook 05."""
+
+import math
+
+import torch
+
+from answers import correct, wrong
+from course_lib.actions import act, act_on_image
+from course_lib.checks import equivariance_error, relative_error
+from course_lib.groups import C4
+
+# 5.1
+
+
+@correct("left_over")
+def by_walking(size, window, stride, padding=0):
+    end = window
+    while end + stride <= size + 2 * padding:
+        end += stride
+    return size + 2 * padding - end
+
+
+@wrong("left_over", says="padding is missing")
+def no_padding(size, window, stride, padding=0):
+    return (size - window) % stride
+
+
+@wrong("left_over", says="counted once")
+def padding_once(size, window, stride, padding=0):
+    return (size + padding - window) % stride
+
+
+@wrong("left_over", says="window is missing")
+def no_window(size, window, stride, padding=0):
+    return (size + 2 * padding) % stride
+
+
+@wrong("left_over", says="size alone")
+def size_only(size, window, stride, padding=0):
+    return size % stride
+
+
+@wrong("left_over", says="number of steps")
+def steps(size, window, stride, padding=0):
+    return (size + 2 * padding - window) // stride
+
+
+@wrong("left_over", says="number of windows")
+def output_size(size, window, stride, padding=0):
+    return (size + 2 * padding - window) // stride + 1
+
+
+@wrong("left_over", says="a bool, expected an int")
+def whether(size, window, stride, padding=0):
+    return (size + 2 * padding - window) % stride == 0
+
+
+# 5.2
+
+
+def rest(size, window, stride, padding):
+    return (size + 2 * padding - window) % stride
+
+
+@correct("exact_sizes")
+def by_recursion(layers, sizes):
+    def fits(size, layers):
+        if not layers:
+            return True
+        window, stride, padding = layers[0]
+        steps, over = divmod(size + 2 * padding - window, stride)
+        return steps >= 0 and over == 0 and fits(steps + 1, layers[1:])
+
+    return [size for size in sizes if fits(size, list(layers))]
+
+
+@wrong("exact_sizes", says="asked about the first size")
+def same_size_everywhere(layers, sizes):
+    return [n for n in sizes if all(n + 2 * layer[2] >= layer[0] and rest(n, *layer) == 0 for layer in layers)]
+
+
+def follow(layers, sizes, output, care=True):
+    found = []
+    for n in sizes:
+        size = n
+        for window, stride, padding in layers:
+            if rest(size, window, stride, padding) or (care and size + 2 * padding < window):
+                break
+            size = output(size, window, stride, padding)
+        else:
+            found.append(n)
+    return found
+
+
+@wrong("exact_sizes", says="one pixel too small")
+def without_the_first_window(layers, sizes):
+    return follow(layers, sizes, lambda n, w, s, p: (n + 2 * p - w) // s)
+
+
+@wrong("exact_sizes", says=r"not size // stride")
+def size_by_stride(layers, sizes):
+    return follow(layers, sizes, lambda n, w, s, p: n // s)
+
+
+@wrong("exact_sizes", says="smaller than the window slips through")
+def too_small_maps(layers, sizes):
+    return follow(layers, sizes, lambda n, w, s, p: (n + 2 * p - w) // s + 1, care=False)
+
+
+@wrong("exact_sizes", says="do .not. fit")
+def the_others(layers, sizes):
+    return [n for n in sizes if n not in by_recursion(layers, sizes)]
+
+
+@wrong("exact_sizes", says="Only the first layer")
+def first_layer_only(layers, sizes):
+    return by_recursion(list(layers)[:1], sizes)
+
+
+@wrong("exact_sizes", says="returned a range")
+def all_sizes(layers, sizes):
+    return sizes
+
+
+# 5.3
+
+
+@correct("disk_mask")
+def pixel_by_pixel(size):
+    centre = (size - 1) / 2
+    rows = [[math.hypot(x - centre, y - centre) <= size / 2 for x in range(size)] for y in range(size)]
+    return torch.tensor(rows)
+
+
+def disk(size, centre, radius):
+    return torch.tensor([[math.hypot(x - centre, y - centre) <= radius for x in range(size)] for y in range(size)])
+
+
+@wrong("disk_mask", says="half a pixel off")
+def centre_at_half(size):
+    return disk(size, size / 2, size / 2)
+
+
+@wrong("disk_mask", says="off for even sizes")
+def middle_pixel(size):
+    return disk(size, size // 2, size / 2)
+
+
+@wrong("disk_mask", says="too small")
+def small_disk(size):
+    return disk(size, (size - 1) / 2, (size - 1) / 2)
+
+
+@wrong("disk_mask", says="All of the square")
+def large_disk(size):
+    return disk(size, (size - 1) / 2, size)
+
+
+@wrong("disk_mask", says="complement")
+def corners(size):
+    return ~pixel_by_pixel(size)
+
+
+@wrong("disk_mask", says="dtype")
+def as_numbers(size):
+    return pixel_by_pixel(size).float()
+
+
+@wrong("disk_mask", says="All of the square")
+def by_the_larger_distance(size):
+    place = (torch.arange(size) - (size - 1) / 2).abs()
+    return torch.maximum(place[:, None], place[None, :]) <= size / 2
+
+
+# 5.4
+
+
+@correct("error_by_depth")
+def by_equivariance_error(layers, group, x):
+    layers = list(layers)
+
+    def first(n):
+        def run(y):
+            for layer in layers[:n]:
+                y = layer(y)
+            return y
+
+        return run
+
+    return [equivariance_error(first(n + 1), group, x).error for n in range(len(layers))]
+
+
+def errors(layers, group, x, measure):
+    results, copies = [], [act(g, x, group) for g in group.elements]
+    for layer in layers:
+        x, copies = layer(x), [layer(y) for y in copies]
+        results.append(measure(x, copies))
+    return results
+
+
+@wrong("error_by_depth", says="each layer alone")
+def layer_by_layer(layers, group, x):
+    results = []
+    for layer in layers:
+        results.append(equivariance_error(layer, group, x).error)
+        x = layer(x)
+    return results
+
+
+@wrong("error_by_depth", says="plain output is not turned")
+def not_turned(layers, group, x):
+    return errors(layers, group, x, lambda y, copies: max(relative_error(c, y) for c in copies))
+
+
+@wrong("error_by_depth", says="take the mean")
+def mean_error(layers, group, x):
+    def measure(y, copies):
+        found = [relative_error(c, act(g, y, group)) for g, c in zip(group.elements, copies, strict=True)]
+        return sum(found) / len(found)
+
+    return errors(layers, group, x, measure)
+
+
+@wrong("error_by_depth", says="absolute error")
+def absolute(layers, group, x):
+    def measure(y, copies):
+        pairs = zip(group.elements, copies, strict=True)
+        return max((c - act(g, y, group)).abs().max().item() for g, c in pairs)
+
+    return errors(layers, group, x, measure)
+
+
+@wrong("error_by_depth", says="Only the last element")
+def last_element(layers, group, x):
+    g = group.elements[-1]
+    return errors(layers, group, x, lambda y, copies: relative_error(copies[-1], act(g, y, group)))
+
+
+@wrong("error_by_depth", says="gets x itself")
+def x_every_time(layers, group, x):
+    return [equivariance_error(layer, group, x).error for layer in layers]
+
+
+@wrong("error_by_depth", says=r"turn \*and\* permute")
+def as_images(layers, group, x):
+    def measure(y, copies):
+        return max(relative_error(c, act_on_image(g, y)) for g, c in zip(group.elements, copies, strict=True))
+
+    return errors(layers, group, x, measure)
+
+
+# 5.5
+
+
+@correct("orbit_agreement")
+def image_by_image(net, group, images):
+    count = 0
+    for image in images:
+        answers = {int(net(act(g, image[None], group))[0].argmax()) for g in group.elements}
+        count += len(answers) == 1
+    return count / len(images)
+
+
+def classes(net, group, images):
+    return torch.stack([net(act(g, images, group)).argmax(dim=1) for g in group.elements])
+
+
+@wrong("orbit_agreement", says="count single turns")
+def mean_of_all(net, group, images):
+    table = classes(net, group, images)
+    return (table == table[0]).double().mean().item()
+
+
+@wrong("orbit_agreement", says="whether .some. turned copy")
+def any_turn(net, group, images):
+    table = classes(net, group, images)
+    return (table[1:] == table[0]).any(dim=0).double().mean().item()
+
+
+@wrong("orbit_agreement", says="Only one turn")
+def one_turn(net, group, images):
+    table = classes(net, group, images)
+    return (table[1] == table[0]).double().mean().item()
+
+
+@wrong("orbit_agreement", says="number of images")
+def number(net, group, images):
+    return float(round(image_by_image(net, group, images) * len(images)))
+
+
+@wrong("orbit_agreement", says="answer .changes.")
+def share_of_changes(net, group, images):
+    return 1 - image_by_image(net, group, images)
+
+
+@wrong("orbit_agreement", says="scores themselves")
+def scores(net, group, images):
+    table = torch.stack([net(act(g, images, group)) for g in group.elements])
+    return (table == table[0]).all(dim=2).all(dim=0).double().mean().item()
+
+
+@wrong("orbit_agreement", says="mirrors are missing")
+def rotations_only(net, group, images):
+    return image_by_image(net, C4, images)
+
+
+@wrong("orbit_agreement", says="returned a Tensor")
+def as_tensor(net, group, images):
+    table = classes(net, group, images)
+    return (table == table[0]).all(dim=0).double().mean()

@@ -160,7 +160,10 @@ progress()
 # | 02 | Actions: how a symmetry moves points, images and feature maps | 80 |
 # | 03 | Equivariance: what it is, and how to measure it | 75–90 |
 # | 04 | Group convolution: build it, train it, compare it | 90 |
-# | 05–11 | *not yet written*: what breaks equivariance, faster and attentive layers, the papers' networks, full training runs | |
+# | 05 | How equivariance breaks, and how to find the layer that breaks it | 60–75 |
+# | 06 | Separable group convolutions: the same symmetry with fewer weights | 75–90 |
+# | 07 | One framework: convolution, attention, and what they have in common | 75–90 |
+# | 08–11 | *not yet written*: efficient and attentive layers, the papers' networks, full training runs | |
 #
 # Take them in order: each uses what the ones before have built.
 

@@ -35,6 +35,12 @@ def _lift_with(turn: Turn) -> Function:
     return lift
 
 
+def _last_weight_only(psi: Tensor) -> Tensor:
+    last = torch.zeros_like(psi)
+    last[:, -1, -1, -1] = psi[:, -1, -1, -1]
+    return last
+
+
 def _one_number_per_sheet(f: Function, reference: Function) -> None:
     image, psi = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
     compare(f, reference, image, psi, C1)
@@ -67,6 +73,10 @@ register(
         (
             _lift_with(lambda h, psi: act_on_image(inverse(h), psi)),
             "The inverse is missing: your filters turn the wrong way. Sheet h needs ψ(h⁻¹(y − t)), which is L_h ψ.",
+        ),
+        (
+            _lift_with(lambda h, psi: _last_weight_only(act_on_image(h, psi))),
+            "Only the last term of the sum is left. Add each term to the ones before: `+=`, not `=`.",
         ),
         (
             lambda f, psi, group: lifting_conv(f[:1], psi[:, :1], group),
@@ -104,10 +114,11 @@ def _planar_filters(f: Function, reference: Function) -> None:
 
 
 def _filters_on_the_group(f: Function, reference: Function) -> None:
-    compare(f, reference, torch.arange(1.0, 5.0).reshape(1, 1, 4, 1, 1), C4)
-    compare(f, reference, torch.arange(1.0, 9.0).reshape(1, 1, 2, 2, 2), C2)
+    because = "Copy h is L_h ψ: each sheet turned by h, and sheet h̃ taken from sheet h⁻¹h̃."
+    compare(f, reference, torch.arange(1.0, 5.0).reshape(1, 1, 4, 1, 1), C4, because=because)
+    compare(f, reference, torch.arange(1.0, 9.0).reshape(1, 1, 2, 2, 2), C2, because=because)
     for group in (C1, C4, D1, D4):
-        compare(f, reference, torch.randn(2, 3, group.order, 3, 3, dtype=torch.float64), group)
+        compare(f, reference, torch.randn(2, 3, group.order, 3, 3, dtype=torch.float64), group, because=because)
 
 
 def _learnable(shape: tuple[int, ...], f: Function, reference: Function) -> None:

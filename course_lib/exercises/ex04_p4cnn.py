@@ -63,20 +63,21 @@ def _shapes(net: nn.Module) -> list[torch.Size]:
 
 
 def _copy_noise(source: nn.Module, target: nn.Module) -> None:
-    """Random weights, gains and statistics for both, so that no layer is by chance the identity."""
-    for a, b in zip(source.state_dict().values(), target.state_dict().values(), strict=True):
+    """Random weights, gains and statistics for both, so that no layer is by chance the identity, not even a ReLU."""
+    for (name, a), b in zip(source.state_dict().items(), target.state_dict().values(), strict=True):
         if a.is_floating_point():
-            a.copy_(a + 0.5 * torch.rand_like(a))
+            noise = torch.rand_like(a) if name.endswith("running_var") else torch.randn_like(a)
+            a.copy_(a + 0.5 * noise)
             b.copy_(a)
 
 
 def _first_difference(expected: nn.Module, yours: nn.Module) -> str:
-    """The first layer that is another one: "Layer 3 of yours is …, expected …"."""
+    """The first part that is another one. Not "layer 3": the notebook's layers have three parts and more."""
     pairs = [[repr(layer) for layer in _leaves(net)] + ["nothing more"] for net in (expected, yours)]
     for i, (want, got) in enumerate(zip(*pairs, strict=False), 1):
         if want != got:
-            return f"Layer {i} of yours is {got}, expected {want}."
-    return "The layers are the same, in the same order: look at how they are connected."
+            return f"Counting every convolution, norm, ReLU and pool, number {i} of yours is {got}, expected {want}."
+    return "The parts are the same, in the same order: look at how they are connected."
 
 
 def _leaves(net: nn.Module) -> list[nn.Module]:

@@ -70,14 +70,14 @@ def bars(values: Mapping[str, float | Sequence[float]], ylabel: str) -> Picture:
     for i, value in enumerate(seeds.values()):
         axes.bar(i, value.mean(), color=colours[i % len(colours)], width=0.65)
         top = (i, max(value.max(), 0))
-        axes.annotate(f"{value.mean():.4g}", top, xytext=(0, 6), textcoords="offset points", ha="center")
+        axes.annotate(f"{value.mean():.3g}", top, xytext=(0, 6), textcoords="offset points", ha="center")
         if len(value) > 1:
             axes.scatter([i] * len(value), value, s=16, color="white", edgecolors="black", zorder=3)
     axes.set_xticks(range(len(seeds)), list(seeds))
     axes.set_ylabel(ylabel)
     axes.margins(y=0.14)
     axes.spines[["top", "right"]].set_visible(False)
-    alt = "; ".join(f"{name}: {value.mean():.4g}" for name, value in seeds.items())
+    alt = "; ".join(f"{name}: {value.mean():.3g}" for name, value in seeds.items())
     return Picture.from_figure(figure, f"Bars, {ylabel}. {alt}.")
 
 

@@ -1,5 +1,6 @@
 """Answers to the exercises of notebook 04."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -28,6 +29,17 @@ def by_conv2d(f, psi, group):
 @wrong("lifting_conv", says="inverse is missing")
 def windows_turned_instead(f, psi, group):
     return torch.stack([F.conv2d(f[None], act_on_image(inverse(h), psi))[0] for h in group.elements], dim=1)
+
+
+@wrong("lifting_conv", says="last term of the sum")
+def assigned_instead_of_added(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[1] - k + 1, f.shape[2] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        turned = act_on_image(group.elements[i], psi[o])
+        for c, a, b in np.ndindex(len(f), k, k):
+            out[o, i, row, col] = f[c, row + a, col + b] * turned[c, a, b]
+    return out
 
 
 @wrong("lifting_conv", says="first channel only")
@@ -109,6 +121,11 @@ def turn_and_pick(psi, group):
 @wrong("group_filter_bank", says="permutation is missing")
 def turn_only(psi, group):
     return torch.stack([act_on_image(h, psi) for h in group.elements], dim=1)
+
+
+@wrong("group_filter_bank", says="taken from sheet h⁻¹h̃")
+def rolled_the_wrong_axis(psi, group):
+    return torch.stack([act_on_image(h, psi.roll(h.r, 2)) for h in group.elements], dim=1)
 
 
 @wrong("group_filter_bank", says="not turned")
@@ -234,17 +251,23 @@ def without_norm(group=C4, width=10, classes=10):
     return network(group, width, classes, norm=None)
 
 
+@wrong("p4cnn", says="right parameters.*number 6 of yours is SpatialMaxPool2d.*expected ReLU")
+def relu_in_the_first_layer_only(group=C4, width=10, classes=10):
+    layers = list(network(group, width, classes))
+    return EquivariantSequential(*layers[:3], *(layer for layer in layers[3:] if not isinstance(layer, nn.ReLU)))
+
+
 @wrong("p4cnn", says="should be GlobalMaxPool")
 def only_over_the_group(group=C4, width=10, classes=10):
     return network(group, width, classes, end=GroupMaxPool)
 
 
-@wrong("p4cnn", says="Layer 19 of yours is GroupConv2d.*kernel_size=3")
+@wrong("p4cnn", says="number 20 of yours is GroupConv2d.*kernel_size=3")
 def last_kernel_of_three(group=C4, width=10, classes=10):
     return network(group, width, classes, last_kernel=3)
 
 
-@wrong("p4cnn", says="Layer 7 of yours is GroupConv2d.*expected SpatialMaxPool2d")
+@wrong("p4cnn", says="number 7 of yours is GroupConv2d.*expected SpatialMaxPool2d")
 def pool_too_late(group=C4, width=10, classes=10):
     return network(group, width, classes, pool_after=4)
 

@@ -9,7 +9,8 @@ NOTEBOOK_PACKAGES = ["IPython", "ipywidgets", "anywidget", "matplotlib", "nbval"
 
 
 @pytest.mark.parametrize(
-    "module", ["training", "models", "layers", "framework", "checks", "data", "oracles", "actions", "wallpaper"]
+    "module",
+    ["training", "experiments", "counting", "redundancy", "framework", "checks", "data", "oracles", "wallpaper"],
 )
 def test_the_library_needs_no_notebook_package(module):
     blocked = "; ".join(f"sys.modules['{name}'] = None" for name in NOTEBOOK_PACKAGES)

@@ -72,6 +72,10 @@ def _right(h: Any, group: Group) -> list[int]:
     return [group.index(compose(g, inverse(h))) for g in group.elements]
 
 
+def _rolled(pointwise: Tensor, group: Group) -> Tensor:
+    return torch.stack([pointwise.roll(i, -1) for i in range(group.order)], dim=1)
+
+
 def _banks(f: Function, reference: Function) -> None:
     compare(f, reference, torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), C4, because="Row h holds w[h⁻¹g].")
     for group in (C1, C2, D4):
@@ -107,6 +111,11 @@ register(
             "The inverse is missing. Row h of yours holds w[hg], but needs w[h⁻¹g].",
         ),
         (_permuted_by(_right), "You multiply on the wrong side: w[gh⁻¹] in place of w[h⁻¹g]. Only D4 shows it."),
+        (
+            _rolled,
+            "You roll the sheets on by one from row to row. That is right for C4, but in D4 they change places in "
+            "another way: ask `group.permutation(h)`.",
+        ),
         (
             lambda pointwise, group: pointwise_bank(pointwise, group).transpose(0, 1),
             "Your new axis comes first. The order is (O, |H|, C, |H|): stack along axis 1.",

@@ -128,7 +128,7 @@ def detached(pointwise, group):
     return by_index(pointwise.detach(), group)
 
 
-@wrong("pointwise_bank", says="wrong side|inverse is missing|returned")
+@wrong("pointwise_bank", says="roll the sheets")
 def rolled(pointwise, group):
     return torch.stack([pointwise.roll(i, -1) for i in range(group.order)], dim=1)
 

@@ -633,13 +633,14 @@ error_by_size(errors, sizes)
 
 # %% [markdown]
 # Points are means, bars one standard deviation over the seeds, pale dots the seeds. **The paper's order is not there.** With all 1,029 images P4CNN is
-# ahead on average, with 343 g-P4CNN, with 114 P4CNN again. In the paper's Fig. 3 both separable networks lead at every size. Most gaps here are
-# as large as the scatter; the one that is not goes the other way: with 114 images gc-P4CNN is behind for every seed, by six points on average.
+# ahead on average, with 343 g-P4CNN, with 114 P4CNN again. In the paper's Fig. 3 both separable networks lead at every size. Here g-P4CNN
+# is behind in three of four seeds with 1,029 images, and gc-P4CNN in all four with 114, there by six points on average. The other gaps are no larger than
+# the scatter.
 #
 # All three learn the task, with this recipe and this little data. Which kind is *better*, this cannot show:
 # - The published gap between P4CNN and gc-P4CNN is 2.23 − 1.74 ≈ 0.5 points. With 510 test digits an error of 11 % is uncertain by
 #   √(0.11 · 0.89 / 510) ≈ 1.4 points, before any seed is drawn.
-# - The paper trains on 12,000 images; ours are a tenth of that or less. It says nothing about 114.
+# - The paper trains on 12,000 images; ours are a tenth of that or less.
 # - There is one short recipe, the learning rate of which notebook 04 chose for P4CNN. Nobody tuned it for the others, and section 1 has shown
 #   that the random start is hardly forgotten in so short a time.
 #

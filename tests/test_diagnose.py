@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_lib import layers as L
-from course_lib.actions import act_on_image
+from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.averaging import group_average
 from course_lib.checks import diagnose
-from course_lib.groups import ALL_GROUPS, C1, C4, D4, inverse
+from course_lib.groups import ALL_GROUPS, C1, C2, C4, D4, inverse
 from course_lib.models import p4cnn
 
 IMAGE = (1, 12, 12)
@@ -35,6 +36,14 @@ def permuted_with_g(h, psi):
     return act_on_image(h, psi[..., C4.permutation(inverse(h)), :, :])
 
 
+def permuted_only(h, psi):
+    return psi[..., D4.permutation(h), :, :]
+
+
+def turned_by_the_inverse(h, psi):
+    return act_on_feature_map(inverse(h), psi, D4)
+
+
 class NormPerSheet(nn.Module):
     def __init__(self, channels, sheets):
         super().__init__()
@@ -51,6 +60,45 @@ class Position(nn.Module):
 
     def forward(self, x):
         return x + self.table
+
+
+class AffinePerSheet(nn.Module):
+    """Equivariant at first: the gains are all 1, the biases all 0."""
+
+    def __init__(self, channels, sheets):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(channels, sheets, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(channels, sheets, 1, 1))
+
+    def forward(self, x):
+        return F.instance_norm(x.flatten(1, 2)).unflatten(1, x.shape[1:3]) * self.gain + self.bias
+
+
+class Tokens(nn.Module):
+    """A small transformer on pixels; without positions it knows no order, and its mean is invariant."""
+
+    def __init__(self, position):
+        super().__init__()
+        self.embed = nn.Linear(1, 8)
+        self.position = nn.Parameter(position) if position is not None else None
+        self.encoder, self.head = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, x):
+        tokens = self.embed(x.flatten(2).transpose(1, 2))
+        if self.position is not None:
+            tokens = tokens + self.position
+        return self.head(self.encoder(tokens).mean(dim=1))
+
+
+class Averaged(nn.Module):
+    """Nothing in it is equivariant, but the whole is."""
+
+    def __init__(self):
+        super().__init__()
+        self.cnn = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(200, 3))
+
+    def forward(self, x):
+        return group_average(self.cnn, D4, x)
 
 
 class StridedSlice(nn.Module):
@@ -120,6 +168,32 @@ FAULTS = {
         "0",
         "built for C1, which does not contain r,",
     ),
+    "affine per sheet": (after_lift(AffinePerSheet(2, 4)), "2", "parameters per group element: gain, bias"),
+    "norm per pixel": (nn.Sequential(nn.LayerNorm([1, 12, 12])), "0", "position-dependent parameters: weight, bias"),
+    "positions of tokens": (
+        Tokens(torch.randn(1, 144, 8, generator=torch.Generator().manual_seed(0))),
+        "before encoder.self_attn",
+        "position-dependent parameters: position",
+    ),
+    "positions of tokens, new": (Tokens(torch.zeros(1, 144, 8)), "before encoder.self_attn", "parameters: position"),
+    "window not square": (nn.Sequential(nn.MaxPool2d((2, 1))), "0", "a quarter turn swaps the axes"),
+    "window over the edge": (nn.Sequential(nn.MaxPool2d(5, 2, ceil_mode=True)), "0", "leave 1 over at one border"),
+    "uneven transposed convolution": (
+        after_lift(nn.Flatten(1, 2), nn.ConvTranspose2d(8, 8, 3, 2, 1, output_padding=1)),
+        "3",
+        "output_padding",
+    ),
+    "resampled by 1.3": (nn.Sequential(nn.Upsample(scale_factor=1.3)), "0", "interpolation"),
+    "sheets before channels": (
+        after_lift(nn.Flatten(1, 2), nn.Unflatten(1, (4, 2)), L.GroupMaxPool(C2)),
+        "3",
+        "unflatten mixes the group axis",
+    ),
+    "ordinary convolution of sheets": (
+        after_lift(nn.Flatten(1, 2), nn.Conv2d(8, 8, 3), nn.ReLU()),
+        "3",
+        "an ordinary convolution",
+    ),
     "code in forward": (StridedSlice(), "before conv", "forward between lift and conv"),
 }
 
@@ -136,13 +210,28 @@ def test_planted_faults_are_found_and_named(fault):
     assert layer in str(diagnosis) and diagnosis.cause in str(diagnosis)
 
 
-@pytest.mark.parametrize("fault", ["norm per sheet", "positions"])
+@pytest.mark.parametrize(
+    "act_on_filter, cause",
+    [
+        (turned_only, "sheets are not permuted"),
+        (permuted_only, "filters are not turned"),
+        (turned_by_the_inverse, "by h⁻¹ instead of h"),
+        (lambda h, psi: act_on_image(h, psi[..., D4.permutation(inverse(h)), :, :]), "not the turned and permuted"),
+    ],
+)
+def test_wrong_filters_with_mirrors(act_on_filter, cause):
+    net = nn.Sequential(L.LiftingConv2d(D4, 1, 2, 3), WrongBank(D4, 2, act_on_filter))
+    diagnosis = diagnose(net, D4, IMAGE)
+    assert diagnosis.layer == "1" and cause in diagnosis.cause, str(diagnosis)
+
+
+@pytest.mark.parametrize("fault", ["norm per sheet", "positions", "affine per sheet", "norm per pixel"])
 def test_latent_faults_are_marked_until_training_shows_them(fault):
     net, layer, _ = FAULTS[fault]
     before = diagnose(net, C4, IMAGE)
     assert before.output_error < 1e-10 and before.first.latent and "latent" in str(before)
     with torch.no_grad():
-        for parameter in net[2].parameters():
+        for parameter in net[-1].parameters():
             parameter.add_(torch.rand_like(parameter))
     after = diagnose(net, C4, IMAGE)
     assert after.output_error > 1e-2 and after.layer == layer and not after.first.latent
@@ -183,6 +272,36 @@ def test_p4cnn_is_not_blamed(group):
 def test_other_exact_layers_are_not_blamed(pool):
     net = nn.Sequential(L.LiftingConv2d(D4, 1, 2, 3), pool, nn.ReLU())
     assert diagnose(net, D4, IMAGE).ok
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        Tokens(None),
+        Averaged(),
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+        nn.AdaptiveMaxPool2d(5),
+        p4cnn(D4, 3),
+    ],
+    ids=lambda net: type(net).__name__,
+)
+@pytest.mark.parametrize("group", [C4, D4], ids=str)
+def test_what_is_exact_as_a_whole_is_not_blamed(net, group):
+    diagnosis = diagnose(net, group, (1, 28, 28) if isinstance(net, L.EquivariantSequential) else IMAGE)
+    assert diagnosis.ok and diagnosis.output_error < 1e-10 and not diagnosis.not_compared, str(diagnosis)
+
+
+def test_a_net_that_takes_another_way_for_turned_inputs_is_refused():
+    class Moody(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.relu = nn.ReLU()
+
+        def forward(self, x):
+            return self.relu(x) if x[0, 0, 0, 0] > x[0, 0, -1, -1] else x
+
+    with pytest.raises(ValueError, match="calls other layers for L_g x"):
+        diagnose(Moody(), C4, IMAGE)
 
 
 def test_feature_maps_as_input():

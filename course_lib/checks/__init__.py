@@ -1,6 +1,7 @@
 """Is a network equivariant, and if not, why? Measure it (notebook 03), or have it diagnosed (notebook 05)."""
 
-from course_lib.checks.diagnosis import Diagnosis, Finding, diagnose
+from course_lib.checks.diagnosis import Diagnosis, diagnose
+from course_lib.checks.examination import Finding
 from course_lib.checks.measuring import (
     OUTPUT,
     TOLERANCE,

@@ -5,60 +5,19 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.checks.readings import SOURCES, Move, noise_like, readings, wrong_move
+from course_lib.actions import act_on_image
+from course_lib.checks.case import EXACT_BELOW, Case
+from course_lib.checks.measuring import relative_error
+from course_lib.checks.readings import SOURCES, Move, readings, wrong_move
 from course_lib.checks.tracing import Call, is_float_tensor
 from course_lib.groups import Element, Group
 from course_lib.layers.base import left_over, reversed_axes
 
-EXACT_BELOW = 1e-10
 Words = tuple[str, str]  # cause, cure
-
-
-@dataclass(frozen=True)
-class Case:
-    """A layer that breaks equivariance, the group, and the last map (with pixels) that a layer before it put out."""
-
-    call: Call
-    group: Group
-    before: Tensor | None
-
-    @property
-    def module(self) -> nn.Module:
-        return self.call.module
-
-    @property
-    def x(self) -> Tensor:
-        return self.call.inputs[0]
-
-    def exact(self, module: nn.Module | None = None, size: tuple[int, int] | None = None) -> bool:
-        """Would the layer be exact, changed to this module, or on noise of this size?"""
-        x = self.x if size is None else noise_like((*self.x.shape[:-2], *size))
-        arguments = copy.copy(self.call)
-        arguments.module = module or self.module
-        if size is not None:
-            arguments.args, arguments.kwargs = (x,), {}
-        return error_alone(arguments, self.group)[0] < EXACT_BELOW
-
-
-def error_alone(call: Call, group: Group) -> tuple[float, Element]:
-    """The error of a module by itself, for its worst element, under the readings of input and output that suit best."""
-    best = (math.inf, group.elements[-1])
-    output = call.again(lambda y: y)
-    x = call.inputs[0]
-    for reading in readings(x, group):
-        # A reading that moves the channel axis of a convolution's input cannot be fed to it.
-        if (move := reading.move) is None or any(move(g, x).shape[:2] != x.shape[:2] for g in group.elements):
-            continue
-        moved = {g: call.again(lambda y, g=g, move=move: move(g, y)) for g in group.elements}  # type: ignore[misc]
-        for expected in readings(output, group):
-            errors = [(expected.error(g, output, moved[g]), g) for g in group.elements]
-            best = min(best, max(errors))
-    return best
 
 
 def explain(case: Case) -> Words:
@@ -109,6 +68,16 @@ def stride_leaves_pixels_over(case: Case) -> Words | None:
         f"{stride} leave {rests[axis]} over at one border",
         f"give this layer {n - rests[axis]} or {larger[axis]} pixels; it fits where (size + {2 * padding} − {window}) "
         f"is divisible by {stride}",
+    )
+
+
+def window_is_not_square(case: Case) -> Words | None:
+    along = windows(case.module)
+    if along is None or along[0] == along[1] or not any(g.r % 2 for g in case.group.elements):
+        return None
+    return (
+        f"(window, stride, padding) is {along[0]} along y, but {along[1]} along x: a quarter turn swaps the axes",
+        "the same window, stride and padding along both axes",
     )
 
 
@@ -182,7 +151,7 @@ def wrong_permutation(case: Case) -> Words | None:
     if not has_filters or not is_float_tensor(y) or y.ndim < 5 or y.shape[-3] != case.group.order:
         return None
     for cause, move, expected in _wrong_moves(case):
-        if all(expected(g, y).shape == y.shape for g in case.group.elements) and _maximum(case, move, expected) < 1e-10:
+        if _maximum(case, move, expected) < EXACT_BELOW:
             return cause, "turn *and* permute the filters: L_h ψ(x, k) = ψ(h⁻¹x, h⁻¹k), as group_filter_bank does"
     if case.x.ndim >= 5 and any(f.startswith("conv") for f in case.call.functions):
         return (
@@ -221,8 +190,6 @@ def _wrong_moves(case: Case) -> Iterator[tuple[str, Move, Move]]:
 
 
 def _maximum(case: Case, move: Move, expected: Move) -> float:
-    from course_lib.checks.measuring import relative_error
-
     y = case.call.output
     pairs = ((case.call.again(lambda x, g=g: move(g, x)), expected(g, y)) for g in case.group.elements)  # type: ignore[misc]
     return max(relative_error(a, b) if a.shape == b.shape else math.inf for a, b in pairs)
@@ -230,13 +197,8 @@ def _maximum(case: Case, move: Move, expected: Move) -> float:
 
 def unequal_parameters(case: Case) -> Words | None:
     """Does the layer become exact once each of its parameters, and running statistics, is one and the same number?"""
-    mended = copy.deepcopy(case.module)
-    with torch.no_grad():
-        for p in (*mended.parameters(), *mended.buffers()):
-            if p.is_floating_point():
-                p.fill_(p.mean())
     names = [name for name, p in case.module.named_parameters() if p.numel() > 1]
-    if not names or not case.exact(mended):
+    if not names or not case.exact(all_equal(case.module)):
         return None
     listed = ", ".join(names)
     if all(_only_turned(case, g) for g in case.group.elements):
@@ -251,9 +213,6 @@ def unequal_parameters(case: Case) -> Words | None:
 
 
 def _only_turned(case: Case, g: Element) -> bool:
-    from course_lib.actions import act_on_image
-    from course_lib.checks.measuring import relative_error
-
     y = case.call.output
     if case.x.ndim < 4 or y.ndim < 4:
         return False
@@ -280,6 +239,7 @@ def _first(value: object) -> object:
 
 RULES: tuple[Callable[[Case], Words | None], ...] = (
     another_group,
+    window_is_not_square,
     stride_leaves_pixels_over,
     uneven_padding,
     linear_on_places,
@@ -291,19 +251,34 @@ RULES: tuple[Callable[[Case], Words | None], ...] = (
 )
 
 
+def all_equal(module: nn.Module) -> nn.Module:
+    """A copy in which each parameter, and each running statistic, holds one and the same number."""
+    copied = copy.deepcopy(module)
+    for p in (*copied.parameters(), *copied.buffers()):
+        if p.is_floating_point():
+            p.data.fill_(p.data.mean())
+    return copied
+
+
 def explain_between(before: Call | None, after: str, seen: Tensor, functions: tuple[str, ...]) -> Words:
     """Words for a break in the code of `forward`, between two modules."""
-    names = ", ".join(functions) or "none that we could see"
     where = f"code in forward between {before.name or 'the input'} and {after}" if before else f"code before {after}"
-    sizes = before and is_float_tensor(before.output) and before.output.ndim >= 4 and seen.ndim >= 4
-    if sizes and before and before.output.shape[-2:] != seen.shape[-2:]:
-        old, new = tuple(before.output.shape[-2:]), tuple(seen.shape[-2:])
+    called = f" (torch functions: {', '.join(functions)})" if functions else ""
+    old = before.output.shape[-2:] if before and before.output.ndim >= 4 else seen.shape[-2:]
+    if seen.ndim >= 4 and old != seen.shape[-2:]:
         return (
-            f"{where} takes a map of {old} pixels to {new} unevenly (torch functions: {names})",
+            f"{where} takes a map of {tuple(old)} pixels to {tuple(seen.shape[-2:])} unevenly{called}",
             "pool, pad, cut or interpolate the same at every border; a stride must divide (size − window)",
         )
     return (
-        f"{where} (torch functions: {names}), or a parameter of the network itself",
-        "put that step into a module of its own and diagnose again; add no parameter that differs between positions or "
-        "sheets, and mix no axes",
+        f"{where}{called}",
+        "put that step into a module of its own and diagnose again; mix no axes, and treat all positions alike",
+    )
+
+
+def explain_parameter(name: str, after: str) -> Words:
+    """Words for a parameter of the network itself, such as a table of positions, that breaks it in `forward`."""
+    return (
+        f"position-dependent parameters: {name}, used in forward before {after}, differs between pixels or sheets",
+        "parameters per channel, or ones that depend on relative positions only",
     )

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
-from course_lib.actions import act
-from course_lib.checks.causes import EXACT_BELOW, Case, error_alone, explain, explain_between
-from course_lib.checks.measuring import OUTPUT
-from course_lib.checks.readings import CHANGES_PLACES, Reading, noise_like, readings
-from course_lib.checks.tracing import is_float_tensor, trace
+from course_lib.checks.case import EXACT_BELOW
+from course_lib.checks.examination import Examination, Finding
+from course_lib.checks.readings import noise_like
 from course_lib.checks.unequal import make_unequal
 from course_lib.groups import Element, Group
-
-Errors = list[tuple[float, Element]]  # of the readings of one tensor, each for its worst element
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A layer that breaks equivariance by itself; if ``latent``, then once training has made its parameters differ."""
-
-    layer: str
-    kind: str
-    error: float
-    element: Element
-    cause: str
-    cure: str
-    latent: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,100 +96,10 @@ def diagnose(net: nn.Module, group: Group, input_shape: tuple[int, ...]) -> Diag
     make_unequal(varied, Generator().manual_seed(0))
     x = noise_like((2, *input_shape))
     with torch.random.fork_rng(devices=[]):
-        diagnosis = _Examination(plain, group, x).diagnosis()
-        if group.order > 1:
-            known = {f.layer for f in diagnosis.findings}
-            later = _Examination(varied, group, x).diagnosis().findings
-            latent = [replace(f, latent=True) for f in later if f.layer not in known]
-            diagnosis = replace(diagnosis, findings=(*diagnosis.findings, *latent))
-    return diagnosis
-
-
-class _Examination:
-    """One net, its calls on x, and how well every reading of their inputs and outputs fits its calls on L_g x."""
-
-    def __init__(self, net: nn.Module, group: Group, x: Tensor) -> None:
-        self.net, self.group, self.shape = net, group, x.shape
-        self.calls = trace(net, x)
-        self.into: list[list[Errors]] = [[] for _ in self.calls]
-        self.out: list[Errors] = [[] for _ in self.calls]
-        for g in group.elements:
-            for i, (call, seen) in enumerate(zip(self.calls, trace(net, act(g, x, group)), strict=True)):
-                pairs = list(zip(call.inputs, seen.inputs, strict=True))
-                self.into[i] = self.into[i] or [[] for _ in pairs]
-                for errors, (a, b) in zip(self.into[i], pairs, strict=True):
-                    _update(errors, g, readings(a, group), a, b)
-                if is_float_tensor(call.output):
-                    _update(self.out[i], g, readings(call.output, group), call.output, seen.output)
-
-    def diagnosis(self) -> Diagnosis:
-        output = self._output_error()
-        leaves = [i for i, call in enumerate(self.calls[:-1]) if call.is_leaf] or [len(self.calls) - 1]
-        skipped = tuple(self.calls[i].name for i in leaves if not self.out[i] or not all(self.into[i]))
-        findings = list(self._findings(leaves))
-        if not findings and output[0] >= EXACT_BELOW:
-            findings = [self._at_the_output(output)]
-        if findings and output[0] < EXACT_BELOW and self._answers_are_exact():
-            findings = []
-        return Diagnosis(self.group, tuple(findings), output[0], len(leaves), skipped)
-
-    def _findings(self, leaves: Iterable[int]) -> Iterable[Finding]:
-        is_first, last = True, None
-        last_map: Tensor | None = None
-        for i in leaves:
-            call = self.calls[i]
-            if not self.out[i] or not all(self.into[i]) or not self.into[i]:
-                continue
-            arrives = max(min(errors) for errors in self.into[i])
-            if is_first and arrives[0] >= EXACT_BELOW:
-                is_first = False
-                if not self._inside_an_exact_module(i):
-                    words = explain_between(last, call.name, call.inputs[0], call.between)
-                    yield Finding(f"before {call.name}", "(forward)", *arrives, *words)
-            error, g = min(self.out[i]) if arrives[0] < EXACT_BELOW else error_alone(call, self.group)
-            if error >= EXACT_BELOW and not self._inside_an_exact_module(i):
-                is_first = False
-                words = explain(Case(call, self.group, last_map))
-                yield Finding(call.name or OUTPUT, type(call.module).__name__, error, g, *words)
-            last = call
-            last_map = call.output if call.output.ndim >= 4 else last_map
-
-    def _inside_an_exact_module(self, leaf: int) -> bool:
-        """Whether a module around this leaf, other than the net, is exact as a whole and puts out a map."""
-        return any(
-            leaf in call.inside
-            and all(min(errors)[0] < EXACT_BELOW for errors in self.into[i])
-            and is_float_tensor(call.output)
-            and call.output.ndim >= 4
-            and min(self.out[i], default=(math.inf,))[0] < EXACT_BELOW
-            for i, call in enumerate(self.calls[:-1])
-        )
-
-    def _output_error(self) -> tuple[float, Element]:
-        """Of the whole net. A vector must not change at all: that its entries change places is not enough."""
-        output = self.calls[-1].output
-        if not self.out[-1]:
-            raise ValueError(f"the net must put out a tensor of floats, got {type(output).__name__}")
-        pairs = zip(self.out[-1], readings(output, self.group), strict=True)
-        return min(e for e, reading in pairs if reading is not CHANGES_PLACES or output.ndim > 2)
-
-    def _at_the_output(self, error: tuple[float, Element]) -> Finding:
-        leaves = [call for call in self.calls[:-1] if call.is_leaf]
-        last, root = (leaves[-1] if leaves else None), self.calls[-1]
-        return Finding(OUTPUT, "(forward)", *error, *explain_between(last, "the output", root.output, ()))
-
-    def _answers_are_exact(self) -> bool:
-        """On 16 more inputs: a broken layer that a maximum hides for two inputs shows in one of these."""
-        x = noise_like((16, *self.shape[1:])).flip(0)
-        with torch.no_grad():
-            y = self.net(x)
-            ways = [r for r in readings(y, self.group) if r is not CHANGES_PLACES or y.ndim > 2]
-            seen = {g: self.net(act(g, x, self.group)) for g in self.group.elements}
-        return any(all(r.error(g, y, seen[g]) < EXACT_BELOW for g in seen) for r in ways)
-
-
-def _update(errors: Errors, g: Element, ways: list[Reading], y: Tensor, seen: Tensor) -> None:
-    """Keep, for each reading, the largest error and its element."""
-    errors += [(0.0, g)] * (len(ways) - len(errors))
-    for k, reading in enumerate(ways):
-        errors[k] = max(errors[k], (reading.error(g, y, seen), g))
+        now = Examination(plain, group, x)
+        findings = now.findings()
+        known = {finding.layer for finding in findings}
+        later = Examination(varied, group, x).findings()
+    latent = tuple(replace(finding, latent=True) for finding in later if finding.layer not in known)
+    unknown = tuple(now.calls[i].name for i in now.leaves if not now.is_known(i))
+    return Diagnosis(group, (*findings, *latent), now.output_error()[0], len(now.leaves), unknown)

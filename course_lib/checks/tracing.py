@@ -14,8 +14,9 @@ from torch.overrides import TorchFunctionMode
 
 @dataclass
 class Call:
-    """One call of a module. ``between`` are the torch functions since the last innermost module, ``functions`` its own.
+    """One call of a module.
 
+    ``between`` are the torch functions since the last leaf, ``functions`` its own (of the net: the last ones).
     ``inside`` are the positions, in the trace, of the calls that this one made; a leaf made none.
     """
 
@@ -25,7 +26,7 @@ class Call:
     kwargs: dict[str, Any]
     between: tuple[str, ...]
     start: int
-    output: Any = None
+    output: Any = None  # of several outputs the first
     functions: tuple[str, ...] = ()
     inside: range = field(default_factory=lambda: range(0))
 
@@ -45,11 +46,21 @@ class Call:
             return move(a) if is_float_tensor(a) else a
 
         with torch.no_grad():
-            return self.module(*map(moved, self.args), **{key: moved(a) for key, a in self.kwargs.items()})
+            y = self.module(*map(moved, self.args), **{key: moved(a) for key, a in self.kwargs.items()})
+        return first_tensor(y)
 
 
 def is_float_tensor(a: Any) -> bool:
     return isinstance(a, Tensor) and a.is_floating_point()
+
+
+def first_tensor(y: Any) -> Any:
+    """What a module puts out; of several outputs (torch's attention also returns its weights) the first."""
+    return y[0] if isinstance(y, (tuple, list)) and y else y
+
+
+# Looks at a tensor, or copies it for this trace, and is no step of the network.
+NO_STEP = {"get", "size", "dim", "clone", "detach", "contiguous"}
 
 
 class _FunctionNames(TorchFunctionMode):
@@ -60,9 +71,9 @@ class _FunctionNames(TorchFunctionMode):
         self.names: list[str] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = getattr(func, "__name__", "")
-        if not name.startswith("_get") and name not in ("__get__", "size", "dim", "clone"):
-            self.names.append(name.strip("_"))
+        name = getattr(func, "__name__", "").strip("_")
+        if name not in NO_STEP and not name.startswith("get_"):
+            self.names.append(name)
         return func(*args, **(kwargs or {}))
 
     def take(self) -> tuple[str, ...]:
@@ -92,7 +103,9 @@ def trace(net: nn.Module, x: Tensor) -> list[Call]:
     def leave(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         call = open_calls.pop()
         call.inside = range(call.start, len(calls))
-        call.output, call.functions = copied(output), functions.take() if call.is_leaf else ()
+        call.output = copied(first_tensor(output))
+        if call.is_leaf or not open_calls:
+            call.functions = functions.take()
         calls.append(call)
 
     handles = []

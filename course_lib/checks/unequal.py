@@ -16,11 +16,14 @@ def make_unequal(net: nn.Module, generator: Generator) -> None:
     def noise(p: Tensor) -> Tensor:
         return p.new_empty(p.shape).uniform_(-0.25, 0.25, generator=generator)
 
+    def all_equal(p: Tensor) -> bool:
+        return p.numel() > 0 and bool(p.min() == p.max())
+
     for p in net.parameters():
-        if p.requires_grad and p.min() == p.max():
+        if p.requires_grad and all_equal(p):
             p.data.add_(noise(p))
     for name, buffer in net.named_buffers():
-        if name.endswith("running_mean") and buffer.min() == buffer.max():
+        if name.endswith("running_mean") and all_equal(buffer):
             buffer.add_(noise(buffer))
-        if name.endswith("running_var") and buffer.min() == buffer.max():
+        if name.endswith("running_var") and all_equal(buffer):
             buffer.mul_(1 + noise(buffer))

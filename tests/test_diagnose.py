@@ -10,7 +10,7 @@ from torch import nn
 from course_lib import layers as L
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.averaging import group_average
-from course_lib.checks import diagnose
+from course_lib.checks import diagnose, make_unequal
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D4, inverse
 from course_lib.models import p4cnn
 
@@ -45,9 +45,9 @@ def turned_by_the_inverse(h, psi):
 
 
 class NormPerSheet(nn.Module):
-    def __init__(self, channels, sheets):
+    def __init__(self, channels, sheets, affine=True):
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels * sheets)
+        self.norm = nn.BatchNorm2d(channels * sheets, affine=affine)
 
     def forward(self, x):
         return self.norm(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
@@ -93,9 +93,9 @@ class Tokens(nn.Module):
 class Averaged(nn.Module):
     """Nothing in it is equivariant, but the whole is."""
 
-    def __init__(self):
+    def __init__(self, *head):
         super().__init__()
-        self.cnn = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(200, 3))
+        self.cnn = nn.Sequential(nn.Conv2d(1, 2, 3), *head)
 
     def forward(self, x):
         return group_average(self.cnn, D4, x)
@@ -167,6 +167,11 @@ FAULTS = {
         nn.Sequential(L.LiftingConv2d(C1, 1, 2, 3)),
         "0",
         "built for C1, which does not contain r,",
+    ),
+    "statistics per sheet": (
+        after_lift(NormPerSheet(2, 4, affine=False)),
+        "2.norm",
+        "parameters per group element: running_mean, running_var",
     ),
     "affine per sheet": (after_lift(AffinePerSheet(2, 4)), "2", "parameters per group element: gain, bias"),
     "norm per pixel": (nn.Sequential(nn.LayerNorm([1, 12, 12])), "0", "position-dependent parameters: weight, bias"),
@@ -278,7 +283,7 @@ def test_other_exact_layers_are_not_blamed(pool):
     "net",
     [
         Tokens(None),
-        Averaged(),
+        Averaged(nn.Flatten(), nn.Linear(200, 3)),
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
         nn.AdaptiveMaxPool2d(5),
         p4cnn(D4, 3),
@@ -289,6 +294,11 @@ def test_other_exact_layers_are_not_blamed(pool):
 def test_what_is_exact_as_a_whole_is_not_blamed(net, group):
     diagnosis = diagnose(net, group, (1, 28, 28) if isinstance(net, L.EquivariantSequential) else IMAGE)
     assert diagnosis.ok and diagnosis.output_error < 1e-10 and not diagnosis.not_compared, str(diagnosis)
+
+
+def test_layers_inside_of_an_exact_module_are_not_blamed_for_another_fault():
+    net = nn.Sequential(Averaged(), nn.ReLU(), nn.ZeroPad2d((1, 0, 0, 0)))
+    assert [finding.layer for finding in diagnose(net, C4, IMAGE).findings] == ["2"]
 
 
 def test_a_net_that_takes_another_way_for_turned_inputs_is_refused():
@@ -320,3 +330,13 @@ def test_the_network_is_left_as_it_was():
 def test_the_shape_comes_without_batch_axis():
     with pytest.raises(ValueError, match=r"without the batch axis, got \(12, 12\)"):
         diagnose(nn.ReLU(), C4, (12, 12))
+
+
+def test_equal_parameters_and_statistics_are_made_unequal_and_others_left_alone():
+    net = nn.Sequential(nn.BatchNorm2d(8), nn.Conv2d(8, 2, 3, bias=False), nn.PReLU(4)).requires_grad_(True)
+    net[2].weight.requires_grad_(False)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    make_unequal(net, torch.Generator().manual_seed(0))
+    changed = {name for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"0.weight", "0.bias", "0.running_mean", "0.running_var"}
+    assert all(len(net.state_dict()[name].unique()) == 8 for name in changed) and net[0].running_var.min() > 0

@@ -198,6 +198,7 @@ def _maximum(case: Case, move: Move, expected: Move) -> float:
 def unequal_parameters(case: Case) -> Words | None:
     """Does the layer become exact once each of its parameters, and running statistics, is one and the same number?"""
     names = [name for name, p in case.module.named_parameters() if p.numel() > 1]
+    names = names or [name for name, _ in case.module.named_buffers() if "running" in name]
     if not names or not case.exact(all_equal(case.module)):
         return None
     listed = ", ".join(names)

@@ -510,7 +510,7 @@ def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tenso
 # <!-- help: orbit_agreement -->
 
 # %%
-from course_lib.training import TrainConfig, train
+from course_lib.training import TrainConfig, accuracy_by_angle, train
 
 
 def quarter_turns(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -546,15 +546,25 @@ kinds |= {"pieces of the photograph": (pieces - low) / (high - low), "noise": no
 table = {name: {kind: orbit_agreement(net, C4, x) for kind, x in kinds.items()} for name, net in nets.items()}
 for name, row in table.items():
     print(f"{name:20}", ", ".join(f"{kind} {share:.2f}" for kind, share in row.items()))
-print(f"the CNN before training, new digits: {orbit_agreement(cnn, C4, kinds['new digits']):.2f}")
 shares(table, "same class at all four turns")
 
 # %% [markdown]
 # The net has learned invariance *of digits*, up to a point, and not invariance. On noise it keeps its answer for a fifth of the
 # images. The p4 layer keeps all answers on all images, before it has seen any.
 #
-# Mind the last printed line. The CNN *before* training keeps its answer on nine of ten digits: it says almost the same class to
-# everything. Agreement alone is no virtue. Always read it next to the accuracy. And this is one seed and a small net: a sketch.
+# Is agreement a virtue? Look at it next to the accuracy, and at the CNN *before* training:
+
+# %%
+for name, net in {"CNN, untrained": cnn, **nets}.items():
+    upright, turned = accuracy_by_angle(net, small_digits.test, [0, 90]).tolist()
+    agree = orbit_agreement(net, C4, kinds["new digits"])
+    print(f"{name:20} new digits: accuracy {upright:.2f} upright, {turned:.2f} turned by 90°; agreement {agree:.2f}")
+
+# %% [markdown]
+# Before training the CNN keeps its answer on nine of ten digits, since it says almost the same class to everything. So does the untrained
+# p4 layer: perfect agreement, on answers that are right no more often than by chance. Agreement alone is no virtue. And what augmentation has bought is
+# real: turned digits are recognised as well as upright ones, 0.82 of them. After the same 20 epochs the net trained on upright digits has 0.92 on upright
+# ones. All this is one seed and a small net: a sketch.
 #
 # ## 9 Detective work
 #

@@ -50,6 +50,7 @@ from course_lib.training import History, TrainConfig, accuracy_by_angle, evaluat
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
 # %%
+torch.set_num_threads(1)  # on networks this small a second thread gains nothing, and changes the last digits
 r, m = Element(0, 1), Element(1, 0)
 
 

@@ -41,8 +41,8 @@ _g = partial(p4cnn_linear, conv=GSeparableConv2d)
 _gc = partial(p4cnn_linear, conv=GCSeparableConv2d)
 _c = partial(p4cnn_linear, conv=partial(GCSeparableConv2d, pointwise_bias=True))
 
-# Input 1 × 28 × 28; 12,000 images for training and validation, 50,000 for the test. Cohen & Welling print the deviation as
-# a fraction beside an error in percent (5.03 ± 0.0020): here both are in percent.
+# Input 1 × 28 × 28; 12,000 images for training and validation, 50,000 for the test. Cohen & Welling print the deviation
+# as a fraction beside an error in percent (5.03 ± 0.0020); here both are in percent.
 ROTATED_MNIST = (
     Row("Z2CNN", C1, 20, p4cnn, _COHEN, error=5.03, deviation=0.20),
     Row("P4CNN", C4, 10, p4cnn, _COHEN, error=2.28, deviation=0.04),

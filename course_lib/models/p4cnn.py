@@ -1,4 +1,4 @@
-"""The papers' networks, each one function of a group: C1 gives the ordinary CNN, C4 the p4 and D4 the p4m version."""
+"""P4CNN, the network for rotated MNIST, in two layouts: `p4cnn` (Cohen & Welling) and `p4cnn_linear`."""
 
 from __future__ import annotations
 

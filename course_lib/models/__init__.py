@@ -1,0 +1,5 @@
+"""The papers' networks, each one function of a group: C1 gives the ordinary CNN, C4 the p4 and D4 the p4m version."""
+
+from course_lib.models.p4cnn import p4cnn, p4cnn_linear
+
+__all__ = ["p4cnn", "p4cnn_linear"]

@@ -11,9 +11,16 @@ import pytest
 import torch
 from torch import Generator
 
-from course_lib import data
 from course_lib.actions import act_on_image, rotate_by_angle
-from course_lib.data import BUNDLED_SHA256, Split, load_digits, load_photograph, random_rotations, rotate_images
+from course_lib.data import (
+    BUNDLED_SHA256,
+    Split,
+    bundled,
+    load_digits,
+    load_photograph,
+    random_rotations,
+    rotate_images,
+)
 from course_lib.groups import D4
 
 FOLDER = Path(__file__).resolve().parents[1] / "data"
@@ -40,7 +47,7 @@ def test_damaged_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_missing_file_names_both_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(data, "__file__", str(tmp_path / "course_lib" / "data.py"))
+    monkeypatch.setattr(bundled, "__file__", str(tmp_path / "course_lib" / "data" / "bundled.py"))
     with pytest.raises(FileNotFoundError, match=r"bundled.*data"):
         load_photograph()
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from course_lib.data.augmentation import random_rotations
+from course_lib.data.dataset import Dataset, Split
+
 BUNDLED_SHA256 = {
     "digits.npz": "b2dab7b501728c22e9119ad76740b2e17c77a231e42d1e592380d90886f1a05e",
     "photograph.npz": "258d992ddf4deec2a425aa8a182e4c819499eca95ce1d1d227022e521dc6468d",
@@ -23,55 +23,6 @@ BUNDLED_SHA256 = {
 # The digits come as a pile of forms, each filled in by one person. The cuts lie between forms, so that nobody whose
 # hand the network has seen in training is asked for again in the test.
 _CUTS = {"train": slice(0, 1029), "validation": slice(1029, 1287), "test": slice(1287, 1797)}
-
-Augmentation = Callable[[Tensor, Generator], Tensor]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images ``(N, C, Y, X)`` of a float dtype and their labels ``(N,)`` of dtype int64.
-
-    Raises TypeError or ValueError if the dtypes, axes or lengths are others, or if there is no image at all.
-    """
-
-    images: Tensor
-    labels: Tensor
-
-    def __post_init__(self) -> None:
-        if not self.images.is_floating_point() or self.labels.dtype != torch.int64:
-            raise TypeError(
-                f"expected float images and int64 labels, got {self.images.dtype} and {self.labels.dtype}; "
-                "convert with .float() and .long()"
-            )
-        if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
-            raise ValueError(
-                "expected images (N, C, Y, X) and labels (N,), "
-                f"got {tuple(self.images.shape)} and {tuple(self.labels.shape)}"
-            )
-        if len(self.images) == 0:
-            raise ValueError("the split is empty: expected at least one image")
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Split:
-        """The same split on another device, the images in another float dtype if one is given."""
-        return Split(self.images.to(device=device, dtype=dtype), self.labels.to(device))
-
-    def first(self, count: int) -> Split:
-        """The first ``count`` images."""
-        return Split(self.images[:count], self.labels[:count])
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Three disjoint splits, and the checksum of the file they were read from."""
-
-    name: str
-    train: Split
-    validation: Split
-    test: Split
-    sha256: str
 
 
 def load_digits(rotated: bool = False, size: int = 28, seed: int = 0) -> Dataset:
@@ -106,33 +57,6 @@ def load_photograph() -> Tensor:
     return pixels.permute(2, 0, 1).unsqueeze(0).float() / 255
 
 
-def rotate_images(images: Tensor, degrees: Tensor | Sequence[float]) -> Tensor:
-    """Turn each image of ``(N, C, Y, X)`` counter-clockwise by its own angle, ``degrees`` of shape ``(N,)``.
-
-    What `actions.rotate_by_angle` does for one angle, for a whole batch at once: bilinear, zero from outside. Exact up
-    to rounding at multiples of 90°. Raises ValueError if there is not one angle per image.
-    """
-    angles = torch.as_tensor(degrees, dtype=images.dtype, device=images.device) * (math.pi / 180)
-    if images.ndim != 4 or angles.shape != images.shape[:1]:
-        raise ValueError(
-            "expected images (N, C, Y, X) and N angles, one each, "
-            f"got shapes {tuple(images.shape)} and {tuple(angles.shape)}"
-        )
-    height, width = images.shape[-2:]
-    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
-    theta = torch.stack([cos, -sin * height / width, zero, sin * width / height, cos, zero], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-
-
-def random_rotations(images: Tensor, generator: Generator) -> Tensor:
-    """Turn each image by an angle drawn uniformly from [0°, 360°); an augmentation for `training.train`.
-
-    The angles are drawn on the CPU, from ``generator``, so that they are the same on every device.
-    """
-    return rotate_images(images, 360 * torch.rand(len(images), generator=generator))
-
-
 def _enlarge(images: Tensor, size: int) -> Tensor:
     """8×8 → size×size: bicubic to the middle 5/7, zeros around."""
     inner = round(size * 5 / 14) * 2 + size % 2  # even in even, odd in odd: the same margin on all sides
@@ -143,7 +67,7 @@ def _enlarge(images: Tensor, size: int) -> Tensor:
 
 def _bundled(name: str) -> dict[str, Any]:
     """The arrays of a bundled file, which lies in the package when installed from a wheel, else in the repository."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     candidates = [package / "bundled" / name, package.parent / "data" / name]
     path = next((p for p in candidates if p.is_file()), None)
     if path is None:

@@ -1,5 +1,8 @@
-"""The papers' tables as data: which network, and what was published about it."""
+"""The papers' tables as data: which network, how it was trained, and what was published about it."""
 
-from course_lib.experiments.rotated_mnist import ROTATED_MNIST, Row
+from course_lib.experiments.recipe import Recipe
+from course_lib.experiments.rotated_mnist import ROTATED_MNIST
+from course_lib.experiments.row import Printed, Quoted, Row
+from course_lib.experiments.tables import TABLES, find, variant
 
-__all__ = ["ROTATED_MNIST", "Row"]
+__all__ = ["ROTATED_MNIST", "TABLES", "Printed", "Quoted", "Recipe", "Row", "find", "variant"]

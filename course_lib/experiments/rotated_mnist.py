@@ -1,56 +1,80 @@
-"""The papers' tables as data: which network, and what was published about it."""
+"""Rotated MNIST: the tables of Cohen & Welling (2016) and of Lengyel & van Gemert (2021), as data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 from torch import nn
 
+from course_lib.experiments.recipe import Recipe
+from course_lib.experiments.row import Printed, Row
 from course_lib.groups import C1, C4, Group
-from course_lib.layers import GCSeparableConv2d, GSeparableConv2d
+from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d
 from course_lib.models import p4cnn, p4cnn_linear
 
+COHEN_P4 = Recipe(
+    dataset="rotated-mnist",
+    train=12_000,
+    validation=0,
+    test=50_000,
+    optimiser="adam",
+    learning_rate=1e-3,
+    batch_size=128,
+    epochs=100,
+    augmentation=("rotate",),
+    normalisation="global",
+    seeds=5,
+)
+COHEN_Z2 = replace(COHEN_P4, epochs=300)
 
-@dataclass(frozen=True)
-class Row:
-    """A network of a table, and the published figures; None where nothing was published.
-
-    ``parameters`` and ``macs`` (multiply-accumulates for one image) as rounded in print: 25.21 thousand is 25,210.
-    ``error`` and ``deviation`` are test errors in percent and their standard deviation over the runs.
-    """
-
-    name: str
-    group: Group
-    width: int
-    network: Callable[[Group, int], nn.Module]
-    source: str
-    parameters: int | None = None
-    macs: int | None = None
-    error: float | None = None
-    deviation: float | None = None
-
-    def build(self) -> nn.Module:
-        return self.network(self.group, self.width)
+_CONVS: dict[str, Callable[..., nn.Module]] = {
+    "full": GroupConv2d,
+    "c": partial(GCSeparableConv2d, pointwise_bias=True),
+    "g": GSeparableConv2d,
+    "gc": GCSeparableConv2d,
+}
 
 
-_COHEN = "Cohen & Welling (2016)"
-_LENGYEL = "Lengyel & van Gemert (2021), Table 1"
-_g = partial(p4cnn_linear, conv=GSeparableConv2d)
-_gc = partial(p4cnn_linear, conv=GCSeparableConv2d)
-_c = partial(p4cnn_linear, conv=partial(GCSeparableConv2d, pointwise_bias=True))
+def _cohen(key: str, name: str, group: Group, width: int, error: float, deviation: float) -> Row:
+    recipe = COHEN_Z2 if group == C1 else COHEN_P4
+    source = "Cohen & Welling (2016), Table 1"
+    return Row(
+        key, name, "p4cnn", p4cnn, group, width, recipe, source, figure=error, deviation=deviation, rule="formula"
+    )
 
-# Input 1 × 28 × 28; 12,000 images for training and validation, 50,000 for the test. Cohen & Welling print the deviation
-# as a fraction beside an error in percent (5.03 ± 0.0020); here both are in percent.
+
+def _lengyel(key: str, name: str, layer: str, group: Group, width: int, counts: str, error: str) -> Row:
+    figure, deviation = map(float, error.split(" ± "))
+    parameters, macs = map(Printed, counts.split(" / "))
+    return Row(
+        key,
+        name,
+        "p4cnn_linear",
+        partial(p4cnn_linear, conv=_CONVS[layer]),
+        group,
+        width,
+        COHEN_Z2 if group == C1 else COHEN_P4,
+        "Lengyel & van Gemert (2021), Table 1",
+        layer,
+        parameters,
+        macs,
+        figure,
+        deviation,
+        rule="executed" if layer == "c" else "formula",
+    )
+
+
+# Cohen & Welling print the deviation as a fraction beside an error in percent (5.03 ± 0.0020); here both are percent.
 ROTATED_MNIST = (
-    Row("Z2CNN", C1, 20, p4cnn, _COHEN, error=5.03, deviation=0.20),
-    Row("P4CNN", C4, 10, p4cnn, _COHEN, error=2.28, deviation=0.04),
-    Row("Z2CNN", C1, 20, p4cnn_linear, _LENGYEL, 25_210, 2_980_000, 5.20, 0.110),
-    Row("c-Z2CNN", C1, 57, _c, _LENGYEL, 25_600, 4_140_000, 4.64, 0.126),
-    Row("P4CNN", C4, 10, p4cnn_linear, _LENGYEL, 24_810, 11_670_000, 2.23, 0.061),
-    Row("g-P4CNN", C4, 10, _g, _LENGYEL, 8_910, 4_370_000, 2.60, 0.098),
-    Row("gc-P4CNN", C4, 10, _gc, _LENGYEL, 3_420, 1_800_000, 2.88, 0.169),
-    Row("g-P4CNN", C4, 17, _g, _LENGYEL, 25_260, 12_340_000, 1.97, 0.044),
-    Row("gc-P4CNN", C4, 30, _gc, _LENGYEL, 24_640, 13_010_000, 1.74, 0.070),
+    _cohen("z2cnn-cohen", "Z2CNN", C1, 20, 5.03, 0.20),
+    _cohen("p4cnn-cohen", "P4CNN", C4, 10, 2.28, 0.04),
+    _lengyel("z2cnn", "Z2CNN", "full", C1, 20, "25.21k / 2.98M", "5.20 ± 0.110"),
+    _lengyel("c-z2cnn", "c-Z2CNN", "c", C1, 57, "25.60k / 4.14M", "4.64 ± 0.126"),
+    _lengyel("p4cnn", "P4CNN", "full", C4, 10, "24.81k / 11.67M", "2.23 ± 0.061"),
+    _lengyel("g-p4cnn", "g-P4CNN", "g", C4, 10, "8.91k / 4.37M", "2.60 ± 0.098"),
+    _lengyel("gc-p4cnn", "gc-P4CNN", "gc", C4, 10, "3.42k / 1.80M", "2.88 ± 0.169"),
+    _lengyel("g-p4cnn-17", "g-P4CNN", "g", C4, 17, "25.26k / 12.34M", "1.97 ± 0.044"),
+    _lengyel("gc-p4cnn-30", "gc-P4CNN", "gc", C4, 30, "24.64k / 13.01M", "1.74 ± 0.070"),
 )

@@ -1,0 +1,49 @@
+"""How the papers train: data, optimiser, schedule, augmentation and what is reported, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network of a table was trained and what was reported; what a paper leaves open is chosen, and in ``note``.
+
+    The learning rate is constant, or multiplied by ``factor`` at the start of every epoch in ``milestones`` (epochs
+    count from 0). During the first ``warmup`` epochs it grows linearly to its full value. Dropout is part of a network,
+    not of a recipe.
+    """
+
+    dataset: Literal["rotated-mnist", "cifar10", "cifar100"]
+    train: int  # images of each split
+    validation: int
+    test: int
+    optimiser: Literal["adam", "sgd"]
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    milestones: tuple[int, ...] = ()
+    factor: float = 1.0
+    warmup: int = 0
+    augmentation: tuple[Literal["rotate", "flip", "crop2", "crop4"], ...] = ()
+    """"rotate": by any angle; "flip": left and right, or not; "crop4": out of the image with 4 pixels of zeros around
+    it, which shifts by up to 4 pixels."""
+    normalisation: Literal["none", "global", "channel", "contrast and ZCA"] = "none"
+    """Mean 0 and deviation 1 over all pixels of the training images, or for each channel; "contrast and ZCA": global
+    contrast normalisation of each image, then whitening."""
+    report: Literal["last epoch", "best validation epoch"] = "last epoch"
+    seeds: int = 1
+    note: str = ""
+
+    @property
+    def classes(self) -> int:
+        return 100 if self.dataset == "cifar100" else 10
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, Y, X) of one image."""
+        return (1, 28, 28) if self.dataset == "rotated-mnist" else (3, 32, 32)

@@ -131,3 +131,96 @@ def batch_norm(f: Tensor, gain: Sequence[float], bias: Sequence[float], eps: flo
         variance = ((values - mean) ** 2).sum() / len(values)
         out[:, c] = gain[c] * (f[:, c] - mean) / (variance + eps).sqrt() + bias[c]
     return out
+
+
+def e4(
+    f: Tensor,
+    squeeze: Tensor,
+    norm: tuple[Tensor, Tensor],
+    kernel: tuple[Tensor, Tensor],
+    encoder: Tensor,
+    group: Group,
+    eps: float = 1e-5,
+) -> Tensor:
+    """f′(g) = Σ_v K_v(∪_a f(g·(0, a))) ⊙ V(∪_a f(g·(v, a))), v over k × k pixels; He et al. (2021), Eq. 12.
+
+    One feature map (C, |H|, Y, X) → (O, |H|, Y, X). K_v(z) = W₂[v] relu(norm(W₁ z)) + b₂[v] with ``squeeze`` W₁
+    (M, C, |H|), ``norm`` = gain and bias (M,), ``kernel`` = W₂ (s, M, k, k) and b₂ (s, k, k); ``encoder`` W₃
+    (O, C, |H|). W₁ or W₃ of shape (·, C, 1) stands for no concatenation. Outside of the map V is zero.
+    """
+    (weight, bias), (_, order, height, width) = kernel, f.shape
+    half, shared = weight.shape[-1] // 2, len(encoder) // len(weight)
+    mixed = _of_concatenation(f, squeeze, group)
+    hidden = batch_norm(mixed[None], norm[0].tolist(), norm[1].tolist(), eps)[0].relu()
+    values = _of_concatenation(f, encoder, group)
+    out = f.new_zeros(len(encoder), order, height, width)
+    for i, row, col in np.ndindex(order, height, width):
+        for a, b in np.ndindex(*weight.shape[-2:]):
+            rows, cols = _turned_step(group.elements[i], a - half, b - half)
+            y, x = row + rows, col + cols
+            if 0 <= y < height and 0 <= x < width:
+                generated = weight[:, :, a, b] @ hidden[:, i, row, col] + bias[:, a, b]  # (s,)
+                out[:, i, row, col] += generated.repeat_interleave(shared) * values[:, i, y, x]
+    return out
+
+
+def _of_concatenation(f: Tensor, weights: Tensor, group: Group) -> Tensor:
+    """W ∪_a f(t, ha) at every (t, h), for a from as many elements as W has columns for."""
+    out = f.new_zeros(len(weights), *f.shape[1:])
+    for i, h in enumerate(group.elements):
+        for j in range(weights.shape[2]):
+            sheet = group.index(compose(h, group.elements[j]))
+            out[:, i] += torch.einsum("oc,cyx->oyx", weights[:, :, j], f[:, sheet])
+    return out
+
+
+def _turned_step(h: Element, rows: int, cols: int) -> tuple[int, int]:
+    """h applied to a step of so many rows down and columns to the right, given as such a step again."""
+    x, y = matrix(h) @ np.array([cols, -rows])
+    return -int(y), int(x)
+
+
+def affine_map(
+    f: Tensor, affine: tuple[Tensor, Tensor], group: Group, g: tuple[int, int, int], y: tuple[int, int]
+) -> Tensor:
+    """A_g[f](y) = Σ_h̃ f(y, h̃) ψ(h⁻¹(y − t), h⁻¹h̃) + β(h⁻¹(y − t)); *Affine self convolution*, Eqs. 12 and 24.
+
+    One feature map (C, |H|, Y, X), ``affine`` = ψ (C, |H|, k, k) and β (C, k, k), g = (index of h, row, column of t),
+    y = (row, column) → (C,). Outside of the map f is zero.
+    """
+    (psi, beta), h = affine, group.elements[g[0]]
+    rows, cols = _turned_step(inverse(h), y[0] - g[1], y[1] - g[2])
+    a, b = psi.shape[-1] // 2 + rows, psi.shape[-1] // 2 + cols
+    out = beta[:, a, b].clone()
+    if 0 <= y[0] < f.shape[2] and 0 <= y[1] < f.shape[3]:
+        for j, other in enumerate(group.elements):
+            out += f[:, j, y[0], y[1]] * psi[:, group.index(compose(inverse(h), other)), a, b]
+    return out
+
+
+def affine_self_conv(
+    query: tuple[Tensor, tuple[Tensor, Tensor]],
+    key: tuple[Tensor, tuple[Tensor, Tensor]],
+    value: tuple[Tensor, tuple[Tensor, Tensor]],
+    group: Group,
+    masked: bool = False,
+) -> Tensor:
+    """Σ_y α(g, y) A^V_g[V](y), α = softmax_y(⟨A^Q_g[Q](t), A^K_g[K](y)⟩ / d).
+
+    *Affine self convolution*, Eqs. 17 to 20. One head. Each of query, key and value is a map (d, |H|, Y, X) with its
+    affine map (ψ, β), as in `affine_map`; y runs over the k × k pixels around t, with ``masked`` over those inside of
+    the map. → (d, |H|, Y, X).
+    """
+    (height, width), k = query[0].shape[2:], value[1][0].shape[-1]
+    out = torch.zeros_like(value[0])
+    for g in np.ndindex(group.order, height, width):
+        at_centre = affine_map(*query, group, g, (g[1], g[2]))
+        total = out.new_zeros(())
+        for a, b in np.ndindex(k, k):
+            y = (g[1] + a - k // 2, g[2] + b - k // 2)
+            if not masked or (0 <= y[0] < height and 0 <= y[1] < width):
+                weight = (at_centre @ affine_map(*key, group, g, y) / len(at_centre)).exp()
+                out[(slice(None), *g)] += weight * affine_map(*value, group, g, y)
+                total += weight
+        out[(slice(None), *g)] /= total
+    return out

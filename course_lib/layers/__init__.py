@@ -1,9 +1,12 @@
 """Equivariant layers. Each takes a Group and works on maps (B, C, |H|, Y, X)."""
 
-from course_lib.layers.attention import GroupSelfAttention, attention_weights, neighbourhoods, position_bank
+from course_lib.kernels import neighbourhoods
+from course_lib.layers.asc import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d
+from course_lib.layers.attention import GroupSelfAttention, attention_weights, position_bank
 from course_lib.layers.base import EquivariantSequential
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
-from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout
+from course_lib.layers.e4 import E4Layer
+from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout, GroupInstanceNorm2d
 from course_lib.layers.pool import CosetMaxPool, GlobalMaxPool, GroupMaxPool, SpatialAvgPool2d, SpatialMaxPool2d
 from course_lib.layers.separable import (
     GCSeparableConv2d,
@@ -13,9 +16,12 @@ from course_lib.layers.separable import (
     pointwise_bank,
     separable_filters,
 )
+from course_lib.layers.squeeze import GroupSqueezeExcite
 
 __all__ = [
+    "AffineSelfConv2d",
     "CosetMaxPool",
+    "E4Layer",
     "EquivariantSequential",
     "GCSeparableConv2d",
     "GSeparableConv2d",
@@ -23,11 +29,15 @@ __all__ = [
     "GroupBatchNorm2d",
     "GroupConv2d",
     "GroupDropout",
+    "GroupInstanceNorm2d",
     "GroupMaxPool",
     "GroupSelfAttention",
+    "GroupSqueezeExcite",
     "LiftingConv2d",
+    "SimpleAffineSelfConv2d",
     "SpatialAvgPool2d",
     "SpatialMaxPool2d",
+    "StandAloneSelfAttention2d",
     "attention_weights",
     "g_factored",
     "gc_factored",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.actions import act_on_feature_map
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, require_map
+from course_lib.kernels import neighbourhoods
+from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_odd_window
 
 
 def position_bank(positions: Tensor, group: Group) -> Tensor:
@@ -19,13 +19,6 @@ def position_bank(positions: Tensor, group: Group) -> Tensor:
     Entry [:, h, h̃, y − t] is P(h⁻¹(y − t), h⁻¹h̃), the entry of g⁻¹g̃ for g = (t, h), g̃ = (y, h̃). Notebook 07.
     """
     return torch.stack([act_on_feature_map(h, positions, group) for h in group.elements], dim=1)
-
-
-def neighbourhoods(f: Tensor, kernel_size: int) -> Tensor:
-    """The k × k window around every pixel, zero outside of the map: (..., Y, X) → (..., k², Y, X)."""
-    padded = F.pad(f, [kernel_size // 2] * 4)
-    windows = padded.unfold(-2, kernel_size, 1).unfold(-2, kernel_size, 1)  # (..., Y, X, k, k)
-    return windows.flatten(-2).movedim(-1, -3)
 
 
 def attention_weights(scores: Tensor, inside: Tensor) -> Tensor:
@@ -57,18 +50,8 @@ class GroupSelfAttention(nn.Module):
         for name, value in given.items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        if kernel_size % 2 == 0:
-            raise ValueError(
-                f"a window of even size ({kernel_size}) has no pixel at its centre, so it would move when the map "
-                f"turns. Use an odd kernel_size, {kernel_size - 1} or {kernel_size + 1}"
-            )
-        if out_channels % heads:
-            near = out_channels - out_channels % heads
-            raise ValueError(
-                f"{heads} heads cannot share {out_channels} out_channels evenly: use "
-                + (f"{near} or {near + heads} channels" if near else f"{heads} channels")
-                + ", or a number of heads that divides them"
-            )
+        require_odd_window(kernel_size)
+        require_even_shares(heads, out_channels)
         self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
         self.kernel_size, self.heads = kernel_size, heads
         # Of kernel size 1, over (|H|, Y, X): one matrix for all elements of Z² ⋊ H.

@@ -95,6 +95,27 @@ def require_exact_sampling(
             )
 
 
+def require_odd_window(kernel_size: int) -> None:
+    """Raise ValueError unless the k × k window around a pixel has that pixel at its centre."""
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        near = f"{kernel_size - 1} or {kernel_size + 1}" if kernel_size > 1 else "1"
+        raise ValueError(
+            f"a window of even size ({kernel_size}) has no pixel at its centre, so it would move when the map "
+            f"turns. Use an odd kernel_size, {near}"
+        )
+
+
+def require_even_shares(heads: int, channels: int) -> None:
+    """Raise ValueError unless the heads can share the channels evenly."""
+    if heads < 1 or channels % heads:
+        near = channels - channels % max(heads, 1)
+        raise ValueError(
+            f"{heads} heads cannot share {channels} out_channels evenly: use "
+            + (f"{near} or {near + heads} channels" if near else f"{heads} channels")
+            + ", or a number of heads that divides them"
+        )
+
+
 class EquivariantSequential(nn.Sequential):
     """Layers in a row, checked when they are put together: one group, and channels that fit.
 

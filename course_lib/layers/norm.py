@@ -1,7 +1,11 @@
-"""Batch norm and dropout that treat all |H| sheets of a channel alike; what differs per sheet breaks equivariance."""
+"""Norms and dropout that treat all |H| sheets of a channel alike; what differs per sheet breaks equivariance."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.groups import Group
@@ -24,6 +28,51 @@ class GroupBatchNorm2d(nn.BatchNorm3d):
 
     def _check_input_dim(self, input: Tensor) -> None:
         require_map(input, FEATURE_MAP, self, C=self.num_features, H=self.group.order)
+
+
+class GroupInstanceNorm2d(nn.Module):
+    """Each image and channel by its own mean and variance, then one gain γ and bias β per channel:
+
+        y = γ_c (f − μ_c) / √(σ²_c + ε) + β_c,   μ_c, σ²_c over (|H|, Y, X)
+
+    This is a group norm with a group of its own for each channel. ``affine="per_element"`` gives each (channel, h) its
+    own γ and β, as the released code of He et al. (2021) does: equivariant only as long as they are equal over h, which
+    training ends. It needs ``allow_approximate=True``.
+    Shapes: ``(B, C, |H|, Y, X)`` → the same; γ, β ``(C, 1)``, per element ``(C, |H|)``. Exact when shared. Notebook 08.
+    Raises ValueError for per-element parameters without leave and for wrong shapes; TypeError for a map not float.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        channels: int,
+        affine: Literal["shared", "per_element"] = "shared",
+        *,
+        eps: float = 1e-5,
+        allow_approximate: bool = False,
+    ) -> None:
+        super().__init__()
+        if affine not in ("shared", "per_element"):
+            raise ValueError(f"affine must be 'shared' or 'per_element', got {affine!r}")
+        if affine == "per_element" and group.order > 1 and not allow_approximate:
+            raise ValueError(
+                f"a gain and a bias for every element of {group} are equivariant only until training makes them "
+                "differ. Use affine='shared', or accept the error with allow_approximate=True"
+            )
+        self.group, self.channels, self.affine, self.eps = group, channels, affine, eps
+        sheets = group.order if affine == "per_element" else 1
+        self.weight = nn.Parameter(torch.ones(channels, sheets))
+        self.bias = nn.Parameter(torch.zeros(channels, sheets))
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_map(x, FEATURE_MAP, self, C=self.channels, H=self.group.order)
+        if self.affine == "shared":
+            return F.group_norm(x, self.channels, self.weight.flatten(), self.bias.flatten(), self.eps)
+        normalised = F.group_norm(x, self.channels, eps=self.eps)
+        return normalised * self.weight[..., None, None] + self.bias[..., None, None]
+
+    def extra_repr(self) -> str:
+        return f"{self.group}, {self.channels}, affine={self.affine!r}"
 
 
 class GroupDropout(nn.Dropout3d):

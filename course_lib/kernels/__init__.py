@@ -1,0 +1,15 @@
+"""The few hot operations of the dynamic layers: one function each, beside a reference that is easy to read."""
+
+from course_lib.kernels.aggregation import aggregate, generate_and_aggregate, generate_kernels
+from course_lib.kernels.attention import affine_attention, affine_attention_weights, affine_map
+from course_lib.kernels.windows import neighbourhoods
+
+__all__ = [
+    "affine_attention",
+    "affine_attention_weights",
+    "affine_map",
+    "aggregate",
+    "generate_and_aggregate",
+    "generate_kernels",
+    "neighbourhoods",
+]

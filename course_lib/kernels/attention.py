@@ -1,0 +1,69 @@
+"""Local attention through affine maps: the inner operation of affine self convolution and its rivals."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from course_lib.kernels.windows import neighbourhoods
+
+
+def affine_map(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: int) -> Tensor:
+    """What each (h, t) makes of its neighbours, summed over the sheets (Eqs. 12 and 24):
+
+        A[c, h, i](t) = Σ_h̃ ψ[c, h, h̃, i] f[c, h̃](t + d_i) + β[c, h, i]
+
+    Shapes: f (B, C, |H̃|, Y, X), banks ψ (C, |H|, |H̃|, k, k) and β (C, |H|, k, k) → (B, C, |H|, k², Y, X), zero
+    outside of the map. Without ψ each h takes its own sheet as it is, without β nothing is added.
+    Source: *Affine self convolution*, Eqs. 6, 12 and 24; notebook 09.
+    """
+    windows = neighbourhoods(f, kernel_size)  # (B, C, |H̃|, k², Y, X)
+    if psi is not None:
+        windows = torch.einsum("chgi,bcgiyx->bchiyx", psi.flatten(-2), windows)
+    return windows if beta is None else windows + beta.flatten(-2)[..., None, None]
+
+
+def affine_scores(query: Tensor, keys: Tensor, heads: int) -> Tensor:
+    """⟨query, key_i⟩ / d of every head, d = C / heads channels: (B, C, |H|, Y, X) and (B, C, |H|, k², Y, X)
+    → (B, heads, |H|, k², Y, X). The paper divides by d, not by its root. Notebook 09."""
+    products = (query.unsqueeze(3) * keys).unflatten(1, (heads, -1))
+    return products.mean(dim=2)
+
+
+def affine_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    key_affine: tuple[Tensor | None, Tensor | None],
+    value_affine: tuple[Tensor | None, Tensor | None],
+    kernel_size: int,
+    heads: int = 1,
+    masked: bool = False,
+) -> Tensor:
+    """Σ_i α_i(t) A^V[V]_i(t), α = softmax_i(⟨query, A^K[K]_i⟩ / d), with `affine_map` for A^K and A^V.
+
+    Shapes: query, key (B, C, |H|, Y, X), value (B, O, |H|, Y, X), banks (ψ, β) as in `affine_map` → (B, O, |H|, Y, X).
+    ``masked``: neighbours outside of the map get no weight; otherwise they take part as zeros, with their β.
+    Source: *Affine self convolution*, Eqs. 10, 11, 19 and 20; notebook 09.
+    """
+    weights = affine_attention_weights(query, key, key_affine, kernel_size, heads, masked)
+    values = affine_map(value, *value_affine, kernel_size).unflatten(1, (heads, -1))  # (B, heads, d, |H|, k², Y, X)
+    return (weights.unsqueeze(2) * values).sum(dim=4).flatten(1, 2)
+
+
+def affine_attention_weights(
+    query: Tensor,
+    key: Tensor,
+    key_affine: tuple[Tensor | None, Tensor | None],
+    kernel_size: int,
+    heads: int = 1,
+    masked: bool = False,
+) -> Tensor:
+    """α alone, where each (h, t) looks: (B, heads, |H|, k², Y, X), sums to 1 over the k² neighbours. Notebook 09."""
+    scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
+    if masked:
+        inside = neighbourhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0  # (k², Y, X)
+        scores = scores.masked_fill(~inside, -math.inf)
+    return scores.softmax(dim=3)

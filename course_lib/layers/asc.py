@@ -1,0 +1,192 @@
+"""Affine self convolution: a convolution whose filter each place reweights by what it sees there. Notebook 09."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.groups import Group
+from course_lib.kernels import affine_attention, affine_attention_weights, affine_map
+from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_odd_window
+from course_lib.layers.conv import GroupConv2d, group_filter_bank, lifting_filter_bank
+
+Border = Literal["zeros", "masked"]
+Banks = tuple[Tensor | None, Tensor | None]  # ψ and β as every h sees them; None where there is none
+
+
+class AffineMap(nn.Module):
+    """What g = (t, h) makes of its neighbours at y = t + d, one channel at a time, summed over the sheets:
+
+        A_g[f](y) = Σ_h̃ f(y, h̃) ψ(h⁻¹d, h⁻¹h̃) + β(h⁻¹d)
+
+    ψ is turned and permuted like the filter of a group convolution. β is added inside of the sum over h̃, where a β for
+    each sheet could not be told from their sum: one that only turns is enough.
+    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|, k², Y, X)``, zero outside of the map; psi ``(C, |H|, k, k)``, beta
+    ``(C, k, k)``. Source: *Affine self convolution*, Eqs. 6, 12 and 24; notebook 09. Exact.
+    """
+
+    def __init__(self, group: Group, channels: int, kernel_size: int) -> None:
+        super().__init__()
+        require_odd_window(kernel_size)
+        self.group, self.channels, self.kernel_size = group, channels, kernel_size
+        self.psi = nn.Parameter(torch.randn(channels, group.order, kernel_size, kernel_size))
+        self.beta = nn.Parameter(torch.randn(channels, kernel_size, kernel_size))
+
+    def banks(self) -> tuple[Tensor, Tensor]:
+        """L_h ψ and L_h β for every h: (C, |H|, |H̃|, k, k) and (C, |H|, k, k)."""
+        return group_filter_bank(self.psi, self.group), lifting_filter_bank(self.beta, self.group)
+
+    def centre(self, f: Tensor) -> Tensor:
+        """A_g[f](t), at the pixel of g itself: (B, C, |H|, Y, X) → the same."""
+        psi, beta = self.banks()
+        middle = self.kernel_size // 2
+        at_centre = (psi[..., middle : middle + 1, middle : middle + 1], beta[..., middle, middle, None, None])
+        return affine_map(f, *at_centre, kernel_size=1).squeeze(3)
+
+    def forward(self, f: Tensor) -> Tensor:
+        return affine_map(f, *self.banks(), kernel_size=self.kernel_size)
+
+    def extra_repr(self) -> str:
+        return f"{self.group}, {self.channels}, kernel_size={self.kernel_size}"
+
+
+class FactorisedPositions(nn.Module):
+    """A β with k numbers per channel: in each head one half of the channels depends on the row, one on the column.
+
+    Shapes: row ``(heads, ⌊d/2⌋, k)``, column ``(heads, ⌈d/2⌉, k)`` → banks (None, (C, |H|, k, k)). Source: Ramachandran
+    et al. (2019), as used in *Affine self convolution*, section 4; notebook 09.
+    """
+
+    def __init__(self, group: Group, channels: int, kernel_size: int, heads: int) -> None:
+        super().__init__()
+        self.group, self.kernel_size = group, kernel_size
+        half = channels // heads // 2
+        self.row = nn.Parameter(torch.randn(heads, half, kernel_size))
+        self.column = nn.Parameter(torch.randn(heads, channels // heads - half, kernel_size))
+
+    def banks(self) -> Banks:
+        """β for every h; there is no ψ."""
+        k = self.kernel_size
+        rows, columns = self.row[..., None].expand(-1, -1, k, k), self.column[..., None, :].expand(-1, -1, k, k)
+        return None, lifting_filter_bank(torch.cat([rows, columns], dim=1).flatten(0, 1), self.group)
+
+
+class _LocalAttention2d(nn.Module):
+    """Multi-head local attention, then a 1×1 group convolution W^O; ``_parts`` says what is compared and averaged."""
+
+    def __init__(
+        self,
+        group: Group,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        heads: int = 1,
+        *,
+        border: Border = "zeros",
+    ) -> None:
+        super().__init__()
+        require_odd_window(kernel_size)
+        require_even_shares(heads, out_channels)
+        if border not in ("zeros", "masked"):
+            raise ValueError(f"border must be 'zeros' or 'masked', got {border!r}")
+        self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
+        self.kernel_size, self.heads, self.border = kernel_size, heads, border
+        self._make_maps()
+        self.output = GroupConv2d(group, out_channels, out_channels, 1, bias=False)  # W^O
+
+    def _make_maps(self) -> None:
+        raise NotImplementedError
+
+    def _embedding(self) -> GroupConv2d:
+        return GroupConv2d(self.group, self.in_channels, self.out_channels, 1)
+
+    def _affine(self, kernel_size: int) -> AffineMap:
+        return AffineMap(self.group, self.out_channels, kernel_size)
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
+        """Query (at the centre, already mapped), key, value, and the banks (ψ, β) for key and value."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
+        attended = affine_attention(*self._parts(x), self.kernel_size, self.heads, masked=self.border == "masked")
+        return self.output(attended)
+
+    def attention(self, x: Tensor) -> Tensor:
+        """α, where each (h, t) looks: (B, heads, |H|, k², Y, X), which sums to 1 over the k² neighbours."""
+        require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
+        query, key, _, key_banks, _ = self._parts(x)
+        return affine_attention_weights(
+            query, key, key_banks, self.kernel_size, self.heads, masked=self.border == "masked"
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.group}, {self.in_channels} → {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"heads={self.heads}, border={self.border!r}"
+        )
+
+
+class AffineSelfConv2d(_LocalAttention2d):
+    """Affine self convolution, in ``heads`` parts of d = O / heads channels each, for g = (t, h):
+
+        f′(g) = W^O Σ_y α(g, y) A^V_g[V](y),   α(g, y) = softmax_y(⟨A^Q_g[Q](t), A^K_g[K](y)⟩ / d)
+
+    Q = W^Q f, K and V are 1×1 group convolutions with bias; A^Q, A^K and A^V are `AffineMap`, A^Q for pixel t alone.
+    y runs over the k × k pixels around t. C1 is the layer on Z², with α = 1 and β = 0 it is a convolution of V by ψ^V,
+    with ψ = 1 self-attention with positions.
+
+    Choices where the paper is silent: d is the number of channels of one head. With ``border="zeros"`` neighbours
+    outside of the map take part in the softmax as zeros, with their β; ``"masked"`` leaves them out. Both are exact.
+    There is no stride: pool after the layer.
+    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y, X)``. Source: *Affine self convolution*, Eqs. 8 to 11 and 17 to 20;
+    notebook 09; oracle ``oracles.affine_self_conv``. Exact on every size. Raises ValueError for an even kernel, for
+    channels that the heads cannot share, and for wrong shapes; TypeError for a map that is not float.
+    """
+
+    def _make_maps(self) -> None:
+        self.query, self.key, self.value = (self._embedding() for _ in range(3))
+        self.query_affine, self.key_affine, self.value_affine = (
+            self._affine(size) for size in (1, self.kernel_size, self.kernel_size)
+        )
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
+        query = self.query_affine.centre(self.query(x))
+        return query, self.key(x), self.value(x), self.key_affine.banks(), self.value_affine.banks()
+
+
+class SimpleAffineSelfConv2d(_LocalAttention2d):
+    """Simple affine self convolution: one embedding W f and one affine map in the three roles:
+
+        f′(g) = W^O Σ_y α(g, y) A_g[Wf](y),   α(g, y) = softmax_y(⟨A_g[Wf](t), A_g[Wf](y)⟩ / d)
+
+    Shapes, choices, exactness and errors as in `AffineSelfConv2d`. Source: *Affine self convolution*, Eqs. 7, 13
+    and 14; notebook 09; oracle ``oracles.affine_self_conv``.
+    """
+
+    def _make_maps(self) -> None:
+        self.embedding = self._embedding()
+        self.affine = self._affine(self.kernel_size)
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
+        f, banks = self.embedding(x), self.affine.banks()
+        return self.affine.centre(f), f, f, banks, banks
+
+
+class StandAloneSelfAttention2d(_LocalAttention2d):
+    """Stand-alone self-attention (SASA), the rival without ψ, whose positions are added to the key alone:
+
+        f′(g) = W^O Σ_y α(g, y) V(y, h),   α(g, y) = softmax_y(⟨Q(t, h), K(y, h) + β(h⁻¹(y − t))⟩ / d)
+
+    β is factorised (`FactorisedPositions`). Shapes, choices, exactness and errors as in `AffineSelfConv2d`. Source:
+    Ramachandran et al. (2019), as in *Affine self convolution*, section 4; notebook 09.
+    """
+
+    def _make_maps(self) -> None:
+        self.query, self.key, self.value = (self._embedding() for _ in range(3))
+        self.positions = FactorisedPositions(self.group, self.out_channels, self.kernel_size, self.heads)
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
+        return self.query(x), self.key(x), self.value(x), self.positions.banks(), (None, None)

@@ -1,0 +1,38 @@
+"""Group squeeze-and-excite: each channel is scaled by what all channels show on average. Notebook 09."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.groups import Group
+from course_lib.layers.base import FEATURE_MAP, require_map
+
+
+class GroupSqueezeExcite(nn.Module):
+    """One factor between 0 and 1 for each channel, from the means over the whole group Z² ⋊ H:
+
+        f′_c(g) = f_c(g) · σ(W₂ relu(W₁ z))_c,   z = mean of f over (|H|, Y, X)
+
+    The mean does not change when the input turns, so neither do the factors. C1 is the original squeeze-and-excitation.
+    Shapes: ``(B, C, |H|, Y, X)`` → the same; W₁ ``(C/r, C)`` and W₂ ``(C, C/r)`` with biases, r the ``reduction``.
+    Source: *Affine self convolution*, Eqs. 15 and 16; notebook 09. Exact. Raises ValueError if r does not divide C
+    and for wrong shapes; TypeError for a map that is not float.
+    """
+
+    def __init__(self, group: Group, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        if reduction < 1 or channels % reduction:
+            raise ValueError(f"reduction={reduction} must divide the {channels} channels: choose one of its divisors")
+        self.group, self.channels, self.reduction = group, channels, reduction
+        self.squeeze = nn.Linear(channels, channels // reduction)  # W₁
+        self.excite = nn.Linear(channels // reduction, channels)  # W₂
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_map(x, FEATURE_MAP, self, C=self.channels, H=self.group.order)
+        means = x.mean(dim=(2, 3, 4))
+        factors = torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
+        return x * factors[..., None, None, None]
+
+    def extra_repr(self) -> str:
+        return f"{self.group}, {self.channels}, reduction={self.reduction}"

@@ -21,8 +21,8 @@ BUNDLED_SHA256 = {
 }
 
 # The digits come as a pile of forms, each filled in by one person. The cuts lie between forms, so that nobody whose
-# hand the network has seen in training is asked for again in the test.
-_CUTS = {"train": slice(0, 1029), "validation": slice(1029, 1287), "test": slice(1287, 1797)}
+# hand the network has seen in training is asked for again in the test: training, validation, test.
+_CUTS = (slice(0, 1029), slice(1029, 1287), slice(1287, 1797))
 
 
 def load_digits(rotated: bool = False, size: int = 28, seed: int = 0) -> Dataset:
@@ -47,8 +47,9 @@ def load_digits(rotated: bool = False, size: int = 28, seed: int = 0) -> Dataset
     if rotated:
         images = random_rotations(images, Generator().manual_seed(seed))
     labels = torch.from_numpy(arrays["labels"]).long()
-    splits = {name: Split(images[cut], labels[cut]) for name, cut in _CUTS.items()}
-    return Dataset("rotated digits" if rotated else "digits", **splits, sha256=BUNDLED_SHA256["digits.npz"])
+    train, validation, test = (Split(images[cut], labels[cut]) for cut in _CUTS)
+    name = "rotated digits" if rotated else "digits"
+    return Dataset(name, train, validation, test, sha256=BUNDLED_SHA256["digits.npz"])
 
 
 def load_photograph() -> Tensor:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,75 @@ class Split:
         """The first ``count`` images."""
         return Split(self.images[:count], self.labels[:count])
 
+    def select(self, indices: Tensor) -> Split:
+        """The images at ``indices``, in that order."""
+        return Split(self.images[indices], self.labels[indices])
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """Three disjoint splits, and the checksum of the file they were read from."""
+    """Disjoint splits, and where they come from.
+
+    ``validation`` is None only where somebody asked for no validation images (a published run on all of them).
+    ``sha256`` is the checksum of the file read (`downloads.sha256_of`). ``background`` is what a black pixel is worth
+    in each channel, ``(0.0,)`` if the same in all: no longer zero once the images are `normalised`.
+    """
 
     name: str
     train: Split
-    validation: Split
+    validation: Split | None
     test: Split
     sha256: str
+    background: tuple[float, ...] = (0.0,)
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are: the largest label of the training split, plus one."""
+        return int(self.train.labels.max()) + 1
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """``(C, Y, X)``."""
+        return tuple(self.train.images.shape[1:])
+
+    def map_images(self, function: Callable[[Tensor], Tensor]) -> Dataset:
+        """The same data set with ``function`` applied to the images ``(N, C, Y, X)`` of each split."""
+        train, validation, test = (
+            split and Split(function(split.images), split.labels) for split in (self.train, self.validation, self.test)
+        )
+        assert train is not None and test is not None
+        return replace(self, train=train, validation=validation, test=test)
+
+
+def hold_out(split: Split, count: int, seed: int) -> tuple[Split, Split | None]:
+    """Take ``count`` images, drawn at random, out of a split: the rest, in its order, and those taken (None if 0).
+
+    The draw depends on ``seed`` and the number of images alone. Raises ValueError if nothing would be left.
+    """
+    if not 0 <= count < len(split):
+        raise ValueError(
+            f"validation must be from 0 to {len(split) - 1}, which leaves at least one of the {len(split)} images "
+            f"for training, got {count}"
+        )
+    order = torch.randperm(len(split), generator=Generator().manual_seed(seed))
+    taken, rest = order[:count].sort().values, order[count:].sort().values
+    return split.select(rest), split.select(taken) if count else None
+
+
+def per_class_subset(split: Split, count: int, seed: int) -> Split:
+    """``count`` images of each class, drawn at random with ``seed``, in the order of the split: for low-data runs.
+
+    Raises ValueError that names the class and what it has if that is less than ``count``.
+    """
+    if count < 1:
+        raise ValueError(f"per_class must be at least 1, got {count}")
+    sizes = split.labels.bincount()
+    if count > (least := int(sizes.min())):
+        raise ValueError(
+            f"per_class={count} is more than class {int(sizes.argmin())} has: {least} training images; "
+            f"take at most {least}, or hold fewer out for validation"
+        )
+    generator = Generator().manual_seed(seed)
+    members = [(split.labels == label).nonzero().flatten() for label in range(len(sizes))]
+    chosen = [indices[torch.randperm(len(indices), generator=generator)[:count]] for indices in members]
+    return split.select(torch.cat(chosen).sort().values)

@@ -1,0 +1,65 @@
+"""Every data set by its name, or by the path of an ``.npz``."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from course_lib.data.bundled import load_digits
+from course_lib.data.dataset import Dataset, per_class_subset
+from course_lib.data.npz import load_npz
+
+# Name → what loads it, given the number of validation images (None: the usual) and a seed.
+DATASETS: dict[str, Callable[[int | None, int], Dataset]] = {
+    "digits": lambda validation, seed: _bundled_digits(False, validation, seed),
+    "rotated-digits": lambda validation, seed: _bundled_digits(True, validation, seed),
+}
+
+
+def load_dataset(
+    source: str | Path, validation: int | None = None, per_class: int | None = None, seed: int = 0
+) -> Dataset:
+    """The data set of a name in `DATASETS`, or of the path of an ``.npz`` file.
+
+    Args:
+        source: a name, in which capitals, spaces and signs do not matter (``"CIFAR-10"`` is ``"cifar10"``); a path
+            that ends in ``.npz`` (`load_npz`); or ``rotated:`` and such a path (`rebuild_rotated`).
+        validation: how many of the training images to hold out, 0 for none; by default what is usual for the data set.
+        per_class: keep only so many training images of each class, for low-data runs.
+        seed: of every draw: which images are held out and kept, and by which angles images are turned.
+
+    Raises ValueError that names the near misses if there is no such data set.
+    """
+    dataset = _load(str(source), validation, seed)
+    if per_class is None:
+        return dataset
+    return replace(dataset, train=per_class_subset(dataset.train, per_class, seed))
+
+
+def _load(source: str, validation: int | None, seed: int) -> Dataset:
+    if source.endswith(".npz"):
+        return load_npz(source, validation, seed)
+    names = {_letters(name): name for name in DATASETS}
+    if _letters(source) in names:
+        return DATASETS[names[_letters(source)]](validation, seed)
+    near = [names[match] for match in difflib.get_close_matches(_letters(source), names, n=3, cutoff=0.5)]
+    raise ValueError(
+        f"no data set is called {source!r}{'; did you mean ' + ' or '.join(near) + '?' if near else ''} "
+        f"Known are {', '.join(DATASETS)}, PATH.npz and rotated:PATH.npz"
+    )
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
+def _bundled_digits(rotated: bool, validation: int | None, seed: int) -> Dataset:
+    dataset = load_digits(rotated, seed=seed)
+    if validation is not None:
+        raise ValueError(
+            f"the bundled digits have a validation split of their own, got validation={validation}; leave it out"
+        )
+    return dataset

@@ -36,9 +36,9 @@ def e4net(
 
     A padded 3×3 lift, six E4 layers, batch norm and ReLU after all seven, 2×2 max pools after the first and the third
     E4 layer, dropout after layers 3 to 7, the maximum over group and space, one linear layer.
-    ``e4net()`` has 18,118 parameters, E4-Net Large ``e4net(width=24, slices=3)`` 39,988. The released networks have a gain
-    and a bias per element in the norm of the kernel generator (``affine="per_element"``: 18,694 and 40,852) and are not
-    invariant once trained.
+    ``e4net()`` has 18,118 parameters, E4-Net Large ``e4net(width=24, slices=3)`` 39,988. The released networks have a
+    gain and a bias per element in the norm of the kernel generator (``affine="per_element"``: 18,694 and 40,852) and
+    are not invariant once trained.
     Source: He et al. (2021), section 5.1, and their published code's settings; notebook 08.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +91,53 @@ def test_augmentation_sees_every_training_image_once_per_epoch_in_a_new_order() 
     assert [len(batch) for batch in seen[:7]] == [16] * 6 + [4]
 
 
-def test_schedule_and_weight_decay_reach_the_optimizer() -> None:
-    plain, _ = run()
-    assert not torch.equal(plain, run(TrainConfig(3, 16, 0.01, schedule="cosine"))[0])
-    assert not torch.equal(plain, run(TrainConfig(3, 16, 0.01, weight_decay=0.1))[0])
-    cosine = TrainConfig(1, 1, 1.0, schedule="cosine")
-    assert [cosine.rate_factor(p) for p in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])
-    assert TrainConfig(1, 1, 1.0).rate_factor(0.9) == 1
+def test_every_option_of_the_config_reaches_the_training() -> None:
+    options: list[dict[str, Any]] = [
+        {},
+        {"schedule": "cosine"},
+        {"schedule": "step", "milestones": (1,)},
+        {"schedule": "step", "milestones": (2,)},
+        {"warmup_epochs": 1},
+        {"weight_decay": 0.1},
+        {"optimizer": "sgd"},
+        {"optimizer": "sgd", "momentum": 0.9},
+        {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
+        {"bf16": True},
+    ]
+    results = {tuple(run(replace(CONFIG, **option))[0].tolist()) for option in options}
+    assert len(results) == len(options)
+
+
+def rates(config: TrainConfig, steps_per_epoch: int) -> list[float]:
+    return [config.rate_factor(step, steps_per_epoch) for step in range(config.epochs * steps_per_epoch)]
+
+
+def test_schedules() -> None:
+    assert rates(TrainConfig(2, 1, 1.0), 2) == [1, 1, 1, 1]
+    cosine = rates(TrainConfig(2, 1, 1.0, schedule="cosine"), 2)
+    assert cosine == pytest.approx([1, (1 + 2**-0.5) / 2, 0.5, (1 - 2**-0.5) / 2])
+    step = TrainConfig(4, 1, 1.0, schedule="step", milestones=(1, 3), factor=0.5)
+    assert rates(step, 2) == [1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25]
+    warm = replace(step, warmup_epochs=2, milestones=(3,))
+    assert rates(warm, 2) == [0.25, 0.5, 0.75, 1, 1, 1, 0.5, 0.5]
+    assert rates(TrainConfig(3, 1, 1.0, schedule="cosine", warmup_epochs=1), 2) == pytest.approx([0.5, 1, *cosine])
+
+
+def test_the_loop_is_sgd_with_the_schedule_written_out() -> None:
+    config = TrainConfig(3, 40, 0.1, 0.01, "step", optimizer="sgd", momentum=0.9, nesterov=True, milestones=(2,))
+    net, expected, split = small_net().eval(), small_net().eval(), small_split()
+    net.train = lambda mode=True: net  # type: ignore[method-assign]  # no dropout: it would draw from its own stream
+    train(net, split, config, device="cpu")
+    generator, velocity = torch.Generator().manual_seed(0), [torch.zeros_like(p) for p in expected.parameters()]
+    for epoch in range(3):
+        for batch in torch.randperm(100, generator=generator).split(40):
+            loss = nn.functional.cross_entropy(expected(split.images[batch]), split.labels[batch])
+            gradients = torch.autograd.grad(loss, list(expected.parameters()))
+            for p, g, v in zip(expected.parameters(), gradients, velocity, strict=True):
+                g = g + 0.01 * p.detach()
+                v.mul_(0.9).add_(g)
+                p.data -= (0.1 if epoch < 2 else 0.01) * (g + 0.9 * v)
+    torch.testing.assert_close(weights(net), weights(expected), rtol=1e-5, atol=1e-6)
 
 
 def test_an_interrupt_returns_the_finished_epochs_and_a_usable_net() -> None:
@@ -137,12 +179,27 @@ def test_double_precision_is_kept() -> None:
         ("learning_rate", float("nan")),
         ("weight_decay", -0.1),
         ("schedule", "linear"),
+        ("optimizer", "rmsprop"),
+        ("momentum", 1.0),
+        ("factor", 0.0),
+        ("warmup_epochs", -1),
+        ("milestones", (0,)),
+        ("milestones", (10,)),
     ],
 )
 def test_config_names_the_wrong_field_and_value(field: str, value: Any) -> None:
     good: dict[str, Any] = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}
-    with pytest.raises(ValueError, match=f"{field} must be .*got {value!r}"):
+    with pytest.raises(ValueError, match=f"{field} must be .*got {re.escape(repr(value))}"):
         TrainConfig(**{**good, field: value})
+
+
+def test_config_refuses_what_contradicts_itself() -> None:
+    with pytest.raises(ValueError, match="milestones must be given for schedule 'step'"):
+        TrainConfig(1, 1, 0.1, schedule="step")
+    with pytest.raises(ValueError, match="momentum must be 0 for optimizer 'adam'"):
+        TrainConfig(1, 1, 0.1, momentum=0.9)
+    with pytest.raises(ValueError, match="momentum must be above 0 where nesterov"):
+        TrainConfig(1, 1, 0.1, optimizer="sgd", nesterov=True)
 
 
 def test_what_does_not_fit_together_is_refused_before_training() -> None:

@@ -1,0 +1,31 @@
+"""One training loop for every network, checkpoints, and what happened as data."""
+
+from course_lib.training.checkpoint import Checkpoint, WrongCheckpoint, weights_checksum
+from course_lib.training.config import TrainConfig
+from course_lib.training.devices import default_device, device_name, require_device
+from course_lib.training.evaluation import accuracy_by_angle, evaluate, predict
+from course_lib.training.files import AlreadyRunning, locked, remove_unfinished, write_json, write_whole
+from course_lib.training.history import History
+from course_lib.training.loop import train
+from course_lib.training.randomness import seed_everything
+
+__all__ = [
+    "AlreadyRunning",
+    "Checkpoint",
+    "History",
+    "TrainConfig",
+    "WrongCheckpoint",
+    "accuracy_by_angle",
+    "default_device",
+    "device_name",
+    "evaluate",
+    "locked",
+    "predict",
+    "remove_unfinished",
+    "require_device",
+    "seed_everything",
+    "train",
+    "weights_checksum",
+    "write_json",
+    "write_whole",
+]

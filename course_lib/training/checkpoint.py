@@ -1,0 +1,103 @@
+"""The state of a run on disk: enough to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from course_lib.training.config import TrainConfig
+from course_lib.training.files import write_whole
+from course_lib.training.history import History
+from course_lib.training.randomness import random_states, restore_random_states
+
+
+class WrongCheckpoint(ValueError):
+    """The file is damaged, or belongs to another run."""
+
+
+@dataclass
+class Checkpoint:
+    """A file with everything that the rest of a run depends on, written anew after each epoch.
+
+    Weights, optimizer and the states of all random generators; the history, which is also the position. The file is
+    whole at every instant: a run killed at any time goes on from its last finished epoch, on the same device to the
+    same weights, bit by bit.
+
+    Args:
+        identity: what else must be the same when the run goes on, for example the checksum of the data.
+        session: about this process, for example the commit; kept in ``sessions`` for every process that took part.
+    """
+
+    path: Path | str
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    session: Mapping[str, Any] = field(default_factory=dict)
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+
+    def save(self, net: nn.Module, optimizer: Optimizer, generator: Generator, history: History) -> None:
+        """Replace the file. Raises OSError if that fails; the file of the epoch before is then still there."""
+        buffer = BytesIO()
+        state = {
+            "history": asdict(history),
+            "identity": dict(self.identity),
+            "sessions": self.sessions,
+            "net": net.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "random": random_states(next(net.parameters()).device, generator),
+        }
+        torch.save(state, buffer)
+        write_whole(self.path, buffer.getvalue())
+
+    def restore(self, net: nn.Module, optimizer: Optimizer, generator: Generator, config: TrainConfig) -> History:
+        """Put everything back to the last finished epoch and return its history; without a file, an empty one.
+
+        Raises WrongCheckpoint if the file is damaged or the run another.
+        """
+        state = self._read()
+        history = History(**{**state["history"], "config": config, "interrupted": False}) if state else History(config)
+        if state:
+            self._require_same_run(state, config)
+            net.load_state_dict(state["net"])
+            optimizer.load_state_dict(state["optimizer"])
+            restore_random_states(state["random"], next(net.parameters()).device, generator)
+        self.sessions = [*state.get("sessions", []), {"first_epoch": history.epochs_done + 1, **self.session}]
+        return history
+
+    def _read(self) -> dict[str, Any]:
+        if not Path(self.path).exists():
+            return {}
+        try:
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds: a bad archive, a bad pickle, a missing record
+            raise WrongCheckpoint(f"{self.path} is damaged ({error}); remove it to start again") from error
+        return state
+
+    def _require_same_run(self, state: dict[str, Any], config: TrainConfig) -> None:
+        stored = {**asdict(TrainConfig(**state["history"]["config"])), **state["identity"]}
+        wanted = {**asdict(config), **self.identity}
+        for key in stored | wanted:
+            if stored.get(key) != wanted.get(key):
+                raise WrongCheckpoint(
+                    f"{self.path} belongs to a run with {key} {stored.get(key)!r}, this one has {wanted.get(key)!r}; "
+                    "remove the file to start again, or write this run's elsewhere"
+                )
+
+
+def weights_checksum(net: nn.Module) -> str:
+    """SHA-256 over the names and bytes of all parameters and buffers: equal for equal networks, bit by bit."""
+    digest = hashlib.sha256()
+    for name, value in net.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(_bytes(value))
+    return digest.hexdigest()
+
+
+def _bytes(value: Tensor) -> bytes:
+    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

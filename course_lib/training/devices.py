@@ -1,0 +1,33 @@
+"""Which device to compute on, and what it is called."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import torch
+
+
+def default_device() -> torch.device:
+    """The GPU if there is one, else the CPU. Apple's MPS is taken only where it is asked for."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def require_device(name: str) -> torch.device:
+    """The device of this name: cpu, cuda, cuda:1, mps. Raises ValueError if this machine or PyTorch has no such one."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except Exception as error:  # each kind of device fails with an exception of its own
+        raise ValueError(f"no device {name!r} here ({error}); the CPU is always there: cpu") from error
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """What the hardware is called, for example "NVIDIA H100" or the processor's model."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    processor = next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
+    return f"{processor} ({device.type})" if device.type != "cpu" else processor

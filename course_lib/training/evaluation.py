@@ -1,0 +1,60 @@
+"""What a trained network gets right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.actions import rotate_by_angle
+from course_lib.data import Split
+
+
+def evaluate(net: nn.Module, split: Split) -> float:
+    """The share of the images whose largest output is that of their label. Leaves the net's mode as it was."""
+    guesses = predict(net, split.images)
+    return (guesses.cpu() == split.labels.cpu()).double().mean().item()
+
+
+def accuracy_by_angle(net: nn.Module, upright_split: Split, angles: Iterable[float]) -> Tensor:
+    """The accuracy when all images are turned by each of the angles (degrees, counter-clockwise): one number per angle.
+
+    A multiple of 90° turns the images exactly, any other angle by bilinear interpolation.
+    """
+    turned = (Split(rotate_by_angle(angle, upright_split.images), upright_split.labels) for angle in angles)
+    return torch.tensor([evaluate(net, split) for split in turned])
+
+
+@torch.no_grad()
+def predict(net: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
+    """The class with the largest output for each image ``(N, C, Y, X)``: ``(N,)``, computed in eval mode."""
+    parameter = next(net.parameters())
+    training = net.training
+    net.eval()
+    try:
+        batches = images.split(batch_size)
+        return torch.cat([net(batch.to(parameter)).argmax(dim=1) for batch in batches])
+    finally:
+        net.train(training)
+
+
+def require_fit(net: nn.Module, batch_size: int, train_split: Split, validation: Split | None) -> None:
+    """Raise ValueError if batch size, image shape, outputs and labels do not fit. All lies on one device."""
+    if batch_size > len(train_split):
+        raise ValueError(
+            f"batch_size {batch_size} is larger than the training split ({len(train_split)} images); "
+            f"take at most {len(train_split)}"
+        )
+    net.eval()
+    with torch.no_grad():
+        output = net(train_split.images[:1])
+    if output.ndim != 2:
+        raise ValueError(f"the net must return (N, classes), got shape {tuple(output.shape)} for one image")
+    classes = output.shape[1]
+    for split in filter(None, (train_split, validation)):
+        low, high = int(split.labels.min()), int(split.labels.max())
+        if low < 0 or high >= classes:
+            raise ValueError(
+                f"labels run from {low} to {high}, but the net has {classes} outputs for labels 0 to {classes - 1}"
+            )

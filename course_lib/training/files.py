@@ -1,0 +1,76 @@
+"""Files that are whole or absent, and a lock that dies with its process."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+class AlreadyRunning(RuntimeError):
+    """Another process holds the lock."""
+
+
+def write_json(path: Path | str, data: Any) -> None:
+    """Write data as JSON; whoever reads at the same time sees the old file or the new one, never half of it."""
+    write_whole(path, (json.dumps(data, indent=1) + "\n").encode())
+
+
+def write_whole(path: Path | str, content: bytes) -> None:
+    """Write a file under another name, push it to the disk, then give it its name: a crash leaves the old file.
+
+    Raises OSError with the path and the way out if it cannot be written, for example because the disk is full.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        kept = "the file as it was before is kept" if path.exists() else "no part of it is left"
+        message = f"cannot write {len(content) / 1e6:.1f} MB ({error.strerror}); {kept}. Make room or free the way, "
+        raise OSError(error.errno, message + "then run the same command again", str(path)) from error
+    finally:
+        with suppress(OSError):  # gone already if all went well
+            unfinished.unlink()
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what a killed process left of its attempts to write this file; only for who holds the file's lock."""
+    for leftover in path.parent.glob(f"{path.name}.*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold this lock file. The system frees it when the process ends, however it ends.
+
+    Raises AlreadyRunning if another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            _lock(file)
+        except OSError as error:
+            raise AlreadyRunning(f"another process holds {path}") from error
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: BinaryIO) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

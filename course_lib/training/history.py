@@ -1,0 +1,51 @@
+"""What happened in a training run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from course_lib.training.config import TrainConfig
+from course_lib.training.files import write_json
+
+
+@dataclass
+class History:
+    """What happened, one entry per finished epoch. Loss and accuracy of training are means over the epoch's batches,
+    taken while the network learns; ``validation_accuracy`` stays empty where no validation split was given."""
+
+    config: TrainConfig
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    interrupted: bool = False  # by the user or by the time budget, before the last epoch was done
+
+    @property
+    def epochs_done(self) -> int:
+        return len(self.seconds)
+
+    def add_epoch(self, loss: float, accuracy: float, validation_accuracy: float | None, seconds: float) -> None:
+        """Append one epoch."""
+        self.train_loss.append(loss)
+        self.train_accuracy.append(accuracy)
+        if validation_accuracy is not None:
+            self.validation_accuracy.append(validation_accuracy)
+        self.seconds.append(seconds)
+
+    def summary(self) -> str:
+        """One line about the last finished epoch."""
+        epoch = f"epoch {self.epochs_done}/{self.config.epochs}"
+        if not self.epochs_done:
+            return epoch
+        validated = f", validation {self.validation_accuracy[-1]:.1%}" if self.validation_accuracy else ""
+        return f"{epoch}: loss {self.train_loss[-1]:.4f}, training {self.train_accuracy[-1]:.1%}{validated}"
+
+    def to_json(self, path: Path | str) -> None:
+        write_json(path, asdict(self))
+
+    @classmethod
+    def from_json(cls, path: Path | str) -> History:
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+        return cls(**{**stored, "config": TrainConfig(**stored["config"])})

@@ -1,0 +1,128 @@
+"""The training loop: one for every network. The data in memory, a shuffled order per epoch, a checkpoint after each."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from tqdm.auto import tqdm
+
+from course_lib.data import Augmentation, Split
+from course_lib.training.checkpoint import Checkpoint
+from course_lib.training.config import TrainConfig
+from course_lib.training.devices import default_device
+from course_lib.training.evaluation import evaluate, require_fit
+from course_lib.training.history import History
+from course_lib.training.memory import explained_out_of_memory
+from course_lib.training.randomness import deterministic_operations, seed_everything
+
+
+def train(
+    net: nn.Module,
+    train_split: Split,
+    config: TrainConfig,
+    validation: Split | None = None,
+    augment: Augmentation | None = None,
+    device: torch.device | str | None = None,
+    progress: bool = False,
+    checkpoint: Checkpoint | None = None,
+    time_budget: float = math.inf,
+) -> History:
+    """Fit ``net``, a map ``(N, C, Y, X)`` → ``(N, classes)``, to the labels by descent on the cross-entropy.
+
+    Args:
+        augment: applied to each batch of training images, for example `data.random_rotations`.
+        device: where to train; by default the GPU if there is one. The net is moved there and stays there.
+        progress: show a bar, on stderr, with the loss and the accuracies of the last epoch and the time that is left.
+        checkpoint: go on from its file if there is one, and write it after each epoch.
+        time_budget: in seconds; stop after the last epoch that fits, at the earliest after one.
+
+    The net is changed in place and left in eval mode. All data lies on the device, in the dtype of the net. An
+    interrupt (Ctrl-C, or the stop button of a notebook) ends the run early, as the time budget does: the net keeps what
+    it has learned so far, and the history says ``interrupted``.
+
+    Raises ValueError if batch size, image shape, labels or checkpoint do not fit, FloatingPointError if the loss is no
+    number, MemoryError if the batch is too large for the device, OSError if the checkpoint cannot be written. The
+    checkpoint then holds the last good epoch.
+    """
+    begin = time.perf_counter()
+    device = torch.device(device) if device is not None else default_device()
+    seed_everything(config.seed)
+    with deterministic_operations(device, config.deterministic), explained_out_of_memory(config.batch_size):
+        net.to(device)
+        dtype = next(net.parameters()).dtype
+        train_split = train_split.to(device, dtype)
+        validation = validation and validation.to(device, dtype)
+        require_fit(net, config.batch_size, train_split, validation)
+        forward = torch.compile(net) if config.compile else net
+        generator = Generator().manual_seed(config.seed)
+        optimizer = config.make_optimizer(net.parameters())
+        history = checkpoint.restore(net, optimizer, generator, config) if checkpoint else History(config)
+        steps = math.ceil(len(train_split) / config.batch_size)  # in one epoch
+        bar = tqdm(total=config.epochs * steps, initial=history.epochs_done * steps, unit="batch", disable=not progress)
+        try:
+            while history.epochs_done < config.epochs:
+                start = time.perf_counter()
+                net.train()
+                loss, accuracy = _train_epoch(forward, train_split, history, augment, generator, optimizer, bar)
+                _require_number(loss, history)
+                validated = evaluate(net, validation) if validation else None
+                history.add_epoch(loss, accuracy, validated, time.perf_counter() - start)
+                if checkpoint:
+                    checkpoint.save(net, optimizer, generator, history)
+                bar.set_postfix_str(history.summary())
+                if time.perf_counter() - begin + history.seconds[-1] > time_budget:
+                    break
+        except KeyboardInterrupt:
+            pass
+        finally:
+            net.eval()
+            bar.close()
+    history.interrupted = history.epochs_done < config.epochs
+    return history
+
+
+def _train_epoch(
+    forward: Callable[[Tensor], Tensor],
+    split: Split,
+    history: History,
+    augment: Augmentation | None,
+    generator: Generator,
+    optimizer: torch.optim.Optimizer,
+    bar: tqdm[NoReturn],
+) -> tuple[float, float]:
+    """One pass over all images in a new random order; returns the mean loss and the accuracy."""
+    config, device = history.config, split.images.device
+    # Sums stay on the device until the end of the epoch: reading one out would make a GPU wait at every step.
+    loss_sum = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+    correct = torch.zeros_like(loss_sum)
+    batches = torch.randperm(len(split), generator=generator).to(device).split(config.batch_size)
+    for step, batch in enumerate(batches, start=history.epochs_done * len(batches)):
+        images, labels = split.images[batch], split.labels[batch]
+        if augment:
+            images = augment(images, generator)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
+            outputs = forward(images)
+            loss = F.cross_entropy(outputs, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        for parameters in optimizer.param_groups:
+            parameters["lr"] = config.learning_rate * config.rate_factor(step, len(batches))
+        optimizer.step()
+        loss_sum += loss.detach() * len(batch)
+        correct += (outputs.argmax(dim=1) == labels).sum()
+        bar.update()
+    return loss_sum.item() / len(split), correct.item() / len(split)
+
+
+def _require_number(loss: float, history: History) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the training loss is {loss} in epoch {history.epochs_done + 1}; the net is spoiled. Check the images for "
+            f"nan, or start again with a learning_rate smaller than {history.config.learning_rate}"
+        )

@@ -77,11 +77,12 @@ class Dataset:
 
     def map_images(self, function: Callable[[Tensor], Tensor]) -> Dataset:
         """The same data set with ``function`` applied to the images ``(N, C, Y, X)`` of each split."""
-        train, validation, test = (
-            split and Split(function(split.images), split.labels) for split in (self.train, self.validation, self.test)
-        )
-        assert train is not None and test is not None
-        return replace(self, train=train, validation=validation, test=test)
+
+        def mapped(split: Split) -> Split:
+            return Split(function(split.images), split.labels)
+
+        validation = self.validation and mapped(self.validation)
+        return replace(self, train=mapped(self.train), validation=validation, test=mapped(self.test))
 
 
 def hold_out(split: Split, count: int, seed: int) -> tuple[Split, Split | None]:

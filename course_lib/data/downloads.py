@@ -77,18 +77,36 @@ def download(
     path = folder / name
     if _fits(path, checksums):
         return path
+    with write_alone(folder, name):
+        if not _fits(path, checksums):  # else another process has fetched it while this one waited
+            _fetch_verified(path, urls, checksums, advice)
+    return path
+
+
+@contextlib.contextmanager
+def write_alone(folder: Path, name: str) -> Iterator[None]:
+    """Within, no other process is here with the same ``folder`` and ``name``; the folder exists.
+
+    An OSError from within, such as a full disk, comes out with the way out in its message.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _only_one(folder / f"{name}.lock", name):
-            if not _fits(path, checksums):  # else another process has fetched it while this one waited
-                _fetch_verified(path, urls, checksums, advice)
+        lock = FileLock(folder / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{name}: another process is fetching it; waiting for that", file=sys.stderr)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
     except OSError as error:
         raise OSError(
             error.errno,
             f"{name} could not be written to {folder}: {error.strerror or error}; make room there, or set COURSE_DATA "
             "to a folder with room that you may write to",
         ) from error
-    return path
 
 
 class _WrongFile(Exception):
@@ -101,22 +119,27 @@ class _Unreachable(Exception):
 
 def _fetch_verified(path: Path, urls: Sequence[str], checksums: Mapping[str, str], advice: str) -> None:
     partial = path.with_name(f"{path.name}.part")
-    problems = ""
+    problems = []
     for url in urls:
         try:
             _fetch_from(url, partial, checksums)
             os.replace(partial, path)
             return
         except (_WrongFile, _Unreachable) as error:
-            problems += f"  {url}\n    {error}\n"
+            problems.append(f"  {url}\n    {error}")
         except OSError:  # of the disk: no other address would help
             partial.unlink(missing_ok=True)
             raise
     digests = ", ".join(f"{algorithm} {digest}" for algorithm, digest in checksums.items())
-    raise DownloadError(
-        f"{path.name} could not be downloaded:\n{problems}Without a network, fetch it on another machine from one of "
-        f"these addresses and save it as\n  {path}\nThe right file has {digests}.{advice and chr(10)}{advice}"
-    )
+    lines = [
+        f"{path.name} could not be downloaded:",
+        *problems,
+        "Without a network, fetch it on another machine from one of these addresses and save it as",
+        f"  {path}",
+        f"The right file has {digests}.",
+        advice,
+    ]
+    raise DownloadError("\n".join(filter(None, lines)))
 
 
 def _fetch_from(url: str, partial: Path, checksums: Mapping[str, str]) -> None:
@@ -165,7 +188,7 @@ def _append(url: str, partial: Path) -> None:
 
 
 def _open(url: str, start: int) -> HTTPResponse | None:
-    """The answer of the server; None if it has nothing after ``start``: the checksum will tell whether that is right."""
+    """The answer of the server; None if it has nothing after ``start``, and the checksum will tell if that is right."""
     headers = {"User-Agent": "equivariance-from-scratch"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
         return urlopen(Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
@@ -196,17 +219,3 @@ def _verify(path: Path, checksums: Mapping[str, str]) -> None:
     for algorithm, expected in checksums.items():
         if (found := checksum(path, algorithm)) != expected:
             raise _WrongFile(f"gave another file: {_size(path):,} bytes with {algorithm} {found}, expected {expected}")
-
-
-@contextlib.contextmanager
-def _only_one(lock_file: Path, name: str) -> Iterator[None]:
-    lock = FileLock(lock_file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{name}: another process is fetching it; waiting for that", file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

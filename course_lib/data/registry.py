@@ -6,17 +6,25 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from course_lib.data.bundled import load_digits
+from course_lib.data.cifar import load_cifar
 from course_lib.data.dataset import Dataset, per_class_subset
 from course_lib.data.npz import load_npz
+from course_lib.data.rotated_mnist import load_rotated_mnist, load_rotated_mnist_rebuilt, rebuild_rotated
 
 # Name → what loads it, given the number of validation images (None: the usual) and a seed.
 DATASETS: dict[str, Callable[[int | None, int], Dataset]] = {
     "digits": lambda validation, seed: _bundled_digits(False, validation, seed),
     "rotated-digits": lambda validation, seed: _bundled_digits(True, validation, seed),
+    "rotated-mnist": lambda validation, seed: load_rotated_mnist(validation),
+    "rotated-mnist-rebuilt": load_rotated_mnist_rebuilt,
+    "cifar10": partial(load_cifar, 10),
+    "cifar100": partial(load_cifar, 100),
 }
+ROTATED = "rotated:"  # before the path of an .npz
 
 
 def load_dataset(
@@ -40,6 +48,8 @@ def load_dataset(
 
 
 def _load(source: str, validation: int | None, seed: int) -> Dataset:
+    if source.startswith(ROTATED):
+        return rebuild_rotated(source.removeprefix(ROTATED), validation, seed)
     if source.endswith(".npz"):
         return load_npz(source, validation, seed)
     names = {_letters(name): name for name in DATASETS}
@@ -48,7 +58,7 @@ def _load(source: str, validation: int | None, seed: int) -> Dataset:
     near = [names[match] for match in difflib.get_close_matches(_letters(source), names, n=3, cutoff=0.5)]
     raise ValueError(
         f"no data set is called {source!r}{'; did you mean ' + ' or '.join(near) + '?' if near else ''} "
-        f"Known are {', '.join(DATASETS)}, PATH.npz and rotated:PATH.npz"
+        f"Known are {', '.join(DATASETS)}, PATH.npz and {ROTATED}PATH.npz"
     )
 
 

@@ -58,6 +58,18 @@ class GlobalMaxPool(nn.Module):
         return x.amax(dim=(2, 3, 4))
 
 
+class GlobalAvgPool(nn.Module):
+    """Mean over the group and over space: ``(B, C, |H|, Y, X)`` → ``(B, C)``, invariant to H. Exact. Notebook 10."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_map(x, FEATURE_MAP, self, H=self.group.order)
+        return x.mean(dim=(2, 3, 4))
+
+
 class _SpatialPool2d(nn.Module):
     def __init__(self, group: Group, size: int, stride: int | None = None, *, allow_approximate: bool = False) -> None:
         super().__init__()

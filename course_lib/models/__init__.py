@@ -1,6 +1,20 @@
 """The papers' networks, each one function of a group: C1 gives the ordinary CNN, C4 the p4 and D4 the p4m version."""
 
+from course_lib.models.allcnn import allcnn
+from course_lib.models.bottleneck import bottleneck_resnet
 from course_lib.models.e4net import e4net
-from course_lib.models.p4cnn import p4cnn, p4cnn_linear
+from course_lib.models.p4cnn import p4cnn, p4cnn_dropout, p4cnn_linear, p4cnn_rotation_pooling
+from course_lib.models.resnet18 import resnet18
+from course_lib.models.resnet44 import resnet44
 
-__all__ = ["e4net", "p4cnn", "p4cnn_linear"]
+__all__ = [
+    "allcnn",
+    "bottleneck_resnet",
+    "e4net",
+    "p4cnn",
+    "p4cnn_dropout",
+    "p4cnn_linear",
+    "p4cnn_rotation_pooling",
+    "resnet18",
+    "resnet44",
+]

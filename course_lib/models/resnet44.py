@@ -1,0 +1,73 @@
+"""ResNet44: pre-activation basic blocks, seven in each of three stages."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from course_lib.groups import C1, Group
+from course_lib.layers import (
+    EquivariantSequential,
+    GroupBatchNorm2d,
+    GroupConv2d,
+    LiftingConv2d,
+    SpatialAvgPool2d,
+    SpatialMaxPool2d,
+)
+from course_lib.layers.pool import GlobalAvgPool
+from course_lib.models.blocks import Conv, Residual, norm_relu, same_conv
+
+
+def resnet44(
+    group: Group = C1,
+    width: int | tuple[int, int, int] = 32,
+    classes: int = 10,
+    channels: int = 3,
+    *,
+    conv: Conv = GroupConv2d,
+    bias: bool = True,
+    shortcut_norm: bool = False,
+    exact: bool = False,
+) -> EquivariantSequential:
+    """ResNet44: ``(B, channels, Y, X)`` → ``(B, classes)``.
+
+    A 3×3 lift, three stages of seven blocks, each twice (norm, ReLU, 3×3 convolution), norm and ReLU, mean over space,
+    and a linear layer. ``width`` is that of the three stages, or w for w, 2w and 4w. The first block of the second and
+    of the third stage halves the map; its shortcut is a strided 1×1 group convolution, with ``shortcut_norm`` and norm.
+
+    As published it is *not* invariant: the linear layer has weights of its own for every sheet of the group, and
+    strided convolutions are exact on odd maps only. With ``exact`` the mean runs over the group, too, the 3×3
+    convolutions run at full resolution and are max-pooled, and the shortcut takes 2×2 means first: on 32×32 pixels
+    exactly invariant.
+    Source: Cohen & Welling (2016), section 8.2; Lengyel & van Gemert (2021), section 4.2; notebook 10.
+    """
+    widths = (width, 2 * width, 4 * width) if isinstance(width, int) else width
+    here = widths[0]
+    layers: list[nn.Module] = [LiftingConv2d(group, channels, here, 3, padding=1, bias=bias)]
+    for stage, there in enumerate(widths):
+        for block in range(7):
+            halve = stage > 0 and block == 0
+            branch = EquivariantSequential(
+                *norm_relu(group, here),
+                same_conv(conv, group, here, there, 3, 1 + halve, SpatialMaxPool2d if exact else None, bias=bias),
+                *norm_relu(group, there),
+                same_conv(conv, group, there, there, 3, bias=bias),
+            )
+            shortcut = _shortcut(group, here, there, bias, shortcut_norm, exact) if halve else nn.Identity()
+            layers.append(Residual(branch, shortcut))
+            here = there
+    layers += [*norm_relu(group, here), *_head(group, here, classes, exact)]
+    return EquivariantSequential(*layers)
+
+
+def _shortcut(group: Group, here: int, there: int, bias: bool, norm: bool, exact: bool) -> EquivariantSequential:
+    layers: list[nn.Module] = [SpatialAvgPool2d(group, 2)] if exact else []
+    layers.append(same_conv(GroupConv2d, group, here, there, 1, 1 if exact else 2, bias=bias))
+    return EquivariantSequential(*layers, *([GroupBatchNorm2d(group, there)] if norm else []))
+
+
+def _head(group: Group, channels: int, classes: int, exact: bool) -> list[nn.Module]:
+    """Means over space, and over the group if ``exact``, then scores."""
+    if exact:
+        return [GlobalAvgPool(group), nn.Linear(channels, classes)]
+    every_sheet = nn.AdaptiveAvgPool3d((group.order, 1, 1))
+    return [every_sheet, nn.Flatten(), nn.Linear(channels * group.order, classes)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from course_lib.groups import Group
 from course_lib.kernels import affine_attention, affine_attention_weights, affine_map
-from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_odd_window
+from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_odd_window, require_positive
 from course_lib.layers.conv import GroupConv2d, group_filter_bank, lifting_filter_bank
 
 Border = Literal["zeros", "masked"]
@@ -46,6 +46,7 @@ class AffineMap(nn.Module):
         return affine_map(f, *at_centre, kernel_size=1).squeeze(3)
 
     def forward(self, f: Tensor) -> Tensor:
+        require_map(f, FEATURE_MAP, self, C=self.channels, H=self.group.order)
         return affine_map(f, *self.banks(), kernel_size=self.kernel_size)
 
     def extra_repr(self) -> str:
@@ -87,6 +88,7 @@ class _LocalAttention2d(nn.Module):
         border: Border = "zeros",
     ) -> None:
         super().__init__()
+        require_positive(in_channels=in_channels, out_channels=out_channels, heads=heads)
         require_odd_window(kernel_size)
         require_even_shares(heads, out_channels)
         if border not in ("zeros", "masked"):

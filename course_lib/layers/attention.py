@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from course_lib.actions import act_on_feature_map
 from course_lib.groups import Group
 from course_lib.kernels import neighbourhoods
-from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_odd_window
+from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_odd_window, require_positive
 
 
 def position_bank(positions: Tensor, group: Group) -> Tensor:
@@ -46,10 +46,7 @@ class GroupSelfAttention(nn.Module):
 
     def __init__(self, group: Group, in_channels: int, out_channels: int, kernel_size: int, heads: int = 1) -> None:
         super().__init__()
-        given = {"in_channels": in_channels, "out_channels": out_channels, "kernel_size": kernel_size, "heads": heads}
-        for name, value in given.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        require_positive(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, heads=heads)
         require_odd_window(kernel_size)
         require_even_shares(heads, out_channels)
         self.group, self.in_channels, self.out_channels = group, in_channels, out_channels

@@ -95,6 +95,20 @@ def require_exact_sampling(
             )
 
 
+def require_positive(**counts: int) -> None:
+    """Raise ValueError unless there is at least one of each: channels, heads, ..."""
+    for name, value in counts.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+
+
+def require_divisor(name: str, parts: int, of: str, count: int) -> None:
+    """Raise ValueError unless the count can be cut into so many equal parts, or parts of that size."""
+    if count % parts:
+        divisors = ", ".join(str(d) for d in range(1, count + 1) if count % d == 0)
+        raise ValueError(f"{name}={parts} must divide {of}={count}: use one of {divisors}")
+
+
 def require_odd_window(kernel_size: int) -> None:
     """Raise ValueError unless the k × k window around a pixel has that pixel at its centre."""
     if kernel_size < 1 or kernel_size % 2 == 0:
@@ -132,9 +146,26 @@ class EquivariantSequential(nn.Sequential):
                 raise ValueError(
                     f"{here} is built for {layer.group}, but {there} for {next_layer.group}: use one group"
                 )
-        with_channels = [(name, layer) for name, layer in with_group if hasattr(layer, "in_channels")]
-        for (name, layer), (next_name, next_layer) in pairwise(with_channels):
-            if layer.out_channels != next_layer.in_channels:
-                raise ValueError(
-                    f"{name} puts out {layer.out_channels} channels, but {next_name} takes {next_layer.in_channels}"
-                )
+        self._require_channels_that_fit()
+
+    def _require_channels_that_fit(self) -> None:
+        before, there = "", None  # the last layer that says how many channels it puts out, and how many
+        for name, layer in self.named_children():
+            channels = _channels(layer)
+            if channels is None:
+                # A block with parameters, such as a residual one, may change the number of channels.
+                there = None if any(True for _ in layer.parameters()) else there
+                continue
+            if there not in (None, channels[0]):
+                raise ValueError(f"{before} puts out {there} channels, but {name} takes {channels[0]}")
+            before, there = name, channels[1]
+
+
+def _channels(layer: Any) -> tuple[int, int] | None:
+    """How many channels a layer with a group takes and puts out; None if it does not say."""
+    if not hasattr(layer, "group"):
+        return None
+    if hasattr(layer, "in_channels"):
+        return layer.in_channels, layer.out_channels
+    kept = getattr(layer, "channels", getattr(layer, "num_features", None))
+    return None if kept is None else (kept, kept)

@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, IMAGE, require_exact_sampling, require_map, reversed_axes
+from course_lib.layers.base import (
+    FEATURE_MAP,
+    IMAGE,
+    require_exact_sampling,
+    require_map,
+    require_positive,
+    reversed_axes,
+)
 
 
 def lifting_filter_bank(psi: Tensor, group: Group) -> Tensor:
@@ -41,9 +48,7 @@ class _FilterBankConv2d(nn.Module):
         allow_approximate: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("kernel_size", kernel_size)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        require_positive(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
         self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.allow_approximate = allow_approximate

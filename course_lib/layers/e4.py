@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from course_lib.groups import Group
 from course_lib.kernels import generate_and_aggregate, generate_kernels
-from course_lib.layers.base import FEATURE_MAP, require_map, require_odd_window
+from course_lib.layers.base import FEATURE_MAP, require_divisor, require_map, require_odd_window, require_positive
 from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
 from course_lib.layers.norm import GroupInstanceNorm2d
 
@@ -51,10 +51,10 @@ class E4Layer(nn.Module):
         allow_approximate: bool = False,
     ) -> None:
         super().__init__()
+        require_positive(in_channels=in_channels, out_channels=out_channels, slices=slices, reduction=reduction)
         require_odd_window(kernel_size)
-        for name, parts, channels in (("slices", slices, out_channels), ("reduction", reduction, in_channels)):
-            if parts < 1 or channels % parts:
-                raise ValueError(f"{name}={parts} must divide the {channels} channels: choose a divisor of {channels}")
+        require_divisor("slices", slices, "out_channels", out_channels)
+        require_divisor("reduction", reduction, "in_channels", in_channels)
         if concat not in ("none", "K", "V", "both"):
             raise ValueError(f"concat must be 'none', 'K', 'V' or 'both', got {concat!r}")
         self.group, self.in_channels, self.out_channels = group, in_channels, out_channels

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, require_map
+from course_lib.layers.base import FEATURE_MAP, require_map, require_positive
 
 
 class GroupBatchNorm2d(nn.BatchNorm3d):
@@ -52,6 +51,7 @@ class GroupInstanceNorm2d(nn.Module):
         allow_approximate: bool = False,
     ) -> None:
         super().__init__()
+        require_positive(channels=channels)
         if affine not in ("shared", "per_element"):
             raise ValueError(f"affine must be 'shared' or 'per_element', got {affine!r}")
         if affine == "per_element" and group.order > 1 and not allow_approximate:
@@ -66,9 +66,10 @@ class GroupInstanceNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, C=self.channels, H=self.group.order)
+        # torch.group_norm, as nn.functional.group_norm refuses a single value per channel, which becomes zero.
         if self.affine == "shared":
-            return F.group_norm(x, self.channels, self.weight.flatten(), self.bias.flatten(), self.eps)
-        normalised = F.group_norm(x, self.channels, eps=self.eps)
+            return torch.group_norm(x, self.channels, self.weight.flatten(), self.bias.flatten(), self.eps)
+        normalised = torch.group_norm(x, self.channels, eps=self.eps)
         return normalised * self.weight[..., None, None] + self.bias[..., None, None]
 
     def extra_repr(self) -> str:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, require_map
+from course_lib.layers.base import FEATURE_MAP, require_divisor, require_map, require_positive
 
 
 class GroupSqueezeExcite(nn.Module):
@@ -22,8 +22,8 @@ class GroupSqueezeExcite(nn.Module):
 
     def __init__(self, group: Group, channels: int, reduction: int = 16) -> None:
         super().__init__()
-        if reduction < 1 or channels % reduction:
-            raise ValueError(f"reduction={reduction} must divide the {channels} channels: choose one of its divisors")
+        require_positive(channels=channels, reduction=reduction)
+        require_divisor("reduction", reduction, "channels", channels)
         self.group, self.channels, self.reduction = group, channels, reduction
         self.squeeze = nn.Linear(channels, channels // reduction)  # W₁
         self.excite = nn.Linear(channels // reduction, channels)  # W₂

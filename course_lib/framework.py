@@ -1,4 +1,4 @@
-"""One framework for equivariant layers: a sum over pairs of elements, in which only g⁻¹g̃ says where. Notebook 07.
+"""One framework for equivariant layers: a sum over pairs of elements, where only g⁻¹g̃ says where. Notebooks 07, 08.
 
 Everything here is a definition in plain loops, slow on purpose. A feature map is what the equations say it is, a
 function on the group: a dictionary {Isometry: vector (C,)}. Where it has no entry there is nothing, and no sum goes.
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from course_lib.groups import Group
+from course_lib.groups import C1, Group
 from course_lib.layers.attention import GroupSelfAttention
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
@@ -121,3 +121,33 @@ def local_patch(f: GroupFunction, g: Isometry, neighbourhood: Sequence[Isometry]
     """
     places = [semidirect_product(g, step) for step in neighbourhood]
     return torch.cat([f[place] if place in f else torch.zeros_like(f[g]) for place in places])
+
+
+def filter_of_matrix(matrix: Tensor, group: Group) -> Tensor:
+    """The filter ψ of the 1×1 group convolution that multiplies ∪_a f(g·(0, a)) by a matrix: ψ[o, c, a] = W[o, (a, c)].
+
+    Shapes: (O, |H|·C) → (O, C, |H|, 1, 1). The sheet of f at g·(0, a) is ha, as seen from h just a. Notebook 08.
+    """
+    return matrix.unflatten(1, (group.order, -1)).transpose(1, 2)[..., None, None]
+
+
+class E4Matrices(NamedTuple):
+    """What an E4 layer learns, without norm and biases: W₁ (M, |H|·C), W₂ (s, M, k, k) and W₃ (O, |H|·C)."""
+
+    squeeze: Tensor
+    kernel: Tensor
+    encoder: Tensor
+
+
+def e4_term(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
+    """H̃_ĝ(x, y) = K_ĝ(x) ⊙ V(y) for ĝ = (v, e), v in the k × k window, and zero for every other ĝ: (O,).
+
+    x = ∪_a f(g·(0, a)) and y = ∪_a f(g̃·(0, a)) are patches (|H|·C,), K_v(x) = W₂[v] relu(W₁x), V(y) = W₃y. Each value
+    of K serves the O/s channels of its slice. Source: He et al. (2021), Eqs. 11 and 12; notebook 08.
+    """
+    squeeze, kernel, encoder = matrices
+    values = encoder @ y
+    if position.point_part != C1.elements[0]:
+        return torch.zeros_like(values)
+    generated = entry_at(kernel.unsqueeze(2), position, C1) @ (squeeze @ x).relu()  # (s,)
+    return generated.repeat_interleave(len(values) // len(generated)) * values

@@ -7,7 +7,7 @@ from course_lib import framework as fw
 from course_lib import oracles
 from course_lib.actions import act_on_feature_map
 from course_lib.groups import ALL_GROUPS, C4, D4, Element
-from course_lib.layers import GroupConv2d, GroupSelfAttention, GSeparableConv2d
+from course_lib.layers import E4Layer, GroupConv2d, GroupSelfAttention, GSeparableConv2d
 from course_lib.wallpaper import Isometry, semidirect_product
 
 every_group = pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
@@ -172,3 +172,33 @@ def test_a_map_with_gaps_is_refused():
     del f[Isometry(0, 1, 1, 0)]
     with pytest.raises(KeyError, match="r=1, u=1, v=0"):
         fw.as_feature_map(f, C4)
+
+
+def along_the_group(group):
+    return [Isometry(*h, 0, 0) for h in group.elements]
+
+
+@every_group
+def test_a_matrix_on_all_sheets_is_a_pointwise_group_convolution(group):
+    f, matrix = noise(2, group.order, 2, 3), noise(3, 2 * group.order)
+    conv = GroupConv2d(group, 2, 3, 1, bias=False).double()
+    conv.weight.data = fw.filter_of_matrix(matrix, group)
+    function = fw.as_function(f, group)
+    mixed = {g: matrix @ fw.local_patch(function, g, along_the_group(group)) for g in function}
+    torch.testing.assert_close(fw.as_feature_map(mixed, group), conv(f[None])[0].detach())
+
+
+@every_group
+def test_the_term_of_e4_gives_the_layer_without_its_norm(group):
+    f, (channels, slices, k) = noise(4, group.order, 4, 3), (4, 2, 3)
+    matrices = fw.E4Matrices(noise(3, 4 * group.order), noise(slices, 3, k, k), noise(channels, 4 * group.order))
+    function = fw.as_function(f, group)
+    patches = {g: fw.local_patch(function, g, along_the_group(group)) for g in function}
+    sums = fw.aggregate(patches, lambda position, x, y: fw.e4_term(position, x, y, matrices))
+    layer = E4Layer(group, 4, channels, k, slices).double()
+    layer.norm = torch.nn.Identity()
+    layer.squeeze = GroupConv2d(group, 4, 3, 1, bias=False).double()
+    layer.squeeze.weight.data = fw.filter_of_matrix(matrices.squeeze, group)
+    layer.encoder.weight.data = fw.filter_of_matrix(matrices.encoder, group)
+    layer.kernel_weight.data = matrices.kernel
+    torch.testing.assert_close(fw.as_feature_map(sums, group), layer(f[None])[0].detach())

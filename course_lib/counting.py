@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,9 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d, LiftingConv2d
+from course_lib.layers import (
+    GCSeparableConv2d,
+    GroupBatchNorm2d,
+    GroupConv2d,
+    GroupInstanceNorm2d,
+    GSeparableConv2d,
+    LiftingConv2d,
+)
 
 Kind = Literal["full", "g", "gc"]
+AttentionKind = Literal["asc", "simple", "sasa"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,47 @@ def filter_weights(kind: Kind, c_in: int, c_out: int, order: int, k: int) -> int
     if kind == "gc":
         return c_out * (c_in * order + k**2)
     raise ValueError(f"kind must be 'full', 'g' or 'gc', got {kind!r}")
+
+
+def e4_weights(c_in: int, c_out: int, order: int, k: int, slices: int, reduction: int) -> int:
+    """The entries of the three matrices of an E4 layer, W₁ (C/r, C·|H|), W₂ (k²·s, C/r) and W₃ (O, C·|H|):
+
+        C²·|H|/r + k²·s·C/r + O·C·|H|
+
+    which for O = C is c²|H|(1 + 1/r) + csk²/r. The layer has besides a gain and a bias in its norm, 2·C/r numbers, and
+    a bias with W₂, k²·s. Source: He et al. (2021), section 4.2; notebook 08.
+    """
+    hidden = c_in // reduction
+    return hidden * c_in * order + k**2 * slices * hidden + c_out * c_in * order
+
+
+def e4_macs(c_in: int, c_out: int, order: int, k: int, slices: int, reduction: int, height: int, width: int) -> int:
+    """Multiply-accumulates of an E4 layer on one map: at each g, every weight once, and k²·O products to aggregate.
+
+        |H|·Y·X·(weights + k²·O),   for O = C: (1 + 1/r)c²|H|²YX + (1 + s/r)k²c|H|YX
+
+    Source: He et al. (2021), section 4.2, where they are called FLOPs; notebook 08.
+    """
+    return order * height * width * (e4_weights(c_in, c_out, order, k, slices, reduction) + k**2 * c_out)
+
+
+def attention_parameters(kind: AttentionKind, channels: int, order: int, k: int) -> int:
+    """All that a layer of local attention from c to c channels learns, biases and W^O among it, for any number of heads:
+
+        sasa: 4|H|c² + 3c + kc,   simple: 2|H|c² + c + (|H| + 1)k²c,   asc: 4|H|c² + 3c + (|H| + 1)(2k² + 1)c
+
+    The terms are the 1×1 convolutions, their biases, and ψ (for each sheet) with β (one for all). ψ^Q and β^Q are needed
+    at one place alone. Raises ValueError for another kind.
+    Source: *Affine self convolution*, appendices C and D, by its published counts; notebook 09.
+    """
+    matrix, affine = order * channels**2, (order + 1) * channels
+    if kind == "sasa":
+        return 4 * matrix + 3 * channels + k * channels
+    if kind == "simple":
+        return 2 * matrix + channels + affine * k**2
+    if kind == "asc":
+        return 4 * matrix + 3 * channels + affine * (2 * k**2 + 1)
+    raise ValueError(f"kind must be 'asc', 'simple' or 'sasa', got {kind!r}")
 
 
 def count_layers(net: nn.Module, x: Tensor) -> list[LayerCount]:
@@ -72,6 +121,47 @@ def executed_macs(net: nn.Module, x: Tensor) -> int:
     with FlopCounterMode(display=False) as counter:
         _run(net, x)
     return int(counter.get_total_flops()) // 2
+
+
+def macs_by_formula(net: nn.Module, x: Tensor) -> int:
+    """Multiply-accumulates for one image by the rule of `count_layers`."""
+    return sum(count.macs for count in count_layers(net, x))
+
+
+def macs_and_norms(net: nn.Module, x: Tensor) -> int:
+    """`executed_macs`, and 2 for every value that a batch norm puts out, 5 for every value of an instance norm.
+
+    So He et al. (2021) seem to have counted their FLOPs on rotated MNIST; TABLES of `course_lib.experiments`.
+    """
+    prices = {GroupBatchNorm2d: 2, GroupInstanceNorm2d: 5}
+    total = executed_macs(net, x)
+
+    def note(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+        nonlocal total
+        total += prices[type(layer)] * output[0].numel()
+
+    with ExitStack() as hooks:
+        for layer in net.modules():
+            if type(layer) in prices:
+                hooks.callback(layer.register_forward_hook(note).remove)
+        _run(net, x)
+    return total
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way to count the operations for one image, and what it says in words."""
+
+    name: str
+    words: str
+    count: Callable[[nn.Module, Tensor], int]
+
+
+BY_FORMULA = Rule("by formula", "weights of each convolution × |H| × pixels of its output", macs_by_formula)
+EXECUTED = Rule("as executed", "multiply-accumulates of convolutions and matrix products, as they run", executed_macs)
+AND_NORMS = Rule(
+    "with norms", "as executed, and 2 for each value of a batch norm, 5 for each of an instance norm", macs_and_norms
+)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from course_lib import layers as L
-from course_lib.counting import count_layers, executed_macs, factored_form, filter_weights
+from course_lib.counting import count_layers, e4_macs, e4_weights, executed_macs, factored_form, filter_weights
 from course_lib.experiments import ROTATED_MNIST
 from course_lib.groups import ALL_GROUPS, C1, C4, D4
 from course_lib.models import p4cnn, p4cnn_linear
@@ -119,3 +119,18 @@ def test_errors_name_the_value():
         filter_weights("c", 1, 1, 4, 3)
     with pytest.raises(TypeError, match="no formula for a Conv2d"):
         count_layers(nn.Conv2d(1, 1, 3), IMAGE)
+
+
+@pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
+def test_e4_weights_are_the_layers(group):
+    layer = L.E4Layer(group, 6, 4, 5, slices=2, reduction=3)
+    norm_and_bias = 2 * 2 + 5 * 5 * 2
+    assert sum(p.numel() for p in layer.parameters()) == e4_weights(6, 4, group.order, 5, 2, 3) + norm_and_bias
+
+
+@pytest.mark.parametrize("order, k, s, r", [(4, 5, 2, 1), (8, 3, 4, 2), (1, 7, 1, 4)])
+def test_e4_formulas_are_those_of_section_4_2(order, k, s, r):
+    c, pixels = 16, 28 * 20
+    assert e4_weights(c, c, order, k, s, r) == c**2 * order * (1 + 1 / r) + c * s * k**2 / r
+    per_pixel = (1 + 1 / r) * c**2 * order**2 + (1 + s / r) * k**2 * c * order
+    assert e4_macs(c, c, order, k, s, r, 28, 20) == per_pixel * pixels

@@ -73,12 +73,12 @@ def e4_macs(c_in: int, c_out: int, order: int, k: int, slices: int, reduction: i
 
 
 def attention_parameters(kind: AttentionKind, channels: int, order: int, k: int) -> int:
-    """All that a layer of local attention from c to c channels learns, biases and W^O among it, for any number of heads:
+    """All that a layer of local attention from c to c channels learns, for any number of heads:
 
         sasa: 4|H|c² + 3c + kc,   simple: 2|H|c² + c + (|H| + 1)k²c,   asc: 4|H|c² + 3c + (|H| + 1)(2k² + 1)c
 
-    The terms are the 1×1 convolutions, their biases, and ψ (for each sheet) with β (one for all). ψ^Q and β^Q are needed
-    at one place alone. Raises ValueError for another kind.
+    The terms are the 1×1 convolutions, W^O among them, their biases, and ψ (for each sheet) with β (one for all).
+    ψ^Q and β^Q are needed at one place alone. Raises ValueError for another kind.
     Source: *Affine self convolution*, appendices C and D, by its published counts; notebook 09.
     """
     matrix, affine = order * channels**2, (order + 1) * channels

@@ -53,6 +53,16 @@ class AffineMap(nn.Module):
         return f"{self.group}, {self.channels}, kernel_size={self.kernel_size}"
 
 
+def factorised_positions(row: Tensor, column: Tensor) -> Tensor:
+    """A β of k numbers per channel: in each head the first channels depend on the row, the others on the column.
+
+    Shapes: row (heads, d₁, k), column (heads, d₂, k) → (heads·(d₁ + d₂), k, k). Notebook 09.
+    """
+    k = row.shape[-1]
+    rows, columns = row[..., :, None].expand(-1, -1, k, k), column[..., None, :].expand(-1, -1, k, k)
+    return torch.cat([rows, columns], dim=1).flatten(0, 1)
+
+
 class FactorisedPositions(nn.Module):
     """A β with k numbers per channel: in each head one half of the channels depends on the row, one on the column.
 
@@ -62,16 +72,14 @@ class FactorisedPositions(nn.Module):
 
     def __init__(self, group: Group, channels: int, kernel_size: int, heads: int) -> None:
         super().__init__()
-        self.group, self.kernel_size = group, kernel_size
+        self.group = group
         half = channels // heads // 2
         self.row = nn.Parameter(torch.randn(heads, half, kernel_size))
         self.column = nn.Parameter(torch.randn(heads, channels // heads - half, kernel_size))
 
     def banks(self) -> Banks:
         """β for every h; there is no ψ."""
-        k = self.kernel_size
-        rows, columns = self.row[..., None].expand(-1, -1, k, k), self.column[..., None, :].expand(-1, -1, k, k)
-        return None, lifting_filter_bank(torch.cat([rows, columns], dim=1).flatten(0, 1), self.group)
+        return None, lifting_filter_bank(factorised_positions(self.row, self.column), self.group)
 
 
 class _LocalAttention2d(nn.Module):

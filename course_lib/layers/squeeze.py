@@ -9,6 +9,12 @@ from course_lib.groups import Group
 from course_lib.layers.base import FEATURE_MAP, require_divisor, require_map, require_positive
 
 
+def excitation(x: Tensor, squeeze: nn.Linear, excite: nn.Linear) -> Tensor:
+    """σ(W₂ relu(W₁ z)), z the mean over the whole group: (B, C, |H|, Y, X) → factors (B, C). Eq. 15; notebook 09."""
+    means = x.mean(dim=(2, 3, 4))
+    return torch.sigmoid(excite(torch.relu(squeeze(means))))
+
+
 class GroupSqueezeExcite(nn.Module):
     """One factor between 0 and 1 for each channel, from the means over the whole group Z² ⋊ H:
 
@@ -30,9 +36,7 @@ class GroupSqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, C=self.channels, H=self.group.order)
-        means = x.mean(dim=(2, 3, 4))
-        factors = torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
-        return x * factors[..., None, None, None]
+        return x * excitation(x, self.squeeze, self.excite)[..., None, None, None]
 
     def extra_repr(self) -> str:
         return f"{self.group}, {self.channels}, reduction={self.reduction}"

@@ -1,0 +1,116 @@
+"""Results of a benchmark with their provenance: as JSON, and as a Markdown table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from course_lib.bench.case import Bar, Case
+from course_lib.bench.measuring import Measurement, paired_ratio
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def provenance(device: torch.device) -> dict[str, Any]:
+    """What a figure needs beside it: commit, changes, versions, processor, threads, allocator settings, time."""
+    return {
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes_in_course_lib": _git("status", "--porcelain", "course_lib").splitlines(),
+        "device": _device_name(device),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "environment": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "MKL_", "MALLOC_", "PYTORCH_"))},
+        "python": platform.python_version(),
+        **{package: _version(package) for package in ("torch", "numpy", "escnn")},
+    }
+
+
+def load() -> float | None:
+    """The machine's load average over the last minute; one busy core counts as 1. None where it is not known."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def case_result(case: Case, mode: str, found: dict[str, Measurement]) -> dict[str, Any]:
+    """One case in one mode, as plain data."""
+    return {
+        "case": case.name,
+        "mode": mode,
+        "load": load(),
+        "contenders": {
+            name: {
+                "median_ms": 1000 * m.median,
+                "fastest_ms": 1000 * min(m.seconds),
+                "rounds": len(m.seconds),
+                "saved_MB": None if m.saved_bytes is None else m.saved_bytes / 1e6,
+                "peak_MB": None if m.peak_bytes is None else m.peak_bytes / 1e6,
+            }
+            for name, m in found.items()
+        },
+        "left_out": {contender.name: contender.missing for contender in case.contenders if contender.missing},
+        "bars": [bar_result(bar, found) for bar in case.bars if bar.mode == mode],
+    }
+
+
+def bar_result(bar: Bar, found: dict[str, Measurement]) -> dict[str, Any]:
+    """A bar with what was measured; ``value`` and ``holds`` are None where a contender was left out."""
+    value = _value(bar, found)
+    return {"bar": str(bar), "limit": bar.limit, "value": value, "holds": None if value is None else bar.holds(value)}
+
+
+def _value(bar: Bar, found: dict[str, Measurement]) -> float | None:
+    ours, against = found.get(bar.ours), found.get(bar.against)
+    if ours is None or (against is None and bar.quantity != "seconds"):
+        return None
+    if against is None:
+        return ours.median
+    if bar.quantity == "saved":
+        return None if not ours.saved_bytes or not against.saved_bytes else ours.saved_bytes / against.saved_bytes
+    return paired_ratio(ours, against) if bar.quantity == "time" else paired_ratio(against, ours)
+
+
+def markdown(results: list[dict[str, Any]]) -> str:
+    """The results as a table, one row for each contender, its bars beneath."""
+    lines = ["| case | mode | contender | median ms | saved MB | peak MB |", "|---|---|---|---:|---:|---:|"]
+    for result in results:
+        head = f"| {result['case']} | {result['mode']} "
+        for name, m in result["contenders"].items():
+            cells = (_number(m[key]) for key in ("median_ms", "saved_MB", "peak_MB"))
+            lines.append(f"{head}| {name} | {' | '.join(cells)} |")
+        lines += [f"{head}| {name} | left out: {why} | | |" for name, why in result["left_out"].items()]
+    lines += ["", "| bar | case | measured | holds |", "|---|---|---:|---|"]
+    verdicts = {True: "yes", False: "**no**", None: "not measured"}
+    for result in results:
+        for bar in result["bars"]:
+            lines.append(f"| {bar['bar']} | {result['case']} | {_number(bar['value'])} | {verdicts[bar['holds']]} |")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.rstrip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())

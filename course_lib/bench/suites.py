@@ -1,0 +1,12 @@
+"""The suites: each is a list of cases. A new file of cases is one more line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from course_lib.bench import conv_cases
+from course_lib.bench.case import Case
+
+SUITES: dict[str, Callable[[], list[Case]]] = {
+    "layers": lambda: [*conv_cases.cases()],
+}

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 3  # at one address, as long as each brings something new
-_CHUNK = 1 << 20
+CHUNK = 1 << 20
 
 
 class DownloadError(RuntimeError):
@@ -202,7 +202,7 @@ def _open(url: str, start: int) -> HTTPResponse | None:
 
 def _read(response: HTTPResponse) -> bytes:
     try:
-        return response.read(_CHUNK)
+        return response.read(CHUNK)
     except (OSError, HTTPException) as error:
         raise _Unreachable(f"the connection broke: {error or type(error).__name__}") from error
 

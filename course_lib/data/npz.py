@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from course_lib.data.downloads import sha256_of
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 Pixels = NDArray[np.uint8]
+
+# What zipfile and numpy raise, found by flipping each byte of a file.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, RuntimeError, NotImplementedError)
 
 
 def load_npz(path: Path | str, validation: int | None = None, seed: int = 0) -> Dataset:
@@ -72,7 +76,7 @@ def _arrays(path: Path) -> dict[str, Pixels]:
         raise FileNotFoundError(f"there is no file {path}; expected an .npz with the arrays {', '.join(KEYS)}")
     try:
         with zipfile.ZipFile(path) as archive:  # np.load alone would also take an .npy, or a pickle
-            found = {Path(name).stem for name in archive.namelist()}
+            found = {name.removesuffix(".npy") for name in archive.namelist()}
         if missing := [key for key in KEYS if key not in found]:
             raise ValueError(
                 f"{path}: no {', '.join(missing)}; an .npz data set has {', '.join(KEYS)}, "
@@ -80,7 +84,7 @@ def _arrays(path: Path) -> dict[str, Pixels]:
             )
         with np.load(path, allow_pickle=False) as arrays:
             return {key: _plain(path, key, arrays) for key in KEYS}
-    except (zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{path} is no .npz file, or a damaged one: {error}; write it again with np.savez") from error
 
 

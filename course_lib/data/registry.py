@@ -57,7 +57,7 @@ def _load(source: str, validation: int | None, seed: int) -> Dataset:
         return DATASETS[names[_letters(source)]](validation, seed)
     near = [names[match] for match in difflib.get_close_matches(_letters(source), names, n=3, cutoff=0.5)]
     raise ValueError(
-        f"no data set is called {source!r}{'; did you mean ' + ' or '.join(near) + '?' if near else ''} "
+        f"no data set is called {source!r}. {'Did you mean ' + ' or '.join(near) + '? ' if near else ''}"
         f"Known are {', '.join(DATASETS)}, PATH.npz and {ROTATED}PATH.npz"
     )
 

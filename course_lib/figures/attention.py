@@ -49,7 +49,7 @@ def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
         if attention.shape != (group.order, *image.shape):
             raise ValueError(f"expected attention of shape {(group.order, *image.shape)}, got {attention.shape}")
         _draw_image(row[0], image, title)
-        _draw_looker(row[0], look)
+        draw_looker(row[0], look)
         for axes, h, sheet in zip(row[1:], group.elements, attention, strict=True):
             _draw_image(axes, image, f"sheet {h}: {100 * sheet.sum():.0f} %")
             strength = np.sqrt(sheet / attention.max())  # the root, so that faint looks show too
@@ -65,7 +65,7 @@ def _draw_image(axes: Axes, image: np.ndarray[Any, Any], title: str) -> None:
     axes.set_title(title, fontsize=10)
 
 
-def _draw_looker(axes: Axes, look: Look) -> None:
+def draw_looker(axes: Axes, look: Look) -> None:
     row, col = look.pixel
     x, y = 6 * matrix(look.h)[:, 0]
     style = {"arrowstyle": "-|>", "color": OKABE_ITO["vermilion"], "linewidth": 2.0}

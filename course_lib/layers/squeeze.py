@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from course_lib.groups import Group
 from course_lib.layers.base import FEATURE_MAP, require_divisor, require_map, require_positive
 
+LinearMap = Callable[[Tensor], Tensor]
 
-def excitation(x: Tensor, squeeze: nn.Linear, excite: nn.Linear) -> Tensor:
-    """σ(W₂ relu(W₁ z)), z the mean over the whole group: (B, C, |H|, Y, X) → factors (B, C). Eq. 15; notebook 09."""
+
+def excitation(x: Tensor, squeeze: LinearMap, excite: LinearMap) -> Tensor:
+    """σ(W₂ relu(W₁ z)), z the mean over the whole group: (B, C, |H|, Y, X) → factors (B, C). Eq. 15; notebook 09.
+
+    ``squeeze`` and ``excite`` are W₁ and W₂ with their biases, (B, C) → (B, C/r) → (B, C).
+    """
     means = x.mean(dim=(2, 3, 4))
     return torch.sigmoid(excite(torch.relu(squeeze(means))))
 

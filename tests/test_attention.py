@@ -12,16 +12,11 @@ from course_lib import layers as L
 from course_lib import oracles
 from course_lib.actions import act_on_feature_map, act_on_image, translate
 from course_lib.checks import assert_equivariant, equivariance_error
-from course_lib.groups import ALL_GROUPS, C1, C4, D4, inverse
+from course_lib.groups import C1, C4, D4, inverse
 from course_lib.layers import attention
+from layer_helpers import every_dtype, every_group, noise, trained
 
-every_group = pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
 every_size = pytest.mark.parametrize("size", [(7, 7), (8, 8), (6, 9), (2, 3)], ids=str)
-every_dtype = pytest.mark.parametrize("dtype, limit", [(torch.float32, 1e-5), (torch.float64, 1e-13)], ids=str)
-
-
-def noise(group, size, dtype=torch.float64, batch=2):
-    return torch.randn(batch, 2, group.order, *size, dtype=dtype)
 
 
 def by_definition(layer, f):
@@ -63,16 +58,6 @@ def test_neighbourhoods_are_windows_around_each_pixel():
     assert windows.shape == (1, 1, 9, 3, 4)
     assert windows[0, 0, :, 1, 1].tolist() == [1, 2, 3, 5, 6, 7, 9, 10, 11]
     assert windows[0, 0, :, 0, 3].tolist() == [0, 0, 0, 3, 4, 0, 7, 8, 0]
-
-
-def trained(layer, x, steps=3):
-    optimiser = torch.optim.Adam(layer.parameters(), lr=0.05)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        y = layer(x)
-        (y - torch.randn_like(y)).square().mean().backward()
-        optimiser.step()
-    return layer
 
 
 @every_group

@@ -17,13 +17,13 @@ from course_lib.checks import assert_equivariant, equivariance_error
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D2, D4, inverse
 from course_lib.layers.base import exact_sizes, left_over
 from course_lib.models import p4cnn
+from layer_helpers import every_group, trained
 
 SIZES = [(7, 7), (8, 8), (6, 9)]
 DTYPES = [torch.float32, torch.float64]
 SUBGROUPS = [(group, subgroup) for group in ALL_GROUPS for subgroup in group.subgroups]
 ERROR_IN_FLOAT32 = 1e-5
 
-every_group = pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
 every_size = pytest.mark.parametrize("size", SIZES, ids=str)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
@@ -109,17 +109,6 @@ def randomised(net):
             nn.init.uniform_(module.running_var, 0.5, 2)
             nn.init.normal_(module.weight)
             nn.init.normal_(module.bias)
-    return net
-
-
-def trained(net, x, steps=3):
-    """The net after a few optimiser steps on noise."""
-    optimiser = torch.optim.Adam(net.parameters(), lr=0.05)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        y = net(x)
-        (y - torch.randn_like(y)).square().mean().backward()
-        optimiser.step()
     return net
 
 

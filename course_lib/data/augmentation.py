@@ -53,12 +53,9 @@ def random_crops(images: Tensor, generator: Generator, padding: int = 4) -> Tens
     if padding < 0:
         raise ValueError(f"padding must be 0 or more pixels, got {padding}")
     height, width = images.shape[-2:]
-    corners = torch.randint(2 * padding + 1, (2, len(images), 1), generator=generator).to(images.device)
-    rows = corners[0] + torch.arange(height, device=images.device)  # (N, Y)
-    columns = corners[1] + torch.arange(width, device=images.device)  # (N, X)
-    image = torch.arange(len(images), device=images.device).view(-1, 1, 1)
-    padded = F.pad(images, (padding,) * 4).permute(0, 2, 3, 1)  # (N, Y + 2p, X + 2p, C)
-    return padded[image, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2).contiguous()
+    top, left = torch.randint(2 * padding + 1, (2, len(images)), generator=generator).to(images.device)
+    windows = F.pad(images, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)  # (N, C, top, left, Y, X), a view
+    return windows[torch.arange(len(images), device=images.device), :, top, left]
 
 
 def compose(*augmentations: Augmentation) -> Augmentation:

@@ -37,6 +37,8 @@ class Recipe:
     contrast normalisation of each image, then whitening."""
     report: Literal["last epoch", "best validation epoch"] = "last epoch"
     seeds: int = 1
+    per_class: int | None = None
+    """How many of the training images of each class are used; None for all."""
     note: str = ""
 
     @property

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from functools import cache
+from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import nn
 
+from course_lib.counting import EXECUTED, Rule, factored_form
 from course_lib.experiments.recipe import Recipe
 from course_lib.groups import Group
 
+Network = Callable[..., nn.Module]
 _UNITS = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
@@ -27,11 +31,32 @@ class Printed(float):
     def __str__(self) -> str:
         return self.text
 
+    __repr__ = __str__
+
     def agrees_with(self, computed: int) -> bool:
-        """Whether ``computed`` rounds to what is printed."""
-        digits = Decimal(self.text[:-1])
-        unit = Decimal(1).scaleb(int(digits.as_tuple().exponent)) * _UNITS[self.text[-1]]
-        return abs(computed - digits * _UNITS[self.text[-1]]) <= unit / 2
+        """Whether ``computed`` is printed like this, rounded to as many digits."""
+        number, unit = Decimal(self.text[:-1]), _UNITS[self.text[-1]]
+        last_digit = Decimal(1).scaleb(int(number.as_tuple().exponent)) * unit
+        return abs(computed - number * unit) <= last_digit / 2
+
+
+def as_printed(counts: str = "", figure: str = "") -> dict[str, Any]:
+    """ "25.21k / 2.98M" (parameters, operations) and "5.20 ± 0.11" as arguments for `Row` and `Quoted`.
+
+    Either may lack its second part.
+    """
+    return {
+        **dict(zip(("parameters", "macs"), map(Printed, counts.split(" / ") if counts else []), strict=False)),
+        **dict(zip(("figure", "deviation"), map(float, figure.split(" ± ") if figure else []), strict=False)),
+    }
+
+
+class Counts(NamedTuple):
+    """What one network has, and does for one image: by the row's rule, and as executed (separable layers factored)."""
+
+    parameters: int
+    macs: int
+    executed: int
 
 
 @dataclass(frozen=True)
@@ -39,18 +64,19 @@ class Row:
     """A network of a table on one data set, and the published figures; None where nothing was published.
 
     ``key`` is what one types on the command line, ``name`` is what is printed. ``network(group, width, classes=…)``
-    builds it; ``architecture`` and ``layer`` say in words what that is. ``parameters`` and ``macs`` are as printed:
-    multiply-accumulates for one image, also where a paper calls them FLOPs. ``figure`` is the test error or accuracy
-    (``measure``) in percent, ``deviation`` its standard deviation over the seeds, in percent. ``note`` says why a count
-    of ours is another than the printed one.
+    builds it; ``architecture`` and ``layer`` say in words what that is. ``others`` are further readings of what was
+    published, each with a name, to be counted beside it.
+    ``parameters`` and ``macs`` are as printed: multiply-accumulates for one image counted by ``rule``, also where a
+    paper calls them FLOPs. ``figure`` is the test error or accuracy (``measure``) in percent, ``deviation`` its
+    standard deviation over the seeds. ``note`` says why a count of ours is another than the printed one.
     """
 
     key: str
     name: str
     architecture: str
-    network: Callable[..., nn.Module]
+    network: Network
     group: Group
-    width: int
+    width: int | tuple[int, ...]
     recipe: Recipe
     source: str
     layer: str = "full"
@@ -59,7 +85,8 @@ class Row:
     figure: float | None = None
     deviation: float | None = None
     measure: Literal["error", "accuracy"] = "error"
-    rule: str = "executed"
+    rule: Rule = EXECUTED
+    others: tuple[tuple[str, Network], ...] = ()
     note: str = ""
 
     def build(self, classes: int | None = None) -> nn.Module:
@@ -69,17 +96,39 @@ class Row:
     @property
     def error(self) -> float | None:
         """The published error in percent, whether error or accuracy was printed."""
-        return self.figure if self.figure is None or self.measure == "error" else 100 - self.figure
+        return self.figure if self.figure is None or self.measure == "error" else round(100 - self.figure, 4)
+
+    def counts(self) -> Counts:
+        """Of the network as it is built here; in a second or so, and no random numbers are used up."""
+        return self._counts_of(self.network)
+
+    def other_counts(self) -> dict[str, Counts]:
+        """The same of every other reading."""
+        return {name: self._counts_of(network) for name, network in self.others}
+
+    def _counts_of(self, network: Network) -> Counts:
+        return _counts(network, self.group, self.width, self.recipe.classes, self.recipe.image_shape, self.rule)
 
 
 @dataclass(frozen=True)
 class Quoted:
-    """A line of a table about somebody else's network, which is not built here."""
+    """A line of a table about somebody else's network, which is not built here; figures as in `Row`."""
 
     name: str
-    source: str
     figure: float
     deviation: float | None = None
     parameters: Printed | None = None
     macs: Printed | None = None
-    dataset: str = ""
+    data: str = ""
+
+
+@cache
+def _counts(
+    network: Network, group: Group, width: int | tuple[int, ...], classes: int, shape: tuple[int, ...], rule: Rule
+) -> Counts:
+    with torch.random.fork_rng(devices=[]):
+        net, x = network(group, width, classes=classes), torch.zeros(1, *shape)
+    with factored_form(net):
+        executed = EXECUTED.count(net, x)
+        macs = executed if rule is EXECUTED else rule.count(net, x)
+    return Counts(sum(p.numel() for p in net.parameters()), macs, executed)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from difflib import get_close_matches
 
-from course_lib.experiments.rotated_mnist import ROTATED_MNIST
+from course_lib.experiments import asc, cifar, e4, e4_cifar, rotated_mnist
 from course_lib.experiments.row import Row
+from course_lib.experiments.table import Table
 from course_lib.groups import Group
 
-TABLES: dict[str, tuple[Row, ...]] = {"rotated-mnist": ROTATED_MNIST}
+TABLES: dict[str, Table] = {module.TABLE.key: module.TABLE for module in (rotated_mnist, cifar, e4, e4_cifar, asc)}
 
 
 def find(key: str) -> Row:
     """The row with this key, such as "gc-p4cnn". Raises LookupError that names the nearest keys."""
-    rows = {row.key: row for table in TABLES.values() for row in table}
+    rows = {row.key: row for table in TABLES.values() for row in table.rows}
     if key not in rows:
         raise LookupError(f"no row {key!r}{_did_you_mean(key, list(rows))}")
     return rows[key]
@@ -25,17 +26,16 @@ def variant(architecture: str, layer: str = "full", group: Group | None = None, 
 
     Its published figures are left out. Raises LookupError that names what there is.
     """
-    rows = [row for table in TABLES.values() for row in table]
+    rows = [row for table in TABLES.values() for row in table.rows]
     kinds = {f"{row.architecture}, {row.layer}": row for row in reversed(rows)}
     wanted = f"{architecture}, {layer}"
     if wanted not in kinds:
         raise LookupError(f"no architecture and layer {wanted!r}{_did_you_mean(wanted, list(kinds))}")
     row = kinds[wanted]
-    group, width = group or row.group, width or row.width
-    key = f"{architecture}-{layer}-{group}-{width}"
-    return replace(
-        row, key=key, name=key, group=group, width=width, parameters=None, macs=None, figure=None, deviation=None
-    )
+    group, channels = group or row.group, width or row.width
+    key = f"{architecture}-{layer}-{group}-{channels}"
+    unpublished = replace(row, parameters=None, macs=None, figure=None, deviation=None, others=(), note="", source="")
+    return replace(unpublished, key=key, name=key, group=group, width=channels)
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:

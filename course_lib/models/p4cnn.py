@@ -54,10 +54,8 @@ def p4cnn_dropout(
     return EquivariantSequential(layers)
 
 
-def p4cnn_rotation_pooling(
-    group: Group = C4, width: int = 20, classes: int = 10, channels: int = 1
-) -> EquivariantSequential:
-    """P4CNNRotationPooling: ``(B, channels, 28, 28)`` → ``(B, classes)``, invariant to the group, exactly.
+def p4cnn_rotation_pooling(group: Group = C4, width: int = 20, classes: int = 10) -> EquivariantSequential:
+    """P4CNNRotationPooling: ``(B, 1, 28, 28)`` → ``(B, classes)``, invariant to the group, exactly.
 
     As `p4cnn`, but every layer goes from an image to an image again: it lifts, has norm and ReLU, and is max-pooled
     over the group at once. So no layer knows how the patterns of the one before it were turned. With 20 channels it has
@@ -65,7 +63,7 @@ def p4cnn_rotation_pooling(
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for i in range(1, 7):
-        layers[f"conv{i}"] = LiftingConv2d(group, channels if i == 1 else width, width, 3)
+        layers[f"conv{i}"] = LiftingConv2d(group, 1 if i == 1 else width, width, 3)
         layers[f"norm{i}"] = GroupBatchNorm2d(group, width)
         layers[f"relu{i}"] = nn.ReLU()
         layers[f"rotation_pool{i}"] = GroupMaxPool(group)
@@ -77,14 +75,9 @@ def p4cnn_rotation_pooling(
 
 
 def p4cnn_linear(
-    group: Group = C4,
-    width: int = 10,
-    classes: int = 10,
-    channels: int = 1,
-    *,
-    conv: Callable[..., nn.Module] = GroupConv2d,
+    group: Group = C4, width: int = 10, classes: int = 10, conv: Callable[..., nn.Module] = GroupConv2d
 ) -> EquivariantSequential:
-    """P4CNN with a linear classifier: ``(B, channels, 28, 28)`` → ``(B, classes)``, invariant to the group, exactly.
+    """P4CNN with a linear classifier: ``(B, 1, 28, 28)`` → ``(B, classes)``, invariant to the group, exactly.
 
     As `p4cnn`, but all seven convolutions put out ``width`` channels and have norm and ReLU; after the maximum over the
     group a linear layer makes the scores. ``conv(group, in_channels, out_channels, kernel_size)`` builds the six hidden
@@ -94,7 +87,7 @@ def p4cnn_linear(
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for i in range(1, 8):
         size = 4 if i == 7 else 3
-        layers[f"conv{i}"] = LiftingConv2d(group, channels, width, size) if i == 1 else conv(group, width, width, size)
+        layers[f"conv{i}"] = LiftingConv2d(group, 1, width, size) if i == 1 else conv(group, width, width, size)
         layers[f"norm{i}"] = GroupBatchNorm2d(group, width)
         layers[f"relu{i}"] = nn.ReLU()
         if i == 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
@@ -44,10 +45,9 @@ class Checkpoint:
     def save(self, net: nn.Module, optimizer: Optimizer, generator: Generator, history: History) -> None:
         """Replace the file. Raises OSError if that fails; the file of the epoch before is then still there."""
         buffer = BytesIO()
+        about = {"history": asdict(history), "identity": dict(self.identity), "sessions": self.sessions}
         state = {
-            "history": asdict(history),
-            "identity": dict(self.identity),
-            "sessions": self.sessions,
+            "about": json.dumps(about),  # as text: `torch.load` with weights_only=True takes few types
             "net": net.state_dict(),
             "optimizer": optimizer.state_dict(),
             "random": random_states(next(net.parameters()).device, generator),
@@ -60,27 +60,27 @@ class Checkpoint:
 
         Raises WrongCheckpoint if the file is damaged or the run another.
         """
-        state = self._read()
-        history = History(**{**state["history"], "config": config, "interrupted": False}) if state else History(config)
-        if state:
-            self._require_same_run(state, config)
-            net.load_state_dict(state["net"])
-            optimizer.load_state_dict(state["optimizer"])
-            restore_random_states(state["random"], next(net.parameters()).device, generator)
-        self.sessions = [*state.get("sessions", []), {"first_epoch": history.epochs_done + 1, **self.session}]
+        if not Path(self.path).exists():
+            self.sessions = [{"first_epoch": 1, **self.session}]
+            return History(config)
+        state, about = self._read()
+        self._require_same_run(about, config)
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        restore_random_states(state["random"], next(net.parameters()).device, generator)
+        history = History(**{**about["history"], "config": config})
+        self.sessions = [*about["sessions"], {"first_epoch": history.epochs_done + 1, **self.session}]
         return history
 
-    def _read(self) -> dict[str, Any]:
-        if not Path(self.path).exists():
-            return {}
+    def _read(self) -> tuple[dict[str, Any], dict[str, Any]]:
         try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            return state, json.loads(state["about"])
         except Exception as error:  # torch raises many kinds: a bad archive, a bad pickle, a missing record
-            raise WrongCheckpoint(f"{self.path} is damaged ({error}); remove it to start again") from error
-        return state
+            raise WrongCheckpoint(f"{self.path} is damaged ({error!r}); remove it to start again") from error
 
-    def _require_same_run(self, state: dict[str, Any], config: TrainConfig) -> None:
-        stored = {**asdict(TrainConfig(**state["history"]["config"])), **state["identity"]}
+    def _require_same_run(self, about: dict[str, Any], config: TrainConfig) -> None:
+        stored = {**asdict(TrainConfig(**about["history"]["config"])), **about["identity"]}
         wanted = {**asdict(config), **self.identity}
         for key in stored | wanted:
             if stored.get(key) != wanted.get(key):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+from filelock import FileLock, Timeout  # torch needs it, so it is there
 
 
 class AlreadyRunning(RuntimeError):
@@ -56,21 +57,14 @@ def locked(path: Path) -> Iterator[None]:
     Raises AlreadyRunning if another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        try:
-            _lock(file)
-        except OSError as error:
-            raise AlreadyRunning(f"another process holds {path}") from error
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise AlreadyRunning(
+            f"another process is at this run: it holds {path}; wait for it, or take another seed"
+        ) from error
+    try:
         yield
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: BinaryIO) -> None:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        lock.release()

@@ -1,0 +1,68 @@
+"""From a recipe, which says how a paper trained, to what the loop takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from course_lib.data import (
+    Augmentation,
+    Dataset,
+    compose,
+    normalised,
+    on_background,
+    random_crops,
+    random_flips,
+    random_rotations,
+    whitened,
+)
+from course_lib.experiments import Recipe
+from course_lib.training.config import TrainConfig
+
+_AUGMENTATIONS: dict[str, Augmentation] = {
+    "rotate": random_rotations,
+    "flip": random_flips,
+    "crop2": partial(random_crops, padding=2),
+    "crop4": partial(random_crops, padding=4),
+}
+
+
+def config_of(recipe: Recipe, seed: int = 0) -> TrainConfig:
+    """The recipe's optimizer, schedule and sizes."""
+    return TrainConfig(
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        schedule="step" if recipe.milestones else "constant",
+        seed=seed,
+        optimizer=recipe.optimiser,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        milestones=recipe.milestones,
+        factor=recipe.factor,
+        warmup_epochs=recipe.warmup,
+    )
+
+
+def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
+    """The same training squeezed or stretched to so many epochs: milestones and warm-up move in proportion."""
+    if epochs < 1:
+        raise ValueError(f"epochs must be a whole number of at least 1, got {epochs}")
+    milestones = sorted({max(1, round(m * epochs / config.epochs)) for m in config.milestones})
+    warmup = round(config.warmup_epochs * epochs / config.epochs)
+    return replace(config, epochs=epochs, milestones=tuple(milestones), warmup_epochs=warmup)
+
+
+def prepared(dataset: Dataset, normalisation: str) -> Dataset:
+    """The data set with a recipe's normalisation, which is fitted on the training split."""
+    if normalisation == "none":
+        return dataset
+    return whitened(dataset) if normalisation == "contrast and ZCA" else normalised(dataset)
+
+
+def augmentation_of(recipe: Recipe, dataset: Dataset) -> Augmentation | None:
+    """What the recipe does to each batch; what comes in from outside a picture is as black as the data set's black."""
+    if not recipe.augmentation:
+        return None
+    return on_background(compose(*(_AUGMENTATIONS[name] for name in recipe.augmentation)), dataset.background)

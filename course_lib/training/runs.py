@@ -1,0 +1,200 @@
+"""A run: one row, one seed, one data set. It goes on where it was stopped, and ends in one file with its figures."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from course_lib.data import Dataset, load_dataset
+from course_lib.data.downloads import sha256_of
+from course_lib.data.registry import ROTATED
+from course_lib.experiments import Row
+from course_lib.training.checkpoint import Checkpoint, weights_checksum
+from course_lib.training.config import TrainConfig
+from course_lib.training.evaluation import evaluate
+from course_lib.training.files import locked, remove_unfinished, write_json
+from course_lib.training.history import History
+from course_lib.training.loop import train
+from course_lib.training.provenance import provenance
+from course_lib.training.randomness import seed_everything
+from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
+from course_lib.training.small import small_config, small_dataset
+
+SCHEMA = 1  # of the result files; documented in data/results/README.md
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is to be trained, and where its files are.
+
+    Args:
+        table: the name of the row's table, a folder in ``results``.
+        data: a name or a path for `data.load_dataset`; by default the recipe's data set.
+        changes: what differs from the recipe: ``epochs``, ``batch_size``, ``validation`` (images held out),
+            ``per_class`` (training images of each class), ``bf16``, ``compile``, ``deterministic``.
+        small: the bundled digits and few epochs, to see on a CPU in minutes that all works. Kept apart from the rest.
+    """
+
+    row: Row
+    table: str
+    results: Path
+    seed: int = 0
+    data: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    small: bool = False
+
+    def __post_init__(self) -> None:
+        if self.small and (self.data or {"validation", "per_class"} & set(self.changes)):
+            raise ValueError("a small run trains on the bundled digits: give no data, validation or per_class with it")
+
+    @property
+    def folder(self) -> Path:
+        """Where the seeds of this run lie together: results/[small/]table/row/data set and changes."""
+        data = "digits" if self.small else _label(self.data or self.row.recipe.dataset)
+        words = [data, *(f"{name}={value}" for name, value in sorted(self.changes.items()))]
+        slug = re.sub(r"[^\w=.+-]+", "-", " ".join(words))
+        return self.results / ("small" if self.small else "") / self.table / self.row.key / slug
+
+    @property
+    def result(self) -> Path:
+        """The file with the figures; it is there once the run is done."""
+        return self.folder / f"seed{self.seed}.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.result.with_suffix(".pt")
+
+    def config(self) -> TrainConfig:
+        """The recipe's config with the changes. Raises ValueError if they make no sense."""
+        config = config_of(self.row.recipe, self.seed)
+        if self.small:
+            config = small_config(config, self.row.counts().executed)
+        if "epochs" in self.changes:
+            config = with_epochs(config, self.changes["epochs"])
+        fields = ("batch_size", "bf16", "compile", "deterministic")
+        return replace(config, **{name: self.changes[name] for name in fields if name in self.changes})
+
+    def dataset(self) -> Dataset:
+        """The data set, normalised as the recipe wants it. Raises ValueError if its images do not fit the row."""
+        recipe = self.row.recipe
+        if self.small:
+            return small_dataset(recipe.image_shape, self.row.counts().executed)
+        usual = None if self.data else recipe.validation or None
+        validation = self.changes.get("validation", usual)
+        source = self.data or recipe.dataset
+        dataset = _loaded(source, recipe.normalisation, validation, self.changes.get("per_class", recipe.per_class))
+        if dataset.image_shape != recipe.image_shape:
+            raise ValueError(
+                f"{self.row.key} takes images {recipe.image_shape}, {dataset.name} has {dataset.image_shape}; "
+                "choose a row or a data set with the same (C, Y, X)"
+            )
+        return dataset
+
+
+class Stopped(RuntimeError):
+    """A run was stopped by the user or by its time budget; the same call goes on with it."""
+
+
+def execute(run: Run, device: torch.device, progress: bool = False, time_budget: float = math.inf) -> dict[str, Any]:
+    """Train, read the test set once, write the result and return it.
+
+    Goes on from the checkpoint if there is one; if the result is there already, nothing is done. Raises Stopped if the
+    user or the time budget ends it early, AlreadyRunning if another process trains the same run, and what `train`,
+    `load_dataset` and `Run` raise.
+    """
+    if not run.result.exists():
+        config, dataset = run.config(), run.dataset()  # before any file is made: what is wrong is mostly found here
+        with locked(run.checkpoint.with_suffix(".lock")):
+            for path in (run.result, run.checkpoint):
+                remove_unfinished(path)
+            if not run.result.exists():  # else another process has just finished it
+                _train_and_test(run, config, dataset, device, progress, time_budget)
+    stored: dict[str, Any] = json.loads(run.result.read_text(encoding="utf-8"))
+    return stored
+
+
+def _train_and_test(
+    run: Run, config: TrainConfig, dataset: Dataset, device: torch.device, progress: bool, time_budget: float
+) -> None:
+    session = provenance(device)
+    seed_everything(run.seed)
+    net = run.row.build(dataset.classes)
+    augment = augmentation_of(run.row.recipe, dataset)
+    identity = {"row": run.row.key, "data set": dataset.name, "SHA-256 of the data": dataset.sha256}
+    checkpoint = Checkpoint(run.checkpoint, identity, session)
+    history = train(net, dataset.train, config, dataset.validation, augment, device, progress, checkpoint, time_budget)
+    if history.interrupted:
+        raise Stopped(f"{run.row.key}, seed {run.seed}: stopped, {history.summary()}; the same command goes on")
+    write_json(run.result, _result(run, dataset, net, history, checkpoint.sessions))
+
+
+def _result(
+    run: Run, dataset: Dataset, net: nn.Module, history: History, sessions: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What data/results/README.md documents."""
+    row, config = run.row, asdict(history.config)
+    columns = {
+        name: getattr(history, name) for name in ("train_loss", "train_accuracy", "validation_accuracy", "seconds")
+    }
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {
+        "schema": SCHEMA,
+        "table": run.table,
+        "row": row.key,
+        "seed": run.seed,
+        "small": run.small,
+        "changes": dict(run.changes),
+        "network": {
+            "architecture": row.architecture,
+            "group": str(row.group),
+            "layer": row.layer,
+            "width": row.width,
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "macs": row.counts().executed,
+            "weights_sha256": weights_checksum(net),
+        },
+        "dataset": {
+            "name": dataset.name,
+            "sha256": dataset.sha256,
+            "images": {name: len(split) if split else 0 for name, split in splits.items()},
+        },
+        "recipe": asdict(row.recipe),
+        "config": config,
+        "sessions": sessions,
+        "epochs": columns,
+        "seconds": sum(history.seconds),
+        "final": {
+            "epoch": history.epochs_done,
+            "train_loss": history.train_loss[-1],
+            "validation_error_percent": _error(history.validation_accuracy[-1]) if dataset.validation else None,
+            "test_error_percent": _error(evaluate(net, dataset.test)),
+        },
+    }
+
+
+def _error(accuracy: float) -> float:
+    return 100 * (1 - accuracy)
+
+
+@lru_cache
+def _label(source: str) -> str:
+    """A data set's name; for a file, with the beginning of its checksum: files may share a name, results must not."""
+    path = Path(source.removeprefix(ROTATED))
+    if not path.is_file():
+        return source
+    return f"{'rotated ' if source.startswith(ROTATED) else ''}{path.stem} {sha256_of(path)[:8]}"
+
+
+@lru_cache(maxsize=1)
+def _loaded(data: str, normalisation: str, validation: int | None, per_class: int | None) -> Dataset:
+    """The last data set stays in memory: the next seed of a table will ask for it again."""
+    return prepared(load_dataset(data, validation, per_class), normalisation)

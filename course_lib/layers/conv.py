@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.actions import act_on_feature_map, act_on_image
-from course_lib.groups import Group
+from course_lib.actions import act, act_on_feature_map, act_on_image
+from course_lib.groups import Group, inverse
 from course_lib.layers.base import (
     FEATURE_MAP,
     IMAGE,
@@ -111,13 +111,41 @@ class _FilterBankConv2d(nn.Module):
         return super().train(mode)
 
     def _convolve(self, x: Tensor) -> Tensor:
-        """One conv2d of (B, C·|H_in|, Y, X), then the group axis: (B, O, |H|, Y′, X′)."""
+        """All output sheets, (B, O, |H|, Y′, X′)."""
         self._require_exact(x)
-        y = F.conv2d(x, self.filter_bank(), self._bias_per_sheet(), self.stride, self.padding)
+        return self._by_turning_maps(x) if self._turns_maps(x) else self._by_turning_filters(x)
+
+    def _by_turning_filters(self, x: Tensor) -> Tensor:
+        """One conv2d with the filter bank, then the group axis."""
+        y = F.conv2d(x.flatten(1, -3), self.filter_bank(), self._bias_per_sheet(), self.stride, self.padding)
         return y.unflatten(1, (self.out_channels, self.group.order))
 
+    def _by_turning_maps(self, x: Tensor) -> Tensor:
+        """The same, since f ⋆ L_h ψ = L_h [(L_h⁻¹ f) ⋆ ψ]: one conv2d with ψ, of |H| turned copies of the input."""
+        elements = self.group.elements
+        turned = torch.cat([act(inverse(h), x, self.group) for h in elements])
+        y = F.conv2d(turned.flatten(1, -3), self.filters().flatten(1, -3), self._bias(), self.stride, self.padding)
+        sheets = y.chunk(self.group.order)
+        return torch.stack([act_on_image(h, sheet) for h, sheet in zip(elements, sheets, strict=True)], dim=2)
+
+    def _turns_maps(self, x: Tensor) -> bool:
+        """Whether to turn the maps and not the filters: wide layers on tiny maps, in training.
+
+        All turned maps together hold |H|·B·C·|H|·Y·X values, the filter bank O·|H|·C·|H|·k²; below one half of the bank
+        turning the maps was faster (``python -m course_lib bench``). Without gradients the bank is kept, and is ahead.
+        """
+        batch, height, width = x.shape[0], *x.shape[-2:]
+        can_turn = height == width and self.group.order > 1 and not self.allow_approximate
+        is_tiny = 2 * batch * height * width <= self.out_channels * self.kernel_size**2
+        return can_turn and is_tiny and torch.is_grad_enabled()
+
+    def _bias(self) -> Tensor | None:
+        """One bias for each output channel, which all its sheets share."""
+        return self.bias
+
     def _bias_per_sheet(self) -> Tensor | None:
-        return None if self.bias is None else self.bias.repeat_interleave(self.group.order)
+        bias = self._bias()
+        return None if bias is None else bias.repeat_interleave(self.group.order)
 
     def _require_exact(self, x: Tensor) -> None:
         if self.padding == "same":
@@ -175,4 +203,4 @@ class GroupConv2d(_FilterBankConv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
-        return self._convolve(x.flatten(1, 2))
+        return self._convolve(x)

@@ -78,7 +78,7 @@ class _SeparableConv2d(GroupConv2d):
     def full(self, x: Tensor) -> Tensor:
         """The naive form, Eqs. 5 and 11: build the full filter bank, then one conv2d."""
         require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
-        return self._convolve(x.flatten(1, 2))
+        return self._convolve(x)
 
     def factored(self, x: Tensor) -> Tensor:
         """The factored form: combine sheets first, then convolve in space with the turned kernels."""
@@ -149,9 +149,8 @@ class GCSeparableConv2d(_SeparableConv2d):
     def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
         return gc_factored(x, pointwise, kernels, **options)
 
-    def _bias_per_sheet(self) -> Tensor | None:
+    def _bias(self) -> Tensor | None:
         if self.pointwise_bias is None:
-            return super()._bias_per_sheet()
+            return self.bias
         moved = self.pointwise_bias * self.kernel.sum(dim=(1, 2, 3))  # turning a kernel leaves its sum
-        moved = moved if self.bias is None else moved + self.bias
-        return moved.repeat_interleave(self.group.order)
+        return moved if self.bias is None else moved + self.bias

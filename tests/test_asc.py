@@ -204,7 +204,6 @@ SIZES = [((4, 4), 3, "masked"), ((3, 6), 3, "zeros"), ((2, 3), 5, "masked"), ((1
 
 def equivariance_error_after_training(layer, group, size, kernel, border, dtype):
     """From random parameters on, so that ψ, β and all the rest differ everywhere."""
-    torch.manual_seed(0)
     conv, f = layer(group, 2, 4, kernel, 2, border=border).to(dtype), noise(group, size, dtype)
     return assert_equivariant(trained(with_random_parameters(conv), f, steps=2), group, f).error
 

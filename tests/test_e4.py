@@ -121,7 +121,6 @@ def test_without_features_in_the_generator_it_is_a_depthwise_convolution(concat)
 @pytest.mark.parametrize("size, kernel", [((7, 7), 3), ((8, 8), 5), ((6, 9), 3), ((2, 3), 5), ((1, 1), 3)], ids=str)
 @every_dtype
 def test_it_is_equivariant_with_random_parameters_and_after_training(group, size, kernel, dtype, limit):
-    torch.manual_seed(0)
     layer, f = L.E4Layer(group, 2, 4, kernel, slices=2, reduction=2).to(dtype), noise(group, size, dtype)
     assert assert_equivariant(with_random_parameters(layer), group, f).error < limit
     assert assert_equivariant(trained(layer, f), group, f).error < limit
@@ -154,7 +153,6 @@ def test_concatenation_is_what_mixes_the_sheets():
 
 
 def test_initial_variance_is_kept():
-    torch.manual_seed(0)
     layer, f = L.E4Layer(C4, 32, 32, 5, slices=2), noise(C4, (16, 16), torch.float32, 8, 32)
     inside = layer(f)[..., 2:-2, 2:-2]
     assert 0.5 < inside.square().mean() / layer.encoder(f).square().mean() < 2
@@ -272,7 +270,6 @@ def test_parameters_of_a_layer(group, slices, reduction):
 
 @every_group
 def test_e4net_is_invariant(group):
-    torch.manual_seed(0)
     x, larger = (torch.randn(2, 1, size, size, dtype=torch.float64) for size in (28, 32))
     net = trained(e4net(group, 2, kernel_size=3).double(), x, steps=2).eval()
     scores = net(x)
@@ -282,7 +279,6 @@ def test_e4net_is_invariant(group):
 
 
 def test_e4net_refuses_other_sizes_rightly():
-    torch.manual_seed(0)
     images = {size: torch.randn(2, 1, size, size, dtype=torch.float64) for size in (27, 29, 30, 31)}
     net = with_random_parameters(e4net(C4, 4, kernel_size=3)).double()
     for x in images.values():
@@ -294,7 +290,6 @@ def test_e4net_refuses_other_sizes_rightly():
 
 
 def test_e4net_with_the_released_norm_is_not_invariant_once_trained():
-    torch.manual_seed(0)
     x = torch.randn(2, 1, 28, 28, dtype=torch.float64)
     net = e4net(C4, 4, kernel_size=3, affine="per_element").double()
     assert assert_equivariant(net, C4, x).error < 1e-12

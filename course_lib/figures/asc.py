@@ -24,15 +24,16 @@ def gaze(weights: Tensor, group: Group, pixel: tuple[int, int], h: Element) -> T
     return attention_map(weights.unsqueeze(1), group, pixel, h)[0]
 
 
-def gaze_figure(looks: Mapping[str, Look], columns: int = 4) -> Picture:
-    """A panel for each look: the image, pale, (Y, X) or (3, Y, X), the one that looks, and orange where it looks.
+def gaze_figure(looks: Mapping[str, Look], columns: int = 4, size: float = 2.2) -> Picture:
+    """A panel for each look: the image, pale, (Y, X) or (3, Y, X), the one that looks, and blue where it looks.
 
-    The arrow points along its h. Raises ValueError if the attention has not the shape of the image.
+    The arrow points along its h; a panel has ``size`` inches. Raises ValueError if the attention has not the shape of
+    the image.
     """
     if not looks:
         raise ValueError("gaze_figure needs at least one look: {'title': Look(image, pixel, h, attention)}")
     rows = -(-len(looks) // columns)
-    figure = new_figure(2.2 * min(columns, len(looks)), 2.5 * rows)
+    figure = new_figure(size * min(columns, len(looks)), (size + 0.3) * rows)
     grid = figure.subplots(rows, min(columns, len(looks)), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -47,20 +48,20 @@ def gaze_figure(looks: Mapping[str, Look], columns: int = 4) -> Picture:
 
 
 def draw_gaze(axes: Axes, image: FloatArray, attention: FloatArray) -> None:
-    """The image, pale, under orange of the strength of the attention."""
+    """The image, pale, under blue of the strength of the attention."""
     if attention.shape != image.shape[-2:]:
         raise ValueError(f"expected attention of shape {image.shape[-2:]}, like the image, got {attention.shape}")
     axes.imshow(pale(image), interpolation="nearest")
     strength = np.sqrt(attention / (attention.max() or 1.0))  # the root, so that faint looks show too
-    axes.imshow(np.ones_like(attention), cmap="Oranges", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
+    axes.imshow(np.ones_like(attention), cmap="Blues", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
 
 
 def pale(image: FloatArray) -> FloatArray:
-    """(Y, X) or (3, Y, X) → (Y, X, 3), half-way to white; a grey image with its strokes dark."""
+    """(Y, X) or (3, Y, X) → (Y, X, 3), paler; a grey image with its strokes dark."""
     span = image.max() - image.min() or 1.0
     light = (image - image.min()) / span
     rgb = np.moveaxis(light, 0, -1) if image.ndim == 3 else np.repeat(1 - light[..., None], 3, axis=-1)
-    return np.asarray(0.5 + 0.5 * rgb)
+    return np.asarray(0.35 + 0.65 * rgb)
 
 
 def _in_words(title: str, look: Look, attention: FloatArray) -> str:
@@ -93,7 +94,7 @@ def weights_by_place(windows: Sequence[Any], weights: Mapping[str, Sequence[Any]
             draw_map(axes, table, shared_scale(tables, symmetric=True), symmetric=True, values=True)
         column[0].set_title(kind, fontsize=10)
         same = all(np.allclose(table, tables[0]) for table in tables)
-        words.append(f"{kind}: {'the same' if same else 'different'} at all places, from {_span(tables)}")
+        words.append(f"{kind}: {'the same' if same else 'not the same'} at all places, from {_span(tables)}")
     return Picture.from_figure(
         figure, f"Windows at {len(windows)} places of an image and the weights there. {'; '.join(words)}."
     )

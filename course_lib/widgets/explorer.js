@@ -4,18 +4,6 @@
 const ROTATION = "#d55e00";
 const [MIRROR_ON_LIGHT, MIRROR_ON_DARK] = ["#0072b2", "#56b4e9"];
 
-const asBytes = (v) => (v instanceof DataView ? new Uint8Array(v.buffer, v.byteOffset, v.byteLength) : new Uint8Array(v));
-
-function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
-}
-
-// JupyterLab takes the arrow keys for itself unless the control itself carries this mark.
-const control = (tag, attributes) => element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes });
-
 function makeControls(setup) {
   const slider = control("input", { type: "range", min: 0, max: 360 - setup.step, step: setup.step });
   const angle = element("output");
@@ -31,32 +19,11 @@ function makeControls(setup) {
   return { box, slider, angle, mirror, layer, channel };
 }
 
-function makePanel(title, size) {
-  const ratio = window.devicePixelRatio || 1;
-  const canvas = element("canvas", { role: "img", width: size * ratio, height: size * ratio });
-  canvas.style.cssText = `width:${size}px;height:${size}px`;
-  return { canvas, figure: element("figure", {}, element("figcaption", {}, title), canvas) };
-}
-
 function makeBars(classes) {
   const bars = element("div", { class: "fme-bars", "aria-hidden": "true" });
   for (const name of classes) bars.append(element("div", {}, element("i"), name));
   bars.hidden = classes.length === 0 || classes.length > 20;
   return bars;
-}
-
-// A pixel in one number, as it lies in memory: red, green, blue, opaque.
-const pixel = (red, green, blue) => (255 << 24) | (blue << 16) | (green << 8) | red;
-
-// A picture of `size` × `size` pixels from a function of the pixel's number.
-function paint(scratch, size, pixelAt) {
-  if (scratch.width !== size) scratch.width = scratch.height = size;
-  const context = scratch.getContext("2d");
-  const image = context.createImageData(size, size);
-  const pixels = new Int32Array(image.data.buffer);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = pixelAt(i);
-  context.putImageData(image, 0, 0);
-  return scratch;
 }
 
 function drawArrow(context, points, mirror, colour, unit) {

@@ -30,6 +30,12 @@ from course_lib.widgets.frames import (
     turns,
 )
 
+
+def script(name: str) -> str:
+    """A widget's JavaScript module: what all widgets share, then its own file."""
+    return "\n".join(Path(__file__).with_name(part).read_text(encoding="utf-8") for part in ("parts.js", name))
+
+
 LARGEST = 32_000_000  # bytes that are sent to the browser at most
 
 
@@ -39,7 +45,7 @@ class FeatureMapExplorer(anywidget.AnyWidget):
     Its position can be read and set: ``degrees``, ``mirror``; ``layer`` and ``channel``, counted among those offered.
     """
 
-    _esm = Path(__file__).with_name("explorer.js")
+    _esm = script("explorer.js")
     _css = Path(__file__).with_name("explorer.css")
 
     setup = traitlets.Dict().tag(sync=True)

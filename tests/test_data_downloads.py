@@ -108,6 +108,15 @@ def test_whole_file_where_the_server_knows_no_ranges(server: Server, folder: Pat
     folder.mkdir()
     (folder / f"{NAME}.part").write_bytes(CONTENT[:1000])
     assert download(NAME, [server.url()], RIGHT, folder).read_bytes() == CONTENT
+    assert server.asked == ["bytes=1000-"], "what was sent was thrown away"
+
+
+def test_file_put_there_by_hand_is_taken_and_nothing_is_written(server: Server, folder: Path) -> None:
+    """The folder may be one that can only be read."""
+    folder.mkdir()
+    (folder / NAME).write_bytes(CONTENT)
+    assert download(NAME, [server.url()], RIGHT, folder) == folder / NAME
+    assert server.asked == [] and list(folder.iterdir()) == [folder / NAME]
 
 
 def test_complete_partial_file_is_only_verified(server: Server, folder: Path) -> None:

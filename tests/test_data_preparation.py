@@ -86,6 +86,13 @@ def test_draws_follow_the_generator_alone(name: str) -> None:
     assert not torch.equal(images, once)
 
 
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_augmentation_stays_on_the_device_of_the_images(name: str) -> None:
+    """Every machine has the device "meta": shapes without numbers, and an error where devices are mixed."""
+    images = on_background(AUGMENTATIONS[name], (0.5,))(torch.rand(8, 3, 6, 6, device="meta"), generator())
+    assert images.device.type == "meta" and images.shape == (8, 3, 6, 6)
+
+
 def test_compose_runs_in_order() -> None:
     def double(images: Tensor, _: Generator) -> Tensor:
         return images * 2

@@ -197,7 +197,7 @@ def test_disk_that_is_full_while_cifar_is_unpacked(
 
 def test_cifar_says_that_torchvision_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(ImportError, match=r"CIFAR-100 .*pip install torchvision"):
+    with pytest.raises(ImportError, match=r"CIFAR-100 .*missing.*pip install torch torchvision"):
         load_cifar(100)
     with pytest.raises(ValueError, match=r"10 or 100, got 20"):
         load_cifar(20)

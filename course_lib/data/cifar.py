@@ -51,9 +51,10 @@ def load_cifar(classes: int, validation: int | None = None, seed: int = 0) -> Da
 def _torchvision(classes: int) -> Any:
     try:
         from torchvision import datasets
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision of another build than torch
         raise ImportError(
-            f"CIFAR-{classes} is read by torchvision, which is not installed here: pip install torchvision"
+            f"CIFAR-{classes} is read by torchvision, which is missing or does not fit this torch ({error}); install "
+            "both together: pip install torch torchvision"
         ) from error
     return {10: datasets.CIFAR10, 100: datasets.CIFAR100}[classes]
 

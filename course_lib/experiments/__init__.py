@@ -1,8 +1,22 @@
 """The papers' tables as data: which network, how it was trained, and what was published about it."""
 
+from course_lib.experiments.markdown import table_markdown
 from course_lib.experiments.recipe import Recipe
 from course_lib.experiments.rotated_mnist import ROTATED_MNIST
 from course_lib.experiments.row import Printed, Quoted, Row
-from course_lib.experiments.tables import TABLES, find, variant
+from course_lib.experiments.table import Table
+from course_lib.experiments.tables import TABLES, find, find_table, variant
 
-__all__ = ["ROTATED_MNIST", "TABLES", "Printed", "Quoted", "Recipe", "Row", "find", "variant"]
+__all__ = [
+    "ROTATED_MNIST",
+    "TABLES",
+    "Printed",
+    "Quoted",
+    "Recipe",
+    "Row",
+    "Table",
+    "find",
+    "find_table",
+    "table_markdown",
+    "variant",
+]

@@ -54,7 +54,8 @@ def _both(
     ten, hundred = errors.split(" / ")
     row = Row(key, name, "resnet18", network, group, width, RECIPE, "He et al. (2021), Table 4", **more)
     yield replace(row, **as_printed(counts, ten))
-    yield replace(row, key=f"{key}-cifar100", recipe=replace(RECIPE, dataset="cifar100"), **as_printed("", hundred))
+    recipe = replace(RECIPE, dataset="cifar100")
+    yield replace(row, key=f"{key}-cifar100", recipe=recipe, others=(), note="", **as_printed("", hundred))
 
 
 E4_CIFAR = (

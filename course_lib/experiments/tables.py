@@ -13,6 +13,13 @@ from course_lib.groups import Group
 TABLES: dict[str, Table] = {module.TABLE.key: module.TABLE for module in (rotated_mnist, cifar, e4, e4_cifar, asc)}
 
 
+def find_table(key: str) -> Table:
+    """The table with this key, such as "rotated-mnist". Raises LookupError that names the nearest ones."""
+    if key not in TABLES:
+        raise LookupError(f"no table {key!r}{_did_you_mean(key, list(TABLES))}")
+    return TABLES[key]
+
+
 def find(key: str) -> Row:
     """The row with this key, such as "gc-p4cnn". Raises LookupError that names the nearest keys."""
     rows = {row.key: row for table in TABLES.values() for row in table.rows}

@@ -1,0 +1,110 @@
+"""Which of the published networks are exactly invariant at their image size, and what it costs to make them so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from inspect import signature
+
+import torch
+from torch import nn
+
+from course_lib.actions import act_on_image
+from course_lib.checks import TOLERANCE, relative_error
+from course_lib.experiments.markdown import operations_text, pipe_table
+from course_lib.experiments.row import Row
+from course_lib.experiments.tables import find_table
+from course_lib.groups import Element
+
+# Wide enough for the heads, slices and reductions of all rows. What is exact does not depend on the width.
+_NARROW = {"e4net": 12, "resnet18": 8, "bottleneck_resnet": 8}
+# Enough to break what is exact at the start alone. Much more, and the 27 attention blocks of ResNet83 multiply rounding
+# itself until it drowns everything: a change of 1e-15 in the image then changes the scores by 10 %.
+_DISTURBANCE = 0.02
+EXACT = "exact variant"
+
+
+@dataclass(frozen=True)
+class Exactness:
+    """How far a reading of a row is from invariant: the worst element of its group and its relative error, float64."""
+
+    row: Row
+    reading: str
+    error: float
+    element: Element
+    parameters: int
+    executed: int
+
+    @property
+    def is_exact(self) -> bool:
+        return self.error < TOLERANCE[torch.float64]
+
+
+def disturbed(net: nn.Module, generator: torch.Generator) -> nn.Module:
+    """The network with all parameters and all norm statistics moved at random, each on its own, as training does."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(_DISTURBANCE * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
+        for name, buffer in net.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.copy_(0.1 * torch.randn(buffer.shape, generator=generator, dtype=buffer.dtype))
+            elif name.endswith("running_var"):
+                buffer.copy_(0.5 + torch.rand(buffer.shape, generator=generator, dtype=buffer.dtype))
+    return net
+
+
+def invariance_error(row: Row) -> tuple[float, Element]:
+    """The largest relative change of the scores under any element of the row's group, and that element.
+
+    Measured on two images of noise of the row's size, in float64, on a narrow copy of the network, disturbed.
+    """
+    generator = torch.Generator().manual_seed(0)
+    narrow = replace(row, width=_NARROW.get(row.architecture, 4))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        net = disturbed(narrow.build().double(), generator).eval()
+        x = torch.randn(2, *row.recipe.image_shape, generator=generator, dtype=torch.float64)
+        scores = net(x)
+        errors = {g: relative_error(net(act_on_image(g, x)), scores) for g in row.group.elements}
+    worst = max(errors, key=errors.__getitem__)
+    return errors[worst], worst
+
+
+def exactness(name: str) -> list[Exactness]:
+    """Every network of a table that is built for a group, in every reading; with the exact variant where it has one."""
+    return [_measured(row, reading) for row in _networks(name) for reading, row in _readings(row)]
+
+
+def exactness_markdown(name: str) -> str:
+    """`exactness` as a Markdown table, with what the exact variants cost."""
+    lines = []
+    for measured in exactness(name):
+        row, is_row = measured.row, not measured.reading
+        head = [f"`{row.key}`", row.name, str(row.group)] if is_row else ["", f"… {measured.reading}", ""]
+        error = "exact" if measured.is_exact else f"{measured.error:.0e}, {measured.element}"
+        lines.append([*head, error, f"{measured.parameters:,}", operations_text(measured.executed)])
+    return pipe_table(["row", "network", "group", "error, worst element", "parameters", "operations"], lines)
+
+
+def _networks(name: str) -> Iterator[Row]:
+    """One row for each network; C1 has no element but the identity."""
+    seen = set()
+    for row in find_table(name).rows:
+        if row.group.order > 1 and (kind := (row.network, row.group)) not in seen:
+            seen.add(kind)
+            yield row
+
+
+def _readings(row: Row) -> Iterator[tuple[str, Row]]:
+    yield "", row
+    for reading, network in row.others:
+        yield reading, replace(row, network=network)
+    parameters = signature(row.network).parameters
+    if "exact" in parameters and not parameters["exact"].default:
+        yield EXACT, replace(row, network=partial(row.network, exact=True))
+
+
+def _measured(row: Row, reading: str) -> Exactness:
+    counts = row.counts()
+    return Exactness(row, reading, *invariance_error(row), counts.parameters, counts.executed)

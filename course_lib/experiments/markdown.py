@@ -1,0 +1,78 @@
+"""A table as Markdown: what was printed beside what our networks have, and why they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from course_lib.experiments.row import Counts, Printed, Quoted, Row
+from course_lib.experiments.tables import find_table
+
+HEADING = ("row", "network", "group, width", "parameters", "printed", "operations", "printed", "test {measure}, %")
+EXECUTED = "operations as executed"
+
+
+def table_markdown(name: str) -> str:
+    """A table, such as "rotated-mnist": parameters and operations for one image, ours beside the printed ones.
+
+    "=" marks a count that rounds to the printed one; the others say by how much they are off. Below stand the rules of
+    counting and the reasons. Raises LookupError that names the nearest tables.
+    """
+    table = find_table(name)
+    with_executed = any(counts.executed != counts.macs for counts in map(Row.counts, table.rows))
+    heading = [title.format(measure=table.rows[0].measure) for title in HEADING] + [EXECUTED] * with_executed
+    lines = [line for row in table.rows for line in _row_lines(row)] + list(map(_quoted_line, table.quoted))
+    parts = [f"## {table.title}", pipe_table(heading, (line[: len(heading)] for line in lines)), _legend(table.rows)]
+    notes = [f"- `{row.key}`: {row.note}" for row in table.rows if row.note]
+    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else []), *([table.note] if table.note else [])])
+
+
+def pipe_table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heading, ["---"] * len(heading), *lines])
+
+
+def figure_text(figure: float | None, deviation: float | None = None) -> str:
+    """ "2.23 ± 0.061", "8.84", or a dash."""
+    if figure is None:
+        return "–"
+    return f"{figure:.2f}" if deviation is None else f"{figure:.2f} ± {deviation:.3g}"
+
+
+def operations_text(count: float) -> str:
+    """11673860 → "11.67M", 2973108736 → "2.973G"."""
+    return f"{count / 1e9:.3f}G" if count >= 1e9 else f"{count / 1e6:.2f}M"
+
+
+def difference(computed: int, printed: Printed | None) -> str:
+    """ "=" if the computed count rounds to the printed one, else by how many percent it is off."""
+    if printed is None:
+        return ""
+    return "=" if printed.agrees_with(computed) else f"{100 * (computed / printed - 1):+.1f} %".replace("-", "−")
+
+
+def _row_lines(row: Row) -> list[list[str]]:
+    width = ", ".join(map(str, row.width)) if isinstance(row.width, tuple) else str(row.width)
+    head = [f"`{row.key}`", row.name, f"{row.group}, {width}"]
+    lines = [[*head, *_count_cells(row, row.counts(), figure_text(row.figure, row.deviation))]]
+    for reading, counts in row.other_counts().items():
+        lines.append(["", f"… {reading}", "", *_count_cells(row, counts, "")])
+    return lines
+
+
+def _count_cells(row: Row, counts: Counts, figure: str) -> list[str]:
+    parameters = f"{counts.parameters:,} {difference(counts.parameters, row.parameters)}".strip()
+    operations = f"{operations_text(counts.macs)} {difference(counts.macs, row.macs)}".strip()
+    printed = [str(value or "–") for value in (row.parameters, row.macs)]
+    return [parameters, printed[0], operations, printed[1], figure, operations_text(counts.executed)]
+
+
+def _quoted_line(quoted: Quoted) -> list[str]:
+    name = f"*{quoted.name}*, quoted" + (f", {quoted.data}" if quoted.data else "")
+    printed = [str(value or "–") for value in (quoted.parameters, quoted.macs)]
+    return ["", name, "", "", printed[0], "", printed[1], figure_text(quoted.figure, quoted.deviation), ""]
+
+
+def _legend(rows: Iterable[Row]) -> str:
+    rules = {row.rule.name: row for row in reversed(list(rows))}
+    lines = [f"- Operations for one image, {name}: {row.rule.words}." for name, row in reversed(rules.items())]
+    return "\n".join(["- “=”: rounds to the printed count.", *lines])

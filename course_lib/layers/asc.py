@@ -145,12 +145,14 @@ class AffineSelfConv2d(_LocalAttention2d):
         f′(g) = W^O Σ_y α(g, y) A^V_g[V](y),   α(g, y) = softmax_y(⟨A^Q_g[Q](t), A^K_g[K](y)⟩ / d)
 
     Q = W^Q f, K and V are 1×1 group convolutions with bias; A^Q, A^K and A^V are `AffineMap`, A^Q for pixel t alone.
-    y runs over the k × k pixels around t. C1 is the layer on Z², with α = 1 and β = 0 it is a convolution of V by ψ^V,
-    with ψ = 1 self-attention with positions.
+    y runs over the k × k pixels around t. C1 is the layer on Z². A query of 0 makes every α = 1/k²; what is left, if
+    β^V = 0, is a convolution of V by ψ^V. With ψ = 1 for the own sheet (h̃ = h) and 0 for the others it is
+    self-attention with positions.
 
-    Choices where the paper is silent: d is the number of channels of one head. With ``border="zeros"`` neighbours
-    outside of the map take part in the softmax as zeros, with their β; ``"masked"`` leaves them out. Both are exact.
-    There is no stride: pool after the layer.
+    Choices where the paper leaves room: d is the number of channels of one head (the paper divides by d_k = d_out, and
+    does not say whether before or after they are shared among the heads). With ``border="zeros"`` neighbours outside
+    of the map take part in the softmax as zeros, with their β; ``"masked"`` leaves them out. Both are exact. There is
+    no stride: pool after the layer.
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y, X)``. Source: *Affine self convolution*, Eqs. 8 to 11 and 17 to 20;
     notebook 09; oracle ``oracles.affine_self_conv``. Exact on every size. Raises ValueError for an even kernel, for
     channels that the heads cannot share, and for wrong shapes; TypeError for a map that is not float.

@@ -165,6 +165,11 @@ def test_every_checksum_must_fit(server: Server, folder: Path) -> None:
         download(NAME, [server.url()], RIGHT | {"md5": "0" * 32}, folder)
 
 
+def test_no_checksum_no_download(server: Server, folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"file.bin has no checksum"):
+        download(NAME, [server.url()], {}, folder)
+
+
 def test_damaged_file_is_fetched_anew(server: Server, folder: Path) -> None:
     folder.mkdir()
     (folder / NAME).write_bytes(CONTENT[:-1] + b"x")

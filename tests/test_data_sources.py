@@ -109,6 +109,9 @@ def test_rebuilt_from_the_files_of_mnist(downloads: Path, path: Path, monkeypatc
     for part in ("train", "validation", "test"):
         assert torch.equal(getattr(dataset, part).images, getattr(expected, part).images)
         assert torch.equal(getattr(dataset, part).labels, getattr(expected, part).labels)
+    (downloads / "t10k-images-idx3-ubyte.gz").write_bytes(idx(made["test_images"][::-1]))
+    with pytest.raises(RuntimeError, match="t10k-images-idx3-ubyte.gz could not be downloaded"):
+        load_rotated_mnist_rebuilt()
 
 
 def amat(images: np.ndarray[Any, Any], labels: list[int]) -> str:

@@ -71,8 +71,11 @@ def download(
     What has arrived is kept in ``name.part`` and continued by the next call, or from the next address; only a verified
     file gets its name. Two processes may call this at once: the second waits, and finds the file.
 
-    Raises DownloadError if no address gives the right file, OSError if it cannot be written (disk full, no permission).
+    Raises DownloadError if no address gives the right file, OSError if it cannot be written (disk full, no permission),
+    ValueError if there is no checksum.
     """
+    if not checksums:
+        raise ValueError(f"{name} has no checksum; give at least one, for example {{'sha256': '…'}}")
     folder = data_folder() if folder is None else folder
     path = folder / name
     if _fits(path, checksums):

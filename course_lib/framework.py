@@ -153,10 +153,10 @@ def e4_term(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> T
     return generated.repeat_interleave(len(values) // len(generated)) * values
 
 
-def affine_term(position: Isometry, y: Tensor, psi: Tensor, beta: Tensor, group: Group) -> Tensor:
-    """A_g[f](g̃) = f(g̃) ψ(g⁻¹g̃) + β(g⁻¹g̃), channel by channel, with y = f(g̃) and ``position`` = g⁻¹g̃: (C,).
+def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, group: Group) -> Tensor:
+    """A_g[f](g̃) = f(g̃) ψ(g⁻¹g̃) + β(g⁻¹g̃), channel by channel, with ``feature`` = f(g̃) and ``position`` = g⁻¹g̃: (C,).
 
     Tables (C, |H|, k, k). Outside of the window it is zero. Source: *Affine self convolution*, Eqs. 6 (for C1) and 12;
     notebook 09.
     """
-    return y * entry_at(psi, position, group) + entry_at(beta, position, group)
+    return feature * entry_at(psi, position, group) + entry_at(beta, position, group)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,14 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.layers import (
-    GCSeparableConv2d,
-    GroupBatchNorm2d,
-    GroupConv2d,
-    GroupInstanceNorm2d,
-    GSeparableConv2d,
-    LiftingConv2d,
-)
+from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d, LiftingConv2d
 
 Kind = Literal["full", "g", "gc"]
 AttentionKind = Literal["asc", "simple", "sasa"]
@@ -121,47 +114,6 @@ def executed_macs(net: nn.Module, x: Tensor) -> int:
     with FlopCounterMode(display=False) as counter:
         _run(net, x)
     return int(counter.get_total_flops()) // 2
-
-
-def macs_by_formula(net: nn.Module, x: Tensor) -> int:
-    """Multiply-accumulates for one image by the rule of `count_layers`."""
-    return sum(count.macs for count in count_layers(net, x))
-
-
-def macs_and_norms(net: nn.Module, x: Tensor) -> int:
-    """`executed_macs`, and 2 for every value that a batch norm puts out, 5 for every value of an instance norm.
-
-    So He et al. (2021) seem to have counted their FLOPs on rotated MNIST: no rule we know comes closer.
-    """
-    prices = {GroupBatchNorm2d: 2, GroupInstanceNorm2d: 5}
-    total = executed_macs(net, x)
-
-    def note(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-        nonlocal total
-        total += prices[type(layer)] * output[0].numel()
-
-    with ExitStack() as hooks:
-        for layer in net.modules():
-            if type(layer) in prices:
-                hooks.callback(layer.register_forward_hook(note).remove)
-        _run(net, x)
-    return total
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One way to count the operations for one image, and what it says in words."""
-
-    name: str
-    words: str
-    count: Callable[[nn.Module, Tensor], int]
-
-
-BY_FORMULA = Rule("by formula", "weights of each convolution × |H| × pixels of its output", macs_by_formula)
-EXECUTED = Rule("as executed", "multiply-accumulates of convolutions and matrix products, as they run", executed_macs)
-AND_NORMS = Rule(
-    "with norms", "as executed, and 2 for each value of a batch norm, 5 for each of an instance norm", macs_and_norms
-)
 
 
 @contextmanager

@@ -128,6 +128,12 @@ def test_depths_are_those_of_the_names():
     assert depth(allcnn(C1, 2)) == 9
 
 
+def test_allcnn_has_its_strides_in_the_third_and_the_sixth_convolution():
+    convs = [module for module in allcnn(C4, 2).modules() if isinstance(module, (LiftingConv2d, GroupConv2d))]
+    assert [conv.stride for conv in convs] == [1, 1, 2, 1, 1, 2, 1, 1, 1]
+    assert [conv.kernel_size for conv in convs] == [3] * 7 + [1] * 2
+
+
 @pytest.mark.parametrize("network, halved", [(allcnn, 4), (resnet44, 4), (resnet18, 8), (bottleneck_resnet, 4)])
 @pytest.mark.parametrize("exact", [False, True])
 def test_maps_are_halved_where_they_should_be(network, halved, exact):

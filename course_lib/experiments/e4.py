@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from course_lib.counting import AND_NORMS
 from course_lib.experiments.recipe import Recipe
 from course_lib.experiments.row import Quoted, Row, as_printed
+from course_lib.experiments.rules import AND_NORMS
 from course_lib.experiments.table import Table
 from course_lib.groups import C4
 from course_lib.models import e4net

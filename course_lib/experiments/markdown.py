@@ -8,7 +8,7 @@ from course_lib.experiments.row import Counts, Printed, Quoted, Row
 from course_lib.experiments.tables import find_table
 
 HEADING = ("row", "network", "group, width", "parameters", "printed", "operations", "printed", "test {measure}, %")
-EXECUTED = "operations as executed"
+EXECUTED, AGGREGATION = "operations as executed", "of aggregation"
 
 
 def table_markdown(name: str) -> str:
@@ -18,10 +18,15 @@ def table_markdown(name: str) -> str:
     counting and the reasons. Raises LookupError that names the nearest tables.
     """
     table = find_table(name)
-    with_executed = any(counts.executed != counts.macs for counts in map(Row.counts, table.rows))
-    heading = [title.format(measure=table.rows[0].measure) for title in HEADING] + [EXECUTED] * with_executed
+    heading = [*(title.format(measure=table.rows[0].measure) for title in HEADING), EXECUTED, AGGREGATION]
     lines = [line for row in table.rows for line in _row_lines(row)] + list(map(_quoted_line, table.quoted))
-    parts = [f"## {table.title}", pipe_table(heading, (line[: len(heading)] for line in lines)), _legend(table.rows)]
+    all_counts = [row.counts() for row in table.rows]
+    if not any(counts.aggregation for counts in all_counts):
+        heading, lines = heading[:-1], [line[:-1] for line in lines]
+    if all(counts.executed == counts.macs for counts in all_counts):
+        place = heading.index(EXECUTED)
+        heading, lines = _without(place, heading), [_without(place, line) for line in lines]
+    parts = [f"## {table.title}", pipe_table(heading, lines), _legend(table.rows)]
     notes = [f"- `{row.key}`: {row.note}" for row in table.rows if row.note]
     return "\n\n".join([*parts, *(["\n".join(notes)] if notes else []), *([table.note] if table.note else [])])
 
@@ -63,13 +68,18 @@ def _count_cells(row: Row, counts: Counts, figure: str) -> list[str]:
     parameters = f"{counts.parameters:,} {difference(counts.parameters, row.parameters)}".strip()
     operations = f"{operations_text(counts.macs)} {difference(counts.macs, row.macs)}".strip()
     printed = [str(value or "–") for value in (row.parameters, row.macs)]
-    return [parameters, printed[0], operations, printed[1], figure, operations_text(counts.executed)]
+    aggregation = operations_text(counts.aggregation) if counts.aggregation else "–"
+    return [parameters, printed[0], operations, printed[1], figure, operations_text(counts.executed), aggregation]
+
+
+def _without(place: int, cells: Sequence[str]) -> list[str]:
+    return [*cells[:place], *cells[place + 1 :]]
 
 
 def _quoted_line(quoted: Quoted) -> list[str]:
     name = f"*{quoted.name}*, quoted" + (f", {quoted.data}" if quoted.data else "")
     printed = [str(value or "–") for value in (quoted.parameters, quoted.macs)]
-    return ["", name, "", "", printed[0], "", printed[1], figure_text(quoted.figure, quoted.deviation), ""]
+    return ["", name, "", "", printed[0], "", printed[1], figure_text(quoted.figure, quoted.deviation), "", ""]
 
 
 def _legend(rows: Iterable[Row]) -> str:

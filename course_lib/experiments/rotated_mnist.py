@@ -8,9 +8,9 @@ from functools import partial
 
 from torch import nn
 
-from course_lib.counting import BY_FORMULA, EXECUTED
 from course_lib.experiments.recipe import Recipe
 from course_lib.experiments.row import Network, Quoted, Row, as_printed
+from course_lib.experiments.rules import BY_FORMULA, EXECUTED
 from course_lib.experiments.table import Table
 from course_lib.groups import C1, C4, Group
 from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d

@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import nn
 
-from course_lib.counting import EXECUTED, Rule, factored_form
+from course_lib.counting import factored_form
 from course_lib.experiments.recipe import Recipe
+from course_lib.experiments.rules import EXECUTED, Rule, aggregation_macs
 from course_lib.groups import Group
 
 Network = Callable[..., nn.Module]
@@ -52,11 +53,16 @@ def as_printed(counts: str = "", figure: str = "") -> dict[str, Any]:
 
 
 class Counts(NamedTuple):
-    """What one network has, and does for one image: by the row's rule, and as executed (separable layers factored)."""
+    """What one network has, and does for one image.
+
+    ``macs`` by the row's rule; ``executed`` as PyTorch counts, separable layers factored; ``aggregation`` what PyTorch
+    does not count, see `aggregation_macs`.
+    """
 
     parameters: int
     macs: int
     executed: int
+    aggregation: int
 
 
 @dataclass(frozen=True)
@@ -131,4 +137,4 @@ def _counts(
     with factored_form(net):
         executed = EXECUTED.count(net, x)
         macs = executed if rule is EXECUTED else rule.count(net, x)
-    return Counts(sum(p.numel() for p in net.parameters()), macs, executed)
+    return Counts(sum(p.numel() for p in net.parameters()), macs, executed, aggregation_macs(net, x))

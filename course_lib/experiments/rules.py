@@ -1,0 +1,80 @@
+"""The rules by which the papers count operations; what PyTorch's own counter sees, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from course_lib.checks.measuring import OUTPUT, layer_outputs
+from course_lib.counting import count_layers, executed_macs
+from course_lib.layers import (
+    AffineSelfConv2d,
+    E4Layer,
+    GroupBatchNorm2d,
+    GroupInstanceNorm2d,
+    SimpleAffineSelfConv2d,
+    StandAloneSelfAttention2d,
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way to count the operations for one image, and what it says in words."""
+
+    name: str
+    words: str
+    count: Callable[[nn.Module, Tensor], int]
+
+
+def macs_by_formula(net: nn.Module, x: Tensor) -> int:
+    """Multiply-accumulates for one image by the rule of `count_layers`."""
+    return sum(count.macs for count in count_layers(net, x))
+
+
+def macs_and_norms(net: nn.Module, x: Tensor) -> int:
+    """`executed_macs`, and 2 for every value that a batch norm puts out, 5 for every value of an instance norm.
+
+    So He et al. (2021) seem to have counted their FLOPs on rotated MNIST: no rule we know comes closer.
+    """
+    prices: dict[type[nn.Module], int] = {GroupBatchNorm2d: 2, GroupInstanceNorm2d: 5}
+    return executed_macs(net, x) + sum(prices.get(type(layer), 0) * values for layer, values in _outputs(net, x))
+
+
+def aggregation_macs(net: nn.Module, x: Tensor) -> int:
+    """Multiply-accumulates for one image that are neither convolution nor matrix product, so not in `executed_macs`.
+
+    At each place and sheet and for each channel: k² to aggregate in an E4 layer, k² for the scores and k² for the
+    weighted sum of attention, and |H|·k² for each affine map, but |H| for that of the query, which has one place.
+    """
+    if not any(map(_aggregated, net.modules())):
+        return 0
+    return sum(_aggregated(layer) * values for layer, values in _outputs(net, x))
+
+
+BY_FORMULA = Rule("by formula", "weights of each convolution × |H| × pixels of its output", macs_by_formula)
+EXECUTED = Rule("as executed", "multiply-accumulates of convolutions and matrix products, as they run", executed_macs)
+AND_NORMS = Rule(
+    "with norms", "as executed, and 2 for each value of a batch norm, 5 for each of an instance norm", macs_and_norms
+)
+
+
+def _outputs(net: nn.Module, x: Tensor) -> list[tuple[nn.Module, int]]:
+    """Each layer with the number of values that it puts out for one image."""
+    layers = {OUTPUT: net, **dict(net.named_modules())}
+    outputs = layer_outputs(net, x[:1]).items()
+    return [(layers[name], y.numel()) for name, (y, _) in outputs]
+
+
+def _aggregated(layer: nn.Module) -> int:
+    """Per value of the output."""
+    if isinstance(layer, E4Layer):
+        return layer.kernel_size**2
+    if isinstance(layer, StandAloneSelfAttention2d):
+        return 2 * layer.kernel_size**2
+    if isinstance(layer, SimpleAffineSelfConv2d):
+        return (2 + layer.group.order) * layer.kernel_size**2
+    if isinstance(layer, AffineSelfConv2d):
+        return (2 + 2 * layer.group.order) * layer.kernel_size**2 + layer.group.order
+    return 0

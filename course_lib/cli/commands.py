@@ -1,0 +1,103 @@
+"""What each command does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from course_lib.experiments import TABLES, Row, find, find_table, variant
+from course_lib.experiments.markdown import table_markdown
+from course_lib.training import AlreadyRunning, default_device, require_device
+from course_lib.training.results import markdown, one_line, results_folder
+from course_lib.training.runs import Run, execute
+
+VARIANTS = "variants"  # the folder of results for networks that stand in no table
+_CHANGES = ("epochs", "batch_size", "validation", "per_class", "bf16", "compile", "deterministic")
+
+
+def train(options: Namespace, argv: list[str]) -> int:
+    """One network, one seed."""
+    if (options.row is None) == (options.arch is None):
+        raise ValueError("say which network: a ROW (`python -m course_lib results` lists them) or --arch, not both")
+    row = find(options.row) if options.row else variant(options.arch, options.layer, options.group, options.width)
+    table_name = next((name for name, table in TABLES.items() if row in table.rows), VARIANTS)
+    run = _run(options, row, table_name, options.seed)
+    if run.result.exists():
+        print(f"done already, nothing to do; to train again, remove {run.result} and its .pt")
+    device = require_device(options.device) if options.device else default_device()
+    print(one_line(execute(run, device, sys.stderr.isatty(), options.time_budget)))
+    print(f"written to {run.result}")
+    return 0
+
+
+def table(options: Namespace, argv: list[str]) -> int:
+    """Every row of a table for every seed, the first seed of all rows first."""
+    rows = find_table(options.name).rows
+    runs = [_run(options, row, options.name, seed) for seed, row in product(range(options.seeds), rows)]
+    status = _share(options.jobs, argv) if options.jobs > 1 else max(_train_all(runs, options), default=0)
+    if not options.quiet:
+        print(markdown(options.results or results_folder(), options.name))
+    return status
+
+
+def results(options: Namespace, argv: list[str]) -> int:
+    """All tables, or one of them."""
+    if options.name:
+        find_table(options.name)
+    print(markdown(options.results or results_folder(), options.name))
+    return 0
+
+
+def counts(options: Namespace, argv: list[str]) -> int:
+    """Parameters and operations of a table's networks, ours beside the printed ones."""
+    print(table_markdown(options.name))
+    return 0
+
+
+def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
+    """The exit status of each run; what fails for one row does not keep the others from their turn."""
+    begin = time.monotonic()
+    device = require_device(options.device) if options.device else default_device()
+    progress = sys.stderr.isatty() and not options.quiet
+    busy = []
+    for run in runs:
+        if run.result.exists():
+            continue
+        remaining = options.time_budget - (time.monotonic() - begin)
+        try:
+            print(one_line(execute(run, device, progress, remaining)), flush=True)
+            yield 0
+        except AlreadyRunning:
+            busy.append(run)
+        except (ArithmeticError, MemoryError, ValueError) as error:
+            print(f"{run.row.key}, seed {run.seed}: error: {error}", file=sys.stderr, flush=True)
+            yield 1
+    for run in busy:
+        if not run.result.exists():
+            print(f"{run.row.key}, seed {run.seed}: another process is at it", flush=True)
+
+
+def _share(jobs: int, argv: list[str]) -> int:
+    """Several processes with the same command: each takes what no other is at."""
+    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    command = [sys.executable, "-m", "course_lib", *argv, "--jobs", "1", "--quiet"]
+    environment = os.environ | {"OMP_NUM_THREADS": threads}
+    # In a session of their own, so that a Ctrl-C reaches each of them once, from here.
+    processes = [subprocess.Popen(command, env=environment, start_new_session=True) for _ in range(jobs)]
+    try:
+        return max(abs(process.wait()) for process in processes)
+    except KeyboardInterrupt:
+        for process in processes:
+            process.terminate()
+        return max(abs(process.wait()) for process in processes)
+
+
+def _run(options: Namespace, row: Row, table_name: str, seed: int) -> Run:
+    changes: dict[str, Any] = {name: value for name in _CHANGES if (value := getattr(options, name)) is not None}
+    return Run(row, table_name, options.results or results_folder(), seed, options.data, changes, options.small)

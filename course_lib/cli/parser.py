@@ -1,0 +1,143 @@
+"""The words of the command line and their help."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+EXAMPLES = """examples:
+  python -m course_lib train p4cnn --small            a first try: bundled digits, a CPU, minutes
+  python -m course_lib train p4cnn                    the full recipe; continues where it was stopped
+  python -m course_lib train p4cnn --data my.npz      the same network and recipe on your images
+  python -m course_lib train --arch p4cnn_linear --layer gc --group D4 --width 20
+  python -m course_lib table rotated-mnist --seeds 5  every row that is not done yet
+  python -m course_lib results                        all tables: published, ours, and what is not yet run
+  python -m course_lib counts rotated-mnist           parameters and operations, ours beside the printed ones
+
+exit status: 0 done, 1 error, 2 unknown word, 75 stopped (Ctrl-C, --time-budget): the same command goes on
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that names the near misses of an unknown command or option."""
+
+    def error(self, message: str) -> NoReturn:
+        if match := re.match(r"unrecognized arguments: (\S+)|.*invalid choice: '(.*?)'", message):
+            near = get_close_matches(match[1] or match[2], self._known_words(), n=2, cutoff=0.7)
+            message += f"; did you mean {' or '.join(near)}?" if near else ""
+        super().error(message)
+
+    def _known_words(self) -> list[str]:
+        words = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                words += [
+                    *action.choices,
+                    *(word for parser in action.choices.values() for word in parser._known_words()),
+                ]
+        return words
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands but ``bench``, which has its own."""
+    parser = Parser(
+        prog="python -m course_lib",
+        description="Train the networks of the papers' tables and compare with the published figures.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    _add_train(commands.add_parser("train", help="train one network, one seed"))
+    _add_table(commands.add_parser("table", help="train every row of a table that is not done yet"))
+    results = commands.add_parser("results", help="show all tables with what has been run")
+    results.add_argument("name", nargs="?", metavar="NAME", help="only this table")
+    _add_results_folder(results)
+    counts = commands.add_parser("counts", help="parameters and operations of a table's networks, ours and printed")
+    counts.add_argument("name", metavar="NAME", help="a table")
+    commands.add_parser("bench", help="measure speed and memory; see bench --help", add_help=False)
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Train a row of a table, or a network of your choice. Stops and continues at any time."
+    parser.add_argument("row", nargs="?", metavar="ROW", help="a row's key; `python -m course_lib results` lists them")
+    network = parser.add_argument_group("a network that is in no table, instead of ROW")
+    network.add_argument("--arch", help="the architecture of some row, for example p4cnn")
+    network.add_argument("--group", type=_group, help="C1 (ordinary), C2, C4 (p4), D1, D2 or D4 (p4m)")
+    network.add_argument("--layer", default="full", help="the kind of layer, as in some row: full, g, gc, …")
+    network.add_argument("--width", type=_at_least(1), metavar="CHANNELS", help="channels of the first layer")
+    parser.add_argument("--seed", type=_at_least(0), default=0, help="of the weights and of all random choices (0)")
+    _add_training(parser)
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Train every row of a table for every seed; what is done is left alone. Start the command twice, or on two "
+        "machines that share the folder of results, and they share the work."
+    )
+    parser.add_argument("name", metavar="NAME", help="a table; `python -m course_lib results` shows all")
+    parser.add_argument("--seeds", type=_at_least(1), default=1, help="how many seeds, from 0 (1)")
+    parser.add_argument("--jobs", type=_at_least(1), default=1, help="so many processes at once on the device (1)")
+    parser.add_argument("--quiet", action="store_true", help="no bar, and no table at the end")
+    _add_training(parser)
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("data")
+    data.add_argument("--data", metavar="NAME|PATH", default="", help="instead of the recipe's data set: another "
+                      "name, an .npz file, or rotated:FILE.npz, which turns its images")  # fmt: skip
+    data.add_argument("--validation", type=_at_least(0), metavar="IMAGES", help="how many training images to hold out")
+    data.add_argument("--per-class", type=_at_least(1), metavar="IMAGES", help="keep so many training images per class")
+    data.add_argument("--small", action="store_true", help="bundled digits, few epochs, to see on a CPU that it works")
+    recipe = parser.add_argument_group("changes of the recipe, which the result names")
+    recipe.add_argument("--epochs", type=_at_least(1), help="the steps of the schedule move in proportion")
+    recipe.add_argument("--batch-size", type=_at_least(1), metavar="IMAGES")
+    run = parser.add_argument_group("how to run")
+    run.add_argument("--device", help="cpu, cuda, cuda:1 or mps; by default a CUDA GPU if there is one")
+    run.add_argument("--time-budget", type=duration, default=math.inf, metavar="25m",
+                     help="stop after the last epoch that fits; the same command goes on")  # fmt: skip
+    for name, value, text in (
+        ("bf16", True, "autocast to bfloat16; not measured here, try it on your GPU"),
+        ("compile", True, "torch.compile; not measured here, try it on your GPU"),
+        ("deterministic", False, "allow CUDA operations that may be faster but do not repeat exactly"),
+    ):
+        run.add_argument(
+            f"--{name}" if value else f"--no-{name}", dest=name, action="store_const", const=value, help=text
+        )
+    _add_results_folder(run)
+
+
+def _add_results_folder(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="where the results are (data/results)")
+
+
+def duration(text: str) -> float:
+    """Seconds of "90s", "25m", "1h30m" or "2h"."""
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+    if not text or not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 90s, 25m or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
+        return int(text)
+
+    return number
+
+
+def _group(name: str) -> object:
+    from course_lib import groups
+
+    known = {group.name: group for group in (groups.C1, groups.C2, groups.C4, groups.D1, groups.D2, groups.D4)}
+    if name.upper() not in known:
+        raise argparse.ArgumentTypeError(f"{name!r} is no group here; there are {', '.join(known)}")
+    return known[name.upper()]

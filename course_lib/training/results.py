@@ -1,0 +1,127 @@
+"""The result files as tables: what was published, what we measured, and what has not been run."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from course_lib.experiments import TABLES, Row
+from course_lib.experiments.markdown import figure_text, pipe_table
+from course_lib.experiments.table import Table
+
+Result = dict[str, Any]
+
+
+def results_folder() -> Path:
+    """``data/results`` of the repository; for an installed package ``results`` in the working directory."""
+    repository = Path(__file__).resolve().parents[2]
+    return repository / "data" / "results" if (repository / "pyproject.toml").is_file() else Path("results")
+
+
+def read_results(folder: Path) -> list[Result]:
+    """All results of runs below the folder. Raises ValueError that names the file if one is damaged."""
+    return [_read(path) for path in sorted(folder.glob("**/seed*.json"))]
+
+
+def one_line(result: Result) -> str:
+    """What a finished run prints."""
+    final, images = result["final"], result["dataset"]["images"]
+    return (
+        f"{result['row']}, seed {result['seed']}: test error {final['test_error_percent']:.2f} % after the last epoch "
+        f"({final['epoch']}) on {images['test']:,} images of {result['dataset']['name']}; "
+        f"{result['network']['parameters']:,} parameters, {_time(result['seconds'])}"
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def markdown(folder: Path, name: str | None = None) -> str:
+    """All tables, or one, in Markdown: published and ours side by side. Small runs stand apart, below."""
+    results = [result for result in read_results(folder) if name in (None, result["table"])]
+    small = [result for result in results if result["small"]]
+    full = [result for result in results if not result["small"]]
+    parts = [_table(table, full) for table in TABLES.values() if name in (None, table.key)]
+    if others := [_cells(None, group) for group in _groups([r for r in full if r["table"] not in TABLES])]:
+        parts.append("## Networks that are in no table\n\n" + pipe_table(HEADING, others))
+    if small:
+        intro = (
+            "## Small runs\n\nThe bundled digits, a few epochs: they show that all works, and compare with nothing.\n\n"
+        )
+        parts.append(intro + pipe_table(SMALL_HEADING, map(_small_cells, _groups(small))))
+    return "\n\n".join(parts)
+
+
+HEADING = (
+    "row",
+    "network",
+    "published, %",
+    "ours, %",
+    "trained on; what differs from the recipe",
+    "parameters, published / ours",
+)
+SMALL_HEADING = ("row", "test error, %", "data", "epochs", "parameters")
+NOT_RUN = "*not yet run*"
+
+
+def _table(table: Table, results: Sequence[Result]) -> str:
+    lines = []
+    for row in table.rows:
+        groups = _groups([result for result in results if (result["table"], result["row"]) == (table.key, row.key)])
+        lines += [_cells(row, group) for group in groups or [[]]]
+    measure = f"Test {table.rows[0].measure}; ours after the last epoch, mean ± standard deviation over n seeds."
+    return f"## {table.key}: {table.title}\n\n{measure}\n\n{pipe_table(HEADING, lines)}"
+
+
+def _groups(results: Sequence[Result]) -> list[list[Result]]:
+    """The seeds of one row, data set and set of changes together."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        key = json.dumps([result["table"], result["row"], result["dataset"], result["changes"]], sort_keys=True)
+        groups.setdefault(key, []).append(result)
+    return list(groups.values())
+
+
+def _cells(row: Row | None, group: Sequence[Result]) -> list[str]:
+    key, name = (row.key, row.name) if row else (group[0]["row"], group[0]["network"]["architecture"])
+    published = figure_text(row.figure, row.deviation) if row else "–"
+    ours = _measured(group, row.measure if row else "error") if group else NOT_RUN
+    return [f"`{key}`", name, published, ours, _conditions(group[0]) if group else "", _parameters(row, group)]
+
+
+def _small_cells(group: Sequence[Result]) -> list[str]:
+    first = group[0]
+    epochs, parameters = str(first["config"]["epochs"]), f"{first['network']['parameters']:,}"
+    return [f"`{first['row']}`", _measured(group, "error"), first["dataset"]["name"], epochs, parameters]
+
+
+def _measured(group: Sequence[Result], measure: str) -> str:
+    errors = [result["final"]["test_error_percent"] for result in group]
+    values = errors if measure == "error" else [100 - error for error in errors]
+    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.2f}{deviation} (n = {len(values)})"
+
+
+def _conditions(result: Result) -> str:
+    images = result["dataset"]["images"]
+    changes = [f"{name.replace('_', ' ')} {value}" for name, value in result["changes"].items()]
+    held_out = f"{images['train']:,} training images, {images['validation']:,} held out, {images['test']:,} test"
+    return "; ".join([result["dataset"]["name"], held_out, *changes])
+
+
+def _parameters(row: Row | None, group: Sequence[Result]) -> str:
+    ours = f"{group[0]['network']['parameters']:,}" if group else "–"
+    return f"{row.parameters} / {ours}" if row and row.parameters else ours
+
+
+def _read(path: Path) -> Result:
+    try:
+        result: Result = json.loads(path.read_text(encoding="utf-8"))
+        result["final"]["test_error_percent"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no result of a run ({error!r}); remove it, or restore it with git") from error
+    return result

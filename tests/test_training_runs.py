@@ -1,0 +1,220 @@
+"""Runs and their results: what the recipe says, what the file says, and what the tables show."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.kill_and_resume import row, write_data
+from course_lib.data import Dataset, Split, load_digits
+from course_lib.experiments import TABLES, Recipe, find
+from course_lib.experiments.table import Table
+from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, runs
+from course_lib.training.provenance import provenance
+from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
+from course_lib.training.results import NOT_RUN, markdown, one_line, read_results
+from course_lib.training.runs import Run, Stopped, execute
+from course_lib.training.small import small_dataset
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(
+        row(), "tiny", tmp_path / "results", data=str(write_data(tmp_path / "my digits.npz")), changes={"epochs": 2}
+    )
+
+
+def test_every_recipe_becomes_a_config() -> None:
+    for table in TABLES.values():
+        for entry in table.rows:
+            recipe, config = entry.recipe, config_of(entry.recipe, seed=3)
+            assert (config.epochs, config.batch_size, config.seed) == (recipe.epochs, recipe.batch_size, 3)
+            augmentation_of(recipe, load_digits(size=12))
+
+
+def test_a_recipe_word_by_word() -> None:
+    recipe = Recipe("cifar100", 45_000, 5_000, 10_000, "sgd", 0.1, 64, 100, 0.9, True, 1e-4, (50, 75), 0.1, warmup=10)
+    expected = TrainConfig(100, 64, 0.1, 1e-4, "step", 7, "sgd", 0.9, True, (50, 75), 0.1, 10)
+    assert config_of(recipe, seed=7) == expected
+    shorter = with_epochs(expected, 10)
+    assert (shorter.epochs, shorter.milestones, shorter.warmup_epochs) == (10, (5, 8), 1)
+    assert with_epochs(expected, 1).milestones == (1,)
+
+
+def test_normalisation_and_augmentation_follow_the_recipe() -> None:
+    digits, recipe = load_digits(size=12), row().recipe
+    assert prepared(digits, "none") is digits
+    normal = prepared(digits, "global")
+    assert normal.train.images.mean().abs() < 1e-5 and (normal.train.images.std() - 1).abs() < 1e-3
+    whitened = prepared(digits, "contrast and ZCA").train.images
+    assert not torch.allclose(whitened, normal.train.images, atol=0.1)
+    assert augmentation_of(replace(recipe, augmentation=()), digits) is None
+    augment = augmentation_of(replace(recipe, augmentation=("crop4",)), normal)
+    assert augment is not None
+    shifted = augment(normal.train.images[:50], torch.Generator().manual_seed(0))
+    black = torch.tensor(normal.background)
+    assert torch.allclose(shifted.amin(), black) and (shifted - black).abs().flatten(1).amin(dim=1).max() < 1e-6
+
+
+def test_a_run_from_start_to_table(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    tested: list[int] = []
+
+    def counted(net: Any, split: Split) -> float:
+        tested.append(len(split))
+        return evaluate(net, split)
+
+    monkeypatch.setattr(runs, "evaluate", counted)
+    result = execute(run, CPU)
+    assert tested == [40], "the test set is read once, at the end"
+    assert re.fullmatch(r"tiny/small/my-digits-[0-9a-f]{8}-epochs=2", str(run.folder.relative_to(run.results)))
+    assert {p.name for p in run.folder.iterdir()} == {"seed0.json", "seed0.pt", "seed0.lock"}
+    assert result == json.loads(run.result.read_text()) and execute(run, CPU) == result and tested == [40]
+    assert result["dataset"]["images"] == {"train": 72, "validation": 8, "test": 40}
+    assert [len(column) for column in result["epochs"].values()] == [2, 2, 2, 2]
+    assert result["config"]["milestones"] == [1] and result["changes"] == {"epochs": 2}
+    assert result["network"]["parameters"] == sum(p.numel() for p in run.row.build().parameters())
+    assert 0 <= result["final"]["test_error_percent"] <= 100
+    assert one_line(result).startswith(f"small, seed 0: test error {result['final']['test_error_percent']:.2f} % after")
+
+
+def test_the_seed_decides_everything_and_a_stop_nothing(run: Run) -> None:
+    first = execute(run, CPU)["network"]["weights_sha256"]
+    assert execute(replace(run, seed=1), CPU)["network"]["weights_sha256"] != first
+    again = replace(run, results=run.results / "again")
+    with pytest.raises(Stopped, match=r"small, seed 0: stopped, epoch 1/2: loss .*; the same command goes on"):
+        execute(again, CPU, time_budget=0)
+    assert not again.result.exists()
+    result = execute(again, CPU)
+    assert result["network"]["weights_sha256"] == first
+    assert [session["first_epoch"] for session in result["sessions"]] == [1, 2]
+
+
+def test_a_second_process_is_told_and_what_a_killed_one_left_is_removed(run: Run) -> None:
+    with locked(run.checkpoint.with_suffix(".lock")), pytest.raises(AlreadyRunning):
+        execute(run, CPU)
+    leftover = run.folder / "seed0.pt.123.tmp"
+    leftover.write_bytes(b"half")
+    execute(run, CPU)
+    assert not leftover.exists()
+
+
+def test_other_data_under_the_same_name_is_another_run(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = replace(run, data=str(write_data(tmp_path / "other" / "my digits.npz", count=70)))
+    assert other.folder != run.folder and replace(run, data="rotated:" + run.data).folder != run.folder
+
+
+def test_what_does_not_fit_is_refused_before_a_file_is_made(run: Run) -> None:
+    colour = replace(run, row=replace(run.row, recipe=replace(run.row.recipe, dataset="cifar10")))
+    with pytest.raises(ValueError, match=r"small takes images \(3, 32, 32\), my digits has \(1, 28, 28\)"):
+        execute(colour, CPU)
+    with pytest.raises(FileNotFoundError, match=r"there is no file gone.npz"):
+        execute(replace(run, data="gone.npz"), CPU)
+    with pytest.raises(ValueError, match="epochs must be a whole number of at least 1, got 0"):
+        execute(replace(run, changes={"epochs": 0}), CPU)
+    with pytest.raises(ValueError, match="a small run trains on the bundled digits"):
+        replace(run, small=True)
+    assert not run.results.exists()
+
+
+def test_the_small_version_of_a_run(run: Run) -> None:
+    small = replace(run, data="", changes={"epochs": 1}, small=True)
+    dataset = small.dataset()
+    assert dataset.image_shape == (1, 28, 28) and len(dataset.train) == 1029
+    assert "small" in small.folder.relative_to(run.results).parts
+    assert replace(small, changes={}).config().epochs == 5 and small.config().epochs == 1
+    assert replace(small, row=find("p4m-r18-cifar100"), changes={}).config().epochs == 2
+    large = small_dataset((3, 32, 32), macs=10**10)
+    assert large.image_shape == (3, 32, 32) and len(large.train) == 200 and len(large.test) == 510
+
+
+def test_low_data_and_validation_reach_the_loader(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def load(source: str, validation: int | None, per_class: int | None) -> Dataset:
+        asked.append((source, validation, per_class))
+        return load_digits()
+
+    monkeypatch.setattr(runs, "load_dataset", load)
+    runs._loaded.cache_clear()
+    replace(run, changes={"validation": 7, "per_class": 5}).dataset()
+    replace(run, changes={}).dataset()
+    replace(run, data="", row=find("e4net")).dataset()
+    with pytest.raises(ValueError, match="takes images"):
+        replace(run, data="", row=find("gc-p4m-resnet44-20")).dataset()
+    runs._loaded.cache_clear()
+    assert asked == [(run.data, 7, 5), (run.data, None, None), ("rotated-mnist", 2000, None), ("cifar10", None, 1000)]
+
+
+def test_tables_show_mean_deviation_and_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = replace(run.row, figure=2.23, deviation=0.061, measure="error")
+    accuracy = replace(run.row, key="accurate", figure=None)
+    monkeypatch.setitem(TABLES, "tiny", Table("tiny", "A tiny table", (published, accuracy)))
+    result = execute(replace(run, row=published), CPU)
+    for seed, error in enumerate((3.0, 4.0, 5.0)):
+        changed = result | {"seed": seed, "final": result["final"] | {"test_error_percent": error}}
+        (run.folder / f"seed{seed}.json").write_text(json.dumps(changed))
+    text = markdown(run.results, "tiny")
+    assert "| `small` | P4CNN | 2.23 ± 0.061 | 4.00 ± 1.00 (n = 3) | my digits; 72 training images" in text
+    assert "epochs 2" in text and f"| `accurate` | P4CNN | – | {NOT_RUN} |" in text
+    assert len(read_results(run.results)) == 3 and "3.00 (n = 1)" not in text
+    assert text in markdown(run.results)
+    assert markdown(run.results).count(NOT_RUN) == 1 + sum(len(t.rows) for t in TABLES.values() if t.key != "tiny")
+
+
+def test_networks_without_a_table_and_small_runs_stand_apart(run: Run) -> None:
+    execute(replace(run, table="variants"), CPU)
+    execute(replace(run, data="", small=True, changes={"epochs": 1}), CPU)
+    text = markdown(run.results)
+    assert text.index("## Networks that are in no table") < text.index("## Small runs")
+    assert (
+        "| `small` |" in text.split("## Small runs")[0] and "rotated digits 1×28×28" in text.split("## Small runs")[1]
+    )
+
+
+def test_accuracy_is_shown_where_it_was_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = replace(run.row, figure=93.02, deviation=0.16, measure="accuracy")
+    monkeypatch.setitem(TABLES, "tiny", Table("tiny", "A tiny table", (entry,)))
+    error = execute(replace(run, row=entry), CPU)["final"]["test_error_percent"]
+    text = markdown(run.results, "tiny")
+    assert f"| 93.02 ± 0.16 | {100 - error:.2f} (n = 1) |" in text and "Test accuracy" in text
+
+
+def test_a_damaged_result_is_named(run: Run) -> None:
+    execute(run, CPU)
+    run.result.write_text(run.result.read_text()[:100])
+    with pytest.raises(ValueError, match="seed0.json is no result of a run"):
+        markdown(run.results)
+
+
+def test_the_readme_documents_every_field(run: Run) -> None:
+    text = (ROOT / "data" / "results" / "README.md").read_text()
+
+    def keys(value: Any) -> set[str]:
+        if isinstance(value, list):
+            return set().union(*map(keys, value))
+        return set(value).union(*map(keys, value.values())) if isinstance(value, dict) else set()
+
+    result = execute(run, CPU)
+    assert result["schema"] == 1 and "(schema 1)" in text
+    documented = {key: value for key, value in result.items() if key not in ("config", "recipe")}  # dataclasses are
+    missing = {key for key in keys(documented) | set(result) if f"`{key}`" not in text}
+    assert not missing
+
+
+def test_provenance_without_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert re.fullmatch("[0-9a-f]{40}", provenance(CPU)["commit"])
+    monkeypatch.setenv("PATH", "")
+    origin = provenance(CPU)
+    assert origin["commit"] is None and origin["uncommitted_changes"] is None
+    json.dumps(origin)
+    assert type(origin["versions"]["torch"]) is str

@@ -1,6 +1,6 @@
 """The few hot operations of the dynamic layers: one function each, beside a reference that is easy to read."""
 
-from course_lib.kernels.aggregation import aggregate, generate_and_aggregate, generate_kernels
+from course_lib.kernels.aggregation import aggregate, generate_and_aggregate, generate_kernels, unfold_and_sum
 from course_lib.kernels.attention import affine_attention, affine_attention_weights, affine_map
 from course_lib.kernels.windows import neighbourhoods
 
@@ -12,4 +12,5 @@ __all__ = [
     "generate_and_aggregate",
     "generate_kernels",
     "neighbourhoods",
+    "unfold_and_sum",
 ]

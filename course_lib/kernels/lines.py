@@ -1,0 +1,83 @@
+"""Maps laid out as lines, so that the neighbours of all pixels are one and the same step away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHUNK = 1 << 20  # floats: what a core keeps in its cache, measured
+
+
+def promoted(*tensors: Tensor) -> torch.dtype:
+    """The type of a result of all these."""
+    return reduce(torch.promote_types, (t.dtype for t in tensors))
+
+
+def working(dtype: torch.dtype) -> torch.dtype:
+    """The type to add up in: sums over a neighbourhood in 16 bits would lose what their terms know."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def chunks(batch: Tensor, floats_per_image: int) -> Iterator[slice]:
+    """The images of a batch, as many at a time as fit the cache of a CPU; all at once elsewhere, and for a compiler."""
+    count, together = len(batch), max(1, CHUNK // max(1, floats_per_image))
+    if batch.device.type != "cpu" or torch.compiler.is_compiling():
+        together = max(1, count)
+    for first in range(0, count, together):
+        yield slice(first, min(first + together, count))
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Maps (b, C, |H|, Y, X) as lines (|H|, C, b, n): the rows end to end, with k // 2 zeros after each.
+
+    The pixel d = (dy, dx) away lies dy·pitch + dx places further along the line, pitch = X + k // 2: for every pixel
+    the same, and where d leads out of the map, it leads to a zero. So the neighbours number i of all pixels are one
+    contiguous piece of the line, which fast loops want, and reading them copies nothing. Notebook 08.
+    """
+
+    kernel_size: int
+    height: int
+    width: int
+
+    @property
+    def reach(self) -> int:
+        return self.kernel_size // 2
+
+    @property
+    def pitch(self) -> int:
+        return self.width + self.reach
+
+    @property
+    def length(self) -> int:
+        return self.height * self.pitch
+
+    def lay(self, f: Tensor, dtype: torch.dtype) -> Tensor:
+        """(b, C, |H|, Y, X) → (|H|, C, b, n), n = Y·pitch."""
+        return F.pad(f.permute(2, 1, 0, 3, 4).to(dtype), (0, self.reach)).contiguous().flatten(3)
+
+    def lay_with_border(self, f: Tensor, dtype: torch.dtype) -> Tensor:
+        """(b, C, |H|, Y, X) → (|H|, C, b, m): with zeros before and after, as many as the window reaches out."""
+        below = self.reach + -(-2 * self.reach // self.pitch)  # one row more, where the last window ends
+        padded = F.pad(f.permute(2, 1, 0, 3, 4).to(dtype), (self.reach, 0, self.reach, below))
+        return padded.contiguous().flatten(3)
+
+    def pick_up(self, lines: Tensor) -> Tensor:
+        """The inverse of `lay`: (|H|, C, b, n) → (b, C, |H|, Y, X)."""
+        return lines.unflatten(-1, (self.height, self.pitch))[..., : self.width].permute(2, 1, 0, 3, 4)
+
+    def pick_up_from_border(self, lines: Tensor) -> Tensor:
+        """The inverse of `lay_with_border`: (|H|, C, b, m) → (b, C, |H|, Y, X)."""
+        start = self.reach * self.pitch + self.reach  # the centre of the window of pixel 0
+        return self.pick_up(lines[..., start : start + self.length])
+
+    def windows(self, lines: Tensor) -> Tensor:
+        """What lies at each of the k × k neighbours, a view: (..., b, m), contiguous → (..., k, k, b, n)."""
+        *outer, b, m = lines.shape
+        shape = (*outer, self.kernel_size, self.kernel_size, b, self.length)
+        return lines.as_strided(shape, (*lines.stride()[:-2], self.pitch, 1, m, 1))

@@ -1,4 +1,4 @@
-"""Group convolution against an ordinary convolution of the same total width."""
+"""Group convolution against an ordinary convolution of the same total width, and against escnn's."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.bench.case import Bar, Case, Contender
+from course_lib.bench.escnn_twins import regular_conv
 from course_lib.groups import C4, D4, Group
 from course_lib.layers import GroupConv2d
 
-# group, channels, pixels, batch, kernel size, bar for training
+# group, channels, pixels, batch, kernel size, bar for training against conv2d
 SHAPES = [
     (C4, 10, 28, 128, 3, 1.05),
     (C4, 16, 28, 128, 5, 1.05),
@@ -25,23 +26,33 @@ SHAPES = [
 
 
 def cases() -> list[Case]:
-    return [_case(*shape) for shape in SHAPES]
+    return [case(*shape) for shape in SHAPES]
 
 
-def _case(group: Group, channels: int, pixels: int, batch: int, kernel: int, limit: float) -> Case:
-    width = channels * group.order
-
+def case(group: Group, channels: int, pixels: int, batch: int, kernel: int, limit: float) -> Case:
     def inputs() -> tuple[Tensor, ...]:
         return (torch.randn(batch, channels, group.order, pixels, pixels),)
-
-    def plain() -> nn.Module:
-        conv = nn.Conv2d(width, width, kernel, padding=kernel // 2)
-        return nn.Sequential(nn.Flatten(1, 2), conv, nn.Unflatten(1, (channels, group.order)))
 
     ours = partial(GroupConv2d, group, channels, channels, kernel, padding=kernel // 2)
     return Case(
         f"group convolution, {group} {channels} ch {pixels} px k={kernel} batch {batch}",
-        (Contender("GroupConv2d", ours), Contender("conv2d", plain)),
+        (
+            Contender("GroupConv2d", ours),
+            Contender("conv2d", partial(plain_conv, group, channels, kernel)),
+            Contender("escnn R2Conv", regular_conv(group, channels, channels, kernel), needs="escnn"),
+        ),
         inputs,
-        bars=(Bar("time", "GroupConv2d", "conv2d", limit), Bar("time", "GroupConv2d", "conv2d", 1.02, "eval")),
+        bars=(
+            Bar("time", "GroupConv2d", "conv2d", limit),
+            Bar("time", "GroupConv2d", "conv2d", 1.02, "eval"),
+            Bar("speed", "GroupConv2d", "escnn R2Conv", 1.0),
+            Bar("speed", "GroupConv2d", "escnn R2Conv", 1.0, "eval"),
+        ),
     )
+
+
+def plain_conv(group: Group, channels: int, kernel: int) -> nn.Module:
+    """A conv2d of C·|H| channels that knows nothing of the group, on our maps."""
+    width = channels * group.order
+    conv = nn.Conv2d(width, width, kernel, padding=kernel // 2)
+    return nn.Sequential(nn.Flatten(1, 2), conv, nn.Unflatten(1, (channels, group.order)))

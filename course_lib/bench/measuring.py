@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -97,6 +99,7 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int | None:
         work()
         synchronise(device)
         return torch.cuda.max_memory_allocated(device) - before
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler would write to stderr when it starts and stops
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
         work()
@@ -164,5 +167,7 @@ def measure(case: Case, mode: Mode, device: torch.device, seconds: float) -> dic
 
 
 def _once(case: Case, contender: Contender, mode: Mode, device: torch.device) -> Measurement:
+    if contender.needs:
+        import_module(contender.needs)  # not part of the work
     work = contender.build() if mode == "call" else lambda: Runner(case, contender, "eval", device)
     return Measurement([seconds_of(work, device)])

@@ -1,0 +1,166 @@
+"""The benchmark: what it counts, whom it compares, what it leaves out, and that every case can run."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from course_lib import bench
+from course_lib.bench import conv_cases, measuring, report, separable_cases, suites
+from course_lib.bench.case import Bar, Case, Contender
+from course_lib.bench.escnn_twins import regular_conv
+from course_lib.groups import C4, D4
+
+CPU = torch.device("cpu")
+
+
+def conv_case(**changes):
+    """Two convolutions on a map of 1·3·6·6 values: the second computes everything three times."""
+
+    class Thrice(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(x) + super().forward(x) + super().forward(x)
+
+    contenders = (
+        Contender("once", lambda: nn.Conv2d(3, 4, 3)),
+        Contender("thrice", lambda: Thrice(3, 4, 3)),
+        Contender("absent", nn.Identity, needs="no_such_package"),
+    )
+    options = {"inputs": lambda: (torch.randn(32, 3, 32, 32),), "bars": (Bar("speed", "once", "thrice", 1.5),)}
+    return Case("convolution", contenders, **options | changes)
+
+
+def test_bytes_saved_counts_each_storage_once_and_no_parameters():
+    x, w = torch.randn(5, 4, requires_grad=True), nn.Parameter(torch.randn(4, 4))
+    assert measuring.bytes_saved(lambda: x @ w, [w]) == 5 * 4 * 4
+    assert measuring.bytes_saved(lambda: (x @ w) * x.view(20).view(5, 4), [w]) == 2 * 5 * 4 * 4  # x, and x @ w
+    assert measuring.bytes_saved(lambda: (x @ w).sum(), []) == (20 + 16) * 4
+    assert measuring.bytes_saved(lambda: x.view(20)[:4].exp().sum(), [w]) == 4 * 4
+
+
+def test_peak_memory_is_what_is_held_at_once():
+    x = torch.randn(1000, 250)
+    both, one = lambda: (x + 1, x + 2), lambda: [(x + i).sum().item() for i in range(5)]
+    assert measuring.peak_bytes(both, CPU) == pytest.approx(2_000_000, abs=1000)
+    assert measuring.peak_bytes(one, CPU) == pytest.approx(1_000_000, abs=1000)
+
+
+def test_contenders_take_turns_and_nobody_always_goes_first():
+    calls = []
+    works = {name: lambda name=name: calls.append(name) for name in "abc"}
+    times = measuring.interleaved(works, CPU, seconds=0)
+    turns = "".join(name for name, before in zip(calls, [None, *calls], strict=False) if name != before)
+    assert turns == "abc" + "abc" + "abc" + "bcacababc" * 2  # to warm up, to see how quick they are, seven rounds
+    assert {len(values) for values in times.values()} == {7}
+    assert all(seconds > 0 for values in times.values() for seconds in values)
+
+
+def test_a_ratio_is_taken_within_rounds():
+    """A machine that gets three times slower half-way leaves the ratio as it is."""
+    slowing = [1.0, 1.0, 1.0, 3.0, 3.0]
+    ours, against = measuring.Measurement([2 * s for s in slowing]), measuring.Measurement(slowing)
+    assert measuring.paired_ratio(ours, against) == 2
+    assert measuring.paired_ratio(against, ours) == 0.5
+
+
+def test_training_and_inference_are_what_they_say():
+    case = conv_case()
+    runner = measuring.Runner(case, case.contenders[0], "train", CPU)
+    runner()
+    assert runner.layer.training and runner.layer.weight.grad is not None and runner.inputs[0].grad is not None
+    first = runner.layer.weight.grad.clone()
+    runner()
+    assert torch.equal(runner.layer.weight.grad, first)  # gradients do not add up over the rounds
+    images = conv_case(input_gradients=False)
+    runner = measuring.Runner(images, case.contenders[0], "train", CPU)
+    runner()
+    assert runner.inputs[0].grad is None and runner.layer.weight.grad is not None
+    assert not measuring.Runner(case, case.contenders[0], "eval", CPU).layer.training
+
+
+def test_more_work_takes_longer_and_what_is_missing_is_said():
+    case = conv_case()
+    result = report.case_result(case, "train", measuring.measure(case, "train", CPU, seconds=0.2))
+    assert result["contenders"].keys() == {"once", "thrice"}
+    assert result["left_out"] == {"absent": "no_such_package is not installed"}
+    (bar,) = result["bars"]
+    assert bar["holds"] and 1.5 < bar["value"] < 6
+    assert result["contenders"]["once"]["saved_MB"] == 32 * 3 * 32 * 32 * 4 / 1e6
+    assert "left out: no_such_package is not installed" in report.markdown([result])
+
+
+@pytest.mark.parametrize(
+    "bar, value, holds",
+    [
+        (Bar("time", "a", "b", 1.05), 2.0, False),
+        (Bar("time", "b", "a", 1.05), 0.5, True),
+        (Bar("speed", "b", "a", 1.5), 2.0, True),
+        (Bar("speed", "b", "a", 2.5), 2.0, False),
+        (Bar("saved", "b", "a", 0.2), 0.25, False),
+        (Bar("seconds", "a", "", 3), 4.0, False),
+        (Bar("time", "a", "left out", 1), None, None),
+    ],
+)
+def test_bars(bar, value, holds):
+    found = {"a": measuring.Measurement([4.0], 40), "b": measuring.Measurement([2.0], 10)}
+    result = report.bar_result(bar, found)
+    assert result["value"] == value and result["holds"] is holds
+
+
+def test_a_case_refuses_bars_and_outputs_that_do_not_fit():
+    with pytest.raises(ValueError, match="names 'nobody'; contenders are"):
+        conv_case(bars=(Bar("time", "once", "nobody", 1.0),))
+    with pytest.raises(ValueError, match="is for mode 'call'"):
+        conv_case(bars=(Bar("time", "once", "thrice", 1.0, "call"),))
+    pads = Case("pads", (Contender("a", lambda: nn.ZeroPad2d(1)), Contender("b", nn.Identity)), conv_case().inputs)
+    with pytest.raises(ValueError, match="pads: all contenders must put out one shape"):
+        measuring.measure(pads, "eval", CPU, seconds=0)
+
+
+def test_every_contender_can_be_built():
+    cases = [case for name in ("layers", "networks") for case in suites.SUITES[name]()]
+    assert len({case.name for case in cases}) == len(cases)
+    for case in cases:
+        assert all(callable(contender.build()) for contender in case.contenders if not contender.missing)
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("case", [conv_cases.case(C4, 2, 6, 2, 3, 1.05), separable_cases.case(D4, 2, 5, 2, 6.0)])
+def test_cases_on_small_maps(case, mode):
+    result = report.case_result(case, mode, measuring.measure(case, mode, CPU, seconds=0))
+    assert len(result["contenders"]) + len(result["left_out"]) == len(case.contenders)
+    assert all(m["median_ms"] > 0 for m in result["contenders"].values())
+
+
+def test_the_notebooks_suite_has_every_notebook_and_a_limit():
+    cases = suites.SUITES["notebooks"]()
+    assert any(case.name == "notebook 04_group_convolution" for case in cases)
+    assert all(case.modes == ("call",) and case.bars[0].limit == 120 for case in cases)
+
+
+def test_the_command_prints_a_table_and_stores_its_provenance(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(suites.SUITES, "layers", lambda: [conv_case()])
+    arguments = ["--seconds", "0.1", "--threads", str(torch.get_num_threads()), "--results", str(tmp_path)]
+    assert bench.main([*arguments, "--only", "convolution"]) == 0
+    assert not list(tmp_path.iterdir())
+    assert bench.main(arguments) == 0
+    assert "| convolution | train | once |" in capsys.readouterr().out
+    stored = json.loads((tmp_path / "layers_cpu.json").read_text())
+    assert torch.__version__.startswith(stored["provenance"]["torch"]) and stored["provenance"]["threads"] >= 1
+    assert [case["mode"] for case in stored["cases"]] == ["train", "eval"]
+    monkeypatch.setitem(suites.SUITES, "layers", lambda: [conv_case(bars=(Bar("time", "thrice", "once", 0.1),))])
+    assert bench.main([*arguments, "--only", "convolution"]) == 1
+    with pytest.raises(SystemExit):
+        bench.main(["--only", "no such case"])
+    if not torch.cuda.is_available():
+        with pytest.raises(SystemExit):
+            bench.main(["--device", "cuda"])
+
+
+@pytest.mark.parametrize("group", [C4, D4], ids=str)
+def test_escnn_does_the_same_work(group):
+    """Its filters turn and permute as ours do, up to the names of the sheets: its convolution is equivariant, too."""
+    pytest.importorskip("escnn")
+    conv, x = regular_conv(group, 2, 3, 3)().eval(), torch.randn(1, 2, group.order, 7, 7)
+    assert conv(x).shape == (1, 3, group.order, 7, 7)

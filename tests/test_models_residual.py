@@ -14,13 +14,13 @@ from course_lib.layers import (
     E4Layer,
     EquivariantSequential,
     GCSeparableConv2d,
+    GlobalAvgPool,
     GroupConv2d,
     GroupSqueezeExcite,
     GSeparableConv2d,
     LiftingConv2d,
     SpatialAvgPool2d,
 )
-from course_lib.layers.pool import GlobalAvgPool
 from course_lib.models import (
     allcnn,
     bottleneck_resnet,

@@ -20,15 +20,21 @@ def table_markdown(name: str) -> str:
     table = find_table(name)
     heading = [*(title.format(measure=table.rows[0].measure) for title in HEADING), EXECUTED, AGGREGATION]
     lines = [line for row in table.rows for line in _row_lines(row)] + list(map(_quoted_line, table.quoted))
-    all_counts = [row.counts() for row in table.rows]
-    if not any(counts.aggregation for counts in all_counts):
-        heading, lines = heading[:-1], [line[:-1] for line in lines]
-    if all(counts.executed == counts.macs for counts in all_counts):
-        place = heading.index(EXECUTED)
-        heading, lines = _without(place, heading), [_without(place, line) for line in lines]
-    parts = [f"## {table.title}", pipe_table(heading, lines), _legend(table.rows)]
-    notes = [f"- `{row.key}`: {row.note}" for row in table.rows if row.note]
-    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else []), *([table.note] if table.note else [])])
+    counts, legend = [row.counts() for row in table.rows], _legend(table.rows)
+    hidden = {EXECUTED} if all(count.executed == count.macs for count in counts) else set()
+    if any(count.aggregation for count in counts):
+        legend.append(f"- {AGGREGATION.capitalize()}: what E4 and attention do that PyTorch's counter does not see.")
+    else:
+        hidden.add(AGGREGATION)
+    shown = [i for i, title in enumerate(heading) if title not in hidden]
+    parts = [
+        f"## {table.title}",
+        pipe_table([heading[i] for i in shown], ([line[i] for i in shown] for line in lines)),
+        "\n".join(legend),
+        "\n".join(f"- `{row.key}`: {row.note}" for row in table.rows if row.note),
+        table.note,
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 def pipe_table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -72,17 +78,13 @@ def _count_cells(row: Row, counts: Counts, figure: str) -> list[str]:
     return [parameters, printed[0], operations, printed[1], figure, operations_text(counts.executed), aggregation]
 
 
-def _without(place: int, cells: Sequence[str]) -> list[str]:
-    return [*cells[:place], *cells[place + 1 :]]
-
-
 def _quoted_line(quoted: Quoted) -> list[str]:
     name = f"*{quoted.name}*, quoted" + (f", {quoted.data}" if quoted.data else "")
     printed = [str(value or "–") for value in (quoted.parameters, quoted.macs)]
     return ["", name, "", "", printed[0], "", printed[1], figure_text(quoted.figure, quoted.deviation), "", ""]
 
 
-def _legend(rows: Iterable[Row]) -> str:
+def _legend(rows: Iterable[Row]) -> list[str]:
     rules = {row.rule.name: row for row in reversed(list(rows))}
     lines = [f"- Operations for one image, {name}: {row.rule.words}." for name, row in reversed(rules.items())]
-    return "\n".join(["- “=”: rounds to the printed count.", *lines])
+    return ["- “=”: rounds to the printed count.", *lines]

@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import nn
 
-from course_lib.counting import factored_form
 from course_lib.experiments.recipe import Recipe
 from course_lib.experiments.rules import EXECUTED, Rule, aggregation_macs
 from course_lib.groups import Group
@@ -55,8 +54,7 @@ def as_printed(counts: str = "", figure: str = "") -> dict[str, Any]:
 class Counts(NamedTuple):
     """What one network has, and does for one image.
 
-    ``macs`` by the row's rule; ``executed`` as PyTorch counts, separable layers factored; ``aggregation`` what PyTorch
-    does not count, see `aggregation_macs`.
+    ``macs`` by the row's rule, ``executed`` as in `macs_of_products`, and besides ``aggregation`` (`aggregation_macs`).
     """
 
     parameters: int
@@ -134,7 +132,6 @@ def _counts(
 ) -> Counts:
     with torch.random.fork_rng(devices=[]):
         net, x = network(group, width, classes=classes), torch.zeros(1, *shape)
-    with factored_form(net):
-        executed = EXECUTED.count(net, x)
-        macs = executed if rule is EXECUTED else rule.count(net, x)
+    executed = EXECUTED.count(net, x)
+    macs = executed if rule is EXECUTED else rule.count(net, x)
     return Counts(sum(p.numel() for p in net.parameters()), macs, executed, aggregation_macs(net, x))

@@ -7,7 +7,14 @@ from course_lib.layers.base import EquivariantSequential
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
 from course_lib.layers.e4 import E4Layer
 from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout, GroupInstanceNorm2d
-from course_lib.layers.pool import CosetMaxPool, GlobalMaxPool, GroupMaxPool, SpatialAvgPool2d, SpatialMaxPool2d
+from course_lib.layers.pool import (
+    CosetMaxPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    GroupMaxPool,
+    SpatialAvgPool2d,
+    SpatialMaxPool2d,
+)
 from course_lib.layers.separable import (
     GCSeparableConv2d,
     GSeparableConv2d,
@@ -25,6 +32,7 @@ __all__ = [
     "EquivariantSequential",
     "GCSeparableConv2d",
     "GSeparableConv2d",
+    "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupBatchNorm2d",
     "GroupConv2d",

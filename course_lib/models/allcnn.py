@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from course_lib.groups import C1, Group
-from course_lib.layers import EquivariantSequential, GroupConv2d, LiftingConv2d, SpatialMaxPool2d
-from course_lib.layers.pool import GlobalAvgPool
+from course_lib.layers import EquivariantSequential, GlobalAvgPool, GroupConv2d, LiftingConv2d, SpatialMaxPool2d
 from course_lib.models.blocks import Conv, norm_relu, same_conv
 
 

@@ -7,13 +7,13 @@ from torch import nn
 from course_lib.groups import C1, Group
 from course_lib.layers import (
     EquivariantSequential,
+    GlobalAvgPool,
     GroupBatchNorm2d,
     GroupConv2d,
     GroupSqueezeExcite,
     LiftingConv2d,
     SpatialAvgPool2d,
 )
-from course_lib.layers.pool import GlobalAvgPool
 from course_lib.models.blocks import Layer, Residual, norm_relu, same_conv
 
 

@@ -7,13 +7,13 @@ from torch import nn
 from course_lib.groups import C1, Group
 from course_lib.layers import (
     EquivariantSequential,
+    GlobalAvgPool,
     GroupBatchNorm2d,
     GroupConv2d,
     LiftingConv2d,
     SpatialAvgPool2d,
     SpatialMaxPool2d,
 )
-from course_lib.layers.pool import GlobalAvgPool
 from course_lib.models.blocks import Conv, Residual, norm_relu, same_conv
 
 

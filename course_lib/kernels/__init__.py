@@ -1,7 +1,7 @@
 """The few hot operations of the dynamic layers: one function each, beside a reference that is easy to read."""
 
 from course_lib.kernels.aggregation import aggregate, generate_and_aggregate, generate_kernels, unfold_and_sum
-from course_lib.kernels.attention import affine_attention, affine_attention_weights, affine_map
+from course_lib.kernels.attention import affine_attention, affine_attention_weights, affine_map, unfold_and_attend
 from course_lib.kernels.windows import neighbourhoods
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "generate_and_aggregate",
     "generate_kernels",
     "neighbourhoods",
+    "unfold_and_attend",
     "unfold_and_sum",
 ]

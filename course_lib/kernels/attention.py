@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from course_lib.kernels.fused_attention import fused_affine_attention
 from course_lib.kernels.windows import neighbourhoods
 
 
@@ -44,13 +45,14 @@ def affine_attention(
 ) -> Tensor:
     """Σ_i α_i(t) A^V[V]_i(t), α = softmax_i(⟨query, A^K[K]_i⟩ / d), with `affine_map` for A^K and A^V.
 
+    Neighbour by neighbour, a few images at a time: no unfolded map, and backward keeps the arguments alone and makes
+    the weights α again. It cannot be differentiated again (RuntimeError).
+
     Shapes: query, key (B, C, |H|, Y, X), value (B, O, |H|, Y, X), banks (ψ, β) as in `affine_map` → (B, O, |H|, Y, X).
     ``masked``: neighbours outside of the map get no weight; otherwise they take part as zeros, with their β.
-    Source: *Affine self convolution*, Eqs. 10, 11, 19 and 20; notebook 09.
+    Source: *Affine self convolution*, Eqs. 10, 11, 19 and 20; notebook 09; reference `unfold_and_attend`.
     """
-    weights = affine_attention_weights(query, key, key_affine, kernel_size, heads, masked)
-    values = affine_map(value, *value_affine, kernel_size).unflatten(1, (heads, -1))  # (B, heads, d, |H|, k², Y, X)
-    return (weights.unsqueeze(2) * values).sum(dim=4).flatten(1, 2)
+    return fused_affine_attention(query, key, value, *key_affine, *value_affine, kernel_size, heads, masked)
 
 
 def affine_attention_weights(
@@ -67,3 +69,19 @@ def affine_attention_weights(
         inside = neighbourhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0  # (k², Y, X)
         scores = scores.masked_fill(~inside, -math.inf)
     return scores.softmax(dim=3)
+
+
+def unfold_and_attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    key_affine: tuple[Tensor | None, Tensor | None],
+    value_affine: tuple[Tensor | None, Tensor | None],
+    kernel_size: int,
+    heads: int = 1,
+    masked: bool = False,
+) -> Tensor:
+    """`affine_attention` as the paper describes it, the reference: unfolded maps, k² times the map. Notebook 09."""
+    weights = affine_attention_weights(query, key, key_affine, kernel_size, heads, masked)
+    values = affine_map(value, *value_affine, kernel_size).unflatten(1, (heads, -1))  # (B, heads, d, |H|, k², Y, X)
+    return (weights.unsqueeze(2) * values).sum(dim=4).flatten(1, 2)

@@ -1,0 +1,182 @@
+"""Local attention without unfolded maps: neighbour by neighbour, a few images at a time, and again in backward."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from course_lib.kernels.lines import Lines, chunks, promoted, working
+
+Affine = tuple[Tensor | None, Tensor | None]  # ψ (C, |H|, |H̃|, k, k) and β (C, |H|, k, k)
+
+
+def fused_affine_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    key_psi: Tensor | None,
+    key_beta: Tensor | None,
+    value_psi: Tensor | None,
+    value_beta: Tensor | None,
+    kernel_size: int,
+    heads: int,
+    masked: bool,
+) -> Tensor:
+    """See `course_lib.kernels.affine_attention`. Notebook 09.
+
+    Forward compares and then combines, s_i = ⟨q, A^K_i⟩ and Σ_i α_i A^V_i. So does backward: ∂α_i = ⟨∂out, A^V_i⟩ and
+    ∂q = Σ_i ∂s_i A^K_i. What is left, the gradients of the maps, is one function for keys and values.
+    """
+    return _AffineAttention.apply(
+        query, key, value, key_psi, key_beta, value_psi, value_beta, kernel_size, heads, masked
+    )
+
+
+class _AffineAttention(Function):
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        tensors, ctx.settings = inputs[:7], inputs[7:]
+        ctx.save_for_backward(*tensors)
+        query, key, value = tensors[:3]
+        dtype = promoted(*(t for t in tensors if t is not None))
+        out = value.new_empty(len(value), value.shape[1], *query.shape[2:], dtype=dtype)
+        attention = _Attention(tensors, *ctx.settings)
+        with torch.autocast(query.device.type, enabled=False):
+            for some in attention.chunks():
+                weights = attention.weights(attention.lay(query[some]), attention.lay_with_border(key[some]))
+                values = attention.lay_with_border(value[some])
+                out[some] = attention.pick_up(attention.combine(weights, values, attention.value_affine))
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value = ctx.saved_tensors[:3]
+        attention, heads = _Attention(ctx.saved_tensors, *ctx.settings), ctx.settings[1]
+        grad_query, grad_key, grad_value = map(torch.empty_like, (query, key, value))
+        grad_key_affine, grad_value_affine = map(_zeros, (attention.key_affine, attention.value_affine))
+        with torch.autocast(query.device.type, enabled=False):
+            for some in attention.chunks():
+                laid, grad = attention.lay(query[some]), attention.lay(upstream[some])
+                keys, values = attention.lay_with_border(key[some]), attention.lay_with_border(value[some])
+                weights = attention.weights(laid, keys)
+                grad_weights = attention.compare(grad, values, attention.value_affine)
+                grad_mapped = attention.spread(weights, grad, values, attention.value_affine, grad_value_affine)
+                grad_value[some] = attention.pick_up_from_border(grad_mapped)
+                grad_scores = _softmax_backward(weights, grad_weights).div_(query.shape[1] // heads)
+                grad_query[some] = attention.pick_up(attention.combine(grad_scores, keys, attention.key_affine))
+                grad_mapped = attention.spread(grad_scores, laid, keys, attention.key_affine, grad_key_affine)
+                grad_key[some] = attention.pick_up_from_border(grad_mapped)
+        return grad_query, grad_key, grad_value, *grad_key_affine, *grad_value_affine, None, None, None
+
+
+def _zeros(affine: Affine) -> Affine:
+    psi, beta = (None if bank is None else torch.zeros_like(bank) for bank in affine)
+    return psi, beta
+
+
+def _softmax_backward(weights: Tensor, grad: Tensor) -> Tensor:
+    """α_i (∂α_i − Σ_j α_j ∂α_j), j over dimension 1."""
+    product = weights * grad
+    return product.sub_(weights * product.sum(dim=1, keepdim=True))
+
+
+class _Attention:
+    """The steps, on lines: a query is (C, |H|, b, n), a key or value with its border (C, |H̃|, b, m), see `Lines`."""
+
+    def __init__(self, tensors: Sequence[Tensor | None], kernel_size: int, heads: int, masked: bool) -> None:
+        present = [t for t in tensors if t is not None]
+        self.query, self.dtype, self.heads, self.masked = present[0], working(promoted(*present)), heads, masked
+        self.lines = Lines(kernel_size, *self.query.shape[-2:])
+        banks = [None if bank is None else bank.to(self.dtype) for bank in tensors[3:]]
+        self.key_affine: Affine = (banks[0], banks[1])
+        self.value_affine: Affine = (banks[2], banks[3])
+
+    def chunks(self) -> Iterator[slice]:
+        return chunks(self.query, self.heads * self.lines.kernel_size**2 * self.query[:1, 0].numel())
+
+    def lay(self, f: Tensor) -> Tensor:
+        return self.lines.lay(f.transpose(1, 2), self.dtype)
+
+    def lay_with_border(self, f: Tensor) -> Tensor:
+        return self.lines.lay_with_border(f.transpose(1, 2), self.dtype)
+
+    def pick_up(self, lines: Tensor) -> Tensor:
+        return self.lines.pick_up(lines).transpose(1, 2)
+
+    def pick_up_from_border(self, lines: Tensor) -> Tensor:
+        return self.lines.pick_up_from_border(lines).transpose(1, 2)
+
+    def steps(self) -> Iterator[tuple[int, int, int]]:
+        """The number i of each neighbour, its row and its column in the window."""
+        k = self.lines.kernel_size
+        for row, column in product(range(k), repeat=2):
+            yield row * k + column, row, column
+
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        """α: (heads, k², |H|, b, n)."""
+        scores = self.compare(query, key, self.key_affine).div_(len(query) // self.heads)
+        if self.masked:
+            ones = self.query.new_ones(1, 1, 1, *self.query.shape[-2:])
+            inside = self.lines.windows(self.lay_with_border(ones)) > 0  # (1, 1, k, k, 1, n)
+            scores.masked_fill_(~inside.flatten(2, 3).movedim(2, 1), -math.inf)
+        return scores.softmax(dim=1)
+
+    def compare(self, query: Tensor, f: Tensor, affine: Affine) -> Tensor:
+        """⟨query, A[f]_i⟩ in each head: (heads, k², |H|, b, n)."""
+        psi, beta = affine
+        by_head = query.unflatten(0, (self.heads, -1))
+        out = query.new_empty(self.heads, self.lines.kernel_size**2, *query.shape[1:])
+        for i, row, column in self.steps():
+            mapped = self.lines.windows(_mapped(f, psi, row, column))[:, :, row, column]
+            out[:, i] = (query * mapped).unflatten(0, (self.heads, -1)).sum(dim=1)
+        if beta is not None:
+            out += torch.einsum("mdhbn,mdhi->mihbn", by_head, self._by_head(beta))
+        return out
+
+    def combine(self, weights: Tensor, f: Tensor, affine: Affine) -> Tensor:
+        """Σ_i weight_i A[f]_i: (C, |H|, b, n)."""
+        psi, beta = affine
+        out = weights.new_zeros(self.heads, len(f) // self.heads, *weights.shape[2:])
+        for i, row, column in self.steps():
+            mapped = self.lines.windows(_mapped(f, psi, row, column))[:, :, row, column]
+            out.addcmul_(weights[:, i, None], mapped.unflatten(0, (self.heads, -1)))
+        if beta is not None:
+            out += torch.einsum("mihbn,mdhi->mdhbn", weights, self._by_head(beta))
+        return out.flatten(0, 1)
+
+    def spread(self, weights: Tensor, upstream: Tensor, f: Tensor, affine: Affine, grad_affine: Affine) -> Tensor:
+        """Where Σ_i ⟨upstream, weight_i A[f]_i⟩ has its gradients: for f returned, for ψ and β added to grad_affine."""
+        (psi, beta), (grad_psi, grad_beta) = affine, grad_affine
+        by_head = upstream.unflatten(0, (self.heads, -1))
+        grad_f = torch.zeros_like(f)
+        moved = f.new_empty(len(f), upstream.shape[1], *f.shape[2:])
+        for i, row, column in self.steps():
+            moved.zero_()
+            window = self.lines.windows(moved)[:, :, row, column].unflatten(0, (self.heads, -1))
+            torch.mul(weights[:, i, None], by_head, out=window)
+            if psi is None or grad_psi is None:
+                grad_f += moved
+                continue
+            grad_psi[..., row, column] += torch.bmm(moved.flatten(2), f.flatten(2).mT)
+            grad_f.flatten(2).baddbmm_(psi[..., row, column].mT, moved.flatten(2))
+        if beta is not None and grad_beta is not None:
+            grad_beta += torch.einsum("mihbn,mdhbn->mdhi", weights, by_head).reshape(grad_beta.shape)
+        return grad_f
+
+    def _by_head(self, beta: Tensor) -> Tensor:
+        return beta.flatten(2).unflatten(0, (self.heads, -1))  # (heads, d, |H|, k²)
+
+
+def _mapped(f: Tensor, psi: Tensor | None, row: int, column: int) -> Tensor:
+    """Σ_h̃ ψ[c, h, h̃, i] f[c, h̃]: (C, |H̃|, b, m) → (C, |H|, b, m)."""
+    if psi is None:
+        return f
+    return torch.bmm(psi[..., row, column], f.flatten(2)).unflatten(2, f.shape[2:])

@@ -274,7 +274,7 @@ check_proof(f, (psi, beta, C1), shifts, list(f))
 #
 # $$A_g[T_u f](uy) = A_{u^{-1}g}[f](y)$$
 #
-# since in the sum h̃ may be replaced by its turned self, and $g^{-1}(u\tilde g) = (u^{-1}g)^{-1}\tilde g$. Lines (1) to (3) follow as before. So does the code: not a letter changes.
+# since in the sum each h̃ may be replaced by the sheet that u takes it to, and $g^{-1}(u\tilde g) = (u^{-1}g)^{-1}\tilde g$. Lines (1) to (3) follow as before. So does the code: not a letter changes.
 #
 # <details><summary>Predict first: in line (2), y runs through u⁻¹N(g). Why is that N(u⁻¹g), and for which windows would it not be?</summary>
 #
@@ -369,7 +369,7 @@ oracles.affine_self_conv(*((f, affine[name]) for name in "QKV"), C4).square().su
 print((psi_q.grad.abs().sum(dim=(0, 1)) > 0).int())
 
 # %% [markdown]
-# The query is read at its own pixel alone, y = t. So $\psi^Q$ needs one number per sheet, $\beta^Q$ one number.
+# The query is read at its own pixel alone, y = t. So $\psi^Q$ needs one number per sheet, to be permuted, and $\beta^Q$ one number, which stays.
 #
 # ## 6 The fast version
 #
@@ -543,7 +543,7 @@ for name, dims in {"y": (3,), "y and h": (2, 3), "h": (2,), "the t of a row": (5
 #
 # $$\alpha(g, y) = \operatorname{softmax}_y\big[\langle Q(t, h),\; K(y, h) + \beta(h^{-1}(y - t))\rangle / d\big], \qquad f'(g) = W^O \sum_y \alpha(g, y)\, V(y, h)$$
 #
-# Without ψ a sum over the sheets would lose them, as you have seen, so each h keeps to its own sheet. And β is **factorised**, to save parameters: in each head some channels of β
+# Without ψ a sum over the sheets would lose them, as you have seen, so each h keeps to its own sheet, as if ψ were 1 for ĥ = e and 0 for the others. And β is **factorised**, to save parameters: in each head some channels of β
 # depend on the row alone, the others on the column alone.
 
 

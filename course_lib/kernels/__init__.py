@@ -2,6 +2,7 @@
 
 from course_lib.kernels.aggregation import aggregate, generate_and_aggregate, generate_kernels, unfold_and_sum
 from course_lib.kernels.attention import affine_attention, affine_attention_weights, affine_map, unfold_and_attend
+from course_lib.kernels.shifting import shift_and_add
 from course_lib.kernels.windows import neighbourhoods
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "generate_and_aggregate",
     "generate_kernels",
     "neighbourhoods",
+    "shift_and_add",
     "unfold_and_attend",
     "unfold_and_sum",
 ]

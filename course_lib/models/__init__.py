@@ -2,6 +2,7 @@
 
 from course_lib.models.allcnn import allcnn
 from course_lib.models.bottleneck import bottleneck_resnet
+from course_lib.models.e4_small import small_e4net
 from course_lib.models.e4net import e4net
 from course_lib.models.p4cnn import p4cnn, p4cnn_dropout, p4cnn_linear, p4cnn_rotation_pooling
 from course_lib.models.resnet18 import resnet18
@@ -17,4 +18,5 @@ __all__ = [
     "p4cnn_rotation_pooling",
     "resnet18",
     "resnet44",
+    "small_e4net",
 ]

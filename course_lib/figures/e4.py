@@ -1,0 +1,166 @@
+"""Figures of notebook 08: the kernels that one pixel generates, ablations beside the published ones, the roofline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from course_lib.figures.maps import FRAME_COLOURS
+from course_lib.figures.picture import OKABE_ITO, Picture, as_array, as_map, draw_map, new_figure, shared_scale
+from course_lib.groups import Element, Group, compose, inverse
+
+
+class Sight(NamedTuple):
+    """What the elements (pixel, h) make of an image (Y, X): a kernel each, (|H|, k, k), in the order of the group.
+
+    ``moved_by`` is the g by which the image has been turned or mirrored before.
+    """
+
+    image: Any
+    pixel: tuple[int, int]
+    kernels: Any
+    moved_by: Element = Element(0, 0)
+
+
+def generated_kernels(sights: Mapping[str, Sight], group: Group) -> Picture:
+    """A row for each sight: the image with the window around the pixel, then the kernel of every sheet.
+
+    A frame has the colour of the sheet that the kernel came from: g⁻¹h on the sheet h, after a move by g. The alt text
+    says for each row whether its kernels are those of the first row, moved by g. Raises ValueError for other shapes.
+    """
+    side = min(1.5, 10.0 / (group.order + 1))
+    figure = new_figure(side * (group.order + 1), (side + 0.3) * len(sights))
+    grid = figure.subplots(len(sights), group.order + 1, squeeze=False)
+    kernels = {title: _require_kernels(sight, group) for title, sight in sights.items()}
+    scale = shared_scale(list(kernels.values()), symmetric=True)
+    names = 10 if group.order <= 4 else 8
+    for row, (title, sight) in zip(grid, sights.items(), strict=True):
+        _draw_window(row[0], as_map(sight.image), sight.pixel, kernels[title].shape[-1])
+        row[0].set_title(title, fontsize=10)
+        for axes, h, kernel in zip(row[1:], group.elements, kernels[title], strict=True):
+            draw_map(axes, kernel, scale, symmetric=True)
+            origin = compose(inverse(sight.moved_by), h)
+            for spine in axes.spines.values():
+                spine.set(color=FRAME_COLOURS[group.index(origin)], linewidth=3)
+            axes.set_title(f"sheet {h}" if origin == h else f"sheet {h} ← {origin}", fontsize=names)
+    first = next(iter(kernels.values()))
+    words = [_in_words(title, sight, kernels[title], first, group) for title, sight in sights.items()]
+    return Picture.from_figure(figure, " ".join(words))
+
+
+def _require_kernels(sight: Sight, group: Group) -> np.ndarray[Any, Any]:
+    kernels = as_array(sight.kernels)
+    if kernels.ndim != 3 or len(kernels) != group.order:
+        raise ValueError(f"expected kernels of shape ({group.order}, k, k) on {group}, got {kernels.shape}")
+    return kernels
+
+
+def _draw_window(axes: Axes, image: np.ndarray[Any, Any], pixel: tuple[int, int], k: int) -> None:
+    row, col = pixel
+    axes.imshow(image, cmap="gray_r", interpolation="nearest")
+    corner = (col - k / 2, row - k / 2)
+    axes.add_patch(Rectangle(corner, k, k, fill=False, edgecolor=OKABE_ITO["vermilion"], linewidth=2))
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _in_words(
+    title: str, sight: Sight, kernels: np.ndarray[Any, Any], first: np.ndarray[Any, Any], group: Group
+) -> str:
+    words = f"{title}: the {group.order} kernels that pixel (row {sight.pixel[0]}, column {sight.pixel[1]}) generates"
+    if sight.moved_by == Element(0, 0):
+        return f"{words}."
+    origins = [group.index(compose(inverse(sight.moved_by), h)) for h in group.elements]
+    moved = np.stack([_turned(first[origin], sight.moved_by) for origin in origins])
+    same = np.abs(moved - kernels).max() < 1e-4 * np.abs(first).max()
+    return f"{words}; they {'are' if same else 'are not'} those of the first row, moved by {sight.moved_by}."
+
+
+def _turned(kernel: np.ndarray[Any, Any], g: Element) -> np.ndarray[Any, Any]:
+    turned = np.rot90(kernel, g.r)
+    return turned[:, ::-1] if g.m else turned
+
+
+def ablations(
+    found: Mapping[str, Mapping[str, Sequence[float]]], published: Mapping[str, Mapping[str, tuple[float, float]]]
+) -> Picture:
+    """Test errors in percent by hyperparameter, a column each: ours above, the published ones below.
+
+    Args:
+        found: hyperparameter → setting → one error per seed; drawn as dots, with mean and standard deviation.
+        published: the same with (mean, standard deviation).
+
+    Raises ValueError if the two do not have the same hyperparameters and settings.
+    """
+    if {name: list(errors) for name, errors in found.items()} != {
+        name: list(errors) for name, errors in published.items()
+    }:
+        raise ValueError("found and published must have the same hyperparameters and settings, in the same order")
+    figure = new_figure(2.1 * len(found) + 0.8, 4.6)
+    grid = figure.subplots(2, len(found), squeeze=False, sharey="row")
+    for (above, below), (name, errors) in zip(grid.T, found.items(), strict=True):
+        means = [float(np.mean(values)) for values in errors.values()]
+        deviations = [float(np.std(values, ddof=1)) for values in errors.values()]
+        _draw_errors(above, list(errors), means, deviations, OKABE_ITO["blue"])
+        for i, values in enumerate(errors.values()):
+            above.plot([i] * len(values), values, ".", color=OKABE_ITO["blue"], alpha=0.4)
+        printed = list(published[name].values())
+        _draw_errors(below, list(errors), [p[0] for p in printed], [p[1] for p in printed], OKABE_ITO["vermilion"])
+        above.set_title(name, fontsize=11)
+    for axes, label in zip(grid[:, 0], ("ours, in %", "published, in %"), strict=True):
+        axes.set_ylabel(f"test error,\n{label}")
+        axes.set_ylim(bottom=0)
+    words = [
+        f"{name}: "
+        + ", ".join(f"{s}: {np.mean(e):.1f} (published {published[name][s][0]:.2f})" for s, e in errors.items())
+        for name, errors in found.items()
+    ]
+    return Picture.from_figure(figure, f"Test errors in percent by hyperparameter, means. {'; '.join(words)}.")
+
+
+def _draw_errors(
+    axes: Axes, settings: Sequence[str], means: Sequence[float], deviations: Sequence[float], colour: str
+) -> None:
+    axes.errorbar(range(len(means)), means, deviations, color=colour, marker="o", lw=1, capsize=4)
+    axes.set_xticks(range(len(settings)), settings)
+    axes.set_xlim(-0.5, len(settings) - 0.5)
+    axes.grid(color="0.9", axis="y")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+class Work(NamedTuple):
+    """A way to compute something: its operations, the bytes that it moves, and the seconds that it takes."""
+
+    operations: float
+    moved: float
+    seconds: float
+
+
+def roofline(works: Mapping[str, Work], bandwidth: float, arithmetic: float) -> Picture:
+    """Operations per second against operations per byte, under the roof min(arithmetic, bandwidth · intensity).
+
+    Args:
+        works: name → what it does, in operations, bytes and seconds.
+        bandwidth, arithmetic: what the machine can do, in bytes and operations per second.
+    """
+    figure = new_figure(6.8, 4.0)
+    axes = figure.subplots()
+    intensities = [work.operations / work.moved for work in works.values()]
+    x = np.geomspace(min(intensities) / 3, 3 * max([*intensities, arithmetic / bandwidth]), 200)
+    axes.plot(x, np.minimum(arithmetic, bandwidth * x) / 1e9, color="black", lw=2, label="the machine's roof")
+    words = []
+    for i, ((name, work), intensity) in enumerate(zip(works.items(), intensities, strict=True)):
+        colour = FRAME_COLOURS[i % len(FRAME_COLOURS)]
+        axes.plot(intensity, work.operations / work.seconds / 1e9, "o^sDv"[i % 5], color=colour, ms=9, label=name)
+        roof = min(arithmetic, bandwidth * intensity)
+        words.append(
+            f"{name}: {intensity:.2g} operations per byte, {100 * work.operations / work.seconds / roof:.0f} %"
+        )
+    axes.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="billion operations per second")
+    axes.grid(color="0.9", which="both")
+    axes.legend(frameon=False, fontsize=9)
+    return Picture.from_figure(figure, f"Roofline; shares of what the machine could do there. {'; '.join(words)}.")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import torch
 import traitlets
@@ -20,14 +17,14 @@ from course_lib.figures.asc import gaze, gaze_figure, pale
 from course_lib.figures.attention import Look
 from course_lib.figures.picture import Picture, error_words
 from course_lib.groups import Element, Group, compose, matrix
-from course_lib.widgets.explorer import LARGEST, script
+from course_lib.widgets.base import LARGEST, WidgetWithStill, script
 from course_lib.widgets.frames import Turn, quantise, turns
 
 Attention = Callable[[Tensor], Tensor]
 STEPS = 65535  # a weight from 0 to 1 is sent as a whole number of two bytes
 
 
-class AttentionExplorer(anywidget.AnyWidget):
+class AttentionExplorer(WidgetWithStill):
     """The widget that `attention_explorer` makes.
 
     Its position can be read and set: ``row`` and ``column`` of the pixel that looks, its ``sheet`` and the ``head`` by
@@ -35,7 +32,6 @@ class AttentionExplorer(anywidget.AnyWidget):
     """
 
     _esm = script("attention.js")
-    _css = Path(__file__).with_name("explorer.css")
 
     setup = traitlets.Dict().tag(sync=True)
     data = traitlets.Dict().tag(sync=True)
@@ -72,13 +68,6 @@ class AttentionExplorer(anywidget.AnyWidget):
         picture = gaze_figure(looks, size=3.4)
         error = f"Relative equivariance error over all pixels: {error_words(self._errors[index])}."
         return Picture(picture.png, f"{picture.alt} {error} In JupyterLab this is a widget: choose a pixel, and turn.")
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        picture = self.still()
-        still = {"image/png": base64.b64encode(picture.png).decode(), "text/plain": picture.alt}
-        return {**data, **still}, {**metadata, "image/png": {"alt": picture.alt}}
 
     @property
     def _size(self) -> int:

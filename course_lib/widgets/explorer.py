@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import torch
 import traitlets
@@ -18,6 +15,7 @@ from course_lib.figures.explorer import explorer_picture
 from course_lib.figures.layout import ring_arrows, ring_extent, ring_positions
 from course_lib.figures.picture import Picture
 from course_lib.groups import C1, Group
+from course_lib.widgets.base import LARGEST, WidgetWithStill, script
 from course_lib.widgets.frames import (
     Frame,
     Turn,
@@ -31,22 +29,13 @@ from course_lib.widgets.frames import (
 )
 
 
-def script(name: str) -> str:
-    """A widget's JavaScript module: what all widgets share, then its own file."""
-    return "\n".join(Path(__file__).with_name(part).read_text(encoding="utf-8") for part in ("parts.js", name))
-
-
-LARGEST = 32_000_000  # bytes that are sent to the browser at most
-
-
-class FeatureMapExplorer(anywidget.AnyWidget):
+class FeatureMapExplorer(WidgetWithStill):
     """The widget that `feature_map_explorer` makes.
 
     Its position can be read and set: ``degrees``, ``mirror``; ``layer`` and ``channel``, counted among those offered.
     """
 
     _esm = script("explorer.js")
-    _css = Path(__file__).with_name("explorer.css")
 
     setup = traitlets.Dict().tag(sync=True)
     data = traitlets.Dict().tag(sync=True)
@@ -79,7 +68,6 @@ class FeatureMapExplorer(anywidget.AnyWidget):
         self.data = self._live_data() if self._live else self._all_data()
 
     def still(self) -> Picture:
-        """The present position as a picture."""
         turn, name = Turn(self.degrees, self.mirror), list(self._layers)[self.layer]
         frame = self._frame(turn)
         channel = self._chosen_channel()
@@ -88,13 +76,6 @@ class FeatureMapExplorer(anywidget.AnyWidget):
             _as_rgb(frame.image), first, second, self._group, self._layers[name], str(turn),
             f"{name}, channel {channel}", frame.errors[name], self._scores(frame),
         )  # fmt: skip
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        picture = self.still()
-        still = {"image/png": base64.b64encode(picture.png).decode(), "text/plain": picture.alt}
-        return {**data, **still}, {**metadata, "image/png": {"alt": picture.alt}}
 
     def _frame(self, turn: Turn) -> Frame:
         return compute_frame(self._net, self._image, turn, self._group, self._layers)

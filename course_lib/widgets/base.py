@@ -1,0 +1,36 @@
+"""What the widgets share: their JavaScript, a still picture where no widget can run, and how much a page may hold."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import anywidget
+
+from course_lib.figures.picture import Picture
+
+LARGEST = 32_000_000  # bytes that are sent to the browser at most
+FOLDER = Path(__file__).parent
+
+
+def script(name: str) -> str:
+    """A widget's JavaScript module: what all widgets share, then its own file."""
+    return "\n".join((FOLDER / part).read_text(encoding="utf-8") for part in ("parts.js", name))
+
+
+class WidgetWithStill(anywidget.AnyWidget):
+    """A widget that also shows itself as a picture with alt text, for pages and readers without widgets."""
+
+    _css = FOLDER / "widgets.css"
+
+    def still(self) -> Picture:
+        """The present position as a picture."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        picture = self.still()
+        still = {"image/png": base64.b64encode(picture.png).decode(), "text/plain": picture.alt}
+        return {**data, **still}, {**metadata, "image/png": {"alt": picture.alt}}

@@ -1,4 +1,4 @@
-"""For all tests, and for the notebooks' kernels, which inherit this: one thread, a progress file of their own."""
+"""For all tests, and for the notebooks' kernels, which inherit this: one thread, a progress file and downloads of their own."""
 
 import os
 import tempfile
@@ -9,8 +9,10 @@ import pytest
 import torch
 
 # Before any kernel starts, and at import, so that nbval's kernels see it too. Two workers share two cores.
+_home = tempfile.mkdtemp(prefix="course-home-")
 os.environ |= {
-    "COURSE_HOME": tempfile.mkdtemp(prefix="course-home-"),
+    "COURSE_HOME": _home,
+    "COURSE_DATA": os.path.join(_home, "downloads"),
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",

@@ -98,7 +98,7 @@ class GSeparableConv2d(_SeparableConv2d):
 
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y′, X′)``; kernel ``(O, C, k, k)``, pointwise ``(O, C, |H|)``.
     Source: Lengyel & van Gemert (2021), Eqs. 4–9; notebook 06. Both forms agree to rounding; the full one is used: the
-    factored one needs a map for every (n, h, c) and is slower (``tests/benchmarks/separable.py``).
+    factored one needs a map for every (n, h, c) and is slower (``python -m course_lib bench``).
     Exact and raising as GroupConv2d.
     """
 
@@ -121,7 +121,7 @@ class GCSeparableConv2d(_SeparableConv2d):
     With ``pointwise_bias`` each channel gets a second bias between the two steps. Without padding it moves every output
     value by b′·ΣK, which b could do alone; the paper's c-Z2CNN has it, and counts it.
     Source: Lengyel & van Gemert (2021), Eqs. 10–15; notebook 06. Both forms agree to rounding; the factored one is
-    used where it is faster: from C·|H| = 16 on (``tests/benchmarks/separable.py``). Exact and raising as GroupConv2d;
+    used where it is faster: from C·|H| = 16 on (``python -m course_lib bench``). Exact and raising as GroupConv2d;
     ValueError for a ``pointwise_bias`` with padding, where the zeros around a map would be moved, too.
     """
 

@@ -595,7 +595,7 @@ for group, channels, pixels in ((C4, 10, 28), (C4, 30, 14), (D4, 44, 16)):
 # The pattern on a CPU: gc pays in factored form, and more so for wide layers. g in factored form is several times *slower* than the convolution that it
 # shall speed up, though it has fewer operations: X̃ has C·O·|H| maps to be written and read, and memory is what costs. So the library's
 # `GSeparableConv2d` always runs in naive form, and `GCSeparableConv2d` in factored form if C·|H| is at least 16. You only say what you want; the layer
-# picks. (`tests/benchmarks/separable.py` is the careful version of this measurement.)
+# picks. (`python -m course_lib bench` is the careful version of this measurement.)
 #
 # ## 7 Is it better?
 #

@@ -210,7 +210,9 @@ def test_results_and_counts_are_printed(typed: Typed) -> None:
     status, text = typed(f"results rotated-mnist --results {typed.results}")
     assert status == 0 and text.count("*not yet run*") == len(TABLES["rotated-mnist"].rows)
     status, text = typed("counts rotated-mnist")
-    assert status == 0 and "25,210 =" in text
+    assert status == 0 and "25,210 =" in text and "exact" not in text
+    status, text = typed("counts rotated-mnist --exactness")
+    assert status == 0 and "| `gc-p4cnn` | gc-P4CNN | C4 | exact |" in text
 
 
 def test_durations() -> None:

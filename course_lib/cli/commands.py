@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any
 
 from course_lib.experiments import TABLES, Row, find, find_table, variant
+from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
 from course_lib.training import AlreadyRunning, default_device, require_device
 from course_lib.training.results import markdown, one_line, results_folder
@@ -55,8 +56,10 @@ def results(options: Namespace, argv: list[str]) -> int:
 
 
 def counts(options: Namespace, argv: list[str]) -> int:
-    """Parameters and operations of a table's networks, ours beside the printed ones."""
+    """Parameters and operations of a table's networks, ours beside the printed ones; and which of them are exact."""
     print(table_markdown(options.name))
+    if options.exactness:
+        print("\n" + exactness_markdown(options.name))
     return 0
 
 

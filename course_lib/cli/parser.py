@@ -59,6 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_results_folder(results)
     counts = commands.add_parser("counts", help="parameters and operations of a table's networks, ours and printed")
     counts.add_argument("name", metavar="NAME", help="a table")
+    counts.add_argument("--exactness", action="store_true", help="measure which networks are exactly invariant, too")
     commands.add_parser("bench", help="measure speed and memory; see bench --help", add_help=False)
     return parser
 

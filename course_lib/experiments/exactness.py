@@ -23,6 +23,11 @@ _NARROW = {"e4net": 12, "resnet18": 8, "bottleneck_resnet": 8}
 # itself until it drowns everything: a change of 1e-15 in the image then changes the scores by 10 %.
 _DISTURBANCE = 0.02
 EXACT = "exact variant"
+_INTRO = (
+    "Relative change of the scores under the worst element of the group, for noise, in float64; “exact”: below "
+    f"{TOLERANCE[torch.float64]:.0e}. All parameters and statistics are moved at random first, as training moves them. "
+    "Measured on narrow networks; parameters and operations are those of the full width."
+)
 
 
 @dataclass(frozen=True)
@@ -77,14 +82,15 @@ def exactness(name: str) -> list[Exactness]:
 
 
 def exactness_markdown(name: str) -> str:
-    """`exactness` as a Markdown table, with what the exact variants cost."""
+    """`exactness` as Markdown, with what the exact variants cost."""
     lines = []
     for measured in exactness(name):
         row, is_row = measured.row, not measured.reading
         head = [f"`{row.key}`", row.name, str(row.group)] if is_row else ["", f"… {measured.reading}", ""]
         error = "exact" if measured.is_exact else f"{measured.error:.0e}, {measured.element}"
         lines.append([*head, error, f"{measured.parameters:,}", operations_text(measured.executed)])
-    return pipe_table(["row", "network", "group", "error, worst element", "parameters", "operations"], lines)
+    heading = ["row", "network", "group", "error, worst element", "parameters", "operations as executed"]
+    return f"## Exactness\n\n{_INTRO}\n\n{pipe_table(heading, lines)}"
 
 
 def _networks(name: str) -> Iterator[Row]:

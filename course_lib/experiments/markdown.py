@@ -23,7 +23,7 @@ def table_markdown(name: str) -> str:
     counts, legend = [row.counts() for row in table.rows], _legend(table.rows)
     hidden = {EXECUTED} if all(count.executed == count.macs for count in counts) else set()
     if any(count.aggregation for count in counts):
-        legend.append(f"- {AGGREGATION.capitalize()}: what E4 and attention do that PyTorch's counter does not see.")
+        legend.append(f"- {AGGREGATION.capitalize()}: what E4 and attention do besides, by formula; not in the others.")
     else:
         hidden.add(AGGREGATION)
     shown = [i for i, title in enumerate(heading) if title not in hidden]

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
-from course_lib.kernels.lines import Lines, chunks, promoted, working
+from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, working
 from course_lib.kernels.windows import neighbourhoods
 
 
@@ -44,6 +43,8 @@ def aggregate(kernels: Tensor, values: Tensor) -> Tensor:
     Source: He et al. (2021), Eq. 12; notebook 08; reference `unfold_and_sum`.
     """
     _require_fit("kernels", kernels, (len(values), -1, values.shape[2], -1, *values.shape[-2:]))
+    if math.isqrt(kernels.shape[3]) ** 2 != kernels.shape[3]:
+        raise ValueError(f"a k × k window has k² neighbours, but kernels has k² = {kernels.shape[3]}: use a square")
     _require_shares(kernels.shape[1], values)
     return _Aggregate.apply(kernels, values)
 
@@ -78,8 +79,8 @@ class _Aggregate(Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        refuse_second_derivative("unfold_and_sum")
         kernels, values = ctx.saved_tensors
         lines, dtype = Lines(math.isqrt(kernels.shape[3]), *values.shape[-2:]), working(promoted(kernels, values))
         grad_kernels, grad_values = torch.empty_like(kernels), torch.empty_like(values)
@@ -108,10 +109,11 @@ class _GenerateAndAggregate(Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, ...]:
-        hidden, values, weight, bias = ctx.saved_tensors
-        lines, dtype = Lines(weight.shape[-1], *values.shape[-2:]), working(promoted(*ctx.saved_tensors))
+        refuse_second_derivative("unfold_and_sum(generate_kernels(…), values)")
+        inputs = ctx.saved_tensors  # activation checkpointing hands them out once
+        hidden, values, weight, bias = inputs
+        lines, dtype = Lines(weight.shape[-1], *values.shape[-2:]), working(promoted(*inputs))
         matrix = _kernel_matrix(weight, bias).to(dtype)
         grad_hidden, grad_values, grad_matrix = map(torch.zeros_like, (hidden, values, matrix))
         for some in chunks(values, matrix.shape[1] * values[:1, 0].numel()):
@@ -133,32 +135,29 @@ class _GenerateAndAggregate(Function):
 
 def _shift_and_add(kernels: Tensor, padded: Tensor, lines: Lines) -> Tensor:
     """Σ_i K_i V_i, where V_i is the map moved by one step: (|H|, S·k², b, n), (|H|, O, b, m) → (|H|, O, b, n)."""
-    kernels, windows = _by_slice_and_step(kernels, padded, lines)
-    out = torch.zeros_like(windows[..., 0, 0, :, :])
+    by_step, by_slice = _by_slice_and_step(kernels, padded, lines.kernel_size)
+    out = torch.zeros_like(lines.window(by_slice, 0, 0))
     for i, j in product(range(lines.kernel_size), repeat=2):
-        out.addcmul_(kernels[..., i, j, :, :], windows[..., i, j, :, :])
+        out.addcmul_(by_step[..., i, j, :, :], lines.window(by_slice, i, j))
     return out.flatten(1, 2)
 
 
 def _gradients(kernels: Tensor, padded: Tensor, upstream: Tensor, lines: Lines) -> tuple[Tensor, Tensor]:
     """The gradients of `_shift_and_add`: of the kernels, written over them, and of the padded values."""
-    grad_padded = torch.zeros_like(padded)
-    by_step, windows = _by_slice_and_step(kernels, padded, lines)
-    _, grad_windows = _by_slice_and_step(kernels, grad_padded, lines)
-    upstream = upstream.unflatten(1, windows.shape[1:3])
+    by_step, by_slice = _by_slice_and_step(kernels, padded, lines.kernel_size)
+    upstream, grad_padded = upstream.unflatten(1, by_slice.shape[1:3]), torch.zeros_like(by_slice)
     for i, j in product(range(lines.kernel_size), repeat=2):
-        grad_windows[..., i, j, :, :].addcmul_(by_step[..., i, j, :, :], upstream)
-    by_step = by_step.squeeze(2).zero_()
+        lines.window(grad_padded, i, j).addcmul_(by_step[..., i, j, :, :], upstream)
+    grad_by_step, windows = by_step.squeeze(2).zero_(), lines.windows(by_slice)
     for c in range(windows.shape[2]):  # all steps at once: one channel of the upstream gradient stays in the cache
-        by_step.addcmul_(upstream[:, :, c, None, None], windows[:, :, c])
-    return kernels, grad_padded
+        grad_by_step.addcmul_(upstream[:, :, c, None, None], windows[:, :, c])
+    return kernels, grad_padded.flatten(1, 2)
 
 
-def _by_slice_and_step(kernels: Tensor, padded: Tensor, lines: Lines) -> tuple[Tensor, Tensor]:
-    """Views that fit each other: kernels (|H|, S, 1, k, k, b, n) and windows (|H|, S, O/S, k, k, b, n)."""
-    k = lines.kernel_size
-    kernels = kernels.unflatten(1, (-1, 1, k, k))
-    return kernels, lines.windows(padded.unflatten(1, (kernels.shape[1], -1)))
+def _by_slice_and_step(kernels: Tensor, padded: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Views that fit each other: kernels (|H|, S, 1, k, k, b, n) and padded values (|H|, S, O/S, b, m)."""
+    by_step = kernels.unflatten(1, (-1, 1, k, k))
+    return by_step, padded.unflatten(1, (by_step.shape[1], -1))
 
 
 def _lay_kernels(kernels: Tensor, lines: Lines, dtype: torch.dtype) -> Tensor:
@@ -177,10 +176,9 @@ def _lay_with_one(hidden: Tensor, lines: Lines, dtype: torch.dtype) -> Tensor:
 
 
 def _product(matrix: Tensor, laid: Tensor) -> Tensor:
-    """The matrix of each h times each pixel. With ``out=``, as autocast would round the product to 16 bits."""
-    out = laid.new_empty(len(laid), matrix.shape[1], *laid.shape[2:])
-    torch.bmm(matrix, laid.flatten(2), out=out.flatten(2))
-    return out
+    """The matrix of each h times each pixel; autocast would round the kernels to 16 bits."""
+    with torch.autocast(laid.device.type, enabled=False):
+        return torch.bmm(matrix, laid.flatten(2)).unflatten(2, laid.shape[2:])
 
 
 def _require_fit(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
-from course_lib.kernels.lines import Lines, chunks, promoted, working
+from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, working
 
 Affine = tuple[Tensor | None, Tensor | None]  # ψ (C, |H|, |H̃|, k, k) and β (C, |H|, k, k)
 
@@ -56,10 +55,11 @@ class _AffineAttention(Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value = ctx.saved_tensors[:3]
-        attention, heads = _Attention(ctx.saved_tensors, *ctx.settings), ctx.settings[1]
+        refuse_second_derivative("unfold_and_attend")
+        saved = ctx.saved_tensors  # activation checkpointing hands them out once
+        query, key, value = saved[:3]
+        attention, heads = _Attention(saved, *ctx.settings), ctx.settings[1]
         grad_query, grad_key, grad_value = map(torch.empty_like, (query, key, value))
         grad_key_affine, grad_value_affine = map(_zeros, (attention.key_affine, attention.value_affine))
         with torch.autocast(query.device.type, enabled=False):
@@ -135,7 +135,7 @@ class _Attention:
         by_head = query.unflatten(0, (self.heads, -1))
         out = query.new_empty(self.heads, self.lines.kernel_size**2, *query.shape[1:])
         for i, row, column in self.steps():
-            mapped = self.lines.windows(_mapped(f, psi, row, column))[:, :, row, column]
+            mapped = self.lines.window(_mapped(f, psi, row, column), row, column)
             out[:, i] = (query * mapped).unflatten(0, (self.heads, -1)).sum(dim=1)
         if beta is not None:
             out += torch.einsum("mdhbn,mdhi->mihbn", by_head, self._by_head(beta))
@@ -146,7 +146,7 @@ class _Attention:
         psi, beta = affine
         out = weights.new_zeros(self.heads, len(f) // self.heads, *weights.shape[2:])
         for i, row, column in self.steps():
-            mapped = self.lines.windows(_mapped(f, psi, row, column))[:, :, row, column]
+            mapped = self.lines.window(_mapped(f, psi, row, column), row, column)
             out.addcmul_(weights[:, i, None], mapped.unflatten(0, (self.heads, -1)))
         if beta is not None:
             out += torch.einsum("mihbn,mdhi->mdhbn", weights, self._by_head(beta))
@@ -160,8 +160,8 @@ class _Attention:
         moved = f.new_empty(len(f), upstream.shape[1], *f.shape[2:])
         for i, row, column in self.steps():
             moved.zero_()
-            window = self.lines.windows(moved)[:, :, row, column].unflatten(0, (self.heads, -1))
-            torch.mul(weights[:, i, None], by_head, out=window)
+            window = self.lines.window(moved, row, column).unflatten(0, (self.heads, -1))
+            window.addcmul_(weights[:, i, None], by_head)
             if psi is None or grad_psi is None:
                 grad_f += moved
                 continue

@@ -32,6 +32,15 @@ def chunks(batch: Tensor, floats_per_image: int) -> Iterator[slice]:
         yield slice(first, min(first + together, count))
 
 
+def refuse_second_derivative(reference: str) -> None:
+    """Raise RuntimeError in a backward pass that is itself to be differentiated, which would be silently wrong."""
+    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        raise RuntimeError(
+            "this kernel cannot be differentiated twice, and create_graph=True asks for it. Leave that out, or use "
+            f"the reference {reference}, which can"
+        )
+
+
 @dataclass(frozen=True)
 class Lines:
     """Maps (b, C, |H|, Y, X) as lines (|H|, C, b, n): the rows end to end, with k // 2 zeros after each.
@@ -73,11 +82,15 @@ class Lines:
 
     def pick_up_from_border(self, lines: Tensor) -> Tensor:
         """The inverse of `lay_with_border`: (|H|, C, b, m) → (b, C, |H|, Y, X)."""
-        start = self.reach * self.pitch + self.reach  # the centre of the window of pixel 0
-        return self.pick_up(lines[..., start : start + self.length])
+        return self.pick_up(self.window(lines, self.reach, self.reach))
+
+    def window(self, lines: Tensor, row: int, column: int) -> Tensor:
+        """What lies at one of the k × k neighbours, a view: (..., m) → (..., n)."""
+        start = row * self.pitch + column
+        return lines[..., start : start + self.length]
 
     def windows(self, lines: Tensor) -> Tensor:
-        """What lies at each of the k × k neighbours, a view: (..., b, m), contiguous → (..., k, k, b, n)."""
+        """What lies at all k × k neighbours, a view to read from: (..., b, m), contiguous → (..., k, k, b, n)."""
         *outer, b, m = lines.shape
         shape = (*outer, self.kernel_size, self.kernel_size, b, self.length)
         return lines.as_strided(shape, (*lines.stride()[:-2], self.pitch, 1, m, 1))

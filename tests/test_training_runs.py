@@ -134,7 +134,7 @@ def test_the_small_version_of_a_run(run: Run) -> None:
     assert replace(small, changes={}).config().epochs == 5 and small.config().epochs == 1
     assert replace(small, row=find("p4m-r18-cifar100"), changes={}).config().epochs == 2
     large = small_dataset((3, 32, 32), macs=10**10)
-    assert large.image_shape == (3, 32, 32) and len(large.train) == 200 and len(large.test) == 510
+    assert large.image_shape == (3, 32, 32) and len(large.train) == 128 and len(large.test) == 128
 
 
 def test_low_data_and_validation_reach_the_loader(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

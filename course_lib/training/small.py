@@ -11,7 +11,7 @@ LARGE = 300_000_000  # multiply-accumulates for one image; an epoch of all 1,029
 
 
 def small_dataset(image_shape: tuple[int, int, int], macs: int) -> Dataset:
-    """The bundled digits, rotated, in the shape ``(C, Y, X)`` that the network takes; for a large network, 200 of them.
+    """The bundled digits, rotated, in the shape ``(C, Y, X)`` that the network takes; for a large one, a few of them.
 
     In colour all channels are equal. Normalised, whatever the recipe says.
     """
@@ -19,7 +19,10 @@ def small_dataset(image_shape: tuple[int, int, int], macs: int) -> Dataset:
     digits = load_digits(rotated=True, size=height)
     dataset = digits.map_images(lambda images: images.expand(-1, channels, -1, -1))
     dataset = replace(dataset, name=f"{digits.name} {'×'.join(map(str, image_shape))}")
-    return normalised(replace(dataset, train=dataset.train.first(200)) if macs > LARGE else dataset)
+    if macs > LARGE and dataset.validation:
+        train, validation, test = dataset.train.first(128), dataset.validation.first(64), dataset.test.first(128)
+        dataset = replace(dataset, train=train, validation=validation, test=test)
+    return normalised(dataset)
 
 
 def small_config(config: TrainConfig, macs: int) -> TrainConfig:

@@ -24,7 +24,7 @@
 
 # %%
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -237,11 +237,11 @@ def lemma(f: GroupFunction, tables: Tables, u: Isometry, g: Isometry) -> list[Te
     return [torch.stack(left), torch.stack([affine_sum(f, back, pixel, tables) for pixel in pixels])]
 
 
-def lines(f: GroupFunction, tables: Tables, u: Isometry, g: Isometry) -> list[Tensor]:
+def lines(f: GroupFunction, tables: Tables, u: Isometry, g: Isometry, weigh: Callable) -> list[Tensor]:
     moved, back, k = transform(u, f), product(inv(u), g), tables[0].shape[-1]
-    line_1 = result_at(moved, g, window_of(g, k), tables)
-    line_2 = result_at(moved, g, [act_on_points(u, pixel) for pixel in window_of(back, k)], tables)
-    line_3 = result_at(f, back, window_of(back, k), tables)
+    line_1 = result_at(moved, g, window_of(g, k), tables, weigh)
+    line_2 = result_at(moved, g, [act_on_points(u, pixel) for pixel in window_of(back, k)], tables, weigh)
+    line_3 = result_at(f, back, window_of(back, k), tables, weigh)
     return [line_1, line_2, line_3]
 
 
@@ -249,15 +249,15 @@ def all_equal(values: list[Tensor]) -> bool:
     return all(torch.allclose(values[0], value) for value in values)
 
 
-def check_proof(f: GroupFunction, tables: Tables, moves: Sequence[Isometry], elements: Sequence[Isometry]) -> None:
-    for step in (lemma, lines):
-        equal = [all_equal(step(f, tables, u, g)) for u in moves for g in elements]
-        print(f"{tables[2]}, {step.__name__}: equal for {sum(equal)} of {len(equal)} pairs (u, g)")
+def check_proof(f: GroupFunction, tables: Tables, pairs: list[tuple], weigh: Callable = softmax) -> None:
+    lemmas = sum(all_equal(lemma(f, tables, u, g)) for u, g in pairs)
+    proofs = sum(all_equal(lines(f, tables, u, g, weigh)) for u, g in pairs)
+    print(f"{tables[2]}, {weigh.__name__:<8}: lemma {lemmas}, lines (1) to (3) {proofs}, of {len(pairs)} pairs (u, g)")
 
 
 f = as_function(noise(2, 1, 2, 3), C1)
 shifts = [Isometry(0, 0, *z) for z in ((1, 0), (0, 1), (-2, 3))]
-check_proof(f, (psi, beta, C1), shifts, list(f))
+check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 
 # %% [markdown]
 # ## 4 From shifts to turns
@@ -281,13 +281,26 @@ check_proof(f, (psi, beta, C1), shifts, list(f))
 # u⁻¹ turns and shifts the window N(g), a square around its pixel, and a turned square is the same square. A window of 3 × 5 pixels would turn into one of 5 × 3.
 #
 # </details>
+#
+# <details><summary>Predict first: <code>by_place</code> weighs the neighbours 0, 1, 2, … in reading order, whatever the scores. For which u do the lines still agree?</summary>
+#
+# For those that keep the order: no turn, no mirror, one h of the group. The lemma holds as before; what fails is the step from (1) to (2).
+#
+# </details>
+
 
 # %%
+def by_place(scores: Tensor) -> Tensor:
+    return torch.arange(len(scores)).double()
+
+
 for group in (C4, D4):
     f = as_function(noise(2, group.order, 2, 2), group)
     tables = (noise(2, group.order, 3, 3, seed=1), noise(2, group.order, 3, 3, seed=2), group)
-    moves = [Isometry(*h, 2, -1) for h in group.elements]
-    check_proof(f, tables, moves, [Isometry(0, 0, 1, 0), Isometry(*group.elements[-1], 0, 1)])
+    elements = (Isometry(0, 0, 1, 0), Isometry(*group.elements[-1], 0, 1))
+    pairs = [(Isometry(*h, 2, -1), g) for h in group.elements for g in elements]
+    for weigh in (softmax, by_place):
+        check_proof(f, tables, pairs, weigh)
 
 # %% [markdown]
 # **Why β only turns.** In the code β is a table over the group, as ψ is: a sheet for each ĥ. In the equation it is a single small image. Both are right, since β stands inside of the sum:
@@ -625,14 +638,12 @@ def attention_of(layer: AffineSelfConv2d, image: Tensor) -> Tensor:
     return layer.attention(channels[:, :, None].expand(-1, -1, layer.group.order, -1, -1))[0].detach()
 
 
-# %%
-photo, looking = F.interpolate(load_photograph().double(), size=(32, 32), mode="area"), looker(C4)
-
-
 def look(image: Tensor, pixel: tuple[int, int], h: Element) -> Look:
-    return Look(image[0], pixel, h, gaze(attention_of(looking, image)[0], C4, pixel, h))
+    return Look(image[0], pixel, h, gaze(attention_of(looker(C4), image)[0], C4, pixel, h))
 
 
+# %%
+photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
 gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements})
 
 # %% [markdown]
@@ -787,7 +798,7 @@ progress("09")
 # - ψ must be turned and permuted. β is added inside of the sum over sheets, so it only turns. The query needs both at one place alone.
 # - Squeeze-and-excite squeezes over the whole group, and has one factor for all sheets of a channel.
 #
-# **Now in `course_lib`:** `from course_lib.layers import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d, GroupSqueezeExcite`; the definition in loops: `oracles.affine_self_conv`.
+# **Now in `course_lib`:** `from course_lib.layers import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d, GroupSqueezeExcite`; the definition in loops: `oracles.affine_self_conv`; the same without unfolded maps: `kernels.affine_attention`.
 #
 # **Further reading:** N. Diaconu and D. Worrall, *Affine Self Convolution*, 2019. P. Ramachandran and others, *Stand-Alone Self-Attention in Vision Models*, 2019. J. Hu and others, *Squeeze-and-Excitation Networks*, 2018.
 #

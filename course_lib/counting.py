@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -119,13 +119,20 @@ def executed_macs(net: nn.Module, x: Tensor) -> int:
 @contextmanager
 def factored_form(net: nn.Module) -> Iterator[nn.Module]:
     """Inside the block all separable layers of ``net`` run in factored form, whichever form they would pick."""
-    layers = [layer for layer in net.modules() if isinstance(layer, (GSeparableConv2d, GCSeparableConv2d))]
-    for layer in layers:
-        layer.__dict__["forward"] = layer.factored
-    try:
+    separable = [layer for layer in net.modules() if isinstance(layer, (GSeparableConv2d, GCSeparableConv2d))]
+    with replaced_forwards({layer: layer.factored for layer in separable}):
         yield net
+
+
+@contextmanager
+def replaced_forwards(forwards: Mapping[nn.Module, Callable[[Tensor], Tensor]]) -> Iterator[None]:
+    """Inside the block these layers compute something else."""
+    for layer, forward in forwards.items():
+        layer.__dict__["forward"] = forward
+    try:
+        yield
     finally:
-        for layer in layers:
+        for layer in forwards:
             del layer.__dict__["forward"]
 
 

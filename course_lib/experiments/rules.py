@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor, nn
 
 from course_lib.checks.measuring import OUTPUT, layer_outputs
-from course_lib.counting import count_layers, executed_macs, factored_form
+from course_lib.counting import count_layers, executed_macs, factored_form, replaced_forwards
 from course_lib.layers import (
     AffineSelfConv2d,
     E4Layer,
@@ -43,7 +42,8 @@ def macs_of_products(net: nn.Module, x: Tensor) -> int:
 
     E4 and attention layers are counted without what their fast kernels do: that depends on the implementation.
     """
-    with factored_form(net), _products_only(net):
+    dynamic = [layer for layer in net.modules() if isinstance(layer, E4Layer | Attention)]
+    with factored_form(net), replaced_forwards({layer: partial(_products, layer) for layer in dynamic}):
         return executed_macs(net, x)
 
 
@@ -74,21 +74,8 @@ AND_NORMS = Rule(
 )
 
 
-@contextmanager
-def _products_only(net: nn.Module) -> Iterator[None]:
-    """Inside the block E4 and attention layers do only their convolutions and matrix products; what comes out of them
-    has the right shape and the wrong values."""
-    changed = [layer for layer in net.modules() if isinstance(layer, E4Layer | Attention)]
-    for layer in changed:
-        layer.__dict__["forward"] = partial(_products, layer)
-    try:
-        yield
-    finally:
-        for layer in changed:
-            del layer.__dict__["forward"]
-
-
 def _products(layer: E4Layer | Attention, x: Tensor) -> Tensor:
+    """All convolutions and matrix products of the layer; the result has the right shape and the wrong values."""
     if isinstance(layer, E4Layer):
         layer.kernels(x)
         return layer.encoder(x)

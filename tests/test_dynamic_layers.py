@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from course_lib import layers as L
 from course_lib.checks import diagnose
@@ -100,6 +101,16 @@ def test_gradients_in_float64_are_those_of_finite_differences(make):
         return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), f)
 
     assert torch.autograd.gradcheck(run, (f, *values), fast_mode=True)
+
+
+@every_layer
+def test_activation_checkpointing_gives_the_same_gradients(make):
+    layer, f = make(C4), feature_map().requires_grad_()
+    inputs = (f, *layer.parameters())
+    upstream = torch.randn_like(f)
+    expected = torch.autograd.grad(layer(f), inputs, upstream)
+    got = torch.autograd.grad(checkpoint(layer, f, use_reentrant=False), inputs, upstream)
+    assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
 
 
 @every_layer

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +48,21 @@ def main(argv: list[str] | None = None) -> int:
     cases = [case for case in SUITES[options.suite]() if options.only in case.name]
     if not cases:
         parser.error(f"--only {options.only!r}: no such case in the suite {options.suite}")
-    results = run_suite(cases, device, options.seconds)
-    print(markdown(results["cases"]))
+    path = options.results / f"{options.suite}_{device.type}.json"
+    made, results = provenance(device), []
+    for result in run_suite(cases, device, options.seconds):
+        results.append(result)
+        if not options.only:  # after each case: whoever interrupts a long run keeps what it found
+            write_json(path, {"suite": options.suite, "provenance": made, "cases": results})
+    print(markdown(results))
     if not options.only:
-        path = options.results / f"{options.suite}_{device.type}.json"
-        write_json(path, {"suite": options.suite} | results)
         print(f"\nwritten to {path}")
-    return int(any(bar["holds"] is False for result in results["cases"] for bar in result["bars"]))
+    return int(any(bar["holds"] is False for result in results for bar in result["bars"]))
 
 
-def run_suite(cases: list[Case], device: torch.device, seconds: float) -> dict[str, Any]:
-    """Measure the cases one after another; each says on stderr when its turn comes."""
-    made = provenance(device)
-    results = []
+def run_suite(cases: list[Case], device: torch.device, seconds: float) -> Iterator[dict[str, Any]]:
+    """Measure the cases one after another, in each mode; each says on stderr when its turn comes."""
     for case in cases:
         for mode in case.modes:
             print(f"{case.name}, {mode} (load {load()})", file=sys.stderr, flush=True)
-            results.append(case_result(case, mode, measure(case, mode, device, seconds)))
-    return {"provenance": made, "cases": results}
+            yield case_result(case, mode, measure(case, mode, device, seconds))

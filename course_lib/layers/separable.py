@@ -151,7 +151,8 @@ class GCSeparableConv2d(_SeparableConv2d):
         channel each, is 2 to 4 times faster on a CPU. The layers that follow want the usual order again.
         """
         sheets = pointwise.shape[:2]
-        mixed = F.linear(x.flatten(1, 2).movedim(1, -1), pointwise.flatten(0, 1).flatten(1)).movedim(-1, 1)
+        by_pixel = x.flatten(1, 2).contiguous(memory_format=torch.channels_last).movedim(1, -1)
+        mixed = F.linear(by_pixel, pointwise.flatten(0, 1).flatten(1)).movedim(-1, 1)
         y = F.conv2d(mixed, kernels.flatten(0, 1), groups=sheets.numel(), **options)
         return y.contiguous().unflatten(1, sheets)
 

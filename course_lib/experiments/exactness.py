@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
@@ -76,15 +76,19 @@ def invariance_error(row: Row) -> tuple[float, Element]:
     return errors[worst], worst
 
 
-def exactness(name: str) -> list[Exactness]:
-    """Every network of a table that is built for a group, in every reading; with the exact variant where it has one."""
-    return [_measured(row, reading) for row in _networks(name) for reading, row in _readings(row)]
+def exactness(name: str, only: Callable[[Row], bool] | None = None) -> list[Exactness]:
+    """Every network of a table that is built for a group, in every reading; with the exact variant where it has one.
+
+    ``only`` says which rows; by default all.
+    """
+    rows = filter(only, _networks(name))
+    return [_measured(row, reading) for row in rows for reading, row in _readings(row)]
 
 
-def exactness_markdown(name: str) -> str:
+def exactness_markdown(name: str, only: Callable[[Row], bool] | None = None) -> str:
     """`exactness` as Markdown, with what the exact variants cost."""
     lines = []
-    for measured in exactness(name):
+    for measured in exactness(name, only):
         row, is_row = measured.row, not measured.reading
         head = [f"`{row.key}`", row.name, str(row.group)] if is_row else ["", f"… {measured.reading}", ""]
         error = "exact" if measured.is_exact else f"{measured.error:.0e}, {measured.element}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from course_lib.experiments.row import Counts, Printed, Quoted, Row
 from course_lib.experiments.tables import find_table
@@ -11,13 +12,14 @@ HEADING = ("row", "network", "group, width", "parameters", "printed", "operation
 EXECUTED, AGGREGATION = "operations as executed", "of aggregation"
 
 
-def table_markdown(name: str) -> str:
+def table_markdown(name: str, only: Callable[[Row], bool] | None = None) -> str:
     """A table, such as "rotated-mnist": parameters and operations for one image, ours beside the printed ones.
 
     "=" marks a count that rounds to the printed one; the others say by how much they are off. Below stand the rules of
-    counting and the reasons. Raises LookupError that names the nearest tables.
+    counting and the reasons. ``only`` says which rows; by default all. Raises LookupError that names the nearest tables.
     """
     table = find_table(name)
+    table = replace(table, rows=tuple(filter(only, table.rows)))
     heading = [*(title.format(measure=table.rows[0].measure) for title in HEADING), EXECUTED, AGGREGATION]
     lines = [line for row in table.rows for line in _row_lines(row)] + list(map(_quoted_line, table.quoted))
     counts, legend = [row.counts() for row in table.rows], _legend(table.rows)

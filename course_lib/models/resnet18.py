@@ -45,13 +45,20 @@ def resnet18(
     for stage in range(4):
         for block in range(2):
             there, stride = width * 2**stage, 2 if stage and not block else 1
-            layers.append(_block(group, here, there, stride, second, dropout, exact))
+            layers.append(basic_block(group, here, there, stride, second, dropout, exact))
             here = there
     head = [GroupMaxPool(group), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(here, classes)]
     return EquivariantSequential(*layers, *head)
 
 
-def _block(group: Group, here: int, there: int, stride: int, second: Layer, dropout: float, exact: bool) -> Residual:
+def basic_block(
+    group: Group, here: int, there: int, stride: int, second: Layer, dropout: float, exact: bool
+) -> Residual:
+    """A block of `resnet18`: ``(B, here, |H|, Y, X)`` → ``(B, there, |H|, Y/stride, X/stride)``; see there.
+
+    The shortcut is nothing where the stride is 1, else a 1×1 convolution, made smaller as the 3×3 is, and norm.
+    Source: He et al. (2021), section 5.2; notebook 10.
+    """
     pool = SpatialMaxPool2d if exact else None
     branch = EquivariantSequential(
         same_conv(GroupConv2d, group, here, there, 3, stride, pool, bias=False),

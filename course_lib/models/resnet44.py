@@ -55,7 +55,7 @@ def resnet44(
             shortcut = _shortcut(group, here, there, bias, shortcut_norm, exact) if halve else nn.Identity()
             layers.append(Residual(branch, shortcut))
             here = there
-    layers += [*norm_relu(group, here), *_head(group, here, classes, exact)]
+    layers += [*norm_relu(group, here), *mean_head(group, here, classes, exact)]
     return EquivariantSequential(*layers)
 
 
@@ -65,8 +65,13 @@ def _shortcut(group: Group, here: int, there: int, bias: bool, norm: bool, exact
     return EquivariantSequential(*layers, *([GroupBatchNorm2d(group, there)] if norm else []))
 
 
-def _head(group: Group, channels: int, classes: int, exact: bool) -> list[nn.Module]:
-    """Means over space, and over the group if ``exact``, then scores."""
+def mean_head(group: Group, channels: int, classes: int, exact: bool) -> list[nn.Module]:
+    """The end of a network, ``(B, C, |H|, Y, X)`` → ``(B, classes)``: means, then scores from a linear layer.
+
+    With ``exact`` the mean runs over group and space, and the scores are invariant. Without it runs over space alone,
+    and the linear layer has weights of its own for every sheet: not invariant. Source: Cohen & Welling (2016), section
+    8.2; notebook 10.
+    """
     if exact:
         return [GlobalAvgPool(group), nn.Linear(channels, classes)]
     every_sheet = nn.AdaptiveAvgPool3d((group.order, 1, 1))

@@ -1,0 +1,73 @@
+"""What a table looks like as a picture: published error against what a network has and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from course_lib.figures.picture import OKABE_ITO, Picture, new_figure
+
+# Colour and marker both differ, so that either of them tells the families apart.
+_LOOKS = list(zip(OKABE_ITO.values(), "os^DvP", strict=False))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A network: its error in percent, with its standard deviation if one was published, parameters and operations for
+    one image; None where a count is not known. An empty label is not written."""
+
+    label: str
+    error: float
+    parameters: float | None
+    operations: float | None
+    deviation: float | None = None
+
+
+def error_against_cost(families: Mapping[str, Sequence[Cost]], join: bool = False) -> Picture:
+    """Error against parameters, and error against operations, side by side, on logarithmic axes.
+
+    Args:
+        families: name → networks of one kind; at most six.
+        join: draw a line through the networks of a family, in their order.
+
+    Raises ValueError if there is nothing to show, or too much.
+    """
+    if not 1 <= len(families) <= len(_LOOKS):
+        raise ValueError(f"expected 1 to {len(_LOOKS)} families of networks, got {len(families)}")
+    figure = new_figure(9.6, 4.6)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, what in ((left, "parameters"), (right, "operations")):
+        for (name, costs), look in zip(families.items(), _LOOKS, strict=False):
+            shown = [cost for cost in costs if getattr(cost, what) is not None]
+            _draw(axes, name, shown, [getattr(cost, what) for cost in shown], look, join)
+        axes.set(xscale="log", xlabel=f"{what}{' for one image' if what == 'operations' else ''}")
+        axes.grid(color="0.9")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.18, y=0.1)
+    left.set_ylabel("published test error, in %")
+    handles, names = left.get_legend_handles_labels()
+    figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=len(families))
+    words = "; ".join(f"{name}: " + ", ".join(map(_words, costs)) for name, costs in families.items())
+    return Picture.from_figure(figure, f"Published test error against parameters and against operations. {words}.")
+
+
+def _draw(axes: Axes, name: str, costs: Sequence[Cost], places: list[float], look: tuple[str, str], join: bool) -> None:
+    colour, marker = look
+    errors, deviations = [cost.error for cost in costs], [cost.deviation or 0.0 for cost in costs]
+    line = "-" if join else "none"
+    axes.errorbar(places, errors, deviations, color=colour, marker=marker, ls=line, lw=1, capsize=2, label=name)
+    for cost, place in zip(costs, places, strict=True):
+        axes.annotate(cost.label, (place, cost.error), (4, 4), textcoords="offset points", fontsize=8, color=colour)
+
+
+def _words(cost: Cost) -> str:
+    counts = {"parameters": cost.parameters, "operations": cost.operations}
+    known = " and ".join(f"{_short(count)} {what}" for what, count in counts.items() if count is not None)
+    return f"{cost.label} {cost.error:g} %".strip() + (f" with {known}" if known else "")
+
+
+def _short(count: float) -> str:
+    size, unit = next((size, unit) for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")) if count >= size)
+    return f"{count / size:.3g}{unit}"

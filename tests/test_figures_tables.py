@@ -1,0 +1,26 @@
+"""The figure of notebook 10: error against parameters and operations."""
+
+import pytest
+
+from course_lib.figures.tables import Cost, error_against_cost
+
+
+def test_error_against_cost_says_what_it_shows():
+    families = {"plain": [Cost("Z2", 5.2, 25_210, 2.98e6, 0.11)], "other": [Cost("", 1.7, 33_000, None)]}
+    picture = error_against_cost(families)
+    assert "plain: Z2 5.2 % with 25.2k parameters and 2.98M operations" in picture.alt
+    assert "other: 1.7 % with 33k parameters." in picture.alt
+    assert picture.png == error_against_cost(families).png
+    assert picture.png != error_against_cost({**families, "other": [Cost("", 4.7, 33_000, None)]}).png
+
+
+def test_families_can_be_joined():
+    families = {"p4": [Cost("a", 3, 1e3, 1e6), Cost("b", 2, 2e3, 4e6)]}
+    assert error_against_cost(families).png != error_against_cost(families, join=True).png
+
+
+def test_errors_name_the_number():
+    with pytest.raises(ValueError, match="expected 1 to 6 families of networks, got 0"):
+        error_against_cost({})
+    with pytest.raises(ValueError, match="got 7"):
+        error_against_cost({str(i): [Cost("", 1, 1, 1)] for i in range(7)})

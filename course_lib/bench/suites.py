@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from course_lib.bench import conv_cases, network_cases, notebook_cases, separable_cases
+from course_lib.bench import conv_cases, kernel_cases, network_cases, notebook_cases, separable_cases
 from course_lib.bench.case import Case
 
 SUITES: dict[str, Callable[[], list[Case]]] = {
-    "layers": lambda: [*conv_cases.cases(), *separable_cases.cases()],
-    "networks": network_cases.cases,
+    "layers": lambda: [*conv_cases.cases(), *separable_cases.cases(), *kernel_cases.layer_cases()],
+    "networks": lambda: [*network_cases.cases(), *kernel_cases.network_cases()],
     "notebooks": notebook_cases.cases,
 }

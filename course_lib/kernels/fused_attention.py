@@ -13,7 +13,7 @@ from torch.autograd import Function
 
 from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, working
 
-Affine = tuple[Tensor | None, Tensor | None]  # ψ (C, |H|, |H̃|, k, k) and β (C, |H|, k, k)
+Affine = tuple[Tensor | None, Tensor | None]  # ψ (k, k, C, |H|, |H̃|), step by step, and β (C, |H|, k, k)
 
 
 def fused_affine_attention(
@@ -33,9 +33,15 @@ def fused_affine_attention(
     Forward compares and then combines, s_i = ⟨q, A^K_i⟩ and Σ_i α_i A^V_i. So does backward: ∂α_i = ⟨∂out, A^V_i⟩ and
     ∂q = Σ_i ∂s_i A^K_i. What is left, the gradients of the maps, is one function for keys and values.
     """
+    key_psi, value_psi = (psi if psi is None else _by_step(psi) for psi in (key_psi, value_psi))
     return _AffineAttention.apply(
         query, key, value, key_psi, key_beta, value_psi, value_beta, kernel_size, heads, masked
     )
+
+
+def _by_step(psi: Tensor) -> Tensor:
+    """The matrices of one step side by side, as matrix products want them: → (k, k, C, |H|, |H̃|)."""
+    return psi.movedim((-2, -1), (0, 1)).contiguous()
 
 
 class _AffineAttention(Function):
@@ -134,9 +140,12 @@ class _Attention:
         psi, beta = affine
         by_head = query.unflatten(0, (self.heads, -1))
         out = query.new_empty(self.heads, self.lines.kernel_size**2, *query.shape[1:])
+        scaled = psi is not None and psi.shape[-1] == 1  # one sheet: ψ can wait for the sum over the channels
         for i, row, column in self.steps():
-            mapped = self.lines.window(_mapped(f, psi, row, column), row, column)
-            out[:, i] = (query * mapped).unflatten(0, (self.heads, -1)).sum(dim=1)
+            mapped = f if scaled else _mapped(f, psi, row, column)
+            factors = psi[row, column] if psi is not None and scaled else query.new_ones(len(query))
+            products = (query * self.lines.window(mapped, row, column)).view(*by_head.shape[:2], -1)
+            out[:, i] = torch.bmm(factors.reshape(self.heads, 1, -1), products).view_as(out[:, i])
         if beta is not None:
             out += torch.einsum("mdhbn,mdhi->mihbn", by_head, self._by_head(beta))
         return out
@@ -165,8 +174,8 @@ class _Attention:
             if psi is None or grad_psi is None:
                 grad_f += moved
                 continue
-            grad_psi[..., row, column] += torch.bmm(moved.flatten(2), f.flatten(2).mT)
-            grad_f.flatten(2).baddbmm_(psi[..., row, column].mT, moved.flatten(2))
+            grad_psi[row, column] += torch.bmm(moved.flatten(2), f.flatten(2).mT)
+            grad_f.flatten(2).baddbmm_(psi[row, column].mT, moved.flatten(2))
         if beta is not None and grad_beta is not None:
             grad_beta += torch.einsum("mihbn,mdhbn->mdhi", weights, by_head).reshape(grad_beta.shape)
         return grad_f
@@ -179,4 +188,4 @@ def _mapped(f: Tensor, psi: Tensor | None, row: int, column: int) -> Tensor:
     """Σ_h̃ ψ[c, h, h̃, i] f[c, h̃]: (C, |H̃|, b, m) → (C, |H|, b, m)."""
     if psi is None:
         return f
-    return torch.bmm(psi[..., row, column], f.flatten(2)).unflatten(2, f.shape[2:])
+    return torch.bmm(psi[row, column], f.flatten(2)).unflatten(2, f.shape[2:])

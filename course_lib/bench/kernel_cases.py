@@ -1,0 +1,117 @@
+"""E4 and affine self convolution, and E4-Net, against the unfolding formulations that the papers describe."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.bench.case import Bar, Case, Contender
+from course_lib.groups import C4, D4, Group
+from course_lib.kernels import affine_attention, unfold_and_attend, unfold_and_sum
+from course_lib.layers import E4Layer, GroupConv2d
+from course_lib.models import e4net
+
+# group, channels, pixels, batch, kernel size, slices, reduction, and bars: speed and bytes saved against unfold and sum
+E4_SHAPES = [
+    (C4, 16, 28, 128, 5, 2, 1, 5.5, 1 / 7),
+    (C4, 16, 14, 128, 5, 2, 1, 4.5, 1 / 7),
+    (D4, 22, 32, 32, 3, 11, 2, 6.5, 1 / 5),
+    (D4, 44, 16, 32, 3, 22, 2, 5.0, 1 / 5),
+    (D4, 88, 8, 32, 3, 44, 2, 2.0, 1 / 4.5),
+]
+# channels, pixels, bar: speed against unfold
+ATTENTION_SHAPES = [(32, 32, 3.5), (64, 16, 4.5)]
+
+
+def layer_cases() -> list[Case]:
+    return [*(e4_case(*shape) for shape in E4_SHAPES), *(attention_case(*shape) for shape in ATTENTION_SHAPES)]
+
+
+def network_cases() -> list[Case]:
+    fast, unfolding = "E4-Net", "unfold and sum"
+    return [
+        Case(
+            "E4-Net, batch 128",
+            (Contender(fast, e4net), Contender(unfolding, lambda: _unfolding(e4net()))),
+            lambda: (torch.randn(128, 1, 28, 28),),
+            bars=(Bar("speed", fast, unfolding, 7),),
+            input_gradients=False,
+        )
+    ]
+
+
+def e4_case(
+    group: Group,
+    channels: int,
+    pixels: int,
+    batch: int,
+    kernel: int,
+    slices: int,
+    reduction: int,
+    speed: float,
+    saved: float,
+) -> Case:
+    def inputs() -> tuple[Tensor, ...]:
+        return (torch.randn(batch, channels, group.order, pixels, pixels),)
+
+    layer = partial(E4Layer, group, channels, channels, kernel, slices, reduction)
+    convolution = partial(GroupConv2d, group, channels, channels, kernel, padding="same", bias=False)
+    return Case(
+        f"E4, {group} {channels} ch {pixels} px k={kernel} batch {batch}",
+        (
+            Contender("E4Layer", layer),
+            Contender("unfold and sum", lambda: _unfolding(layer())),
+            Contender("GroupConv2d", convolution),
+        ),
+        inputs,
+        bars=(
+            Bar("speed", "E4Layer", "unfold and sum", speed),
+            Bar("speed", "E4Layer", "GroupConv2d", 1.0),
+            Bar("saved", "E4Layer", "unfold and sum", saved),
+        ),
+    )
+
+
+def attention_case(channels: int, pixels: int, speed: float, kernel: int = 5, heads: int = 8, batch: int = 32) -> Case:
+    def inputs() -> tuple[Tensor, ...]:
+        maps = (torch.randn(batch, channels, 1, pixels, pixels) for _ in range(3))
+        banks = (torch.randn(channels, *one, 1, kernel, kernel) for one in ((1,), (), (1,), ()))
+        return *maps, *banks
+
+    def core(attention: Callable[..., Tensor]) -> Callable[[], Callable[..., Any]]:
+        return lambda: lambda q, k, v, *banks: attention(q, k, v, banks[:2], banks[2:], kernel, heads)
+
+    return Case(
+        f"affine attention, Z² {channels} ch {pixels} px k={kernel} {heads} heads batch {batch}",
+        (Contender("affine_attention", core(affine_attention)), Contender("unfold", core(unfold_and_attend))),
+        inputs,
+        bars=(
+            Bar("speed", "affine_attention", "unfold", speed),
+            Bar("saved", "affine_attention", "unfold", 1 / 10),
+        ),
+    )
+
+
+class UnfoldingE4Layer(nn.Module):
+    """The same layer with the same parameters, its kernels stored and its values unfolded."""
+
+    def __init__(self, layer: E4Layer) -> None:
+        super().__init__()
+        self.layer = copy.deepcopy(layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return unfold_and_sum(self.layer.kernels(x), self.layer.encoder(x))
+
+
+def _unfolding(module: nn.Module) -> nn.Module:
+    """The same network, or layer, with every E4 layer in the unfolding form."""
+    if isinstance(module, E4Layer):
+        return UnfoldingE4Layer(module)
+    for name, child in module.named_children():
+        module.add_module(name, _unfolding(child))
+    return module

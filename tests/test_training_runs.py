@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,18 +53,19 @@ def test_a_recipe_word_by_word() -> None:
 
 
 def test_normalisation_and_augmentation_follow_the_recipe() -> None:
-    digits, recipe = load_digits(size=12), row().recipe
+    digits, recipe = load_digits(), row().recipe
     assert prepared(digits, "none") is digits
     normal = prepared(digits, "global")
     assert normal.train.images.mean().abs() < 1e-5 and (normal.train.images.std() - 1).abs() < 1e-3
-    whitened = prepared(digits, "contrast and ZCA").train.images
-    assert not torch.allclose(whitened, normal.train.images, atol=0.1)
+    whitened = prepared(load_digits(size=12), "contrast and ZCA").train.images
+    covariance = whitened.flatten(1).T.cov()
+    assert (covariance - covariance.diag().diag()).abs().max() < 0.2 * covariance.diag().max()
     assert augmentation_of(replace(recipe, augmentation=()), digits) is None
-    augment = augmentation_of(replace(recipe, augmentation=("crop4",)), normal)
+    augment = augmentation_of(replace(recipe, augmentation=("crop2",)), normal)
     assert augment is not None
     shifted = augment(normal.train.images[:50], torch.Generator().manual_seed(0))
-    black = torch.tensor(normal.background)
-    assert torch.allclose(shifted.amin(), black) and (shifted - black).abs().flatten(1).amin(dim=1).max() < 1e-6
+    # The digits have a margin of 4 pixels: shifted by up to 2, the outermost row is black still, or newly black.
+    assert normal.background[0] < -0.1 and torch.allclose(shifted[..., 0, :], torch.tensor(normal.background))
 
 
 def test_a_run_from_start_to_table(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +108,17 @@ def test_a_second_process_is_told_and_what_a_killed_one_left_is_removed(run: Run
     leftover.write_bytes(b"half")
     execute(run, CPU)
     assert not leftover.exists()
+
+
+def test_what_another_process_has_just_finished_is_not_done_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def after_the_other(path: Path) -> Iterator[None]:
+        run.folder.mkdir(parents=True)
+        run.result.write_text('{"by": "the other"}')
+        yield
+
+    monkeypatch.setattr(runs, "locked", after_the_other)
+    assert execute(run, CPU) == {"by": "the other"}
 
 
 def test_other_data_under_the_same_name_is_another_run(run: Run, tmp_path: Path) -> None:

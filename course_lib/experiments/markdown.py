@@ -16,7 +16,8 @@ def table_markdown(name: str, only: Callable[[Row], bool] | None = None) -> str:
     """A table, such as "rotated-mnist": parameters and operations for one image, ours beside the printed ones.
 
     "=" marks a count that rounds to the printed one; the others say by how much they are off. Below stand the rules of
-    counting and the reasons. ``only`` says which rows; by default all. Raises LookupError that names the nearest tables.
+    counting and the reasons. ``only`` says which rows; by default all.
+    Raises LookupError that names the nearest tables.
     """
     table = find_table(name)
     table = replace(table, rows=tuple(filter(only, table.rows)))

@@ -1,0 +1,181 @@
+"""Exercises 10.2, 10.6 and 10.7 of notebook 10: how wide, what is reported, and how sure a gap is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from course_lib.exercises import Function, compare, register
+from course_lib.experiments.protocol import Report, gap_uncertainty, reported_error
+from course_lib.models.widths import width_for
+
+# 10.2 width_for
+
+
+def square(width: int) -> int:
+    """A count to try: 10·w²."""
+    return 10 * width**2
+
+
+def with_a_part_that_stays(width: int) -> int:
+    """A count to try: 7·w² + 3·w + 50."""
+    return 7 * width**2 + 3 * width + 50
+
+
+def _widths(f: Function, reference: Function) -> None:
+    for count, wanted in ((square, 100), (square, 640), (square, 125), (square, 1), (with_a_part_that_stays, 25_210)):
+        compare(f, reference, count, wanted, because=_around(count, reference(count, wanted), wanted))
+
+
+def _around(count: Callable[[int], int], width: int, wanted: float) -> str:
+    near = ", ".join(f"{count(w)} at {w}" for w in range(max(1, width - 1), width + 2))
+    return f"Wanted are {wanted:g}; there are {near}."
+
+
+def _first_above(count: Callable[[int], int], wanted: float) -> int:
+    width = 1
+    while count(width) < wanted:
+        width += 1
+    return width
+
+
+register(
+    "10.2",
+    width_for,
+    minutes=8,
+    difficulty=1,
+    checks=[_widths],
+    hints=[
+        "Try widths 1, 2, 3, … As the count grows, its distance from what is wanted falls first, and then rises.",
+        "Go on as long as the *next* width is nearer: compare `abs(count(width + 1) - wanted)` with `abs(count(width) "
+        "- wanted)`.",
+    ],
+    known_mistakes=[
+        (
+            _first_above,
+            "That is the first width with at least so many. The one before it may be nearer.",
+        ),
+        (
+            lambda count, wanted: max(1, _first_above(count, wanted + 1) - 1),
+            "That is the last width that does not exceed it. The one after it may be nearer.",
+        ),
+        (
+            lambda count, wanted: max(1, round(math.sqrt(wanted / count(1)))),
+            "You assume that the count grows as width². Norms, biases, the lift and the last layer do not.",
+        ),
+        (
+            lambda count, wanted: count(width_for(count, wanted)),
+            "That is the count. Return the width.",
+        ),
+        (
+            lambda count, wanted: width_for(count, wanted) + 1,
+            "You are one too wide: stop *before* the distance grows.",
+        ),
+    ],
+)
+
+# 10.6 reported_error
+
+
+def _reports(f: Function, reference: Function) -> None:
+    validation, test = [3.0, 1.0, 2.0, 2.5], [3.5, 2.0, 1.5, 2.2]
+    for report in ("last epoch", "best validation epoch", "best test epoch"):
+        compare(f, reference, validation, test, report)
+        compare(f, reference, [2.0, 1.0, 1.0], [2.0, 5.0, 3.0], report, because="Of equals the first counts.")
+
+
+def _reporting(last: Function, validated: Function, tested: Function) -> Function:
+    def report_of(validation: Sequence[float], test: Sequence[float], report: Report) -> float:
+        rules = {"last epoch": last, "best validation epoch": validated, "best test epoch": tested}
+        return float(rules[report](validation, test))
+
+    return report_of
+
+
+def _last(validation: Sequence[float], test: Sequence[float]) -> float:
+    return test[-1]
+
+
+def _validated(validation: Sequence[float], test: Sequence[float]) -> float:
+    return reported_error(validation, test, "best validation epoch")
+
+
+def _tested(validation: Sequence[float], test: Sequence[float]) -> float:
+    return min(test)
+
+
+register(
+    "10.6",
+    reported_error,
+    minutes=6,
+    difficulty=1,
+    checks=[_reports],
+    hints=[
+        "All three return a number of `test`. They differ in the epoch: the last, that of the smallest validation "
+        "error, or that of the smallest test error.",
+        "The position of the smallest number of a list: `min(range(len(test)), key=validation.__getitem__)`.",
+    ],
+    known_mistakes=[
+        (
+            _reporting(_last, lambda validation, test: min(validation), _tested),
+            "For the best validation epoch you return its *validation* error. It was selected by it, so it is too "
+            "small: return the test error of that epoch.",
+        ),
+        (
+            _reporting(_last, _tested, _tested),
+            "The best validation epoch is chosen by the validation errors, not by the test errors.",
+        ),
+        (
+            _reporting(
+                _last,
+                lambda validation, test: test[max(range(len(test)), key=validation.__getitem__)],
+                lambda validation, test: max(test),
+            ),
+            "You take the largest. These are errors: the best is the smallest.",
+        ),
+        (
+            _reporting(_last, lambda validation, test: test[-1 - validation[::-1].index(min(validation))], _tested),
+            "Of equal epochs you take the last. The first counts.",
+        ),
+        (
+            _reporting(lambda validation, test: validation[-1], _validated, _tested),
+            "For the last epoch you return the validation error. Reported is the test error.",
+        ),
+    ],
+)
+
+# 10.7 gap_uncertainty
+
+
+def _gaps(f: Function, reference: Function) -> None:
+    for inputs in ((3.0, 4.0, 1), (3.0, 4.0, 4), (0.061, 0.07, 5)):
+        compare(f, reference, *inputs)
+
+
+register(
+    "10.7",
+    gap_uncertainty,
+    minutes=5,
+    difficulty=1,
+    checks=[_gaps],
+    hints=[
+        "The mean of n runs has the variance s²/n. What is the variance of a difference of two independent numbers?",
+        "Variances add, also for a difference: s_a²/n + s_b²/n. The answer is its square root.",
+    ],
+    known_mistakes=[
+        (
+            lambda a, b, n: (a + b) / math.sqrt(n),
+            "You add the deviations. It is the variances, their squares, that add.",
+        ),
+        (lambda a, b, n: math.sqrt(a * a + b * b), "The number of seeds is missing: a mean of n runs varies less."),
+        (
+            lambda a, b, n: math.sqrt(a * a + b * b) / n,
+            "You divide by n. The *variance* is divided by n; the deviation by its root.",
+        ),
+        (lambda a, b, n: (a * a + b * b) / n, "That is the variance. Take its square root."),
+        (
+            lambda a, b, n: math.sqrt(abs(a * a - b * b) / n),
+            "You subtract the variances. Errors of independent runs do not cancel: variances add.",
+        ),
+    ],
+)

@@ -1,13 +1,21 @@
 """One training loop for every network, checkpoints, and what happened as data."""
 
-from course_lib.training.checkpoint import Checkpoint, WrongCheckpoint, weights_checksum
+from course_lib.training.checkpoint import (
+    Checkpoint,
+    WrongCheckpoint,
+    restore_training_state,
+    training_state,
+    weights_checksum,
+)
 from course_lib.training.config import TrainConfig
 from course_lib.training.devices import default_device, device_name, require_device
 from course_lib.training.evaluation import accuracy_by_angle, evaluate, predict
 from course_lib.training.files import AlreadyRunning, locked, remove_unfinished, write_json, write_whole
 from course_lib.training.history import History
-from course_lib.training.loop import train
+from course_lib.training.loop import train, train_step
 from course_lib.training.randomness import seed_everything
+from course_lib.training.schedule import stepped_rate
+from course_lib.training.significance import permutation_p_value
 
 __all__ = [
     "AlreadyRunning",
@@ -20,11 +28,16 @@ __all__ = [
     "device_name",
     "evaluate",
     "locked",
+    "permutation_p_value",
     "predict",
     "remove_unfinished",
     "require_device",
+    "restore_training_state",
     "seed_everything",
+    "stepped_rate",
     "train",
+    "train_step",
+    "training_state",
     "weights_checksum",
     "write_json",
     "write_whole",

@@ -46,13 +46,8 @@ class Checkpoint:
         """Replace the file. Raises OSError if that fails; the file of the epoch before is then still there."""
         buffer = BytesIO()
         about = {"history": asdict(history), "identity": dict(self.identity), "sessions": self.sessions}
-        state = {
-            "about": json.dumps(about),  # as text: `torch.load` with weights_only=True takes few types
-            "net": net.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "random": random_states(next(net.parameters()).device, generator),
-        }
-        torch.save(state, buffer)
+        # As text: `torch.load` with weights_only=True takes few types.
+        torch.save({"about": json.dumps(about), **training_state(net, optimizer, generator)}, buffer)
         write_whole(self.path, buffer.getvalue())
 
     def restore(self, net: nn.Module, optimizer: Optimizer, generator: Generator, config: TrainConfig) -> History:
@@ -65,9 +60,7 @@ class Checkpoint:
             return History(config)
         state, about = self._read()
         self._require_same_run(about, config)
-        net.load_state_dict(state["net"])
-        optimizer.load_state_dict(state["optimizer"])
-        restore_random_states(state["random"], next(net.parameters()).device, generator)
+        restore_training_state(state, net, optimizer, generator)
         history = History(**{**about["history"], "config": config})
         self.sessions = [*about["sessions"], {"first_epoch": history.epochs_done + 1, **self.session}]
         return history
@@ -88,6 +81,29 @@ class Checkpoint:
                     f"{self.path} belongs to a run with {key} {stored.get(key)!r}, this one has {wanted.get(key)!r}; "
                     "remove the file to start again, or write this run's elsewhere"
                 )
+
+
+def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -> dict[str, Any]:
+    """All that the next epochs depend on, besides data and config: the weights and statistics of the ``net``, what the
+    ``optimizer`` remembers, and under ``random`` the states of all random generators.
+
+    The tensors are those of the net, not copies: write them to a file before the training goes on. Notebook 11.
+    """
+    device = next(net.parameters()).device
+    return {
+        "net": net.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "random": random_states(device, generator),
+    }
+
+
+def restore_training_state(
+    state: Mapping[str, Any], net: nn.Module, optimizer: Optimizer, generator: Generator
+) -> None:
+    """Put net, optimizer and all random generators back to what `training_state` has seen."""
+    net.load_state_dict(state["net"])
+    optimizer.load_state_dict(state["optimizer"])
+    restore_random_states(state["random"], next(net.parameters()).device, generator)
 
 
 def weights_checksum(net: nn.Module) -> str:

@@ -10,6 +10,8 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
+from course_lib.training.schedule import stepped_rate
+
 OptimizerName = Literal["adam", "sgd"]
 Schedule = Literal["constant", "cosine", "step"]
 
@@ -67,12 +69,10 @@ class TrainConfig:
     def rate_factor(self, step: int, steps_per_epoch: int) -> float:
         """What the learning rate is multiplied with in this step; the first step of the run is step 0."""
         warmup = self.warmup_epochs * steps_per_epoch
-        if step < warmup:
-            return (step + 1) / warmup
-        if self.schedule == "cosine":
+        if self.schedule == "cosine" and step >= warmup:
             progress = (step - warmup) / (self.epochs * steps_per_epoch - warmup)
             return (1 + math.cos(math.pi * progress)) / 2
-        return self.factor ** sum(step // steps_per_epoch >= milestone for milestone in self.milestones)
+        return stepped_rate(step, steps_per_epoch, self.milestones, self.factor, self.warmup_epochs)
 
     def make_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of this config for these parameters, at the full learning rate."""

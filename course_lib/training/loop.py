@@ -10,6 +10,7 @@ from typing import NoReturn
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
 from course_lib.data import Augmentation, Split
@@ -93,7 +94,7 @@ def _train_epoch(
     history: History,
     augment: Augmentation | None,
     generator: Generator,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     bar: tqdm[NoReturn],
 ) -> tuple[float, float]:
     """One pass over all images in a new random order; returns the mean loss and the accuracy."""
@@ -106,18 +107,31 @@ def _train_epoch(
         images, labels = split.images[batch], split.labels[batch]
         if augment:
             images = augment(images, generator)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
-            outputs = forward(images)
-            loss = F.cross_entropy(outputs, labels)
-        optimizer.zero_grad()
-        loss.backward()
         for parameters in optimizer.param_groups:
             parameters["lr"] = config.learning_rate * config.rate_factor(step, len(batches))
-        optimizer.step()
-        loss_sum += loss.detach() * len(batch)
-        correct += (outputs.argmax(dim=1) == labels).sum()
+        batch_loss, batch_correct = train_step(forward, images, labels, optimizer, config.bf16)
+        loss_sum += batch_loss
+        correct += batch_correct
         bar.update()
     return loss_sum.item() / len(split), correct.item() / len(split)
+
+
+def train_step(
+    forward: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor, optimizer: Optimizer, bf16: bool = False
+) -> tuple[Tensor, Tensor]:
+    """One step of descent on the mean cross-entropy of a batch.
+
+    Shapes: images (B, C, Y, X), labels (B,), ``forward`` gives (B, classes). With ``bf16``, network and loss are
+    computed under autocast to bfloat16. Returns the *sum* of the losses, detached, and how many answers were right,
+    both before the step and as tensors on the device. Notebook 11.
+    """
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+        outputs = forward(images)
+        loss = F.cross_entropy(outputs, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach() * len(labels), (outputs.argmax(dim=1) == labels).sum()
 
 
 def _require_number(loss: float, history: History) -> None:

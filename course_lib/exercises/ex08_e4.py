@@ -1,0 +1,188 @@
+"""Exercises 8.1 to 8.3 of notebook 08: concatenation, the term of E4 for a pair, and the generated kernels."""
+
+import torch
+from torch import Tensor
+
+from course_lib.exercises import Function, compare, register
+from course_lib.framework import E4Matrices, e4_term, entry_at, filter_of_matrix
+from course_lib.groups import C1, C4, D4, Group, inverse
+from course_lib.kernels import generate_kernels
+from course_lib.wallpaper import Isometry
+
+# 8.1 filter_of_matrix
+
+
+def _filters(f: Function, reference: Function) -> None:
+    compare(f, reference, torch.arange(1.0, 5).reshape(1, 4), C4, because="One channel: column a belongs to sheet a.")
+    compare(
+        f,
+        reference,
+        torch.arange(8.0).reshape(1, 8),
+        C4,
+        because="A patch holds all channels at g, then all channels at g·(0, r), and so on.",
+    )
+    compare(f, reference, torch.arange(48.0).reshape(2, 24), D4)
+
+
+def _sheet_of_inverse(matrix: Tensor, group: Group) -> Tensor:
+    return filter_of_matrix(matrix, group)[:, :, [group.index(inverse(a)) for a in group.elements]]
+
+
+register(
+    "8.1",
+    filter_of_matrix,
+    minutes=10,
+    difficulty=2,
+    checks=[_filters],
+    hints=[
+        "Which sheet of ψ multiplies f at g̃ = g·(0, a)? The one of g⁻¹g̃ = (0, a). So column block a becomes sheet a.",
+        "The patch is f(g), then f(g·(0, r)), …: the columns run over the sheets a, and within each over the channels.",
+        "`matrix.unflatten(1, (group.order, -1))` is (O, |H|, C). Swap the last two axes; add two axes of length 1.",
+    ],
+    known_mistakes=[
+        (
+            lambda matrix, group: matrix.unflatten(1, (-1, group.order))[..., None, None],
+            "You read the columns as (channel, sheet). A patch joins whole vectors f(g·(0, a)): sheet by sheet, and in "
+            "each all channels.",
+        ),
+        (
+            _sheet_of_inverse,
+            "Your sheets stand at a⁻¹. Seen from g, the element g·(0, a) lies at a: columns a are sheet a of ψ.",
+        ),
+        (
+            lambda matrix, group: filter_of_matrix(matrix, group)[..., 0, 0],
+            "The two axes of space are missing: a 1 × 1 filter has the shape (O, C, |H|, 1, 1).",
+        ),
+    ],
+)
+
+# 8.2 e4_term
+
+HERE, AHEAD, QUARTER = Isometry(0, 0, 0, 0), Isometry(0, 0, 1, 0), Isometry(0, 1, 0, 0)
+
+
+def _terms(f: Function, reference: Function) -> None:
+    one = E4Matrices(torch.tensor([[2.0]]), torch.arange(9.0).reshape(1, 1, 3, 3), torch.tensor([[10.0]]))
+    x, y = torch.tensor([3.0]), torch.tensor([5.0])
+    compare(f, reference, HERE, x, y, one, because="K(x) = W₂[v]·relu(W₁x) and V(y) = W₃y, multiplied.")
+    compare(f, reference, AHEAD, x, y, one, because="One pixel to the right of the middle of W₂.")
+    compare(f, reference, HERE, -x, y, one, because="relu comes after W₁.")
+    compare(f, reference, Isometry(0, 0, 2, 0), x, y, one, because="Outside of the window the kernel is zero.")
+    compare(f, reference, QUARTER, x, y, one, because="Only ĝ = (v, e) are summed over: another sheet gives zero.")
+    many = E4Matrices(torch.randn(3, 8), torch.randn(2, 3, 3, 3), torch.randn(4, 8))
+    x, y = torch.randn(8), torch.randn(8)
+    for position in (HERE, AHEAD, Isometry(0, 0, -1, 1), QUARTER):
+        compare(f, reference, position, x, y, many)
+
+
+def _term(generate: Function, relu: bool = True) -> Function:
+    """A wrong `e4_term` with another kernel: generate(x, y, W₁, W₂[v]) gives one number per slice or channel."""
+
+    def wrong(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
+        values = matrices.encoder @ y
+        kernel = entry_at(matrices.kernel.unsqueeze(2), position._replace(m=0, r=0), C1)
+        if position.point_part != HERE.point_part:
+            return torch.zeros_like(values)
+        return torch.as_tensor(generate(x, y, matrices.squeeze, kernel, len(values)) * values)
+
+    return wrong
+
+
+def _in_blocks(generated: Tensor, channels: int) -> Tensor:
+    return generated.repeat_interleave(channels // len(generated))
+
+
+def _on_every_sheet(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
+    return e4_term(position._replace(m=0, r=0), x, y, matrices)
+
+
+register(
+    "8.2",
+    e4_term,
+    minutes=12,
+    difficulty=2,
+    checks=[_terms],
+    hints=[
+        "Which pairs count? Those with g̃ = g·(v, e). So what is `position.point_part` then?",
+        "`entry_at(matrices.kernel.unsqueeze(2), position, C1)` is W₂[v], (s, M): one sheet, so C1. Outside: zero.",
+        "K: `entry @ (matrices.squeeze @ x).relu()`, (s,). `repeat_interleave(O // s)` gives each value to its slice.",
+    ],
+    known_mistakes=[
+        (_on_every_sheet, "You sum over the other sheets, too. Unless ĝ = (v, e), the term is zero."),
+        (
+            _term(lambda x, y, w1, w2, n: (w2 @ (w1 @ x).relu()).repeat(n // len(w2))),
+            "You deal the channels out in turn. Here a slice is a block of neighbours: channel c has the kernel "
+            "c // (O/s). Use `repeat_interleave`.",
+        ),
+        (
+            _term(lambda x, y, w1, w2, n: _in_blocks(w2 @ (w1 @ y).relu(), n)),
+            "You make the kernel from y. It is made by g, which asks: from x, the patch at g.",
+        ),
+        (_term(lambda x, y, w1, w2, n: _in_blocks(w2 @ (w1 @ x), n)), "The relu is missing, between W₁ and W₂."),
+        (
+            _term(lambda x, y, w1, w2, n: _in_blocks((w2 @ (w1 @ x)).relu(), n)),
+            "The relu stands after W₂. It comes after W₁; kernels may have negative values.",
+        ),
+        (
+            _term(lambda x, y, w1, w2, n: _in_blocks(w2 @ w1.relu() @ x, n)),
+            "You take the relu of the matrix W₁. It is meant for W₁x.",
+        ),
+    ],
+)
+
+# 8.3 generate_kernels
+
+
+def _generated(f: Function, reference: Function) -> None:
+    hidden = torch.tensor([1.0, 10.0]).reshape(1, 1, 2, 1, 1)
+    weight, bias = torch.tensor([1.0, 2.0]).reshape(1, 2, 1, 1, 1), torch.tensor([0.5, 0.0]).reshape(1, 2, 1, 1)
+    compare(f, reference, hidden, weight, bias, because="Two sheets, k = 1: 1·1 + 0.5 and 2·10 + 0.")
+    row_by_row = torch.arange(9.0).reshape(1, 1, 1, 3, 3)
+    one = torch.ones(1, 1, 1, 1, 2)
+    compare(f, reference, one, row_by_row, torch.zeros(1, 1, 3, 3), because="The k² places run row by row.")
+    hidden = torch.randn(2, 3, 4, 2, 3)
+    compare(f, reference, hidden, torch.randn(2, 4, 3, 3, 3), torch.randn(2, 4, 3, 3))
+
+
+def _by(letters: str) -> Function:
+    """A wrong `generate_kernels` with another contraction."""
+
+    def wrong(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return torch.einsum(letters, hidden, weight.flatten(-2)) + bias.flatten(-2)[..., None, None]
+
+    return wrong
+
+
+register(
+    "8.3",
+    generate_kernels,
+    minutes=10,
+    difficulty=2,
+    checks=[_generated],
+    hints=[
+        "At each b, s, h and pixel it is a matrix of k² rows times a vector of length M, plus a bias.",
+        "`weight.flatten(-2)` is (s, |H|, M, k²). Name the axes b, m, h, y, x of `hidden` and s, h, m, i of that: "
+        "which one is summed over?",
+        '`torch.einsum("bmhyx,shmi->bshiyx", …)`; then add `bias.flatten(-2)[..., None, None]`.',
+    ],
+    known_mistakes=[
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight, torch.zeros_like(bias)),
+            "The bias b₂ is missing.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(
+                hidden, weight[:, :1].expand_as(weight), bias[:, :1].expand_as(bias)
+            ),
+            "All sheets use the copy of e. Sheet h has its own, turned copy: `weight[:, h]`.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight.mT, bias.mT),
+            "The places run column by column. Flatten the axes (k, k) as they stand: row by row.",
+        ),
+        (
+            _by("bmgyx,shmi->bshiyx"),
+            "You sum the hidden map over the sheets. Each h uses the hidden values of its own sheet.",
+        ),
+    ],
+)

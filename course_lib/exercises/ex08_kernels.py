@@ -1,0 +1,96 @@
+"""Exercises 8.4 and 8.7 of notebook 08: the sum over the neighbours, by unfolding and by shifting."""
+
+import torch
+from torch import Tensor
+
+from course_lib.exercises import Function, compare, register
+from course_lib.kernels import shift_and_add, unfold_and_sum
+
+
+def _sums(f: Function, reference: Function) -> None:
+    row = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 1, 1, 1, 3)
+    left = torch.zeros(1, 1, 1, 9, 1, 3)
+    left[:, :, :, 3] = 1
+    compare(f, reference, left, row, because="Place 3 of 9 is the left neighbour, and outside of the map V is zero.")
+    column = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 1, 1, 3, 1)
+    above = torch.zeros(1, 1, 1, 9, 3, 1)
+    above[:, :, :, 1] = 1
+    compare(f, reference, above, column, because="Place 1 of 9 is the neighbour above: the places run row by row.")
+    two = torch.tensor([1.0, 10.0]).reshape(1, 2, 1, 1, 1, 1)
+    compare(f, reference, two, torch.ones(1, 4, 1, 1, 1), because="Four channels, two slices, k = 1.")
+    compare(f, reference, torch.randn(2, 2, 4, 9, 3, 4), torch.randn(2, 6, 4, 3, 4))
+    compare(f, reference, torch.randn(1, 1, 2, 25, 4, 3), torch.randn(1, 2, 2, 4, 3))
+
+
+def _deal(kernels: Tensor, values: Tensor) -> Tensor:
+    dealt = kernels.repeat(1, values.shape[1] // kernels.shape[1], 1, 1, 1, 1)
+    return unfold_and_sum(dealt, values)
+
+
+def _transposed(kernels: Tensor, values: Tensor) -> Tensor:
+    k = round(kernels.shape[3] ** 0.5)
+    return unfold_and_sum(kernels.unflatten(3, (k, k)).transpose(3, 4).flatten(3, 4), values)
+
+
+def _no_border(kernels: Tensor, values: Tensor) -> Tensor:
+    """Neighbours from the other side of the map instead of zeros."""
+    k = round(kernels.shape[3] ** 0.5)
+    steps = [(i // k - k // 2, i % k - k // 2) for i in range(k**2)]
+    windows = torch.stack([values.roll((-dy, -dx), dims=(-2, -1)) for dy, dx in steps], dim=3)
+    per_channel = kernels.repeat_interleave(values.shape[1] // kernels.shape[1], dim=1)
+    return (per_channel * windows).sum(dim=3)
+
+
+MISTAKES: list[tuple[Function, str]] = [
+    (
+        _deal,
+        "You deal the channels out in turn, c mod s, as the paper writes it. Here a slice is a block of neighbours: "
+        "channel c has the kernel c // (O/s).",
+    ),
+    (
+        lambda kernels, values: unfold_and_sum(kernels.flip(3), values),
+        "You look the other way, at t − d. The kernel says how much the neighbour at t + d counts.",
+    ),
+    (_transposed, "The places run column by column. They run row by row: place i is row i // k, column i % k."),
+    (
+        lambda kernels, values: unfold_and_sum(kernels, values) / kernels.shape[3],
+        "You take the mean. Equation 12 sums: nothing divides by the number of neighbours.",
+    ),
+    (
+        lambda kernels, values: unfold_and_sum(kernels.sum(dim=3, keepdim=True), values),
+        "You multiply by the pixel itself each time. Each of the k² kernel values belongs to another neighbour.",
+    ),
+    (
+        _no_border,
+        "Your neighbours come in again at the opposite border. Outside of the map V is zero: pad before you shift.",
+    ),
+]
+
+register(
+    "8.4",
+    unfold_and_sum,
+    minutes=10,
+    difficulty=2,
+    checks=[_sums],
+    hints=[
+        "`neighbourhoods(values, k)` is (B, O, |H|, k², Y, X), with k the root of `kernels.shape[3]`.",
+        "Which kernel belongs to which channel? Cut the channels into s blocks: `.unflatten(1, (s, -1))` gives "
+        "(B, s, O/s, |H|, k², Y, X), and `kernels.unsqueeze(2)` fits.",
+        "Multiply, `.sum(dim=4)`, and join the first two axes of channels again: `.flatten(1, 2)`.",
+    ],
+    known_mistakes=MISTAKES,
+)
+
+register(
+    "8.7",
+    shift_and_add,
+    minutes=12,
+    difficulty=3,
+    checks=[_sums],
+    hints=[
+        "Pad the values once, by k // 2 on all four sides. Then the neighbour number i of *all* pixels is one slice.",
+        "Place i is `row, col = divmod(i, k)`, and the slice `padded[..., row : row + Y, col : col + X]`.",
+        "`kernels[:, :, None, :, i]` is (B, s, 1, |H|, Y, X): unflatten the channels into (s, O/s), so that it fits.",
+    ],
+    known_mistakes=MISTAKES,
+)

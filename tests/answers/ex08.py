@@ -1,0 +1,272 @@
+"""Answers to the exercises of notebook 08."""
+
+import torch
+
+from answers import correct, wrong
+from course_lib.framework import entry_at
+from course_lib.groups import C1, inverse
+
+
+@correct("filter_of_matrix")
+def column_by_column(matrix, group):
+    channels = matrix.shape[1] // group.order
+    psi = matrix.new_zeros(len(matrix), channels, group.order, 1, 1)
+    for column in range(matrix.shape[1]):
+        psi[:, column % channels, column // channels, 0, 0] = matrix[:, column]
+    return psi
+
+
+@correct("filter_of_matrix")
+def by_chunks(matrix, group):
+    return torch.stack(matrix.chunk(group.order, dim=1), dim=2).unsqueeze(-1).unsqueeze(-1)
+
+
+@wrong("filter_of_matrix", says="as \\(channel, sheet\\)")
+def channels_outside(matrix, group):
+    return matrix.reshape(len(matrix), -1, group.order, 1, 1)
+
+
+@wrong("filter_of_matrix", says="stand at a⁻¹")
+def sheet_of_the_inverse(matrix, group):
+    psi = torch.empty_like(by_chunks(matrix, group))
+    for i, a in enumerate(group.elements):
+        psi[:, :, group.index(inverse(a))] = by_chunks(matrix, group)[:, :, i]
+    return psi
+
+
+@wrong("filter_of_matrix", says="axes of space are missing")
+def without_space(matrix, group):
+    return torch.stack(matrix.chunk(group.order, dim=1), dim=2)
+
+
+@wrong("filter_of_matrix", says="shape")
+def sheets_before_channels(matrix, group):
+    return matrix.reshape(len(matrix), group.order, -1, 1, 1)
+
+
+@correct("e4_term")
+def channel_by_channel(position, x, y, matrices):
+    squeeze, kernel, encoder = matrices
+    hidden, values, k = torch.relu(squeeze @ x), encoder @ y, kernel.shape[-1]
+    row, col = k // 2 - position.v, k // 2 + position.u
+    if position.m or position.r or not (0 <= row < k and 0 <= col < k):
+        return 0 * values
+    per_slice = len(values) // len(kernel)
+    return torch.stack([kernel[c // per_slice, :, row, col] @ hidden * values[c] for c in range(len(values))])
+
+
+def _at(position, matrices):
+    on_this_sheet = position._replace(m=0, r=0)
+    return entry_at(matrices.kernel.unsqueeze(2), on_this_sheet, C1)
+
+
+def _or_zero(position, result):
+    return 0 * result if position.m or position.r else result
+
+
+def _spread(generated, matrices):
+    return generated.repeat_interleave(len(matrices.encoder) // len(generated))
+
+
+@wrong("e4_term", says="other sheets, too")
+def on_all_sheets(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
+    return _spread(kernel, matrices) * (matrices.encoder @ y)
+
+
+@wrong("e4_term", says="in turn")
+def slices_in_turn(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
+    values = matrices.encoder @ y
+    return _or_zero(position, kernel.repeat(len(values) // len(kernel)) * values)
+
+
+@wrong("e4_term", says="make the kernel from y")
+def kernel_of_the_neighbour(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ y)
+    return _or_zero(position, _spread(kernel, matrices) * (matrices.encoder @ y))
+
+
+@wrong("e4_term", says="relu is missing")
+def linear_generator(position, x, y, matrices):
+    kernel = _at(position, matrices) @ matrices.squeeze @ x
+    return _or_zero(position, _spread(kernel, matrices) * (matrices.encoder @ y))
+
+
+@wrong("e4_term", says="relu stands after")
+def positive_kernels(position, x, y, matrices):
+    kernel = torch.relu(_at(position, matrices) @ matrices.squeeze @ x)
+    return _or_zero(position, _spread(kernel, matrices) * (matrices.encoder @ y))
+
+
+@correct("generate_kernels")
+def sheet_by_sheet(hidden, weight, bias):
+    sheets = []
+    for h in range(hidden.shape[2]):
+        w, b = weight[:, h].flatten(2), bias[:, h].flatten(1)  # (s, M, k²), (s, k²)
+        z = hidden[:, :, h]  # (B, M, Y, X)
+        sheets.append((w[None, ..., None, None] * z[:, None, :, None]).sum(dim=2) + b[None, ..., None, None])
+    return torch.stack(sheets, dim=2)
+
+
+@wrong("generate_kernels", says="bias b₂ is missing")
+def without_bias(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight, 0 * bias)
+
+
+@wrong("generate_kernels", says="copy of e")
+def the_same_copy_for_all(hidden, weight, bias):
+    first = torch.zeros(weight.shape[1], dtype=torch.long)
+    return sheet_by_sheet(hidden, weight[:, first], bias[:, first])
+
+
+@wrong("generate_kernels", says="column by column")
+def columns_first(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight.transpose(-1, -2), bias.transpose(-1, -2))
+
+
+@wrong("generate_kernels", says="sum the hidden map over the sheets")
+def all_sheets_summed(hidden, weight, bias):
+    return sheet_by_sheet(hidden.sum(dim=2, keepdim=True).expand_as(hidden), weight, bias)
+
+
+@correct("e4_weights")
+def paper(c_in, c_out, order, k, slices, reduction):
+    w1 = (c_in // reduction) * (c_in * order)
+    w2 = (k * k * slices) * (c_in // reduction)
+    w3 = c_out * (c_in * order)
+    return sum([w1, w2, w3])
+
+
+@wrong("e4_weights", says="forget the reduction")
+def without_reduction(c_in, c_out, order, k, slices, reduction):
+    return paper(c_in, c_out, order, k, slices, 1)
+
+
+@wrong("e4_weights", says="forget the concatenation")
+def without_concatenation(c_in, c_out, order, k, slices, reduction):
+    return paper(c_in, c_out, 1, k, slices, reduction)
+
+
+@wrong("e4_weights", says="turned copies")
+def copies_counted(c_in, c_out, order, k, slices, reduction):
+    return paper(c_in, c_out, order, k, slices * order, reduction)
+
+
+@wrong("e4_weights", says="for each of the s slices\\.")
+def one_kernel(c_in, c_out, order, k, slices, reduction):
+    return paper(c_in, c_out, order, k, 1, reduction)
+
+
+@wrong("e4_weights", says="not for each of the O channels")
+def kernel_per_channel(c_in, c_out, order, k, slices, reduction):
+    return paper(c_in, c_out, order, k, c_out, reduction)
+
+
+@wrong("e4_weights", says="encoder is missing")
+def generator_only(c_in, c_out, order, k, slices, reduction):
+    return paper(c_in, 0, order, k, slices, reduction)
+
+
+@correct("e4_macs")
+def term_by_term(c_in, c_out, order, k, slices, reduction, height, width):
+    hidden, elements = c_in // reduction, order * height * width
+    total = elements * hidden * c_in * order  # W₁
+    total += elements * k**2 * slices * hidden  # W₂
+    total += elements * c_out * c_in * order  # W₃
+    return total + elements * k**2 * c_out  # K ⊙ V
+
+
+@wrong("e4_macs", says="aggregation is missing")
+def matrices_only(c_in, c_out, order, k, slices, reduction, height, width):
+    return paper(c_in, c_out, order, k, slices, reduction) * order * height * width
+
+
+@wrong("e4_macs", says="one g for each pixel")
+def one_sheet(c_in, c_out, order, k, slices, reduction, height, width):
+    return term_by_term(c_in, c_out, order, k, slices, reduction, height, width) // order
+
+
+@wrong("e4_macs", says="at every pixel, too")
+def matrices_once(c_in, c_out, order, k, slices, reduction, height, width):
+    weights = paper(c_in, c_out, order, k, slices, reduction)
+    return order * weights + order * height * width * k**2 * c_out
+
+
+@wrong("e4_macs", says="stays on the sheet")
+def all_sheets_aggregated(c_in, c_out, order, k, slices, reduction, height, width):
+    weights = paper(c_in, c_out, order, k, slices, reduction)
+    return order * height * width * (weights + order * k**2 * c_out)
+
+
+@wrong("e4_macs", says="each of the O channels is summed")
+def one_channel_per_slice(c_in, c_out, order, k, slices, reduction, height, width):
+    weights = paper(c_in, c_out, order, k, slices, reduction)
+    return order * height * width * (weights + k**2 * slices)
+
+
+def _pixel_by_pixel(kernels, values, sign=1, slice_of=lambda c, per_slice, slices: c // per_slice):
+    slices, k, (height, width) = kernels.shape[1], round(kernels.shape[3] ** 0.5), values.shape[-2:]
+    out = torch.zeros_like(values)
+    for c in range(values.shape[1]):
+        s = slice_of(c, values.shape[1] // slices, slices)
+        for i in range(k * k):
+            dy, dx = sign * (i // k - k // 2), sign * (i % k - k // 2)
+            for y in range(max(0, -dy), min(height, height - dy)):
+                for x in range(max(0, -dx), min(width, width - dx)):
+                    out[:, c, :, y, x] += kernels[:, s, :, i, y, x] * values[:, c, :, y + dy, x + dx]
+    return out
+
+
+def _dealt(kernels, values):
+    return _pixel_by_pixel(kernels, values, slice_of=lambda c, per_slice, slices: c % slices)
+
+
+def _backwards(kernels, values):
+    return _pixel_by_pixel(kernels, values, sign=-1)
+
+
+def _averaged(kernels, values):
+    return _pixel_by_pixel(kernels, values) / kernels.shape[3]
+
+
+def _columns(kernels, values):
+    k = round(kernels.shape[3] ** 0.5)
+    order = torch.arange(k * k).reshape(k, k).T.flatten()
+    return _pixel_by_pixel(kernels[:, :, :, order], values)
+
+
+def _around(kernels, values):
+    k = round(kernels.shape[3] ** 0.5)
+    out = torch.zeros_like(values)
+    for i in range(k * k):
+        rolled = values.roll((k // 2 - i // k, k // 2 - i % k), dims=(-2, -1))
+        for c in range(values.shape[1]):
+            out[:, c] += kernels[:, c * kernels.shape[1] // values.shape[1], :, i] * rolled[:, c]
+    return out
+
+
+for name in ("unfold_and_sum", "shift_and_add"):
+    correct(name)(_pixel_by_pixel)
+    wrong(name, says="deal the channels out")(_dealt)
+    wrong(name, says="look the other way")(_backwards)
+    wrong(name, says="take the mean")(_averaged)
+    wrong(name, says="column by column")(_columns)
+    wrong(name, says="opposite border")(_around)
+
+
+@wrong("unfold_and_sum", says="the pixel itself")
+def centre_only(kernels, values):
+    per_channel = kernels.repeat_interleave(values.shape[1] // kernels.shape[1], dim=1)
+    return per_channel.sum(dim=3) * values
+
+
+@correct("unfold_and_sum")
+def by_einsum(kernels, values):
+    windows = torch.nn.functional.unfold(values.flatten(1, 2), round(kernels.shape[3] ** 0.5), padding=_reach(kernels))
+    windows = windows.unflatten(1, (kernels.shape[1], -1, values.shape[2], kernels.shape[3]))
+    return torch.einsum("bship,bschip->bschp", kernels.flatten(-2), windows).reshape(values.shape)
+
+
+def _reach(kernels):
+    return round(kernels.shape[3] ** 0.5) // 2

@@ -694,8 +694,8 @@ for name, work in works.items():
 roofline(works, bandwidth, arithmetic)
 
 # %% [markdown]
-# Read the figure from left to right: each step moves fewer bytes for the same operations, so the roof above it rises. *As released* stands under the slope, where memory decides. Step 3 has come to where arithmetic decides, and is far below that roof: k² passes over shifted maps are no large product of matrices, by which P was
-# measured. A compiled loop could do better there. (The stored figures come from a busy machine; yours will differ.)
+# Read the figure from left to right: each step moves fewer bytes for the same operations, so the roof above it rises. *As released* stands under the slope, where memory sets the limit, step 3 under the flat part, where arithmetic does. None touches the roof: many small passes take longer than their bytes, and k² shifted products are no large
+# product of matrices, by which P was measured. A compiled loop could do better. (Your figures will differ from the stored ones.)
 #
 # `python -m course_lib bench` measures all of this with care, and against group convolutions.
 #

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from course_lib.figures.picture import OKABE_ITO, Picture, new_figure
 
@@ -42,7 +43,11 @@ def error_against_cost(families: Mapping[str, Sequence[Cost]], join: bool = Fals
         for (name, costs), look in zip(families.items(), _LOOKS, strict=False):
             shown = [cost for cost in costs if getattr(cost, what) is not None]
             _draw(axes, name, shown, [getattr(cost, what) for cost in shown], look, join)
-        axes.set(xscale="log", xlabel=f"{what}{' for one image' if what == 'operations' else ''}")
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
+        axes.xaxis.set_major_formatter(lambda count, _: _short(count))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set(xlabel=f"{what}{' for one image' if what == 'operations' else ''}")
         axes.grid(color="0.9")
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.18, y=0.1)
@@ -58,8 +63,9 @@ def _draw(axes: Axes, name: str, costs: Sequence[Cost], places: list[float], loo
     errors, deviations = [cost.error for cost in costs], [cost.deviation or 0.0 for cost in costs]
     line = "-" if join else "none"
     axes.errorbar(places, errors, deviations, color=colour, marker=marker, ls=line, lw=1, capsize=2, label=name)
-    for cost, place in zip(costs, places, strict=True):
-        axes.annotate(cost.label, (place, cost.error), (4, 4), textcoords="offset points", fontsize=8, color=colour)
+    for i, (cost, place) in enumerate(zip(costs, places, strict=True)):
+        offset = (5, -11 if i % 2 else 4)  # in turns above and below, so that neighbours do not hide each other
+        axes.annotate(cost.label, (place, cost.error), offset, textcoords="offset points", fontsize=8, color=colour)
 
 
 def _words(cost: Cost) -> str:

@@ -1,0 +1,159 @@
+"""Exercises 11.4 and 11.5 of notebook 11: what a checkpoint must hold, and what a handful of seeds can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from io import BytesIO
+from itertools import combinations
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from course_lib.exercises import Function, compare, register
+from course_lib.training import permutation_p_value, restore_training_state, train_step, training_state
+
+# 11.4 training_state
+
+State = dict[str, Any]
+
+
+def _in_training() -> tuple[nn.Module, Optimizer, Generator]:
+    """A net with batch norm and dropout after two steps, in the middle of an epoch's order."""
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
+    optimizer, generator = Adam(net.parameters(), 0.1), Generator().manual_seed(0)
+    for _ in range(2):
+        batch = torch.randperm(6, generator=generator)
+        train_step(net, torch.arange(12.0).reshape(6, 2)[batch], batch % 3, optimizer)
+    return net, optimizer, generator
+
+
+def _names(f: Function, part: str) -> list[str] | str:
+    state = f(*_in_training())
+    value = state if part == "all" else state[part]
+    return sorted(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
+
+
+def _restored(f: Function, seed: int) -> dict[str, Tensor]:
+    """What comes next after the state went through a file and into a process that began with another seed."""
+    buffer = BytesIO()
+    torch.manual_seed(0)
+    torch.save(f(*_in_training()), buffer)
+    torch.manual_seed(seed)
+    net, optimizer, generator = _in_training()
+    restore_training_state(torch.load(BytesIO(buffer.getvalue()), weights_only=True), net, optimizer, generator)
+    moments = torch.cat([state["exp_avg"].flatten() for state in optimizer.state_dict()["state"].values()])
+    weights = torch.cat([value.float().flatten() for value in net.state_dict().values()])
+    order = torch.randperm(6, generator=generator)
+    return {"weights": weights, "moments": moments, "next order": order, "next dropout": torch.rand(3)}
+
+
+def _is_complete(f: Function, reference: Function) -> None:
+    for part in ("all", "net", "optimizer", "random"):
+        compare(partial(_names, f), partial(_names, reference), part, because=f"What is stored ({part}), by name.")
+
+
+def _goes_on(f: Function, reference: Function) -> None:
+    compare(partial(_restored, f), partial(_restored, reference), 1, because="After a restart all must be as it was.")
+
+
+def _without(*parts: str) -> Function:
+    """A wrong `training_state` that forgets parts."""
+
+    def wrong(net: nn.Module, optimizer: Optimizer, generator: Generator) -> State:
+        return {name: value for name, value in training_state(net, optimizer, generator).items() if name not in parts}
+
+    return wrong
+
+
+def _parameters_alone(net: nn.Module, optimizer: Optimizer, generator: Generator) -> State:
+    return {**training_state(net, optimizer, generator), "net": {n: p.detach() for n, p in net.named_parameters()}}
+
+
+def _groups_alone(net: nn.Module, optimizer: Optimizer, generator: Generator) -> State:
+    return {**training_state(net, optimizer, generator), "optimizer": {"lr": optimizer.param_groups[0]["lr"]}}
+
+
+def _order_alone(net: nn.Module, optimizer: Optimizer, generator: Generator) -> State:
+    return {**training_state(net, optimizer, generator), "random": generator.get_state()}
+
+
+def _seed_for_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -> State:
+    return training_state(net, optimizer, Generator().manual_seed(generator.initial_seed()))
+
+
+register(
+    "11.4",
+    training_state,
+    minutes=8,
+    difficulty=2,
+    checks=[_is_complete, _goes_on],
+    hints=[
+        "Both `net` and `optimizer` have a method `state_dict()`. It holds the statistics of batch norm as well.",
+        "`random_states(device, generator)` collects the states of Python, NumPy, torch and `generator`; the device is "
+        "that of the weights: `next(net.parameters()).device`.",
+    ],
+    known_mistakes=[
+        (_without("optimizer"), "The optimizer is missing: Adam and momentum remember earlier gradients."),
+        (_without("random"), "The random states are missing: order, augmentation and dropout go on from them."),
+        (_without("optimizer", "random"), "Optimizer and random states are missing: weights alone do not go on."),
+        (_parameters_alone, "You store the parameters alone; the running statistics of batch norm are missing."),
+        (_groups_alone, "Of the optimizer you store the rate alone: what it remembers is in `optimizer.state_dict()`."),
+        (_order_alone, "You store `generator` alone. Dropout draws from torch's own: `random_states` has all."),
+        (_seed_for_state, "You store the *seed* of the generator. It has moved on since: its state is needed."),
+    ],
+)
+
+# 11.5 permutation_p_value
+
+
+def _p_values(f: Function, reference: Function) -> None:
+    compare(f, reference, [1.0], [2.0], because="Two ways to deal two numbers, both with the same distance.")
+    compare(f, reference, [1.0, 2.0], [3.0, 4.0], because="Of six ways two are as far apart.")
+    compare(f, reference, [3.0, 4.0], [1.0, 2.0], because="Which network is called first does not matter.")
+    compare(f, reference, [2.0, 4.0, 6.0], [3.0, 5.0], because="The networks may have different numbers of seeds.")
+    compare(f, reference, [5.2, 5.3, 5.1], [5.2, 5.0, 5.1], because="Equal distances count.")
+    compare(f, reference, [5.2, 5.3, 5.1, 5.4], [5.2, 4.9, 5.1], because="Any numbers.")
+
+
+def _p(far: Function, others_only: bool = False) -> Function:
+    """A wrong `permutation_p_value`: far(gap, found) says which ways count."""
+
+    def wrong(a: Sequence[float], b: Sequence[float]) -> float:
+        results, found, count = [*a, *b], fmean(a) - fmean(b), 0
+        ways = list(combinations(range(len(results)), len(a)))
+        for chosen in ways:
+            first = [results[i] for i in chosen]
+            rest = [result for i, result in enumerate(results) if i not in chosen]
+            count += far(fmean(first) - fmean(rest), found)
+        return (count - 1) / max(1, len(ways) - 1) if others_only else count / len(ways)
+
+    return wrong
+
+
+def _far(gap: float, found: float) -> bool:
+    return abs(gap) >= abs(found) - 1e-9
+
+
+register(
+    "11.5",
+    permutation_p_value,
+    minutes=12,
+    difficulty=2,
+    checks=[_p_values],
+    hints=[
+        "Put all results in one list. `itertools.combinations(range(n + m), n)` gives every choice of n positions.",
+        "For each choice: the mean of the chosen, the mean of the rest, and their distance, without its sign.",
+        "Count the ways with a distance `>= found - 1e-9` (rounding!), and divide by the number of ways.",
+    ],
+    known_mistakes=[
+        (_p(lambda gap, found: abs(gap) > abs(found) + 1e-9), "Ways exactly as far apart count too: ≥, not >."),
+        (_p(lambda gap, found: gap >= found - 1e-9), "You look in one direction only: drop the sign of the distance."),
+        (_p(lambda gap, found: gap <= found + 1e-9), "You look in one direction only: drop the sign of the distance."),
+        (_p(_far, others_only=True), "You leave out how the results really fell: that is one of the ways."),
+        (lambda a, b: 1 - permutation_p_value(a, b), "This is the share of the ways that are *less* far apart."),
+    ],
+)

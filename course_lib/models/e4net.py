@@ -35,7 +35,8 @@ def e4net(
     """E4-Net: ``(B, 1, 28, 28)`` → ``(B, classes)``, invariant to the group, exactly for sizes divisible by 4.
 
     A padded 3×3 lift, six E4 layers, batch norm and ReLU after all seven, 2×2 max pools after the first and the third
-    E4 layer, dropout after layers 3 to 7, the maximum over group and space, one linear layer.
+    E4 layer, dropout of whole channels after layers 3 to 7, the maximum over group and space, one linear layer. (The
+    released code drops single values: equivariant no more in training, and the same in eval mode.)
     ``e4net()`` has 18,118 parameters, E4-Net Large ``e4net(width=24, slices=3)`` 39,988. The released networks have a
     gain and a bias per element in the norm of the kernel generator (``affine="per_element"``: 18,694 and 40,852) and
     are not invariant once trained.

@@ -163,7 +163,10 @@ progress()
 # | 05 | How equivariance breaks, and how to find the layer that breaks it | 60–75 |
 # | 06 | Separable group convolutions: the same symmetry with fewer weights | 75–90 |
 # | 07 | One framework: convolution, attention, and what they have in common | 75–90 |
-# | 08–11 | *not yet written*: efficient and attentive layers, the papers' networks, full training runs | |
+# | 08 | E4: a layer that writes its own kernels | 90 |
+# | 09 | Affine self convolution: a filter that looks | 85 |
+# | 10 | The papers' networks: every network is a function of a group | 85 |
+# | 11 | Full training: from a loop to a figure that one may believe | 75 |
 #
 # Take them in order: each uses what the ones before have built.
 

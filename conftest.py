@@ -1,4 +1,4 @@
-"""For all tests, and for the notebooks' kernels, which inherit this: one thread, a progress file and downloads of their own."""
+"""For all tests, and for the kernels of notebooks, which inherit it: one thread, progress and downloads of their own."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""For all tests, and for the kernels of notebooks, which inherit it: one thread, progress and downloads of their own."""
+"""For all tests, and for the kernels of notebooks, which inherit it: one thread, its own progress and downloads."""
 
 import os
 import tempfile

@@ -260,8 +260,6 @@ def test_16_bits_in_and_out_sums_in_32(dtype):
         assert all(a.grad.dtype == dtype and a.grad.isfinite().all() for a in short)
 
 
-# torch 2.5 makes an object of a Function while it traces, against its own advice.
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.parametrize("kernel", ["generate_and_aggregate", "affine_attention"])
 def test_it_compiles_without_a_break(kernel):
     function, arguments = {

@@ -73,7 +73,7 @@ def say(error: float) -> str:
 #
 # $$f'(x) = \sum_y \alpha(x, y)\, f(y), \qquad \alpha(x, y) = \operatorname{softmax}_y\big[f(x)\, f(y)\big]$$
 #
-# In both sums y runs over a k × k **window** around x. ψ asks where y lies. α asks how alike the features at x and y are.
+# In both sums y runs over a k × k **window** around x. ψ asks where y lies. α asks what lies there: how large f(x)f(y) is.
 #
 # <details><summary>Predict first: slide over a digit, from the left border of a stroke to its right border. Which weights change, those of ψ or
 # those of α? And which can be negative?</summary>
@@ -85,7 +85,7 @@ def say(error: float) -> str:
 # %%
 digit = load_digits().train.images[7:8].double()
 edge = torch.tensor([[-1.0, 0.0, 1.0]] * 3).double()
-windows = neighbourhoods(2 * digit[0, 0], 3)  # (k², Y, X)
+windows = neighbourhoods(2 * digit[0, 0], 3)  # (k², Y, X); 2 makes the softmax sharper
 seen = [windows[:, row, col] for row, col in ((17, 11), (17, 15))]
 alpha = [torch.softmax(window[4] * window, dim=0) for window in seen]
 shown = {
@@ -96,8 +96,8 @@ shown = {
 weights_by_place([window.view(3, 3) for window in seen], shown)
 
 # %% [markdown]
-# Above, a window at the left border of a stroke, below one at its right border (dark is ink). The filter is the same at both. Attention looks at the ink, wherever it lies, and cannot subtract.
-# Their product is a filter that is **turned up where there is what the centre has**.
+# Above, a window at the left border of a stroke, below one at its right border (dark is ink). Attention looks at the ink, wherever it lies, and cannot subtract.
+# Their product is a filter, **turned up where the ink is**. The sign of its answer tells the two borders apart; attention's does not:
 
 # %%
 for title, tables in shown.items():
@@ -116,8 +116,8 @@ for title, tables in shown.items():
 # $$f'(x) = \sum_y \alpha(x, y)\, A_x[f](y), \qquad \alpha(x, y) = \operatorname{softmax}_y\Big[\tfrac1d \big\langle A_x[f](x),\, A_x[f](y)\big\rangle\Big]$$
 #
 # This is **simple affine self convolution**. With several channels, ψ and β work on each channel alone, and ⟨·,·⟩ is the dot product over the d channels. The
-# paper divides by d, where notebook 07 divided by √d. And it lets y run over the whole plane, with ψ and β zero outside of the window; but a softmax gives weight to zeros,
-# too. So the window belongs to the definition.
+# paper divides by d, where notebook 07 divided by √d. It lets y run over the whole plane, ψ and β zero outside of the window; but a softmax gives weight to zeros,
+# too. So here y stays in the window.
 #
 # From the start we write it for every group. Then x is an element g, and $y-x$ the relative position $\hat g = g^{-1}\tilde g$. On C1, g is a pixel, and ĝ is y − x.
 
@@ -171,9 +171,9 @@ def self_convolution(f: GroupFunction, tables: Tables, weigh: Callable = softmax
 # `weigh` makes weights of scores, a softmax if nothing else is said. An example for the head, on C1: three pixels in a row, f = (0, 1, 2), β = 0, and in the middle row of the 3 × 3 filter ψ = (1, 1, 3). To keep
 # the numbers round, take $2^s$ in the place of $e^s$.
 #
-# <details><summary>Predict first: the result at the middle pixel. There are nine neighbours, six of them outside of the row.</summary>
+# <details><summary>Predict first: the result at the middle pixel. There are nine neighbours, six of them outside of the image.</summary>
 #
-# A is 0·1, 1·1, 2·3 = 0, 1, 6, and 0 outside. The scores are the same numbers, as the centre is 1. So the weights are 1, 2, 64, and 1 for each of the six:
+# A is 0·1, 1·1, 2·3 = 0, 1, 6, and 0 outside. The score of y is A at the centre, which is 1, times A at y: the same numbers again. So the weights are 1, 2, 64, and 1 for each of the six:
 # 73 in all. The result is (0·1 + 1·2 + 6·64) / 73 = 386/73.
 #
 # </details>
@@ -264,7 +264,7 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # Now let g = (t, h) be any element of p4m, and f a map on the group. Each g sees all sheets h̃ of a neighbour y. It makes a version of each, and adds them up:
 #
-# $$A_g[f](y) = \sum_{\tilde h} f(y, \tilde h)\,\psi\big(h^{-1}(y-t),\, h^{-1}\tilde h\big) + \beta\big(h^{-1}(y - t)\big)$$
+# $$A_g[f](y) = \Big[\sum_{\tilde h} f(y,\tilde h)\,\psi\big(h^{-1}(y-t),\,h^{-1}\tilde h\big)\Big] + \beta\big(h^{-1}(y-t)\big)$$
 #
 # The rest stays. There is one score for each g and each *pixel* y, and the softmax runs over pixels:
 #
@@ -272,9 +272,9 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # The proof stays, too. Write u for the move, uy for the pixel that it takes y to, and u⁻¹g in the place of x − z. The lemma reads
 #
-# $$A_g[T_u f](uy) = A_{u^{-1}g}[f](y)$$
+# $$A_g[T_uf](uy) = \Big[\sum_{\tilde h} f(y,\tilde h)\,\psi\big(g^{-1}u(y,\tilde h)\big)\Big] + \beta\big(h^{-1}(uy-t)\big) = A_{u^{-1}g}[f](y)$$
 #
-# since in the sum each h̃ may be replaced by the sheet that u takes it to, and $g^{-1}(u\tilde g) = (u^{-1}g)^{-1}\tilde g$. Lines (1) to (3) follow as before. So does the code: not a letter changes.
+# since u takes the sheets at y to the sheets at uy, with $[T_uf](u(y,\tilde h))=f(y,\tilde h)$; and $g^{-1}u=(u^{-1}g)^{-1}$, for β too. Lines (1) to (3) follow as before. In the code not a letter changes.
 #
 # <details><summary>Predict first: in line (2), y runs through u⁻¹N(g). Why is that N(u⁻¹g), and for which windows would it not be?</summary>
 #
@@ -284,7 +284,7 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # <details><summary>Predict first: <code>by_place</code> weighs the neighbours 0, 1, 2, … in reading order, whatever the scores. For which u do the lines still agree?</summary>
 #
-# For those that keep the order: no turn, no mirror, one h of the group. The lemma holds as before; what fails is the step from (1) to (2).
+# For those that keep the order: no turn, no mirror, one h of the group. With two g for each h these are 2 of the pairs. The lemma holds as before; what fails is the step from (1) to (2).
 #
 # </details>
 
@@ -303,11 +303,11 @@ for group in (C4, D4):
         check_proof(f, tables, pairs, weigh)
 
 # %% [markdown]
-# **Why β only turns.** In the code β is a table over the group, as ψ is: a sheet for each ĥ. In the equation it is a single small image. Both are right, since β stands inside of the sum:
+# **Why β only turns.** In the loops β has a sheet for each ĥ, as ψ has, and is added inside of the sum. In the equation it is one small image, added once. Both are right:
 #
-# $$\sum_{\tilde h} \beta\big(h^{-1}(y - t), h^{-1}\tilde h\big) = \sum_{\hat h} \beta\big(h^{-1}(y - t), \hat h\big)$$
+# $$\sum_{\tilde h}\beta\big(h^{-1}(y-t),h^{-1}\tilde h\big) = \sum_{\hat h}\beta\big(h^{-1}(y-t),\hat h\big)$$
 #
-# While h̃ runs through H, so does h⁻¹h̃ = ĥ. Which sheet is which is lost; only the sum of the sheets is left, and h turns it.
+# While h̃ runs through H, so does h⁻¹h̃ = ĥ. Which sheet is which is lost; only the sum of the sheets is left. It is the image of the equation, and h turns it.
 
 # %%
 on_the_group = tables[1]  # (C, |H|, k, k) on D4
@@ -395,7 +395,7 @@ print((psi_q.grad.abs().sum(dim=(0, 1)) > 0).int())
 @exercise
 def affine_map(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: int) -> Tensor:
     """f (B, C, |H̃|, Y, X), banks ψ (C, |H|, |H̃|, k, k) and β (C, |H|, k, k) → (B, C, |H|, k², Y, X).
-    Without ψ each h takes its own sheet as it is; without β nothing is added."""
+    Without ψ each h takes its own sheet as it is; without β nothing is added (for section 7)."""
     ...
 
 
@@ -451,7 +451,7 @@ def random_tables(channels: int, group: Group, k: int, seed: int) -> tuple[Tenso
 
 
 def random_parts(f: Tensor, group: Group) -> list[Part]:
-    return [(f, random_tables(f.shape[1], group, k, seed)) for k, seed in ((1, 2), (3, 4), (3, 6))]
+    return [(f, random_tables(f.shape[1], group, k, seed)) for k, seed in ((1, 2), (3, 4), (3, 6))]  # query, key, value
 
 
 for group in ALL_GROUPS:
@@ -486,9 +486,10 @@ for group in ALL_GROUPS:
     print(f"{group}: as the library's, and {say(equivariance_error(layer, group, x).error)}")
 
 # %% [markdown]
-# **Break it on purpose.** What each h sees of ψ and β, wrong in six ways:
+# **Break it on purpose.** What each h sees of ψ and β, in six wrong ways:
 #
-# <details><summary>Predict first: one of the six is equivariant. Which?</summary>
+# <details><summary>Predict first: ψ turned, not permuted; ψ permuted, not turned; ψ the same for all h; β not turned; β turned by h⁻¹; all h with the mean of
+# the turned β. One of the six is equivariant all the same. Which?</summary>
 #
 # "The mean of β", over its turns: all h see the same β, but it is a β that no turn changes. It has lost direction: ψ alone tells ahead from behind.
 #
@@ -522,7 +523,7 @@ for name, (psi_bank, beta_bank) in ways.items():
     print(f"{name:<23}", say(equivariance_error(layer_with(psi_bank, beta_bank), D4, x).error))
 
 # %% [markdown]
-# And the softmax? Take it over other axes than y: over y and h together, over h alone, or over the pixels t of a row, which look.
+# And the softmax? Take it over other axes than y: over y and h together, over h alone, or over the pixels t in one row, the ones that look.
 #
 # <details><summary>Predict first: which of the three break equivariance?</summary>
 #
@@ -585,7 +586,7 @@ print(f"{beta[0].numel()} positions per channel from {beta.shape[-1]} numbers")
 #
 # <details><summary>Predict first: how do you set one head of ASC, so that it is the edge filter of section 1, exactly?</summary>
 #
-# ψ^Q = β^Q = 0 makes all scores 0 and all weights 1/9. Then $\psi^V$ = 9 · edge, and the sum is the convolution.
+# ψ^Q = β^Q = 0 makes all scores 0 and all weights 1/9. Then $\psi^V$ = 9 · edge, $\beta^V$ = 0 and $W^V = W^O = 1$, and the sum is the convolution.
 #
 # </details>
 
@@ -610,7 +611,7 @@ print("One head of SASA stays between lowest and highest value of the window:", 
 #
 # Usually training decides. Here we decide, so that the picture has a meaning: each pixel shall look **ahead**, at what has **its own colour**. On the sheet e, ahead is to the right.
 #
-# - Four channels: the three colours c, and −|c|²/2. With $A^Q = (c, 1)$ and $A^K = (c', -|c'|^2/2)$ the score is $\langle c, c'\rangle - |c'|^2/2$, which is largest where c′ = c.
+# - Four channels: the three colours c, and −|c|²/2. With $A^Q = (c, 1)$ and $A^K = (c', -|c'|^2/2)$ the score is $\langle c,c'\rangle-|c'|^2/2=|c|^2/2-|c-c'|^2/2$, largest where c′ = c.
 # - $\beta^K$ of the fourth channel is very low but for a cone ahead.
 
 
@@ -633,7 +634,7 @@ def looker(group: Group) -> AffineSelfConv2d:
 
 def attention_of(layer: AffineSelfConv2d, image: Tensor) -> Tensor:
     """(1, 3, Y, X) → α, (heads, |H|, k², Y, X)"""
-    colours = 20 * (image - 0.5)
+    colours = 20 * (image - 0.5)  # 20 makes the softmax sharp
     channels = torch.cat([colours, -colours.square().sum(dim=1, keepdim=True) / 2], dim=1)
     return layer.attention(channels[:, :, None].expand(-1, -1, layer.group.order, -1, -1))[0].detach()
 
@@ -647,7 +648,7 @@ photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
 gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements})
 
 # %% [markdown]
-# One pixel, at the rim of the eye, on four sheets. Each looks into its own direction (the arrow), at colours like its own (blue). On sheet e it sees the eye.
+# One pixel, at the rim of the eye, on four sheets. Each looks into its own direction (the arrow), at colours like its own (blue: large α). On sheet e it sees the eye.
 #
 # Now turn the photograph by r. The same spot is now pixel (25, 13), and what looked from sheet e looks from sheet r.
 
@@ -725,7 +726,7 @@ print("a factor per sheet:  ", say(equivariance_error(lambda x: factor_per_sheet
 #
 # ## 10 What does it cost?
 #
-# Count the parameters of a layer from c to c channels with a k × k window. The number of heads does not matter. $W^O$ has no bias; Q, K and V, or the one W of simple ASC, have one.
+# Count the parameters of a layer from c to c channels with a k × k window. The number of heads does not matter. In a network simple ASC, too, has an embedding W in front and $W^O$ behind. $W^O$ has no bias; W, or Q, K and V, have one.
 
 
 # %%
@@ -766,7 +767,7 @@ for row in find_table("asc").rows:
         print(f"{row.name:<22} printed {row.parameters}, counted {count:,} {agrees}; accuracy printed {row.figure} %")
 
 # %% [markdown]
-# One of nine differs, by 0.3 %; we do not know why. The accuracies are the paper's, means of eight runs on CIFAR-10. ASC reaches those of convolution with fewer parameters: 14 % fewer on Z², 12 % on p4. SASA,
+# One of nine differs, by 0.3 %; we do not know why. The accuracies are the paper's, means of eight runs on CIFAR-10. ASC reaches those of convolution with fewer parameters: 14 % fewer on Z², 12 % on p4. With SE it stays 0.2 points below. SASA,
 # without ψ, falls behind.
 #
 # ## Does it agree with the library?

@@ -9,7 +9,6 @@ from torch import nn
 from course_lib import bench
 from course_lib.bench import conv_cases, measuring, report, separable_cases, suites
 from course_lib.bench.case import Bar, Case, Contender
-from course_lib.bench.escnn_twins import regular_conv
 from course_lib.groups import C4, D4
 
 CPU = torch.device("cpu")
@@ -156,11 +155,3 @@ def test_the_command_prints_a_table_and_stores_its_provenance(monkeypatch, tmp_p
     if not torch.cuda.is_available():
         with pytest.raises(SystemExit):
             bench.main(["--device", "cuda"])
-
-
-@pytest.mark.parametrize("group", [C4, D4], ids=str)
-def test_escnn_does_the_same_work(group):
-    """Its filters turn and permute as ours do, up to the names of the sheets: its convolution is equivariant, too."""
-    pytest.importorskip("escnn")
-    conv, x = regular_conv(group, 2, 3, 3)().eval(), torch.randn(1, 2, group.order, 7, 7)
-    assert conv(x).shape == (1, 3, group.order, 7, 7)

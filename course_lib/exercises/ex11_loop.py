@@ -128,6 +128,7 @@ register(
         "Outputs and loss stand in `with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):`.",
     ],
     known_mistakes=[
+        (_step(), "Your answer leaves `bf16` out: put network and loss under `torch.autocast`."),
         (
             _step(clear=False),
             "The gradients of the last step are still there, and add up: `optimizer.zero_grad()`.",
@@ -140,7 +141,6 @@ register(
         (_step(graph=True), "Your loss still holds its graph, and with it the memory of the batch: `.detach()` it."),
         (_step(softmax=True), "`F.cross_entropy` has the softmax in it: give it the outputs as they are."),
         (_step(up=-1), "Your step goes uphill."),
-        (_step(), "Your answer leaves `bf16` out: put network and loss under `torch.autocast`."),
     ],
 )
 

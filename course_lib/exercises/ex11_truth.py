@@ -33,7 +33,7 @@ def _in_training() -> tuple[nn.Module, Optimizer, Generator]:
 
 def _names(f: Function, part: str) -> list[str] | str:
     state = f(*_in_training())
-    value = state if part == "all" else state[part]
+    value = state if part == "all" else state.get(part)
     return sorted(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import subprocess
-import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,23 +11,15 @@ import torch
 
 from course_lib.bench.case import Bar, Case
 from course_lib.bench.measuring import Measurement, paired_ratio
+from course_lib.training.provenance import provenance as run_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """What a figure needs beside it: commit, changes, versions, processor, threads, allocator settings, time."""
-    return {
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes_in_course_lib": _git("status", "--porcelain", "course_lib").splitlines(),
-        "device": _device_name(device),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "environment": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "MKL_", "MALLOC_", "PYTORCH_"))},
-        "python": platform.python_version(),
-        **{package: _version(package) for package in ("torch", "numpy", "escnn")},
-    }
+    """What a figure needs beside it: that of every run, and what moves a time: cores, thread and allocator settings."""
+    settings = {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "MKL_", "MALLOC_", "PYTORCH_"))}
+    return {**run_provenance(device), "cores": os.cpu_count(), "environment": settings, "escnn": _version("escnn")}
 
 
 def load() -> float | None:
@@ -97,20 +86,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.rstrip()
-
-
 def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())

@@ -97,6 +97,14 @@ def test_table_trains_what_is_missing_and_goes_on_after_an_error(
     assert typed("table tiny --seeds 2 DATA --epochs 1")[0] == 0 and asked[4:] == ["z2cnn 0"]
 
 
+def test_some_rows_of_a_table_each_recipe_so_many_times_shorter(typed: Typed, tiny_table: None) -> None:
+    status, text = typed("table tiny DATA --rows z2cnn --shorten 150 --quiet")
+    (result,) = typed.found()
+    assert status == 0 and result["row"] == "z2cnn" and result["config"]["epochs"] == 2  # of 300
+    assert "p4cnn: no row of tiny, which has z2cnn, c-z2cnn" in typed("table tiny DATA --rows p4cnn --shorten 150")[1]
+    assert "not both" in typed("train z2cnn DATA --epochs 1 --shorten 2")[1]
+
+
 def test_table_leaves_to_others_what_they_are_at(typed: Typed, tiny_table: None) -> None:
     typed("table tiny DATA --epochs 1")
     (lock,) = typed.results.glob("tiny/z2cnn/*/seed0.lock")

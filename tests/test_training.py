@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from course_lib.data import Split, load_digits, random_rotations
-from course_lib.groups import C4
+from course_lib.groups import C1, C4
 from course_lib.models import p4cnn
 from course_lib.training import (
     History,
@@ -24,6 +24,7 @@ from course_lib.training import (
     predict,
     seed_everything,
     train,
+    validate,
     write_json,
 )
 
@@ -57,8 +58,10 @@ def test_it_learns() -> None:
     history = train(net, split, TrainConfig(20, 20, 0.01), validation=split, device="cpu")
     assert history.train_loss[-1] < history.train_loss[0] / 4
     assert evaluate(net, split) > 0.95 and history.validation_accuracy[-1] == evaluate(net, split)
-    columns = history.train_loss, history.train_accuracy, history.validation_accuracy, history.seconds
-    assert [len(column) for column in columns] == [20] * 4
+    columns = (
+        history.train_loss, history.train_accuracy, history.validation_accuracy, history.changed_by_turn, history.seconds
+    )  # fmt: skip
+    assert [len(column) for column in columns] == [20] * 5
     assert not net.training and not history.interrupted
 
 
@@ -71,7 +74,7 @@ def test_same_seed_same_result_whatever_happened_before() -> None:
 
 def test_validation_does_not_change_the_training() -> None:
     plain, history = run()
-    assert history.validation_accuracy == []
+    assert history.validation_accuracy == history.changed_by_turn == []
     assert torch.equal(plain, run(validation=small_split(30))[0])
 
 
@@ -236,6 +239,17 @@ def test_evaluate_counts_over_batches_and_keeps_the_mode() -> None:
     assert predict(net, images, batch_size=2).tolist() == [0, 1, 1]
     # A quarter turn counter-clockwise moves the upper right pixel to the upper left.
     assert accuracy_by_angle(net, Split(images[1:2], labels[:1]), [0, 90, 360]).tolist() == [0.0, 1.0, 0.0]
+
+
+def test_validate_counts_the_predictions_that_a_turn_changes() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(6, 2, bias=False))
+    net[1].weight.data = torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 0.5, 0, 0, 0, 0]])
+    # 2 × 3 pixels: turned by 180°. The first image moves its bright pixel out of sight, the second has one either way.
+    images = torch.tensor([[0.0, 1, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 1]]).view(2, 1, 2, 3)
+    assert validate(net, Split(images, torch.tensor([1, 1]))) == (0.5, 0.5)
+    torch.manual_seed(0)
+    some = load_digits().test.first(60)
+    assert validate(p4cnn(C4, 2), some)[1] == 0 < validate(p4cnn(C1, 4), some)[1]
 
 
 def test_accuracy_of_p4cnn_repeats_every_quarter_turn() -> None:

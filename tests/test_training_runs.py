@@ -82,7 +82,7 @@ def test_a_run_from_start_to_table(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert {p.name for p in run.folder.iterdir()} == {"seed0.json", "seed0.pt", "seed0.lock"}
     assert result == json.loads(run.result.read_text()) and execute(run, CPU) == result and tested == [40]
     assert result["dataset"]["images"] == {"train": 72, "validation": 8, "test": 40}
-    assert [len(column) for column in result["epochs"].values()] == [2, 2, 2, 2]
+    assert [len(column) for column in result["epochs"].values()] == [2, 2, 2, 2, 2]
     assert result["config"]["milestones"] == [1] and result["changes"] == {"epochs": 2}
     assert result["network"]["parameters"] == sum(p.numel() for p in run.row.build().parameters())
     assert 0 <= result["final"]["test_error_percent"] <= 100

@@ -19,7 +19,7 @@ from course_lib.training.results import markdown, one_line, results_folder
 from course_lib.training.runs import Run, execute
 
 VARIANTS = "variants"  # the folder of results for networks that stand in no table
-_CHANGES = ("epochs", "batch_size", "validation", "per_class", "bf16", "compile", "deterministic")
+_CHANGES = ("epochs", "shorten", "batch_size", "validation", "per_class", "bf16", "compile", "deterministic")
 
 
 def train(options: Namespace, argv: list[str]) -> int:
@@ -39,7 +39,12 @@ def train(options: Namespace, argv: list[str]) -> int:
 
 def table(options: Namespace, argv: list[str]) -> int:
     """Every row of a table for every seed, the first seed of all rows first."""
-    rows = find_table(options.name).rows
+    table_rows = find_table(options.name).rows
+    rows = [find(key) for key in options.rows] or table_rows
+    if others := [row.key for row in rows if row not in table_rows]:
+        raise ValueError(
+            f"{', '.join(others)}: no row of {options.name}, which has {', '.join(r.key for r in table_rows)}"
+        )
     runs = [_run(options, row, options.name, seed) for seed, row in product(range(options.seeds), rows)]
     status = _share(options.jobs, argv) if options.jobs > 1 else max(_train_all(runs, options), default=0)
     if not options.quiet:

@@ -82,6 +82,7 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
         "machines that share the folder of results, and they share the work."
     )
     parser.add_argument("name", metavar="NAME", help="a table; `python -m course_lib results` shows all")
+    parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these rows of the table")
     parser.add_argument("--seeds", type=_at_least(1), default=1, help="how many seeds, from 0 (1)")
     parser.add_argument("--jobs", type=_at_least(1), default=1, help="so many processes at once on the device (1)")
     parser.add_argument("--quiet", action="store_true", help="no bar, and no table at the end")
@@ -97,6 +98,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--small", action="store_true", help="bundled digits, few epochs, to see on a CPU that it works")
     recipe = parser.add_argument_group("changes of the recipe, which the result names")
     recipe.add_argument("--epochs", type=_at_least(1), help="the steps of the schedule move in proportion")
+    recipe.add_argument("--shorten", type=_at_least(1), metavar="N", help="each recipe N times shorter, milestones too")
     recipe.add_argument("--batch-size", type=_at_least(1), metavar="IMAGES")
     run = parser.add_argument_group("how to run")
     run.add_argument("--device", help="cpu, cuda, cuda:1 or mps; by default a CUDA GPU if there is one")

@@ -9,7 +9,7 @@ from course_lib.training.checkpoint import (
 )
 from course_lib.training.config import TrainConfig
 from course_lib.training.devices import default_device, device_name, require_device
-from course_lib.training.evaluation import accuracy_by_angle, evaluate, predict
+from course_lib.training.evaluation import accuracy_by_angle, evaluate, predict, validate
 from course_lib.training.files import AlreadyRunning, locked, remove_unfinished, write_json, write_whole
 from course_lib.training.history import History
 from course_lib.training.loop import train, train_step
@@ -38,6 +38,7 @@ __all__ = [
     "train",
     "train_step",
     "training_state",
+    "validate",
     "weights_checksum",
     "write_json",
     "write_whole",

@@ -13,12 +13,14 @@ from course_lib.training.files import write_json
 @dataclass
 class History:
     """What happened, one entry per finished epoch. Loss and accuracy of training are means over the epoch's batches,
-    taken while the network learns; ``validation_accuracy`` stays empty where no validation split was given."""
+    taken while the network learns; ``validation_accuracy`` and ``changed_by_turn``, the share of the validation
+    images whose predicted class a quarter turn changes, stay empty where no validation split was given."""
 
     config: TrainConfig
     train_loss: list[float] = field(default_factory=list)
     train_accuracy: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
+    changed_by_turn: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     interrupted: bool = False  # by the user or by the time budget, before the last epoch was done
 
@@ -26,12 +28,13 @@ class History:
     def epochs_done(self) -> int:
         return len(self.seconds)
 
-    def add_epoch(self, loss: float, accuracy: float, validation_accuracy: float | None, seconds: float) -> None:
-        """Append one epoch."""
+    def add_epoch(self, loss: float, accuracy: float, validated: tuple[float, float] | None, seconds: float) -> None:
+        """Append one epoch; ``validated`` is what `evaluation.validate` returned."""
         self.train_loss.append(loss)
         self.train_accuracy.append(accuracy)
-        if validation_accuracy is not None:
-            self.validation_accuracy.append(validation_accuracy)
+        if validated is not None:
+            self.validation_accuracy.append(validated[0])
+            self.changed_by_turn.append(validated[1])
         self.seconds.append(seconds)
 
     def summary(self) -> str:

@@ -17,7 +17,7 @@ from course_lib.data import Augmentation, Split
 from course_lib.training.checkpoint import Checkpoint
 from course_lib.training.config import TrainConfig
 from course_lib.training.devices import default_device
-from course_lib.training.evaluation import evaluate, require_fit
+from course_lib.training.evaluation import require_fit, validate
 from course_lib.training.history import History
 from course_lib.training.memory import explained_out_of_memory
 from course_lib.training.randomness import deterministic_operations, seed_everything
@@ -72,7 +72,7 @@ def train(
                 net.train()
                 loss, accuracy = _train_epoch(forward, train_split, history, augment, generator, optimizer, bar)
                 _require_number(loss, history)
-                validated = evaluate(net, validation) if validation else None
+                validated = validate(net, validation) if validation else None
                 history.add_epoch(loss, accuracy, validated, time.perf_counter() - start)
                 if checkpoint:
                     checkpoint.save(net, optimizer, generator, history)

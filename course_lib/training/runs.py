@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class Run:
         table: the name of the row's table, a folder in ``results``.
         data: a name or a path for `data.load_dataset`; by default the recipe's data set.
         changes: what differs from the recipe: ``epochs``, ``batch_size``, ``validation`` (images held out),
-            ``per_class`` (training images of each class), ``bf16``, ``compile``, ``deterministic``.
+            ``per_class`` (training images of each class), ``bf16``, ``compile``, ``deterministic``, ``shorten`` (a
+            recipe of 200 epochs shortened 20 times has 10, and all its milestones move alike).
         small: the bundled digits and few epochs, to see on a CPU in minutes that all works. Kept apart from the rest.
     """
 
@@ -55,6 +56,8 @@ class Run:
     def __post_init__(self) -> None:
         if self.small and (self.data or {"validation", "per_class"} & set(self.changes)):
             raise ValueError("a small run trains on the bundled digits: give no data, validation or per_class with it")
+        if {"epochs", "shorten"} <= set(self.changes):
+            raise ValueError("give epochs, or shorten, not both: each says how long to train")
 
     @property
     def folder(self) -> Path:
@@ -80,8 +83,10 @@ class Run:
             config = small_config(config, self.row.counts().executed)
         if "epochs" in self.changes:
             config = with_epochs(config, self.changes["epochs"])
-        fields = ("batch_size", "bf16", "compile", "deterministic")
-        return replace(config, **{name: self.changes[name] for name in fields if name in self.changes})
+        if "shorten" in self.changes:
+            config = with_epochs(config, max(1, round(config.epochs / self.changes["shorten"])))
+        names = ("batch_size", "bf16", "compile", "deterministic")
+        return replace(config, **{name: self.changes[name] for name in names if name in self.changes})
 
     def dataset(self) -> Dataset:
         """The data set, normalised as the recipe wants it. Raises ValueError if its images do not fit the row."""
@@ -142,9 +147,7 @@ def _result(
 ) -> dict[str, Any]:
     """What data/results/README.md documents."""
     row, config = run.row, asdict(history.config)
-    columns = {
-        name: getattr(history, name) for name in ("train_loss", "train_accuracy", "validation_accuracy", "seconds")
-    }
+    columns = {f.name: getattr(history, f.name) for f in fields(history) if f.name not in ("config", "interrupted")}
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     return {
         "schema": SCHEMA,

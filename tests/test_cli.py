@@ -98,7 +98,7 @@ def test_table_trains_what_is_missing_and_goes_on_after_an_error(
 
 
 def test_some_rows_of_a_table_each_recipe_so_many_times_shorter(typed: Typed, tiny_table: None) -> None:
-    status, text = typed("table tiny DATA --rows z2cnn --shorten 150 --quiet")
+    status, _ = typed("table tiny DATA --rows z2cnn --shorten 150 --quiet")
     (result,) = typed.found()
     assert status == 0 and result["row"] == "z2cnn" and result["config"]["epochs"] == 2  # of 300
     assert "p4cnn: no row of tiny, which has z2cnn, c-z2cnn" in typed("table tiny DATA --rows p4cnn --shorten 150")[1]

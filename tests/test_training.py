@@ -58,9 +58,8 @@ def test_it_learns() -> None:
     history = train(net, split, TrainConfig(20, 20, 0.01), validation=split, device="cpu")
     assert history.train_loss[-1] < history.train_loss[0] / 4
     assert evaluate(net, split) > 0.95 and history.validation_accuracy[-1] == evaluate(net, split)
-    columns = (
-        history.train_loss, history.train_accuracy, history.validation_accuracy, history.changed_by_turn, history.seconds
-    )  # fmt: skip
+    validated = history.validation_accuracy, history.changed_by_turn
+    columns = history.train_loss, history.train_accuracy, *validated, history.seconds
     assert [len(column) for column in columns] == [20] * 5
     assert not net.training and not history.interrupted
 

@@ -8,13 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from course_lib import kernels as K
 from course_lib import layers as L
 from course_lib import oracles
 from course_lib.actions import act_on_feature_map, act_on_image, translate
 from course_lib.checks import assert_equivariant, equivariance_error
 from course_lib.groups import C1, C4, D4, inverse
+from course_lib.kernels import attention_on_group
 from course_lib.layers import attention
 from layer_helpers import every_dtype, every_group, noise, trained
+
+
+def with_weights(monkeypatch, weights):
+    """From now on the layer computes its reference, with another function in place of `attention_weights`."""
+    monkeypatch.setattr(attention_on_group, "attention_weights", weights)
+    monkeypatch.setattr(attention, "group_attention", K.unfold_and_attend_on_group)
+
 
 every_size = pytest.mark.parametrize("size", [(7, 7), (8, 8), (6, 9), (2, 3)], ids=str)
 
@@ -115,9 +124,7 @@ def test_without_scores_the_result_is_the_mean_over_what_lies_inside():
 def test_padding_with_zeros_instead_of_a_mask_is_another_function(monkeypatch):
     layer, x = L.GroupSelfAttention(C4, 2, 2, 3).double(), noise(C4, (4, 5))
     masked = layer(x)
-    monkeypatch.setattr(
-        attention, "attention_weights", lambda scores, _: L.attention_weights(scores, torch.tensor(True))
-    )
+    with_weights(monkeypatch, lambda scores, _: K.attention_weights(scores, torch.tensor(True)))
     padded = layer(x)
     torch.testing.assert_close(padded[..., 1:-1, 1:-1], masked[..., 1:-1, 1:-1])
     assert (padded - masked)[..., 0, :].abs().max() > 1e-2
@@ -164,7 +171,7 @@ def test_softmax_sheet_by_sheet_is_equivariant_but_not_the_definition(monkeypatc
     def per_sheet(scores, inside):
         return scores.masked_fill(~inside, -math.inf).softmax(dim=-3) / scores.shape[-4]
 
-    monkeypatch.setattr(attention, "attention_weights", per_sheet)
+    with_weights(monkeypatch, per_sheet)
     layer, f = L.GroupSelfAttention(C4, 2, 4, 3).double(), noise(C4, (3, 3), batch=1)
     assert_equivariant(layer, C4, f)
     assert (layer(f)[0] - by_definition(layer, f[0])).abs().max() > 1e-2

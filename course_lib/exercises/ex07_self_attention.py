@@ -9,8 +9,8 @@ from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.exercises import Function, compare, register
 from course_lib.framework import Head, attention_term, entry_at
 from course_lib.groups import C4, D1, D4, Group, inverse
-from course_lib.kernels import neighbourhoods
-from course_lib.layers.attention import attention_weights, position_bank
+from course_lib.kernels import attention_weights, neighbourhoods
+from course_lib.layers.attention import position_bank
 from course_lib.wallpaper import Isometry
 
 

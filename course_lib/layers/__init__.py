@@ -1,8 +1,8 @@
 """Equivariant layers. Each takes a Group and works on maps (B, C, |H|, Y, X)."""
 
-from course_lib.kernels import neighbourhoods
+from course_lib.kernels import attention_weights, neighbourhoods
 from course_lib.layers.asc import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d
-from course_lib.layers.attention import GroupSelfAttention, attention_weights, position_bank
+from course_lib.layers.attention import GroupSelfAttention, position_bank
 from course_lib.layers.base import EquivariantSequential
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
 from course_lib.layers.e4 import E4Layer

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from course_lib.actions import act_on_feature_map
 from course_lib.groups import Group
-from course_lib.kernels import neighbourhoods
+from course_lib.kernels import group_attention, group_attention_weights
 from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_odd_window, require_positive
 
 
@@ -19,15 +17,6 @@ def position_bank(positions: Tensor, group: Group) -> Tensor:
     Entry [:, h, h̃, y − t] is P(h⁻¹(y − t), h⁻¹h̃), the entry of g⁻¹g̃ for g = (t, h), g̃ = (y, h̃). Notebook 07.
     """
     return torch.stack([act_on_feature_map(h, positions, group) for h in group.elements], dim=1)
-
-
-def attention_weights(scores: Tensor, inside: Tensor) -> Tensor:
-    """Softmax over all (h̃, neighbour) of one query together; neighbours outside of the map get no weight.
-
-    Shapes: scores ``(..., |H̃|, k², Y, X)`` → the same; ``inside``, bool, ``(k², Y, X)``. Notebook 07.
-    """
-    visible = scores.masked_fill(~inside, -math.inf)
-    return visible.flatten(-4, -3).softmax(dim=-3).view_as(scores)
 
 
 class GroupSelfAttention(nn.Module):
@@ -58,23 +47,15 @@ class GroupSelfAttention(nn.Module):
             nn.init.kaiming_normal_(embedding.weight, nonlinearity="linear")
 
     def forward(self, x: Tensor) -> Tensor:
-        weights = self.attention(x)
-        values = neighbourhoods(self._in_heads(self.value(x)), self.kernel_size)  # (B, heads, d, |H̃|, k², Y, X)
-        return torch.einsum("bmhgnyx,bmdgnyx->bmdhyx", weights, values).flatten(1, 2)
+        require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
+        bank = position_bank(self.positions, self.group)
+        return group_attention(self.query(x), self.key(x), self.value(x), bank, self.heads)
 
     def attention(self, x: Tensor) -> Tensor:
         """Where each (h, t) looks: softmax weights (B, heads, |H|, |H̃|, k², Y, X), which sum to 1 over (|H̃|, k²)."""
         require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
-        query = self._in_heads(self.query(x)) / math.sqrt(self.out_channels // self.heads)  # (B, heads, d, |H|, Y, X)
-        keys = neighbourhoods(self._in_heads(self.key(x)), self.kernel_size)  # (B, heads, d, |H̃|, k², Y, X)
-        bank = position_bank(self.positions, self.group).flatten(-2)  # (O, |H|, |H̃|, k²)
-        scores = torch.einsum("bmdhyx,bmdgnyx->bmhgnyx", query, keys)
-        scores = scores + torch.einsum("bmdhyx,mdhgn->bmhgnyx", query, bank.unflatten(0, (self.heads, -1)))
-        inside = neighbourhoods(x.new_ones(x.shape[-2:]), self.kernel_size) > 0  # (k², Y, X)
-        return attention_weights(scores, inside)
-
-    def _in_heads(self, f: Tensor) -> Tensor:
-        return f.unflatten(1, (self.heads, -1))
+        bank = position_bank(self.positions, self.group)
+        return group_attention_weights(self.query(x), self.key(x), bank, self.heads)
 
     def extra_repr(self) -> str:
         return (

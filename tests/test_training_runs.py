@@ -20,7 +20,7 @@ from course_lib.experiments.table import Table
 from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, runs
 from course_lib.training.provenance import provenance
 from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
-from course_lib.training.results import NOT_RUN, markdown, one_line, read_results
+from course_lib.training.results import NOT_RUN, markdown, one_line, read_results, readme
 from course_lib.training.runs import Run, Stopped, execute
 from course_lib.training.small import small_dataset
 
@@ -180,6 +180,7 @@ def test_tables_show_mean_deviation_and_what_is_missing(run: Run, monkeypatch: p
     text = markdown(run.results, "tiny")
     assert "| `small` | P4CNN | 2.23 ± 0.061 | 4.00 ± 1.00 (n = 3) | my digits; 72 training images" in text
     assert "epochs 2" in text and f"| `accurate` | P4CNN | – | {NOT_RUN} |" in text
+    assert f"s an epoch, {torch.get_num_threads()} thread" in text
     assert len(read_results(run.results)) == 3 and "3.00 (n = 1)" not in text
     assert text in markdown(run.results)
     assert markdown(run.results).count(NOT_RUN) == 1 + sum(len(t.rows) for t in TABLES.values() if t.key != "tiny")
@@ -210,8 +211,8 @@ def test_a_damaged_result_is_named(run: Run) -> None:
         markdown(run.results)
 
 
-def test_the_readme_documents_every_field(run: Run) -> None:
-    text = (ROOT / "data" / "results" / "README.md").read_text()
+def test_the_schema_documents_every_field(run: Run) -> None:
+    text = (ROOT / "data" / "results" / "SCHEMA.md").read_text()
 
     def keys(value: Any) -> set[str]:
         if isinstance(value, list):
@@ -223,6 +224,12 @@ def test_the_readme_documents_every_field(run: Run) -> None:
     documented = {key: value for key, value in result.items() if key not in ("config", "recipe")}  # dataclasses are
     missing = {key for key in keys(documented) | set(result) if f"`{key}`" not in text}
     assert not missing
+
+
+def test_the_page_of_results_is_what_the_files_say() -> None:
+    folder = ROOT / "data" / "results"
+    written, made = (folder / "README.md").read_text(), readme(folder)
+    assert written == made, "run `python -m course_lib results --write`"
 
 
 def test_provenance_without_git(monkeypatch: pytest.MonkeyPatch) -> None:

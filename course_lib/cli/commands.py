@@ -14,8 +14,8 @@ from typing import Any
 from course_lib.experiments import TABLES, Row, find, find_table, variant
 from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
-from course_lib.training import AlreadyRunning, default_device, require_device
-from course_lib.training.results import markdown, one_line, results_folder
+from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
+from course_lib.training.results import markdown, one_line, readme, results_folder
 from course_lib.training.runs import Run, execute
 
 VARIANTS = "variants"  # the folder of results for networks that stand in no table
@@ -56,7 +56,10 @@ def results(options: Namespace, argv: list[str]) -> int:
     """All tables, or one of them."""
     if options.name:
         find_table(options.name)
-    print(markdown(options.results or results_folder(), options.name))
+    folder = options.results or results_folder()
+    print(markdown(folder, options.name))
+    if options.write:
+        write_whole(folder / "README.md", readme(folder).encode())
     return 0
 
 

@@ -56,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_table(commands.add_parser("table", help="train every row of a table that is not done yet"))
     results = commands.add_parser("results", help="show all tables with what has been run")
     results.add_argument("name", nargs="?", metavar="NAME", help="only this table")
+    results.add_argument("--write", action="store_true", help="write them into README.md of the folder, too")
     _add_results_folder(results)
     counts = commands.add_parser("counts", help="parameters and operations of a table's networks, ours and printed")
     counts.add_argument("name", metavar="NAME", help="a table")

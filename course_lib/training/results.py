@@ -26,6 +26,23 @@ def read_results(folder: Path) -> list[Result]:
     return [_read(path) for path in sorted(folder.glob("**/seed*.json"))]
 
 
+def readme(folder: Path) -> str:
+    """``README.md`` of the folder: the tables of all full runs. Made by ``python -m course_lib results --write``."""
+    return f"{_README}\n{markdown(folder, small=False)}\n"
+
+
+_README = """# Results
+
+What has really been run, beside what was published. This page is made from the files in this folder by
+`python -m course_lib results --write`; [SCHEMA.md](SCHEMA.md) says what a file holds. A row that nobody has run yet
+says so. `python -m course_lib table NAME --seeds 5` runs what is missing; `--help` says how to make it shorter.
+
+Where it says *shorten 20*, each recipe was made 20 times shorter: its epochs, and with them its milestones. Such
+figures compare with each other, hardly with the published ones. *Rebuilt* data is made from MNIST by the protocol of
+rotated MNIST (12,000 training images, uniform angles); it is not the original archive.
+"""
+
+
 def one_line(result: Result) -> str:
     """What a finished run prints."""
     final, images = result["final"], result["dataset"]["images"]
@@ -40,19 +57,19 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def markdown(folder: Path, name: str | None = None) -> str:
-    """All tables, or one, in Markdown: published and ours side by side. Small runs stand apart, below."""
+def markdown(folder: Path, name: str | None = None, small: bool = True) -> str:
+    """All tables, or one, in Markdown: published and ours side by side. Small runs stand apart, below, or left out."""
     results = [result for result in read_results(folder) if name in (None, result["table"])]
-    small = [result for result in results if result["small"]]
+    tried = [result for result in results if result["small"] and small]
     full = [result for result in results if not result["small"]]
     parts = [_table(table, full) for table in TABLES.values() if name in (None, table.key)]
     if others := [_cells(None, group) for group in _groups([r for r in full if r["table"] not in TABLES])]:
         parts.append("## Networks that are in no table\n\n" + pipe_table(HEADING, others))
-    if small:
+    if tried:
         intro = (
             "## Small runs\n\nThe bundled digits, a few epochs: they show that all works, and compare with nothing.\n\n"
         )
-        parts.append(intro + pipe_table(SMALL_HEADING, map(_small_cells, _groups(small))))
+        parts.append(intro + pipe_table(SMALL_HEADING, map(_small_cells, _groups(tried))))
     return "\n\n".join(parts)
 
 
@@ -62,6 +79,7 @@ HEADING = (
     "published, %",
     "ours, %",
     "trained on; what differs from the recipe",
+    "shortest epoch, machine",
     "parameters, published / ours",
 )
 SMALL_HEADING = ("row", "test error, %", "data", "epochs", "parameters")
@@ -90,7 +108,7 @@ def _cells(row: Row | None, group: Sequence[Result]) -> list[str]:
     key, name = (row.key, row.name) if row else (group[0]["row"], group[0]["network"]["architecture"])
     published = figure_text(row.figure, row.deviation) if row else "–"
     ours = _measured(group, row.measure if row else "error") if group else NOT_RUN
-    return [f"`{key}`", name, published, ours, _conditions(group[0]) if group else "", _parameters(row, group)]
+    return [f"`{key}`", name, published, ours, *(_conditions(group) if group else ("", "")), _parameters(row, group)]
 
 
 def _small_cells(group: Sequence[Result]) -> list[str]:
@@ -106,11 +124,18 @@ def _measured(group: Sequence[Result], measure: str) -> str:
     return f"{statistics.mean(values):.2f}{deviation} (n = {len(values)})"
 
 
-def _conditions(result: Result) -> str:
-    images = result["dataset"]["images"]
+def _conditions(group: Sequence[Result]) -> tuple[str, str]:
+    """What it was trained on, and how long that took; the shortest epoch, as the machine may have had other work."""
+    result, images = group[0], group[0]["dataset"]["images"]
     changes = [f"{name.replace('_', ' ')} {value}" for name, value in result["changes"].items()]
     held_out = f"{images['train']:,} training images, {images['validation']:,} held out, {images['test']:,} test"
-    return "; ".join([result["dataset"]["name"], held_out, *changes])
+    hardware = result["sessions"][0]["hardware"]
+    shortest = min(second for run in group for second in run["epochs"]["seconds"])
+    threads = f", {hardware['threads']} thread{'s' * (hardware['threads'] > 1)}" if hardware["type"] == "cpu" else ""
+    return (
+        "; ".join([result["dataset"]["name"], held_out, *changes]),
+        f"{shortest:.3g} s an epoch{threads} of {hardware['device']}",
+    )
 
 
 def _parameters(row: Row | None, group: Sequence[Result]) -> str:

@@ -29,7 +29,7 @@ from course_lib.training.randomness import seed_everything
 from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
 from course_lib.training.small import small_config, small_dataset
 
-SCHEMA = 1  # of the result files; documented in data/results/README.md
+SCHEMA = 1  # of the result files; documented in data/results/SCHEMA.md
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _train_and_test(
 def _result(
     run: Run, dataset: Dataset, net: nn.Module, history: History, sessions: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What data/results/README.md documents."""
+    """What data/results/SCHEMA.md documents."""
     row, config = run.row, asdict(history.config)
     columns = {f.name: getattr(history, f.name) for f in fields(history) if f.name not in ("config", "interrupted")}
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}

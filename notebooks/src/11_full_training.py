@@ -481,7 +481,7 @@ first_epochs = [session["first_epoch"] for session in result["sessions"]]
 print(f"{result['network']['parameters']:,} parameters; processes began with epochs {first_epochs}")
 
 # %% [markdown]
-# One JSON file for each run: what was trained, on which data (with its checksum), by which commit, on which machine, every epoch, and the final figure. `data/results/README.md`
+# One JSON file for each run: what was trained, on which data (with its checksum), by which commit, on which machine, every epoch, and the final figure. `data/results/SCHEMA.md`
 # explains each field. Small runs are kept apart: they compare with nothing.
 #
 # ## 10 The tables, from what has really been run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, working
+from course_lib.kernels.lines import Lines, chunks, fill, goes_by_cache, promoted, refuse_second_derivative, working
 from course_lib.kernels.windows import neighbourhoods
 
 
@@ -70,25 +71,30 @@ class _Aggregate(Function):
     @staticmethod
     def forward(ctx: Any, kernels: Tensor, values: Tensor) -> Tensor:
         ctx.save_for_backward(kernels, values)
-        lines, dtype = Lines(math.isqrt(kernels.shape[3]), *values.shape[-2:]), promoted(kernels, values)
-        out = values.new_empty(values.shape, dtype=dtype)
-        for some in chunks(values, kernels[:1].numel()):
-            laid = _lay_kernels(kernels[some], lines, working(dtype))
-            padded = lines.lay_with_border(values[some], working(dtype))
-            out[some] = lines.pick_up(_shift_and_add(laid, padded, lines))
+        tile = _Tile(values, kernels.shape[1], math.isqrt(kernels.shape[3]), promoted(kernels, values))
+        out = values.new_empty(values.shape, dtype=promoted(kernels, values))
+        for some in tile.chunks:
+            fill(tile.lines.pick_up(tile.kernels), kernels[some].transpose(2, 3).flatten(1, 2))
+            fill(tile.lines.pick_up_from_border(tile.values), values[some])
+            tile.shift_and_add()
+            out[some] = tile.lines.pick_up(tile.out)[: len(out[some])]
         return out
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
         refuse_second_derivative("unfold_and_sum")
         kernels, values = ctx.saved_tensors
-        lines, dtype = Lines(math.isqrt(kernels.shape[3]), *values.shape[-2:]), working(promoted(kernels, values))
+        tile = _Tile(values, kernels.shape[1], math.isqrt(kernels.shape[3]), promoted(kernels, values), gradients=True)
         grad_kernels, grad_values = torch.empty_like(kernels), torch.empty_like(values)
-        for some in chunks(values, kernels[:1].numel()):
-            laid, padded = _lay_kernels(kernels[some], lines, dtype), lines.lay_with_border(values[some], dtype)
-            grad_laid, grad_padded = _gradients(laid, padded, lines.lay(upstream[some], dtype), lines)
-            grad_values[some] = lines.pick_up_from_border(grad_padded)
-            grad_kernels[some] = lines.pick_up(grad_laid).unflatten(1, kernels.shape[1:4:2]).transpose(2, 3)
+        for some in tile.chunks:
+            fill(tile.lines.pick_up(tile.kernels), kernels[some].transpose(2, 3).flatten(1, 2))
+            fill(tile.lines.pick_up_from_border(tile.values), values[some])
+            fill(tile.lines.pick_up(tile.out), upstream[some])
+            tile.differentiate()
+            images = len(values[some])
+            grad_values[some] = tile.lines.pick_up_from_border(tile.grad_values)[:images]
+            by_slice = tile.lines.pick_up(tile.kernels)[:images].unflatten(1, kernels.shape[1:4:2])
+            grad_kernels[some] = by_slice.transpose(2, 3)
         return grad_kernels, grad_values
 
 
@@ -99,13 +105,14 @@ class _GenerateAndAggregate(Function):
     def forward(ctx: Any, *inputs: Tensor) -> Tensor:
         ctx.save_for_backward(*inputs)
         hidden, values, weight, bias = inputs
-        lines, dtype = Lines(weight.shape[-1], *values.shape[-2:]), promoted(*inputs)
-        matrix = _kernel_matrix(weight, bias).to(working(dtype))
-        out = values.new_empty(values.shape, dtype=dtype)
-        for some in chunks(values, matrix.shape[1] * values[:1, 0].numel()):
-            kernels = _product(matrix, _lay_with_one(hidden[some], lines, working(dtype)))
-            padded = lines.lay_with_border(values[some], working(dtype))
-            out[some] = lines.pick_up(_shift_and_add(kernels, padded, lines))
+        tile = _Tile(values, len(weight), weight.shape[-1], promoted(*inputs))
+        generator = _Generator(weight, bias, tile)
+        out = values.new_empty(values.shape, dtype=promoted(*inputs))
+        for some in tile.chunks:
+            generator.generate(hidden[some])
+            fill(tile.lines.pick_up_from_border(tile.values), values[some])
+            tile.shift_and_add()
+            out[some] = tile.lines.pick_up(tile.out)[: len(out[some])]
         return out
 
     @staticmethod
@@ -113,72 +120,115 @@ class _GenerateAndAggregate(Function):
         refuse_second_derivative("unfold_and_sum(generate_kernels(…), values)")
         inputs = ctx.saved_tensors  # activation checkpointing hands them out once
         hidden, values, weight, bias = inputs
-        lines, dtype = Lines(weight.shape[-1], *values.shape[-2:]), working(promoted(*inputs))
-        matrix = _kernel_matrix(weight, bias).to(dtype)
-        grad_hidden, grad_values, grad_matrix = map(torch.zeros_like, (hidden, values, matrix))
-        for some in chunks(values, matrix.shape[1] * values[:1, 0].numel()):
-            laid, padded = _lay_with_one(hidden[some], lines, dtype), lines.lay_with_border(values[some], dtype)
-            kernels, laid_upstream = _product(matrix, laid), lines.lay(upstream[some], dtype)
-            grad_kernels, grad_padded = _gradients(kernels, padded, laid_upstream, lines)
-            grad_values[some] = lines.pick_up_from_border(grad_padded)
-            grad_hidden[some] = lines.pick_up(_product(matrix[..., :-1].mT, grad_kernels))
-            grad_matrix.baddbmm_(grad_kernels.flatten(2), laid.flatten(2).mT)
-        # (|H|, S·k², M + 1) → (S, |H|, M + 1, k²)
-        by_slice = grad_matrix.unflatten(1, (len(weight), -1)).permute(1, 0, 3, 2)
-        return (
-            grad_hidden,
-            grad_values,
-            by_slice[:, :, :-1].reshape(weight.shape),
-            by_slice[:, :, -1].reshape(bias.shape),
-        )
+        tile = _Tile(values, len(weight), weight.shape[-1], promoted(*inputs), gradients=True)
+        generator = _Generator(weight, bias, tile)
+        grad_hidden, grad_values = torch.empty_like(hidden), torch.empty_like(values)
+        for some in tile.chunks:
+            generator.generate(hidden[some])
+            fill(tile.lines.pick_up_from_border(tile.values), values[some])
+            fill(tile.lines.pick_up(tile.out), upstream[some])
+            tile.differentiate()
+            images = len(values[some])
+            grad_values[some] = tile.lines.pick_up_from_border(tile.grad_values)[:images]
+            grad_hidden[some] = tile.lines.pick_up(generator.differentiate())[:images]
+        return grad_hidden, grad_values, *generator.gradients_of_banks()
 
 
-def _shift_and_add(kernels: Tensor, padded: Tensor, lines: Lines) -> Tensor:
-    """Σ_i K_i V_i, where V_i is the map moved by one step: (|H|, S·k², b, n), (|H|, O, b, m) → (|H|, O, b, n)."""
-    by_step, by_slice = _by_slice_and_step(kernels, padded, lines.kernel_size)
-    out = torch.zeros_like(lines.window(by_slice, 0, 0))
-    for i, j in product(range(lines.kernel_size), repeat=2):
-        out.addcmul_(by_step[..., i, j, :, :], lines.window(by_slice, i, j))
-    return out.flatten(1, 2)
+class _Tile:
+    """Memory for some images, laid out as `Lines` and used again for every chunk, and views of it, made once.
+
+    It holds kernels (|H|, S·k², b, n), values (|H|, O, b, m) and out (|H|, O, b, n). On a CPU the loops go sheet by
+    sheet: what they add to should stay in the cache.
+    """
+
+    def __init__(self, values: Tensor, slices: int, k: int, dtype: torch.dtype, gradients: bool = False) -> None:
+        self.lines, self.slices = Lines(k, *values.shape[-2:]), slices
+        self.chunks = chunks(values, (slices * k**2 + 3 * values.shape[1]) * values[:1, 0].numel())
+        self.sheets_at_once = 1 if goes_by_cache(values) else values.shape[2]
+        images = self.chunks[0].stop if self.chunks else 0
+
+        def zeros(channels: int, length: int) -> Tensor:
+            return values.new_zeros(values.shape[2], channels, images, length, dtype=working(dtype))
+
+        self.kernels = zeros(slices * k**2, self.lines.length)
+        self.values = zeros(values.shape[1], self.lines.length_with_border)
+        self.out = zeros(values.shape[1], self.lines.length)
+        self.steps = [part.unflatten(1, (slices, -1, 1)).unbind(2) for part in self._parts(self.kernels)]
+        self.moved, self.outs = self._moved(self.values), self._by_slice(self.out)
+        if gradients:
+            self.grad_values = torch.zeros_like(self.values)
+            self.moved_gradients = self._moved(self.grad_values)
+            # by channel of the slices, with all steps at once
+            self.windows = [self.lines.windows(part).unbind(2) for part in self._by_slice(self.values)]
+            self.upstreams = [part[..., None, None, :, :].unbind(2) for part in self.outs]
+            self.grad_kernels = [part.unflatten(1, (slices, k, k)) for part in self._parts(self.kernels)]
+
+    def shift_and_add(self) -> None:
+        """out = Σ_i K_i V_i, where V_i is the map moved by one step."""
+        for out, steps, moved in zip(self.outs, self.steps, self.moved, strict=True):
+            _sum_of_products(out, steps, moved)
+
+    def differentiate(self) -> None:
+        """The gradients of `shift_and_add`, if out is the upstream one: of the kernels in their place, grad_values."""
+        self.grad_values.zero_()
+        for i, upstream in enumerate(self.outs):
+            for kernel, moved in zip(self.steps[i], self.moved_gradients[i], strict=True):
+                moved.addcmul_(kernel, upstream)
+            _sum_of_products(self.grad_kernels[i], self.upstreams[i], self.windows[i])
+
+    def _parts(self, memory: Tensor) -> tuple[Tensor, ...]:
+        return memory.split(self.sheets_at_once)
+
+    def _by_slice(self, memory: Tensor) -> tuple[Tensor, ...]:
+        """(|H|, O, …) → (sheets, S, O/S, …)."""
+        return self._parts(memory.unflatten(1, (self.slices, -1)))
+
+    def _moved(self, padded: Tensor) -> list[list[Tensor]]:
+        """The padded map at each of the k² neighbours, for the sheets of each part."""
+        steps = list(product(range(self.lines.kernel_size), repeat=2))
+        return [[self.lines.window(part, i, j) for i, j in steps] for part in self._by_slice(padded)]
 
 
-def _gradients(kernels: Tensor, padded: Tensor, upstream: Tensor, lines: Lines) -> tuple[Tensor, Tensor]:
-    """The gradients of `_shift_and_add`: of the kernels, written over them, and of the padded values."""
-    by_step, by_slice = _by_slice_and_step(kernels, padded, lines.kernel_size)
-    upstream, grad_padded = upstream.unflatten(1, by_slice.shape[1:3]), torch.zeros_like(by_slice)
-    for i, j in product(range(lines.kernel_size), repeat=2):
-        lines.window(grad_padded, i, j).addcmul_(by_step[..., i, j, :, :], upstream)
-    grad_by_step, windows = by_step.squeeze(2).zero_(), lines.windows(by_slice)
-    for c in range(windows.shape[2]):  # all steps at once: one channel of the upstream gradient stays in the cache
-        grad_by_step.addcmul_(upstream[:, :, c, None, None], windows[:, :, c])
-    return kernels, grad_padded.flatten(1, 2)
+def _sum_of_products(out: Tensor, left: Sequence[Tensor], right: Sequence[Tensor]) -> None:
+    """out = Σ_i left_i · right_i."""
+    if torch.compiler.is_compiling():  # it cannot lay out a result that is given
+        out.copy_(left[0] * right[0])
+    else:
+        torch.mul(left[0], right[0], out=out)
+    for a, b in zip(left[1:], right[1:], strict=True):
+        out.addcmul_(a, b)
 
 
-def _by_slice_and_step(kernels: Tensor, padded: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Views that fit each other: kernels (|H|, S, 1, k, k, b, n) and padded values (|H|, S, O/S, b, m)."""
-    by_step = kernels.unflatten(1, (-1, 1, k, k))
-    return by_step, padded.unflatten(1, (by_step.shape[1], -1))
+class _Generator:
+    """The kernels of a tile, made of hidden maps by one matrix for each h, and the gradients of both."""
 
+    def __init__(self, weight: Tensor, bias: Tensor, tile: _Tile) -> None:
+        self.weight, self.bias, self.kernels = weight, bias, tile.kernels
+        # Both banks as one matrix, the bias as the weight of a hidden channel that is 1: (|H|, S·k², M + 1)
+        banks = torch.cat([weight.flatten(-2), bias.flatten(-2)[:, :, None]], dim=2).to(tile.kernels.dtype)
+        self.matrix = banks.permute(1, 0, 3, 2).flatten(1, 2)
+        self.grad_matrix = torch.zeros_like(self.matrix)
+        sheets, _, images, length = tile.kernels.shape
+        self.hidden = tile.kernels.new_zeros(sheets, self.matrix.shape[2], images, length)
+        self.hidden[:, -1] = 1
+        self.hidden_maps = tile.lines.pick_up(self.hidden[:, :-1])
 
-def _lay_kernels(kernels: Tensor, lines: Lines, dtype: torch.dtype) -> Tensor:
-    """(b, S, |H|, k², Y, X) → (|H|, S·k², b, n)."""
-    return lines.lay(kernels.transpose(2, 3).flatten(1, 2), dtype)
+    def generate(self, hidden: Tensor) -> None:
+        fill(self.hidden_maps, hidden)
+        with torch.autocast(hidden.device.type, enabled=False):  # it would round the kernels to 16 bits
+            torch.bmm(self.matrix, self.hidden.flatten(2), out=self.kernels.flatten(2))
 
+    def differentiate(self) -> Tensor:
+        """The gradient of the hidden maps as lines, from that of the kernels; that of the banks is added up."""
+        grad_kernels = self.kernels.flatten(2)
+        with torch.autocast(grad_kernels.device.type, enabled=False):
+            self.grad_matrix.baddbmm_(grad_kernels, self.hidden.flatten(2).mT)
+            return torch.bmm(self.matrix[..., :-1].mT, grad_kernels).unflatten(2, self.hidden.shape[2:])
 
-def _kernel_matrix(weight: Tensor, bias: Tensor) -> Tensor:
-    """Both banks as one matrix for each h, the bias as the weight of a hidden channel that is 1: (|H|, S·k², M + 1)."""
-    return torch.cat([weight.flatten(-2), bias.flatten(-2)[:, :, None]], dim=2).permute(1, 0, 3, 2).flatten(1, 2)
-
-
-def _lay_with_one(hidden: Tensor, lines: Lines, dtype: torch.dtype) -> Tensor:
-    """(b, M, |H|, Y, X) → (|H|, M + 1, b, n), the last channel 1."""
-    return lines.lay(torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1), dtype)
-
-
-def _product(matrix: Tensor, laid: Tensor) -> Tensor:
-    """The matrix of each h times each pixel; autocast would round the kernels to 16 bits."""
-    with torch.autocast(laid.device.type, enabled=False):
-        return torch.bmm(matrix, laid.flatten(2)).unflatten(2, laid.shape[2:])
+    def gradients_of_banks(self) -> tuple[Tensor, Tensor]:
+        banks = self.grad_matrix.unflatten(1, (len(self.weight), -1)).permute(1, 0, 3, 2)
+        weight, bias = banks[:, :, :-1].reshape(self.weight.shape), banks[:, :, -1].reshape(self.bias.shape)
+        return weight.to(self.weight.dtype), bias.to(self.bias.dtype)
 
 
 def _require_fit(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

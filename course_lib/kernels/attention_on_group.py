@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -106,7 +105,7 @@ class _Steps:
         self.scale = 1 / math.sqrt(query.shape[1] // heads)
         self.positions = positions.to(self.dtype).unflatten(0, (heads, -1)).flatten(-2)  # (heads, d, |H|, |H̃|, k²)
 
-    def chunks(self) -> Iterator[slice]:
+    def chunks(self) -> list[slice]:
         sheets = self.query.shape[2]
         return chunks(self.query, self.heads * sheets * self.kernel_size**2 * self.query[:1, 0].numel())
 

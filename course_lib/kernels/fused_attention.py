@@ -105,7 +105,7 @@ class _Attention:
         self.key_affine: Affine = (banks[0], banks[1])
         self.value_affine: Affine = (banks[2], banks[3])
 
-    def chunks(self) -> Iterator[slice]:
+    def chunks(self) -> list[slice]:
         return chunks(self.query, self.heads * self.lines.kernel_size**2 * self.query[:1, 0].numel())
 
     def lay(self, f: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 
@@ -23,13 +22,23 @@ def working(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def chunks(batch: Tensor, floats_per_image: int) -> Iterator[slice]:
-    """The images of a batch, as many at a time as fit the cache of a CPU; all at once elsewhere, and for a compiler."""
-    count, together = len(batch), max(1, CHUNK // max(1, floats_per_image))
-    if batch.device.type != "cpu" or torch.compiler.is_compiling():
-        together = max(1, count)
-    for first in range(0, count, together):
-        yield slice(first, min(first + together, count))
+def goes_by_cache(batch: Tensor) -> bool:
+    """Whether to work on pieces that fit the cache, as on a CPU. A GPU, and a compiler, want everything at once."""
+    return batch.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def chunks(batch: Tensor, floats_per_image: int) -> list[slice]:
+    """The images of a batch, as many at a time as fit the cache, in equal parts but for the last; or all at once."""
+    count = len(batch)
+    parts = max(1, -(-count * floats_per_image // CHUNK)) if goes_by_cache(batch) else 1
+    together = max(1, -(-count // parts))
+    return [slice(first, min(first + together, count)) for first in range(0, count, together)]
+
+
+def fill(memory: Tensor, images: Tensor) -> None:
+    """Copy images into memory for at least as many of them; what is left over becomes zero."""
+    memory[: len(images)] = images
+    memory[len(images) :] = 0
 
 
 def refuse_second_derivative(reference: str) -> None:
@@ -65,6 +74,11 @@ class Lines:
     @property
     def length(self) -> int:
         return self.height * self.pitch
+
+    @property
+    def length_with_border(self) -> int:
+        below = self.reach + -(-2 * self.reach // self.pitch)  # one row more, where the last window ends
+        return (self.reach + self.height + below) * self.pitch
 
     def lay(self, f: Tensor, dtype: torch.dtype) -> Tensor:
         """(b, C, |H|, Y, X) → (|H|, C, b, n), n = Y·pitch."""

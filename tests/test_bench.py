@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from course_lib import bench
-from course_lib.bench import conv_cases, measuring, report, separable_cases, suites
+from course_lib.bench import attention_cases, conv_cases, measuring, report, separable_cases, suites
 from course_lib.bench.case import Bar, Case, Contender
-from course_lib.groups import C4, D4
+from course_lib.groups import C1, C4, D4
 
 CPU = torch.device("cpu")
 
@@ -130,6 +130,15 @@ def test_cases_on_small_maps(case, mode):
     result = report.case_result(case, mode, measuring.measure(case, mode, CPU, seconds=0))
     assert len(result["contenders"]) + len(result["left_out"]) == len(case.contenders)
     assert all(m["median_ms"] > 0 for m in result["contenders"].values())
+
+
+def test_attention_of_pytorch_with_a_mask_is_ours_without_positions():
+    case = attention_cases.group_case(C1, 4, 5, 2, 3, 2)
+    inputs = case.inputs()
+    outputs = [contender.build()(*inputs) for contender in case.contenders]
+    assert len(outputs) == 3
+    for output in outputs[1:]:
+        torch.testing.assert_close(output, outputs[0])
 
 
 def test_the_notebooks_suite_has_every_notebook_and_a_limit():

@@ -1,18 +1,16 @@
-"""E4 and affine self convolution, and E4-Net, against the unfolding formulations that the papers describe."""
+"""E4 and E4-Net, against the unfolding formulations that the papers describe."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.bench.case import Bar, Case, Contender
 from course_lib.groups import C4, D4, Group
-from course_lib.kernels import affine_attention, unfold_and_attend, unfold_and_sum
+from course_lib.kernels import unfold_and_sum
 from course_lib.layers import E4Layer, GroupConv2d
 from course_lib.models import e4net
 
@@ -24,12 +22,10 @@ E4_SHAPES = [
     (D4, 44, 16, 32, 3, 22, 2, 5.0, 1 / 5),
     (D4, 88, 8, 32, 3, 44, 2, 2.0, 1 / 4.5),
 ]
-# channels, pixels, bar: speed against unfold
-ATTENTION_SHAPES = [(32, 32, 3.5), (64, 16, 4.5)]
 
 
 def layer_cases() -> list[Case]:
-    return [*(e4_case(*shape) for shape in E4_SHAPES), *(attention_case(*shape) for shape in ATTENTION_SHAPES)]
+    return [e4_case(*shape) for shape in E4_SHAPES]
 
 
 def network_cases() -> list[Case]:
@@ -73,26 +69,6 @@ def e4_case(
             Bar("speed", "E4Layer", "unfold and sum", speed),
             Bar("speed", "E4Layer", "GroupConv2d", 1.0),
             Bar("saved", "E4Layer", "unfold and sum", saved),
-        ),
-    )
-
-
-def attention_case(channels: int, pixels: int, speed: float, kernel: int = 5, heads: int = 8, batch: int = 32) -> Case:
-    def inputs() -> tuple[Tensor, ...]:
-        maps = (torch.randn(batch, channels, 1, pixels, pixels) for _ in range(3))
-        banks = (torch.randn(channels, *one, 1, kernel, kernel) for one in ((1,), (), (1,), ()))
-        return *maps, *banks
-
-    def core(attention: Callable[..., Tensor]) -> Callable[[], Callable[..., Any]]:
-        return lambda: lambda q, k, v, *banks: attention(q, k, v, banks[:2], banks[2:], kernel, heads)
-
-    return Case(
-        f"affine attention, Z² {channels} ch {pixels} px k={kernel} {heads} heads batch {batch}",
-        (Contender("affine_attention", core(affine_attention)), Contender("unfold", core(unfold_and_attend))),
-        inputs,
-        bars=(
-            Bar("speed", "affine_attention", "unfold", speed),
-            Bar("saved", "affine_attention", "unfold", 1 / 10),
         ),
     )
 

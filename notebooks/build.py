@@ -3,6 +3,8 @@
     uv run python notebooks/build.py                 build all
     uv run python notebooks/build.py 01_groups       build some
     uv run python notebooks/build.py --check         say which notebooks' inputs are stale; executes nothing
+    uv run python notebooks/build.py --export student DIR     copies without answers and results, for a class
+    uv run python notebooks/build.py --export answered DIR    copies with every exercise filled in
 
 The same source gives the same bytes: cell ids come from the cells' order, and nothing that differs from run to run is
 stored. A markdown line ``<!-- help: compose -->`` becomes the folded hints and solution of the exercise `compose`.
@@ -27,6 +29,7 @@ from nbformat import NotebookNode
 
 from course_lib.exercises.registry import find
 from course_lib.exercises.solution import help_text
+from versions import VERSIONS
 
 FOLDER = Path(__file__).resolve().parent
 CELL_TIMEOUT = 300
@@ -60,7 +63,7 @@ def from_source(source: Path) -> NotebookNode:
         cell.id = f"{source.stem[:2]}-{i:03d}"
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's own note
         if cell.cell_type == "code":
-            known |= _defined_names(cell.source)
+            known |= defined_names(cell.source)
         else:
             cell.source = _with_help(cell.source, known)
     return notebook
@@ -70,7 +73,7 @@ def _with_help(text: str, known: set[str]) -> str:
     return MARKER.sub(lambda found: help_text(find(found[1]), known), text)
 
 
-def _defined_names(code: str) -> set[str]:
+def defined_names(code: str) -> set[str]:
     """The names that a cell imports, defines or assigns at its top level."""
     names = set()
     plain = "\n".join(line for line in code.splitlines() if not line.startswith(("%", "!")))
@@ -156,17 +159,40 @@ def build(source: Path) -> None:
     """Execute one notebook and store it. Raises with the notebook, the cell and the error if a cell fails."""
     start = time.perf_counter()
     text = normalised(execute(from_source(source)))
-    handle, temporary = tempfile.mkstemp(dir=FOLDER, suffix=".tmp")
+    _write(target(source), text)
+    print(f"{target(source).name}: {time.perf_counter() - start:.1f} s, {len(text) / 1000:.0f} kB", flush=True)
+
+
+def export(source: Path, version: str, folder: Path) -> None:
+    """Write the "student" or the "answered" copy of a stored notebook into a folder; executes nothing.
+
+    Raises ValueError if the stored notebook is stale, for another version, and for the folder of the notebooks.
+    """
+    if folder.resolve() == FOLDER:
+        raise ValueError(f"{folder} holds the notebooks themselves; name another folder")
+    if version not in VERSIONS:
+        raise ValueError(f"there is no version {version!r}; choose from {', '.join(VERSIONS)}")
+    if reason := stale(source):
+        raise ValueError(f"{target(source).name} {reason}; build it first: python notebooks/build.py {source.stem}")
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = VERSIONS[version](nbformat.read(target(source), as_version=4))
+    _write(folder / target(source).name, nbformat.writes(copy) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     os.chmod(temporary, 0o644)
-    os.replace(temporary, target(source))
-    print(f"{target(source).name}: {time.perf_counter() - start:.1f} s, {len(text) / 1000:.0f} kB", flush=True)
+    os.replace(temporary, path)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the notebooks from notebooks/src.")
     parser.add_argument("--check", action="store_true", help="only say which notebooks are stale")
+    parser.add_argument(
+        "--export", nargs=2, metavar=("VERSION", "DIR"), help=f"write copies: VERSION is {' or '.join(VERSIONS)}"
+    )
     parser.add_argument("names", nargs="*", help="such as 01_groups; all if none is named")
     options = parser.parse_args()
     failures = 0
@@ -177,7 +203,10 @@ def main() -> int:
             failures += reason is not None
             continue
         try:
-            build(source)
+            if options.export:
+                export(source, options.export[0], Path(options.export[1]))
+            else:
+                build(source)
         except Exception as error:
             print(f"{source.name}: {_short(error)}", file=sys.stderr)
             failures += 1

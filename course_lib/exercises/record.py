@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,12 +58,20 @@ def load() -> dict[str, Entry]:
 
 def save_attempt(name: str, passed: bool) -> None:
     """Count one attempt at an exercise. Where nothing can be written, say so and go on."""
+    _change(lambda entries: entries | {name: entries.get(name, Entry()).after(passed)})
+
+
+def forget(name: str) -> None:
+    """Reset one exercise, as if it had never been tried. Where nothing can be written, say so and go on."""
+    _change(lambda entries: {key: entry for key, entry in entries.items() if key != name})
+
+
+def _change(change: Callable[[dict[str, Entry]], dict[str, Entry]]) -> None:
     try:
         path = progress_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_suffix(".lock")):
-            entries = load()  # read again: another notebook may have written since
-            entries[name] = entries.get(name, Entry()).after(passed)
+            entries = change(load())  # read again: another notebook may have written since
             _replace(path, json.dumps({key: asdict(entry) for key, entry in sorted(entries.items())}, indent=1))
     except (OSError, RuntimeError) as error:
         print(f"Your progress could not be saved: {error}. Set COURSE_HOME to a folder that you may write to.")

@@ -2,5 +2,13 @@
 
 from course_lib.widgets.attention import AttentionExplorer, attention_explorer
 from course_lib.widgets.explorer import FeatureMapExplorer, feature_map_explorer
+from course_lib.widgets.progress import ProgressPage, progress_page
 
-__all__ = ["AttentionExplorer", "FeatureMapExplorer", "attention_explorer", "feature_map_explorer"]
+__all__ = [
+    "AttentionExplorer",
+    "FeatureMapExplorer",
+    "ProgressPage",
+    "attention_explorer",
+    "feature_map_explorer",
+    "progress_page",
+]

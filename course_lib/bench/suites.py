@@ -13,7 +13,7 @@ SUITES: dict[str, Callable[[], list[Case]]] = {
         *separable_cases.cases(),
         *kernel_cases.layer_cases(),
         *attention_cases.layer_cases(),
-    ],  # fmt: skip
+    ],
     "networks": lambda: [*network_cases.cases(), *kernel_cases.network_cases()],
     "notebooks": notebook_cases.cases,
 }

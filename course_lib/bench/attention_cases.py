@@ -82,8 +82,8 @@ def _masked_attention(pixels: int, kernel: int, heads: int) -> Callable[..., Ten
     near = neighbourhoods(every, kernel).amax(dim=-3).flatten(1).mT > 0
 
     def attend(query: Tensor, key: Tensor, value: Tensor, positions: Tensor) -> Tensor:
-        tokens = [f.flatten(2).unflatten(1, (heads, -1)).mT for f in (query, key, value)]  # (B, heads, pixels, d)
-        out = F.scaled_dot_product_attention(*tokens, attn_mask=near.to(query.device))
+        q, k, v = (f.flatten(2).unflatten(1, (heads, -1)).mT for f in (query, key, value))  # (B, heads, pixels, d)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=near.to(query.device))
         return out.mT.reshape(value.shape) + 0 * positions.sum()
 
     return attend

@@ -328,6 +328,16 @@ def test_report_of_exactness():
     assert invariance_error(replace(row, group=C1))[0] == 0
 
 
+def test_only_some_rows_of_a_report():
+    def one(row):
+        return row.key == "gc-p4cnn"
+
+    for report in (table_markdown, exactness_markdown):
+        assert "`p4cnn`" in report("rotated-mnist")
+        text = report("rotated-mnist", one)
+        assert "`gc-p4cnn`" in text and "`p4cnn`" not in text
+
+
 def test_recipe_knows_its_images():
     assert find("p4cnn").recipe.image_shape == (1, 28, 28) and find("r18-cifar100").recipe.classes == 100
     assert isinstance(find("r18").recipe, Recipe) and find("r18").recipe.image_shape == (3, 32, 32)

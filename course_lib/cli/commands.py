@@ -15,6 +15,7 @@ from course_lib.experiments import TABLES, Row, find, find_table, variant
 from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
 from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
+from course_lib.training.distributed import is_first, process_group
 from course_lib.training.results import markdown, one_line, readme, results_folder
 from course_lib.training.runs import Run, execute
 
@@ -29,11 +30,12 @@ def train(options: Namespace, argv: list[str]) -> int:
     row = find(options.row) if options.row else variant(options.arch, options.layer, options.group, options.width)
     table_name = next((name for name, table in TABLES.items() if row in table.rows), VARIANTS)
     run = _run(options, row, table_name, options.seed)
-    if run.result.exists():
-        print(f"done already, nothing to do; to train again, remove {run.result} and its .pt")
-    device = require_device(options.device) if options.device else default_device()
-    print(one_line(execute(run, device, sys.stderr.isatty(), options.time_budget)))
-    print(f"written to {run.result}")
+    with process_group(options.device) as device:
+        if run.result.exists() and is_first():
+            print(f"done already, nothing to do; to train again, remove {run.result} and its .pt")
+        result = execute(run, device, sys.stderr.isatty() and is_first(), options.time_budget)
+        if is_first():
+            print(f"{one_line(result)}\nwritten to {run.result}")
     return 0
 
 
@@ -46,7 +48,10 @@ def table(options: Namespace, argv: list[str]) -> int:
             f"{', '.join(others)}: no row of {options.name}, which has {', '.join(r.key for r in table_rows)}"
         )
     runs = [_run(options, row, options.name, seed) for seed, row in product(range(options.seeds), rows)]
-    status = _share(options.jobs, argv) if options.jobs > 1 else max(_train_all(runs, options), default=0)
+    if options.on == "ray":
+        status = _on_ray(runs, options)
+    else:
+        status = _share(options.jobs, argv) if options.jobs > 1 else max(_train_all(runs, options), default=0)
     if not options.quiet:
         print(markdown(options.results or results_folder(), options.name))
     return status
@@ -92,6 +97,13 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
     for run in busy:
         if not run.result.exists():
             print(f"{run.row.key}, seed {run.seed}: another process is at it", flush=True)
+
+
+def _on_ray(runs: list[Run], options: Namespace) -> int:
+    from course_lib.cluster import train_on_ray
+
+    progress = sys.stderr.isatty() and not options.quiet
+    return train_on_ray(runs, options.address, options.gpus_per_run, options.device, options.time_budget, progress)
 
 
 def _share(jobs: int, argv: list[str]) -> int:

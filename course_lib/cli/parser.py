@@ -87,6 +87,11 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=_at_least(1), default=1, help="how many seeds, from 0 (1)")
     parser.add_argument("--jobs", type=_at_least(1), default=1, help="so many processes at once on the device (1)")
     parser.add_argument("--quiet", action="store_true", help="no bar, and no table at the end")
+    cluster = parser.add_argument_group("on a cluster")
+    cluster.add_argument("--on", choices=["ray"], help="every run as a task of a Ray cluster, one core or GPU each")
+    cluster.add_argument("--address", metavar="HOST:PORT|auto",
+                         help="of the cluster; by default the one on this machine, else one is started")  # fmt: skip
+    cluster.add_argument("--gpus-per-run", type=_share, metavar="0.25", help="what part of a GPU each run takes (1)")
     _add_training(parser)
 
 
@@ -136,6 +141,16 @@ def _at_least(least: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no part of a GPU; write a number from 0 to 1, for example 0.25")
+    return share
 
 
 def _group(name: str) -> object:

@@ -28,6 +28,9 @@ class Printed(float):
     def __init__(self, text: str) -> None:
         self.text = text
 
+    def __reduce__(self) -> tuple[type[Printed], tuple[str]]:
+        return Printed, (self.text,)  # pickled as a float, it would forget its text
+
     def __str__(self) -> str:
         return self.text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from course_lib.training.config import TrainConfig
+from course_lib.training.distributed import from_first, is_first
 from course_lib.training.files import write_whole
 from course_lib.training.history import History
 from course_lib.training.randomness import random_states, restore_random_states
@@ -35,26 +36,44 @@ class Checkpoint:
     Args:
         identity: what else must be the same when the run goes on, for example the checksum of the data.
         session: about this process, for example the commit; kept in ``sessions`` for every process that took part.
+        on_save: called with the history whenever the file has been written.
     """
 
     path: Path | str
     identity: Mapping[str, Any] = field(default_factory=dict)
     session: Mapping[str, Any] = field(default_factory=dict)
     sessions: list[dict[str, Any]] = field(default_factory=list)
+    on_save: Callable[[History], None] | None = None
 
     def save(self, net: nn.Module, optimizer: Optimizer, generator: Generator, history: History) -> None:
-        """Replace the file. Raises OSError if that fails; the file of the epoch before is then still there."""
+        """Replace the file. Raises OSError if that fails; the file of the epoch before is then still there.
+
+        Of several processes that train together, the first writes.
+        """
+        if not is_first():
+            return
         buffer = BytesIO()
         about = {"history": asdict(history), "identity": dict(self.identity), "sessions": self.sessions}
         # As text: `torch.load` with weights_only=True takes few types.
         torch.save({"about": json.dumps(about), **training_state(net, optimizer, generator)}, buffer)
         write_whole(self.path, buffer.getvalue())
+        if self.on_save:
+            self.on_save(history)
 
     def restore(self, net: nn.Module, optimizer: Optimizer, generator: Generator, config: TrainConfig) -> History:
         """Put everything back to the last finished epoch and return its history; without a file, an empty one.
 
-        Raises WrongCheckpoint if the file is damaged or the run another.
+        Raises WrongCheckpoint if the file is damaged, the run another, or the first of several processes sees another.
         """
+        history = self._restore(net, optimizer, generator, config)
+        if history.epochs_done != from_first(history.epochs_done):
+            raise WrongCheckpoint(
+                f"{self.path} has {history.epochs_done} epochs here, and not as many for the first process; "
+                "all machines must share one folder of results"
+            )
+        return history
+
+    def _restore(self, net: nn.Module, optimizer: Optimizer, generator: Generator, config: TrainConfig) -> History:
         if not Path(self.path).exists():
             self.sessions = [{"first_epoch": 1, **self.session}]
             return History(config)

@@ -17,6 +17,7 @@ from course_lib.data import Augmentation, Split
 from course_lib.training.checkpoint import Checkpoint
 from course_lib.training.config import TrainConfig
 from course_lib.training.devices import default_device
+from course_lib.training.distributed import divided, from_first, processes
 from course_lib.training.evaluation import require_fit, validate
 from course_lib.training.history import History
 from course_lib.training.memory import explained_out_of_memory
@@ -60,7 +61,10 @@ def train(
         train_split = train_split.to(device, dtype)
         validation = validation and validation.to(device, dtype)
         require_fit(net, config.batch_size, train_split, validation)
-        forward = torch.compile(net) if config.compile else net
+        if processes() > 1:
+            forward = divided(net, config, len(train_split))
+        else:
+            forward = torch.compile(net) if config.compile else net
         generator = Generator().manual_seed(config.seed)
         optimizer = config.make_optimizer(net.parameters())
         history = checkpoint.restore(net, optimizer, generator, config) if checkpoint else History(config)
@@ -77,7 +81,7 @@ def train(
                 if checkpoint:
                     checkpoint.save(net, optimizer, generator, history)
                 bar.set_postfix_str(history.summary())
-                if time.perf_counter() - begin + history.seconds[-1] > time_budget:
+                if from_first(time.perf_counter() - begin + history.seconds[-1] > time_budget):
                     break
         except KeyboardInterrupt:
             pass

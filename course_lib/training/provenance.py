@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from course_lib.training.devices import device_name
+from course_lib.training.distributed import processes
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -32,6 +33,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
             "device": device_name(device),
             "type": device.type,
             "threads": torch.get_num_threads(),
+            "processes": processes(),
             "system": platform.platform(),
         },
     }

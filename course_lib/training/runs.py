@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from course_lib.data.registry import ROTATED
 from course_lib.experiments import Row
 from course_lib.training.checkpoint import Checkpoint, weights_checksum
 from course_lib.training.config import TrainConfig
+from course_lib.training.distributed import from_first, is_first
 from course_lib.training.evaluation import evaluate
 from course_lib.training.files import locked, remove_unfinished, write_json
 from course_lib.training.history import History
@@ -109,37 +111,51 @@ class Stopped(RuntimeError):
     """A run was stopped by the user or by its time budget; the same call goes on with it."""
 
 
-def execute(run: Run, device: torch.device, progress: bool = False, time_budget: float = math.inf) -> dict[str, Any]:
-    """Train, read the test set once, write the result and return it.
+def execute(
+    run: Run,
+    device: torch.device,
+    progress: bool = False,
+    time_budget: float = math.inf,
+    on_epoch: Callable[[History], None] | None = None,
+) -> dict[str, Any]:
+    """Train, read the test set once, write the result and return it. ``on_epoch`` is called after each stored epoch.
 
     Goes on from the checkpoint if there is one; if the result is there already, nothing is done. Raises Stopped if the
     user or the time budget ends it early, AlreadyRunning if another process trains the same run, and what `train`,
     `load_dataset` and `Run` raise.
     """
-    if not run.result.exists():
+    if not from_first(run.result.exists()):
         config, dataset = run.config(), run.dataset()  # before any file is made: what is wrong is mostly found here
-        with locked(run.checkpoint.with_suffix(".lock")):
-            for path in (run.result, run.checkpoint):
-                remove_unfinished(path)
-            if not run.result.exists():  # else another process has just finished it
-                _train_and_test(run, config, dataset, device, progress, time_budget)
-    stored: dict[str, Any] = json.loads(run.result.read_text(encoding="utf-8"))
-    return stored
+        with locked(run.checkpoint.with_suffix(".lock")) if is_first() else nullcontext():
+            if is_first():
+                for path in (run.result, run.checkpoint):
+                    remove_unfinished(path)
+            if not from_first(run.result.exists()):  # else another process has just finished it
+                _train_and_test(run, config, dataset, device, progress, time_budget, on_epoch)
+    stored: dict[str, Any] = json.loads(run.result.read_text(encoding="utf-8")) if is_first() else {}
+    return from_first(stored)
 
 
 def _train_and_test(
-    run: Run, config: TrainConfig, dataset: Dataset, device: torch.device, progress: bool, time_budget: float
+    run: Run,
+    config: TrainConfig,
+    dataset: Dataset,
+    device: torch.device,
+    progress: bool,
+    time_budget: float,
+    on_epoch: Callable[[History], None] | None,
 ) -> None:
     session = provenance(device)
     seed_everything(run.seed)
     net = run.row.build(dataset.classes)
     augment = augmentation_of(run.row.recipe, dataset)
     identity = {"row": run.row.key, "data set": dataset.name, "SHA-256 of the data": dataset.sha256}
-    checkpoint = Checkpoint(run.checkpoint, identity, session)
+    checkpoint = Checkpoint(run.checkpoint, identity, session, on_save=on_epoch)
     history = train(net, dataset.train, config, dataset.validation, augment, device, progress, checkpoint, time_budget)
     if history.interrupted:
         raise Stopped(f"{run.row.key}, seed {run.seed}: stopped, {history.summary()}; the same command goes on")
-    write_json(run.result, _result(run, dataset, net, history, checkpoint.sessions))
+    if is_first():
+        write_json(run.result, _result(run, dataset, net, history, checkpoint.sessions))
 
 
 def _result(

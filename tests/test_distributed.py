@@ -1,0 +1,79 @@
+"""Two processes under torchrun compute what one process computes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import twenty_steps
+from benchmarks.kill_and_resume import write_data
+from course_lib.cli import main
+from course_lib.training import Checkpoint, TrainConfig, WrongCheckpoint, checkpoint, distributed
+from course_lib.training.distributed import divided, from_first, is_first, process_group, processes
+
+ROOT = Path(__file__).parents[1]
+
+
+def torchrun(*words: str | Path, count: int = 2) -> str:
+    """What the processes print together."""
+    command = [sys.executable, "-W", "error", "-m", "torch.distributed.run", "--nproc-per-node", str(count)]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "--standalone", *words], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_twenty_steps_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
+    torchrun(ROOT / "tests" / "twenty_steps.py", tmp_path / "two.pt")
+    one, two = twenty_steps.trained(torch.device("cpu")), torch.load(tmp_path / "two.pt", weights_only=True)
+    assert one.keys() == two.keys() and len(one) == len(twenty_steps.CASES)
+    for case, expected in one.items():
+        for name, value in expected.items():
+            assert (two[case][name] - value).abs().max() < 1e-5, (case, name)
+
+
+def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+    data = str(write_data(tmp_path / "digits.npz"))
+    words = ["train", "c-z2cnn", "--data", data, "--batch-size", "24", "--epochs", "2", "--results", str(tmp_path)]
+    # One process stops after the first epoch; torchrun shall take the second.
+    assert main([*words, "--time-budget", "0s"]) == 75
+    printed = torchrun("-m", "course_lib", *words)
+    (path,) = tmp_path.glob("**/seed0.json")
+    result = json.loads(path.read_text())
+    assert [entry["hardware"]["processes"] for entry in result["sessions"]] == [1, 2]
+    assert len(result["epochs"]["seconds"]) == 2 and printed.count("test error") == printed.count("written to") == 1
+    assert {p.name for p in path.parent.iterdir()} == {"seed0.json", "seed0.pt", "seed0.lock"}
+
+
+def test_without_torchrun_there_is_one_process() -> None:
+    with process_group("cpu") as device:
+        assert device == torch.device("cpu") and processes() == 1 and is_first() and from_first("word") == "word"
+    with pytest.raises(ValueError, match="no device 'tpu'"), process_group("tpu"):
+        pass
+
+
+def test_what_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "processes", lambda: 4)
+    net = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match=r"4 processes, but the last batch of an epoch has 3 of 75 images; .* than 24"):
+        divided(net, TrainConfig(1, 24, 0.1), 75)
+    with pytest.raises(ValueError, match="4 processes, but the last batch of an epoch has 2 of 72"):
+        divided(net, TrainConfig(1, 2, 0.1), 72)
+    with pytest.raises(ValueError, match="compile is for one process"):
+        divided(net, TrainConfig(1, 24, 0.1, compile=True), 72)
+
+
+def test_a_folder_that_is_not_shared_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "from_first", lambda epochs: epochs + 3)
+    net, config = nn.Linear(1, 1), TrainConfig(1, 24, 0.1)
+    with pytest.raises(WrongCheckpoint, match="has 0 epochs here, and not as many for the first process"):
+        Checkpoint(tmp_path / "x.pt").restore(net, config.make_optimizer(net.parameters()), torch.Generator(), config)

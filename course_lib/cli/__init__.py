@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
+from course_lib.cli.allocator import keep_freed_memory
 from course_lib.cli.parser import make_parser
 
 STOPPED = 75  # the exit status of a run that can be continued; the "temporary failure" of sysexits.h
@@ -21,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.command is None:
         make_parser().print_help()
         return 2
+    keep_freed_memory()
     from course_lib.cli import commands  # imports torch, which takes seconds: not for a mere --help
     from course_lib.training.runs import Stopped
 

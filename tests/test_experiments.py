@@ -1,5 +1,6 @@
 """The papers' tables: every count that agrees with print, every row buildable, and how tables are shown."""
 
+import pickle
 from dataclasses import replace
 from functools import partial
 
@@ -341,3 +342,9 @@ def test_only_some_rows_of_a_report():
 def test_recipe_knows_its_images():
     assert find("p4cnn").recipe.image_shape == (1, 28, 28) and find("r18-cifar100").recipe.classes == 100
     assert isinstance(find("r18").recipe, Recipe) and find("r18").recipe.image_shape == (3, 32, 32)
+
+
+def test_a_printed_count_is_the_same_after_pickling() -> None:
+    row = find("p4cnn")
+    again = pickle.loads(pickle.dumps(row))
+    assert again.parameters == row.parameters and again.parameters.text == "24.81k"

@@ -47,8 +47,11 @@ class Job:
         return f"{self.run.row.key}, seed {self.run.seed}"
 
     def heard(self, epoch: int | None, under_way: bool) -> None:
-        """A worker has begun (None), or has stored an epoch; word may come late, when it is no longer under way."""
-        if under_way:
+        """A worker has begun (None), or has stored an epoch; word may come late, when it is no longer under way.
+
+        A run that was locked is only known to run again when it has stored an epoch.
+        """
+        if under_way and (epoch is not None or self.state != "busy"):
             self.state = "running"
         if epoch is not None:
             self.epoch, self.trained, self.deaths = epoch, self.trained + 1, 0

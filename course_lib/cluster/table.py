@@ -113,7 +113,7 @@ class _Driver:
             self._hand_out()
             if self.tasks:
                 ended, _ = self.ray.wait(list(self.tasks), timeout=1)
-            elif any(job.state == "busy" for job in self.jobs) and time.monotonic() < self.patient_until:
+            elif self._hope_for_locks() and any(job.state == "busy" for job in self.jobs):
                 ended = []
                 time.sleep(1)
             else:
@@ -128,12 +128,17 @@ class _Driver:
             yield None
 
     def _hand_out(self) -> None:
-        under_way, now = set(self.tasks.values()), time.monotonic()
+        under_way, hope = set(self.tasks.values()), self._hope_for_locks()
         for number, job in enumerate(self.jobs):
-            ready = job.state == "waiting" or (job.state == "busy" and now >= job.not_before)
+            ready = job.state == "waiting" or (job.state == "busy" and hope and time.monotonic() >= job.not_before)
             if ready and number not in under_way:
                 task = self.attempt.remote(job.run, self.orders, self.board, number)
                 self.tasks[task] = number
+
+    def _hope_for_locks(self) -> bool:
+        """Whether to try locked runs again: there is other work anyway, or a lock may be that of a dead worker."""
+        at_work = any(job.state in ("waiting", "running") for job in self.jobs)
+        return at_work or time.monotonic() < self.patient_until
 
     def _settle(self, job: Job, task: Any) -> None:
         errors = self.ray.exceptions

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from course_lib.groups import Group, matrix
+from course_lib.groups import D4, Element, Group, matrix
 
 
 def require_map(x: Tensor, axes: tuple[str, ...], layer: nn.Module, **lengths: int) -> None:
@@ -43,11 +43,18 @@ FEATURE_MAP = ("B", "C", "|H|", "Y", "X")
 IMAGE = ("B", "C", "Y", "X")
 
 
+def _reverses(g: Element) -> tuple[bool, bool]:
+    array_axes = np.diag([1, -1])  # rows count downwards, y upwards
+    columns, rows = array_axes @ matrix(g) @ array_axes
+    return bool((rows < 0).any()), bool((columns < 0).any())
+
+
+_REVERSES = {g: _reverses(g) for g in D4.elements}  # made once: torch.compile cannot look into numpy
+
+
 def reversed_axes(group: Group) -> tuple[bool, bool]:
     """Whether some element runs through the rows (Y), and through the columns (X), of an array backwards."""
-    array_axes = np.diag([1, -1])  # rows count downwards, y upwards
-    matrices = [array_axes @ matrix(g) @ array_axes for g in group.elements]
-    return any((m[1] < 0).any() for m in matrices), any((m[0] < 0).any() for m in matrices)
+    return any(_REVERSES[g][0] for g in group.elements), any(_REVERSES[g][1] for g in group.elements)
 
 
 def left_over(size: int, window: int, stride: int, padding: int = 0) -> int:

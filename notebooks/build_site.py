@@ -1,0 +1,87 @@
+"""Build the course's web site from the stored notebooks; nothing is fetched, and only the cells of widgets are run.
+
+    uv run python notebooks/build_site.py OUT           all of it, in about a minute and a half
+    uv run python notebooks/build_site.py OUT --quick   without the widgets whose networks must be trained first
+
+Sphinx makes the pages. What it gets is made here, in a temporary folder: the stored notebooks, prepared for a page
+without a kernel; the pages of notebooks/web; and MathJax from its package. A warning of Sphinx, such as a link that
+leads nowhere, fails the build, and so does a figure without words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from web.generated import PAGES
+from web.prepare import prepared
+from web.widgets import fragments
+
+FOLDER = Path(__file__).resolve().parent
+MATHJAX = ("tex-chtml-full.js", "output/chtml/fonts/woff-v2")
+
+
+def build(out: Path, quick: bool = False) -> None:
+    """Write the site into the folder ``out``, which is replaced if it holds an older one.
+
+    Raises FileExistsError if ``out`` is something else, ValueError for a notebook that is not fit for a page, and
+    CalledProcessError if Sphinx has anything to complain about.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / "searchindex.js").exists():
+        raise FileExistsError(f"{out} holds something that is no site; name an empty or a new folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.resolve().parent, prefix=".site-") as temporary:
+        source, pages = Path(temporary, "source"), Path(temporary, "pages")
+        write_sources(source, quick)
+        run_sphinx(source, pages)
+        if out.exists():
+            shutil.rmtree(out)
+        pages.rename(out)
+
+
+def write_sources(source: Path, quick: bool) -> None:
+    """Everything that Sphinx reads."""
+    shutil.copytree(FOLDER / "web", source, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copy(FOLDER / "web" / "conf.py", source)
+    for name, page in PAGES.items():
+        marker, path = f"<!-- generated: {name} -->", source / page.file
+        text = path.read_text(encoding="utf-8")
+        if marker not in text:
+            raise ValueError(f"{page.file} has no line {marker}")
+        path.write_text(text.replace(marker, page.markdown()), encoding="utf-8")
+    for path in sorted(FOLDER.glob("[0-9]*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.write(prepared(notebook, path.stem, fragments(notebook, quick)), source / path.name)
+    package = importlib.util.find_spec("sphinx-mathjax-offline")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("the package sphinx-mathjax-offline is missing: uv sync --group site")
+    mathjax = Path(package.origin).parent / "static" / "mathjax"
+    for name in MATHJAX:
+        target = source / "static" / "mathjax" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (mathjax / name).is_dir() else shutil.copy)(mathjax / name, target)
+
+
+def run_sphinx(source: Path, pages: Path) -> None:
+    """Raises CalledProcessError if Sphinx warns; its own words are printed."""
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", str(pages.parent / "doctrees")]
+    subprocess.run([*command, str(source), str(pages)], check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build the course's web site from the stored notebooks.")
+    parser.add_argument("out", type=Path, help="the folder to write")
+    parser.add_argument("--quick", action="store_true", help="leave out widgets whose networks must be trained first")
+    options = parser.parse_args()
+    build(options.out, options.quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What the site's pages say about exercises, minutes and layers, read from the library and the stored notebooks."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+import nbformat
+
+import course_lib.layers
+from course_lib.exercises.registry import Exercise, all_exercises
+from course_lib.exercises.solution import WAYS
+
+NOTEBOOKS = Path(__file__).resolve().parents[1]
+MINUTES = re.compile(r"\*\*(?:Time|Minutes):\*\* (?:about )?((\d+)(?:(?:–| to )(\d+))?)")
+# Hours → the exercises of a course of that length. Half of the time is theirs; the other half, for talking and looking.
+PLANS = {
+    2: "0.1 1.1 2.3 2.5 3.2 4.1 4.3",
+    4: "0.1 1.1 1.6 2.3 2.4 2.5 3.2 3.4 4.1 4.2 4.3 4.4 4.5",
+    8: "0.1 1.1 1.2 1.6 2.3 2.4 2.5 3.2 3.3 3.4 4.1 4.2 4.3 4.4 4.5 5.2 5.4 6.3 6.5 7.2 7.6 8.2 8.3 9.1 9.2 10.6 11.2",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A piece of generated markdown, and the file with the marker whose place it takes."""
+
+    file: str
+    markdown: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A stored notebook: two digits, the file's name without its ending, the title, and the minutes it names."""
+
+    number: str
+    name: str
+    title: str
+    minutes: str
+    exercises: tuple[Exercise, ...]
+
+
+@cache
+def notebooks() -> tuple[Notebook, ...]:
+    """All stored notebooks. Raises ValueError if a first cell does not say how many minutes it takes."""
+    found = []
+    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        minutes = MINUTES.search(first)
+        if minutes is None:
+            raise ValueError(f"the first cell of {path.name} does not say how many minutes it takes: **Minutes:** 80")
+        title = first.splitlines()[0].lstrip("# ")
+        exercises = tuple(exercise for exercise in all_exercises() if exercise.notebook == path.stem[:2])
+        found.append(Notebook(path.stem[:2], path.stem, title, minutes[1].replace(" to ", "–"), exercises))
+    return tuple(found)
+
+
+def plan(hours: int) -> list[Exercise]:
+    """The exercises of a course of so many hours."""
+    wanted = PLANS[hours].split()
+    return [exercise for exercise in all_exercises() if exercise.number in wanted]
+
+
+def _contents() -> str:
+    rows = [f"| [{book.title}]({book.name}.ipynb) | {len(book.exercises)} | {book.minutes} |" for book in notebooks()]
+    return "\n".join(["| notebook | exercises | minutes |", "|---|---|---|", *rows])
+
+
+def _minutes() -> str:
+    rows = [
+        f"| [{book.title}]({book.name}.ipynb) | {book.minutes} | {sum(e.minutes for e in book.exercises)} |"
+        for book in notebooks()
+    ]
+    return "\n".join(["| notebook | whole notebook | exercises |", "|---|---|---|", *rows])
+
+
+def _plans() -> str:
+    parts = []
+    for hours in PLANS:
+        chosen = plan(hours)
+        minutes = sum(e.minutes for e in chosen)
+        parts.append(f"### {hours} hours: {len(chosen)} exercises, {minutes} minutes of writing\n")
+        for number, group in groupby(chosen, key=lambda exercise: exercise.notebook):
+            links = ", ".join(f"[{e.number} {e.name}](#exercise-{e.name}) ({e.minutes})" for e in group)
+            parts.append(f"- Notebook {number}: {links}")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _exercises() -> str:
+    parts = []
+    for book in notebooks():
+        parts.append(f"## [{book.title}]({book.name}.ipynb)\n")
+        parts.append("| done | exercise | minutes | difficulty |\n|---|---|---|---|")
+        for e in book.exercises:
+            box = f'<input type="checkbox" data-exercise="{e.name}" aria-label="{e.title} is done">'
+            parts.append(f"| {box} | [{e.title}](#exercise-{e.name}) | {e.minutes} | {WAYS[e.difficulty]} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _docstrings() -> str:
+    parts = []
+    for name in course_lib.layers.__all__:
+        value = getattr(course_lib.layers, name)
+        text = inspect.getdoc(value)
+        signature = str(inspect.signature(value)).replace("'", "").removesuffix(" -> None")
+        parts.append(f"(layer-{name})=\n### {name}\n\n```text\n{name}{signature}\n\n{text}\n```\n")
+        numbers = sorted(set(re.findall(r"\b(\d\d)\b", " ".join(re.findall(r"[Nn]otebooks? [\d and,]+", text or "")))))
+        links = [f"[{book.title}]({book.name}.ipynb)" for book in notebooks() if book.number in numbers]
+        parts.append(f"Built in {', '.join(links)}.\n" if links else "")
+    return "\n".join(parts)
+
+
+PAGES = {
+    "contents": Page("index.md", _contents),
+    "exercises": Page("progress.md", _exercises),
+    "docstrings": Page("library.md", _docstrings),
+    "minutes": Page("teacher.md", _minutes),
+    "plans": Page("teacher.md", _plans),
+}

@@ -1,0 +1,56 @@
+"""A stored notebook, made ready for a page without a kernel: figures with words, widgets that live, linked terms."""
+
+from __future__ import annotations
+
+import re
+
+from nbformat import NotebookNode
+
+from web.terms import in_prose, link_first_uses
+
+# \\begin{aligned} takes what stands in brackets behind it for an option, and would not show it.
+OPTION = re.compile(r"(\\begin\{aligned\}\s*)(?=\[)")
+# What looks like a link, but is a formula: [L_g f](x). A link leads to a file, a place on the page or an address.
+FORMULA = re.compile(r"(?<!\\)\[([^\]\n]+)\]\((?=[^).:#/]*\))")
+EXERCISE = re.compile(r"^(?=\*\*Exercise [\d.]+ (\w+)\*\*)", re.MULTILINE)
+SECTION = re.compile(r"^(?=## (\d+)\.? )", re.MULTILINE)
+EQUATION = re.compile(r"\bEqs?\. \d+(?: and \d+)?")
+STILL = '<noscript><img src="data:image/png;base64,{png}" alt="{alt}"></noscript>'
+
+
+def prepared(notebook: NotebookNode, name: str, widgets: dict[str, str]) -> NotebookNode:
+    """Changes the notebook in place and returns it. ``widgets``: cell id → HTML to show instead of a still picture.
+
+    Raises ValueError if there is no figure at all, or one without words.
+    """
+    if not any("image/png" in output.get("data", {}) for _, output in _outputs(notebook)):
+        raise ValueError(f"{name}: no rendered figure; build the notebook: python notebooks/build.py {name}")
+    for cell, output in _outputs(notebook):
+        if "image/png" not in output.get("data", {}):
+            continue
+        alt = output.metadata.get("image/png", {}).get("alt")
+        if not alt:
+            raise ValueError(f"{name}: a figure without alt text, below {cell.source[-80:]!r}")
+        cell.metadata["mystnb"] = {"image": {"alt": alt, "classes": "figure"}}
+        if cell.id in widgets:
+            output.data = NotebookNode({"text/html": widgets[cell.id] + _still(output.data["image/png"], alt)})
+    seen: set[str] = set()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text = in_prose(OPTION.sub(r"\1{}", cell.source), lambda prose: _with_links(prose, name[:2], seen))
+            cell.source = SECTION.sub(rf"(section-{name[:2]}-\1)=\n", EXERCISE.sub(r"(exercise-\1)=\n", text))
+    return notebook
+
+
+def _with_links(prose: str, number: str, seen: set[str]) -> str:
+    """Terms lead to the glossary, equation numbers to the table of equations; a formula is no link."""
+    linked = link_first_uses(FORMULA.sub(r"\\[\1\\](", prose), seen)
+    return EQUATION.sub(rf"[\g<0>](#equations-{number})", linked)
+
+
+def _outputs(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
+    return [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def _still(png: str, alt: str) -> str:
+    return STILL.format(png=png.replace("\n", ""), alt=alt.replace("&", "&amp;").replace('"', "&quot;"))

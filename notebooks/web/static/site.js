@@ -1,0 +1,42 @@
+// The ticks of the progress page, kept in this browser; and keyboard access to what scrolls sideways.
+const KEY = "equivariance-from-scratch";
+
+function ticks() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY)) ?? {};
+  } catch {
+    return {}; // no storage, as in some browsers for a page opened from a file
+  }
+}
+
+function showProgress(boxes) {
+  const done = boxes.filter((box) => box.checked).length;
+  const next = boxes.find((box) => !box.checked)?.closest("tr").querySelector("a");
+  const line = document.getElementById("progress-line");
+  line.replaceChildren(`${done} of ${boxes.length} exercises done. `);
+  if (next) line.append("Go on with ", next.cloneNode(true), ".");
+}
+
+const boxes = [...document.querySelectorAll("input[data-exercise]")];
+if (boxes.length) {
+  const stored = ticks();
+  for (const box of boxes) {
+    box.checked = Boolean(stored[box.dataset.exercise]);
+    box.addEventListener("change", () => {
+      try {
+        localStorage.setItem(KEY, JSON.stringify({ ...ticks(), [box.dataset.exercise]: box.checked }));
+      } catch { /* shown, but not kept */ }
+      showProgress(boxes);
+    });
+  }
+  showProgress(boxes);
+}
+
+function reachable() {
+  for (const box of document.querySelectorAll("pre, .table-wrapper, .output, .math-wrapper, div.math")) {
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+  }
+}
+addEventListener("load", reachable);
+addEventListener("resize", reachable);
+document.addEventListener("toggle", reachable, true); // a solution that has just been opened

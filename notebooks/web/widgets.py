@@ -1,0 +1,107 @@
+"""The notebooks' widgets as pieces of HTML that need no kernel.
+
+A stored notebook holds no widgets, only their still pictures. So the few cells that a widget depends on are run here:
+those that define, directly or through others, a name it uses, and those that set the random seed.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import linecache
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from nbformat import NotebookNode
+
+from build import defined_names
+from course_lib.widgets.base import WidgetWithStill
+from course_lib.widgets.export import standalone_html
+
+WIDGETS = {"feature_map_explorer", "attention_explorer"}
+SEEDS = {"manual_seed", "seed_everything"}
+TRAINING = {"train", "fit"}
+
+
+def fragments(notebook: NotebookNode, quick: bool = False) -> dict[str, str]:
+    """Cell id → HTML of the widget that the cell shows. ``quick`` leaves out those that need a trained network.
+
+    Raises ValueError for a widget that does not show what its stored picture shows.
+    """
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    found: dict[str, str] = {}
+    with _quiet_home():
+        names: dict[str, Any] = {"__name__": "__main__"}
+        done: set[str] = set()
+        for i, cell in enumerate(code):
+            if not WIDGETS & _called_at_the_end(cell.source):
+                continue
+            needed = [*needed_cells(code[:i], cell), cell]
+            if quick and any(TRAINING & _used(before.source) for before in needed):
+                continue
+            for before in needed[:-1]:
+                if before.id not in done:
+                    _run(before, names)
+                    done.add(before.id)
+            found[cell.id] = _html(_run(cell, names), cell)
+    return found
+
+
+def _html(widget: WidgetWithStill, cell: NotebookNode) -> str:
+    """The widget's HTML, if it shows what the stored picture shows; where results may differ nothing is compared."""
+    stored = next(output.metadata["image/png"]["alt"] for output in cell.outputs if "image/png" in output.data)
+    if "nbval-ignore-output" not in cell.metadata.get("tags", []) and widget.still().alt != stored:
+        raise ValueError(f"cell {cell.id}: the widget shows {widget.still().alt!r}, its stored picture {stored!r}")
+    return standalone_html(widget)
+
+
+def needed_cells(before: list[NotebookNode], cell: NotebookNode) -> list[NotebookNode]:
+    """The cells that must run first, in their order."""
+    wanted, needed = _used(cell.source), []
+    for earlier in reversed(before):
+        if wanted & defined_names(earlier.source) or SEEDS & _used(earlier.source):
+            wanted |= _used(earlier.source)
+            needed.append(earlier)
+    return needed[::-1]
+
+
+def _used(code: str) -> set[str]:
+    """Every name and attribute that is read anywhere in the code."""
+    nodes = list(ast.walk(ast.parse(code)))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
+def _called_at_the_end(code: str) -> set[str]:
+    body = ast.parse(code).body
+    return _used(ast.unparse(body[-1])) if body and isinstance(body[-1], ast.Expr) else set()
+
+
+def _run(cell: NotebookNode, names: dict[str, Any]) -> Any:
+    """Run a cell and return the value of its last expression, as a notebook would show it."""
+    place = f"<cell {cell.id}>"
+    linecache.cache[place] = (len(cell.source), None, cell.source.splitlines(True), place)  # for inspect.getsource
+    tree = ast.parse(cell.source)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, place, "exec"), names)
+    return eval(compile(ast.Expression(last.value), place, "eval"), names) if isinstance(last, ast.Expr) else None
+
+
+@contextlib.contextmanager
+def _quiet_home() -> Iterator[None]:
+    """No progress file is touched, nothing is printed, and one thread computes, as when the notebooks were built."""
+    before, threads = os.environ.get("COURSE_HOME"), torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as home, contextlib.redirect_stdout(io.StringIO()):
+        os.environ["COURSE_HOME"] = home
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            os.environ.pop("COURSE_HOME")
+            if before is not None:
+                os.environ["COURSE_HOME"] = before

@@ -1,0 +1,306 @@
+"""The web site: whole, without a broken link, and in a real browser without an error, at three widths, light and dark.
+
+With SITE_SCREENSHOTS=folder every page is photographed there at each width.
+"""
+
+import contextlib
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import nbformat
+import pytest
+
+pytest.importorskip("sphinx", reason="sphinx makes the site: uv sync --group site")
+pytest.importorskip("axe_playwright_python", reason="axe checks the site: uv sync --group site")
+
+from axe_playwright_python.sync_playwright import Axe
+
+import build_site
+from browser.explorer import explorer, pictures
+from browser.lab import CHROMIUM, browser_page
+from course_lib.exercises.registry import all_exercises
+from notebook_files import NOTEBOOKS
+from web.generated import PLANS, plan
+from web.prepare import prepared
+from web.terms import in_prose, link_first_uses, terms
+from web.widgets import needed_cells
+
+WEB = Path(build_site.__file__).parent / "web"
+WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1400}
+PICTURE = {"image/png": "iVBORw0KGgo="}
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    out = tmp_path_factory.mktemp("site") / "out"
+    build_site.build(out, quick=True)
+    return out
+
+
+class Page(HTMLParser):
+    """The ids, the links and the pictures of a page."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.ids, self.links, self.images = set(), [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.ids |= {found["id"]} if "id" in found else set()
+        self.links += [found[key] for key in ("href", "src") if key in found]
+        self.images += [found] if tag == "img" else []
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path.name: Page(path) for path in sorted(site.glob("*.html"))}
+
+
+# The pages
+
+
+def test_every_notebook_and_every_page_of_our_own_is_there(pages):
+    wanted = {path.stem for path in [*NOTEBOOKS, *WEB.glob("*.md")]} | {"search"}
+    assert {Path(name).stem for name in pages} == wanted
+
+
+def test_every_notebook_shows_its_figures_and_every_figure_has_words(pages):
+    for path in NOTEBOOKS:
+        stored = [o for cell in nbformat.read(path, 4).cells for o in cell.get("outputs", []) if "data" in o]
+        figures = sum("image/png" in output.data for output in stored)
+        images = [image for image in pages[f"{path.stem}.html"].images if len(image.get("alt", "")) > 20]
+        assert len(images) == figures > 0, path.stem
+
+
+def test_no_link_is_broken(site, pages):
+    broken = []
+    for name, page in pages.items():
+        for link in page.links:
+            target, place = urldefrag(unquote(link))
+            if re.match(r"(https?|mailto|data):", link):
+                continue
+            file = site / target.split("?")[0] if target else site / name
+            if not file.exists() or (place and file.name in pages and place not in pages[file.name].ids):
+                broken.append(f"{name}: {link}")
+    assert not broken
+
+
+def test_sphinx_refuses_a_link_that_leads_nowhere(tmp_path, capfd):
+    (tmp_path / "source" / "static").mkdir(parents=True)
+    shutil.copy(WEB / "conf.py", tmp_path / "source")
+    (tmp_path / "source" / "index.md").write_text("# A page\n\n[to nowhere](nowhere.ipynb), [nor here](#no-place)\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        build_site.run_sphinx(tmp_path / "source", tmp_path / "pages")
+    words = capfd.readouterr().err
+    assert "nowhere.ipynb" in words and "no-place" in words
+
+
+def test_what_is_no_site_is_not_overwritten(tmp_path):
+    (tmp_path / "precious").write_text("")
+    with pytest.raises(FileExistsError, match="no site"):
+        build_site.build(tmp_path)
+    assert (tmp_path / "precious").exists()
+
+
+def test_names_of_the_library_exist():
+    for path in WEB.glob("*.md"):
+        for module, name in re.findall(r"`(course_lib\.\w+)\.(\w+)`", path.read_text(encoding="utf-8")):
+            assert hasattr(__import__(module, fromlist=[name]), name), f"{path.name}: {module}.{name}"
+
+
+@pytest.mark.parametrize("hours", PLANS)
+def test_a_plans_exercises_take_half_of_its_time_at_most(hours):
+    assert {e.number for e in plan(hours)} == set(PLANS[hours].split()) <= {e.number for e in all_exercises()}
+    assert 20 * hours <= sum(e.minutes for e in plan(hours)) <= 30 * hours
+
+
+# What is made of a notebook
+
+
+def notebook(*cells):
+    made = nbformat.v4.new_notebook(cells=list(cells))
+    for i, cell in enumerate(made.cells):
+        cell.id = f"cell-{i}"
+    return made
+
+
+def figure_cell(alt, source="draw()"):
+    output = nbformat.v4.new_output("execute_result", PICTURE, metadata={"image/png": {"alt": alt} if alt else {}})
+    return nbformat.v4.new_code_cell(source, outputs=[output])
+
+
+def test_a_notebook_without_a_figure_and_a_figure_without_words_are_refused():
+    with pytest.raises(ValueError, match="01_groups: no rendered figure"):
+        prepared(notebook(nbformat.v4.new_code_cell("1")), "01_groups", {})
+    with pytest.raises(ValueError, match=r"01_groups: a figure without alt text, below 'draw\(\)'"):
+        prepared(notebook(figure_cell("words"), figure_cell("")), "01_groups", {})
+
+
+def test_a_widget_takes_the_place_of_its_picture_which_stays_for_those_without_javascript():
+    made = prepared(notebook(figure_cell('a "ring"')), "01_groups", {"cell-0": "<div>widget</div>"})
+    assert made.cells[0].outputs[0].data == {
+        "text/html": '<div>widget</div><noscript><img src="data:image/png;base64,iVBORw0KGgo="'
+        ' alt="a &quot;ring&quot;"></noscript>'
+    }
+
+
+def test_terms_are_linked_once_and_never_in_code_formulas_headings_or_folded_help():
+    text = "# A group\n\n`group` $group$ [group](01_groups.ipynb) <details>group</details>\nGroups, and a group.\n"
+    seen = set()
+    assert in_prose(text, lambda prose: link_first_uses(prose, seen)) == text.replace(
+        "Groups,", "{term}`Groups <group>`,"
+    )
+    assert seen == {"group"}
+    assert link_first_uses("a group convolution", set()) == "a {term}`group convolution <group convolution>`"
+    assert terms() and all(term == term.lower() for term in terms())
+
+
+MARKDOWN = """[L_g f](x) of Eqs. 4 and 5
+
+$$\\begin{aligned}
+[f](t) &= 1
+\\end{aligned}$$
+
+## 3. Undo
+
+**Exercise 1.1 compose** ·
+"""
+
+
+def test_formulas_are_no_links_and_equation_numbers_are():
+    cells = prepared(notebook(figure_cell("words"), nbformat.v4.new_markdown_cell(MARKDOWN)), "06_x", {}).cells
+    made = cells[1].source
+    assert "\\[L_g f\\](x) of [Eqs. 4 and 5](#equations-06)" in made
+    assert "{aligned}\n{}[f](t)" in made
+    assert "(section-06-3)=\n## 3." in made and "(exercise-compose)=\n**Exercise" in made
+
+
+def test_a_widget_needs_the_cells_that_define_its_names_and_those_that_seed():
+    sources = ["import torch", "a = 1", "b = a", "torch.manual_seed(0)", "c = 3", "feature_map_explorer(b)"]
+    *before, cell = notebook(*map(nbformat.v4.new_code_cell, sources)).cells
+    assert [needed.source for needed in needed_cells(before, cell)] == ["import torch", "a = 1", "b = a", sources[3]]
+
+
+# In the browser
+
+# Three of a kind are enough for the accessibility checker, whose time grows faster than the page.
+THREE_OF_A_KIND = """() => ['.highlight pre', 'mjx-container'].forEach(kind =>
+    [...document.querySelectorAll(kind)].slice(3).forEach(node => node.replaceChildren()))"""
+
+
+@contextlib.contextmanager
+def served(folder):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def open_page(site):
+    """Opens a page of the site; ``page.problems`` is what the browser complained of since."""
+    with served(site) as address, browser_page() as page:
+        page.problems = problems = []
+        page.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+        page.on(
+            "request", lambda r: r.url.startswith(("data:", "blob:", address)) or problems.append(f"fetches {r.url}")
+        )
+
+        def open_(name):
+            problems.clear()
+            page.goto(f"{address}/{name}", wait_until="load")
+            page.evaluate("() => window.MathJax?.startup?.promise")
+            return page
+
+        yield open_
+
+
+def serious(page, **options):
+    """What axe finds on the page as it is now, of serious or critical impact."""
+    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False, **options}).response["violations"]
+    return [
+        f"{finding['id']}: {finding['nodes'][0]['html'][:200]} {finding['nodes'][0]['failureSummary']}"
+        for finding in found
+        if finding["impact"] in ("serious", "critical")
+    ]
+
+
+@in_browser
+def test_every_page_at_three_widths_light_and_dark(site, open_page):
+    for name in sorted(path.name for path in site.glob("*.html")):
+        page = open_page(name)
+        for kind, width in WIDTHS.items():
+            page.set_viewport_size({"width": width, "height": 1000})
+            assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), (
+                f"{name}, {kind}: too wide"
+            )
+            if folder := os.environ.get("SITE_SCREENSHOTS"):
+                page.screenshot(path=Path(folder, f"{Path(name).stem}-{kind}.png"))
+        assert page.locator("mjx-merror").count() == 0, f"{name}: a formula that cannot be set"
+        page.evaluate(THREE_OF_A_KIND)
+        assert serious(page) == [], name
+        page.emulate_media(color_scheme="dark")
+        assert serious(page, runOnly=["color-contrast"]) == [], f"{name}, dark"
+        page.emulate_media(color_scheme="light")
+        assert page.problems == [], name
+
+
+@in_browser
+def test_the_explorer_answers_without_a_kernel(open_page):
+    page = open_page("00_start_here.html")
+    widget = explorer(page)
+    before = pictures(widget)
+    widget.locator("input[type=range]").press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('.fme-status').textContent.includes('180°')")
+    assert all(a != b for a, b in zip(before[:3], pictures(widget), strict=False))
+    assert page.problems == []
+
+
+@in_browser
+def test_hints_and_solutions_open_with_a_click(open_page):
+    page = open_page("01_groups.html")
+    solution = page.locator("details", has=page.locator("summary", has_text="Solution")).first
+    code = solution.locator("pre")
+    assert not code.is_visible()
+    solution.locator("summary").click()
+    assert code.is_visible() and "@exercise" in code.inner_text()
+
+
+@in_browser
+def test_search_finds_words_of_the_notebooks(open_page):
+    page = open_page("search.html?q=cayley")
+    page.locator(".search li a").first.wait_for()
+    assert "01_groups.html" in page.locator(".search li a").evaluate_all("links => links.map(a => a.href).join()")
+    assert page.problems == []
+
+
+@in_browser
+def test_ticks_are_kept_and_the_next_exercise_is_named(open_page):
+    page = open_page("progress.html")
+    page.get_by_label("Exercise 0.1 half_turn is done").check()
+    page.reload()
+    assert page.get_by_label("Exercise 0.1 half_turn is done").is_checked()
+    line = page.locator("#progress-line")
+    assert line.inner_text() == f"1 of {len(all_exercises())} exercises done. Go on with Exercise 1.1 compose."
+    assert line.locator("a").get_attribute("href") == "01_groups.html#exercise-compose"
+    page.get_by_label("Exercise 0.1 half_turn is done").uncheck()
+    assert line.inner_text().startswith("0 of ")

@@ -16,6 +16,7 @@ from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
 from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
 from course_lib.training.distributed import is_first, process_group
+from course_lib.training.hours import hours_markdown
 from course_lib.training.results import markdown, one_line, readme, results_folder
 from course_lib.training.runs import Run, execute
 
@@ -73,6 +74,14 @@ def counts(options: Namespace, argv: list[str]) -> int:
     print(table_markdown(options.name))
     if options.exactness:
         print("\n" + exactness_markdown(options.name))
+    return 0
+
+
+def hours(options: Namespace, argv: list[str]) -> int:
+    """How long each table takes on the machines that results were measured on."""
+    if options.name:
+        find_table(options.name)
+    print(hours_markdown(options.results or results_folder(), options.seeds, options.cards, options.name))
     return 0
 
 

@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   python -m course_lib train p4cnn --data my.npz      the same network and recipe on your images
   python -m course_lib train --arch p4cnn_linear --layer gc --group D4 --width 20
   python -m course_lib table rotated-mnist --seeds 5  every row that is not done yet
+  python -m course_lib table cifar10 --seeds 8 --on ray --gpus-per-run 0.25      the same on a cluster
   python -m course_lib results                        all tables: published, ours, and what is not yet run
   python -m course_lib counts rotated-mnist           parameters and operations, ours beside the printed ones
 
@@ -61,6 +62,11 @@ def make_parser() -> argparse.ArgumentParser:
     counts = commands.add_parser("counts", help="parameters and operations of a table's networks, ours and printed")
     counts.add_argument("name", metavar="NAME", help="a table")
     counts.add_argument("--exactness", action="store_true", help="measure which networks are exactly invariant, too")
+    hours = commands.add_parser("hours", help="how long each table takes, computed from the results that are there")
+    hours.add_argument("name", nargs="?", metavar="NAME", help="only this table")
+    hours.add_argument("--seeds", type=_at_least(1), default=8, help="how many seeds of every row (8)")
+    hours.add_argument("--cards", type=_at_least(1), default=1, help="how many such machines or GPUs (1)")
+    _add_results_folder(hours)
     commands.add_parser("bench", help="measure speed and memory; see bench --help", add_help=False)
     return parser
 

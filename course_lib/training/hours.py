@@ -1,0 +1,72 @@
+"""How long whole tables take: from the operations of every row and the epochs that were really measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from course_lib.experiments import TABLES, Row
+from course_lib.experiments.markdown import pipe_table
+from course_lib.experiments.table import Table
+from course_lib.training.results import Result, read_results
+
+NOT_MEASURED = "*not yet measured*"
+
+
+def hours_markdown(folder: Path, seeds: int, cards: int = 1, name: str | None = None) -> str:
+    """The hours for each table, or one, on each kind of machine of which the folder has results, as Markdown.
+
+    With A the operations of a row for one image, N its training images, E its epochs, and a, n, t those of a measured
+    run with an epoch of t seconds, the shortest one:
+
+        hours = seeds · Σ_rows E · s / 3600 / cards,   s = t · N / n   for a row that was measured itself,
+                                                       s = A · N / median(a · n / t)   for any other.
+    """
+    full = [result for result in read_results(folder) if not result["small"]]
+    machines = sorted({_machine(result) for result in full}, key=lambda name: not name.startswith("GPU"))
+    measured = {name: [result for result in full if _machine(result) == name] for name in machines}
+    if not any(name.startswith("GPU") for name in machines):
+        measured = {"GPU": [], **measured}
+    heading = ["table", "runs", "multiply-accumulates of all forward passes", *(f"{name}, hours" for name in measured)]
+    lines = [
+        [
+            f"`{table.key}`",
+            f"{len(table.rows)} rows × {seeds} seeds",
+            f"{seeds * sum(_work(row) for row in table.rows):.1e}",
+            *(_hours(table, results, seeds, cards) for results in measured.values()),
+        ]
+        for table in TABLES.values()
+        if name in (None, table.key)
+    ]
+    return pipe_table(heading, lines)
+
+
+def _machine(result: Result) -> str:
+    hardware = result["sessions"][0]["hardware"]
+    if hardware["type"] == "cpu":
+        return f"{hardware['threads']} thread{'s' * (hardware['threads'] > 1)} of {hardware['device']}"
+    return f"GPU {hardware['device']}"
+
+
+def _hours(table: Table, results: Sequence[Result], seeds: int, cards: int) -> str:
+    if not results:
+        return NOT_MEASURED
+    rate = statistics.median(result["network"]["macs"] * _images_per_second(result) for result in results)
+    seconds, own = 0.0, 0
+    for row in table.rows:
+        rates = [_images_per_second(result) for result in results if result["row"] == row.key]
+        images_per_second = max(rates) if rates else rate / row.counts().executed
+        seconds += row.recipe.epochs * row.recipe.train / images_per_second
+        own += bool(rates)
+    source = f"{own} of {len(table.rows)} rows measured" if own else "by operations alone"
+    return f"{seeds * seconds / 3600 / cards:,.0f} ({source})"
+
+
+def _images_per_second(result: Result) -> float:
+    rate: float = result["dataset"]["images"]["train"] / min(result["epochs"]["seconds"])
+    return rate
+
+
+def _work(row: Row) -> float:
+    return float(row.counts().executed) * row.recipe.train * row.recipe.epochs

@@ -66,7 +66,12 @@ def _value(bar: Bar, found: dict[str, Measurement]) -> float | None:
 
 
 def markdown(results: list[dict[str, Any]]) -> str:
-    """The results as a table, one row for each contender, its bars beneath."""
+    """The results as two tables: what each contender took, and the bars."""
+    return f"{times_markdown(results)}\n\n{bars_markdown(results)}"
+
+
+def times_markdown(results: list[dict[str, Any]]) -> str:
+    """One row for each contender in each mode."""
     lines = ["| case | mode | contender | median ms | saved MB | peak MB |", "|---|---|---|---:|---:|---:|"]
     for result in results:
         head = f"| {result['case']} | {result['mode']} "
@@ -74,7 +79,12 @@ def markdown(results: list[dict[str, Any]]) -> str:
             cells = (_number(m[key]) for key in ("median_ms", "saved_MB", "peak_MB"))
             lines.append(f"{head}| {name} | {' | '.join(cells)} |")
         lines += [f"{head}| {name} | left out: {why} | | |" for name, why in result["left_out"].items()]
-    lines += ["", "| bar | case | measured | holds |", "|---|---|---:|---|"]
+    return "\n".join(lines)
+
+
+def bars_markdown(results: list[dict[str, Any]]) -> str:
+    """One row for each bar: what was measured, and whether it holds."""
+    lines = ["| bar | case | measured | holds |", "|---|---|---:|---|"]
     verdicts = {True: "yes", False: "**no**", None: "not measured"}
     for result in results:
         for bar in result["bars"]:

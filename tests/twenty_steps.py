@@ -15,7 +15,7 @@ from course_lib.training import TrainConfig, seed_everything, train
 from course_lib.training.distributed import is_first, process_group
 
 IMAGES, BATCH = 125, 27  # five steps an epoch, the last of 17 images; no batch is two equal halves
-SGD = TrainConfig(4, BATCH, 0.02, optimizer="sgd", momentum=0.9, nesterov=True)
+SGD = TrainConfig(4, BATCH, 0.01, optimizer="sgd", momentum=0.9, nesterov=True)
 ADAM = TrainConfig(4, BATCH, 0.002)
 
 

@@ -98,7 +98,7 @@ class _Driver:
             self.ray.get_runtime_context().get_node_id(), soft=False
         )
         # On this machine: it must not die with a worker's.
-        self.board = self.ray.remote(num_cpus=0, scheduling_strategy=here)(_Board).remote()
+        self.board = self.ray.remote(num_cpus=0, scheduling_strategy=here)(_board()).remote()
         # Ray's own retries are off: it counts deaths, and here those count that bring a run no further.
         self.attempt = self.ray.remote(num_cpus=1, num_gpus=self.gpus, max_retries=0)(_attempt)
         self.patient_until = self.begin + PATIENCE
@@ -153,18 +153,24 @@ class _Driver:
         job.not_before = time.monotonic() + TRY_AGAIN
 
 
-class _Board:
-    """An actor: where the workers leave word, until the driver takes it."""
+def _board() -> type:
+    """An actor: where the workers leave word, until the driver takes it.
 
-    def __init__(self) -> None:
-        self.news: list[tuple[int, int | None]] = []
+    A class of a function is sent to the actor's process as it is; by name, that would import torch to find it.
+    """
 
-    def tell(self, number: int, epoch: int | None) -> None:
-        self.news.append((number, epoch))
+    class Board:
+        def __init__(self) -> None:
+            self.news: list[tuple[int, int | None]] = []
 
-    def read(self) -> list[tuple[int, int | None]]:
-        news, self.news = self.news, []
-        return news
+        def tell(self, number: int, epoch: int | None) -> None:
+            self.news.append((number, epoch))
+
+        def read(self) -> list[tuple[int, int | None]]:
+            news, self.news = self.news, []
+            return news
+
+    return Board
 
 
 def _attempt(run: Run, orders: Orders, board: Any, number: int) -> tuple[str, str]:

@@ -1,10 +1,11 @@
 """A table on a cluster, without a cluster: what a worker answers, what is made of it, and what one sees of it.
 
-tests/test_ray.py has real ones, in which workers die.
+tests/benchmarks/ray_deaths.py has a real one, in which a worker and a machine die.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from benchmarks.kill_and_resume import row, write_data
+from course_lib.cli.parser import make_parser
 from course_lib.cluster import Job, overview, table, train_on_ray
 from course_lib.cluster.job import MOST_DEATHS
 from course_lib.cluster.task import Orders, attempt
@@ -289,3 +291,12 @@ def test_workers_get_whole_paths(run: Run, ray: Callable[..., Ray], monkeypatch:
     train_on_ray([replace(run, results=Path("results"), data=name) for name in ("digits.npz", "rotated:digits.npz")])
     assert [found.data for found in seen] == [str(folder / "digits.npz"), f"rotated:{folder / 'digits.npz'}"]
     assert {found.results for found in seen} == {folder / "results"}
+
+
+def test_the_commands_of_the_readme_are_understood() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    section = readme.split("## Past one machine")[1].split("\n## ")[0]
+    commands = re.findall(r"-m course_lib +(.*?) *(?:`|\n)", section)
+    assert len(commands) >= 6
+    for words in commands:
+        assert make_parser().parse_args(words.split()).command in ("table", "train", "hours")

@@ -98,12 +98,13 @@ def begun_again(results: Path) -> dict[str, list[int]]:
     return {name: [one["first_epoch"] for one in parts] for name, parts in stored.items() if len(parts) > 1}
 
 
-def command(folder: Path, seeds: int, epochs: int, *words: str) -> subprocess.Popen[str]:
+def command(folder: Path, seeds: int, epochs: int, *words: str) -> subprocess.Popen[bytes]:
     """The table in a process of its own, with one thread."""
     common = ["table", "rotated-mnist", "--rows", *ROWS, "--seeds", str(seeds), "--epochs", str(epochs), "--quiet"]
     data = ["--data", str(folder / "digits.npz"), "--batch-size", "24"]
     start = [sys.executable, "-m", "course_lib", *common, *data, *words]
-    return subprocess.Popen(start, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True)
+    # Ray's workers stand back behind all else on their machine, which here may be other tests.
+    return subprocess.Popen(start, env=os.environ | {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"})
 
 
 def compare(folder: Path, seeds: int, epochs: int) -> list[str]:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import shutil
-import subprocess
-import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import nbformat
+from sphinx.cmd.build import build_main
 
 from web.generated import PAGES
 from web.prepare import prepared
@@ -32,7 +32,7 @@ def build(out: Path, quick: bool = False) -> None:
     """Write the site into the folder ``out``, which is replaced if it holds an older one.
 
     Raises FileExistsError if ``out`` is something else, ValueError for a notebook that is not fit for a page, and
-    CalledProcessError if Sphinx has anything to complain about.
+    RuntimeError if Sphinx has anything to complain about.
     """
     if out.exists() and any(out.iterdir()) and not (out / "searchindex.js").exists():
         raise FileExistsError(f"{out} holds something that is no site; name an empty or a new folder")
@@ -70,9 +70,12 @@ def write_sources(source: Path, quick: bool) -> None:
 
 
 def run_sphinx(source: Path, pages: Path) -> None:
-    """Raises CalledProcessError if Sphinx warns; its own words are printed."""
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", str(pages.parent / "doctrees")]
-    subprocess.run([*command, str(source), str(pages)], check=True)
+    """Raises RuntimeError if Sphinx warns of anything; its own words are printed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's warnings are for those who write Sphinx, not for us
+        options = ["-W", "--keep-going", "-q", "-d", str(pages.parent / "doctrees")]
+        if build_main([*options, str(source), str(pages)]):
+            raise RuntimeError("Sphinx found something wrong: see above")
 
 
 def main() -> None:

@@ -162,7 +162,7 @@ def _share(text: str) -> float:
 def _group(name: str) -> object:
     from course_lib import groups
 
-    known = {group.name: group for group in (groups.C1, groups.C2, groups.C4, groups.D1, groups.D2, groups.D4)}
+    known = {group.name: group for group in groups.ALL_GROUPS}
     if name.upper() not in known:
         raise argparse.ArgumentTypeError(f"{name!r} is no group here; there are {', '.join(known)}")
     return known[name.upper()]

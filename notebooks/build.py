@@ -73,11 +73,15 @@ def _with_help(text: str, known: set[str]) -> str:
     return MARKER.sub(lambda found: help_text(find(found[1]), known), text)
 
 
+def parsed(code: str) -> ast.Module:
+    """A cell's code without the lines that only IPython understands."""
+    return ast.parse("\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))))
+
+
 def defined_names(code: str) -> set[str]:
     """The names that a cell imports, defines or assigns at its top level."""
     names = set()
-    plain = "\n".join(line for line in code.splitlines() if not line.startswith(("%", "!")))
-    for node in ast.parse(plain).body:
+    for node in parsed(code).body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from nbformat import NotebookNode
 
-from build import defined_names
+from build import defined_names, parsed
 from course_lib.widgets.base import WidgetWithStill
 from course_lib.widgets.export import standalone_html
 
@@ -71,13 +71,13 @@ def needed_cells(before: list[NotebookNode], cell: NotebookNode) -> list[Noteboo
 
 def _used(code: str) -> set[str]:
     """Every name and attribute that is read anywhere in the code."""
-    nodes = list(ast.walk(ast.parse(code)))
+    nodes = list(ast.walk(parsed(code)))
     names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
 def _called_at_the_end(code: str) -> set[str]:
-    body = ast.parse(code).body
+    body = parsed(code).body
     return _used(ast.unparse(body[-1])) if body and isinstance(body[-1], ast.Expr) else set()
 
 
@@ -85,7 +85,7 @@ def _run(cell: NotebookNode, names: dict[str, Any]) -> Any:
     """Run a cell and return the value of its last expression, as a notebook would show it."""
     place = f"<cell {cell.id}>"
     linecache.cache[place] = (len(cell.source), None, cell.source.splitlines(True), place)  # for inspect.getsource
-    tree = ast.parse(cell.source)
+    tree = parsed(cell.source)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, place, "exec"), names)
     return eval(compile(ast.Expression(last.value), place, "eval"), names) if isinstance(last, ast.Expr) else None

@@ -73,7 +73,7 @@ register(
     known_mistakes=[
         (
             _layout_s(norms=6),
-            "The seventh convolution has neither norm nor ReLU. In layout S it is a layer like the others; the scores "
+            "The seventh convolution has neither norm nor ReLU. Here it is a layer like the others; the scores "
             "come from the linear layer.",
         ),
         (

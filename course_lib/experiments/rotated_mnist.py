@@ -105,5 +105,6 @@ TABLE = Table(
     ),
     "The rule charges the pointwise step of a separable layer at the size of its output. Without padding it has to be "
     "done at the size of the input, which is larger: hence the last column.\n\n"
-    "Cohen & Welling print the deviation as a fraction beside an error in percent; here both are in percent.",
+    "Cohen & Welling print the deviation as a fraction beside an error in percent; here both are in percent. Their "
+    "P4CNNRotationPooling takes the maximum over the rotations after every layer, and lifts again.",
 )

@@ -47,7 +47,9 @@ from course_lib.groups import ALL_GROUPS, C1, C4, D4, Group
 from course_lib.layers import (
     EquivariantSequential,
     GCSeparableConv2d,
+    GlobalAvgPool,  # noqa: F401, for exercise 10.5
     GlobalMaxPool,
+    GroupBatchNorm2d,  # noqa: F401, for exercise 10.4
     GroupConv2d,
     GroupMaxPool,
     GSeparableConv2d,
@@ -80,16 +82,16 @@ def error_of(net: nn.Module, group: Group, x: Tensor) -> str:
 
 
 # %% [markdown]
-# ## 1 One function for ten rows
+# ## 1 One function for seven rows
 #
 # The networks for rotated MNIST in the paper of notebook 06 have one layout. Seven convolutions without padding: the lift and five more of 3 × 3, the last of 4 × 4, each with
-# w output channels, norm and ReLU; a 2 × 2 max pool after the second; at the end the maximum over the group, and a linear layer. So 28 pixels become 26, 24, 12, 10, 8, 6, 4, 1.
+# w output channels, norm and ReLU; a 2 × 2 max pool after the second; at the end the maximum over the group, and (unlike P4CNN in notebook 04) a linear layer. So 28 pixels become 26, 24, 12, 10, 8, 6, 4, 1.
 #
 # Three things differ from row to row: the group, the width, and the kind of the hidden convolutions. So they are arguments. (`norm_relu(group, channels)` gives a batch norm and a ReLU.)
 #
-# <details><summary>Predict first: which of the parts must know the group, and which must not?</summary>
+# <details><summary>Predict first: which of the parts must know the group, and which need not?</summary>
 #
-# Convolutions, norms and pools over the group must. ReLU and the linear layer at the end need not: the one acts on each value, the other comes after the group is gone.
+# Convolutions, norms and pools must. ReLU and the linear layer at the end need not: the one acts on each value, the other comes after the group is gone.
 #
 # </details>
 
@@ -138,7 +140,7 @@ for group in ALL_GROUPS:
 @exercise
 def width_for(count: Callable[[int], int], wanted: float) -> int:
     """The width, 1 or more, at which count(width) is nearest to wanted; of two that are as near, the smaller.
-    count grows with the width. Example: with count = 10·w² and wanted = 125 it is 4, as 160 is nearer than 90.
+    count grows with the width. Example: with count = 10·w² and wanted = 130 it is 4, as 160 is nearer than 90.
     """
     ...
 
@@ -398,7 +400,7 @@ Markdown(table_markdown("asc", only=lambda row: "29" in row.key and row.recipe.d
 #
 # <details><summary>Predict first: which of P4CNN, p4 All-CNN, p4m-ResNet44, E4-Net, p4-R18 and p4-ResNet29 will be exact?</summary>
 #
-# P4CNN, E4-Net (with our norm) and p4-R18. The three others have strided convolutions on even maps, and ResNet44 has the flattening head besides.
+# P4CNN, E4-Net (with our norm; as released it is not) and p4-R18. The three others have strided convolutions on even maps, and ResNet44 has the flattening head besides.
 #
 # </details>
 
@@ -409,7 +411,7 @@ lines = [line for report in reports for line in report.splitlines() if line.star
 Markdown("\n".join(dict.fromkeys(lines)))  # one heading for all
 
 # %% [markdown]
-# "Exact" means an error of rounding alone, below 1e-10. The others are off by several per cent, on noise: small enough to be overlooked. They are *nearly* equivariant networks, and their published errors are what they are. The **exact variant** costs no parameters to speak of. It costs operations:
+# "Exact" means an error of rounding alone, below 1e-10. The others are off by 8 to 20 per cent, on noise; on pictures it is easily overlooked. They are *nearly* equivariant networks, and their published errors are what they are. The **exact variant** costs no parameters to speak of. It costs operations:
 # nearly half as much again where much of the work lies in the layers that halve (All-CNN), little where they are few among many (ResNet44).
 #
 # ## 8 Error against cost
@@ -440,9 +442,9 @@ families = {
 error_against_cost(families)
 
 # %% [markdown]
-# Lower is better, left is cheaper. Left panel: at some 25,000 parameters p4 more than halves the error of an ordinary network, and separable layers go below that; E4 lies lowest, with fewer. Right panel: these gains cost operations, but not all: gc with 10 channels is *left of and below* Z2CNN.
+# Lower is better, left is cheaper. Left panel: at some 25,000 parameters p4 more than halves the error of an ordinary network, and separable layers go below that; E4 lies lowest, two of the three with fewer. Right panel: these gains cost operations, but not all: gc with 10 channels is *left of and below* Z2CNN.
 #
-# Do not read E4 against the rest too closely: another recipe, another paper. Section 11 comes back to that. On CIFAR-10, each line joins networks of one paper and one recipe, from ordinary through p4 to p4m:
+# Do not read E4 against the rest too closely: another recipe, another paper. Section 11 comes back to that. On CIFAR-10, each line joins networks of one paper, from ordinary through p4 to p4m:
 
 # %%
 lines = {
@@ -455,12 +457,12 @@ lines = {
 error_against_cost({name: [cost(*pair) for pair in points.items()] for name, points in lines.items()}, join=True)
 
 # %% [markdown]
-# In the left panel the lines fall steeply: same parameters, smaller error. In the right panel the same gains are bought with operations. And look where the lines *start*, at ordinary networks: ResNet44 of 2016 and of 2021 are the same network without augmentation, and 3.65 points apart. (ResNet29 was augmented, the others not.) Between papers, the recipe
+# In the left panel the lines fall steeply: same parameters, smaller error. In the right panel the same gains are bought with operations. And look where the lines *start*, at ordinary networks: ResNet44 of 2016 and of 2021 are the same network, up to biases and norms, without augmentation, and 3.65 points apart. (ResNet29 was augmented, the others not.) Between papers, the recipe
 # matters as much as the group does.
 #
 # ## 9 "When does it cost too much?"
 #
-# Pairs from one paper and one recipe: parameters and operations of the second, as multiples of the first, and the published errors.
+# Pairs from one paper and, but for Z2CNN's 300 epochs, one recipe: parameters and operations of the second, as multiples of the first, and the published errors.
 
 # %%
 pairs = ["z2cnn p4cnn", "z2cnn gc-p4cnn", "z2cnn gc-p4cnn-30", "all-cnn p4m-all-cnn", "resnet44 p4m-resnet44"]
@@ -473,7 +475,7 @@ for pair in pairs:
 # %% [markdown]
 # An honest answer:
 #
-# - At equal parameters, expect |H| times the operations: four for p4, eight for p4m, and more where maps are halved exactly.
+# - At equal parameters, expect |H| times the operations: four for p4, eight for p4m, and more where maps are halved exactly or 1 × 1 steps run on larger maps.
 # - If operations or memory for maps are your limit, that is too much, unless you make the network smaller. The small gc-P4CNN has a seventh of the parameters, fewer operations, and little more than half of the error.
 # - What nobody printed: an ordinary network with as many *operations* as p4m has. Ten times the operations would also buy a larger ordinary network. From these tables we cannot say how much better that would be.
 # - Operations are not seconds. Measure on your machine: `python -m course_lib bench`.
@@ -484,7 +486,7 @@ for pair in pairs:
 #
 # <details><summary>Predict first: p4m knows mirrors by itself. Does augmentation help it less than the ordinary network?</summary>
 #
-# For ResNet44, yes, by far. For All-CNN, no: 0.55 points, against 0.58.
+# For ResNet44, yes, by far. For All-CNN, hardly: 0.55 points, against 0.58.
 #
 # </details>
 
@@ -503,7 +505,7 @@ print(f"rotated MNIST, all trained with {z2.recipe.augmentation[0]}: Z2CNN {z2.e
 # %% [markdown]
 # - **The two may overlap.** For ResNet44 the gain of p4m shrinks with augmentation, to less than a half, and does not vanish. For All-CNN it stays as it is.
 # - **On rotated MNIST augmentation is not enough**, at this size. Both networks see random rotations of every image, and P4CNN has less than half of the errors.
-# - **With little data it matters most.** With 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 it is 0.87 (printed in the E4 paper): both are equivariant there, so this is the layer's merit.
+# - **With little data the layer matters more.** With 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 it is 0.87 (printed in the E4 paper): both are equivariant, so this says nothing of equivariance.
 # - **A guarantee is something else than a small error.** Augmentation teaches invariance where the data is (notebook 05, section 8).
 #
 # If your images have no preferred orientation, take both. If they have one, as photographs do, a small group in the hidden layers and a head of your choice is a moderate bet. And if your network is large, your data plenty and well augmented, these tables promise you little.
@@ -568,7 +570,7 @@ for report in ("last epoch", "best validation epoch", "best test epoch"):
     print(f"{report:<22}", ", ".join(f"{error:.1f} %" for error in errors))
 
 # %% [markdown]
-# By definition the best test epoch is never behind. Here it promises almost three points too little for one seed, and nothing for the other, where both rules picked the same epoch. On which side a single run falls is chance; the mean over many is always shifted down. The shift is
+# By definition the best test epoch is never behind. Against the best validation epoch it promises almost three points too little for one seed, and no less for the other. How far a single run is shifted is chance; the mean over many is always shifted down. The shift is
 # the larger, the more the error wavers from epoch to epoch and the smaller the test set is: here the learning rate stays high to the end, and there are 510 images. In the E4 paper the learning rate falls, and there are 50,000. So there the shift must be much smaller; how large it is,
 # nobody can tell from outside. Next to the rows of papers that report the last epoch, it is on the side of E4.
 #

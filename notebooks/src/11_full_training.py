@@ -19,7 +19,7 @@
 # - train a row of a published table with one command, on a laptop in small or on a GPU in full.
 #
 # **You need before:** notebook 04 (P4CNN); 10 for the tables. **Minutes:** about 75, with five exercises.
-# **Hardware:** any laptop, no GPU, no network. The last section says what changes with a GPU.
+# **Hardware:** any laptop, no GPU, no network. Section 10 says how to fill the tables on a GPU.
 
 # %%
 import json
@@ -75,7 +75,7 @@ torch.set_num_threads(1)  # one thread: the same sums in the same order, so the 
 # The sets of this course fit into memory: 12,000 images of 28 × 28 are 38 megabytes. So nothing is read or decoded during training. All images lie
 # in one tensor, on the device that trains, and a batch is an index into it.
 #
-# First they are **normalised**: mean 0 and deviation 1, *measured on the training images alone*. What is measured on the test images leaks them.
+# First they are **normalised**: mean 0 and deviation 1, *measured on the training images alone*. Measuring on the test images would leak them.
 #
 # Here: the bundled digits, rotated, 14 pixels wide so that a run takes seconds, and a small network written once for any group.
 
@@ -110,7 +110,8 @@ def small_net(group: Group, width: int, dropout: float = 0.0) -> nn.Module:
 def random_flips(images: Tensor, generator: Generator) -> Tensor:
     """Mirror each image of ``(N, C, Y, X)`` left to right with probability one half.
 
-    One call of `torch.rand` with ``generator``, a draw for each image; mirror where it is below 0.5. Change nothing in place.
+    One call of `torch.rand` with ``generator``, a draw for each image, then to the images' device; mirror where it is
+    below 0.5. Change nothing in place.
     Example: two images, the draws 0.7 and 0.2: the first stays, the second is mirrored.
     """
     ...
@@ -124,7 +125,7 @@ def random_flips(images: Tensor, generator: Generator) -> Tensor:
 # %%
 four = digits.train.images[[3, 3, 3, 3]]
 ways = {"flip": random_flips, "crop": partial(random_crops, padding=2), "rotation": random_rotations}
-shown = {name: on_background(way, digits.background)(four, Generator().manual_seed(2)) for name, way in ways.items()}
+shown = {name: on_background(way, digits.background)(four, Generator().manual_seed(3)) for name, way in ways.items()}
 figures.panels({f"{name} {i + 1}": images[i, 0] for name, images in shown.items() for i in range(4)}, columns=4)
 
 # %% [markdown]
@@ -132,9 +133,9 @@ figures.panels({f"{name} {i + 1}": images[i, 0] for name, images in shown.items(
 #
 # `on_background` was needed. Rotation and crop fill what comes in from outside with 0.
 #
-# <details><summary>Predict first: what is 0 after normalisation?</summary>
+# <details><summary>Predict first: after normalisation, which grey is the value 0?</summary>
 #
-# The mean over all training pixels: a grey. Black has become a negative number, printed in section 1. Without care the turned image gets grey corners, and the
+# The mean over all training pixels, a dark grey. Black has become a negative number, printed in section 1. Without care the turned image gets grey corners, and the
 # network can read the angle from them.
 # </details>
 
@@ -176,7 +177,7 @@ def train_step(
     """One step of descent on the mean cross-entropy; returns (sum of the losses, detached; number of right answers).
 
     Shapes: images (B, C, Y, X), labels (B,), ``forward(images)`` (B, classes). Compute scores and loss inside of
-    `torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)`: on GPUs bfloat16 can be faster.
+    `torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)`: numbers of 16 bits, which can be faster on GPUs.
     """
     ...
 
@@ -187,9 +188,8 @@ def train_step(
 # **Break it on purpose.** PyTorch adds new gradients to the old ones. What if nobody clears them?
 
 # %%
-w = torch.tensor([1.0], requires_grad=True)
 for clear in (True, False):
-    gradients = []
+    w, gradients = torch.tensor([1.0], requires_grad=True), []
     for _ in range(3):
         if clear:
             w.grad = None
@@ -231,7 +231,7 @@ rates = {n: [stepped_rate(e, 1, r.milestones, r.factor, r.warmup) for e in range
 figures.learning_curves(rates, ylabel="share of the full learning rate")
 
 # %% [markdown]
-# E4 steps down three times in 200 epochs. ASC warms up for ten epochs and steps down twice in 100.
+# E4 steps down three times in 200 epochs (the third step is too small to see). ASC warms up for ten epochs and steps down twice in 100.
 #
 # ## 5 Epochs: the loop
 #
@@ -264,7 +264,7 @@ def begin(seed: int) -> tuple[nn.Module, Optimizer, Generator]:
     """A new process: net, optimizer and generators as the seed makes them."""
     seed_everything(seed)
     net = small_net(C4, 4, dropout=0.2)
-    seed_everything(seed)
+    seed_everything(seed)  # again, as `train` does: how much the net has drawn does not matter
     return net, recipe.make_optimizer(net.parameters()), Generator().manual_seed(seed)
 
 
@@ -300,13 +300,13 @@ print("your loop and the library's end with the same weights, bit by bit:", weig
 
 # %%
 states = random_states(torch.device("cpu"), generator)
-print("generators whose states count:", ", ".join(states), "(our own, handed in, is called generator)")
+print("generators whose states are kept:", ", ".join(states), "(our own, handed in, is called generator)")
 
 
 # %%
 @exercise
 def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -> dict[str, Any]:
-    """All that the next epochs depend on, under the keys "net", "optimizer" and "random".
+    """All but the number of the epoch that the next epochs depend on, under the keys "net", "optimizer" and "random".
 
     `random_states(device, generator)` gives the states of all random generators; the device is that of the weights.
     Statistics of batch norm belong to the net.
@@ -344,7 +344,7 @@ for part, what in parts.items():
     print(f"forgotten: {part} ({what}); the same weights: {stop_and_go_on(forget=part) == whole}")
 
 # %% [markdown]
-# Each part is needed. A run that forgets one still *learns*, which is why nobody notices.
+# Each of these four is needed. A run that forgets one of the last three still *learns*, so that hardly anybody notices.
 #
 # `training.Checkpoint` adds two cares. It writes to a temporary name and renames, so that a process killed at any instant leaves a whole file.
 # And it keeps config and checksum of the data, and refuses to go on with another run's file.
@@ -356,7 +356,7 @@ for part, what in parts.items():
 #
 # <details><summary>Predict first: the chosen epoch's error on A and on B: equal on average?</summary>
 #
-# No. The epoch was chosen partly because A's images happened to suit it, and B does not share that luck. Had the epoch not been chosen by A, both would agree.
+# No. The epoch was chosen partly because A's images happened to suit it, and B does not share that luck. Had the epoch not been chosen by A, both would agree on average.
 # </details>
 
 # %% tags=["nbval-ignore-output"]
@@ -383,7 +383,7 @@ print("averaged over 500 cuts, choosing by the test images flatters by more than
 
 # %% [markdown]
 # The error on B is the honest one; A's is too small.
-# With more test images the luck is smaller: it shrinks like $1/\sqrt{N}$. But so are the gaps in tables of good networks.
+# With more test images the luck is smaller: it shrinks like $1/\sqrt{N}$. But the gaps in tables of good networks are small, too.
 #
 # Notebook 10 has a function for the three habits. For the run above, all 510 test images, and the 258 of the validation split to choose by:
 
@@ -393,9 +393,9 @@ for report in ("last epoch", "best validation epoch", "best test epoch"):
     print(f"{report}: {reported_error(validation[-20:], test, report):.1f} %")
 
 # %% [markdown]
-# The best test epoch is the lowest by construction, whatever the network. Validation images may choose as well as they can. What they flatter is their own error; the test images had no say, so theirs is honest.
+# The best test epoch is never higher than the others, by construction; how much lower is luck. Validation images may choose as well as they can. What they flatter is their own error; the test images had no say, so theirs is honest.
 #
-# So this course holds out a **validation** split for all choices, and reads the test set once, after the last epoch. Published figures did not all do so: the released code of E4 tests after
+# So this course holds out a **validation** split for choices of settings, and reads the test set once, after the last epoch. Published figures did not all do so: the released code of E4 tests after
 # every epoch and keeps the best. Our figure and such a figure do not measure the same.
 #
 # ## 8 Seeds: what can five runs tell?
@@ -449,7 +449,7 @@ for n in (1, 2, 3, 5):
     print(f"Z2CNN against P4CNN, n = {n}: p = {p:.3f}")
 
 # %% [markdown]
-# Every P4CNN beats every Z2CNN. Still three seeds give no less than 2/20: with n = 3 *nothing* can. Five can reach 2/252.
+# Every P4CNN beats every Z2CNN. Still three seeds give 2/20: with n = 3 this test cannot give less, whatever the results. Five can reach 2/252.
 #
 # p knows of the seeds alone. It does not know that all runs share 510 test digits, or that somebody tuned one network for longer.
 #
@@ -463,7 +463,7 @@ for n in (1, 2, 3, 5):
 # python -m course_lib train p4cnn --time-budget 25m   # stops cleanly; the same command goes on
 # ```
 #
-# Below is what the second does, with `--epochs 2`, and stopped after the first epoch by a time budget of 0 seconds.
+# Below is what the second does, with `--epochs 2`, and stopped after the first epoch by a time budget of 0 seconds. Two epochs teach it little; watch how it goes on.
 
 # %% tags=["nbval-ignore-output"]
 with TemporaryDirectory() as folder:
@@ -482,16 +482,16 @@ print(f"{result['network']['parameters']:,} parameters; processes began with epo
 
 # %% [markdown]
 # One JSON file for each run: what was trained, on which data (with its checksum), by which commit, on which machine, every epoch, and the final figure. `data/results/SCHEMA.md`
-# explains each field. Small runs are kept apart: they compare with nothing.
+# explains each field. Small runs are kept apart: nothing can be compared with them.
 #
 # ## 10 The tables, from what has really been run
 #
-# `python -m course_lib results` reads all result files. A row that nobody has run says so. This table may have more rows filled in your copy than in ours:
+# `python -m course_lib results` reads all result files. A row that nobody has run says so. *Shorten 20* means that epochs and milestones of the recipe were divided by 20, so that a CPU could do it: not to be compared with the published column. Your copy may have more rows than ours:
 
 # %% tags=["nbval-ignore-output"]
 # The output grows with every run that is added to data/results, so no test compares it.
 full = [result for result in read_results(results_folder()) if not result["small"]]
-print(f"{len(full)} full runs in data/results")
+print(f"{len(full)} runs in data/results that are not small")
 Markdown(markdown(results_folder(), "rotated-mnist"))
 
 # %% [markdown]
@@ -505,7 +505,7 @@ Markdown(markdown(results_folder(), "rotated-mnist"))
 # is free. At the end it prints the table: published, ours as mean ± s (n), what was trained on, parameters. How long it takes on your card, measure first: `train p4cnn --epochs 2` prints its time, and its result lies in a folder of
 # its own.
 #
-# **How much data does a network need?** The case for equivariance is strongest where images are few. Live, one seed, about as many steps at each size: the small network on C4 and on C1 (twice as wide, about as many parameters), and
+# **How much data does a network need?** The case for equivariance is said to be strongest where images are few. Live, one seed, some 70 steps at each size: the small network on C4 and on C1 (twice as wide, about as many parameters), and
 # C1 once more with random rotations.
 
 # %%
@@ -531,17 +531,17 @@ print("fewest errors at", ", ".join(f"{n} images: {name}" for n, name in zip(siz
 print("C4 with 343 images makes fewer errors than C1 with 1,029:", live["C4"][1] < live["C1"][2])
 
 # %% [markdown]
-# Read it as one seed, a small network, tiny data. The full figure comes from runs with `--per-class`, if there are any yet:
+# Read it as one seed and 70 steps (two epochs of 1,029 images): it shows who learns faster, too. Here the group pays at every size. The real answer comes from runs with `--per-class`, if there are any yet:
 
 # %% tags=["nbval-ignore-output"]
 found: dict[str, dict[int, list[float]]] = {}
-for result in full:
+for result in (result for result in full if "per_class" in result["changes"]):
     by_images = found.setdefault(result["row"], {})
     by_images.setdefault(result["dataset"]["images"]["train"], []).append(result["final"]["test_error_percent"])
 for row, by_images in found.items():
     means = (f"{n:,} images {fmean(values):.2f} % (n = {len(values)})" for n, values in sorted(by_images.items()))
     print(f"{row}: {', '.join(means)}")
-print("" if found else "no full run yet: python -m course_lib train p4cnn --per-class 100")
+print("" if found else "none yet: python -m course_lib train p4cnn --per-class 100")
 
 # %% [markdown]
 # ### "Do I need equivariance, or is augmentation enough?"
@@ -566,13 +566,13 @@ for base in ("resnet44-cohen", "resnet44"):
 # %% [markdown]
 # The second cell holds published errors on CIFAR-10 in percent, without → with flips and shifts. Augmentation helps *both* networks, and takes most of the gap, but not all. An honest answer:
 #
-# - Your task has the symmetry exactly, images are few, or an answer must not depend on the orientation (microscopy, satellites): build it in, and augment with what the group has not, such as the angles in between.
+# - Your task has the symmetry exactly, and images are few or the answer must not depend on the orientation (microscopy, satellites): build it in, and augment with what the group has not, such as the angles in between.
 # - Much data, long training, an approximate symmetry: augmentation may be enough, and each step is cheaper. At equal parameters P4CNN does about four times the operations of Z2CNN (notebook 10).
 # - The symmetry is wrong for the task (6 and 9, when upright): neither.
 #
 # ### "Why can I not reproduce the paper's figure?"
 #
-# The cell above has a lesson in it. It names the same two networks twice: once as Cohen and Welling trained them, once as Lengyel and van Gemert did, with different recipes. ResNet44 stands at 9.45 and 13.10. So experts differ by more than the effects we look for. Go down this list:
+# The cell above has a lesson in it. It names the same two networks twice: once as Cohen and Welling trained them, once as Lengyel and van Gemert did, with different recipes. ResNet44 stands at 9.45 and 13.10. So experts differ by as much as the effects we look for. Go down this list:
 #
 # 1. **Is it the same network?** Count parameters first: notebook 10 does, for every row.
 # 2. **Is the recipe known?** Some papers leave out the batch size or the schedule. Each row's `recipe.note` says what we chose.
@@ -610,9 +610,9 @@ progress("11")
 # %% [markdown]
 # ## Recap, of this notebook and of the course
 #
-# - A training loop is a step, an order and a schedule. A checkpoint holds weights, optimizer *and* random states; equal checksums prove it.
-# - Choose by validation, read the test set once, report mean, deviation and n. Three seeds prove nothing.
-# - Augmentation asks for a symmetry, equivariance guarantees it; few images are where it pays most.
+# - A training loop is a step, an order and a schedule. A checkpoint holds weights, optimizer, random states *and* the epoch; equal checksums prove it.
+# - Choose by validation, read the test set once, report mean, deviation and n. Three seeds cannot convince.
+# - Augmentation asks for a symmetry, equivariance guarantees it.
 #
 # And the course: a group is a set of moves that one can undo and chain (01). It acts on images and on feature maps, where it turns *and* permutes (02, 03). Convolution over the group is the linear map that
 # commutes with it (04); strides, padding and norms can spoil that (05). Filters may share more (06), be written by the data (08), or attend (07, 09), as long as they see relative positions alone. And every network is a function of a group (10).

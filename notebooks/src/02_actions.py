@@ -652,10 +652,10 @@ progress("02")
 # ## Recap
 #
 # - A group **acts** if e moves nothing and g·(k·x) = (gk)·x.
-# - On functions: [L_g f](x) = f(g⁻¹x). Without the inverse the order of products is reversed.
+# - On functions: $[L_g f](x) = f(g^{-1}x)$. Without the inverse the order of products is reversed.
 # - Shifts and turns swap as L_h L_t = L_{h·t} L_h. On the pixel grid this is exact for multiples of 90°, and for no
 #   other angle.
-# - On feature maps: [L_g f](x, h) = f(g⁻¹x, g⁻¹h). Sheets turn *and* change places; the change of places is the regular
+# - On feature maps: $[L_g f](x, h) = f(g^{-1}x,\; g^{-1}h)$. Sheets turn *and* change places; the change of places is the regular
 #   representation ρ(g). Filters are small feature maps and move in the same way.
 #
 # **Now in `course_lib`:**

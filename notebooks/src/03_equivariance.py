@@ -175,7 +175,7 @@ print("This ψ turned by 180° is -ψ, so only the signs change:", torch.equal(e
 # We claim $(L_s f) \star \psi = L_s (f \star \psi)$ for every shift $s$. On all of $\mathbb{Z}^2$ there is no border.
 #
 # $$\begin{aligned}
-# [(L_s f) \star \psi](t) &= \sum_{y} f(y - s)\,\psi(y - t) && \text{(1)}\\
+# {}[(L_s f) \star \psi](t) &= \sum_{y} f(y - s)\,\psi(y - t) && \text{(1)}\\
 # &= \sum_{z} f(z)\,\psi(z + s - t) && \text{(2)}\\
 # &= [f \star \psi](t - s) = [L_s (f \star \psi)](t) && \text{(3)}
 # \end{aligned}$$

@@ -169,7 +169,7 @@ figures.turn_then_compute(lambda x: lift(x, hook, C4), digit, r, C4)
 # Claim: $(L_g f) \star \psi = L_g (f \star \psi)$ for every g in H. One channel is enough:
 #
 # $$\begin{aligned}
-# [(L_g f) \star \psi](t, h) &= \sum_y f(g^{-1} y)\; \psi\big(h^{-1}(y - t)\big) && (1)\\
+# {}[(L_g f) \star \psi](t, h) &= \sum_y f(g^{-1} y)\; \psi\big(h^{-1}(y - t)\big) && (1)\\
 # &= \sum_y f(y)\; \psi\big(h^{-1}(g y - t)\big) && (2)\\
 # &= \sum_y f(y)\; \psi\big((g^{-1}h)^{-1}(y - g^{-1}t)\big) && (3)\\
 # &= [f \star \psi](g^{-1}t,\, g^{-1}h) = [L_g (f \star \psi)](t, h) && (4)
@@ -353,7 +353,7 @@ for name, make in {"right": group_filter_bank, **wrong_banks}.items():
 # proof gets shorter:
 #
 # $$\begin{aligned}
-# [(L_u f) \star \psi](p) &= \sum_q f(u^{-1}q)\; \psi(p^{-1}q) && (1)\\
+# {}[(L_u f) \star \psi](p) &= \sum_q f(u^{-1}q)\; \psi(p^{-1}q) && (1)\\
 # &= \sum_q f(q)\; \psi(p^{-1}u\,q) && (2)\\
 # &= \sum_q f(q)\; \psi\big((u^{-1}p)^{-1}q\big) = [f \star \psi](u^{-1}p) = [L_u(f \star \psi)](p) && (3)
 # \end{aligned}$$

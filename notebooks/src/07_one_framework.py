@@ -183,7 +183,7 @@ relative_position_table(D4)
 # **If: such a layer is equivariant.** Call it Φ, put $T_u f$ in, and write down the result at g:
 #
 # $$\begin{aligned}
-# [\Phi(T_u f)](g) &= \textstyle\sum_{\tilde g} \tilde H_{g^{-1}\tilde g}\big(f(u^{-1}g), f(u^{-1}\tilde g)\big) && (1)\\
+# {}[\Phi(T_u f)](g) &= \textstyle\sum_{\tilde g} \tilde H_{g^{-1}\tilde g}\big(f(u^{-1}g), f(u^{-1}\tilde g)\big) && (1)\\
 # &= \textstyle\sum_{\tilde g} \tilde H_{g^{-1}u\tilde g}\big(f(u^{-1}g), f(\tilde g)\big) && (2)\\
 # &= \textstyle\sum_{\tilde g} \tilde H_{(u^{-1}g)^{-1}\tilde g}\big(f(u^{-1}g), f(\tilde g)\big) = [\Phi f](u^{-1}g) = [T_u\Phi f](g) && (3)
 # \end{aligned}$$

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 1 << 20  # floats: what a core keeps in its cache, measured
+CHUNK = 1 << 20  # floats for each thread: what a core keeps in its cache, measured
 
 
 def promoted(*tensors: Tensor) -> torch.dtype:
@@ -28,9 +28,11 @@ def goes_by_cache(batch: Tensor) -> bool:
 
 
 def chunks(batch: Tensor, floats_per_image: int) -> list[slice]:
-    """The images of a batch, as many at a time as fit the cache, in equal parts but for the last; or all at once."""
+    """The images of a batch, as many at a time as fit the caches, in equal parts but for the last; or all at once."""
     count = len(batch)
-    parts = max(1, -(-count * floats_per_image // CHUNK)) if goes_by_cache(batch) else 1
+    parts = 1
+    if goes_by_cache(batch):  # every operation is shared among the threads, so that each has its piece in its cache
+        parts = max(1, -(-count * floats_per_image // (CHUNK * torch.get_num_threads())))
     together = max(1, -(-count // parts))
     return [slice(first, min(first + together, count)) for first in range(0, count, together)]
 

@@ -47,7 +47,7 @@ from torch import Tensor
 
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.data import load_photograph
-from course_lib.exercises import exercise, progress
+from course_lib.exercises import exercise
 from course_lib.figures.actions import photographs
 from course_lib.groups import C4, Element
 
@@ -93,7 +93,7 @@ act_on_ring(sheets, quarter_turn, C4)
 # %%
 from course_lib.data import load_digits
 from course_lib.models import p4cnn
-from course_lib.widgets import feature_map_explorer
+from course_lib.widgets import feature_map_explorer, progress_page
 
 digits = load_digits().test
 four = digits.images[digits.labels == 4][:1]
@@ -145,10 +145,11 @@ photographs({"the photograph": image, "half a turn": half_turn(image)})
 # ## How far you are
 #
 # Your progress is kept in your home folder, in `.equivariance-from-scratch/progress.json`, so it survives when you close
-# the notebook or restart the kernel. *Not yet* lists what you have tried and what does not pass its check so far.
+# the notebook or restart the kernel. *Not yet* lists what you have tried and what does not pass its check so far. Choose an
+# exercise below the table and press *Reset* to have it to do again. Run the cell again to bring the table up to date.
 
 # %%
-progress()
+progress_page()
 
 # %% [markdown]
 # ## The twelve notebooks

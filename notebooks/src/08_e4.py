@@ -25,15 +25,15 @@
 
 # %%
 import json
-from pathlib import Path
 
 import torch
+from IPython.display import Markdown
 from torch import Tensor, nn
 
-import course_lib
 from course_lib import counting, framework, kernels, oracles
 from course_lib.actions import act_on_image
 from course_lib.bench.measuring import bytes_saved, interleaved
+from course_lib.bench.report import bars_markdown
 from course_lib.checks import equivariance_error, relative_error
 from course_lib.counting import filter_weights
 from course_lib.data import load_digits
@@ -46,6 +46,7 @@ from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.layers import E4Layer, GroupConv2d, LiftingConv2d, lifting_filter_bank, neighbourhoods
 from course_lib.models import small_e4net
 from course_lib.training import TrainConfig, seed_everything, train
+from course_lib.training.results import results_folder
 from course_lib.wallpaper import Isometry
 
 # %%
@@ -438,7 +439,7 @@ print("A layer has these weights, a gain and a bias per hidden channel in its no
 
 # %%
 print(f"{'':<20}{'printed':>8}{'ours':>9}{'released':>10}{'  operations: printed':>24}{'released':>10}")
-for network_row in E4_MNIST:
+for network_row in (row for row in E4_MNIST if row.key != "e4net-released"):
     ours = sum(p.numel() for p in network_row.build().parameters())
     released = network_row.other_counts()["released layout"]
     numbers = f"{network_row.parameters!s:>8}{ours:>9,}{released.parameters:>10,}"
@@ -543,14 +544,11 @@ print("8 images, 4 turns: gradients differ:", spread_of_gradients(all_turns, lab
 # </details>
 
 # %%
-path = Path(course_lib.__file__).parents[1] / "data" / "results" / "e4_ablations.json"
-stored = json.loads(path.read_text())
+stored = json.loads((results_folder() / "e4_ablations.json").read_text())
 errors: dict[str, list[float]] = {}
 for run in stored["runs"]:
     errors.setdefault(run["variant"], []).append(run["test_error_percent"])
 published = {network_row.key: (network_row.figure, network_row.deviation) for network_row in E4_MNIST}
-
-# %%
 columns = {
     "concatenate": {"none": "e4net-concat-none", "K": "e4net-concat-k", "V": "e4net-concat-v", "both": "e4net"},
     "slices s": {"1": "e4net-s1", "2": "e4net", "4": "e4net-s4"},
@@ -590,9 +588,9 @@ for variant in ("e4net", "per-element"):
 
 # %% [markdown]
 # Upper row, with an axis of its own: pale dots are seeds, bars one standard deviation. The extremes of three columns agree with the paper in every seed: no concatenation is worse than both, one slice worse than four, a kernel of 3 × 3 worse than 7 × 7. What lies between is within the scatter: one concatenation alone does as well as both here, which the paper does not
-# find, and about r we learn nothing. One run with s = 1 went astray, at 50.6 %, and carries its mean and bar with it. That says more about an untuned learning rate than about slices.
+# find, and about r we learn nothing. One run with s = 1 went astray, at 50.6 %: that says more about an untuned learning rate than about slices.
 #
-# How much could this show? With 510 test digits an error of 17 % is uncertain by √(0.17 · 0.83 / 510) ≈ 1.7 points before any seed is drawn. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. They need the full runs of notebook 11: 50,000 test digits, 200 epochs.
+# How much could this show? With 510 test digits an error of 17 % is uncertain by √(0.17 · 0.83 / 510) ≈ 1.7 points before any seed is drawn. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. That takes full runs: notebook 11.
 #
 # A gain per element does no harm to the error here. But after ten epochs a quarter turn still changes some predictions, with shared gains none. What it costs is the promise, not the accuracy.
 #
@@ -690,8 +688,6 @@ source, target, square = torch.rand(2**24), torch.empty(2**24), torch.rand(1024,
 bandwidth = 8 * 2**24 / seconds(lambda: target.copy_(source))  # four bytes read and four written for each number
 arithmetic = 2 * 1024**3 / seconds(lambda: square @ square)
 print(f"{bandwidth / 1e9:.0f} billion bytes and {arithmetic / 1e9:.0f} billion operations per second, on one thread")
-
-# %% tags=["nbval-ignore-output"]
 K, U, once = 2 * 25 * z.numel() / 16, 25 * v.numel(), z.numel() + 2 * v.numel()
 # as released: kernels written, read and written to turn, read for the product; windows written, read, products written, read
 moved = dict(zip(steps, (once + 4 * K + 4 * U, once + 4 * K, once + 4 * K, once + 2 * K, once), strict=True))
@@ -706,8 +702,17 @@ for name, work in works.items():
 roofline(works, bandwidth, arithmetic)
 
 # %% [markdown]
-# From left to right, each step moves fewer bytes for the same operations, so the roof above it rises. Under the slope memory sets the limit, under the flat part arithmetic; the bend is at P/B. *As released* is far to its left, step 3 near it or past it. But the roof rises faster than the speed: many small passes take longer than their bytes, and shifted products are no large
-# product of matrices. Your figures will differ.
+# From left to right, each step moves fewer bytes for the same operations, so the roof above it rises. Under the slope memory sets the limit, under the flat part arithmetic; the bend is at P/B. *As released* is far to its left, step 3 near it or past it. But the roof rises faster than the speed: many small passes take longer than their bytes, and this is no large
+# product of matrices. Your figures will differ. Stored ones, of `python -m course_lib bench`, for all five shapes:
+
+# %%
+measured = json.loads((results_folder() / "bench" / "layers_cpu.json").read_text())
+hardware = measured["provenance"]["hardware"]
+print(f"{hardware['threads']} threads of {hardware['device']}")
+Markdown(bars_markdown([case for case in measured["cases"] if case["case"].startswith("E4,") and case["bars"]]))
+
+# %% [markdown]
+# *Speed*: how many times as fast in training. *Saved*: bytes kept for backward, as a share. **No**: we had hoped for more.
 #
 # ## What you have built
 
@@ -740,7 +745,7 @@ progress("08")
 # - The kernel of h is that of e, turned by h, so it is enough to turn W₂. When the image turns, the kernels turn and change sheets.
 # - Weights: c²|H|(1 + 1/r) + csk²/r. The kernel size never meets c².
 # - A gain per element is equivariant until the first step of training. Test after training, or with random parameters.
-# - Move fewer bytes: shift, turn weights, keep no kernels. The arithmetic is the same, the time is not.
+# - Move fewer bytes: shift, turn weights, keep no kernels.
 #
 # **Now in `course_lib`:** `from course_lib.layers import E4Layer, GroupInstanceNorm2d` · `from course_lib.models import e4net` · `from course_lib.kernels import generate_and_aggregate` · `from course_lib.counting import e4_weights, e4_macs` · `python -m course_lib bench` (careful timings)
 #

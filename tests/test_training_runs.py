@@ -18,9 +18,10 @@ from course_lib.data import Dataset, Split, load_digits
 from course_lib.experiments import TABLES, Recipe, find
 from course_lib.experiments.table import Table
 from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, runs
+from course_lib.training.hours import results_page
 from course_lib.training.provenance import provenance
 from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
-from course_lib.training.results import NOT_RUN, markdown, one_line, read_results, readme
+from course_lib.training.results import NOT_RUN, markdown, one_line, read_results
 from course_lib.training.runs import Run, Stopped, execute
 from course_lib.training.small import small_dataset
 
@@ -228,7 +229,7 @@ def test_the_schema_documents_every_field(run: Run) -> None:
 
 def test_the_page_of_results_is_what_the_files_say() -> None:
     folder = ROOT / "data" / "results"
-    written, made = (folder / "README.md").read_text(), readme(folder)
+    written, made = (folder / "README.md").read_text(), results_page(folder)
     assert written == made, "run `python -m course_lib results --write`"
 
 

@@ -16,8 +16,8 @@ from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
 from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
 from course_lib.training.distributed import is_first, process_group
-from course_lib.training.hours import hours_markdown
-from course_lib.training.results import markdown, one_line, readme, results_folder
+from course_lib.training.hours import hours_markdown, results_page
+from course_lib.training.results import markdown, one_line, results_folder
 from course_lib.training.runs import Run, execute
 
 VARIANTS = "variants"  # the folder of results for networks that stand in no table
@@ -65,7 +65,7 @@ def results(options: Namespace, argv: list[str]) -> int:
     folder = options.results or results_folder()
     print(markdown(folder, options.name))
     if options.write:
-        write_whole(folder / "README.md", readme(folder).encode())
+        write_whole(folder / "README.md", results_page(folder).encode())
     return 0
 
 

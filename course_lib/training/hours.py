@@ -9,7 +9,7 @@ from pathlib import Path
 from course_lib.experiments import TABLES, Row
 from course_lib.experiments.markdown import pipe_table
 from course_lib.experiments.table import Table
-from course_lib.training.results import Result, read_results
+from course_lib.training.results import Result, markdown, read_results
 
 NOT_MEASURED = "*not yet measured*"
 
@@ -24,7 +24,7 @@ def hours_markdown(folder: Path, seeds: int, cards: int = 1, name: str | None = 
                                                        s = A · N / median(a · n / t)   for any other.
     """
     full = [result for result in read_results(folder) if not result["small"]]
-    machines = sorted({_machine(result) for result in full}, key=lambda name: not name.startswith("GPU"))
+    machines = sorted({_machine(result) for result in full}, key=lambda name: (not name.startswith("GPU"), name))
     measured = {name: [result for result in full if _machine(result) == name] for name in machines}
     if not any(name.startswith("GPU") for name in machines):
         measured = {"GPU": [], **measured}
@@ -40,6 +40,24 @@ def hours_markdown(folder: Path, seeds: int, cards: int = 1, name: str | None = 
         if name in (None, table.key)
     ]
     return pipe_table(heading, lines)
+
+
+def results_page(folder: Path) -> str:
+    """``README.md`` of the folder: all tables, and how long they take. ``python -m course_lib results --write``."""
+    tables, hours = markdown(folder, small=False), hours_markdown(folder, seeds=8)
+    return f"{_PAGE}\n{tables}\n\n## How many hours, on one card or machine, eight seeds?\n\n{hours}\n"
+
+
+_PAGE = """# Results
+
+What has really been run, beside what was published. This page is made from the files in this folder by
+`python -m course_lib results --write`; [SCHEMA.md](SCHEMA.md) says what a file holds. A row that nobody has run yet
+says so. `python -m course_lib table NAME --seeds 5` runs what is missing; `--help` says how to make it shorter.
+
+Where it says *shorten 20*, each recipe was made 20 times shorter: its epochs, and with them its milestones. Such
+figures compare with each other, hardly with the published ones. *Rebuilt* data is made from MNIST by the protocol of
+rotated MNIST (12,000 training images, uniform angles); it is not the original archive.
+"""
 
 
 def _machine(result: Result) -> str:

@@ -26,23 +26,6 @@ def read_results(folder: Path) -> list[Result]:
     return [_read(path) for path in sorted(folder.glob("**/seed*.json"))]
 
 
-def readme(folder: Path) -> str:
-    """``README.md`` of the folder: the tables of all full runs. Made by ``python -m course_lib results --write``."""
-    return f"{_README}\n{markdown(folder, small=False)}\n"
-
-
-_README = """# Results
-
-What has really been run, beside what was published. This page is made from the files in this folder by
-`python -m course_lib results --write`; [SCHEMA.md](SCHEMA.md) says what a file holds. A row that nobody has run yet
-says so. `python -m course_lib table NAME --seeds 5` runs what is missing; `--help` says how to make it shorter.
-
-Where it says *shorten 20*, each recipe was made 20 times shorter: its epochs, and with them its milestones. Such
-figures compare with each other, hardly with the published ones. *Rebuilt* data is made from MNIST by the protocol of
-rotated MNIST (12,000 training images, uniform angles); it is not the original archive.
-"""
-
-
 def one_line(result: Result) -> str:
     """What a finished run prints."""
     final, images = result["final"], result["dataset"]["images"]

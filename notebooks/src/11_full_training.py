@@ -125,7 +125,7 @@ def random_flips(images: Tensor, generator: Generator) -> Tensor:
 # %%
 four = digits.train.images[[3, 3, 3, 3]]
 ways = {"flip": random_flips, "crop": partial(random_crops, padding=2), "rotation": random_rotations}
-shown = {name: on_background(way, digits.background)(four, Generator().manual_seed(3)) for name, way in ways.items()}
+shown = {name: on_background(way, digits.background)(four, Generator().manual_seed(17)) for name, way in ways.items()}
 figures.panels({f"{name} {i + 1}": images[i, 0] for name, images in shown.items() for i in range(4)}, columns=4)
 
 # %% [markdown]

@@ -38,9 +38,9 @@ print("Ready: this machine can run the course. A GPU is of use only in the last 
 # %% [markdown]
 # ## The question of this course
 #
-# Here is a photograph, and the same photograph turned by 90°. You see at once that it shows the same cat. A
-# convolutional network has to learn that separately for every angle, because turning is not built into a convolution, as
-# shifting is. This course builds it in.
+# Here is a photograph, and the same photograph turned by 90°, as always in this course counter-clockwise. You see at
+# once that it shows the same cat. A convolutional network has to learn that separately for every angle, because turning
+# is not built into a convolution, as shifting is. This course builds it in.
 
 # %%
 from torch import Tensor
@@ -76,7 +76,8 @@ act_on_ring(sheets, quarter_turn, C4)
 # %% [markdown]
 # They do both: every sheet turns, *and* moves one place along the arrows. On the left are the sheets of the photograph, on
 # the right those of the turned one (`L_g f` is read "f, moved by g"). Follow a colour: the sheet in the blue frame was at
-# `e`, and is now at the top, where `r` stood. Notebooks 01 to 04 explain this picture and build the layers that work so.
+# `e`, and is now at the top, where `r` stood. The dot marks a corner, so that you see the sheet turn. Notebooks 01 to 04
+# explain this picture and build the layers that work so.
 #
 # ## Turn it yourself
 #
@@ -85,10 +86,10 @@ act_on_ring(sheets, quarter_turn, C4)
 #
 # 1. Move the angle with the slider, or with the arrow keys: what happens to the sheets, and what to the bars?
 # 2. On the left the digit was turned and then went through the network; on the right it went through the network, and
-#    then the result was turned. Do the two differ? What does the *error* say?
+#    then the result was turned as above: each sheet turned, and moved on. Do the two differ? What does the *error* say?
 # 3. Choose a deeper layer. Does anything change?
 #
-# Without a running kernel, as on GitHub, you see a still picture of the explorer at 90°.
+# Without a running kernel, as on GitHub, you see a still picture of the explorer: at 90°, after the first ReLU (`relu1`).
 
 # %%
 from course_lib.data import load_digits
@@ -103,7 +104,7 @@ feature_map_explorer(p4cnn(C4, width=4), four)
 # For quarter turns the two orders agree, in every layer, and the bars do not move: the network gives the same answer for
 # all four. It never had to learn that. The *error* is the size of the difference compared with the size of the maps; at
 # 90° it is nothing but rounding, about one part in ten million. At other angles pixels have to be mixed, and the two
-# orders differ (notebook 02). An ordinary network does not even have the quarter turns, as you will see in notebook 03.
+# orders differ (notebook 02). An ordinary network fails even at quarter turns, as you will see in notebook 03.
 
 # %% [markdown]
 # ## How exercises work
@@ -116,8 +117,8 @@ feature_map_explorer(p4cnn(C4, width=4), four)
 #   cells below use the course's function.
 # - **Right?** The cells below use *your* function.
 #
-# Try it: turn an image upside down, so that each pixel ends up opposite to where it was. Try a wrong answer first, such
-# as `return image.flip(0)`.
+# Try it: turn an image by 180°, so that each pixel ends up on the other side of the centre, equally far from it. Try a
+# wrong answer first, such as `return image.flip(0)`.
 
 
 # %%
@@ -157,13 +158,13 @@ progress_page()
 # | | notebook | minutes |
 # |---|---|---|
 # | 00 | Start here | 10 |
-# | 01 | Groups: the symmetries of a square | 75–90 |
-# | 02 | Actions: how a symmetry moves points, images and feature maps | 80 |
-# | 03 | Equivariance: what it is, and how to measure it | 75–90 |
-# | 04 | Group convolution: build it, train it, compare it | 90 |
-# | 05 | How equivariance breaks, and how to find the layer that breaks it | 60–75 |
+# | 01 | Groups: from a square's symmetries to p4m | 75–90 |
+# | 02 | Actions: how symmetries move points, images and feature maps | 80 |
+# | 03 | Equivariance: turn, then compute, or compute, then turn? | 75–90 |
+# | 04 | Group convolution, and a network that knows about turning | 90 |
+# | 05 | How equivariance breaks | 60–75 |
 # | 06 | Separable group convolutions: the same symmetry with fewer weights | 75–90 |
-# | 07 | One framework: convolution, attention, and what they have in common | 75–90 |
+# | 07 | One framework for equivariant layers | 75–90 |
 # | 08 | E4: a layer that writes its own kernels | 90 |
 # | 09 | Affine self convolution: a filter that looks | 85 |
 # | 10 | The papers' networks: every network is a function of a group | 85 |

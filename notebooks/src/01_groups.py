@@ -150,7 +150,7 @@ print(f"{wrong} of {len(moves) ** 2} products are wrong without the sign")
 # <details><summary>Predict first…</summary>
 #
 # Six: e, the half turn r², and all four mirrors (looking twice into a mirror changes nothing). Only r and r³ undo each
-# other. Check a mirror with the rule: (1, r)(1, r) = (1 + 1, −r + r) = (0, 0).
+# other. Check a mirror with the rule, for any number r: (1, r)(1, r) = (1 + 1, −r + r) = (0, 0).
 # </details>
 #
 # $$(0, r)^{-1} = (0, -r \bmod 4), \qquad (1, r)^{-1} = (1, r)$$
@@ -398,10 +398,10 @@ photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 r
 #
 # - **L** Flip both ways, and you have the half turn, which is missing. Add it, and you have a group of four.
 # - **N** What is erased cannot be brought back. Cutout and cropping fail for the same reason.
-# - **K**, **M**, **Q** only move pixels, or undo themselves: groups.
+# - **K** and **Q** are clocks like D and E, with four and sixteen hours, and no pixel is lost; **M** is like B: groups.
 # - **Random crop, random rotation:** a random transformation is a *die*, not one transformation. Ask about the set of faces.
 # - **Scalings by 2ᵏ**, k any whole number: a group as maps of the plane (k and −k cancel). On pixels, shrinking throws
-#   pixels away: no inverse.
+#   pixels away: small, then large again, is none of the scalings, as with P.
 # - **Strings of the letters r and m**, written one behind the other: closed, associative, and the empty string is
 #   the identity; but no string becomes shorter by adding letters: no inverse.
 # </details>
@@ -443,7 +443,7 @@ def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
 # %% [markdown]
 # A part of a group that is a group itself, with the same product, is a **subgroup**. In a finite group closure is enough:
 # repeat a move and you come to e, and just before it to the inverse. So whatever is generated is a subgroup. Among our
-# eight, two generators find them all. **How many do you expect?**
+# eight, two generators are enough for each. **How many subgroups do you expect?**
 
 
 # %%
@@ -451,7 +451,7 @@ def show(elements):
     return "{" + ", ".join(map(str, elements)) + "}"
 
 
-found = {generate(pair) for pair in combinations([e, *moves], 2)}
+found = {generate(pair) for pair in combinations([e, *moves], 2)}  # e twice: the pair (e, e) generates {e}
 subsets = [subset for size in range(1, 9) for subset in combinations(moves, size)]
 assert found == {subset for subset in subsets if broken_axiom(cayley_table(subset, compose)) is None}
 print(*(f"{len(s)}  {show(s)}" for s in sorted(found, key=lambda s: (len(s), s))), sep="\n")
@@ -460,8 +460,8 @@ print("two mirrors, mr and mr², generate", show(generate([Element(1, 1), Elemen
 cayley_table_figure(groups.D4, highlight=groups.D2)
 
 # %% [markdown]
-# Two mirrors with axes 45° apart generate everything, rotations included. In the picture one subgroup has its full
-# colours: where its rows meet its columns, only members stand. No product leads out.
+# Two mirrors with axes 45° apart generate everything, rotations included. In the picture {e, r², m, mr²} has its
+# full colours: where its rows meet its columns, only members stand. No product leads out.
 #
 # Six of the ten get names. C*n* (cyclic) has n rotations; D*n* (dihedral) has n rotations and n mirrors. The other four
 # are D1 or D2 with other axes. These six are *the* groups of this course; every layer takes one as an argument, called H.
@@ -480,7 +480,7 @@ except ValueError as error:
 #
 # <details><summary>Predict first…</summary>
 #
-# No. Look at the diagonals below, the squares aa (0 is the position of e): in D2 every element undoes itself, in C4
+# No. Look at the diagonals below, the products aa (0 is the position of e): in D2 every element undoes itself, in C4
 # only two do. No renaming of the elements can change that.
 # </details>
 
@@ -491,8 +491,8 @@ panels({"C4": groups.C4.cayley_table, "D2": groups.D2.cayley_table})
 # %% [markdown]
 # ## 8. Cosets: a group in equal pieces
 #
-# Sometimes you want to forget something, say a mirror at the very beginning. Then h and hm count as the same, for every h.
-# With any subgroup S in place of {e, m}, the pieces are the **left cosets** of S:
+# Sometimes you want to forget something, say a mirror at the very beginning. Then h and hm (first m, then h) count as
+# the same. With any subgroup S in place of {e, m}, the pieces are the **left cosets** of S:
 #
 # $$hS = \{hs : s \in S\}$$
 #
@@ -682,7 +682,8 @@ points_side_by_side({"start": letter, "there": there, "and back": back, "back wi
 # <details><summary>Predict first…</summary>
 #
 # (1, 0) must go to a lattice point at distance 1 from the origin. There are four: (1, 0), (0, 1), (−1, 0), (0, −1). Then (0, 1)
-# must go to one at a right angle to it: two ways. That makes eight moves, and we have them all.
+# must go to one at a right angle to it: two ways. That makes eight moves, and we have them all. (So the cell below needs to
+# try no matrix entries but −1, 0 and 1.)
 # </details>
 
 

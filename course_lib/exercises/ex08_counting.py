@@ -38,6 +38,10 @@ register(
             "You forget the reduction: the hidden layer between W₁ and W₂ has C/r channels.",
         ),
         (
+            _weights_by(lambda c, n, h, kk, s, r: n // r * c * h + kk * s * (n // r) + n * c * h),
+            "You take the hidden layer from the output. It has C/r channels, with C those of the input: `c_in`.",
+        ),
+        (
             _weights_by(lambda c, n, h, kk, s, r: c // r * c + kk * s * c // r + n * c),
             "You forget the concatenation: W₁ and W₃ read C·|H| numbers.",
         ),
@@ -77,6 +81,12 @@ def _macs_by(count: Callable[[int, int, int, int], int]) -> Function:
     return wrong
 
 
+def _from_the_input(
+    c_in: int, c_out: int, order: int, k: int, slices: int, reduction: int, height: int, width: int
+) -> int:
+    return order * height * width * (e4_weights(c_in, c_out, order, k, slices, reduction) + k**2 * c_in)
+
+
 def _per_slice(c_in: int, c_out: int, order: int, k: int, slices: int, reduction: int, height: int, width: int) -> int:
     return order * height * width * (e4_weights(c_in, c_out, order, k, slices, reduction) + k**2 * slices)
 
@@ -104,6 +114,10 @@ register(
         (
             _macs_by(lambda weights, aggregation, order, pixels: order * weights + order * pixels * aggregation),
             "The matrices are applied at every pixel, too.",
+        ),
+        (
+            _from_the_input,
+            "You aggregate the C channels of the input. V has O channels already: k² products for each of those.",
         ),
         (
             _per_slice,

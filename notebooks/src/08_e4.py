@@ -97,7 +97,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 # has to offer. Both are computed once per element, not once per pair. For the pair itself only C products are left.
 #
 # E4 goes on saving:
-# - **One hidden layer for all kernels.** $K_v(x) = W_2[v]\,\mathrm{relu}(W_1 x)$, with a part W₂[v] for each place v. The **reduction** r: the hidden layer has M = C/r channels.
+# - **One hidden layer for all kernels.** $K_v(x) = W_2[v]\,\mathrm{relu}(W_1 x)$, with a part W₂[v] for each place v. The **reduction** r, not the turn: the hidden layer has M = C/r channels.
 # - **Slices.** The O channels of the output are cut into s blocks; those of one block share a kernel. So W₂[v] has s rows.
 # - **Space only.** g̃ runs through the k × k neighbours g·(v, e) on the sheet of g.
 #
@@ -284,7 +284,7 @@ print("Without its norm and bias, the layer is the sum over pairs, for", *ALL_GR
 # Training decides what is written; for a picture with a meaning, we do. The input: the edge sheets of a digit, as in notebook 07; sheet e holds left borders of strokes. The hidden layer has two
 # channels: the border that g sees itself, and the border on the *next* sheet, which is at g·(0, r).
 #
-# The kernel: for the first, +1 on the half line *ahead*; for the second, −1 on the half line to the *left* of that.
+# The kernel, from the middle outwards: for the first, +1 on the half line *ahead*; for the second, −1 on the one to its *left*.
 
 
 # %%
@@ -435,7 +435,7 @@ print("A layer has these weights, a gain and a bias per hidden channel in its no
 # </details>
 #
 # Here are its counts, and those of its variants in the paper's Tables 1 to 3. *Printed* is from there; *released*
-# is the layout of the code that the authors published. Its operations, in millions, are multiply-accumulates of the matrices, and a few for each value of a norm:
+# is the layout of the code that the authors published. For *released* we count the matrices' multiply-accumulates, in millions, and a few per value of a norm:
 
 # %%
 print(f"{'':<20}{'printed':>8}{'ours':>9}{'released':>10}{'  operations: printed':>24}{'released':>10}")
@@ -452,7 +452,7 @@ for network_row in (row for row in E4_MNIST if row.key != "e4net-released"):
 
 # %%
 printed = {row.key: row.macs / 1e6 for row in E4_MNIST}
-elements = 4 * (28**2 + 2 * 14**2 + 3 * 7**2)  # g at which the six layers compute
+elements = 4 * (28**2 + 2 * 14**2 + 3 * 7**2)  # g: one layer before the pools, two between them, three after
 print(f"printed, per unit of k²: {(printed['e4net-k7'] - printed['e4net-k3']) / (7**2 - 3**2):.2f} million")
 print(f"W₂ alone: {elements * 2 * 16 / 1e6:.2f}; W₂ and aggregation: {elements * (2 * 16 + 16) / 1e6:.2f}")
 
@@ -465,7 +465,7 @@ print(f"W₂ alone: {elements * 2 * 16 / 1e6:.2f}; W₂ and aggregation: {elemen
 #
 # $$\hat z_c = \gamma_c\,\frac{z_c - \mu_c}{\sqrt{\sigma_c^2 + \varepsilon}} + \beta_c$$
 #
-# In the released code the axes C and |H| are one axis of C·|H| channels, as `conv2d` likes them, and PyTorch's `GroupNorm` gives each of *those* its own γ and β. Our layer does that with `affine="per_element"`.
+# In the released code the axes C and |H| are one axis of C·|H| channels, and PyTorch's `GroupNorm` gives each of *those* its own γ and β. Our layer does that with `affine="per_element"`.
 #
 # <details><summary>Predict first: is it equivariant?</summary>
 #
@@ -485,7 +485,7 @@ def under_a_quarter_turn(net: nn.Module) -> tuple[float, float]:
     return relative_error(after, before), (before.argmax(1) != after.argmax(1)).float().mean().item()
 
 
-nets = {}
+nets = {}  # small_e4net: a small E4-Net, of two E4 layers with 8 channels, each after a 2 × 2 pool
 for affine in ("shared", "per_element"):
     seed_everything(0)
     nets[affine] = small_e4net(affine=affine, allow_approximate=True)
@@ -503,6 +503,7 @@ for affine, net in nets.items():
 for affine, net in nets.items():
     logits, predictions = under_a_quarter_turn(net)
     print(f"{affine:<12}logits change by {100 * logits:.2g} %, predictions by {100 * predictions:.0f} %")
+# net[4] is the first E4 layer
 gains = {affine: net[4].norm.weight.expand(-1, 4) for affine, net in nets.items()}
 panels({f"γ, {affine}": gain for affine, gain in gains.items()})
 
@@ -530,7 +531,7 @@ print("8 images, 4 turns: gradients differ:", spread_of_gradients(all_turns, lab
 # %% [markdown]
 # With all four turns in every batch the sheets would stay equal, at four times the cost. Sharing γ and β costs nothing, so our layer shares them, and asks for `allow_approximate=True` otherwise.
 #
-# To be fair: the paper's theorem is untouched, for its layer has no norm there. The detail is easy to miss: every test at initialisation passes. A test after a few steps, or with random γ and β, does not.
+# The paper's theorem is untouched, for its layer has no norm there. The detail is easy to miss: every test at initialisation passes. A test after a few steps, or with random γ and β, does not.
 #
 # ## 8 Which decisions matter?
 #
@@ -587,8 +588,8 @@ for variant in ("e4net", "per-element"):
     )
 
 # %% [markdown]
-# Upper row, with an axis of its own: pale dots are seeds, bars one standard deviation. The extremes of three columns agree with the paper in every seed: no concatenation is worse than both, one slice worse than four, a kernel of 3 × 3 worse than 7 × 7. What lies between is within the scatter: one concatenation alone does as well as both here, which the paper does not
-# find, and about r we learn nothing. One run with s = 1 went astray, at 50.6 %: that says more about an untuned learning rate than about slices.
+# Upper row, with an axis of its own: pale dots are seeds, bars one standard deviation. The extremes of three columns agree with the paper in every seed: no concatenation is worse than both, one slice worse than four, a kernel of 3 × 3 worse than 7 × 7. What lies between is within the scatter: one concatenation alone does as well as both here, unlike the
+# paper, and about r we learn nothing. One run with s = 1 failed, at 50.6 %; we do not know why.
 #
 # How much could this show? With 510 test digits an error of 17 % is uncertain by √(0.17 · 0.83 / 510) ≈ 1.7 points before any seed is drawn. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. That takes full runs: notebook 11.
 #
@@ -596,7 +597,7 @@ for variant in ("e4net", "per-element"):
 #
 # ## 9 From unfold to the roofline
 #
-# The authors say it themselves: their layer needs fewer operations than a group convolution and is slower. Memory takes the time. Three steps mend it. The first: **shift instead of unfold**. The unfolded map is k² times the map. But the neighbours number i of *all* pixels are one piece of the padded map (`nn.functional.pad`).
+# As the authors say, their layer needs fewer operations than a group convolution and is slower. Memory takes the time. Three steps mend it. The first: **shift instead of unfold**. The unfolded map is k² times the map. But the i-th neighbours of *all* pixels form one piece of the padded map (`nn.functional.pad`).
 
 
 # %%
@@ -634,6 +635,7 @@ W2, b2 = torch.randn(2, 16, 5, 5, requires_grad=True), torch.randn(2, 5, 5, requ
 
 
 def unturned() -> Tensor:
+    # as the bank, one table for all four sheets
     return generate_kernels(z, *(p.unsqueeze(1).expand(-1, 4, *[-1] * (p.ndim - 1)) for p in (W2, b2)))
 
 
@@ -672,7 +674,7 @@ for name, median in medians.items():
     print(f"{name:<18} {1000 * median:6.1f} ms, {medians['as released'] / median:4.1f} times as fast as released")
 
 # %% [markdown]
-# **How far can it go?** A computation that does F operations and moves D bytes to and from memory takes at least F/P seconds and at least D/B, where P and B are what the machine can do. F/D is the *arithmetic intensity*. The best possible speed as a function of it is called the **roofline**:
+# **How far can it go?** A computation that does F operations (products and sums) and moves D bytes to and from memory takes at least F/P seconds and at least D/B, where P and B are what the machine can do. F/D is the *arithmetic intensity*. The best possible speed, as a function of it, is the **roofline**:
 #
 # $$\text{operations per second} \le \min\!\big(P,\; B \cdot F/D\big)$$
 #
@@ -691,6 +693,7 @@ print(f"{bandwidth / 1e9:.0f} billion bytes and {arithmetic / 1e9:.0f} billion o
 K, U, once = 2 * 25 * z.numel() / 16, 25 * v.numel(), z.numel() + 2 * v.numel()
 # as released: kernels written, read and written to turn, read for the product; windows written, read, products written, read
 moved = dict(zip(steps, (once + 4 * K + 4 * U, once + 4 * K, once + 4 * K, once + 2 * K, once), strict=True))
+# two operations per multiply-accumulate, two images; W₁ and W₃ belong to none of the steps
 operations = 2 * 2 * 4 * 28 * 28 * (2 * 25 * 16 + 25 * 16)
 with torch.no_grad():
     works = {name: Work(operations, 4 * moved[name], seconds(step)) for name, step in steps.items()}
@@ -702,8 +705,8 @@ for name, work in works.items():
 roofline(works, bandwidth, arithmetic)
 
 # %% [markdown]
-# From left to right, each step moves fewer bytes for the same operations, so the roof above it rises. Under the slope memory sets the limit, under the flat part arithmetic; the bend is at P/B. *As released* is far to its left, step 3 near it or past it. But the roof rises faster than the speed: many small passes take longer than their bytes, and this is no large
-# product of matrices. Your figures will differ. Stored ones, of `python -m course_lib bench`, for all five shapes:
+# From left to right, each step moves fewer bytes for the same operations, so the roof above it rises. Under the slope memory sets the limit, under the flat part arithmetic; the bend is at P/B. *As released* is far to its left, step 3 near it or past it. But the roof rises faster than the speed: a small pass takes longer than moving its bytes, and P holds for
+# large products alone. Your figures will differ. Stored ones, of `python -m course_lib bench`, for five shapes:
 
 # %%
 measured = json.loads((results_folder() / "bench" / "layers_cpu.json").read_text())
@@ -712,7 +715,7 @@ print(f"{hardware['threads']} threads of {hardware['device']}")
 Markdown(bars_markdown([case for case in measured["cases"] if case["case"].startswith("E4,") and case["bars"]]))
 
 # %% [markdown]
-# *Speed*: how many times as fast in training. *Saved*: bytes kept for backward, as a share. **No**: we had hoped for more.
+# A *bar* is a goal of ours. *Speed*: how many times as fast in training. *Saved*: bytes kept for backward, relative to unfold and sum. A group convolution still wins on C4, not on D4.
 #
 # ## What you have built
 
@@ -742,7 +745,7 @@ progress("08")
 #
 # - Anything may be done with a pair of patches. A product K(x) ⊙ V(y) makes it affordable: each factor is computed once per element.
 # - Sum over space only; bring the sheets together by concatenation. A matrix on the concatenation is a 1×1 group convolution.
-# - The kernel of h is that of e, turned by h, so it is enough to turn W₂. When the image turns, the kernels turn and change sheets.
+# - For equal patches the kernel of h is that of e, turned by h, so it is enough to turn W₂. When the image turns, the kernels turn and change sheets.
 # - Weights: c²|H|(1 + 1/r) + csk²/r. The kernel size never meets c².
 # - A gain per element is equivariant until the first step of training. Test after training, or with random parameters.
 # - Move fewer bytes: shift, turn weights, keep no kernels.

@@ -121,8 +121,9 @@ figures.panels({"f": f})
 # $$x = \text{col} - \tfrac{\text{width} - 1}{2}, \qquad y = \tfrac{\text{height} - 1}{2} - \text{row}$$
 #
 # For an even size the centre lies *between* pixels, and the coordinates end in .5. Multiply them by 2, and all is whole
-# numbers again; you will want that in a minute. (Is a turn about such a centre c still in p4? Yes: for c = (½, ½) it is
-# x ↦ r(x − c) + c = r x + (1, 0), a turn and a shift by a whole pixel.)
+# numbers again; you will want that in a minute. (Is a turn about such a centre still in p4? Yes. Counted from a pixel
+# next to it, the centre is c = (½, ½), and the turn is x ↦ r(x − c) + c = r x + (1, 0): a quarter turn about that pixel,
+# and a shift by a whole pixel.)
 #
 # Now f as what it is, a function: a dictionary from (x, y) to a number.
 
@@ -167,9 +168,8 @@ lookup(f, r, pixel=(0, 1))
 #
 # $$[R_g R_k f](x) = [R_k f](gx) = f(k g x) = [R_{kg} f](x)$$
 #
-# The product came out the wrong way round. Turning step by step, in the order you say, would be a different thing from turning
-# by the product. With the inverse the two reversals cancel: what is done last is undone
-# first, (gk)⁻¹ = k⁻¹g⁻¹, and so L_g L_k = L_{gk}.
+# The product came out the wrong way round: first k, then g, step by step, would not be gk at once. With the inverse the
+# two reversals cancel: what is done last is undone first, (gk)⁻¹ = k⁻¹g⁻¹, and so L_g L_k = L_{gk}.
 #
 # **Break it on purpose.** Elements that *commute*, ab = ba, such as two rotations, would not tell. Take r and m.
 
@@ -408,7 +408,8 @@ for h, sheet in zip(C4.elements, sheets_of_turned, strict=True):
 #
 # $$[L_g f](x, h) = f(g^{-1} x,\; g^{-1} h)$$
 #
-# It is the formula for images once more, with the group element (x, h) in the place of the pixel x.
+# It is the formula for images once more, with the group element (x, h) in the place of the pixel x. If g has a
+# shift, only x feels it: a pure shift leaves every sheet in its place.
 #
 # Cohen and Welling draw it with the sheets on a ring, sheet rᵏ at the angle 90°·k, and arrows from h to rh.
 
@@ -420,7 +421,7 @@ figures.act_on_ring(sheets, r, C4)
 
 # %% [markdown]
 # Each frame keeps its colour, and a dot marks what was its top left corner; on the right, ← names the sheet that came
-# here. Every sheet has turned, and has followed its red arrow.
+# here. Every sheet has turned, and has followed its arrow.
 #
 # **How was that figure drawn?** Here it is in a few lines, as one big array: sheet h is pasted where h takes the
 # point (1, 0). And this choice has an advantage: with sheet rᵏ at 90°·k, turning the *whole picture* like a
@@ -534,8 +535,9 @@ for group in (C4, D4):
 # %% [markdown]
 # ## 6 Break it on purpose
 #
-# Two mistakes that people make, beside the right thing. Each gets two tests: *is it an action* (both rules, all pairs)? And
-# *is it what the edge maps of a turned digit do*?
+# Two mistakes that people make, beside the right thing: to turn the sheets but leave each in its place, `turn_only`; and
+# to turn them but permute by g in place of g⁻¹, `permute_by_g`. Each gets two tests: *is it an action* (both rules, all
+# pairs)? And *is it what the edge maps of a turned digit do*?
 #
 # <details><summary>Predict first: which test notices which mistake, on C4 and on D4?</summary>
 #
@@ -598,8 +600,9 @@ figures.filter_bank_figure(turned_filters, C4)
 #
 # ## 7 Play
 #
-# A network of two such layers with random weights looks at our digit. Move the slider to turn the digit, and choose
-# the second layer.
+# A network of two layers, which notebook 04 builds, looks at our digit. Its weights are random, and the filters of its second
+# layer turn as above. Move the slider to turn the digit. The explorer opens at `relu2`, the map that the second layer puts
+# out, after its ReLU.
 #
 # 1. Watch the left ring, "turn, then compute". At 0°, find the brightest spot. On which sheet is it at 90°, at 180°?
 # 2. The right ring is "compute, then turn": the sheets of the upright digit, moved by L_g. Where do the rings differ at 90°?
@@ -610,8 +613,8 @@ figures.filter_bank_figure(turned_filters, C4)
 # 1. One place further along the arrows for every 90°, and turned with its sheet.
 # 2. Nowhere: the difference on the right is empty. Turning the input moves the sheets of the second layer by L_g,
 #    too. Notebook 03 gives this a name.
-# 3. In many places. There is no sheet between e and r, so L_g is not defined at 45°: pixels are interpolated, and sheets change
-#    places as for the nearest quarter turn.
+# 3. In many places. There is no sheet between e and r, so L_g is not defined at 45°: pixels are interpolated, and the
+#    sheets can only stay, as at 0°, or move on, as at 90°. Neither fits; the explorer lets them stay.
 # </details>
 
 # %%
@@ -619,15 +622,18 @@ torch.manual_seed(2)
 net = EquivariantSequential(
     OrderedDict(
         lift=LiftingConv2d(C4, 1, 2, 5, padding="same"),
-        first=torch.nn.ReLU(),
+        relu1=torch.nn.ReLU(),
         gconv=GroupConv2d(C4, 2, 2, 5, padding="same"),
-        second=torch.nn.ReLU(),
+        relu2=torch.nn.ReLU(),
     )
 )
-feature_map_explorer(net.double(), digit)
+explorer = feature_map_explorer(net.double(), digit, step=45)
+explorer.layer = 1  # relu2; 0 is relu1
+explorer
 
 # %% [markdown]
-# Without a running kernel you see a still picture: the digit turned by r, the two rings, and their empty difference.
+# Without a running kernel you see a still picture: the digit turned by r, the two rings of `relu2`, and their
+# empty difference.
 #
 # ## Does it agree with the library?
 

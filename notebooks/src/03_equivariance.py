@@ -107,8 +107,8 @@ for g in C4.elements:
 # %% [markdown]
 # ## 2 Translation: what convolution gives for free
 #
-# Shifts first: $[L_t f](x) = f(x - t)$. The value at $x$ comes from $x - t$, so the picture moves by $+t$. In a frame
-# something must enter at the border: here it is zero.
+# Shifts first (f is the image now, x a pixel): $[L_t f](x) = f(x - t)$. The value at $x$ comes from $x - t$, so the
+# picture moves by $+t$. In a frame, zeros enter at the border.
 
 
 # %%
@@ -159,7 +159,7 @@ print(correlate(small, edge))
 sliding_filter(small, edge)
 
 # %% [markdown]
-# The fast version is one call. Both maps carry two more axes there, for the batch and for the channels.
+# The fast version is one call, with two more axes, for the batch and the channels.
 
 # %%
 fast = F.conv2d(small[None, None], edge[None, None])[0, 0]
@@ -211,14 +211,14 @@ assert line_1 == line_2 == line_3
 # %% [markdown]
 # ### Borders
 #
-# Arrays have a frame. Shift a piece of the photograph by 9 pixels to the right, under a convolution with zero padding that
-# keeps the size. Where do the two ways differ: everywhere, nowhere, in some columns?
+# Arrays have a frame. Shift a piece of the photograph, 48 pixels wide, by 9 to the right, under a 3 × 3 convolution with zero
+# padding. Where do the two ways differ: everywhere, nowhere, in some columns?
 #
 # <details><summary>Predict first…</summary>
 #
 # In two columns. Column 8 lies just outside the shifted picture: there the filter reaches into the picture, while the shifted
 # result has a zero, which came in at the border. Column 47, the last, no longer sees what has left. Each further layer widens
-# both strips by one column on each side.
+# the first strip by one column on each side, and the second, which lies at the frame, by one column to the left.
 #
 # </details>
 
@@ -312,7 +312,7 @@ for g in D4.elements:
 #
 # and that is $L_h(f \star \psi)$ at t. Two facts are used: h is a matrix, so $h^{-1}(y - t) = h^{-1}y - h^{-1}t$; and h maps
 # the lattice onto itself, so that z runs over all of it. At an angle of 45° the second fact fails. (Arrays turn about their
-# centre, not about the origin. The two differ by a shift, and shifts commute.)
+# centre, not about the origin. The two differ by shifts, which only shift the result.)
 
 # %%
 f, psi = noise(1, 1, 8, 11), noise(1, 1, 3, 3)
@@ -359,8 +359,8 @@ panels(rows, columns=4, symmetric=True)
 #
 # <details><summary>Predict first…</summary>
 #
-# Three. The eight moves take each corner to each corner, and each side to each side; so the four corners become equal, and so do
-# the four sides. The centre stays.
+# Three. The eight moves take each corner to each corner, and the middle of each side to the middle of each side; so the four
+# corners become equal, and so do the four middles. The centre stays.
 #
 # </details>
 
@@ -526,8 +526,8 @@ panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, 
 #
 # ## 6 How to measure it, and how to fool yourself
 #
-# `course_lib.checks` does for any module what we did above. First four tests that *look* sound. The network is an
-# ordinary CNN with a flattening head, not equivariant at all. What is wrong with each test?
+# `course_lib.checks` does this for any module: maps must turn, a vector must stay. First four tests that *look* sound. The
+# network is an ordinary CNN with a flattening head, not equivariant at all. What is wrong with each test?
 
 # %%
 torch.manual_seed(0)
@@ -580,7 +580,8 @@ except AssertionError as error:
     print(str(error).splitlines()[0])
 
 # %% [markdown]
-# `assert_equivariant` is the same as a test: it names the worst element and the first layer above the tolerance.
+# `assert_equivariant` is the same as a test: it names the worst element, the worst number of the output (image 0,
+# class 7) and the first layer above the tolerance.
 # `equivariance_error(…).by_layer()` measures all layers. But what comes after a broken layer gets broken input. So we also test
 # each layer alone, on what the layer before it puts out.
 
@@ -603,7 +604,7 @@ table(cnn, 15)
 # %% [markdown]
 # `conv1` and `conv2` are guilty at both sizes, ReLU never, and the pool at size 15 only, where it meets a 13 × 13 map.
 #
-# **Look at it.** Choose the layer `pool` and move the slider. At size 14 the pool alone was exact. Why do its two maps differ?
+# **Look at it.** Move the slider. At size 14 the pool alone was exact. Why do its two maps differ?
 #
 # <details><summary>Answer</summary>
 #
@@ -613,10 +614,12 @@ table(cnn, 15)
 # </details>
 
 # %%
-feature_map_explorer(cnn, load_digits(size=14).test.images[7])
+explorer = feature_map_explorer(cnn, load_digits(size=14).test.images[7])
+explorer.layer = 1  # the pool
+explorer
 
 # %% [markdown]
-# Without a kernel: a still at 90°, layer `relu1`.
+# Without a kernel: a still at 90°.
 #
 # ### Why was it equivariant before training and not after?
 #
@@ -637,8 +640,8 @@ print("randomised:", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
 #
 # $$\bar\Phi(x) = \frac{1}{|H|} \sum_{g \in H} L_g^{-1}\, \Phi(L_g x)$$
 #
-# Where Φ puts out a vector, $L_g$ does nothing there, and the mean is invariant. `act(g, x, group)` knows from the shape what
-# to do: it turns images (B, C, Y, X), and leaves (B, n) alone.
+# Where Φ puts out a vector, the mean is invariant. `act(g, x, group)` knows from the shape what to do: it turns images
+# (B, C, Y, X), and leaves (B, n) alone.
 
 
 # %%
@@ -678,7 +681,7 @@ print("the average of a correlation, against the mean filter:", show(relative_er
 # %% [markdown]
 # Exact, for *any* function, at |H| times the cost. But an averaged correlation has the mean filter, which is blind to orientation.
 # So never average layer by layer: average once, at the end, or do better. **Weight sharing**, in notebook 04, uses one filter in
-# all |H| positions, as we did with the edge filter, and lets the next layer compare the answers.
+# all |H| orientations, as we did with the edge filter, and lets the next layer compare the answers.
 #
 # ## 8 Does a network learn it from data?
 #

@@ -1,4 +1,4 @@
-"""How much the sheets of a filter on the group repeat each other."""
+"""How much the sheets of a filter on the group repeat each other, and how much they would by chance."""
 
 from __future__ import annotations
 
@@ -18,3 +18,15 @@ def explained_by_pc1(psi: Tensor) -> Tensor:
     centred = sheets - sheets.mean(dim=2, keepdim=True)
     variances = torch.linalg.svdvals(centred) ** 2
     return variances[:, 0] / variances.sum(dim=1)
+
+
+def mixed_sheets(psi: Tensor, seed: int = 0) -> Tensor:
+    """Filters put together from sheets of different filters: each place on the group is shuffled over all (n, c).
+
+    A control for `explained_by_pc1`: what the sheets of one filter have in common is gone, what all sheets of the layer
+    have in common is left. Shapes: ``(O, C, |H|, k, k)`` → the same. Source: notebook 06.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    by_place = psi.flatten(0, 1).unbind(1)
+    mixed = [sheets[torch.randperm(len(sheets), generator=generator).to(psi.device)] for sheets in by_place]
+    return torch.stack(mixed, dim=1).view_as(psi)

@@ -182,7 +182,7 @@ figures.turn_then_compute(lambda x: lift(x, hook, C4), digit, r, C4)
 # The inverses are easy to lose. The lecture slides from which this course started claim the right thing, but on the way they write f(gy)
 # where $[L_g f](y) = f(g^{-1}y)$ belongs, and then a product of inverses in the wrong order.
 #
-# <details><summary>Predict first: for which g does f(gy) do no harm in line (1)?</summary>
+# <details><summary>Predict first: for which g of D4 does f(gy) do no harm in line (1)?</summary>
 #
 # Where g⁻¹ = g: for e, r² and the four mirrors, six of the eight. For r and r³ it is the other turn. A test with half
 # turns and mirrors alone would let the slip pass.
@@ -221,7 +221,7 @@ print("f(gy) does no harm for g =", ", ".join(harmless))
 # %% [markdown]
 # ## 3 The second layer: must I permute the orientation channels too?
 #
-# The second layer gets a map with sheets. The easy way: take the C·|H| sheets for channels, and turn the filters as before.
+# The second layer gets a map with sheets. The easy way: treat the C·|H| sheets as channels, and turn the filters as before.
 #
 # <details><summary>Predict first: is that equivariant? What happens to its input when the image turns by r?</summary>
 #
@@ -240,7 +240,7 @@ print("f(gy) does no harm for g =", ", ".join(harmless))
 # horizontal stroke next to a vertical one: what counts is the orientation of one *relative to* the other, $h^{-1}\tilde h$, and the
 # maximum loses it. (On rotated MNIST, Cohen and Welling measured 3.21 % error with these maxima, 2.28 % without.)
 #
-# Again one small case: a single pixel, so only the sum over h̃ is left. f has the sheets (1, 2, 3, 4), ψ has (1, 10, 100, 1000).
+# A small case: a single pixel, so only the sum over h̃ is left. f has the sheets (1, 2, 3, 4), ψ has (1, 10, 100, 1000).
 #
 # <details><summary>Predict first: which four numbers?</summary>
 #
@@ -292,13 +292,13 @@ psi = torch.stack([hook[0, 0], hook[0, 0] / 2, 0 * hook[0, 0], 0 * hook[0, 0]])[
 figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4)
 
 # %% [markdown]
-# The picture is the bank of one filter: the hook on sheet e, half as strong on sheet r, nothing on the other two. Each
+# The bank of one filter: the hook on sheet e, half as strong on sheet r, nothing on the other two. Each
 # row is an output sheet, each column an input sheet. Follow the strong hook down the rows: it has turned by 90°, *and*
 # moved one sheet on. The filter has 4 · 3 · 3 = 36 weights; the bank has 144.
 #
 # ## 4 Break it on purpose
 #
-# Four wrong banks. (i) turns without permuting. (ii) permutes by h in place of $h^{-1}$. (iii) puts the sheets before the channels,
+# Four wrong banks. (i) turns without permuting. (ii) takes sheet hh̃ in place of h⁻¹h̃. (iii) puts the sheets before the channels,
 # a slip in the order of two axes. (iv) swaps the two group axes.
 #
 # <details><summary>Predict first: which of them are equivariant? Which does a test on C2, with one channel, let pass?</summary>
@@ -339,15 +339,15 @@ for name, make in {"right": group_filter_bank, **wrong_banks}.items():
 # %% [markdown]
 # Bank (iv) is **exactly equivariant, and wrong**. It uses $\psi(\tilde h^{-1}x, \tilde h^{-1}h)$. Put gx, gh and gh̃
 # for x, h and h̃: each g cancels, as it does in the formula's $\psi(h^{-1}x, h^{-1}\tilde h)$. Yet it is another map. A
-# network can be trained with it. But load weights learned with the right layer, and you get nonsense, without any error
+# network can be trained with it. But load weights of the right layer, and you get nonsense, without any error
 # message.
 #
 # So **equivariance alone proves nothing about the layout**. Test every layer for equivariance *and* against its loop; with several
-# channels, and on a group where order matters.
+# channels, on a group where order matters.
 #
 # ## 5 Second proof: on the group
 #
-# Write $u = (s, g)$ for an element of $\mathbb{Z}^2 \rtimes H$, a turn and then a shift; it acts by $[L_u f](q) = f(u^{-1}q)$. The points
+# Write $u = (s, g)$ for an element of $\mathbb{Z}^2 \rtimes H$, first g, then the shift s; it acts by $[L_u f](q) = f(u^{-1}q)$. The points
 # $q = (y, \tilde h)$ of the input and $p = (t, h)$ of the output are such elements too. By notebook 01 the two arguments of ψ are one:
 # $(t, h)^{-1}(y, \tilde h) = (h^{-1}(y - t),\, h^{-1}\tilde h)$. So the group convolution is $\sum_q f(q)\,\psi(p^{-1}q)$, and the
 # proof gets shorter:
@@ -413,7 +413,7 @@ figures.feature_map_ring(sheets, D4, title="one channel on p4m")
 # ## 7 The other layers
 #
 # **ReLU** acts on each value by itself, wherever it stands. **Batch norm** and **bias** have parameters per channel, which must mean:
-# shared by all |H| sheets. **Dropout** drops all sheets of a channel together. Here is the trap: `nn.BatchNorm2d` on C·|H| channels.
+# shared by all |H| sheets. **Dropout** drops all sheets of a channel together. The trap: `nn.BatchNorm2d` on C·|H| channels.
 
 
 # %%
@@ -432,7 +432,7 @@ for name, norm in {"per sheet": PerSheetNorm(8), "shared": GroupBatchNorm2d(C4, 
     print(f"{name:<9}: before training {say(before)}, after {say(after)}")
 
 # %% [markdown]
-# The running mean and variance start equal on all sheets, and drift apart: equivariant before training, not after.
+# The error is measured in eval mode, with the running mean and variance. They start equal on all sheets, and drift apart.
 #
 # ### Pooling over the group, and over cosets
 #
@@ -479,7 +479,8 @@ for subgroup in (C1, D1, C4, D4):
 
 # %%
 def pool_pairs(f: Tensor, pairs: list[tuple[Element, Element]]) -> Tensor:
-    return torch.stack([torch.maximum(f[D4.index(a)], f[D4.index(b)]) for a, b in pairs]).amax(dim=(1, 2))
+    pooled = torch.stack([torch.maximum(f[D4.index(a)], f[D4.index(b)]) for a, b in pairs])
+    return pooled.amax(dim=(1, 2))  # over all places too, so that only the sheets count
 
 
 left = [(h, compose(h, m)) for h in C4.elements]
@@ -585,13 +586,14 @@ print(f"Z2CNN {z2:,}; P4CNN {p4:,}, {p4 / z2:.1f} times as many; an ordinary CNN
 # %% [markdown]
 # **When does it cost too much?** At equal parameters, p4 takes 4 and p4m 8 times the operations, and the maps take √|H|
 # times the memory (half the width, four sheets each). Against an ordinary CNN with as many *sheets*, operations are
-# equal, and p4's hidden layers have a quarter of the parameters. Expect most where data is scarce and things appear in
-# all orientations. Where up is always up, measure: on CIFAR-10, of photographs, He et al. (2021) report 9.7 % error for
+# equal, and p4's hidden layers have a quarter of the parameters. Expect most gain where data is scarce and things appear
+# in all orientations. Where up is always up, measure: on CIFAR-10, of photographs, He et al. (2021) report 9.7 % error for
 # a ResNet-18, and 7.5 % on p4 with as many parameters.
 #
 # ### Train both
 #
-# Real digits, each turned by one random angle; those for the test are from *other writers*. Same recipe for both networks.
+# Real digits, each turned by one random angle; training, validation and test are from *different filled-in forms*. Same recipe
+# for both.
 
 # %%
 print(f"{len(rotated_digits.train):,} digits for training, {len(rotated_digits.test)} for the test")
@@ -612,11 +614,12 @@ nets = {name: net for name, (net, history) in runs.items()}
 
 # %% tags=["nbval-ignore-output"]
 accuracy = {name: evaluate(net, rotated_digits.test) for name, net in nets.items()}
-print("Share of the test digits read rightly:", ", ".join(f"{name} {value:.2f}" for name, value in accuracy.items()))
+print("Test accuracy:", ", ".join(f"{name} {value:.2f}" for name, value in accuracy.items()))
 figures.learning_curves({name: history for name, (net, history) in runs.items()})
 
 # %% [markdown]
-# P4CNN learns faster: what it learns from one digit, it knows for four orientations. On the test digits:
+# P4CNN learns faster: what it learns from one digit, it knows for four orientations. (The curves show validation digits; the test's
+# are harder.) On the test digits:
 
 # %%
 print("P4CNN makes fewer mistakes on the test digits:", accuracy["P4CNN"] > accuracy["Z2CNN"])
@@ -632,7 +635,7 @@ for name, net in nets.items():
 # <details><summary>Predict first: what do the two curves look like?</summary>
 #
 # P4CNN's curve repeats every 90°, exactly: at 0°, 90°, 180°, 270° it gives the same answer to every single digit. In
-# between it is only as good as it has learned to be. Nothing binds Z2CNN's curve; it wobbles.
+# between it is what it has learned to be: better or worse. Nothing binds Z2CNN's curve; it wobbles.
 #
 # </details>
 
@@ -648,12 +651,12 @@ for name, curve in curves.items():
 print("P4CNN is better on the mean over all angles:", bool(curves["P4CNN"].mean() > curves["Z2CNN"].mean()))
 
 # %% [markdown]
-# P4CNN draws the same curve four times. Now train both on **upright** digits only, for three epochs, and test at all angles.
+# Now train both on **upright** digits only, for three epochs, and test at all angles.
 #
 # <details><summary>Predict first: P4CNN at 90°? At 45°? And Z2CNN?</summary>
 #
 # Quarter turns are free for P4CNN: as good at 90° as at 0°, though it has never seen a turned digit. At 45° it has no promise to keep, and
-# falls as Z2CNN does.
+# falls as Z2CNN does; Z2CNN has no promise at 90° either, and stays low.
 #
 # </details>
 
@@ -668,7 +671,7 @@ for name, curve in upright_curves.items():
     print(f"{name}: at 90° as good as at 0°: {bool(at_90)}; at 45° less than half as good: {bool(at_45)}")
 
 # %% [markdown]
-# P4CNN has four equal peaks, Z2CNN one high peak; half way between its peaks P4CNN falls, too. A symmetry promises nothing beside its
+# P4CNN has four equal peaks, Z2CNN one high peak; half way between its peaks P4CNN falls, too. A symmetry promises nothing outside its
 # group: other angles still need turned training data.
 #
 # ### "Do I need equivariance at all, or is augmentation enough?"
@@ -692,7 +695,7 @@ figures.bars(errors, ylabel="test error, in % (dots: seeds)")
 # %% [markdown]
 # What this shows: on this *small* data set and with this recipe, weight sharing adds what turned images alone do not
 # give. What it does not show: that this holds with far more data, fresh angles in every epoch, a recipe tuned for each
-# network, or equal *operations*. And with 510 test digits, an error of 15 % is uncertain by about √(0.15 · 0.85 / 510)
+# network, or equal *operations*. And with 510 test digits, an error of 15 % has a standard deviation of √(0.15 · 0.85 / 510)
 # ≈ 1.6 points.
 #
 # ### Look inside: turn a digit under the slider

@@ -65,9 +65,9 @@ class E4Layer(nn.Module):
         self.kernel_weight = nn.Parameter(torch.empty(slices, hidden, kernel_size, kernel_size))  # W₂
         self.kernel_bias = nn.Parameter(torch.empty(slices, kernel_size, kernel_size))  # b₂
         self.encoder = _mix(group, in_channels, out_channels, concatenate=concat in ("V", "both"))  # W₃
-        # Σ_v K_v V has the variance of V when each of the k² kernel values has variance 1/k². Nine tenths of it stand in
-        # b₂, the same everywhere: E4-Net learns about twice as fast from there as from kernels that the input alone
-        # decides. The rest is W₂'s; a hidden value after norm and relu has mean square 1/2.
+        # Σ_v K_v V has the variance of V when each of the k² kernel values has variance 1/k². Nine tenths of it are
+        # in b₂, the same everywhere: from there E4-Net learns about twice as fast as from kernels that the input
+        # alone decides. A tenth is in W₂; a hidden value after norm and relu has mean square 1/2.
         nn.init.normal_(self.kernel_bias, std=0.9**0.5 / kernel_size)
         nn.init.normal_(self.kernel_weight, std=(0.1 * 2 / hidden) ** 0.5 / kernel_size)
 

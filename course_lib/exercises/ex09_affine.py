@@ -138,7 +138,7 @@ register(
         ),
         (
             _beta_on_every_sheet,
-            "You add β once for every sheet h̃. It is added once, after the sum over h̃ (Eq. 24).",
+            "You add β once for every sheet h̃. It is added once, after the sum over h̃ (section 4).",
         ),
         (lambda f, psi, beta, kernel_size: affine_map(f, psi, None, kernel_size), "β is missing."),
         (
@@ -188,6 +188,14 @@ def _masked_late(
     return weights * inside if masked else weights
 
 
+def _masked_with_zero(
+    query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
+) -> Tensor:
+    scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
+    inside = neighbourhoods(query.new_ones(query.shape[-2:]), kernel_size)
+    return (scores * inside if masked else scores).softmax(dim=3)
+
+
 register(
     "9.3",
     affine_attention_weights,
@@ -228,6 +236,10 @@ register(
         (
             _masked_late,
             "You mask after the softmax, so that at the border the weights do not sum to 1. Mask the scores, with −∞.",
+        ),
+        (
+            _masked_with_zero,
+            "You mask with a score of 0, and exp(0) = 1: the neighbour keeps a weight. Mask with −∞.",
         ),
         (
             lambda query, key, key_affine, kernel_size, heads, masked: affine_attention_weights(

@@ -64,19 +64,26 @@ register(
 )
 
 
+# A message shows these functions by their names: hence `identity`, and no lambda.
+
+
+def identity(z: Tensor) -> Tensor:
+    return z
+
+
 def _linear(inputs: int, outputs: int) -> LinearMap:
     weight, bias = torch.randn(outputs, inputs), torch.randn(outputs)
-    return lambda z: z @ weight.T + bias
 
+    def linear(z: Tensor) -> Tensor:
+        return z @ weight.T + bias
 
-def _same(z: Tensor) -> Tensor:
-    return z
+    return linear
 
 
 def _factors(f: Function, reference: Function) -> None:
     x = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
-    compare(f, reference, x, _same, _same, because="The mean of 0 … 7 is 3.5, and the factor σ(3.5).")
-    compare(f, reference, x - 9, _same, _same, because="A negative mean: relu makes it 0, and σ(0) = 1/2.")
+    compare(f, reference, x, identity, identity, because="The mean of 0 … 7 is 3.5, and the factor σ(3.5).")
+    compare(f, reference, x - 9, identity, identity, because="A negative mean: relu makes it 0, and σ(0) = 1/2.")
     compare(f, reference, torch.randn(8, 4, 4, 2, 3), _linear(4, 2), _linear(2, 4))
 
 
@@ -106,9 +113,9 @@ register(
         ),
         (_other_factors(lambda x: x.amax(dim=(2, 3, 4))), "You take the maximum. Squeezing is a mean."),
         (_other_factors(lambda x: x.sum(dim=(2, 3, 4))), "You sum and do not divide by |H|·Y·X: take the mean."),
-        (_other_factors(_mean, gate=_same), "The sigmoid is missing at the end."),
+        (_other_factors(_mean, gate=identity), "The sigmoid is missing at the end."),
         (_other_factors(_mean, gate=torch.relu), "The last step is a sigmoid, not a relu: a factor between 0 and 1."),
-        (_other_factors(_mean, inner=_same), "The relu between the two layers is missing."),
+        (_other_factors(_mean, inner=identity), "The relu between the two layers is missing."),
         (
             lambda x, squeeze, excite: x * excitation(x, squeeze, excite)[..., None, None, None],
             "You return the scaled map. Return the factors themselves, (B, C).",
@@ -133,8 +140,13 @@ def _other_count(change: Function) -> Function:
     return wrong
 
 
-def _maps_with_window(kind: str) -> int:
-    return {"sasa": 0, "simple": 1, "asc": 2}[kind]
+def _beta_on_sheets(kind: AttentionKind, channels: int, order: int, k: int) -> int:
+    """What is counted too much where each β with a window has |H| sheets."""
+    maps_with_window = {"sasa": 0, "simple": 1, "asc": 2}[kind]
+    return maps_with_window * (order - 1) * k**2 * channels
+
+
+BETA_ON_SHEETS = "You give β a table for each sheet. It needs one: only the sum of its sheets counts (section 4)."
 
 
 register(
@@ -152,13 +164,12 @@ register(
         "(|H| + 1)·k² per channel; `asc` 4 matrices, 3 biases, and (|H| + 1)·(2k² + 1).",
     ],
     known_mistakes=[
+        (_other_count(_beta_on_sheets), BETA_ON_SHEETS),
         (
-            _other_count(
-                lambda kind, c, order, k: (
-                    _maps_with_window(kind) * (order - 1) * k**2 * c + (kind == "asc") * (order - 1) * c
-                )
+            _other_count(  # and the one of the query
+                lambda kind, c, order, k: _beta_on_sheets(kind, c, order, k) + (kind == "asc") * (order - 1) * c
             ),
-            "You give β a table for each sheet. It needs one: only their sum over the sheets counts (Eq. 24).",
+            BETA_ON_SHEETS,
         ),
         (
             _other_count(lambda kind, c, order, k: (kind == "asc") * (order + 1) * (k**2 - 1) * c),

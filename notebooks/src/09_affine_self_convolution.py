@@ -10,7 +10,7 @@
 # # 09 Affine self convolution: a filter that looks
 #
 # A convolution weighs its neighbours by *where* they are; it has the same filter everywhere. Self-attention weighs them by *what* they are. **Affine self
-# convolution** (ASC) does both with one map between them. You derive it, prove it equivariant, build it for every group, and see where it looks.
+# convolution** (ASC; Diaconu and Worrall, 2019) does both: first an affine map, then attention. You derive it, prove it equivariant, build it for every group, and see where it looks.
 #
 # **You will be able to**
 # - get convolution and self-attention out of one function, and say what lies between them;
@@ -126,7 +126,7 @@ for title, tables in shown.items():
 @exercise
 def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, group: Group) -> Tensor:
     """f(g̃) ψ(ĝ) + β(ĝ) for each channel: (C,). The position is ĝ, the feature f(g̃), (C,); tables (C, |H|, k, k).
-    Zero outside of the window. Example: on C1 with f(g̃) = 2, and ψ = 3 and β = 1 everywhere, it is 7.
+    Notebook 07's `framework.entry_at` is zero outside of the window. Example: f(g̃) = 2, ψ = 3, β = 1 give 7.
     """
     ...
 
@@ -134,7 +134,7 @@ def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, 
 # %% [markdown]
 # <!-- help: affine_term -->
 #
-# The rest is short loops. As in notebook 07, a feature map is a dictionary from elements to vectors; where it has no entry, f is 0. `affine_sum` adds up the sheets, of which C1 has one; section 4 says why.
+# As in notebook 07, a feature map is a dictionary from elements to vectors; where it has no entry, f is 0. `affine_sum` adds up the sheets, of which C1 has one; section 4 needs it.
 
 # %%
 Tables = tuple[Tensor, Tensor, Group]  # ψ, β, and their group
@@ -225,7 +225,7 @@ print("ψ = 1:        local self-attention, with β for its positions")
 # - (1) → (2): put y + z in the place of y. While y + z runs through the window N(x), y runs through N(x − z).
 # - (2) → (3): the lemma, twice: at y, and at y = x − z for the centre.
 #
-# Nowhere did we use what the softmax does. Any `weigh` that does not care for the order will do. In the code u is the shift.
+# Nowhere did we use what the softmax does. Any `weigh` that treats all neighbours alike will do. In the code u is the shift.
 
 
 # %%
@@ -262,7 +262,7 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 # %% [markdown]
 # ## 4 From shifts to turns
 #
-# Now let g = (t, h) be any element of p4m, and f a map on the group. Each g sees all sheets h̃ of a neighbour y. It makes a version of each, and adds them up:
+# Now let g = (t, h) be any element of p4m, and f a map on the group. Each g sees all sheets h̃ of a neighbour y. It makes a version of each, and adds them up, as a group convolution does:
 #
 # $$A_g[f](y) = \Big[\sum_{\tilde h} f(y,\tilde h)\,\psi\big(h^{-1}(y-t),\,h^{-1}\tilde h\big)\Big] + \beta\big(h^{-1}(y-t)\big)$$
 #
@@ -274,7 +274,7 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # $$A_g[T_uf](uy) = \Big[\sum_{\tilde h} f(y,\tilde h)\,\psi\big(g^{-1}u(y,\tilde h)\big)\Big] + \beta\big(h^{-1}(uy-t)\big) = A_{u^{-1}g}[f](y)$$
 #
-# since u takes the sheets at y to the sheets at uy, with $[T_uf](u(y,\tilde h))=f(y,\tilde h)$; and $g^{-1}u=(u^{-1}g)^{-1}$, for β too. Lines (1) to (3) follow as before. In the code not a letter changes.
+# since u takes the sheets at y to the sheets at uy, with $[T_uf](u(y,\tilde h))=f(y,\tilde h)$; and $g^{-1}u=(u^{-1}g)^{-1}$, for β too. Lines (1) to (3) follow as before. In the code not a letter changes. (β has sheets there: see below.)
 #
 # <details><summary>Predict first: in line (2), y runs through u⁻¹N(g). Why is that N(u⁻¹g), and for which windows would it not be?</summary>
 #
@@ -282,7 +282,7 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # </details>
 #
-# <details><summary>Predict first: <code>by_place</code> weighs the neighbours 0, 1, 2, … in reading order, whatever the scores. For which u do the lines still agree?</summary>
+# <details><summary>Predict first: <code>by_place</code> weighs the neighbours 0, 1, 2, … from the bottom row up, whatever the scores. For which u do the lines still agree?</summary>
 #
 # For those that keep the order: no turn, no mirror, one h of the group. With two g for each h these are 2 of the pairs. The lemma holds as before; what fails is the step from (1) to (2).
 #
@@ -386,9 +386,9 @@ print((psi_q.grad.abs().sum(dim=(0, 1)) > 0).int())
 #
 # ## 6 The fast version
 #
-# For a fixed h, ψ is turned *and* permuted, β only turned. You have built both banks: `group_filter_bank` and `lifting_filter_bank` in notebook 04. With the banks in hand the affine map is a sum over h̃. For all neighbours i, at the steps $d_i$ from a pixel t:
+# For a fixed h, ψ is turned *and* permuted, β only turned. You have built both banks: `group_filter_bank` and `lifting_filter_bank` in notebook 04. (Each channel works alone here, so one channel axis is missing.) The affine map is then a sum over h̃, for neighbours i at the steps $\delta_i$ from a pixel t:
 #
-# $$A_{c,h,i}(t) = \sum_{\tilde h} \psi_{c,h,\tilde h,i}\; f_{c,\tilde h}(t + d_i) + \beta_{c,h,i}$$
+# $$A_{c,h,i}(t) = \sum_{\tilde h} \psi_{c,h,\tilde h,i}\; f_{c,\tilde h}(t + \delta_i) + \beta_{c,h,i}$$
 
 
 # %%
@@ -402,7 +402,7 @@ def affine_map(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: 
 # %% [markdown]
 # <!-- help: affine_map -->
 #
-# Then the weights. `affine_scores(query, keys, heads)` is in the library: the dot product of each head's query with each of its keys, divided by d, from (B, C, |H|, Y, X) and
+# `affine_scores(query, keys, heads)` is in the library: the dot product of each head's query with each of its keys, divided by d, from (B, C, |H|, Y, X) and
 # (B, C, |H|, k², Y, X) to (B, heads, |H|, k², Y, X). The query has been through its affine map already.
 
 
@@ -425,7 +425,7 @@ def affine_attention_weights(
 # %% [markdown]
 # <!-- help: affine_attention_weights -->
 #
-# All together. Each of query, key and value comes with its (ψ, β), as in the oracle; `banks` makes what each h sees of them.
+# Each of query, key and value comes with its (ψ, β), as in the oracle; `banks` makes what each h sees of them.
 
 # %%
 Part = tuple[Tensor, tuple[Tensor, Tensor]]
@@ -609,10 +609,10 @@ print("One head of SASA stays between lowest and highest value of the window:", 
 # %% [markdown]
 # ## 8 Where does a pixel look?
 #
-# Usually training decides. Here we decide, so that the picture has a meaning: each pixel shall look **ahead**, at what has **its own colour**. On the sheet e, ahead is to the right.
+# We set the weights by hand: each pixel shall look **ahead**, at what has **its own colour**. On the sheet e, ahead is to the right.
 #
 # - Four channels: the three colours c, and −|c|²/2. With $A^Q = (c, 1)$ and $A^K = (c', -|c'|^2/2)$ the score is $\langle c,c'\rangle-|c'|^2/2=|c|^2/2-|c-c'|^2/2$, largest where c′ = c.
-# - $\beta^K$ of the fourth channel is very low but for a cone ahead.
+# - $\beta^K$ of the fourth channel is very low, except in a cone ahead.
 
 
 # %%
@@ -680,7 +680,7 @@ attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pix
 # ## 9 Squeeze and excite
 #
 # Windows are small. **Squeeze-and-excitation** lets each channel know about the whole map. Squeeze: the mean z of each channel, over the whole group. Excite: a factor
-# between 0 and 1 for each channel, by two small matrices and a sigmoid σ:
+# between 0 and 1 for each channel, by two matrices, W₁ from C to C/r numbers and W₂ back, and a sigmoid σ:
 #
 # $$f'_c(g) = f_c(g)\cdot \sigma\big(W_2 \operatorname{relu}(W_1 z)\big)_c, \qquad z = \frac{1}{|H|YX}\sum_{g} f(g)$$
 #
@@ -690,8 +690,8 @@ attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pix
 # %%
 @exercise
 def excitation(x: Tensor, squeeze: LinearMap, excite: LinearMap) -> Tensor:
-    """The factors σ(W₂ relu(W₁ z)): (B, C, |H|, Y, X) → (B, C). squeeze and excite are W₁ and W₂ with their biases.
-    Example: where z = 0 and there is no bias, each factor is 1/2.
+    """The factors σ(W₂ relu(W₁ z)): (B, C, |H|, Y, X) → (B, C).
+    Call squeeze(z) for W₁ z with its bias, and excite for W₂. Example: for z = 0, without biases, each factor is 1/2.
     """
     ...
 
@@ -699,7 +699,7 @@ def excitation(x: Tensor, squeeze: LinearMap, excite: LinearMap) -> Tensor:
 # %% [markdown]
 # <!-- help: excitation -->
 #
-# Beside it a version that squeezes each sheet on its own, and has a factor for each sheet.
+# Beside it a version with a mean and a factor for each sheet.
 
 
 # %%
@@ -708,7 +708,7 @@ def one_factor(x: Tensor, layer: GroupSqueezeExcite) -> Tensor:
 
 
 def factor_per_sheet(x: Tensor, layer: GroupSqueezeExcite) -> Tensor:
-    """The channels and sheets as 2·|H| channels of an ordinary network"""
+    """The channels and sheets as C·|H| channels of an ordinary network"""
     fused = x.flatten(1, 2)[:, :, None]
     return (fused * excitation(fused, layer.squeeze, layer.excite)[..., None, None, None]).view_as(x)
 
@@ -722,11 +722,11 @@ print("a factor per channel:", say(equivariance_error(lambda x: one_factor(x, gr
 print("a factor per sheet:  ", say(equivariance_error(lambda x: factor_per_sheet(x, plain_layer), C4, x).error))
 
 # %% [markdown]
-# On C1, with one sheet, the first is the original squeeze-and-excitation.
+# On C1 the first is the original squeeze-and-excitation.
 #
 # ## 10 What does it cost?
 #
-# Count the parameters of a layer from c to c channels with a k × k window. The number of heads does not matter. In a network simple ASC, too, has an embedding W in front and $W^O$ behind. $W^O$ has no bias; W, or Q, K and V, have one.
+# Count the parameters of a layer from c to c channels with a k × k window. The number of heads does not matter. In a network simple ASC, too, has an embedding W in front and $W^O$ behind. $W^O$ has no bias; W, or Q, K and V, have one per channel.
 
 
 # %%
@@ -794,8 +794,8 @@ progress("09")
 # %% [markdown]
 # ## Recap
 #
-# - The affine map A_g[f](y) = f(y)ψ + β stands between convolution and self-attention: α = 1 and β = 0 give the one, ψ = 1 the other.
-# - It is equivariant, since ψ and β see relative positions alone; the proof is one lemma and one substitution, and does not care what turns scores into weights.
+# - The affine map A_g[f](y) = f(y)ψ + β stands between convolution and self-attention: α = 1 and β = 0 give the one, ψ = 1, on Z², the other.
+# - It is equivariant, since ψ and β see relative positions alone; the proof is one lemma and one substitution, and needs no softmax.
 # - ψ must be turned and permuted. β is added inside of the sum over sheets, so it only turns. The query needs both at one place alone.
 # - Squeeze-and-excite squeezes over the whole group, and has one factor for all sheets of a channel.
 #

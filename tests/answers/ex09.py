@@ -168,6 +168,12 @@ def masked_late(query, key, key_affine, kernel_size, heads=1, masked=False):
     return weights * _inside(query, kernel_size) if masked else weights
 
 
+@wrong("affine_attention_weights", says="a score of 0")
+def masked_with_zero(query, key, key_affine, kernel_size, heads=1, masked=False):
+    scores = _masked(_scores(query, key, key_affine, kernel_size, heads), query, kernel_size, masked, value=0)
+    return _softmax_over(scores, 3)
+
+
 @wrong("affine_attention_weights", says="never mask")
 def never_masked(query, key, key_affine, kernel_size, heads=1, masked=False):
     return by_exponentials(query, key, key_affine, kernel_size, heads)
@@ -270,6 +276,12 @@ def term_by_term(kind, channels, order, k):
 @wrong("attention_parameters", says="β a table for each sheet")
 def beta_on_the_group(kind, channels, order, k):
     tables = {"sasa": 0, "simple": k * k, "asc": 2 * k * k + 1}[kind]
+    return term_by_term(kind, channels, order, k) + tables * (order - 1) * channels
+
+
+@wrong("attention_parameters", says="β a table for each sheet")
+def beta_on_the_group_but_for_the_query(kind, channels, order, k):
+    tables = {"sasa": 0, "simple": k * k, "asc": 2 * k * k}[kind]
     return term_by_term(kind, channels, order, k) + tables * (order - 1) * channels
 
 

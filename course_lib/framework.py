@@ -44,7 +44,7 @@ def transform(u: Isometry, f: GroupFunction) -> dict[Isometry, Tensor]:
 
 
 def relative_position(g: Isometry, other: Isometry) -> Isometry:
-    """g⁻¹g̃: where g̃ lies as seen from g. For g = (t, h), g̃ = (y, h̃) it is (h⁻¹(y − t), h⁻¹h̃). Notebook 07."""
+    """g⁻¹g̃: where g̃ lies as seen from g. For g = (t, h), g̃ = (t̃, h̃) it is (h⁻¹(t̃ − t), h⁻¹h̃). Notebook 07."""
     return semidirect_product(semidirect_inverse(g), other)
 
 

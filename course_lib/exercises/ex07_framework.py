@@ -63,7 +63,7 @@ register(
         ),
         (
             _without_turning_the_shift,
-            "You forget to turn the shift. Seen from g = (t, h) it is h⁻¹(y − t), not y − t.",
+            "You forget to turn the shift. Seen from g = (t, h), the shift t̃ is h⁻¹(t̃ − t), not t̃ − t.",
         ),
     ],
 )
@@ -76,10 +76,11 @@ def weigh(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
 
 def _sums(f: Function, reference: Function) -> None:
     alone = "One element alone is a pair with itself, and the whole sum is term(e, f(g), f(g))."
-    compare(f, reference, {E: torch.tensor([1.0])}, weigh, because=alone)
-    compare(f, reference, {E: torch.tensor([1.0]), R: torch.tensor([2.0])}, weigh)
-    compare(f, reference, as_function(torch.arange(4.0).reshape(1, 4, 1, 1), C4), weigh)
-    compare(f, reference, as_function(torch.arange(16.0).reshape(2, 2, 2, 2), D1), weigh)
+    rule = "Here weigh(ĝ, x, y) = 1000·x + (1 + r + 4m + 10u + 100v)·y, with m, r, u, v of ĝ."
+    compare(f, reference, {E: torch.tensor([1.0])}, weigh, because=f"{alone} {rule}")
+    compare(f, reference, {E: torch.tensor([1.0]), R: torch.tensor([2.0])}, weigh, because=rule)
+    compare(f, reference, as_function(torch.arange(4.0).reshape(1, 4, 1, 1), C4), weigh, because=rule)
+    compare(f, reference, as_function(torch.arange(16.0).reshape(2, 2, 2, 2), D1), weigh, because=rule)
 
 
 def _sum_of(term_of_pair: Function) -> Function:

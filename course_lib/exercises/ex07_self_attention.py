@@ -150,6 +150,14 @@ def _softmaxes(f: Function, reference: Function) -> None:
     compare(f, reference, torch.randn(1, 2, 4, 4, 9, 2, 3), inside, because="There may be any number of axes in front.")
 
 
+ONE_AFTER_THE_OTHER = "You take one softmax after the other. All g̃ share one sum: join the two axes, then one softmax."
+
+
+def _softmax_twice(first: int, second: int) -> Function:
+    """A wrong `attention_weights`, one axis after the other. Where all sheets are masked, −4 first gives nan."""
+    return lambda scores, inside: scores.masked_fill(~inside, -math.inf).softmax(first).softmax(second)
+
+
 register(
     "7.6",
     attention_weights,
@@ -166,6 +174,8 @@ register(
             lambda scores, inside: scores.masked_fill(~inside, -math.inf).softmax(dim=-3),
             "Each sheet has a softmax of its own. The sum runs over all g̃: sheets and neighbours together.",
         ),
+        (_softmax_twice(-4, -3), ONE_AFTER_THE_OTHER),
+        (_softmax_twice(-3, -4), ONE_AFTER_THE_OTHER),
         (
             lambda scores, inside: attention_weights(scores, ~inside),
             "Your mask is upside down: you keep what lies outside. `~inside` is True there.",

@@ -83,14 +83,15 @@ class Layer(NamedTuple):
 
 
 LAYERS = (
-    Layer("ReLU, norm, 1×1 convolution", r"$\varphi(y)$", (False, False, False), "g alone"),
+    Layer("1×1 convolution, batch norm (eval)", "$W y+b$", (False, False, False), "g alone"),
+    Layer("ReLU", r"$\max(y,0)$", (False, False, True), "g alone"),
     Layer("coset pooling (max for the sum)", r"$y$", (False, False, False), "the pixel's sheets in gS"),
     Layer("lifting convolution", r"$\psi(\hat{g})\,y$", (True, False, False), "k×k pixels of an image"),
     Layer("group convolution", r"$\psi(\hat{g})\,y$", (True, False, False), "k×k pixels, all sheets"),
-    Layer("g- and gc-separable", r"$K(\hat{x})\,w(\hat{h})\,y$", (True, False, False), "k×k pixels, all sheets"),
+    Layer("g- and gc-separable", r"$K(\hat{t})\,w(\hat{h})\,y$", (True, False, False), "k×k pixels, all sheets"),
     Layer(
-        "group self-attention",
-        r"$\exp[h_Q(x)^T(h_K(y)+P(\hat{g}))]\;h_V(y)$",
+        "group self-attention (numerator)",
+        r"$\exp[h_Q(x)^T(h_K(y)+P(\hat{g}))/\sqrt{d}\,]\;h_V(y)$",
         (True, True, True),
         "k×k pixels, all sheets",
     ),

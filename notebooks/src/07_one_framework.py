@@ -55,8 +55,8 @@ def say(error: float) -> str:
 # %% [markdown]
 # ## 1 Where is it, seen from here?
 #
-# In the group convolution write g = (t, h) for the element at which the result stands and g̃ = (y, h̃) for the one that the
-# sum visits. The filter's argument, (h⁻¹(y − t), h⁻¹h̃), is the product g⁻¹g̃, by the rules of notebook 01:
+# In the group convolution write g = (t, h) for the element at which the result stands and g̃ = (t̃, h̃) for the one that the
+# sum visits; notebook 04 called them p and q. The filter's argument, (h⁻¹(t̃ − t), h⁻¹h̃), is g⁻¹g̃, by the rules of notebook 01:
 #
 # $$f'(g) = \sum_{\tilde g} \psi(g^{-1}\tilde g)\, f(\tilde g)$$
 #
@@ -106,7 +106,7 @@ for pair in pairs:
 # %% [markdown]
 # ## 2 A sum over pairs
 #
-# Now let a layer do *anything* with a pair of features, and sum. It has a function H for each pair of places:
+# Now let a layer do *anything* with a pair of features, and sum. It has a function H for each pair of places (|H| stays the number of sheets):
 #
 # $$f'(g) = \sum_{\tilde g} H_{g,\tilde g}\big(f(g), f(\tilde g)\big)$$
 #
@@ -173,7 +173,7 @@ relative_position_table(D4)
 
 # %% [markdown]
 # The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one per cell. Now all cells of one colour must share one function: eight are
-# left. Each row holds every colour once; each is another shuffle of the first.
+# left. Each row holds every colour once, in another order.
 #
 # ## 3 Theorem 1
 #
@@ -192,7 +192,7 @@ relative_position_table(D4)
 # - (2) → (3): g⁻¹u = (u⁻¹g)⁻¹. What is left is the layer itself, at another place.
 #
 # Where did we use what H̃ *does* with x and y? Nowhere. So let it do something silly. The cell runs each line on D4 alone, eight elements without space: the
-# theorem does not care which group it is.
+# theorem does not care which group.
 
 # %%
 points = [Isometry(*h, 0, 0) for h in D4.elements]
@@ -335,7 +335,7 @@ for name, layer in layers_to_measure.items():
 #
 # ## 4 Convolution is an instance
 #
-# Now with space. A filter is a table with a sheet per element of H and k × k entries, and ψ(ĝ) is one entry. Which one? For ĝ = (x̂, ĥ) it is on the sheet of ĥ, x̂ away from the middle.
+# Now with space. A filter is a table of |H| sheets with k × k entries, and ψ(ĝ) is one entry. Which one? For ĝ = (t̂, ĥ) it is on the sheet of ĥ, t̂ away from the middle.
 
 
 # %%
@@ -350,8 +350,8 @@ def entry_at(table: Tensor, position: Isometry, group: Group) -> Tensor:
 # %% [markdown]
 # <!-- help: entry_at -->
 #
-# A group convolution is then one line, $\tilde H_{\hat g}(x, y) = \psi(\hat g)\,y$. It ignores the feature x. A separable one is the same line, with a kernel times a weight per sheet for its filter, $\psi(\hat x, \hat h) =
-# K(\hat x)\, w(\hat h)$.
+# A group convolution is then one line, $\tilde H_{\hat g}(x, y) = \psi(\hat g)\,y$. It ignores the feature x. A separable one is the same line, with a kernel times a weight per sheet for its filter, $\psi(\hat t, \hat h) =
+# K(\hat t)\, w(\hat h)$.
 
 
 # %%
@@ -435,14 +435,14 @@ print("The sum over pairs equals the definition of self-attention, for", *ALL_GR
 # %% [markdown]
 # ## 6 The fast version
 #
-# Queries, keys and values are 1 × 1 convolutions. Two things are left. First, the scores of all pairs need P(g⁻¹g̃) = P(h⁻¹(y − t), h⁻¹h̃). For a fixed h this is the table after L_h.
+# Queries, keys and values are 1 × 1 convolutions. Two things are left. First, the scores of all pairs need P(g⁻¹g̃) = P(h⁻¹(t̃ − t), h⁻¹h̃). For a fixed h this is the table after L_h.
 
 
 # %%
 @exercise
 def position_bank(positions: Tensor, group: Group) -> Tensor:
     """All copies L_h P of a table of positions: (d, |H|, k, k) → (d, |H|, |H̃|, k, k).
-    The first |H| is the copy's h, which looks; the second is h̃, which is looked at.
+    The axis |H| is that of the copy's h, which looks; |H̃|, just as long, is that of h̃, which is looked at.
     """
     ...
 
@@ -487,11 +487,12 @@ for group in ALL_GROUPS:
 print("The fast version equals the definition, for", *ALL_GROUPS)
 
 # %% [markdown]
-# **Break it on purpose.** Four ways to get the positions wrong, and one without any.
+# **Break it on purpose.** Five other banks of positions.
 #
-# <details><summary>Predict first: which one is equivariant?</summary>
+# <details><summary>Predict first: which are equivariant? The copies turned, but not permuted; permuted, but not turned; turned and permuted by
+# h⁻¹ instead of h; the same for all h; and no positions at all.</summary>
 #
-# "No positions". But it has lost something: it no longer knows where anything is. Shuffle the other pixels of a window, and it gives the same result.
+# Only the last one. But it has lost something: it no longer knows where anything is. Shuffle the other pixels of a window, and it gives the same result.
 #
 # </details>
 
@@ -511,7 +512,7 @@ for name, bank in banks.items():
     print(f"{name:<21}", say(report.error))
 
 # %% [markdown]
-# The library's layer is this with several **heads**: the channels are cut into equal parts, and each head looks for itself. On C1, where there is one sheet, it is the local self-attention of ordinary networks.
+# The library's layer is this with several **heads**: the channels of queries, keys and values are cut into equal parts, and each head looks for itself. On C1, where there is one sheet, it is the local self-attention of ordinary networks.
 
 # %%
 for group in ALL_GROUPS:
@@ -530,7 +531,7 @@ for group in ALL_GROUPS:
 #
 # Usually training decides. Here we decide, so that the picture has a meaning. The map: the four edge sheets of a digit, from notebook 02. Sheet e shows left borders of strokes. The question that each border asks: *where is the other side of my stroke?*
 #
-# So P is low everywhere, except in one place: **on the sheet opposite to mine, straight ahead of me.** In relative terms, ĥ = r² and x̂ > 0.
+# So P is low everywhere, except in one place: **on the sheet opposite to mine, straight ahead of me.** In relative terms, ĥ = r² and t̂ points right.
 
 # %%
 edges = LiftingConv2d(C4, 1, 1, 3, padding=1, bias=False).double()
@@ -557,7 +558,7 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4)
 
 # %% [markdown]
 # Above: pixel (17, 11), row and column, on sheet e, is a left border, and its arrow points to "ahead". It looks across the stroke, at the right border on sheet r². Below: the digit has turned by r. The same spot is now pixel (16, 17) on sheet r; it looks up, at sheet r³. (The tint is the root of the weight.) The gaze has followed: the picture of attention
-# is itself a feature map, and moves by L_r.
+# is itself a feature map, and moves by L_r. With α for the weights:
 #
 # $$\alpha_{T_u f}(ug, u\tilde g) = \alpha_f(g, \tilde g)$$
 
@@ -666,9 +667,9 @@ for name, (length, term) in terms.items():
 framework_map()
 
 # %% [markdown]
-# A full circle: the weight of y depends on it. Down to the separable row, at most the place counts; attention asks both features, too; E4 asks f(g), but not f(g̃). In every row the *places* enter through ĝ = g⁻¹g̃ alone: in the blue column, or in the last one, where "g alone" is ĝ = e, and "in gS" is ĝ ∈ S.
+# A full circle: the weight of y depends on it. ReLU's weight, 0 or 1, follows y's sign; attention asks place and both features; E4 asks f(g), but not f(g̃). In every row the *places* enter through ĝ = g⁻¹g̃ alone: in the blue column, or in the last one, where "g alone" is ĝ = e, and "in gS" is ĝ ∈ S.
 #
-# Two rows stretch the formula. Pooling takes a maximum where the others sum: the substitution of section 3 shuffles its terms, too, and harms it as little. In lifting, g̃ is a
+# Two rows stretch the formula. Pooling takes a maximum where the others sum: the substitution of section 3 shuffles its terms, too. In lifting, g̃ is a
 # pixel, and g⁻¹ moves it. In the last row α is a softmax as in section 5; its score reads patches, of all sheets.
 #
 # ## Does it agree with the library?

@@ -267,6 +267,16 @@ def sheet_by_sheet(scores, inside):
     return weights / weights.sum(dim=-3, keepdim=True)
 
 
+@wrong("attention_weights", says="one softmax after the other")
+def sheets_and_then_neighbours(scores, inside):
+    return scores.masked_fill(~inside, -torch.inf).softmax(dim=-4).softmax(dim=-3)
+
+
+@wrong("attention_weights", says="one softmax after the other")
+def neighbours_and_then_sheets(scores, inside):
+    return scores.masked_fill(~inside, -torch.inf).softmax(dim=-3).softmax(dim=-4)
+
+
 @wrong("attention_weights", says="upside down")
 def what_lies_outside(scores, inside):
     return scores.masked_fill(inside, -torch.inf).flatten(-4, -3).softmax(dim=-3).view_as(scores)

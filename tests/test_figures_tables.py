@@ -24,3 +24,10 @@ def test_errors_name_the_number():
         error_against_cost({})
     with pytest.raises(ValueError, match="got 7"):
         error_against_cost({str(i): [Cost("", 1, 1, 1)] for i in range(7)})
+
+
+def test_seconds_may_take_the_place_of_operations():
+    families = {"p4": [Cost("P4CNN", 5.8, 24_810, 1.2e7, 0.8, seconds=27.3)]}
+    picture = error_against_cost(families, second="seconds", error="our test error")
+    assert picture.alt.startswith("Our test error against parameters and against seconds.")
+    assert "P4CNN 5.8 % with 24.8k parameters and 27.3 seconds" in picture.alt

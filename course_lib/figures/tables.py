@@ -1,9 +1,10 @@
-"""What a table looks like as a picture: published error against what a network has and what it does."""
+"""What a table looks like as a picture: error against what a network has, what it does, or how long it takes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -16,22 +17,33 @@ _LOOKS = list(zip(OKABE_ITO.values(), "os^DvP", strict=False))
 
 @dataclass(frozen=True)
 class Cost:
-    """A network: its error in percent, with its standard deviation if one was published, parameters and operations for
-    one image; None where a count is not known. An empty label is not written."""
+    """A network: its error in percent, with its standard deviation if there is one, parameters, operations for one
+    image, seconds of an epoch; None where one is not known. An empty label is not written."""
 
     label: str
     error: float
     parameters: float | None
     operations: float | None
     deviation: float | None = None
+    seconds: float | None = None
 
 
-def error_against_cost(families: Mapping[str, Sequence[Cost]], join: bool = False) -> Picture:
-    """Error against parameters, and error against operations, side by side, on logarithmic axes.
+_WORDS = {"parameters": "parameters", "operations": "operations for one image", "seconds": "seconds of an epoch"}
+
+
+def error_against_cost(
+    families: Mapping[str, Sequence[Cost]],
+    join: bool = False,
+    second: Literal["operations", "seconds"] = "operations",
+    error: str = "published test error",
+) -> Picture:
+    """Error against parameters, and error against operations or seconds, side by side, on logarithmic axes.
 
     Args:
         families: name → networks of one kind; at most six.
         join: draw a line through the networks of a family, in their order.
+        second: what the picture on the right shows.
+        error: whose error it is, in words.
 
     Raises ValueError if there is nothing to show, or too much.
     """
@@ -39,7 +51,7 @@ def error_against_cost(families: Mapping[str, Sequence[Cost]], join: bool = Fals
         raise ValueError(f"expected 1 to {len(_LOOKS)} families of networks, got {len(families)}")
     figure = new_figure(9.6, 4.6)
     left, right = figure.subplots(1, 2, sharey=True)
-    for axes, what in ((left, "parameters"), (right, "operations")):
+    for axes, what in ((left, "parameters"), (right, second)):
         for (name, costs), look in zip(families.items(), _LOOKS, strict=False):
             shown = [cost for cost in costs if getattr(cost, what) is not None]
             _draw(axes, name, shown, [getattr(cost, what) for cost in shown], look, join)
@@ -47,15 +59,18 @@ def error_against_cost(families: Mapping[str, Sequence[Cost]], join: bool = Fals
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
         axes.xaxis.set_major_formatter(lambda count, _: _short(count))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set(xlabel=f"{what}{' for one image' if what == 'operations' else ''}")
+        axes.set(xlabel=_WORDS[what])
         axes.grid(color="0.9")
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.18, y=0.1)
-    left.set_ylabel("published test error, in %")
+    left.set_ylabel(f"{error}, in %")
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=len(families))
-    words = "; ".join(f"{name}: " + ", ".join(map(_words, costs)) for name, costs in families.items())
-    return Picture.from_figure(figure, f"Published test error against parameters and against operations. {words}.")
+    words = "; ".join(
+        f"{name}: " + ", ".join(_words(cost, ("parameters", second)) for cost in costs)
+        for name, costs in families.items()
+    )
+    return Picture.from_figure(figure, f"{error.capitalize()} against parameters and against {second}. {words}.")
 
 
 def _draw(axes: Axes, name: str, costs: Sequence[Cost], places: list[float], look: tuple[str, str], join: bool) -> None:
@@ -68,8 +83,8 @@ def _draw(axes: Axes, name: str, costs: Sequence[Cost], places: list[float], loo
         axes.annotate(cost.label, (place, cost.error), offset, textcoords="offset points", fontsize=8, color=colour)
 
 
-def _words(cost: Cost) -> str:
-    counts = {"parameters": cost.parameters, "operations": cost.operations}
+def _words(cost: Cost, shown: Sequence[str]) -> str:
+    counts = {what: getattr(cost, what) for what in shown}
     known = " and ".join(f"{_short(count)} {what}" for what, count in counts.items() if count is not None)
     return f"{cost.label} {cost.error:g} %".strip() + (f" with {known}" if known else "")
 

@@ -1,0 +1,84 @@
+"""What runs say of each other: those that were trained alike, and whether a published order is found again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from course_lib.experiments import find
+from course_lib.experiments.markdown import pipe_table
+from course_lib.training.results import Result
+from course_lib.training.significance import permutation_p_value
+
+LEVEL = 0.05  # a p above it is called noise
+
+
+def trained_alike(results: Iterable[Result], dataset: str, **changes: Any) -> dict[str, list[Result]]:
+    """Row → its runs on this data set with exactly these changes of the recipe, in the order of their seeds.
+
+    Small runs are left out. ``dataset`` is the name in the result file, such as "cifar10-jpeg". Notebook 11.
+    """
+    alike: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda result: result["seed"]):
+        if not result["small"] and result["dataset"]["name"] == dataset and result["changes"] == changes:
+            alike.setdefault(result["row"], []).append(result)
+    return alike
+
+
+def errors_of(runs: Iterable[Result]) -> list[float]:
+    """The final test error of each run, in percent."""
+    return [run["final"]["test_error_percent"] for run in runs]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Two rows, of which the first makes fewer errors in print.
+
+    ``published`` and ``ours`` are how many points lower its error is, ours a difference of means; ``p`` is that of
+    `permutation_p_value`, and ``smallest_p`` the smallest that so many seeds can give.
+    """
+
+    published: float | None
+    ours: float
+    p: float
+    smallest_p: float
+
+    @property
+    def verdict(self) -> str:
+        if self.smallest_p > LEVEL:
+            return "too few seeds to tell"
+        if self.p > LEVEL:
+            return "within noise"
+        return "as published" if self.ours > 0 else "the other way round"
+
+
+def order(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Order:
+    """Compare the errors ``a`` of the row ``better`` with ``b`` of ``worse``, both in percent.
+
+    Raises LookupError for an unknown row and ValueError if one has no errors. Notebook 11.
+    """
+    low, high = find(better).error, find(worse).error
+    gap = None if low is None or high is None else high - low
+    p = permutation_p_value(a, b)  # first of all: it refuses empty lists
+    deals = math.comb(len(a) + len(b), len(a))
+    smallest = (2 if len(a) == len(b) else 1) / deals  # of equally many seeds, the deal that swaps all is as far apart
+    return Order(gap, fmean(b) - fmean(a), p, smallest)
+
+
+def orders_markdown(alike: Mapping[str, Sequence[Result]], pairs: Iterable[tuple[str, str]]) -> str:
+    """A line for each pair (fewer errors in print, more errors in print); pairs that were not both run say so."""
+    lines = []
+    for better, worse in pairs:
+        names = [f"`{better}`", f"`{worse}`"]
+        if better not in alike or worse not in alike:
+            lines.append([*names, "", "", "", "*not yet run*"])
+            continue
+        a, b = errors_of(alike[better]), errors_of(alike[worse])
+        found = order(better, worse, a, b)
+        gap = "–" if found.published is None else f"{found.published:.2f}"
+        ours = f"{found.ours:+.2f} (n = {len(a)}, {len(b)})".replace("-", "−")
+        lines.append([*names, gap, ours, f"{found.p:.3f} (≥ {found.smallest_p:.3f})", found.verdict])
+    return pipe_table(("fewer errors", "than", "published gap", "our gap", "p (smallest possible)", "here"), lines)

@@ -1,0 +1,62 @@
+"""Runs that were trained alike, and the published orders that they confirm or not."""
+
+import pytest
+
+from course_lib.training.comparison import errors_of, order, orders_markdown, trained_alike
+
+
+def result(row="p4cnn", seed=0, error=5.0, dataset="mine", small=False, **changes):
+    final = {"test_error_percent": error}
+    return {
+        "row": row, "seed": seed, "small": small, "dataset": {"name": dataset}, "changes": changes, "final": final,
+    }  # fmt: skip
+
+
+def test_only_runs_on_the_same_data_with_the_same_changes_are_alike():
+    wanted = [result(seed=1, error=4.0, shorten=20), result(seed=0, error=6.0, shorten=20)]
+    others = [
+        result(shorten=10),
+        result(),
+        result(shorten=20, per_class=100),
+        result(dataset="yours", shorten=20),
+        result(small=True, shorten=20),
+    ]
+    alike = trained_alike([*wanted, *others, result("z2cnn", shorten=20)], "mine", shorten=20)
+    assert list(alike) == ["p4cnn", "z2cnn"]
+    assert errors_of(alike["p4cnn"]) == [6.0, 4.0]  # by seed
+
+
+def test_an_order_holds_only_if_chance_would_rarely_give_it():
+    low, high = [1.0, 1.1, 1.2, 1.3], [2.0, 2.1, 2.2, 2.3]
+    found = order("p4cnn", "z2cnn", low, high)
+    assert found.published == pytest.approx(5.20 - 2.23) and found.ours == pytest.approx(1.0)
+    assert found.p == found.smallest_p == pytest.approx(2 / 70)
+    assert found.verdict == "as published"
+    assert order("p4cnn", "z2cnn", high, low).verdict == "the other way round"
+    assert order("p4cnn", "z2cnn", [1.0, 2.0, 3.0, 4.0], [1.1, 2.1, 3.1, 4.1]).verdict == "within noise"
+
+
+def test_three_seeds_cannot_tell():
+    found = order("p4cnn", "z2cnn", [1.0, 1.1, 1.2], [9.0, 9.1, 9.2])
+    assert found.smallest_p == pytest.approx(0.1) and found.verdict == "too few seeds to tell"
+
+
+def test_with_unequal_numbers_one_deal_alone_may_be_as_far_apart():
+    found = order("p4cnn", "z2cnn", [1.0, 1.1], [9.0, 9.1, 9.2, 9.3, 9.4])
+    assert found.p == found.smallest_p == pytest.approx(1 / 21)
+
+
+def test_the_table_has_a_line_for_each_pair_run_or_not():
+    alike = {"p4cnn": [result(error=e) for e in (1.0, 2.0)], "z2cnn": [result("z2cnn", error=e) for e in (4.0, 5.0)]}
+    table = orders_markdown(alike, [("p4cnn", "z2cnn"), ("z2cnn", "p4cnn"), ("e4net", "p4cnn")])
+    lines = table.splitlines()[2:]
+    assert lines[0] == "| `p4cnn` | `z2cnn` | 2.97 | +3.00 (n = 2, 2) | 0.333 (≥ 0.333) | too few seeds to tell |"
+    assert "−3.00" in lines[1]
+    assert lines[2].endswith("| *not yet run* |")
+
+
+def test_errors_name_the_row_and_the_numbers():
+    with pytest.raises(LookupError, match="p4cnm"):
+        order("p4cnm", "z2cnn", [1.0], [2.0])
+    with pytest.raises(ValueError, match="at least one result, got 0 and 1"):
+        order("p4cnn", "z2cnn", [], [2.0])

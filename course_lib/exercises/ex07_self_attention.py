@@ -64,6 +64,10 @@ register(
             "Query and key are swapped: g asks, so the query comes from x = f(g), the key from y = f(g̃).",
         ),
         (
+            lambda position, x, y, head, group: attention_term(position, y, y, head, group),
+            "Your query comes from y. g asks, so the query comes from x = f(g).",
+        ),
+        (
             lambda position, x, y, head, group: attention_term(position, y, x, head, group),
             "x and y are swapped. x = f(g) asks; key and value come from y = f(g̃).",
         ),

@@ -74,8 +74,8 @@ for u in (turn_and_shift, mirror_and_shift):
 relative_positions(pairs)
 
 # %% [markdown]
-# <details><summary>Predict first: stand on the filled F, with its upright stroke as your "up". Where is the outline? In which of the three
-# pairs is the answer another one?</summary>
+# <details><summary>Predict first: stand on the filled F, with its upright stroke as your "up" and its arms to your "right". Where is the outline?
+# In which of the three pairs is the answer another one?</summary>
 #
 # In none. Two steps to the right, one up, and a quarter turn: true for each F in its own frame. Green is mirrored, and so is its "right".
 #
@@ -172,13 +172,13 @@ print([int(value) for value in result.values()])
 relative_position_table(D4)
 
 # %% [markdown]
-# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one per cell. Now all cells of one colour must share one function: eight are
+# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one per cell. Now let all cells of one colour share one function: eight are
 # left. Each row holds every colour once, in another order.
 #
 # ## 3 Theorem 1
 #
-# **A sum over pairs, $\sum_{\tilde g} H_{g,\tilde g}$, is equivariant if and only if, for all f and g, it equals
-# $\sum_{\tilde g}\tilde H_{g^{-1}\tilde g}$ for some functions $\tilde H_{\hat g}$.** (He et al., 2021.)
+# **A sum over pairs, $\sum_{\tilde g} H_{g,\tilde g}$, is equivariant if and only if there are functions $\tilde H_{\hat g}$ such that, for all f
+# and g, it equals $\sum_{\tilde g}\tilde H_{g^{-1}\tilde g}$.** (He et al., 2021.)
 #
 # **If: such a layer is equivariant.** Call it Φ, put $T_u f$ in, and write down the result at g:
 #
@@ -309,7 +309,7 @@ for name, position in knows.items():
     print(f"{name:<15} on C4: {say(errors[0]):<12} on D4: {say(errors[1])}")
 
 # %% [markdown]
-# **What is unique, and what is not.** The theorem speaks about the *sum*. `hidden` has other terms than its row of e would give, and is the same layer. So single terms are
+# **What is unique, and what is not.** The theorem speaks about the *sum*. `hidden` and its row of e give the same layer from different terms. So single terms are
 # not unique: any $c_{g,\tilde g}(x)$ that sum to zero over g̃ can be added. What *is* unique, for g̃ ≠ g, is how a term depends on y. Change f at the one place g̃, and only that
 # term can move. So it can be measured from outside:
 
@@ -531,7 +531,7 @@ for group in ALL_GROUPS:
 #
 # Usually training decides. Here we decide, so that the picture has a meaning. The map: the four edge sheets of a digit, from notebook 02. Sheet e shows left borders of strokes. The question that each border asks: *where is the other side of my stroke?*
 #
-# So P is low everywhere, except in one place: **on the sheet opposite to mine, straight ahead of me.** In relative terms, ĥ = r² and t̂ points right.
+# So P is low everywhere, except in one region: **on the sheet opposite to mine, straight ahead of me.** In relative terms, ĥ = r² and t̂ points right.
 
 # %%
 edges = LiftingConv2d(C4, 1, 1, 3, padding=1, bias=False).double()
@@ -592,7 +592,7 @@ def local_patch(f: GroupFunction, g: Isometry, neighbourhood: Sequence[Isometry]
 # %% [markdown]
 # <!-- help: local_patch -->
 #
-# Beside it the order that a program falls into by itself: the sheets as they are stored. Take f = (1, 2, 3, 4), all four sheets as neighbourhood, and turn.
+# Compare it with the order in which the sheets are stored. Take f = (1, 2, 3, 4), all four sheets as neighbourhood, and turn.
 #
 # <details><summary>Predict first: what stood at e stands at r after the turn. What is its patch now, in each order?</summary>
 #
@@ -613,9 +613,9 @@ for order in (local_patch, as_stored):
     print(f"of T_r f at r: {order(transform(r, small), r, steps).tolist()}")
 
 # %% [markdown]
-# So the patch of $T_u f$ at ug is the patch of f at g. In other words, patches are a feature map again, with more channels, and the theorem applies to them as it stands. That is the whole proof:
+# So the patch of $T_u f$ at ug is the patch of f at g. Patches are a feature map again, with more channels, and the theorem applies to them as it stands. That is the whole proof:
 #
-# $$[T_u f](gg') = f(u^{-1}gg') = f\big((u^{-1}g)\,g'\big)$$
+# $$[T_u f](ug\,g') = f(u^{-1}ug\,g') = f(gg')$$
 #
 # Here is the heart of a layer that uses patches: E4, which notebook 08 is about. A small network reads the patch at g and
 # *writes the kernel* by which the pixels around are weighed. Only g̃ on the same sheet are summed; the patches bring in the other sheets.
@@ -644,7 +644,7 @@ for patch in (local_patch, as_stored):
 # %% [markdown]
 # ## 9 The map
 #
-# What may the weight of y depend on? Ask the three terms of this notebook: change the position, change x, double y. If the weight does not depend on y, the term doubles.
+# What may the weight of y depend on? Ask the three terms of this notebook: change the position, change x, double y. They add no constant: if the weight does not depend on y, the term doubles.
 
 # %%
 tables = noise(4, 4, 3, 3)
@@ -669,8 +669,8 @@ framework_map()
 # %% [markdown]
 # A full circle: the weight of y depends on it. ReLU's weight, 0 or 1, follows y's sign; attention asks place and both features; E4 asks f(g), but not f(g̃). In every row the *places* enter through ĝ = g⁻¹g̃ alone: in the blue column, or in the last one, where "g alone" is ĝ = e, and "in gS" is ĝ ∈ S.
 #
-# Two rows stretch the formula. Pooling takes a maximum where the others sum: the substitution of section 3 shuffles its terms, too. In lifting, g̃ is a
-# pixel, and g⁻¹ moves it. In the last row α is a softmax as in section 5; its score reads patches, of all sheets.
+# Three rows stretch the formula. Pooling takes a maximum where the others sum: the substitution of section 3 shuffles its terms, too. In lifting, g̃ is a
+# pixel, and g⁻¹ moves it. In the last row α is a softmax: as in section 5, a quotient of sums. Its score reads patches, of all sheets.
 #
 # ## Does it agree with the library?
 
@@ -696,7 +696,7 @@ progress("07")
 # %% [markdown]
 # ## Recap
 #
-# - The relative position g⁻¹g̃ is all that a common move leaves as it is. A sum over pairs is equivariant if and only if the places enter through it alone; about features the theorem asks nothing.
+# - The relative position g⁻¹g̃ is all that a common move leaves as it is. A sum over pairs is equivariant if and only if it equals one where the places enter through g⁻¹g̃ alone; about features the theorem asks nothing.
 # - Both directions of the proof are one substitution, ug̃ for g̃. Single terms are not unique, their sum is; so is how each depends on f(g̃), for g̃ ≠ g.
 # - A group convolution weighs by position. Self-attention weighs by position and content, as a quotient of two sums; its table of positions is turned and permuted like a filter.
 # - Patches may replace features, if they are carried along, gg′, in the order of one list.

@@ -57,7 +57,7 @@ from course_lib.groups import Element, IntArray
 # </details>
 
 # %%
-edges = [{0, 1}, {1, 2}, {2, 3}, {3, 0}]  # neighbouring corners of the frame
+edges = [{0, 1}, {1, 2}, {2, 3}, {3, 0}]  # neighbouring corners of the frame, here 0 to 3
 ways = list(permutations(range(4)))
 untorn = [way for way in ways if all({way[a], way[b]} in edges for a, b in edges)]
 print(f"of {len(ways)} ways to place four corners, {len(untorn)} keep neighbours together")
@@ -239,7 +239,8 @@ cayley_table_figure(table, labels=moves)
 # <details><summary>Look first, then open</summary>
 #
 # 1. Every row and every column holds every colour once, as in a sudoku: a *latin square* (the cell asserts it). The reason is
-#    undoing: if ab = ac, multiply by a⁻¹ from the left, and b = c. So no product can stand twice in row a.
+#    undoing: if ab = ac, multiply by a⁻¹ from the left, and b = c. So no product can stand twice in row a; nor in a column:
+#    there multiply from the right.
 # 2. Two rotations, or two mirrors, make a rotation; one of each makes a mirror.
 # 3. It is *not* symmetric: ab ≠ ba for 24 pairs. Where ab = ba for all pairs, the product is called *commutative*; ours is
 #    not. In later notebooks many bugs are a product in the wrong order.
@@ -377,8 +378,8 @@ for name, functions in augmentations.items():
 
 # %% [markdown]
 # The surprise is **O**. Angles form a group, like D. But turning *pixels* by 30° interpolates, and two blurred turns
-# by 30° are not one blurred turn by 60°. **P** fails too: right, then left again, has erased a stripe, which no single
-# shift does.
+# by 30° are not one blurred turn by 60°. **P** fails too: right, then left again, has erased a stripe and moved nothing; no
+# single shift does that.
 
 # %%
 for kind in ("group", "closure", "associativity", "identity", "inverse"):
@@ -391,8 +392,8 @@ shifted = translate((-40, 0), translate((40, 0), photograph))
 photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 right, 40 left": shifted[0, 0]})
 
 # %% [markdown]
-# Above, all answers. In a group both pictures would be back at the start. But the second is blurred and has lost its
-# corners; the third has lost a stripe.
+# Above, all answers. In a group the last two pictures would equal the first. But one is blurred and has lost its
+# corners; the other has lost a stripe.
 #
 # <details><summary>The others, and the ones people ask about</summary>
 #
@@ -422,7 +423,7 @@ cayley_graph(groups.D4)
 # Solid arrows do `r`, dashed ones do `m`, after what the circle says. From `e` they lead everywhere. On the inner ring
 # the powers run backwards, m → mr³ → mr² → mr: the rule R M = M R⁻¹ again.
 #
-# What can be reached from some **generators** is what they **generate**: the smallest set that contains them and is closed.
+# What can be reached from some **generators** is what they **generate**: the smallest closed set that contains e and them.
 #
 # ### Exercise 1.4: everything that can be reached
 #
@@ -524,6 +525,7 @@ cosets_figure(groups.D4, groups.D1)
 #
 # - **All pieces have the same size.** h can be undone, so s ↦ hs never takes two members to one place.
 # - **Pieces do not overlap.** If hs = ks′, then h = k(s′s⁻¹), and s′s⁻¹ is in S. So hS = kS.
+# - **None is left over.** Each h lies in a piece, its own: h = he is in hS.
 #
 # Equal pieces fill the group: therefore |S| **divides** |H|. This is Lagrange's theorem, and the reason why D4 has no
 # subgroup of order 3.
@@ -707,9 +709,9 @@ points_side_by_side({f"{angle}°": letter @ turn(angle).T for angle in (0, 45, 6
 #
 # - A **group**: closed, associative, with an identity, and everything can be undone. Ask this of any set of transformations.
 # - D4 has eight elements (m, r): rotate, then mirror. R M = M R⁻¹ gives all products; the **Cayley table** holds them.
-# - **Subgroups** are closed parts; **cosets** are the equal pieces into which they cut the group.
+# - **Subgroups** are parts that are groups themselves; **cosets** are the equal pieces into which they cut the group.
 # - **p4** and **p4m** add shifts, and a shift gets turned on the way: (t, h)(t′, h′) = (t + h t′, hh′).
-# - Every later layer needs only a `Group`, and reads the rest off its table.
+# - Every later layer needs only a `Group`: its elements move the pixels, its table the sheets.
 #
 # Last check: what you built, or the reference, against the library on random input.
 

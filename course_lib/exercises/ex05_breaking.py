@@ -108,6 +108,15 @@ register(
             "The plain output is not turned: compare Φ(L_g x) with L_g Φ(x), not with Φ(x).",
         ),
         (
+            lambda layers, group, x: _errors(
+                layers,
+                group,
+                x,
+                lambda t, p: max(relative_error(act(g, p, group), y) for g, y in zip(group.elements, t, strict=True)),
+            ),
+            "The two arguments of `relative_error` are swapped: first Φ(L_g x), then what it should be, L_g Φ(x).",
+        ),
+        (
             lambda layers, group, x: _errors(layers, group, x, lambda t, p: sum(_each(group, t, p)) / group.order),
             "You take the mean over the group. It hides an element that is worse than the others: take the largest.",
         ),

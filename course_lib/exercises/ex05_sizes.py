@@ -104,6 +104,7 @@ def _sizes_of_rows_of_layers(f: Function, reference: Function) -> None:
         compare(f, reference, layers, range(20, 36))
     compare(f, reference, [(5, 3, 0), pool], range(1, 30))
     compare(f, reference, [(5, 2, 0)], range(1, 9), because="A map that is smaller than the window does not fit.")
+    compare(f, reference, [strided], range(1, 9), because="One pixel between two zeros has room for a window of 3.")
 
 
 register(
@@ -117,7 +118,7 @@ register(
         "A layer hands on one pixel for each window, `(size + 2 * padding - window) // stride + 1`. The next layer "
         "sees that size, not the first one.",
         "Two loops: over `sizes`, keeping the first size to append it; and over `layers`, with `size` changing. A size "
-        "fits if *every* layer has `left_over(...) == 0`, and no map is smaller than its window.",
+        "fits if *every* layer has `left_over(...) == 0`, and `size + 2 * padding` is never smaller than the window.",
     ],
     known_mistakes=[
         (
@@ -142,6 +143,10 @@ register(
         (
             lambda layers, sizes: _sizes(layers, sizes, too_small=True),
             "A map smaller than the window slips through: there is no window at all, so that size does not fit.",
+        ),
+        (
+            lambda layers, sizes: [n for n in exact_sizes(layers, sizes) if n >= layers[0][0]],
+            "Padding counts: a window needs size + 2·padding pixels, not size pixels, to stand on.",
         ),
         (
             lambda layers, sizes: exact_sizes(layers[:1], sizes),

@@ -107,6 +107,18 @@ def too_small_maps(layers, sizes):
     return follow(layers, sizes, lambda n, w, s, p: (n + 2 * p - w) // s + 1, care=False)
 
 
+@wrong("exact_sizes", says="Padding counts")
+def no_padding_for_small_maps(layers, sizes):
+    def fits(size):
+        for window, stride, padding in layers:
+            if size < window or rest(size, window, stride, padding):
+                return False
+            size = (size + 2 * padding - window) // stride + 1
+        return True
+
+    return [n for n in sizes if fits(n)]
+
+
 @wrong("exact_sizes", says="do .not. fit")
 def the_others(layers, sizes):
     return [n for n in sizes if n not in by_recursion(layers, sizes)]
@@ -210,6 +222,14 @@ def layer_by_layer(layers, group, x):
 @wrong("error_by_depth", says="plain output is not turned")
 def not_turned(layers, group, x):
     return errors(layers, group, x, lambda y, copies: max(relative_error(c, y) for c in copies))
+
+
+@wrong("error_by_depth", says="are swapped")
+def swapped(layers, group, x):
+    def measure(y, copies):
+        return max(relative_error(act(g, y, group), c) for g, c in zip(group.elements, copies, strict=True))
+
+    return errors(layers, group, x, measure)
 
 
 @wrong("error_by_depth", says="take the mean")

@@ -108,8 +108,6 @@ moves_in_a_row([r, m], [m, r], [Element(0, 3), m])
 # −3, and −3 + 2 = −1, that is 3 modulo 4 (as Python's `-1 % 4`). So ab = (0, 3) = `r³`.
 #
 # ### Exercise 1.1: compose two moves
-#
-# Replace the `...` and run the cell.
 
 
 # %%
@@ -378,8 +376,8 @@ for name, functions in augmentations.items():
 
 # %% [markdown]
 # The surprise is **O**. Angles form a group, like D. But turning *pixels* by 30° interpolates, and two blurred turns
-# by 30° are not one blurred turn by 60°. **P** fails too: right, then left again, has erased a stripe and moved nothing; no
-# single shift does that.
+# by 30° are not one blurred turn by 60°. **P** fails too: right, then left again, erases a stripe and moves nothing; no single
+# shift does.
 
 # %%
 for kind in ("group", "closure", "associativity", "identity", "inverse"):
@@ -521,13 +519,13 @@ print("|S| · (number of cosets) = 8 for all", len(groups.D4.subgroups), "subgro
 cosets_figure(groups.D4, groups.D1)
 
 # %% [markdown]
-# Four colours, two circles each, none left over. No accident:
+# Four colours, two circles each. No accident:
 #
 # - **All pieces have the same size.** h can be undone, so s ↦ hs never takes two members to one place.
 # - **Pieces do not overlap.** If hs = ks′, then h = k(s′s⁻¹), and s′s⁻¹ is in S. So hS = kS.
-# - **None is left over.** Each h lies in a piece, its own: h = he is in hS.
+# - **None is left over.** h = he is in hS.
 #
-# Equal pieces fill the group: therefore |S| **divides** |H|. This is Lagrange's theorem, and the reason why D4 has no
+# Equal pieces fill the group: therefore |S| **divides** |H|. This is Lagrange's theorem, and why D4 has no
 # subgroup of order 3.
 #
 # **Break it.** Why *left*? Right cosets Sh cut the group up as well. Now let a move g act on everything, h ↦ gh. Does a piece

@@ -10,7 +10,8 @@
 # # 06 Separable group convolutions: the same symmetry with fewer weights
 #
 # Group convolutions share weights between orientations, and still they are large and slow. Are all those weights needed? Lengyel and
-# van Gemert looked at trained ones, found that they repeat themselves, and built layers that cannot. You rebuild both, and check the claim.
+# van Gemert looked at trained ones, found that they repeat themselves, and built layers that store a
+# repeated kernel once. You rebuild these, and check the claim.
 #
 # **You will be able to**
 # - measure how redundant the filters of a p4 network are, and say where redundancy comes from;
@@ -70,7 +71,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 # ## 1 Do filters repeat themselves?
 #
 # A filter ψ on the group C4 has four sheets of k × k weights, for each pair of an output channel n and an input channel c. Suppose that
-# all four sheets were multiples of one kernel. Then 4 · 9 = 36 weights would hold only 9 + 4 = 13 numbers.
+# all four sheets were multiples of one kernel. Then 9 + 4 = 13 numbers would do for its 4 · 9 = 36 weights.
 #
 # To measure this, put the sheets of one filter into a table, one sheet per row, and do a **principal component analysis**: find
 # the one k × k pattern, PC1, of which multiples fit all rows best. How well they fit is the *share of the variance that PC1 explains*.
@@ -159,7 +160,7 @@ share_by_layer(shares)
 
 # %% [markdown]
 # *Before* is chance: compare 0.52 and, for the 4 × 4 kernels of conv7, 0.44. *After* is a little above it. *Added* is above it in every
-# layer, most in the early ones. But **so is *mixed***: only in conv3 is it clearly lower, and even there two thirds of the rise are left. So most of what the
+# layer, most in the early ones. But **so is *mixed***: only in conv3 is it clearly lower, and even there two thirds of the rise above *before* are left. So most of what the
 # share measures here belongs to the layer, not to the filter. The paper trains on more than ten times the data, and its *after* bars
 # rise clearly; ours are diluted by the random start, and we do not know how theirs stand against mixed sheets.
 #
@@ -225,7 +226,7 @@ for name, psi in {"blob": blob, "edge": edge}.items():
 # The four turned copies of the blob are one and the same, so lifting with it gives the same map on all four sheets. Then nothing tells the next layer's four
 # sheets of weights apart: each gets **the same gradient**. If they begin equal, they stay equal.
 #
-# <details><summary>Predict first: the edge filter has L_{r²} ψ = −ψ. Which sheets of the next layer's filter are bound together, and how?</summary>
+# <details><summary>Predict first: the edge filter has L_{r²} ψ = −ψ. Without a ReLU after it, which sheets of the next layer's filter are bound together, and how?</summary>
 #
 # The maps on e and r² are opposite, without a ReLU in between. So the gradients are opposite, too, and what training adds on sheet r² is minus what
 # it adds on sheet e. The same for r and r³.
@@ -297,7 +298,7 @@ for a, b in ((0, 2), (1, 3), (0, 1)):
 #
 # $$\psi_{n,c,g} = K_{n,c}\; w_{n,c,g}$$
 #
-# Write it for both layers of this notebook at once. In the second, in section 5, all input channels share one kernel: K then has the shape (O, 1, k, k).
+# Your function will serve section 5, too, where all input channels share one kernel: K then has the shape (O, 1, k, k).
 
 
 # %%
@@ -386,8 +387,8 @@ print("The naive form equals the loops and is equivariant, for", *ALL_GROUPS)
 #
 # <details><summary>Predict first: is there a w for which this does no harm?</summary>
 #
-# Yes: one that is the same on every sheet. It only sees the *sum* of the input's sheets, so no layer built on it could tell which orientation
-# stood relative to which.
+# Yes: one that is the same on every sheet. It only sees the *sum* of the input's sheets, so no later layer can know which
+# sheet responded.
 # </details>
 
 # %%
@@ -580,7 +581,7 @@ for row in table_1:
 # ### "When does it cost too much?" Which form is faster?
 #
 # Operations are not seconds. Measure one training step of each form, relative to a full group convolution of the same width. Numbers above 1 are faster. They
-# differ from machine to machine.
+# differ between machines, and between runs.
 
 # %% tags=["nbval-ignore-output"]
 forms = {
@@ -609,10 +610,10 @@ for group, channels, pixels in ((C4, 10, 28), (C4, 30, 14), (D4, 44, 16)):
     print(f"{group}, {channels} channels, {pixels} px:", ", ".join(speeds))
 
 # %% [markdown]
-# The pattern on a CPU: gc pays in factored form, and more so for wide layers. g in factored form is many times *slower* than the convolution that it
-# should speed up, though it has fewer operations. Most of the time goes into `conv2d` with many small `groups`, which PyTorch
-# does slowly on a CPU; and X̃, of C·O·|H| maps, is large. So the library's `GSeparableConv2d` always runs in naive form, and `GCSeparableConv2d` in factored form if C·|H| is at least 16. You only say what you want; the layer
-# picks. (`python -m course_lib bench` is the careful version of this measurement.)
+# The pattern on a CPU: gc pays in factored form. g in factored form is many times *slower* than the convolution that it
+# should speed up, though it has fewer operations. By PyTorch's profiler most of the time goes into `conv2d` with many small `groups`, which PyTorch
+# does slowly on a CPU; and X̃, of C·O·|H| maps, is large. So the library's `GSeparableConv2d` always runs in naive form, and `GCSeparableConv2d` in factored form if C·|H| is at least 16.
+# (`python -m course_lib bench` is the careful version of this measurement.)
 #
 # ## 7 Is it better?
 #
@@ -652,18 +653,18 @@ error_by_size(errors, sizes)
 # %% [markdown]
 # Points are means, bars one standard deviation over the seeds, pale dots the seeds. **The paper's order is not there.** With all 1,029 images P4CNN is
 # ahead on average, with 343 g-P4CNN, with 114 P4CNN again. In the paper's Fig. 3 both separable networks lead at every size. Here both
-# are behind in three of four seeds with 1,029 images, and gc-P4CNN in all four with 114, there by six points on average. The other gaps are no larger
-# than the scatter.
+# are behind in three of four seeds with 1,029 images, and gc-P4CNN in all four with 114, there by six points on average. The other gaps to P4CNN
+# are no larger than its scatter.
 #
 # All three learn the task, with this recipe and this little data. Which kind is *better*, this cannot show:
-# - The published gap between P4CNN and gc-P4CNN is 2.23 − 1.74 ≈ 0.5 points. With 510 test digits an error of 11 % is uncertain by
-#   √(0.11 · 0.89 / 510) ≈ 1.4 points, before any seed is drawn.
+# - The published gap between P4CNN and gc-P4CNN is 2.23 − 1.74 ≈ 0.5 points, about a fifth of the error. A fifth of our 11 % is 2.2
+#   points. With 510 test digits the 11 % is uncertain by √(0.11 · 0.89 / 510) ≈ 1.4 points, before any seed is drawn.
 # - The paper trains on 12,000 images; ours are a tenth of that or less.
-# - There is one short recipe, the learning rate of which notebook 04 chose for P4CNN. Nobody tuned it for the others, and section 1 has shown
+# - There is one short recipe, with the learning rate that notebook 04 uses for P4CNN. Nobody tuned it for the others, and section 1 has shown
 #   that the random start is hardly forgotten in so short a time.
 #
 # So neither "the paper is wrong" nor "it is confirmed" follows. When you cannot reproduce a figure, ask first whether your experiment could have
-# shown it. The full-size runs of notebook 11 can.
+# shown it. Full-size runs (notebook 11) can.
 #
 # ## What you have built
 #

@@ -32,13 +32,13 @@ gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
 print(f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} CPU cores, GPU: {gpu}")
 
 # %%
-assert torch.__version__ >= "2.5", "This course needs torch 2.5 or newer."
+assert torch.__version__ >= "2.4", "This course needs torch 2.4 or newer."
 print("Ready: this machine can run the course. A GPU is of use only in the last notebook, 11.")
 
 # %% [markdown]
 # ## The question of this course
 #
-# Here is a photograph, and the same photograph turned by 90°, as always in this course counter-clockwise. You see at
+# Here is a photograph, and the same photograph turned by 90° (counter-clockwise, as always in this course). You see at
 # once that it shows the same cat. A convolutional network has to learn that separately for every angle, because turning
 # is not built into a convolution, as shifting is. This course builds it in.
 
@@ -74,15 +74,15 @@ print("the sheets of the turned photograph are those of the ring on the right:",
 act_on_ring(sheets, quarter_turn, C4)
 
 # %% [markdown]
-# They do both: every sheet turns, *and* moves one place along the arrows. On the left are the sheets of the photograph, on
-# the right those of the turned one (`L_g f` is read "f, moved by g"). Follow a colour: the sheet in the blue frame was at
-# `e`, and is now at the top, where `r` stood. The dot marks a corner, so that you see the sheet turn. Notebooks 01 to 04
-# explain this picture and build the layers that work so.
+# They turn *and* change places: every sheet turns, and moves one place along the arrows. On the left are the sheets of
+# the photograph, on the right those of the turned one (`L_g f` is read "f, moved by g"). Follow a colour: the sheet in
+# the blue frame was at `e`, and is now at the top, where `r` stood. The dot marks a corner, so that you see the sheet
+# turn. Notebooks 01 to 04 explain this picture and build the layers that work so.
 #
 # ## Turn it yourself
 #
 # Below is a small network of such layers (not trained yet) with a handwritten digit, and the *feature map explorer*. The
-# bars are the network's answer: one for each digit from 0 to 9.
+# bars are the network's answer: one for each digit from 0 to 9, the highest in orange.
 #
 # 1. Move the angle with the slider, or with the arrow keys: what happens to the sheets, and what to the bars?
 # 2. On the left the digit was turned and then went through the network; on the right it went through the network, and
@@ -103,7 +103,7 @@ feature_map_explorer(p4cnn(C4, width=4), four)
 # %% [markdown]
 # For quarter turns the two orders agree, in every layer, and the bars do not move: the network gives the same answer for
 # all four. It never had to learn that. The *error* is the size of the difference compared with the size of the maps; at
-# 90° it is nothing but rounding, about one part in ten million. At other angles pixels have to be mixed, and the two
+# 90° it is nothing but rounding, about one part in a million or less. At other angles pixels have to be mixed, and the two
 # orders differ (notebook 02). An ordinary network fails even at quarter turns, as you will see in notebook 03.
 
 # %% [markdown]

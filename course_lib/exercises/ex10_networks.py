@@ -92,9 +92,12 @@ register(
 def _convolutions(f: Function, reference: Function) -> None:
     for stride, pool in ((1, None), (2, None), (2, SpatialMaxPool2d), (2, SpatialAvgPool2d), (1, SpatialMaxPool2d)):
         compare_networks(f, reference, _map(C4, 2, 8), GroupConv2d, C4, 2, 3, 3, stride, pool)
+    # C1, so that wrong answers with maps of other sizes meet no pool that refuses, and are told what is wrong
+    compare_networks(f, reference, _map(C1, 2, 16), GroupConv2d, C1, 2, 3, 3, 4, SpatialMaxPool2d)
     compare_networks(f, reference, _map(D4, 1, 6), GroupConv2d, D4, 1, 2, 1, 2, None)
     without_bias, wanted = (_with_options(build, bias=False) for build in (f, reference))
-    compare_networks(without_bias, wanted, _map(C4, 2, 8), GroupConv2d, C4, 2, 3, 5, 2, SpatialMaxPool2d)
+    for pool in (SpatialMaxPool2d, None):
+        compare_networks(without_bias, wanted, _map(C4, 2, 8), GroupConv2d, C4, 2, 3, 5, 2, pool)
 
 
 def _with_options(build: Function, **options: Any) -> Function:
@@ -113,7 +116,7 @@ def _downsampling(**changes: Any) -> Function:
         padding = changes.get("padding", size // 2)
         if stride == 1 or pool is None:
             return conv(group, c, o, size, stride=stride, padding=padding, allow_approximate=True, **options)
-        pools = [(changes.get("pool") or pool)(group, stride)]
+        pools = [(changes.get("pool") or pool)(group, changes.get("window", stride))]
         inner = changes.get("inner_stride", lambda stride: 1)(stride)
         if changes.get("pool_first"):
             return nn.Sequential(*pools, conv(group, c, o, size, padding=padding, **options))
@@ -151,6 +154,7 @@ register(
         (_downsampling(padding=0), "The padding is missing: `kernel_size // 2` zeros at each border keep the size."),
         (_downsampling(padding=1), "Half of the kernel is `kernel_size // 2`: 1 for 3 × 3, but 0 for 1 × 1."),
         (_downsampling(pool=SpatialMaxPool2d), "You always take the maximum. Use the argument `pool`."),
+        (_downsampling(window=2), "Your pool always halves the map. Use the argument `stride`: `pool(group, stride)`."),
         (_downsampling(no_options=True), "You do not pass `**options` on, such as `bias=False`."),
     ],
 )
@@ -169,6 +173,7 @@ def _other_second(group: Group, c_in: int, c_out: int) -> nn.Module:
 def _blocks(f: Function, reference: Function) -> None:
     for group, there, stride, second, exact in (
         (C4, 2, 1, _second, True),
+        (C4, 2, 2, _second, True),
         (C4, 3, 2, _second, True),
         (C4, 3, 2, _second, False),
         (D4, 4, 2, _other_second, True),

@@ -21,7 +21,7 @@ def compare_networks(f: Function, reference: Function, x: Tensor, *inputs: Any) 
     example = dict(zip(inspect.signature(reference).parameters, inputs, strict=False))
     x = x.double()
     yours, expected = (_build(build, inputs, example) for build in (f, reference))
-    y, wanted = call(yours, x, example=example), expected(x)
+    y, wanted = call(yours, x, example=example, because=_first_difference(expected, yours)), expected(x)
     if not isinstance(y, Tensor) or y.shape != wanted.shape:
         got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
         raise Mistake(
@@ -33,6 +33,11 @@ def compare_networks(f: Function, reference: Function, x: Tensor, *inputs: Any) 
     if _shapes(expected) != _shapes(yours):
         raise Mistake(
             f"Your network has {counts[1]:,} parameters, expected {counts[0]:,}. {_first_difference(expected, yours)}",
+            example,
+        )
+    if twice := _used_twice(yours):
+        raise Mistake(
+            f"One {twice} stands in two places of your network, with the same weights. Each place needs its own.",
             example,
         )
     _copy_noise(expected, yours)
@@ -74,6 +79,16 @@ def _copy_noise(source: nn.Module, target: nn.Module) -> None:
             noise = torch.rand_like(a) if name.endswith("running_var") else torch.randn_like(a)
             a.copy_(a + 0.5 * noise)
             b.copy_(a)
+
+
+def _used_twice(net: nn.Module) -> str | None:
+    """A layer with weights that the network holds more than once, as text."""
+    seen: set[nn.Module] = set()
+    for _, layer in net.named_modules(remove_duplicate=False):
+        if layer in seen and any(True for _ in layer.parameters(recurse=False)):
+            return repr(layer)
+        seen.add(layer)
+    return None
 
 
 def _first_difference(expected: nn.Module, yours: nn.Module) -> str:

@@ -87,11 +87,12 @@ def error_of(net: nn.Module, group: Group, x: Tensor) -> str:
 # The networks for rotated MNIST in the paper of notebook 06 have one layout. Seven convolutions without padding: the lift and five more of 3 × 3, the last of 4 × 4, each with
 # w output channels, norm and ReLU; a 2 × 2 max pool after the second; at the end the maximum over the group, and (unlike P4CNN in notebook 04) a linear layer. So 28 pixels become 26, 24, 12, 10, 8, 6, 4, 1.
 #
-# Three things differ from row to row: the group, the width, and the kind of the hidden convolutions. So they are arguments. (`norm_relu(group, channels)` gives a batch norm and a ReLU.)
+# Three things differ from row to row: the group, the width, and the kind of the hidden convolutions. So they are arguments. (`*norm_relu(group, channels)` puts a batch norm and a ReLU in a list of layers.)
 #
 # <details><summary>Predict first: which of the parts must know the group, and which need not?</summary>
 #
-# Convolutions, norms and pools must. ReLU and the linear layer at the end need not: the one acts on each value, the other comes after the group is gone.
+# Convolutions, norms and the maximum over the group must. ReLU acts on each value, the 2 × 2 pool on each sheet alone (ours takes the group only to check that its windows fit),
+# and the linear layer comes after the group is gone.
 #
 # </details>
 
@@ -200,8 +201,8 @@ def same_conv(
     **options: Any,
 ) -> nn.Module:
     """A convolution `conv(group, in_channels, out_channels, kernel_size, padding=…, **options)`, padded by half of its
-    kernel. With a stride it is strided (and needs `allow_approximate=True`); but with a stride and a pool it runs at
-    full resolution, and `pool(group, stride)` follows.
+    kernel. Without a pool, a stride above 1 goes to the convolution (with `allow_approximate=True`). With a pool, the
+    convolution runs at full resolution, and `pool(group, stride)` follows.
     """
     ...
 
@@ -317,7 +318,7 @@ for name, second in {"3×3": conv3x3, "gc 3×3": gc3x3}.items():
         )
 
 # %% [markdown]
-# All exact, at 32 pixels. Compare C1 and C4 with 3 × 3: about as many parameters, but four times the operations. That is no accident:
+# All exact, at 32 pixels. Compare C1 and C4 with 3 × 3: about as many parameters, but four times the operations. That is no accident. For each layer, with the pixels of its output:
 #
 # $$\text{operations} \approx \text{weights} \cdot |H| \cdot \text{pixels}$$
 #
@@ -369,7 +370,7 @@ Markdown(table_markdown("rotated-mnist"))
 # %% [markdown]
 # ### B. CIFAR-10: All-CNN-C and ResNet44
 #
-# Here without the rows that differ in their data alone.
+# Here without the rows that differ in their data alone. Three widths are those of the three stages.
 
 # %%
 Markdown(table_markdown("cifar10", only=lambda row: "+" not in row.key and "-20" not in row.key))
@@ -388,7 +389,7 @@ Markdown(table_markdown("e4-cifar", only=lambda row: row.recipe.dataset == "cifa
 # %% [markdown]
 # ### D. Affine self convolution: ResNet29
 #
-# Without ResNet83, for which no numbers are printed. All rows of all tables: `python -m course_lib counts asc`.
+# CIFAR-10 alone, without ResNet83, for which no numbers are printed. All rows of all tables: `python -m course_lib counts asc`.
 
 # %%
 Markdown(table_markdown("asc", only=lambda row: "29" in row.key and row.recipe.dataset == "cifar10"))
@@ -411,8 +412,8 @@ lines = [line for report in reports for line in report.splitlines() if line.star
 Markdown("\n".join(dict.fromkeys(lines)))  # one heading for all
 
 # %% [markdown]
-# "Exact" means an error of rounding alone, below 1e-10. The others are off by 8 to 20 per cent, on noise; on pictures it is easily overlooked. They are *nearly* equivariant networks, and their published errors are what they are. The **exact variant** costs no parameters to speak of. It costs operations:
-# nearly half as much again where much of the work lies in the layers that halve (All-CNN), little where they are few among many (ResNet44).
+# "Exact" means an error of rounding alone, below 1e-10. The others are off by 4 to some 10 per cent, on noise; how far depends on the weights. Their published errors are those of *nearly* equivariant networks. The **exact variant** costs no parameters to speak of. It costs operations:
+# nearly half as much again where much of the work lies in the layers that halve (All-CNN), 30 per cent in p4ResNet29, little where they are few among many (ResNet44).
 #
 # ## 8 Error against cost
 #
@@ -437,22 +438,22 @@ families = {
         cost(f"{k}-p4cnn{w}", f"{k}{w}") for k, w in (("g", ""), ("gc", ""), ("g", "-17"), ("gc", "-30"))
     ],
     "p4, E4": [cost("e4net", "E4-Net"), cost("e4net-large", "Large"), cost("e4net-r4", "r=4")],
-    "quoted": [quoted[name] for name in ("p4_CNN", "α_p4_CNN")],
+    "quoted": [quoted[name] for name in ("p4_CNN", "α-P4CNN")],
 }
 error_against_cost(families)
 
 # %% [markdown]
 # Lower is better, left is cheaper. Left panel: at some 25,000 parameters p4 more than halves the error of an ordinary network, and separable layers go below that; E4 lies lowest, two of the three with fewer. Right panel: these gains cost operations, but not all: gc with 10 channels is *left of and below* Z2CNN.
 #
-# Do not read E4 against the rest too closely: another recipe, another paper. Section 11 comes back to that. On CIFAR-10, each line joins networks of one paper, from ordinary through p4 to p4m:
+# Do not read E4 against the rest too closely: another recipe, another paper. Section 11 comes back to that. On CIFAR-10, each line joins networks of one paper, from ordinary to p4 or p4m, then to a lighter layer (gc, E4, ASC):
 
 # %%
 lines = {
     "All-CNN-C": {"all-cnn": "Z²", "p4-all-cnn": "p4", "p4m-all-cnn": "p4m"},
     "ResNet44, 2016": {"resnet44-cohen": "Z²", "p4m-resnet44-cohen": "p4m"},
-    "ResNet44, 2021": {"resnet44": "Z²", "p4m-resnet44": "p4m", "gc-p4m-resnet44": "gc-p4m"},
-    "ResNet18": {"r18": "Z²", "p4-r18": "p4", "p4m-r18": "p4m", "p4m-e4r18": "p4m-E4"},
-    "ResNet29": {"resnet29": "Z²", "p4-resnet29": "p4", "p4-resnet29-asc": "p4-ASC"},
+    "ResNet44, 2021": {"resnet44": "Z²", "p4m-resnet44": "p4m", "gc-p4m-resnet44": "gc"},
+    "ResNet18": {"r18": "Z²", "p4-r18": "p4", "p4m-r18": "p4m", "p4m-e4r18": "E4"},
+    "ResNet29": {"resnet29": "Z²", "p4-resnet29": "p4", "p4-resnet29-asc": "ASC"},
 }
 error_against_cost({name: [cost(*pair) for pair in points.items()] for name, points in lines.items()}, join=True)
 
@@ -476,7 +477,7 @@ for pair in pairs:
 # An honest answer:
 #
 # - At equal parameters, expect |H| times the operations: four for p4, eight for p4m, and more where maps are halved exactly or 1 × 1 steps run on larger maps.
-# - If operations or memory for maps are your limit, that is too much, unless you make the network smaller. The small gc-P4CNN has a seventh of the parameters, fewer operations, and little more than half of the error.
+# - If operations are your limit, or memory (maps hold √|H| times as many values), that is too much, unless you make the network smaller. The small gc-P4CNN has a seventh of the parameters, fewer operations, and little more than half of the error.
 # - What nobody printed: an ordinary network with as many *operations* as p4m has. Ten times the operations would also buy a larger ordinary network. From these tables we cannot say how much better that would be.
 # - Operations are not seconds. Measure on your machine: `python -m course_lib bench`.
 #
@@ -508,7 +509,7 @@ print(f"rotated MNIST, all trained with {z2.recipe.augmentation[0]}: Z2CNN {z2.e
 # - **With little data the layer matters more.** With 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 it is 0.87 (printed in the E4 paper): both are equivariant, so this says nothing of equivariance.
 # - **A guarantee is something else than a small error.** Augmentation teaches invariance where the data is (notebook 05, section 8).
 #
-# If your images have no preferred orientation, take both. If they have one, as photographs do, a small group in the hidden layers and a head of your choice is a moderate bet. And if your network is large, your data plenty and well augmented, these tables promise you little.
+# If your images have no preferred orientation, take both. If they have one, as photographs do, a small group in the hidden layers and a head of your choice is a cautious choice. And if your network is large, your data plenty and well augmented, these tables promise you little.
 #
 # ## 11 What is a published figure?
 #
@@ -570,8 +571,8 @@ for report in ("last epoch", "best validation epoch", "best test epoch"):
     print(f"{report:<22}", ", ".join(f"{error:.1f} %" for error in errors))
 
 # %% [markdown]
-# By definition the best test epoch is never behind. Against the best validation epoch it promises almost three points too little for one seed, and no less for the other. How far a single run is shifted is chance; the mean over many is always shifted down. The shift is
-# the larger, the more the error wavers from epoch to epoch and the smaller the test set is: here the learning rate stays high to the end, and there are 510 images. In the E4 paper the learning rate falls, and there are 50,000. So there the shift must be much smaller; how large it is,
+# (The test digits are from other forms, and harder: notebook 04. The bands reach from one seed to the other.) By definition the best test epoch is never behind. Against the best validation epoch it promises almost three points too little for one seed, and no less for the other. How far a single run is shifted is chance; the mean over many is always shifted down. The shift is
+# the larger, the more the error wavers from epoch to epoch and the smaller the test set is: here the learning rate stays high to the end, and there are 510 images. In the E4 paper the learning rate falls, and there are 50,000. So there the shift should be much smaller; how large it is,
 # nobody can tell from outside. Next to the rows of papers that report the last epoch, it is on the side of E4.
 #
 # ### How sure is a gap?
@@ -595,7 +596,7 @@ def gap_uncertainty(deviation_a: float, deviation_b: float, seeds: int) -> float
 #
 # <details><summary>Predict first: 91.24 ± 0.32 against 91.18 ± 0.34, eight seeds each. Is ASC better than convolution?</summary>
 #
-# The gap is 0.06, its standard error 0.17. This says: about equal.
+# The gap is 0.06, its standard error 0.17. These runs show no difference; a small one, either way, may be there.
 #
 # </details>
 

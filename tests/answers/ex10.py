@@ -54,6 +54,19 @@ def of_notebook_04(group, width, classes, conv):
     return nn.Sequential(*layers, GroupConv2d(group, width, classes, 4), GlobalMaxPool(group))
 
 
+@wrong("p4cnn_linear", says="number 4 of yours is SpatialMaxPool2d")
+def pool_too_early(group, width, classes, conv):
+    layers = list(digits_network(group, width, classes, conv))
+    return nn.Sequential(*layers[:3], layers.pop(6), *layers[3:])
+
+
+@wrong("p4cnn_linear", says="GroupBatchNorm2d.* stands in two places")
+def one_norm(group, width, classes, conv):
+    layers = list(digits_network(group, width, classes, conv))
+    layers[-4] = layers[1]
+    return nn.Sequential(*layers)
+
+
 # 10.2
 
 
@@ -120,6 +133,12 @@ def without_options(conv, group, in_channels, out_channels, kernel_size, stride=
     return with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride, pool)
 
 
+@wrong("same_conv", says="argument `stride`")
+def halves(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
+    halving = (lambda group, stride: pool(group, 2)) if pool else None
+    return with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride, halving, **options)
+
+
 # 10.4
 
 
@@ -158,6 +177,13 @@ def without_dropout(group, here, there, stride, second, dropout, exact):
 @wrong("basic_block", says="shortcut is strided")
 def strided_shortcut(group, here, there, stride, second, dropout, exact):
     return block(group, here, there, stride, second, dropout, exact, pooled=False)
+
+
+@wrong("basic_block", says="GroupBatchNorm2d.* stands in two places")
+def one_norm_in_branch(group, here, there, stride, second, dropout, exact):
+    residual = block(group, here, there, stride, second, dropout, exact)
+    residual.branch[-1] = residual.branch[2]
+    return residual
 
 
 # 10.5

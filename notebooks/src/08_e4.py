@@ -94,7 +94,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 # $$\tilde H_{\hat g}(x, y) = K_{\hat g}(x) \odot V(y)$$
 #
 # ⊙ multiplies entry by entry. K is the **kernel generator**: it looks at x and says how much each neighbour counts. V is the **encoder**: it says what each neighbour
-# has to offer. Both are computed once per element, not once per pair. For the pair itself only C products are left.
+# has to offer. Each element computes one V, and one kernel with K for all ĝ. Joining the two takes C products per pair.
 #
 # E4 goes on saving:
 # - **One hidden layer for all kernels.** $K_v(x) = W_2[v]\,\mathrm{relu}(W_1 x)$, with a part W₂[v] for each place v. The **reduction** r, not the turn: the hidden layer has M = C/r channels.
@@ -161,7 +161,7 @@ print("A matrix on the concatenation is a 1×1 group convolution, for", *ALL_GRO
 #
 # ## 3 The definition
 #
-# `aggregate` of notebook 07 sums any term over all pairs. What is the term of E4, now with slices? `entry_at` reads W₂.
+# `aggregate` of notebook 07 sums any term over all pairs. What is the term of E4, now with slices? `entry_at` on C1 reads W₂.
 
 
 # %%
@@ -436,7 +436,7 @@ print("A layer has these weights, a gain and a bias per hidden channel in its no
 # </details>
 #
 # Here are its counts, and those of its variants in the paper's Tables 1 to 3. *Printed* is from there; *released*
-# is the layout of the code that the authors published. For *released* we count the matrices' multiply-accumulates, in millions, and a few per value of a norm:
+# is the layout of the code that the authors published. For *released* we count, in millions, the matrices' multiply-accumulates and a few per value of a norm:
 
 # %%
 print(f"{'':<20}{'printed':>8}{'ours':>9}{'released':>10}{'  operations: printed':>24}{'released':>10}")
@@ -589,12 +589,12 @@ for variant in ("e4net", "per-element"):
     )
 
 # %% [markdown]
-# Upper row, with an axis of its own: pale dots are seeds, bars one standard deviation. The extremes of all columns agree with the paper in every seed: no concatenation is worse than both, one slice worse than four, r = 4 worse than 1, a kernel of 3 × 3 worse than 7 × 7. What lies between is within the scatter: only K does as well as both here, and 5 × 5 as well as 7 × 7, unlike in
-# the paper.
+# Upper row, with an axis of its own: pale dots are seeds, bars one standard deviation. The extremes of all columns agree with the paper in every seed: no concatenation is worse than both, one slice worse than four, r = 4 worse than 1, k = 3 worse than 7. Between them
+# one order differs: here every seed of *K* beats every seed of *V*, and *K* is level with *both*; in the paper *both* beats *V*, *V* beats *K*.
 #
 # How much could this show? With 510 test digits an error of 15 % is uncertain by √(0.15 · 0.85 / 510) ≈ 1.6 points before any seed is drawn. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. That takes full runs: notebook 11.
 #
-# A gain per element does no harm to the error here. But after ten epochs a quarter turn still changes some predictions, with shared gains none. What it costs is the promise, not the accuracy.
+# A gain per element does the error no visible harm. But after ten epochs a quarter turn still changes some predictions, with shared gains none. What it costs here is the promise, not the accuracy.
 #
 # ## 9 From unfold to the roofline
 #
@@ -628,10 +628,10 @@ def turn_maps(kernels: Tensor, group: Group) -> Tensor:
 # The third: **never keep the generated kernels.** Make them for a few images at a time, use them while they are in the processor's cache, throw them away, and make them again for the backward pass. `kernels.generate_and_aggregate` does that. It has a backward pass of its own; autograd's
 # writes a whole map for each place. `kernels.aggregate` is your loop with such a backward pass, *own backward* below.
 #
-# The whole way, on a map of 28 × 28 pixels, 16 channels, k = 5, two images:
+# The whole way, on a map of 28 × 28 pixels, 16 channels, k = 5, s = 2, two images:
 
 # %%
-z, v = (torch.randn(2, 16, 4, 28, 28, requires_grad=True) for _ in range(2))
+z, v = (torch.randn(2, 16, 4, 28, 28, requires_grad=True) for _ in range(2))  # hidden map, encoder's map
 W2, b2 = torch.randn(2, 16, 5, 5, requires_grad=True), torch.randn(2, 5, 5, requires_grad=True)
 
 
@@ -716,7 +716,7 @@ print(f"{hardware['threads']} threads of {hardware['device']}")
 Markdown(bars_markdown([case for case in measured["cases"] if case["case"].startswith("E4,") and case["bars"]]))
 
 # %% [markdown]
-# A *bar* is a goal of ours. *Speed*: how many times as fast in training. *Saved*: bytes kept for backward, relative to unfold and sum. A group convolution still wins on C4, not on D4.
+# A *bar* is a goal of ours. *Speed*: how many times as fast in training. *Saved*: bytes kept for backward, relative to unfold and sum. Group convolution still wins both shapes on C4, none on D4.
 #
 # ## What you have built
 
@@ -744,7 +744,7 @@ progress("08")
 # %% [markdown]
 # ## Recap
 #
-# - Anything may be done with a pair of patches. A product K(x) ⊙ V(y) makes it affordable: each factor is computed once per element.
+# - Anything may be done with a pair of patches. A product K(x) ⊙ V(y) makes it affordable: neither factor needs both patches.
 # - Sum over space only; bring the sheets together by concatenation. A matrix on the concatenation is a 1×1 group convolution.
 # - For equal patches the kernel of h is that of e, turned by h, so it is enough to turn W₂. When the image turns, the kernels turn and change sheets.
 # - Weights: c²|H|(1 + 1/r) + csk²/r. The kernel size never meets c².

@@ -38,6 +38,17 @@ METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     "language_info": {"name": "python"},
 }
+# Not tried in Colab itself. The site leaves the cell out, JupyterLab and Colab show it folded.
+COLAB = """# Only for Google Colab: fetches the course. Elsewhere this cell does nothing.
+import sys
+
+if "google.colab" in sys.modules and "course" not in sys.path:
+    address = input("Address of the repository: ")
+    !git clone --quiet {address} course
+    %pip install --quiet anywidget
+    sys.path.insert(0, "course")
+    sys.modules["google.colab"].output.enable_custom_widget_manager()"""
+COLAB_METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["remove-cell"]}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -66,6 +77,8 @@ def from_source(source: Path) -> NotebookNode:
             known |= defined_names(cell.source)
         else:
             cell.source = _with_help(cell.source, known)
+    colab = nbformat.v4.new_code_cell(COLAB, id=f"{source.stem[:2]}-colab", metadata=COLAB_METADATA)
+    notebook.cells.insert(1, colab)  # below the title
     return notebook
 
 

@@ -75,12 +75,19 @@ def test_nothing_of_this_machine_is_stored(path):
     assert "application/vnd.jupyter.widget" not in text
 
 
+@pytest.mark.parametrize("path", STORED)
+def test_the_cell_for_colab_stands_below_the_title_folded(path):
+    title, colab = read(path).cells[:2]
+    assert title.cell_type == "markdown" and colab.source == build.COLAB and colab.outputs == []
+    assert colab.metadata == build.COLAB_METADATA
+
+
 @pytest.mark.parametrize("path", LESSONS)
 def test_size(path):
     notebook = read(path)
     lines = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
     words = len(re.sub(r"<details>.*?</details>", "", "\n".join(markdown(notebook)), flags=re.DOTALL).split())
-    assert 40 <= len(notebook.cells) <= 70
+    assert 40 <= len(notebook.cells) - 1 <= 70  # without the cell for Colab
     assert words <= 2500
     assert statistics.median(lines) <= 6
     assert max(lines) <= 30

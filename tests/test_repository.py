@@ -1,14 +1,18 @@
 """What people meet before they run anything: one-click starts, citation, licences, recipes. Files only, no network."""
 
-import ast
 import json
 import re
+import sys
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
 import yaml
+from IPython.core.interactiveshell import InteractiveShell
 from packaging.specifiers import SpecifierSet
+
+from build import COLAB
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -64,13 +68,28 @@ def test_binder_installs_the_project_with_extras_that_it_has():
 
 
 def test_the_cell_for_colab_makes_the_library_importable():
-    cell = re.search(r"```text\n(.*?)```", section("Start with one click"), re.DOTALL)[1]
-    lines = [line.removeprefix("  ") for line in cell.splitlines()]
-    ast.parse("\n".join(line for line in lines if not line.startswith(("!", "%"))))
+    lines = [line.strip() for line in COLAB.splitlines()]
     folder = next(line for line in lines if line.startswith("!git clone")).split()[-1]
     assert f'sys.path.insert(0, "{folder}")' in lines and (ROOT / "course_lib" / "__init__.py").exists()
     installed = next(line for line in lines if line.startswith("%pip")).split()[-1]
     assert any(entry.startswith(installed) for entry in PROJECT["optional-dependencies"]["course"])
+
+
+def test_the_cell_for_colab_fetches_the_course_there_and_does_nothing_elsewhere(monkeypatch):
+    """Run by IPython with stand-ins for Colab's module, for the shell and for what the user types."""
+    shell, asked, ran = InteractiveShell(), [], []
+    monkeypatch.setattr(shell, "system", lambda line: ran.append(shell.var_expand(line, depth=0)))
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "https://example.org/course")
+    shell.register_magic_function(ran.append, magic_name="pip")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert shell.run_cell(COLAB).success and not ran and "course" not in sys.path
+    colab = types.ModuleType("google.colab")
+    colab.output = types.SimpleNamespace(enable_custom_widget_manager=lambda: ran.append("widgets"))
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    for _ in range(2):  # the second time it is there already
+        assert shell.run_cell(COLAB).success
+        assert ran == ["git clone --quiet https://example.org/course course", "install --quiet anywidget", "widgets"]
+    assert sys.path[0] == "course" and len(asked) == 1
 
 
 # --- citation and licences -------------------------------------------------------------------------------------------

@@ -338,7 +338,7 @@ both["mirrored"] = Sight(mirrored[0, 0], place, kernels_at(mirrored, place, D4),
 generated_kernels(both, D4)
 
 # %% [markdown]
-# What does a kernel do? At this pixel, on sheet e, with the ink itself as V, it takes ink ahead minus ink to the left, each weighed by its border:
+# What does a kernel do? At this pixel, on sheet e, with the ink itself as V, it takes ink ahead minus ink to its left, each weighed by its border:
 
 # %%
 kernel, window = upright.kernels[0], neighbourhoods(digit[0, 0], 5)[:, corner[0], corner[1]].unflatten(0, (5, 5))
@@ -449,7 +449,7 @@ for network_row in (row for row in E4_MNIST if row.key != "e4net-released"):
 # %% [markdown]
 # **Ours and released** differ by the norm in the kernel generator. Theirs has a gain and a bias for each element, ours for each channel. In the first row that is 6 layers · 16 hidden channels · 2 · 3 more elements = 576. Section 7 says why.
 #
-# **Released and printed:** between 100 and 430 weights are missing in every row; we do not know where. The operations are 3 to 9 % below print. One part the table itself settles: how they grow with k².
+# **Released and printed:** some 100 to 420 weights are missing in every row; we do not know where. The operations are 3 to 9 % below print. One part the table itself settles: how they grow with k².
 
 # %%
 printed = {row.key: row.macs / 1e6 for row in E4_MNIST}
@@ -466,11 +466,11 @@ print(f"W₂ alone: {elements * 2 * 16 / 1e6:.2f}; W₂ and aggregation: {elemen
 #
 # $$\hat z_c = \gamma_c\,\frac{z_c - \mu_c}{\sqrt{\sigma_c^2 + \varepsilon}} + \beta_c$$
 #
-# In the released code the axes C and |H| are one axis of C·|H| channels, and PyTorch's `GroupNorm` gives each of *those* its own γ and β. Our layer does that with `affine="per_element"`.
+# In the released code the axes M and |H| are one axis of M·|H| channels, and PyTorch's `GroupNorm` gives each of *those* its own γ and β. Our layer does that with `affine="per_element"`.
 #
 # <details><summary>Predict first: is it equivariant?</summary>
 #
-# At the start, when all γ are 1 and all β are 0: yes, exactly. It stays so only if training keeps the |H| values of a channel equal, and nothing makes it do so.
+# At the start, when all γ are 1 and all β are 0: yes, exactly. In general it stays so only if training keeps the |H| values of a channel equal, and nothing makes it do so.
 #
 # </details>
 
@@ -589,8 +589,8 @@ for variant in ("e4net", "per-element"):
     )
 
 # %% [markdown]
-# Upper row, with an axis of its own: pale dots are seeds, bars one standard deviation. The extremes of all columns agree with the paper in every seed: no concatenation is worse than both, one slice worse than four, r = 4 worse than 1, k = 3 worse than 7. Between them
-# one order differs: here every seed of *K* beats every seed of *V*, and *K* is level with *both*; in the paper *both* beats *V*, *V* beats *K*.
+# Upper row, with its own axis: pale dots are seeds, bars one standard deviation. The extremes of all columns agree with the paper in every seed: no concatenation is worse than both, one slice worse than four, r = 4 worse than 1, k = 3 worse than 7. Between them
+# one order clearly differs: here every seed of *K* beats every seed of *V*, and *K* is level with *both*; in the paper *both* beats *V*, *V* beats *K*.
 #
 # How much could this show? With 510 test digits an error of 15 % is uncertain by √(0.15 · 0.85 / 510) ≈ 1.6 points before any seed is drawn. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. That takes full runs: notebook 11.
 #
@@ -613,7 +613,7 @@ def shift_and_add(kernels: Tensor, values: Tensor) -> Tensor:
 # %% [markdown]
 # <!-- help: shift_and_add -->
 #
-# The second: **turn weights, not maps.** Your `generate_kernels` does so already. The released code writes all kernels unturned and then turns them, at the size of a map for each of the k² places:
+# The second: **turn weights, not maps.** Your `generate_kernels` does so already. The released code writes all kernels unturned and then turns them, s numbers for each of the k² places, at every g:
 
 
 # %%
@@ -658,7 +658,7 @@ print("All five agree.")
 # %% [markdown]
 # <details><summary>Predict first: for the backward pass autograd keeps what went into each product. z and v have 0.4 MB each. How large is the unfolded map, and how large are the kernels?</summary>
 #
-# The unfolded map has 25 · 0.4 = 10 MB. The kernels, with s · k² = 50 numbers where z has 16, have 1.25 MB. The rest is z, v and the small matrices.
+# The unfolded map has 25 · 0.4 = 10 MB. The kernels, with s · k² = 50 numbers where z has 16, have 1.25 MB. The rest is z and the small matrices, and from the second row on v, which the first keeps only unfolded.
 #
 # If the first two rows show 9 MB more, your functions copy each kernel for the 8 channels of its slice, as `repeat_interleave` does. `unflatten` and `unsqueeze` copy nothing.
 #

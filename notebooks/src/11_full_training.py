@@ -10,7 +10,7 @@
 # # 11 Full training: from a loop to a figure that one may believe
 #
 # Every layer and every network of this course is built. What is left is to train them, and to say honestly what came out. You write the heart of
-# the loop, stop it in the middle and let it go on to the same weights, bit by bit. Then you see three ways to fool oneself with a test set, and fill a table.
+# the loop, stop it in the middle and let it go on to the same weights, bit by bit. Then you see how choosing by the test set and too few seeds fool us.
 #
 # **You will be able to**
 # - write one step, one epoch and a schedule of the learning rate, and say what each line is for;
@@ -131,13 +131,13 @@ shown = {name: on_background(way, digits.background)(four, Generator().manual_se
 figures.panels({f"{name} {i + 1}": images[i, 0] for name, images in shown.items() for i in range(4)}, columns=4)
 
 # %% [markdown]
-# Each row shows one augmentation with four draws. The flip has only two outcomes; the others have many.
+# The flip has only two outcomes; the others have many.
 #
 # `on_background` was needed. Rotation and crop fill what comes in from outside with 0.
 #
-# <details><summary>Predict first: after normalisation, which grey is the value 0?</summary>
+# <details><summary>Predict first: after normalisation, which brightness is the value 0?</summary>
 #
-# The mean over all training pixels, a dark grey. Black has become a negative number, printed in section 1. Without care the turned image gets grey corners, and the
+# The mean over all training pixels, a dark grey. Black has become a negative number, printed in section 1. Without care the turned image gets brighter corners, and the
 # network can read the angle from them.
 # </details>
 
@@ -348,8 +348,8 @@ for part, what in parts.items():
 # %% [markdown]
 # Each of these four is needed. A run that forgets one of the last three still *learns*, so that hardly anybody notices.
 #
-# `training.Checkpoint` adds two cares. It writes to a temporary name and renames, so that a process killed at any instant leaves a whole file.
-# And it keeps config and checksum of the data, and refuses to go on with another run's file.
+# `training.Checkpoint` adds two cares. It writes to a temporary name and renames, so that a process killed at any instant leaves a whole file;
+# and it keeps config and checksum of the data, to refuse another run's file.
 #
 # ## 7 Choose by validation, never by test
 #
@@ -385,7 +385,7 @@ print("averaged over 500 cuts, choosing by the test images flatters by more than
 
 # %% [markdown]
 # The error on B is the honest one; A's is too small.
-# With more test images the luck is smaller: it shrinks like $1/\sqrt{N}$. But the gaps in tables of good networks are small, too.
+# With more test images luck shrinks like $1/\sqrt{N}$. But the gaps in tables of good networks are small, too.
 #
 # Notebook 10 has a function for the three habits. For the run above, all 510 test images, and the 258 of the validation split to choose by:
 
@@ -395,10 +395,10 @@ for report in ("last epoch", "best validation epoch", "best test epoch"):
     print(f"{report}: {reported_error(validation[-20:], test, report):.1f} %")
 
 # %% [markdown]
-# The best test epoch is never higher than the others, by construction; how much lower is luck. Validation images may choose as well as they can. What they flatter is their own error; the test images had no say, so theirs is honest.
+# The best test epoch is never higher than the others, by construction; how much lower is luck (here 1.7 and 0.0 points). Validation images may choose: they flatter their own error; the test images had no say, so theirs is honest.
 #
-# So this course holds out a **validation** split for choices of settings, and reads the test set once, after the last epoch. Published figures did not all do so: the released code of E4 tests after
-# every epoch and keeps the best. Our figure and such a figure do not measure the same.
+# So this course holds out a **validation** split for choices of settings, and reads the test set once, after the last epoch. Not all published figures do: the released code of E4 tests after
+# every epoch and keeps the best. Such a figure and ours do not measure the same.
 #
 # ## 8 Seeds: what can five runs tell?
 #
@@ -424,7 +424,7 @@ print(f"nine times of ten, s of five seeds lies between {low:.1f} and {high:.1f}
 
 # %% [markdown]
 # So "± 0.02" and "± 0.05" from five seeds can belong to the same spread. A comparison needs more care than looking at bars. One that assumes nothing about
-# distributions: if the networks were equally good, the ten results could have been dealt to them in any way. In how many of the deals would the means be at least as far apart?
+# distributions: if the network made no difference, the ten results could have been dealt to them in any way. In how many of the deals would the means be at least as far apart?
 #
 # $$p = \frac{\#\{\text{deals with } |\text{mean} - \text{mean}| \ge \text{found}\}}{\#\{\text{deals}\}}$$
 #
@@ -453,7 +453,7 @@ for n in (1, 2, 3, 5):
 # %% [markdown]
 # Every P4CNN beats every Z2CNN. Still three seeds give 2/20: with n = 3 this test cannot give less, whatever the results. Five can reach 2/252.
 #
-# p knows of the seeds alone. It does not know that all runs share 510 test digits, or that somebody tuned one network for longer.
+# p knows of the seeds alone, not that all runs share 510 test digits, or that somebody tuned one network for longer.
 #
 # ## 9 One command
 #
@@ -465,7 +465,7 @@ for n in (1, 2, 3, 5):
 # python -m course_lib train p4cnn --time-budget 25m   # stops cleanly; the same command goes on
 # ```
 #
-# Below is what the second does, with `--epochs 2`, and stopped after the first epoch by a time budget of 0 seconds. Two epochs teach it little; watch how it goes on.
+# Below is the second with `--epochs 2`, stopped after the first epoch by a time budget of 0 seconds; the percentages of its message count right answers. Two epochs teach it little; watch how it goes on.
 
 # %% tags=["nbval-ignore-output"]
 with TemporaryDirectory() as folder:
@@ -483,12 +483,12 @@ first_epochs = [session["first_epoch"] for session in result["sessions"]]
 print(f"{result['network']['parameters']:,} parameters; processes began with epochs {first_epochs}")
 
 # %% [markdown]
-# One JSON file for each run: what was trained, on which data (with its checksum), by which commit, on which machine, every epoch, and the final figure. `data/results/SCHEMA.md`
+# One JSON file for each run, with the data's checksum, commit and machine. `data/results/SCHEMA.md`
 # explains each field. Small runs are kept apart: nothing can be compared with them.
 #
 # ## 10 The tables, from what has really been run
 #
-# `python -m course_lib results` reads all result files. A row that nobody has run says so. *Shorten 20* means that epochs and milestones of the recipe were divided by 20, so that a CPU could do it: not to be compared with the published column. Your copy may have more rows than ours:
+# `python -m course_lib results` reads all result files. A row that nobody has run says so. *Shorten 20*: epochs and milestones of the recipe were divided by 20, so that a CPU could do it. *mnist-27k*: 27,435 digits of MNIST, turned by us. So ours cannot be compared with the published column. Your copy may have more rows than ours:
 
 # %% tags=["nbval-ignore-output"]
 # The output grows with every run that is added to data/results, so no test compares it.
@@ -497,13 +497,13 @@ print(f"{len(full)} runs in data/results that are not small")
 Markdown("\n\n".join(markdown(results_folder(), name, small=False) for name in ("rotated-mnist", "e4-rotated-mnist")))
 
 # %% [markdown]
-# **Filling it on a GPU.** One command for the table, five seeds, four processes at once on the card, as these networks are small:
+# **Filling it on a GPU.** One command for the table: five seeds, four processes at once, as these networks are small:
 #
 # ```bash
 # python -m course_lib table rotated-mnist --seeds 5 --jobs 4 --time-budget 8h
 # ```
 #
-# It trains the first seed of every row, then the second. What is done is left alone. When the time is over it exits with status 75, and the same command goes on. At the end it prints the table. How long it takes on your card, measure first: `train p4cnn --epochs 2` prints its time, and its result lies in a folder of its own.
+# It trains the first seed of every row, then the second. What is done is left alone. When the time is over, the same command goes on. At the end it prints the table. How long it takes, measure first: `train p4cnn --epochs 2` prints its time.
 #
 # ### What our runs say
 #
@@ -588,7 +588,7 @@ by_row = {row: [errors_of(alike[row])[:n] for alike in by_size] for row in at_al
 error_by_size({row: list(zip(*errors, strict=True)) for row, errors in by_row.items()}, [10_000, 3_000, 1_000])
 
 # %% [markdown]
-# Each size took about as many steps, so one image is seen ten times as often where there are a tenth of them.
+# Rows appear once they were run at all three sizes. Each size took about as many steps, so one image is seen ten times as often where there are a tenth of them.
 #
 # ### "Do I need equivariance, or is augmentation enough?"
 #
@@ -610,7 +610,7 @@ for base in ("resnet44-cohen", "resnet44"):
     print(f"  the gap goes from {gaps[0]:.2f} to {gaps[1]:.2f} points")
 
 # %% [markdown]
-# The second cell holds published errors on CIFAR-10 in percent, without → with flips and shifts. Augmentation helps *both* networks, and takes most of the gap, but not all. An honest answer:
+# The second cell holds published errors on CIFAR-10 in percent, without → with flips and shifts (no turns). Augmentation helps *both* networks, and takes most of the gap, but not all. An honest answer:
 #
 # - Your task has the symmetry exactly, and images are few or the answer must not depend on the orientation (microscopy, satellites): build it in, and augment with what the group has not, such as the angles in between.
 # - Much data, long training, an approximate symmetry: augmentation may be enough, and each step is cheaper. At equal parameters P4CNN does about four times the operations of Z2CNN (notebook 10).
@@ -618,7 +618,7 @@ for base in ("resnet44-cohen", "resnet44"):
 #
 # ### "Why can I not reproduce the paper's figure?"
 #
-# The cell above has a lesson in it. It names the same two networks twice: once as Cohen and Welling trained them, once as Lengyel and van Gemert did, with different recipes. ResNet44 stands at 9.45 and 13.10. So experts differ by as much as the effects we look for. Go down this list:
+# The cell above names the same two networks twice: as Cohen and Welling trained them, and as Lengyel and van Gemert did, with different recipes. ResNet44 stands at 9.45 and 13.10. So experts differ by as much as the effects we look for. Go down this list:
 #
 # 1. **Is it the same network?** Count parameters first: notebook 10 does, for every row.
 # 2. **Is the recipe known?** Some papers leave out the batch size or the schedule. Each row's `recipe.note` says what we chose.
@@ -657,7 +657,7 @@ progress("11")
 # ## Recap, of this notebook and of the course
 #
 # - A training loop is a step, an order and a schedule. A checkpoint holds weights, optimizer, random states *and* the epoch; equal checksums prove it.
-# - Choose by validation, read the test set once, report mean, deviation and n. Three seeds cannot convince.
+# - Choose by validation, read the test set once, report mean, deviation and n. Three seeds against three cannot convince.
 # - Augmentation asks for a symmetry, equivariance guarantees it.
 #
 # And the course: a group is a set of moves that one can undo and chain (01). It acts on images and on feature maps, where it turns *and* permutes (02, 03). Convolution over the group is the linear map that

@@ -203,7 +203,7 @@ torch.testing.assert_close(as_feature_map(without_filter, C1)[:, 0], attention)
 print("ψ = 1:        local self-attention, with β for its positions")
 
 # %% [markdown]
-# A softmax cannot give α = 1, for its weights sum to 1. But where all scores are equal, α = 1/k², and the layer is a convolution divided by k².
+# A softmax cannot give α = 1, for its weights sum to 1. But with equal scores α = 1/k², and the layer is a convolution with bias, divided by k².
 #
 # ## 3 Proof: shifts
 #
@@ -586,7 +586,7 @@ print(f"{beta[0].numel()} positions per channel from {beta.shape[-1]} numbers")
 #
 # <details><summary>Predict first: how do you set one head of ASC, so that it is the edge filter of section 1, exactly?</summary>
 #
-# ψ^Q = β^Q = 0 makes all scores 0 and all weights 1/9. Then $\psi^V$ = 9 · edge, $\beta^V$ = 0 and $W^V = W^O = 1$, and the sum is the convolution.
+# ψ^Q = β^Q = 0 makes all scores 0 and all weights 1/9. Then $\psi^V$ = 9 · edge, $\beta^V$ = 0 and $W^V = W^O = 1$, $W^V$ without bias, and the sum is the convolution.
 #
 # </details>
 
@@ -669,7 +669,7 @@ print("the first gaze, turned by r, against the second one:", say(gap))
 # <details><summary>Answers</summary>
 #
 # 1. To the right, and down; each time at colours like that of your pixel. 2. To row 31 − column, and column = row, on the next sheet; the words below say that both agree. 3. Still to
-# the right, after every turn: on Z² "ahead" is a direction of the picture, and the image has turned away from it.
+# the right, after every turn: on Z² "ahead" is a direction of the frame, and the image has turned away from it.
 #
 # </details>
 

@@ -690,7 +690,7 @@ progress("06")
 # %% [markdown]
 # ## Recap
 #
-# - A filter whose sheets are multiples of one kernel has a PC1 share of 1; random ones of 3 × 3 have 0.52. What our training adds has
+# - A filter whose sheets are multiples of one kernel has a PC1 share of 1; random ones of 3 × 3 average 0.52. What our training adds has
 #   more, but mostly keeps it when its sheets are mixed over filters: a control decides what a number means.
 # - One cause: a filter that turning leaves as it is gives equal maps; equal maps give equal gradients, and equal starts stay equal.
 # - g-GConv: $\psi_{n,c,g} = K_{n,c}\,w_{n,c,g}$. gc-GConv: $\psi_{n,c,g} = K_n\,w_{n,c,g}$. $L_h$ turns K and permutes w; so both are equivariant.

@@ -81,7 +81,7 @@ windows_from_both_sides(
 # Blue, below: the windows as they are (neighbours lie at two heights). Orange, above: the same windows as the mirrored image sees
 # them. Dotted squares are padding. Where orange does not lie over blue, the layer reads other pixels after the turn.
 #
-# A row of $n$ pixels with padding $p$ at both ends, a window of $k$, a stride of $s$. What no window reaches is
+# A row of $n$ pixels with padding $p$ at both ends, window $k$, stride $s$. What lies past the last window is
 #
 # $$\text{left over} = (n + 2p - k) \bmod s$$
 
@@ -145,8 +145,8 @@ for name, layers in {
     print(f"{name}: {exact_sizes(layers, range(28, 41))}")
 
 # %% [markdown]
-# **Cure:** pad or crop the *input* to a size that fits, or choose windows that fit your size: a 4 × 4 convolution with stride 2 and
-# padding 1 is exact on even maps.
+# **Cure:** pad or crop the *input*, alike at both ends, until it fits (32 never gives 33), or choose windows that fit: a 4 × 4
+# convolution with stride 2 and padding 1 is exact on even maps.
 #
 # ## 2 Padding and the parity of the kernel
 #
@@ -311,7 +311,7 @@ error_curves(curves, angles, "angle in degrees", logarithmic=False)
 # as something else: **aliasing**, as in notebook 03.
 #
 # The four edge filters are off by a quarter even on the smooth image: the group is too small. (The curves are jagged, and the top
-# need not lie at 45° exactly, since the relative error is that of the single worst pixel.)
+# need not lie at 45°, since the relative error is that of the single worst pixel.)
 #
 # **Cure:** do not demand exactness there. Measure in the disk, on smooth images, and say which angle. Blur before you subsample. More
 # orientations, or turned training images, help with the rest.
@@ -372,7 +372,7 @@ turn_then_compute(faulty[:4], digit, r, C4)
 #
 # Before: exact, since all gains and variances are 1, all biases and means 0. After one step: broken. Upright digits have other horizontal
 # edges than vertical ones, so the sheets have other variances (their means agree: turned filters have the
-# same sum), and the gains follow.
+# same sum, and the borders of the digits are empty), and the gains follow.
 #
 # </details>
 
@@ -414,7 +414,7 @@ error_curves(curves, list(range(13)), "training steps")
 
 # %% [markdown]
 # The lower line is rounding, and stays there. The other leaves it with the first step. On noise the error grows to 3 per cent: too small to
-# crash anything, too large to be rounding. It is the worst kind of fault, since every test on a fresh network passes.
+# crash anything, too large to be rounding. It is the worst kind of fault, since a fresh network passes every plain test.
 #
 # **Cure:** one gain, bias, mean and variance per channel, shared over the group. And randomise parameters and statistics before you measure.
 #
@@ -512,7 +512,7 @@ error_curves(curves, list(range(1, 32)), "layers")
 # The gains of the bad norm differ by a few millionths. In float32 a fault of that size looks like rounding. In float64 it stands
 # many powers of ten above it.
 #
-# **Cure:** none needed, rounding is no fault. But test in float64. And never ask for equality to the last bit.
+# **Cure:** none needed, rounding is no fault. But test in float64. Never ask for equality to the last bit.
 #
 # ## 8 Hoping that the data will teach it
 #
@@ -555,7 +555,7 @@ nets["p4, untrained"] = nn.Sequential(LiftingConv2d(C4, 1, 10, 5), GlobalMaxPool
 # <details><summary>Predict first: on which of the four kinds of image does the CNN with turned digits keep its answer?</summary>
 #
 # Most on the digits that it was trained on, less on new digits, little on what looks like no digit. Training fixes answers where the
-# data is. A layer with shared weights keeps its promise for every input.
+# data is. A layer that shares its weights over the group keeps its promise for every input.
 #
 # </details>
 
@@ -596,7 +596,7 @@ for name, net in {"CNN, untrained": cnn, **nets}.items():
 #
 # `diagnose(net, group, input_shape)` does for any `nn.Module` what you did above (input_shape has no batch axis). It runs noise and all its
 # turns through the net in float64, finds the first layer whose input still moves as it should and whose output does not, and tries what
-# would mend it. Then it repeats everything with randomised parameters.
+# would mend it. Then it repeats everything with equal parameters randomised.
 #
 # Three suspects, made from the network of section 4, untrained:
 #
@@ -627,7 +627,7 @@ for name, (net, shape) in suspects.items():
     print(f"{name}: equivariance_error says {error}; diagnose names {diagnose(net, C4, shape).layer}")
 
 # %% [markdown]
-# The whole answers, with cause and cure (`diagnose` takes noise of its own, so its errors are a little different):
+# The whole answers, with cause and cure (`diagnose` takes noise of its own, so its errors differ a little):
 
 # %% tags=["nbval-ignore-output"]
 for name, (net, shape) in suspects.items():

@@ -324,7 +324,7 @@ for name, answer in answers.items():
 # - **F** inverse: 1 is the identity, but 0 · a = 0 for all a: nothing brings you back to 1. (Nor can 2 be undone.)
 # - **G** group: 2 · 3 = 6 → 1 and 4 · 4 = 16 → 1: everything can be undone.
 # - **H** inverse: 0 is the identity (the larger of 0 and a is a), but after "the larger of 3 and …" the 0 is lost for
-#   ever. The same happens in a ReLU, max(0, x).
+#   ever. A ReLU, max(0, x), loses the negative x in the same way.
 # - **I** identity: 2 · 2 = 4, 2 · 4 = 8 → 0, 2 · 6 = 12 → 4: no product ever gives 2, so nothing leaves 2 as it is.
 # - **J** associativity: (rock·paper)·scissors = paper·scissors = scissors, but rock·(paper·scissors) = rock·scissors = rock.
 # </details>
@@ -402,7 +402,7 @@ photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 r
 # - **Scalings by 2ᵏ**, k any whole number: a group as maps of the plane (k and −k cancel). On pixels, shrinking throws
 #   pixels away: small, then large again, is none of the scalings, as with P.
 # - **Strings of the letters r and m**, written one behind the other: closed, associative, and the empty string is
-#   the identity; but no string becomes shorter by adding letters: no inverse.
+#   the identity; but no string becomes shorter by adding letters: only the empty one has an inverse.
 # </details>
 #
 # ## 7. Generators and subgroups
@@ -440,9 +440,9 @@ def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
 # <!-- help: generate -->
 
 # %% [markdown]
-# A part of a group that is a group itself, with the same product, is a **subgroup**. In a finite group closure is enough:
-# repeat a move and you come to e, and just before it to the inverse. So whatever is generated is a subgroup. Among our
-# eight, two generators are enough for each. **How many subgroups do you expect?**
+# A part of a group that is a group itself, with the same product, is a **subgroup**. In finite groups, closed and
+# non-empty is enough: repeat a move and you come to e, and just before it to the inverse. So whatever is generated is a
+# subgroup. Among our eight, two generators suffice for each. **How many subgroups do you expect?**
 
 
 # %%
@@ -454,7 +454,7 @@ found = {generate(pair) for pair in combinations([e, *moves], 2)}  # e twice: th
 subsets = [subset for size in range(1, 9) for subset in combinations(moves, size)]
 assert found == {subset for subset in subsets if broken_axiom(cayley_table(subset, compose)) is None}
 print(*(f"{len(s)}  {show(s)}" for s in sorted(found, key=lambda s: (len(s), s))), sep="\n")
-print(len(found), "subgroups, and no other among all", len(subsets), "subsets")
+print(len(found), "subgroups, and no other among all", len(subsets), "non-empty subsets")
 print("two mirrors, mr and mr², generate", show(generate([Element(1, 1), Element(1, 2)])))
 cayley_table_figure(groups.D4, highlight=groups.D2)
 
@@ -534,7 +534,8 @@ cosets_figure(groups.D4, groups.D1)
 # <details><summary>Predict first…</summary>
 #
 # Left cosets: always, g(hS) = (gh)S. Right cosets: g(Sh) has g on the wrong side of S. It works only for those g that can
-# be taken past S; here that is half of them. A network that pooled over right cosets would treat the other half wrongly.
+# be taken past S, gS = Sg; here that is half of them. A network that pooled over right cosets would treat the other half
+# wrongly.
 # </details>
 
 # %%
@@ -681,9 +682,10 @@ points_side_by_side({"start": letter, "there": there, "and back": back, "back wi
 #
 # <details><summary>Predict first…</summary>
 #
-# (1, 0) must go to a lattice point at distance 1 from the origin. There are four: (1, 0), (0, 1), (−1, 0), (0, −1). Then (0, 1)
-# must go to one at a right angle to it: two ways. That makes eight moves, and we have them all. (So the cell below needs to
-# try no matrix entries but −1, 0 and 1.)
+# (1, 0) must go to a lattice point at distance 1 from the origin. There are four: (1, 0), (0, 1), (−1, 0), (0, −1). What keeps
+# all lengths also keeps right angles, so (0, 1) must go to one at a right angle to it: two ways. These two decide where all
+# other points go. That makes eight moves, and we have them all. (So the cell below needs to try no matrix entries but −1, 0
+# and 1.)
 # </details>
 
 

@@ -74,7 +74,7 @@ def broken_axiom(table: IntArray) -> str | None:
 
 
 def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
-    """The smallest set that holds the generators and is closed under products, in index order."""
+    """The smallest set that holds e and the generators and is closed under products, in index order."""
     found = {IDENTITY, *generators}
     while larger := {compose(a, b) for a in found for b in found} - found:
         found |= larger

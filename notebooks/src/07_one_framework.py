@@ -450,7 +450,7 @@ def position_bank(positions: Tensor, group: Group) -> Tensor:
 # %% [markdown]
 # <!-- help: position_bank -->
 #
-# Second, the softmax, over *all* g̃ at once: over sheets and neighbours. And the border: a neighbour outside of the map is not there, so it must get no weight. A key of zeros would not do, for exp(0) = 1.
+# Second, the softmax, over *all* g̃ at once: over sheets and neighbours. And the border: a neighbour outside of the map is not there, so it must get no weight. A key of zeros would not do, for exp(score) > 0.
 
 
 # %%

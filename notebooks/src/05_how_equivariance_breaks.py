@@ -145,7 +145,7 @@ for name, layers in {
     print(f"{name}: {exact_sizes(layers, range(28, 41))}")
 
 # %% [markdown]
-# **Cure:** pad or crop the *input*, alike at both ends, until it fits (32 never gives 33), or choose windows that fit: a 4 × 4
+# **Cure:** pad or crop the *input*, alike at both ends, where that helps (32 never gives 33), or choose windows that fit: a 4 × 4
 # convolution with stride 2 and padding 1 is exact on even maps.
 #
 # ## 2 Padding and the parity of the kernel
@@ -254,7 +254,7 @@ panels(
 #
 # 1. no layer at all: there and back, **interpolation** alone, twice;
 # 2. a round blur, a filter without direction;
-# 3. the same blur, then a 2 × 2 max pool (the table has it with stride 1 as well, so that no pixel is skipped);
+# 3. the same blur, then a 2 × 2 max pool (the table has it with stride 1 as well, so that no place is skipped);
 # 4. an edge filter in its four orientations, and the maximum of the four answers: exact under C4.
 #
 # The input is a smooth image first. Which of the four is worst at 45°?
@@ -372,7 +372,7 @@ turn_then_compute(faulty[:4], digit, r, C4)
 #
 # Before: exact, since all gains and variances are 1, all biases and means 0. After one step: broken. Upright digits have other horizontal
 # edges than vertical ones, so the sheets have other variances (their means agree: turned filters have the
-# same sum, and the borders of the digits are empty), and the gains follow.
+# same sum, and the borders of the digits are empty), and the step gives the sheets other gains and biases.
 #
 # </details>
 
@@ -456,8 +456,8 @@ for name, head in {
 #
 # ## 7 Rounding grows with depth
 #
-# An error of 0.000002: a broken symmetry or rounding? Floats have about 7 digits in float32 and 16 in float64. Each layer rounds
-# again. How large is the error after 1, 10, 30 layers?
+# An error of 0.000002: a broken symmetry or rounding? Floats have about 7 digits in float32 and 16 in float64. Each convolution
+# rounds again. How large is the error after 1, 10, 30 layers?
 
 
 # %%

@@ -408,7 +408,7 @@ figures.feature_map_ring(sheets, D4, title="one channel on p4m")
 
 # %% [markdown]
 # Outside stand the answers of the turned filters, inside those of their mirror images. p4 knows nothing of mirrors; p4m does. More symmetry
-# is not always better: a mirrored 3 is no digit.
+# is not always better: a mirrored 2 is no 2.
 #
 # ## 7 The other layers
 #
@@ -585,8 +585,8 @@ print(f"Z2CNN {z2:,}; P4CNN {p4:,}, {p4 / z2:.1f} times as many; an ordinary CNN
 
 # %% [markdown]
 # **When does it cost too much?** At equal parameters, p4 takes 4 and p4m 8 times the operations, and the maps take √|H|
-# times the memory (half the width, four sheets each). Against an ordinary CNN with as many *sheets*, operations are
-# equal, and p4's hidden layers have a quarter of the parameters. Expect most gain where data is scarce and things appear
+# times the memory (half the width, four sheets each). Against an ordinary CNN with as many *sheets*, p4's hidden
+# layers take as many operations with a quarter of the parameters. Expect most gain where data is scarce and things appear
 # in all orientations. Where up is always up, measure: on CIFAR-10, of photographs, He et al. (2021) report 9.7 % error for
 # a ResNet-18, and 7.5 % on p4 with as many parameters.
 #

@@ -79,7 +79,7 @@ register(
     known_mistakes=[
         (
             lambda g: _with_shift(inverse(g.point_part), -g.shift),
-            "You take the shift back unturned. That undoes only moves without a turn: the shift must be −h⁻¹·t.",
+            "You take the shift back unturned. That is right only where h leaves t as it is: the shift must be −h⁻¹·t.",
         ),
         (
             lambda g: _with_shift(inverse(g.point_part), -matrix(g.point_part) @ g.shift),

@@ -181,7 +181,7 @@ register(
         ),
         (
             _at(lambda p, reach, group: (p.r, reach - p.v, reach + p.u)),
-            "You take r for the sheet. That is right without mirrors alone: use `group.index(position.point_part)`.",
+            "You take r for the sheet. That is right on C4 alone: use `group.index(position.point_part)`.",
         ),
     ],
 )

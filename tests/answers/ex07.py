@@ -120,7 +120,7 @@ def column_first(table, position, group):
     return by_searching_the_window(table.transpose(-1, -2), position, group)
 
 
-@wrong("entry_at", says="without mirrors alone")
+@wrong("entry_at", says="right on C4 alone")
 def sheet_by_r(table, position, group):
     reach = table.shape[-1] // 2
     if abs(position.u) > reach or abs(position.v) > reach:

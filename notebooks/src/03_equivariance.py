@@ -269,7 +269,7 @@ commuting_square(edges, lambda x: act_on_image(r, x), photograph, names=("Φ", "
 #
 # The maximum, because a mean would hide an error in few pixels, such as the one at the border. *Relative*, because a
 # network with small outputs is not a better one. And a `nan` must count as an infinite error: `nan > 0.1` is false, so it
-# would pass every test. Below we print an error under 1e-10, which is rounding, as `exact`.
+# would pass that test. Below we print an error under 1e-10, which is rounding, as `exact`.
 
 
 # %%
@@ -399,7 +399,7 @@ print("largest weight of the edge filter's mean over D4:", mean_over_d4(filters[
 #
 # ## 4 The other layers
 #
-# A **pointwise** function σ looks at one pixel at a time. Then it does not matter when the pixel is moved:
+# A **pointwise** function σ treats each pixel alone, and all alike. Then it does not matter when the pixel is moved:
 #
 # $$\sigma\big([L_g f](x)\big) = \sigma\big(f(g^{-1}x)\big) = \big[L_g\,\sigma(f)\big](x)$$
 #
@@ -608,8 +608,8 @@ table(cnn, 15)
 #
 # <details><summary>Answer</summary>
 #
-# It gets unequal maps from `relu1`, which got them from `conv1`. At 0° all agrees; at every other position, mirrored or not, no
-# layer does.
+# It gets unequal maps from `relu1`, which got them from `conv1`. At 0°, not mirrored, all agrees; at the seven other
+# positions no layer does.
 #
 # </details>
 

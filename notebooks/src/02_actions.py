@@ -281,7 +281,7 @@ for g in D4.elements:
 #
 # A shift acts by the same formula, [L_t f](x) = f(x − t). What enters the frame is zero. For this we need a picture
 # with an empty margin, so that nothing falls off: a real digit. Rounded to whole numbers from 0 to 16, so that every
-# comparison below can be exact.
+# test below can be exact.
 #
 # <details><summary>Predict first: shift by t = (3, 0) and then turn by r. Or turn, and then shift by the same t. The same picture?</summary>
 #
@@ -350,8 +350,8 @@ photographs(
 # %% [markdown]
 # Four turns by 90° give the photograph back, exactly. Eight turns by 45° do not. Its values lie between 0 and 1, and
 # on average they are off by 0.12; most of that is lost corners, but even in the middle 0.02 is blur. On the pixel
-# grid the rotations by 45° form **no action**. That is why this course builds on p4 and p4m, where every equation
-# holds to the last bit. Notebook 05 measures what a network does at angles in between.
+# grid the rotations by 45° form **no action**. That is why this course builds on p4 and p4m, where both rules
+# hold to the last bit. Notebook 05 measures what a network does at angles in between.
 #
 # ## 4 Feature maps
 #
@@ -488,7 +488,7 @@ print("For all g in C4: L_g of the edge map = its definition in loops = the edge
 
 # %% [markdown]
 # **With mirrors**, on p4m, there are eight sheets and two rings: rotations outside, mirrored elements inside, and
-# dashed lines from h to mh. Our edge filter looks the same upside down, so half of its eight sheets would be copies.
+# dashed lines from h to mh. Our edge filter looks the same after mr², so half of its eight sheets would be copies.
 # A crooked filter has eight different faces.
 
 # %%
@@ -500,7 +500,7 @@ for g in D4.elements:
 figures.act_on_ring(hook_sheets, r, D4)
 
 # %% [markdown]
-# Again every sheet goes where a turned picture carries it, on both rings. A mirror does more: it sends each sheet
+# Again every sheet goes where a turned picture carries it, on both rings. But m does more: it sends each sheet
 # along its dashed line to the *other* ring. So a mirrored picture of the rings is not yet L_m f.
 
 # %%

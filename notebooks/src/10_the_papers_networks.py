@@ -397,7 +397,7 @@ Markdown(table_markdown("asc", only=lambda row: "29" in row.key and row.recipe.d
 # %% [markdown]
 # ## 7 Which published networks are exact?
 #
-# Each network is built narrow, in float64, its parameters and statistics are moved at random, and every element of its group turns two images of noise of the published size. (Exactness does not depend on the width.) Parameters and operations are those of the full network.
+# Each network is built narrow, in float64, its parameters and statistics are moved at random, and every element of its group transforms two images of noise of the published size. (Exactness does not depend on the width.) Parameters and operations are those of the full network.
 #
 # <details><summary>Predict first: which of P4CNN, p4 All-CNN, p4m-ResNet44, E4-Net, p4-R18 and p4-ResNet29 will be exact?</summary>
 #
@@ -445,7 +445,7 @@ error_against_cost(families)
 # %% [markdown]
 # Lower is better, left is cheaper. Left panel: at some 25,000 parameters p4 more than halves the error of an ordinary network, and separable layers go below that; E4 lies lowest, two of the three with fewer. Right panel: these gains cost operations, but not all: gc with 10 channels is *left of and below* Z2CNN.
 #
-# Do not read E4 against the rest too closely: another recipe, another paper. Section 11 comes back to that. On CIFAR-10, each line joins networks of one paper, from ordinary to p4 or p4m, then to a lighter layer (gc, E4, ASC):
+# Do not read E4 against the rest too closely: another recipe, another paper. Section 11 comes back to that. On CIFAR-10, each line joins networks of one paper, from ordinary to p4 or p4m, then to another layer (gc, E4, ASC):
 
 # %%
 lines = {

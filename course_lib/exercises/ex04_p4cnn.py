@@ -68,7 +68,10 @@ register(
         ),
         (_variant(block=lambda b: b[::-1]), "Norm and ReLU are in the wrong order: convolution, norm, ReLU."),
         (_variant(block=lambda b: b[1:]), "The batch norms are missing: one after each of the first six convolutions."),
-        (_variant(block=lambda b: b[:1]), "The ReLUs are missing: without them convolutions in a row are no more than one."),
+        (
+            _variant(block=lambda b: b[:1]),
+            "The ReLUs are missing: without them convolutions in a row are no more than one.",
+        ),
         (_variant(group=C4), "You build every layer for C4, whatever the group. Pass `group` on."),
         (
             _variant(end=GroupMaxPool),

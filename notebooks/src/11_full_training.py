@@ -521,8 +521,11 @@ Markdown(orders_markdown(study, [*pairs, ("e4net", "p4cnn")]))
 
 
 # %% tags=["nbval-ignore-output"]
+alone = {"z2cnn": "Z2CNN", "p4cnn_linear-full-D4-7": "P4CNN on p4m"}  # named in the legend
+
+
 def cost(row: str) -> Cost:
-    errors, name = errors_of(study[row]), "" if row == "z2cnn" else row.removesuffix("-cohen")
+    errors, name = errors_of(study[row]), "" if row in alone else row.removesuffix("-cohen")
     seconds = min(second for run in study[row] for second in run["epochs"]["seconds"])
     deviation = stdev(errors) if len(errors) > 1 else None
     return Cost(name, fmean(errors), study[row][0]["network"]["parameters"], None, deviation, seconds)
@@ -530,7 +533,7 @@ def cost(row: str) -> Cost:
 
 costs: dict[str, list[Cost]] = {}
 for row in sorted(study, key=lambda row: fmean(errors_of(study[row]))):
-    family = "Z2CNN" if row == "z2cnn" else "E4-Net" if "e4" in row else "group convolution"
+    family = alone.get(row, "E4-Net" if "e4" in row else "group convolution")
     costs.setdefault(family, []).append(cost(row))
 error_against_cost(costs, second="seconds", error="our test error")
 
@@ -540,7 +543,7 @@ changed = {row: [run["epochs"]["changed_by_turn"] for run in study[row]] for row
 figures.learning_curves(changed, ylabel="share of predictions changed by a quarter turn")
 
 # %% [markdown]
-# **Findings**, from these runs alone. Z2CNN and P4CNN on p4m (`p4cnn_linear-full-D4-7`, one seed) took 1,185 steps, E4-Net 790, the others 395. Bars are s; the seconds are of the shortest epoch on a machine that had other work. Of five such p, one may be small by luck.
+# **Findings**, from these runs alone. Z2CNN and P4CNN on p4m (one seed) took 1,185 steps, E4-Net 790, the others 395. Bars are s; the seconds are of the shortest epoch on a machine that had other work. Of five such p, one may be small by luck.
 #
 # - *Found again:* P4CNN makes fewer errors than Z2CNN, after a third of the steps.
 # - *Within noise:* E4-Net cannot be told from P4CNN, with three quarters of the parameters and nearly five times as long for an epoch. In print it makes fewer errors.

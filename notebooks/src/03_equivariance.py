@@ -49,7 +49,7 @@ def noise(*shape: int) -> Tensor:
 #
 # <details><summary>Predict first…</summary>
 #
-# Yes, if the blur treats all directions alike, as this one does: each pixel becomes the mean of a 5 × 5 window.
+# Yes, if the blur treats all four sides alike, as this one does: each pixel becomes the mean of a 5 × 5 window.
 #
 # </details>
 

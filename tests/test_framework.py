@@ -189,7 +189,7 @@ def test_a_matrix_on_all_sheets_is_a_pointwise_group_convolution(group):
 
 
 @every_group
-def test_the_term_of_e4_gives_the_layer_without_its_norm(group):
+def test_the_term_of_e4_gives_the_layer_without_its_norm_and_bias(group):
     f, (channels, slices, k) = noise(4, group.order, 4, 3), (4, 2, 3)
     matrices = fw.E4Matrices(noise(3, 4 * group.order), noise(slices, 3, k, k), noise(channels, 4 * group.order))
     function = fw.as_function(f, group)
@@ -201,4 +201,5 @@ def test_the_term_of_e4_gives_the_layer_without_its_norm(group):
     layer.squeeze.weight.data = fw.filter_of_matrix(matrices.squeeze, group)
     layer.encoder.weight.data = fw.filter_of_matrix(matrices.encoder, group)
     layer.kernel_weight.data = matrices.kernel
+    torch.nn.init.zeros_(layer.kernel_bias)
     torch.testing.assert_close(fw.as_feature_map(sums, group), layer(f[None])[0].detach())

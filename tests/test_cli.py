@@ -78,6 +78,15 @@ def test_train_a_network_of_ones_choice(typed: Typed) -> None:
     }
 
 
+def test_train_a_row_on_another_group(typed: Typed) -> None:
+    assert typed("train p4cnn --group D4 --width 2 DATA --epochs 1")[0] == 0
+    (result,) = typed.found()
+    assert (result["table"], result["row"]) == ("variants", "p4cnn-D4-2")
+    assert (result["network"]["group"], result["network"]["width"]) == ("D4", 2)
+    assert typed("train p4cnn --group C4 --width 10 DATA --epochs 1")[0] == 0
+    assert [result["row"] for result in typed.found()] == ["p4cnn", "p4cnn-D4-2"]  # nothing was changed: the row itself
+
+
 def test_table_trains_what_is_missing_and_goes_on_after_an_error(
     typed: Typed, tiny_table: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +189,7 @@ def test_signals_stop_cleanly(number: signal.Signals, typed: Typed, monkeypatch:
         ("train --arch p4cnn_liner DATA", 1, "'p4cnn_linear, full'"),
         ("train DATA", 1, "error: say which network: a ROW"),
         ("train z2cnn --arch p4cnn DATA", 1, "not both"),
+        ("train z2cnn --layer gc DATA", 1, "error: --layer goes with --arch; z2cnn has its layer"),
         ("train z2cnn --data no.npz", 1, "error: there is no file no.npz"),
         ("train z2cnn --data rotated-digit", 1, "Did you mean rotated-digits"),
         ("train r18 DATA", 1, "error: r18 takes images (3, 32, 32), digits has (1, 28, 28)"),

@@ -1,6 +1,7 @@
 """The papers' tables: every count that agrees with print, every row buildable, and how tables are shown."""
 
 import pickle
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -9,7 +10,17 @@ import torch
 from torch import nn
 
 from course_lib.counting import e4_macs, executed_macs
-from course_lib.experiments import TABLES, Printed, Recipe, Row, find, find_table, table_markdown, variant
+from course_lib.experiments import (
+    TABLES,
+    Printed,
+    Recipe,
+    Row,
+    find,
+    find_architecture,
+    find_table,
+    table_markdown,
+    variant,
+)
 from course_lib.experiments.exactness import disturbed, exactness_markdown, invariance_error
 from course_lib.experiments.markdown import difference, figure_text, operations_text, pipe_table
 from course_lib.experiments.row import as_printed
@@ -211,7 +222,7 @@ def test_unknown_names_are_answered_with_the_near_ones():
     with pytest.raises(LookupError, match="no table 'rotated'; did you mean 'rotated-mnist'"):
         find_table("rotated")
     with pytest.raises(LookupError, match="'p4cnn_linear, gg'; did you mean .*'p4cnn_linear, g'"):
-        variant("p4cnn_linear", "gg")
+        find_architecture("p4cnn_linear", "gg")
     with pytest.raises(LookupError, match="there are rotated-mnist, cifar10"):
         find_table("#")
 
@@ -245,12 +256,24 @@ def test_counting_uses_up_no_random_numbers():
     assert torch.rand(1) == expected
 
 
-def test_a_variant_has_no_published_figures():
-    row = variant("resnet44", "gc", D4, 5)
-    assert (row.group, row.width, row.layer, row.architecture) == (D4, 5, "gc", "resnet44")
+def test_a_variant_has_the_recipe_but_no_published_figures():
+    row = variant(find("gc-p4m-resnet44"), C4, 5)
+    assert (row.group, row.width, row.layer, row.architecture) == (C4, 5, "gc", "resnet44")
     assert (row.parameters, row.macs, row.figure, row.deviation, row.source, row.note) == (None,) * 4 + ("", "")
-    assert row.key == "resnet44-gc-D4-5" and row.recipe == find("gc-p4m-resnet44").recipe
-    assert (variant("p4cnn").group, variant("p4cnn").width) == (C4, 10)
+    assert row.key == "gc-p4m-resnet44-C4-5" and row.recipe == find("gc-p4m-resnet44").recipe
+    assert variant(find("p4cnn"), D4).width == find("p4cnn").width
+    assert re.fullmatch(r"resnet44-D4(-\d+)+", variant(find("resnet44"), D4).key), "several widths make one word"
+
+
+def test_a_variant_without_a_change_is_the_row():
+    row = find("p4cnn")
+    assert variant(row) is variant(row, C4, 10) is row
+
+
+def test_an_architecture_is_found_on_the_group_of_most_nearly_as_many_elements():
+    found = [find_architecture("p4cnn_linear", "full", group).key for group in (None, C1, C4, D4)]
+    assert found == ["z2cnn", "z2cnn", "p4cnn", "p4cnn"]
+    assert find_architecture("p4cnn").key == "p4cnn-cohen"
 
 
 def test_printed_counts_remember_their_rounding():

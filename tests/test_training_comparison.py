@@ -55,8 +55,10 @@ def test_the_table_has_a_line_for_each_pair_run_or_not():
     assert lines[2].endswith("| *not yet run* |")
 
 
-def test_errors_name_the_row_and_the_numbers():
-    with pytest.raises(LookupError, match="p4cnm"):
-        order("p4cnm", "z2cnn", [1.0], [2.0])
+def test_a_variant_has_no_published_gap():
+    assert order("p4cnn-D4-7", "p4cnn", [1.0], [2.0]).published is None
+
+
+def test_errors_name_the_numbers():
     with pytest.raises(ValueError, match="at least one result, got 0 and 1"):
         order("p4cnn", "z2cnn", [], [2.0])

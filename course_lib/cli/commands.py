@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from course_lib.experiments import TABLES, Row, find, find_table, variant
+from course_lib.experiments import TABLES, Row, find, find_architecture, find_table, variant
 from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
 from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
@@ -28,7 +28,10 @@ def train(options: Namespace, argv: list[str]) -> int:
     """One network, one seed."""
     if (options.row is None) == (options.arch is None):
         raise ValueError("say which network: a ROW (`python -m course_lib results` lists them) or --arch, not both")
-    row = find(options.row) if options.row else variant(options.arch, options.layer, options.group, options.width)
+    if options.row and options.layer:
+        raise ValueError(f"--layer goes with --arch; {options.row} has its layer, choose the row that has yours")
+    arch, layer, group = options.arch, options.layer or "full", options.group
+    row = variant(find(options.row) if options.row else find_architecture(arch, layer, group), group, options.width)
     table_name = next((name for name, table in TABLES.items() if row in table.rows), VARIANTS)
     run = _run(options, row, table_name, options.seed)
     with process_group(options.device) as device:

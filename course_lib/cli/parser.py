@@ -14,7 +14,7 @@ EXAMPLES = """examples:
   python -m course_lib train p4cnn --small            a first try: bundled digits, a CPU, minutes
   python -m course_lib train p4cnn                    the full recipe; continues where it was stopped
   python -m course_lib train p4cnn --data my.npz      the same network and recipe on your images
-  python -m course_lib train --arch p4cnn_linear --layer gc --group D4 --width 20
+  python -m course_lib train p4cnn --group D4 --width 7  the same recipe on p4m, about as many parameters
   python -m course_lib table rotated-mnist --seeds 5  every row that is not done yet
   python -m course_lib table cifar10 --seeds 8 --on ray --gpus-per-run 0.25      the same on a cluster
   python -m course_lib results                        all tables: published, ours, and what is not yet run
@@ -74,11 +74,11 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.description = "Train a row of a table, or a network of your choice. Stops and continues at any time."
     parser.add_argument("row", nargs="?", metavar="ROW", help="a row's key; `python -m course_lib results` lists them")
-    network = parser.add_argument_group("a network that is in no table, instead of ROW")
-    network.add_argument("--arch", help="the architecture of some row, for example p4cnn")
+    network = parser.add_argument_group("which network", "a ROW, as it is or on another group; or an architecture")
     network.add_argument("--group", type=_group, help="C1 (ordinary), C2, C4 (p4), D1, D2 or D4 (p4m)")
-    network.add_argument("--layer", default="full", help="the kind of layer, as in some row: full, g, gc, …")
     network.add_argument("--width", type=_at_least(1), metavar="CHANNELS", help="channels of the first layer")
+    network.add_argument("--arch", help="instead of ROW: the architecture of some row, for example p4cnn_linear")
+    network.add_argument("--layer", help="with --arch: the kind of layer, as in some row: full, g, gc, …  (full)")
     parser.add_argument("--seed", type=_at_least(0), default=0, help="of the weights and of all random choices (0)")
     _add_training(parser)
 

@@ -5,7 +5,7 @@ from course_lib.experiments.recipe import Recipe
 from course_lib.experiments.rotated_mnist import ROTATED_MNIST
 from course_lib.experiments.row import Printed, Quoted, Row
 from course_lib.experiments.table import Table
-from course_lib.experiments.tables import TABLES, find, find_table, variant
+from course_lib.experiments.tables import TABLES, find, find_architecture, find_table, variant
 
 __all__ = [
     "ROTATED_MNIST",
@@ -16,6 +16,7 @@ __all__ = [
     "Row",
     "Table",
     "find",
+    "find_architecture",
     "find_table",
     "table_markdown",
     "variant",

@@ -28,21 +28,33 @@ def find(key: str) -> Row:
     return rows[key]
 
 
-def variant(architecture: str, layer: str = "full", group: Group | None = None, width: int | None = None) -> Row:
-    """A row that stands in no table: the first with this architecture and layer, with another group or width.
+def find_architecture(architecture: str, layer: str = "full", group: Group | None = None) -> Row:
+    """The row with this architecture and layer whose group has most nearly as many elements; of several the first.
 
-    Its published figures are left out. Raises LookupError that names what there is.
+    So the recipe of p4cnn_linear on D4 is that of P4CNN, not the longer one of Z2CNN. Raises LookupError that names
+    what there is.
     """
     rows = [row for table in TABLES.values() for row in table.rows]
-    kinds = {f"{row.architecture}, {row.layer}": row for row in reversed(rows)}
     wanted = f"{architecture}, {layer}"
-    if wanted not in kinds:
-        raise LookupError(f"no architecture and layer {wanted!r}{_did_you_mean(wanted, list(kinds))}")
-    row = kinds[wanted]
+    alike = [row for row in rows if f"{row.architecture}, {row.layer}" == wanted]
+    if not alike:
+        known = list(dict.fromkeys(f"{row.architecture}, {row.layer}" for row in rows))
+        raise LookupError(f"no architecture and layer {wanted!r}{_did_you_mean(wanted, known)}")
+    return min(alike, key=lambda row: abs(row.group.order - group.order) if group else 0)
+
+
+def variant(row: Row, group: Group | None = None, width: int | None = None) -> Row:
+    """The row on another group or with another width, by the same recipe; the row itself if neither is another.
+
+    Its published figures are left out, as they are of another network.
+    """
     group, channels = group or row.group, width or row.width
-    key = f"{architecture}-{layer}-{group}-{channels}"
+    if (group, channels) == (row.group, row.width):
+        return row
+    words = (row.key, group.name, *(channels if isinstance(channels, tuple) else (channels,)))
     unpublished = replace(row, parameters=None, macs=None, figure=None, deviation=None, others=(), note="", source="")
-    return replace(unpublished, key=key, name=key, group=group, width=channels)
+    name = f"{row.name} on {group}, width {channels}"
+    return replace(unpublished, key="-".join(map(str, words)), name=name, group=group, width=channels)
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from course_lib.figures.picture import OKABE_ITO, Picture, new_figure
@@ -80,7 +81,9 @@ def _draw(axes: Axes, name: str, costs: Sequence[Cost], places: list[float], loo
     axes.errorbar(places, errors, deviations, color=colour, marker=marker, ls=line, lw=1, capsize=2, label=name)
     for i, (cost, place) in enumerate(zip(costs, places, strict=True)):
         offset = (5, -11 if i % 2 else 4)  # in turns above and below, so that neighbours do not hide each other
-        axes.annotate(cost.label, (place, cost.error), offset, textcoords="offset points", fontsize=8, color=colour)
+        label = axes.annotate(cost.label, (place, cost.error), offset, textcoords="offset points", fontsize=8)
+        # A white edge, so that it can be read on the error bar of a neighbour.
+        label.set(color=colour, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5)
 
 
 def _words(cost: Cost, shown: Sequence[str]) -> str:

@@ -36,3 +36,5 @@ def test_errors_name_the_value():
         share_by_layer({})
     with pytest.raises(ValueError, match="'a' has 3 errors per seed for 2 sizes"):
         error_by_size({"a": [[1, 2, 3]]}, [10, 20])
+    with pytest.raises(ValueError, match="expected 1 to 4 networks, got 5"):
+        error_by_size({str(i): [[1, 2]] for i in range(5)}, [10, 20])

@@ -76,8 +76,11 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
         errors: network → ``(seeds, sizes)`` in percent; at most four networks.
         sizes: numbers of images, drawn on a logarithmic axis.
 
-    Source: the form of Lengyel & van Gemert (2021), Fig. 3a. Raises ValueError if the shapes do not fit.
+    Source: the form of Lengyel & van Gemert (2021), Fig. 3a. Raises ValueError if the shapes do not fit, or there are
+    too many networks to be told apart.
     """
+    if not 1 <= len(errors) <= len(LOOKS):
+        raise ValueError(f"expected 1 to {len(LOOKS)} networks, got {len(errors)}: {list(errors)}")
     values = {name: np.atleast_2d(as_array(value)) for name, value in errors.items()}
     for name, value in values.items():
         if value.shape[1] != len(sizes):

@@ -93,5 +93,6 @@ def _words(cost: Cost, shown: Sequence[str]) -> str:
 
 
 def _short(count: float) -> str:
-    size, unit = next((size, unit) for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")) if count >= size)
+    sizes = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+    size, unit = next(((size, unit) for size, unit in sizes if count >= size), (1, ""))
     return f"{count / size:.3g}{unit}"

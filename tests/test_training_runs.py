@@ -192,9 +192,10 @@ def test_networks_without_a_table_and_small_runs_stand_apart(run: Run) -> None:
     execute(replace(run, data="", small=True, changes={"epochs": 1}), CPU)
     text = markdown(run.results)
     assert text.index("## Networks that are in no table") < text.index("## Small runs")
-    assert (
-        "| `small` |" in text.split("## Small runs")[0] and "rotated digits 1×28×28" in text.split("## Small runs")[1]
-    )
+    alone, small = text.split("## Small runs")
+    network = run.row
+    assert f"| `small` | {network.architecture} on {network.group}, width {network.width} | – |" in alone
+    assert "rotated digits 1×28×28" in small
 
 
 def test_accuracy_is_shown_where_it_was_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,10 +88,15 @@ def _groups(results: Sequence[Result]) -> list[list[Result]]:
 
 
 def _cells(row: Row | None, group: Sequence[Result]) -> list[str]:
-    key, name = (row.key, row.name) if row else (group[0]["row"], group[0]["network"]["architecture"])
+    key, name = (row.key, row.name) if row else (group[0]["row"], _network(group[0]))
     published = figure_text(row.figure, row.deviation) if row else "–"
     ours = _measured(group, row.measure if row else "error") if group else NOT_RUN
     return [f"`{key}`", name, published, ours, *(_conditions(group) if group else ("", "")), _parameters(row, group)]
+
+
+def _network(result: Result) -> str:
+    network = result["network"]
+    return f"{network['architecture']} on {network['group']}, width {network['width']}"
 
 
 def _small_cells(group: Sequence[Result]) -> list[str]:

@@ -11,7 +11,16 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from course_lib.kernels.lines import Lines, chunks, fill, goes_by_cache, promoted, refuse_second_derivative, working
+from course_lib.kernels.lines import (
+    Lines,
+    chunks,
+    fill,
+    goes_by_cache,
+    promoted,
+    refuse_second_derivative,
+    without_autocast,
+    working,
+)
 from course_lib.kernels.windows import neighbourhoods
 
 
@@ -215,13 +224,13 @@ class _Generator:
 
     def generate(self, hidden: Tensor) -> None:
         fill(self.hidden_maps, hidden)
-        with torch.autocast(hidden.device.type, enabled=False):  # it would round the kernels to 16 bits
+        with without_autocast(hidden.device):  # it would round the kernels to 16 bits
             torch.bmm(self.matrix, self.hidden.flatten(2), out=self.kernels.flatten(2))
 
     def differentiate(self) -> Tensor:
         """The gradient of the hidden maps as lines, from that of the kernels; that of the banks is added up."""
         grad_kernels = self.kernels.flatten(2)
-        with torch.autocast(grad_kernels.device.type, enabled=False):
+        with without_autocast(grad_kernels.device):
             self.grad_matrix.baddbmm_(grad_kernels, self.hidden.flatten(2).mT)
             return torch.bmm(self.matrix[..., :-1].mT, grad_kernels).unflatten(2, self.hidden.shape[2:])
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, working
+from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, without_autocast, working
 from course_lib.kernels.windows import neighbourhoods
 
 
@@ -60,7 +60,7 @@ class _GroupAttention(Function):
         ctx.save_for_backward(query, key, value, positions)
         out = value.new_empty(len(value), value.shape[1], *query.shape[2:], dtype=promoted(*inputs[:4]))
         steps = _Steps(query, key, value, positions, ctx.heads)
-        with torch.autocast(query.device.type, enabled=False):
+        with without_autocast(query.device):
             for some in steps.chunks():
                 weights = steps.weights(steps.lay(query[some]), steps.lay_with_border(key[some]))
                 out[some] = steps.pick_up(steps.combine(weights, steps.lay_with_border(value[some])))
@@ -73,7 +73,7 @@ class _GroupAttention(Function):
         steps = _Steps(query, key, value, positions, ctx.heads)
         grad_query, grad_key, grad_value = map(torch.empty_like, (query, key, value))
         grad_positions = torch.zeros_like(steps.positions)
-        with torch.autocast(query.device.type, enabled=False):
+        with without_autocast(query.device):
             for some in steps.chunks():
                 laid, grad = steps.lay(query[some]), steps.lay(upstream[some])
                 keys, values = steps.lay_with_border(key[some]), steps.lay_with_border(value[some])

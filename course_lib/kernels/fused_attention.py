@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, working
+from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, without_autocast, working
 
 Affine = tuple[Tensor | None, Tensor | None]  # ψ (k, k, C, |H|, |H̃|), step by step, and β (C, |H|, k, k)
 
@@ -53,7 +53,7 @@ class _AffineAttention(Function):
         dtype = promoted(*(t for t in tensors if t is not None))
         out = value.new_empty(len(value), value.shape[1], *query.shape[2:], dtype=dtype)
         attention = _Attention(tensors, *ctx.settings)
-        with torch.autocast(query.device.type, enabled=False):
+        with without_autocast(query.device):
             for some in attention.chunks():
                 weights = attention.weights(attention.lay(query[some]), attention.lay_with_border(key[some]))
                 values = attention.lay_with_border(value[some])
@@ -68,7 +68,7 @@ class _AffineAttention(Function):
         attention, heads = _Attention(saved, *ctx.settings), ctx.settings[1]
         grad_query, grad_key, grad_value = map(torch.empty_like, (query, key, value))
         grad_key_affine, grad_value_affine = map(_zeros, (attention.key_affine, attention.value_affine))
-        with torch.autocast(query.device.type, enabled=False):
+        with without_autocast(query.device):
             for some in attention.chunks():
                 laid, grad = attention.lay(query[some]), attention.lay(upstream[some])
                 keys, values = attention.lay_with_border(key[some]), attention.lay_with_border(value[some])

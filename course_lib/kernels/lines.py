@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
 
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_WITH_AUTOCAST = [name for name in ("cpu", "cuda", "mps", "xpu") if torch.amp.is_autocast_available(name)]
 CHUNK = 1 << 20  # floats for each thread: what a core keeps in its cache, measured
 
 
@@ -20,6 +22,12 @@ def promoted(*tensors: Tensor) -> torch.dtype:
 def working(dtype: torch.dtype) -> torch.dtype:
     """The type to add up in: sums over a neighbourhood in 16 bits would lose what their terms know."""
     return torch.promote_types(dtype, torch.float32)
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Within it autocast does not round to 16 bits. A device that has no autocast (MPS before torch 2.5) has none to
+    switch off, and `torch.autocast` would refuse it."""
+    return torch.autocast(device.type, enabled=False) if device.type in _WITH_AUTOCAST else nullcontext()
 
 
 def goes_by_cache(batch: Tensor) -> bool:

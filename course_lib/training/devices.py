@@ -14,12 +14,17 @@ def default_device() -> torch.device:
 
 
 def require_device(name: str) -> torch.device:
-    """The device of this name: cpu, cuda, cuda:1, mps. Raises ValueError if this machine or PyTorch has no such one."""
+    """The device of this name: cpu, cuda, cuda:1, mps. Raises ValueError if this machine or PyTorch has no such
+    one."""
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except Exception as error:  # each kind of device fails with an exception of its own
         raise ValueError(f"no device {name!r} here ({error}); the CPU is always there: cpu") from error
+    if not torch.amp.is_autocast_available(device.type):
+        raise ValueError(
+            f"torch {torch.__version__} has no autocast on {name!r}; training needs it (mps: torch 2.5 and newer)"
+        )
     return device
 
 

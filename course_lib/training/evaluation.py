@@ -13,8 +13,7 @@ from course_lib.data import Split
 
 def evaluate(net: nn.Module, split: Split) -> float:
     """The share of the images whose largest output is that of their label. Leaves the net's mode as it was."""
-    guesses = predict(net, split.images)
-    return (guesses.cpu() == split.labels.cpu()).double().mean().item()
+    return _share(predict(net, split.images).cpu() == split.labels.cpu())
 
 
 def validate(net: nn.Module, split: Split) -> tuple[float, float]:
@@ -23,9 +22,14 @@ def validate(net: nn.Module, split: Split) -> tuple[float, float]:
     That share is 0 for a net that is invariant to rotations. Images that are not square are turned by 180°.
     """
     quarters = 1 if split.images.shape[-2] == split.images.shape[-1] else 2
-    guesses, turned = predict(net, split.images), predict(net, split.images.rot90(quarters, dims=(-2, -1)))
-    right = guesses.cpu() == split.labels.cpu()
-    return right.double().mean().item(), (guesses != turned).double().mean().item()
+    images = split.images, split.images.rot90(quarters, dims=(-2, -1))
+    guesses, turned = (predict(net, seen).cpu() for seen in images)
+    return _share(guesses == split.labels.cpu()), _share(guesses != turned)
+
+
+def _share(answers: Tensor) -> float:
+    """On the CPU, as MPS has no float64."""
+    return answers.double().mean().item()
 
 
 def accuracy_by_angle(net: nn.Module, upright_split: Split, angles: Iterable[float]) -> Tensor:

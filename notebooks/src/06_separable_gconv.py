@@ -664,7 +664,7 @@ error_by_size(errors, sizes)
 #   that the random start is hardly forgotten in so short a time.
 #
 # So neither "the paper is wrong" nor "it is confirmed" follows. When you cannot reproduce a figure, ask first whether your experiment could have
-# shown it. Full-size runs (notebook 11) can.
+# shown it. Full-size runs can; notebook 11 has shortened ones.
 #
 # ## What you have built
 #

@@ -73,7 +73,7 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     """Test error against the number of training images: mean over seeds, bars of one standard deviation, all seeds.
 
     Args:
-        errors: network → ``(seeds, sizes)`` in percent; at most four networks.
+        errors: network → ``(seeds, sizes)`` in percent, NaN where a seed was not run; at most four networks.
         sizes: numbers of images, drawn on a logarithmic axis.
 
     Source: the form of Lengyel & van Gemert (2021), Fig. 3a. Raises ValueError if the shapes do not fit, or there are
@@ -85,13 +85,15 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     for name, value in values.items():
         if value.shape[1] != len(sizes):
             raise ValueError(f"{name!r} has {value.shape[1]} errors per seed for {len(sizes)} sizes")
+    means = {name: np.nanmean(value, axis=0) for name, value in values.items()}
     figure = new_figure(6.6, 4.0)
     axes = figure.subplots()
     for i, ((name, value), (colour, dash, marker)) in enumerate(zip(values.items(), LOOKS, strict=False)):
         x = np.asarray(sizes) * 1.04 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
-        spread = value.std(axis=0, ddof=1) if len(value) > 1 else None
-        label = f"{name} (mean of {len(value)})" if len(value) > 1 else name
-        axes.errorbar(x, value.mean(axis=0), spread, color=colour, ls=dash, marker=marker, capsize=4, label=label)
+        spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
+        axes.errorbar(
+            x, means[name], spread, color=colour, ls=dash, marker=marker, capsize=4, label=_with_seeds(name, value)
+        )
         axes.plot(x, value.T, ".", color=colour, alpha=0.4, ms=5)
     axes.set_xscale("log")
     axes.set_xticks(sizes, [str(size) for size in sizes])
@@ -102,10 +104,18 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     words = "; ".join(
-        f"{name}: " + ", ".join(f"{e:.1f} % at {n}" for n, e in zip(sizes, value.mean(axis=0), strict=True))
-        for name, value in values.items()
+        f"{name}: " + ", ".join(f"{e:.1f} % at {n}" for n, e in zip(sizes, mean, strict=True))
+        for name, mean in means.items()
     )
     return Picture.from_figure(figure, f"Test error against the number of training images, means over seeds. {words}.")
+
+
+def _with_seeds(name: str, errors: np.ndarray[Any, Any]) -> str:
+    """ "P4CNN (mean of 3)", or "(mean of 3 to 5)" if not all sizes have as many seeds; of one seed, the name."""
+    counts = np.isfinite(errors).sum(axis=0)
+    few, many = counts.min(), counts.max()
+    seeds = f"{few} to {many}" if few < many else f"{many}"
+    return f"{name} (mean of {seeds})" if many > 1 else name
 
 
 def _bars_with_range(axes: Any, places: Any, values: list[Any], width: float, colour: str, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -53,9 +54,15 @@ def error_against_cost(
     figure = new_figure(9.6, 4.6)
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, what in ((left, "parameters"), (right, second)):
-        for (name, costs), look in zip(families.items(), _LOOKS, strict=False):
-            shown = [cost for cost in costs if getattr(cost, what) is not None]
-            _draw(axes, name, shown, [getattr(cost, what) for cost in shown], look, join)
+        shown = {
+            name: [(getattr(cost, what), cost) for cost in costs if getattr(cost, what) is not None]
+            for name, costs in families.items()
+        }
+        everywhere = [(place, cost.error) for points in shown.values() for place, cost in points]
+        for (name, points), look in zip(shown.items(), _LOOKS, strict=False):
+            _draw(axes, name, points, look, join)
+            for place, cost in points:
+                _write(axes, cost, place, look[0], _has_room_above(place, cost.error, everywhere))
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
         axes.xaxis.set_major_formatter(lambda count, _: _short(count))
@@ -74,22 +81,33 @@ def error_against_cost(
     return Picture.from_figure(figure, f"{error.capitalize()} against parameters and against {second}. {words}.")
 
 
-def _draw(axes: Axes, name: str, costs: Sequence[Cost], places: list[float], look: tuple[str, str], join: bool) -> None:
+def _draw(axes: Axes, name: str, points: Sequence[tuple[float, Cost]], look: tuple[str, str], join: bool) -> None:
     colour, marker = look
-    errors, deviations = [cost.error for cost in costs], [cost.deviation or 0.0 for cost in costs]
+    places, errors = [place for place, _ in points], [cost.error for _, cost in points]
+    deviations = [cost.deviation or 0.0 for _, cost in points]
     line = "-" if join else "none"
     axes.errorbar(places, errors, deviations, color=colour, marker=marker, ls=line, lw=1, capsize=2, label=name)
-    for i, (cost, place) in enumerate(zip(costs, places, strict=True)):
-        offset = (5, -11 if i % 2 else 4)  # in turns above and below, so that neighbours do not hide each other
-        label = axes.annotate(cost.label, (place, cost.error), offset, textcoords="offset points", fontsize=8)
-        # A white edge, so that it can be read on the error bar of a neighbour.
-        label.set(color=colour, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5)
+
+
+def _write(axes: Axes, cost: Cost, place: float, colour: str, above: bool) -> None:
+    offset = (5, 4 if above else -11)
+    label = axes.annotate(cost.label, (place, cost.error), offset, textcoords="offset points", fontsize=8)
+    # A white edge, so that it can be read on the error bar of a neighbour.
+    label.set(color=colour, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5)
+
+
+def _has_room_above(place: float, error: float, points: Sequence[tuple[float, float]]) -> bool:
+    """Whether the nearest neighbour, among those that stand close enough for the labels to meet, is not above."""
+    width = max(math.log(x / y) for x, _ in points for y, _ in points) or 1
+    gaps = [e - error for x, e in points if (x, e) != (place, error) and abs(math.log(x / place)) < width / 4]
+    above, below = ([abs(gap) for gap in gaps if (gap >= 0) == side] for side in (True, False))
+    return min(above, default=math.inf) >= min(below, default=math.inf)
 
 
 def _words(cost: Cost, shown: Sequence[str]) -> str:
     counts = {what: getattr(cost, what) for what in shown}
     known = " and ".join(f"{_short(count)} {what}" for what, count in counts.items() if count is not None)
-    return f"{cost.label} {cost.error:g} %".strip() + (f" with {known}" if known else "")
+    return f"{cost.label} {cost.error:.3g} %".strip() + (f" with {known}" if known else "")
 
 
 def _short(count: float) -> str:

@@ -55,8 +55,11 @@ def test_the_table_has_a_line_for_each_pair_run_or_not():
     assert lines[2].endswith("| *not yet run* |")
 
 
-def test_a_variant_has_no_published_gap():
-    assert order("p4cnn-D4-7", "p4cnn", [1.0], [2.0]).published is None
+def test_of_a_variant_nothing_was_published():
+    low, high = [1.0, 1.1, 1.2, 1.3], [2.0, 2.1, 2.2, 2.3]
+    found = order("p4cnn-D4-7", "p4cnn", low, high)
+    assert found.published is None and found.verdict == "fewer errors"
+    assert order("p4cnn-D4-7", "p4cnn", high, low).verdict == "more errors"
 
 
 def test_errors_name_the_numbers():

@@ -52,6 +52,8 @@ class Order:
             return "too few seeds to tell"
         if self.p > LEVEL:
             return "within noise"
+        if self.published is None:
+            return "fewer errors" if self.ours > 0 else "more errors"
         return "as published" if self.ours > 0 else "the other way round"
 
 

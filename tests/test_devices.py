@@ -47,10 +47,6 @@ def test_a_constant_left_on_the_cpu_is_found() -> None:
         step(Forgetful(3, 4), torch.rand(2, 3, device="meta"))
 
 
-def is_double(x: Tensor) -> bool:
-    return x.dtype == torch.float64
-
-
 class LikeMPS(Tensor):
     """Refuses float64 as MPS does, until it has been brought to the CPU."""
 
@@ -62,7 +58,8 @@ class LikeMPS(Tensor):
             return function(args[0].as_subclass(Tensor))
         result = super().__torch_function__(function, types, args, kwargs or {})
         # Sums that were begun in float64 have been begun on the CPU, where the test runs.
-        if getattr(result, "dtype", None) == torch.float64 and isinstance(args[0], cls) and not is_double(args[0]):
+        doubled = isinstance(result, Tensor) and result.dtype == torch.float64
+        if doubled and isinstance(args[0], cls) and args[0].dtype != torch.float64:
             raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
         return result
 

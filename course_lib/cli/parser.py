@@ -78,7 +78,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--group", type=_group, help="C1 (ordinary), C2, C4 (p4), D1, D2 or D4 (p4m)")
     network.add_argument("--width", type=_at_least(1), metavar="CHANNELS", help="channels of the first layer")
     network.add_argument("--arch", help="instead of ROW: the architecture of some row, for example p4cnn_linear")
-    network.add_argument("--layer", help="with --arch: the kind of layer, as in some row: full, g, gc, …  (full)")
+    network.add_argument("--layer", help="with --arch: the kind of layer, as in some row: full, g, gc, … (full)")
     parser.add_argument("--seed", type=_at_least(0), default=0, help="of the weights and of all random choices (0)")
     _add_training(parser)
 

@@ -603,7 +603,7 @@ for rows in (convolutions, ("p4cnn", "g-p4cnn-17", "gc-p4cnn-30"), ("p4cnn", "e4
         display(error_by_size(run_at_all_sizes, list(by_size)))
 
 # %% [markdown]
-# Each size took about as many steps, so with a tenth of the images each is seen ten times as often. At 1,000 Z2CNN loses 1.9 points and P4CNN 0.9: with three seeds a hint.
+# Each size took about as many steps, so with a tenth of the images each is seen ten times as often. At 1,000 Z2CNN loses 1.9 points and P4CNN 0.9: with three seeds a hint. Rows appear once run at all sizes.
 #
 # ### "Do I need equivariance, or is augmentation enough?"
 #

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -22,6 +23,14 @@ def test_two_commands_do_all_the_set_up():
 
 
 def test_files_that_are_named_exist():
-    root = Path(__file__).resolve().parents[1]
     for path in re.findall(r"\((notebooks/[\w./-]+)\)|`([\w.]+/[\w./*-]+\.\w+)`", README):
-        assert list(root.glob(next(filter(None, path)))), path
+        assert list(ROOT.glob(next(filter(None, path)))), path
+
+
+def test_the_errors_are_those_of_the_results():
+    found = (ROOT / "data" / "results" / "README.md").read_text(encoding="utf-8").splitlines()
+    told = re.findall(r"^\| (`[\w-]+`) \| .* \| \d+ \| ([\d,]+) \| (.+) \| (.+) \|$", README, re.MULTILINE)
+    assert len(told) == 5
+    for key, parameters, published, ours in told:
+        here = re.compile(rf"\| {key} \| .* \| {re.escape(published)} \| {re.escape(ours)} \| .*[ |]{parameters} \|")
+        assert any(map(here.fullmatch, found)), f"{key}: {ours} is not what data/results/README.md says"

@@ -286,48 +286,6 @@ def test_an_ordinary_cnn_is_not_equivariant():
         assert_equivariant(p4cnn(C1, 4).double(), C4, x)
 
 
-# --- the filter bank in eval mode ------------------------------------------------------------------------------------
-
-
-def changed_by_step(layer, other):
-    layer.weight.grad = torch.ones_like(layer.weight)
-    torch.optim.SGD([layer.weight], lr=1.0).step()
-
-
-def changed_in_place(layer, other):
-    with torch.no_grad():
-        layer.weight.mul_(2)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        changed_by_step,
-        changed_in_place,
-        lambda layer, other: layer.load_state_dict(other.state_dict()),
-        lambda layer, other: layer.to(torch.float64),
-        lambda layer, other: setattr(layer, "weight", other.weight),
-    ],
-)
-def test_the_bank_is_kept_until_the_weight_changes(change):
-    layer, other = L.GroupConv2d(C4, 2, 2, 3).eval(), L.GroupConv2d(C4, 2, 2, 3)
-    with torch.no_grad():
-        kept = layer.filter_bank()
-        assert layer.filter_bank() is kept
-    change(layer, other)
-    with torch.no_grad():
-        assert torch.equal(layer.filter_bank(), layer._expand())
-        assert layer.filter_bank() is not kept
-
-
-def test_the_bank_is_not_kept_where_gradients_flow():
-    layer = L.GroupConv2d(C4, 2, 2, 3).eval()
-    with torch.no_grad():
-        layer(torch.randn(1, 2, 4, 5, 5))
-    layer(torch.randn(1, 2, 4, 5, 5)).sum().backward()
-    assert layer.weight.grad is not None and layer.weight.grad.abs().sum() > 0
-
-
 def test_state_dict_holds_parameters_only_and_copies_work():
     layer = L.GroupConv2d(C4, 2, 2, 3).eval()
     with torch.no_grad():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from course_lib.layers.base import (
     require_positive,
     reversed_axes,
 )
+from course_lib.layers.kept import KeptTensor
 
 
 def lifting_filter_bank(psi: Tensor, group: Group) -> Tensor:
@@ -58,13 +59,16 @@ class _FilterBankConv2d(nn.Module):
         filters = self.filters()
         places = torch.arange(filters[0].numel()).reshape(1, *filters.shape[1:])
         self.register_buffer("filter_index", self._bank(places).flatten(), persistent=False)
-        self._cached_bank: Tensor | None = None
-        self._cache_key: tuple[Any, ...] = ()
+        self._kept_bank = KeptTensor()
 
     def _make_weights(self) -> None:
         self.weight = nn.Parameter(torch.empty(self._weight_shape()))
         # He initialisation: one output value sums over C·|H|·k² inputs, which is what PyTorch takes for the fan-in.
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+
+    def _weights(self) -> tuple[Tensor, ...]:
+        """What the filters are made of."""
+        return (self.weight,)
 
     def _weight_shape(self) -> tuple[int, ...]:
         raise NotImplementedError
@@ -91,15 +95,12 @@ class _FilterBankConv2d(nn.Module):
     def filter_bank(self) -> Tensor:
         """The filters of the one conv2d, (O·|H|, C·|H_in|, k, k): a single gather from ψ.
 
-        Kept between calls in eval mode under ``no_grad``, for as long as the parameters stay the same tensors at the
-        same version. An edit through ``parameter.data`` is not seen: call ``train()`` after it.
+        Kept between calls in eval mode under ``no_grad``, for as long as the weights are the same tensors at the same
+        version. An edit through ``parameter.data`` is not seen: call ``train()`` after it.
         """
-        if self.training or torch.is_grad_enabled():
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._expand()
-        key = tuple((p.data_ptr(), p._version, p.dtype, p.device) for p in self.parameters())
-        if self._cached_bank is None or key != self._cache_key:
-            self._cached_bank, self._cache_key = self._expand(), key
-        return self._cached_bank
+        return self._kept_bank.get(self._weights(), self._expand)
 
     def _expand(self) -> Tensor:
         k = self.kernel_size
@@ -107,7 +108,7 @@ class _FilterBankConv2d(nn.Module):
         return turned.view(self.out_channels * self.group.order, -1, k, k)
 
     def train(self, mode: bool = True) -> _FilterBankConv2d:
-        self._cached_bank = None
+        self._kept_bank.forget()
         return super().train(mode)
 
     def _convolve(self, x: Tensor) -> Tensor:

@@ -68,6 +68,9 @@ class _SeparableConv2d(GroupConv2d):
         nn.init.normal_(self.kernel, std=1 / self.kernel_size)
         nn.init.normal_(self.pointwise, std=math.sqrt(2 / (self.in_channels * self.group.order)))
 
+    def _weights(self) -> tuple[Tensor, ...]:
+        return self.kernel, self.pointwise
+
     def _kernel_shape(self) -> tuple[int, ...]:
         raise NotImplementedError
 

@@ -97,13 +97,22 @@ def test_table_trains_what_is_missing_and_goes_on_after_an_error(
         asked.append(f"{run.row.key} {run.seed}")
         if asked == ["z2cnn 0"]:
             raise MemoryError("try a batch size of 12")
+        if asked[-1] == "c-z2cnn 1":
+            raise RuntimeError("CUDA error: unspecified launch failure")
         return execute(run, *rest)
 
     monkeypatch.setattr(commands, "execute", watched)
     status, text = typed("table tiny --seeds 2 DATA --epochs 1")
-    assert status == 1 and "z2cnn, seed 0: error: try a batch size of 12" in text and "(n = 2)" in text
-    assert asked == ["z2cnn 0", "c-z2cnn 0", "z2cnn 1", "c-z2cnn 1"] and len(typed.found()) == 3
-    assert typed("table tiny --seeds 2 DATA --epochs 1")[0] == 0 and asked[4:] == ["z2cnn 0"]
+    assert status == 1 and "z2cnn, seed 0: error: try a batch size of 12" in text and "(n = 1)" in text
+    assert "c-z2cnn, seed 1: error: CUDA error" in text
+    assert asked == ["z2cnn 0", "c-z2cnn 0", "z2cnn 1", "c-z2cnn 1"] and len(typed.found()) == 2
+    monkeypatch.setattr(commands, "execute", execute)
+    assert typed("table tiny --seeds 2 DATA --epochs 1")[0] == 0 and len(typed.found()) == 4
+
+
+def test_the_time_of_a_table_is_that_of_all_its_runs(typed: Typed, tiny_table: None) -> None:
+    status, text = typed("table tiny DATA --epochs 1 --time-budget 0s")
+    assert status == 75 and "the time is over; the same command goes on" in text and not typed.found()
 
 
 def test_some_rows_of_a_table_each_recipe_so_many_times_shorter(typed: Typed, tiny_table: None) -> None:
@@ -186,6 +195,7 @@ def test_signals_stop_cleanly(number: signal.Signals, typed: Typed, monkeypatch:
         ("train z2cn DATA", 1, "error: no row 'z2cn'; did you mean 'z2cnn'"),
         ("table rotated-mnits", 1, "error: no table 'rotated-mnits'; did you mean 'rotated-mnist'"),
         ("results nothing", 1, "error: no table 'nothing'"),
+        ("table rotated-mnist --seed 4", 2, "unrecognized arguments: --seed 4; did you mean"),
         ("train --arch p4cnn_liner DATA", 1, "'p4cnn_linear, full'"),
         ("train DATA", 1, "error: say which network: a ROW"),
         ("train z2cnn --arch p4cnn DATA", 1, "not both"),

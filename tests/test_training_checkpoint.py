@@ -25,6 +25,7 @@ from course_lib.training import (
     TrainConfig,
     WrongCheckpoint,
     locked,
+    predict,
     seed_everything,
     train,
     weights_checksum,
@@ -199,6 +200,26 @@ def test_out_of_memory_names_the_batch_size_to_try() -> None:
 def test_out_of_memory_on_every_device(error: Exception) -> None:
     with pytest.raises(MemoryError, match="take a smaller network"), explained_out_of_memory(1):
         raise error
+
+
+def test_predictions_take_smaller_batches_where_memory_is_short() -> None:
+    class Hungry(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.seen = nn.Parameter(torch.eye(4)), list[int]()
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.seen.append(len(x))
+            if len(x) > limit:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return x.flatten(1) @ self.weight
+
+    images, limit, net = torch.eye(4).reshape(4, 1, 2, 2).repeat(75, 1, 1, 1), 128, Hungry()
+    assert torch.equal(predict(net, images), torch.arange(4).repeat(75))
+    assert net.seen == [300, 250, 125, 125, 50]
+    limit = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(net, images)
 
 
 def test_other_errors_are_left_alone() -> None:

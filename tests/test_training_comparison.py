@@ -47,8 +47,9 @@ def test_with_unequal_numbers_one_deal_alone_may_be_as_far_apart():
 
 
 def test_the_table_has_a_line_for_each_pair_run_or_not():
-    alike = {"p4cnn": [result(error=e) for e in (1.0, 2.0)], "z2cnn": [result("z2cnn", error=e) for e in (4.0, 5.0)]}
-    table = orders_markdown(alike, [("p4cnn", "z2cnn"), ("z2cnn", "p4cnn"), ("e4net", "p4cnn")])
+    errors = {"p4cnn": (1.0, 2.0), "z2cnn": (4.0, 5.0), "gc-p4cnn-30": (4.0, 5.0)}
+    alike = {row: [result(row, error=e) for e in both] for row, both in errors.items()}
+    table = orders_markdown(alike, [("p4cnn", "z2cnn"), ("gc-p4cnn-30", "p4cnn"), ("e4net", "p4cnn")])
     lines = table.splitlines()[2:]
     assert lines[0] == "| `p4cnn` | `z2cnn` | 2.97 | +3.00 (n = 2, 2) | 0.333 (≥ 0.333) | too few seeds to tell |"
     assert "−3.00" in lines[1]
@@ -62,6 +63,14 @@ def test_of_a_variant_nothing_was_published():
     assert order("p4cnn-D4-7", "p4cnn", high, low).verdict == "more errors"
 
 
+def test_what_is_equal_in_print_is_no_published_order():
+    low, high = [1.0, 1.1, 1.2, 1.3], [2.0, 2.1, 2.2, 2.3]
+    assert order("e4net", "e4net-released", low, high).verdict == "fewer errors"
+    assert order("e4net-released", "e4net", high, low).verdict == "more errors"
+
+
 def test_errors_name_the_numbers():
+    with pytest.raises(ValueError, match=r"z2cnn makes 5.20 % errors and p4cnn 2.23 %: name p4cnn first"):
+        order("z2cnn", "p4cnn", [1.0], [2.0])
     with pytest.raises(ValueError, match="at least one result, got 0 and 1"):
         order("p4cnn", "z2cnn", [], [2.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from course_lib.data import Dataset, Split, load_digits
 from course_lib.experiments import TABLES, Recipe, find
 from course_lib.experiments.table import Table
 from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, runs
+from course_lib.training.checkpoint import WrongCheckpoint
 from course_lib.training.hours import results_page
 from course_lib.training.provenance import provenance
 from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
@@ -50,7 +52,16 @@ def test_a_recipe_word_by_word() -> None:
     assert config_of(recipe, seed=7) == expected
     shorter = with_epochs(expected, 10)
     assert (shorter.epochs, shorter.milestones, shorter.warmup_epochs) == (10, (5, 8), 1)
-    assert with_epochs(expected, 1).milestones == (1,)
+
+
+@pytest.mark.parametrize("key", ["resnet44", "e4net", "resnet29"])
+def test_however_short_the_last_epoch_has_the_recipes_last_rate(key: str) -> None:
+    full = config_of(find(key).recipe)
+    for epochs in (2, 3, 5, 10):
+        short = with_epochs(full, epochs)
+        assert short.rate_factor(epochs - 1, 1) == pytest.approx(full.rate_factor(full.epochs - 1, 1))
+        assert bool(short.warmup_epochs) == bool(full.warmup_epochs)
+    assert with_epochs(full, 1).milestones == (1,) * len(full.milestones)
 
 
 def test_normalisation_and_augmentation_follow_the_recipe() -> None:
@@ -164,10 +175,29 @@ def test_low_data_and_validation_reach_the_loader(run: Run, monkeypatch: pytest.
     replace(run, changes={"validation": 7, "per_class": 5}).dataset()
     replace(run, changes={}).dataset()
     replace(run, data="", row=find("e4net")).dataset()
+    replace(run, data="", row=find("p4cnn")).dataset()
+    replace(run, data="Rotated MNIST", row=find("p4cnn")).dataset()
     with pytest.raises(ValueError, match="takes images"):
         replace(run, data="", row=find("gc-p4m-resnet44-20")).dataset()
     runs._loaded.cache_clear()
-    assert asked == [(run.data, 7, 5), (run.data, None, None), ("rotated-mnist", 2000, None), ("cifar10", None, 1000)]
+    rotated = [("rotated-mnist", 2000, None), ("rotated-mnist", 0, None)]  # the last one under two spellings
+    assert asked == [(run.data, 7, 5), (run.data, None, None), *rotated, ("cifar10", 0, 1000)]
+
+
+def test_a_data_set_has_one_folder_however_it_is_spelled(run: Run) -> None:
+    spelled = {replace(run, data=name).folder for name in ("", "rotated-mnist", "Rotated MNIST", "rotated_mnist")}
+    assert len(spelled) == 1
+    assert replace(run, data="rotated:mnist.npz").folder not in spelled
+
+
+def test_a_checkpoint_of_another_split_is_refused(run: Run) -> None:
+    with pytest.raises(Stopped):
+        execute(run, CPU, time_budget=0)
+    fewer = replace(run, changes=run.changes | {"per_class": 5})
+    fewer.folder.mkdir(parents=True)
+    fewer.checkpoint.write_bytes(run.checkpoint.read_bytes())
+    with pytest.raises(WrongCheckpoint, match="training images"):
+        execute(fewer, CPU)
 
 
 def test_tables_show_mean_deviation_and_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +262,17 @@ def test_the_page_of_results_is_what_the_files_say() -> None:
     folder = ROOT / "data" / "results"
     written, made = (folder / "README.md").read_text(), results_page(folder)
     assert written == made, "run `python -m course_lib results --write`"
+
+
+def test_the_commit_of_another_project_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    installed = tmp_path / ".venv" / "course_lib"
+    installed.mkdir(parents=True)
+    (installed / "__init__.py").touch()
+    git = ("git", "-C", str(tmp_path), "-c", "user.name=A", "-c", "user.email=a@b.c")
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "theirs"], check=True)
+    monkeypatch.setattr("course_lib.training.provenance._PACKAGE", installed)
+    assert provenance(CPU)["commit"] is None
 
 
 def test_provenance_without_git(monkeypatch: pytest.MonkeyPatch) -> None:

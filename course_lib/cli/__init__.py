@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         print(stopped)
         return STOPPED
     except KeyboardInterrupt:
-        print("stopped before the training began; the same command starts again", file=sys.stderr)
+        print("stopped; the same command goes on from what is stored", file=sys.stderr)
         return STOPPED
     except (ArithmeticError, ImportError, LookupError, MemoryError, OSError, RuntimeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -18,7 +18,7 @@ from course_lib.training import AlreadyRunning, default_device, require_device, 
 from course_lib.training.distributed import is_first, process_group
 from course_lib.training.hours import hours_markdown, results_page
 from course_lib.training.results import markdown, one_line, results_folder
-from course_lib.training.runs import Run, execute
+from course_lib.training.runs import Run, Stopped, execute
 
 VARIANTS = "variants"  # the folder of results for networks that stand in no table
 _CHANGES = ("epochs", "shorten", "batch_size", "validation", "per_class", "bf16", "compile", "deterministic")
@@ -98,12 +98,16 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
         if run.result.exists():
             continue
         remaining = options.time_budget - (time.monotonic() - begin)
+        if remaining <= 0:
+            raise Stopped("the time is over; the same command goes on")
         try:
             print(one_line(execute(run, device, progress, remaining)), flush=True)
             yield 0
         except AlreadyRunning:
             busy.append(run)
-        except (ArithmeticError, MemoryError, ValueError) as error:
+        except Stopped:
+            raise
+        except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
             print(f"{run.row.key}, seed {run.seed}: error: {error}", file=sys.stderr, flush=True)
             yield 1
     for run in busy:

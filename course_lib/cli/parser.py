@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 EXAMPLES = """examples:
   python -m course_lib train p4cnn --small            a first try: bundled digits, a CPU, minutes
@@ -25,7 +25,10 @@ exit status: 0 done, 1 error, 2 unknown word, 75 stopped (Ctrl-C, --time-budget)
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that names the near misses of an unknown command or option."""
+    """An ArgumentParser that names the near misses of an unknown command or option, and takes whole words only."""
+
+    def __init__(self, **options: Any) -> None:  # else --seed would be --seeds to a table
+        super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         if match := re.match(r"unrecognized arguments: (\S+)|.*invalid choice: '(.*?)'", message):
@@ -79,7 +82,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--width", type=_at_least(1), metavar="CHANNELS", help="channels of the first layer")
     network.add_argument("--arch", help="instead of ROW: the architecture of some row, for example p4cnn_linear")
     network.add_argument("--layer", help="with --arch: the kind of layer, as in some row: full, g, gc, … (full)")
-    parser.add_argument("--seed", type=_at_least(0), default=0, help="of the weights and of all random choices (0)")
+    parser.add_argument("--seed", type=_at_least(0), default=0,
+                        help="of weights, order, augmentation, dropout; data is always drawn by seed 0 (0)")  # fmt: skip
     _add_training(parser)
 
 

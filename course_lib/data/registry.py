@@ -52,14 +52,20 @@ def _load(source: str, validation: int | None, seed: int) -> Dataset:
         return rebuild_rotated(source.removeprefix(ROTATED), validation, seed)
     if source.endswith(".npz"):
         return load_npz(source, validation, seed)
+    if (name := canonical_name(source)) in DATASETS:
+        return DATASETS[name](validation, seed)
     names = {_letters(name): name for name in DATASETS}
-    if _letters(source) in names:
-        return DATASETS[names[_letters(source)]](validation, seed)
     near = [names[match] for match in difflib.get_close_matches(_letters(source), names, n=3, cutoff=0.5)]
     raise ValueError(
         f"no data set is called {source!r}. {'Did you mean ' + ' or '.join(near) + '? ' if near else ''}"
         f"Known are {', '.join(DATASETS)}, PATH.npz and {ROTATED}PATH.npz"
     )
+
+
+def canonical_name(source: str) -> str:
+    """The name in `DATASETS` that is meant, however it is spelled; a path, or a name that is unknown, as it is."""
+    is_path = source.startswith(ROTATED) or source.endswith(".npz")
+    return source if is_path else next((name for name in DATASETS if _letters(name) == _letters(source)), source)
 
 
 def _letters(name: str) -> str:

@@ -52,7 +52,7 @@ class Order:
             return "too few seeds to tell"
         if self.p > LEVEL:
             return "within noise"
-        if self.published is None:
+        if not self.published:
             return "fewer errors" if self.ours > 0 else "more errors"
         return "as published" if self.ours > 0 else "the other way round"
 
@@ -60,12 +60,14 @@ class Order:
 def order(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Order:
     """Compare the errors ``a`` of the row ``better`` with ``b`` of ``worse``, both in percent.
 
-    A row that stands in no table, such as a `variant`, has no published gap. Raises ValueError if one has no errors.
-    Notebook 11.
+    A row that stands in no table, such as a `variant`, has no published gap. Raises ValueError if one has no errors, or
+    if ``better`` makes more errors in print. Notebook 11.
     """
     published = {row.key: row.error for table in TABLES.values() for row in table.rows}
     low, high = published.get(better), published.get(worse)
     gap = None if low is None or high is None else high - low
+    if gap is not None and gap < 0:
+        raise ValueError(f"in print {better} makes {low:.2f} % errors and {worse} {high:.2f} %: name {worse} first")
     p = permutation_p_value(a, b)  # first of all: it refuses empty lists
     deals = math.comb(len(a) + len(b), len(a))
     smallest = (2 if len(a) == len(b) else 1) / deals  # of equally many seeds, the deal that swaps all is as far apart

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from course_lib.actions import rotate_by_angle
 from course_lib.data import Split
+from course_lib.training.memory import is_out_of_memory
 
 
 def evaluate(net: nn.Module, split: Split) -> float:
@@ -43,13 +44,21 @@ def accuracy_by_angle(net: nn.Module, upright_split: Split, angles: Iterable[flo
 
 @torch.no_grad()
 def predict(net: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
-    """The class with the largest output for each image ``(N, C, Y, X)``: ``(N,)``, computed in eval mode."""
+    """The class with the largest output for each image ``(N, C, Y, X)``: ``(N,)``, computed in eval mode.
+
+    If the memory does not suffice, the batches are halved until it does.
+    """
     parameter = next(net.parameters())
     training = net.training
     net.eval()
     try:
-        batches = images.split(batch_size)
-        return torch.cat([net(batch.to(parameter)).argmax(dim=1) for batch in batches])
+        while True:
+            try:
+                return torch.cat([net(batch.to(parameter)).argmax(dim=1) for batch in images.split(batch_size)])
+            except (MemoryError, RuntimeError) as error:
+                if batch_size == 1 or not is_out_of_memory(error):
+                    raise
+            batch_size //= 2  # here, where the error and what it holds on the device are gone
     finally:
         net.train(training)
 

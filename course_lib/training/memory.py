@@ -17,7 +17,7 @@ def explained_out_of_memory(batch_size: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         advice = f"try a batch size of {batch_size // 2}" if batch_size > 1 else "take a smaller network"
         raise MemoryError(
@@ -26,7 +26,8 @@ def explained_out_of_memory(batch_size: int) -> Iterator[None]:
         ) from error
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device says so, each in its own words."""
     text = str(error).lower()
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in text for sign in _SIGNS)
 

@@ -40,7 +40,9 @@ def provenance(device: torch.device) -> dict[str, Any]:
 
 
 def _code() -> dict[str, Any]:
-    """The commit of course_lib, and its files that differ from it."""
+    """The commit of course_lib, and its files that differ from it; None for a copy in another project's checkout."""
+    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
+        return {"commit": None, "uncommitted_changes": None}
     commit = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--", ".")
     return {"commit": commit, "uncommitted_changes": None if changed is None else changed.splitlines()}

@@ -46,12 +46,17 @@ def config_of(recipe: Recipe, seed: int = 0) -> TrainConfig:
 
 
 def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
-    """The same training squeezed or stretched to so many epochs: milestones and warm-up move in proportion."""
+    """The same training squeezed or stretched to so many epochs: milestones and warm-up move in proportion.
+
+    The last epoch has the recipe's last rate, however few there are: milestones may meet, but all are reached, unless
+    there is one epoch only. A warm-up lasts at least one epoch.
+    """
     if epochs < 1:
         raise ValueError(f"epochs must be a whole number of at least 1, got {epochs}")
-    milestones = sorted({max(1, round(m * epochs / config.epochs)) for m in config.milestones})
-    warmup = round(config.warmup_epochs * epochs / config.epochs)
-    return replace(config, epochs=epochs, milestones=tuple(milestones), warmup_epochs=warmup)
+    scale, last = epochs / config.epochs, max(1, epochs - 1)
+    milestones = tuple(min(last, max(1, round(scale * milestone))) for milestone in config.milestones)
+    warmup = max(min(1, config.warmup_epochs), round(scale * config.warmup_epochs))
+    return replace(config, epochs=epochs, milestones=milestones, warmup_epochs=warmup)
 
 
 def prepared(dataset: Dataset, normalisation: str) -> Dataset:

@@ -17,7 +17,7 @@ from torch import nn
 
 from course_lib.data import Dataset, load_dataset
 from course_lib.data.downloads import sha256_of
-from course_lib.data.registry import ROTATED
+from course_lib.data.registry import ROTATED, canonical_name
 from course_lib.experiments import Row
 from course_lib.training.checkpoint import Checkpoint, weights_checksum
 from course_lib.training.config import TrainConfig
@@ -95,9 +95,9 @@ class Run:
         recipe = self.row.recipe
         if self.small:
             return small_dataset(recipe.image_shape, self.row.counts().executed)
-        usual = None if self.data else recipe.validation or None
+        source = canonical_name(self.data or recipe.dataset)
+        usual = recipe.validation if source == recipe.dataset else None  # of other data, what is usual for it
         validation = self.changes.get("validation", usual)
-        source = self.data or recipe.dataset
         dataset = _loaded(source, recipe.normalisation, validation, self.changes.get("per_class", recipe.per_class))
         if dataset.image_shape != recipe.image_shape:
             raise ValueError(
@@ -149,7 +149,12 @@ def _train_and_test(
     seed_everything(run.seed)
     net = run.row.build(dataset.classes)
     augment = augmentation_of(run.row.recipe, dataset)
-    identity = {"row": run.row.key, "data set": dataset.name, "SHA-256 of the data": dataset.sha256}
+    identity = {
+        "row": run.row.key,
+        "data set": dataset.name,
+        "SHA-256 of the data": dataset.sha256,
+        "training images": len(dataset.train),
+    }
     checkpoint = Checkpoint(run.checkpoint, identity, session, on_save=on_epoch)
     history = train(net, dataset.train, config, dataset.validation, augment, device, progress, checkpoint, time_budget)
     if history.interrupted:
@@ -209,7 +214,7 @@ def _label(source: str) -> str:
     """A data set's name; for a file, with the beginning of its checksum: files may share a name, results must not."""
     path = Path(source.removeprefix(ROTATED))
     if not path.is_file():
-        return source
+        return canonical_name(source)
     return f"{'rotated ' if source.startswith(ROTATED) else ''}{path.stem} {sha256_of(path)[:8]}"
 
 

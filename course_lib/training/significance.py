@@ -17,6 +17,9 @@ def permutation_p_value(a: Sequence[float], b: Sequence[float]) -> float:
 
         p = #{ways: |mean(chosen) − mean(rest)| ≥ |mean(a) − mean(b)|} / #{ways}
 
+    Runs of one seed see the images in the same order. Where that makes both networks better or worse together, their
+    means differ less than by such dealing, and p is too large rather than too small.
+
     The smallest p that 5 and 5 seeds can give is 2/252. Raises ValueError if one of them is empty. Notebook 11.
     """
     if not a or not b:

@@ -83,7 +83,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--arch", help="instead of ROW: the architecture of some row, for example p4cnn_linear")
     network.add_argument("--layer", help="with --arch: the kind of layer, as in some row: full, g, gc, … (full)")
     parser.add_argument("--seed", type=_at_least(0), default=0,
-                        help="of weights, order, augmentation, dropout; data is always drawn by seed 0 (0)")  # fmt: skip
+                        help="of weights, order, augmentation, dropout; data is drawn by seed 0 always")  # fmt: skip
     _add_training(parser)
 
 

@@ -106,7 +106,7 @@ def rotate_by_angle(degrees: float, f: Tensor) -> Tensor:
     height, width = f.shape[-2:]
     # affine_grid maps output to input positions (the inverse turn) in units of half the map, with y pointing down.
     theta = [[cos, -sin * height / width, 0.0], [sin * width / height, cos, 0.0]]
-    grid = F.affine_grid(f.new_tensor([theta] * len(f)), list(f.shape), align_corners=False)
+    grid = F.affine_grid(f.new_tensor([theta]), [1, *f.shape[1:]], align_corners=False).expand(len(f), -1, -1, -1)
     return F.grid_sample(f, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 

@@ -110,7 +110,11 @@ def count_layers(net: nn.Module, x: Tensor) -> list[LayerCount]:
 
 
 def executed_macs(net: nn.Module, x: Tensor) -> int:
-    """Multiply-accumulates for one image as PyTorch executes them: half of what `FlopCounterMode` counts."""
+    """Multiply-accumulates for one image as PyTorch executes them: half of what `FlopCounterMode` counts.
+
+    That is all matrix products and convolutions. Sums of products, as in the aggregation of an `E4Layer` or in local
+    attention, are no matrix products and partly missing: see `e4_macs`.
+    """
     with FlopCounterMode(display=False) as counter:
         _run(net, x)
     return int(counter.get_total_flops()) // 2
@@ -142,7 +146,7 @@ def _by_formula(layer: nn.Module, output: Tensor) -> tuple[int, int]:
         return 2 * layer.num_features, 0
     if isinstance(layer, nn.Linear):
         weights = layer.in_features * layer.out_features
-        return weights + layer.out_features * (layer.bias is not None), weights
+        return weights + layer.out_features * (layer.bias is not None), layer.in_features * output[0].numel()
     if not isinstance(layer, (LiftingConv2d, GroupConv2d)):
         raise TypeError(
             f"no formula for a {type(layer).__name__}; there are formulas for the convolutions of "
@@ -160,10 +164,10 @@ def _by_formula(layer: nn.Module, output: Tensor) -> tuple[int, int]:
 def _run(net: nn.Module, x: Tensor) -> None:
     """One image through the network, in eval mode, which is then set back: a count must change no norm's statistics."""
     training = {module: module.training for module in net.modules()}
-    parameter = next(net.parameters())
+    like = next(net.parameters(), x)
     try:
         with torch.no_grad():
-            net.eval()(x[:1].to(parameter))
+            net.eval()(x[:1].to(like))
     finally:
         for module, mode in training.items():
             module.training = mode

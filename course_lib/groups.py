@@ -107,6 +107,8 @@ class Group:
     elements: tuple[Element, ...]
 
     def __post_init__(self) -> None:
+        if not self.elements:
+            raise ValueError(f"{self.name}: a group has at least one element, the identity, got none")
         if tuple(sorted(set(self.elements))) != self.elements:
             raise ValueError(f"{self.name}: elements must be sorted by (m, r) and distinct, got {self.elements}")
         if axiom := broken_axiom(self.cayley_table):

@@ -1,7 +1,7 @@
 """Each operation as its definition: plain loops over group elements and pixels. Slow, short, obviously right.
 
 The layers are tested against these functions, and the notebooks start from them. They take one image at a time, without
-batch axis, and know neither padding nor stride: pad before, take every s-th value after.
+batch axis, but for the norms. Convolutions know neither padding nor stride: pad before, take every s-th value after.
 """
 
 from __future__ import annotations

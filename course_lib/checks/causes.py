@@ -41,13 +41,15 @@ def another_group(case: Case) -> Words | None:
 
 
 def windows(module: nn.Module) -> list[tuple[int, int, int]] | None:
-    """(window, stride, padding) along Y and X of a convolution or pool; None for another layer, or padding='same'."""
+    """(window, stride, padding) along Y and X of a convolution or pool; None for any other, or padding='same'."""
     size = getattr(module, "kernel_size", getattr(module, "size", None))
     stride, padding = getattr(module, "stride", None), getattr(module, "padding", 0)
     if size is None or stride is None or isinstance(padding, str) or isinstance(size, torch.Size):
         return None
     dilation = getattr(module, "dilation", 1)
     each = [a[-2:] if isinstance(a, tuple) else (a, a) for a in (size, stride, padding, dilation)]
+    if any(len(pair) != 2 for pair in each):  # of a layer in one dimension
+        return None
     return [(d * (k - 1) + 1, s, p) for k, s, p, d in zip(*each, strict=True)]
 
 
@@ -93,8 +95,9 @@ def uneven_padding(case: Case) -> Words | None:
             f"an even kernel ({_first(module.kernel_size)}) with padding='same': one border gets more than the other",
             "an odd kernel, or a number as padding, the same at every border",
         )
-    if type(module).__name__.endswith(("Pad1d", "Pad2d", "Pad3d")) and len(set(tuple(padding)[:4])) > 1:  # type: ignore[arg-type]
-        return f"uneven padding, {tuple(padding)} (left, right, top, bottom)", "the same padding at every border"  # type: ignore[arg-type]
+    pads = type(module).__name__.endswith(("Pad1d", "Pad2d", "Pad3d"))
+    if pads and isinstance(padding, tuple) and len(set(padding[:4])) > 1:
+        return f"uneven padding, {padding} (left, right, top, bottom)", "the same padding at every border"
     if any(_pair(getattr(module, "output_padding", 0))):
         return "output_padding adds pixels at one border only", "sizes for which output_padding can be 0"
     return None

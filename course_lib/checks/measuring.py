@@ -114,6 +114,8 @@ def assert_equivariant(
     The message names the worst element and position, and the first layer whose error exceeds the tolerance (default:
     1e-10 in float64, 1e-4 in float32). Returns the report.
     """
+    if tolerance is None and x.dtype not in TOLERANCE:
+        raise ValueError(f"no usual tolerance is known for {x.dtype}; give one, or take float32 or float64")
     limit = TOLERANCE[x.dtype] if tolerance is None else tolerance
     report = equivariance_error(layer, group, x)
     if report.error > limit:

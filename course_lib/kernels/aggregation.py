@@ -21,7 +21,7 @@ from course_lib.kernels.lines import (
     without_autocast,
     working,
 )
-from course_lib.kernels.windows import neighbourhoods
+from course_lib.kernels.windows import neighbourhoods, require_fit, require_odd_window, require_shares
 
 
 def generate_kernels(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -52,10 +52,11 @@ def aggregate(kernels: Tensor, values: Tensor) -> Tensor:
     Shapes: kernels (B, S, |H|, k², Y, X), values (B, O, |H|, Y, X) → (B, O, |H|, Y, X). Raises ValueError for others.
     Source: He et al. (2021), Eq. 12; notebook 08; reference `unfold_and_sum`.
     """
-    _require_fit("kernels", kernels, (len(values), -1, values.shape[2], -1, *values.shape[-2:]))
+    require_fit("kernels", kernels, (len(values), -1, values.shape[2], -1, *values.shape[-2:]))
     if math.isqrt(kernels.shape[3]) ** 2 != kernels.shape[3]:
         raise ValueError(f"a k × k window has k² neighbours, but kernels has k² = {kernels.shape[3]}: use a square")
-    _require_shares(kernels.shape[1], values)
+    require_odd_window(math.isqrt(kernels.shape[3]))
+    require_shares("slices", kernels.shape[1], values.shape[1])
     return _Aggregate.apply(kernels, values)
 
 
@@ -67,10 +68,11 @@ def generate_and_aggregate(hidden: Tensor, values: Tensor, weight: Tensor, bias:
     Shapes: hidden (B, M, |H|, Y, X), values (B, O, |H|, Y, X), weight bank (S, |H|, M, k, k), bias bank (S, |H|, k, k)
     → (B, O, |H|, Y, X). Raises ValueError for others. Notebook 08; reference `generate_kernels`, `unfold_and_sum`.
     """
-    _require_fit("hidden", hidden, (len(values), -1, *values.shape[2:]))
-    _require_fit("weight", weight, (-1, values.shape[2], hidden.shape[1], -1, -1))
-    _require_fit("bias", bias, (len(weight), values.shape[2], *weight.shape[-2:]))
-    _require_shares(len(weight), values)
+    require_fit("hidden", hidden, (len(values), -1, *values.shape[2:]))
+    require_fit("weight", weight, (-1, values.shape[2], hidden.shape[1], weight.shape[-1], -1))
+    require_odd_window(weight.shape[-1])
+    require_fit("bias", bias, (len(weight), values.shape[2], *weight.shape[-2:]))
+    require_shares("slices", len(weight), values.shape[1])
     return _GenerateAndAggregate.apply(hidden, values, weight, bias)
 
 
@@ -238,15 +240,3 @@ class _Generator:
         banks = self.grad_matrix.unflatten(1, (len(self.weight), -1)).permute(1, 0, 3, 2)
         weight, bias = banks[:, :, :-1].reshape(self.weight.shape), banks[:, :, -1].reshape(self.bias.shape)
         return weight.to(self.weight.dtype), bias.to(self.bias.dtype)
-
-
-def _require_fit(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless the tensor has this shape; -1 stands for any length."""
-    if tensor.ndim != len(shape) or any(n not in (-1, got) for n, got in zip(shape, tensor.shape, strict=True)):
-        wanted = ", ".join("any" if n == -1 else str(n) for n in shape)
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, but ({wanted}) fits the other arguments")
-
-
-def _require_shares(slices: int, values: Tensor) -> None:
-    if slices < 1 or values.shape[1] % slices:
-        raise ValueError(f"{slices} slices cannot share {values.shape[1]} channels evenly: use a divisor of them")

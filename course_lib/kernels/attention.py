@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from course_lib.kernels.fused_attention import fused_affine_attention
-from course_lib.kernels.windows import neighbourhoods
+from course_lib.kernels.windows import neighbourhoods, require_fit, require_odd_window, require_shares
 
 
 def affine_map(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: int) -> Tensor:
@@ -50,8 +50,19 @@ def affine_attention(
 
     Shapes: query, key (B, C, |H|, Y, X), value (B, O, |H|, Y, X), banks (ψ, β) as in `affine_map` → (B, O, |H|, Y, X).
     ``masked``: neighbours outside of the map get no weight; otherwise they take part as zeros, with their β.
-    Source: *Affine self convolution*, Eqs. 10, 11, 19 and 20; notebook 09; reference `unfold_and_attend`.
+    Raises ValueError for others. Source: *Affine self convolution*, Eqs. 10, 11, 19 and 20; notebook 09; reference
+    `unfold_and_attend`.
     """
+    require_odd_window(kernel_size)
+    require_fit("key", key, tuple(query.shape))
+    require_fit("value", value, (len(query), -1, *query.shape[2:]))
+    sheets, window = query.shape[2], (kernel_size, kernel_size)
+    for name, channels, (psi, beta) in (("key", query.shape[1], key_affine), ("value", value.shape[1], value_affine)):
+        require_shares("heads", heads, channels)
+        if psi is not None:
+            require_fit(f"ψ of the {name}", psi, (channels, sheets, sheets, *window))
+        if beta is not None:
+            require_fit(f"β of the {name}", beta, (channels, sheets, *window))
     return fused_affine_attention(query, key, value, *key_affine, *value_affine, kernel_size, heads, masked)
 
 

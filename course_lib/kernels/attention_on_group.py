@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, without_autocast, working
-from course_lib.kernels.windows import neighbourhoods
+from course_lib.kernels.windows import neighbourhoods, require_fit, require_odd_window, require_shares
 
 
 def attention_weights(scores: Tensor, inside: Tensor) -> Tensor:
@@ -48,8 +48,16 @@ def group_attention(query: Tensor, key: Tensor, value: Tensor, positions: Tensor
     images at a time: nothing is unfolded, and backward keeps the arguments alone and makes α again. It cannot be
     differentiated again (RuntimeError).
     Shapes: query, key (B, C, |H|, Y, X), value (B, O, |H|, Y, X), positions as every h sees them (C, |H|, |H̃|, k, k)
-    → (B, O, |H|, Y, X). Source: He et al. (2021), Eq. 6; notebook 07; reference `unfold_and_attend_on_group`.
+    → (B, O, |H|, Y, X). Raises ValueError for others. Source: He et al. (2021), Eq. 6; notebook 07; reference
+    `unfold_and_attend_on_group`.
     """
+    channels, sheets, window = *query.shape[1:3], positions.shape[-1]
+    require_odd_window(window)
+    require_fit("key", key, tuple(query.shape))
+    require_fit("value", value, (len(query), -1, *query.shape[2:]))
+    require_fit("positions", positions, (channels, sheets, sheets, window, window))
+    require_shares("heads", heads, channels)
+    require_shares("heads", heads, value.shape[1])
     return _GroupAttention.apply(query, key, value, positions, heads)
 
 

@@ -6,8 +6,36 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def require_odd_window(kernel_size: int) -> None:
+    """Raise ValueError unless the k × k window around a pixel has that pixel at its centre."""
+    if kernel_size < 1:
+        raise ValueError(f"a window has at least one pixel, got {kernel_size}. Use an odd kernel_size, 1 or 3 or more")
+    if kernel_size % 2 == 0:
+        raise ValueError(
+            f"a window of even size ({kernel_size}) has no pixel at its centre, so it would move when the map "
+            f"turns. Use an odd kernel_size, {kernel_size - 1} or {kernel_size + 1}"
+        )
+
+
+def require_fit(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless the tensor has this shape; -1 stands for any length."""
+    if tensor.ndim != len(shape) or any(n not in (-1, got) for n, got in zip(shape, tensor.shape, strict=True)):
+        wanted = ", ".join("any" if n == -1 else str(n) for n in shape)
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, but ({wanted}) fits the other arguments")
+
+
+def require_shares(what: str, count: int, channels: int) -> None:
+    """Raise ValueError unless so many slices or heads can share the channels evenly."""
+    if count < 1 or channels % count:
+        raise ValueError(f"{count} {what} cannot share {channels} channels evenly: use a divisor of them")
+
+
 def neighbourhoods(f: Tensor, kernel_size: int) -> Tensor:
-    """The k × k window around every pixel, zero outside of the map: (..., Y, X) → (..., k², Y, X)."""
+    """The k × k window around every pixel, zero outside of the map: (..., Y, X) → (..., k², Y, X), for odd k.
+
+    Raises ValueError for an even one.
+    """
+    require_odd_window(kernel_size)
     padded = F.pad(f, [kernel_size // 2] * 4)
     windows = padded.unfold(-2, kernel_size, 1).unfold(-2, kernel_size, 1)  # (..., Y, X, k, k)
     return windows.flatten(-2).movedim(-1, -3)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from course_lib.groups import Group
 from course_lib.kernels import affine_attention, affine_attention_weights, affine_map
-from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_odd_window, require_positive
+from course_lib.kernels.windows import require_odd_window
+from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_positive
 from course_lib.layers.conv import GroupConv2d, group_filter_bank, lifting_filter_bank
 
 Border = Literal["zeros", "masked"]

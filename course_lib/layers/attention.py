@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from course_lib.actions import act_on_feature_map
 from course_lib.groups import Group
 from course_lib.kernels import group_attention, group_attention_weights
-from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_odd_window, require_positive
+from course_lib.kernels.windows import require_odd_window
+from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_positive
 
 
 def position_bank(positions: Tensor, group: Group) -> Tensor:

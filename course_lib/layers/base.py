@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -94,11 +94,11 @@ def require_exact_sampling(
             raise ValueError(f"{name}: the {axis} {length} (padding {padding}) is smaller than the window of {window}")
         rest = left_over(length, window, stride, padding)
         if is_reversed and rest:
-            fits = (length - rest, length - rest + stride)
+            smaller = f"{length - rest} or " if length - rest > 0 else ""
             raise ValueError(
                 f"{name} with window {window}, stride {stride}, padding {padding} cannot be equivariant to {group} on "
-                f"{axis} {length}: it leaves {rest} pixel(s) over at one border. Use a {axis} of {fits[0]} or "
-                f"{fits[1]}, another stride or window, or accept the error with allow_approximate=True"
+                f"{axis} {length}: it leaves {rest} pixel(s) over at one border. Use a {axis} of {smaller}"
+                f"{length - rest + stride}, another stride or window, or accept the error with allow_approximate=True"
             )
 
 
@@ -116,16 +116,6 @@ def require_divisor(name: str, parts: int, of: str, count: int) -> None:
         raise ValueError(f"{name}={parts} must divide {of}={count}: use one of {divisors}")
 
 
-def require_odd_window(kernel_size: int) -> None:
-    """Raise ValueError unless the k × k window around a pixel has that pixel at its centre."""
-    if kernel_size < 1 or kernel_size % 2 == 0:
-        near = f"{kernel_size - 1} or {kernel_size + 1}" if kernel_size > 1 else "1"
-        raise ValueError(
-            f"a window of even size ({kernel_size}) has no pixel at its centre, so it would move when the map "
-            f"turns. Use an odd kernel_size, {near}"
-        )
-
-
 def require_even_shares(heads: int, channels: int) -> None:
     """Raise ValueError unless the heads can share the channels evenly."""
     if heads < 1 or channels % heads:
@@ -137,16 +127,41 @@ def require_even_shares(heads: int, channels: int) -> None:
         )
 
 
+class WithIndex(nn.Module):
+    """A layer that gathers by an index which follows from its settings: on the device of the layer, and in no file.
+
+    It is made on the CPU, even where a network is first built on "meta", and made anew whenever the layer's tensors
+    move: `nn.Module.to_empty` would leave no values in it.
+    """
+
+    index: Tensor
+
+    def _make_index(self) -> Tensor:
+        raise NotImplementedError
+
+    def _register_index(self) -> None:
+        self.register_buffer("index", self._make_index(), persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> WithIndex:
+        super()._apply(fn, recurse)
+        self.index = self._make_index().to(self.index.device)
+        return self
+
+
+_ELEMENTWISE = (nn.Identity, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Dropout)
+
+
 class EquivariantSequential(nn.Sequential):
     """Layers in a row, checked when they are put together: one group, and channels that fit.
 
     C4 and D2 both have four elements, so a map from one passes through a layer of the other without a shape error, and
-    equivariance is silently gone. Raises ValueError at construction and names the two layers.
+    equivariance is silently gone. Groups are compared in blocks inside the row, too; channels between the layers of the
+    row itself. Raises ValueError at construction and names the two layers.
     """
 
     def __init__(self, *layers: Any) -> None:  # as nn.Sequential: modules in a row, or one OrderedDict of them
         super().__init__(*layers)
-        with_group = [(name, layer) for name, layer in self.named_children() if hasattr(layer, "group")]
+        with_group = [(name, layer) for name, layer in self.named_modules() if hasattr(layer, "group")]
         for (name, layer), (next_name, next_layer) in pairwise(with_group):
             here, there = f"{name} ({type(layer).__name__})", f"{next_name} ({type(next_layer).__name__})"
             if layer.group != next_layer.group:
@@ -160,12 +175,16 @@ class EquivariantSequential(nn.Sequential):
         for name, layer in self.named_children():
             channels = _channels(layer)
             if channels is None:
-                # A block with parameters, such as a residual one, may change the number of channels.
-                there = None if any(True for _ in layer.parameters()) else there
+                there = there if _keeps_channels(layer) else None
                 continue
             if there not in (None, channels[0]):
                 raise ValueError(f"{before} puts out {there} channels, but {name} takes {channels[0]}")
             before, there = name, channels[1]
+
+
+def _keeps_channels(layer: nn.Module) -> bool:
+    """Layers of which it is known; any other, such as a residual block or a CReLU, may change their number."""
+    return isinstance(layer, _ELEMENTWISE) or (hasattr(layer, "group") and not any(True for _ in layer.parameters()))
 
 
 def _channels(layer: Any) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -13,6 +14,7 @@ from course_lib.groups import Group, inverse
 from course_lib.layers.base import (
     FEATURE_MAP,
     IMAGE,
+    WithIndex,
     require_exact_sampling,
     require_map,
     require_positive,
@@ -31,10 +33,8 @@ def group_filter_bank(psi: Tensor, group: Group) -> Tensor:
     return torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=1)
 
 
-class _FilterBankConv2d(nn.Module):
+class _FilterBankConv2d(WithIndex):
     """A convolution whose filters are the turned copies of its weight; ``_bank`` says what turning means."""
-
-    filter_index: Tensor
 
     def __init__(
         self,
@@ -49,16 +49,14 @@ class _FilterBankConv2d(nn.Module):
         allow_approximate: bool = False,
     ) -> None:
         super().__init__()
-        require_positive(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
+        require_positive(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride)
         self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.allow_approximate = allow_approximate
         self._require_symmetric_padding()
         self._make_weights()
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        filters = self.filters()
-        places = torch.arange(filters[0].numel()).reshape(1, *filters.shape[1:])
-        self.register_buffer("filter_index", self._bank(places).flatten(), persistent=False)
+        self._register_index()
         self._kept_bank = KeptTensor()
 
     def _make_weights(self) -> None:
@@ -81,8 +79,10 @@ class _FilterBankConv2d(nn.Module):
         return self.weight
 
     def _require_symmetric_padding(self) -> None:
-        if self.padding != "same":
+        if isinstance(self.padding, int) and self.padding >= 0:
             return
+        if self.padding != "same":
+            raise ValueError(f"padding must be 0 or more pixels at every border, or 'same', got {self.padding!r}")
         if self.stride != 1:
             raise ValueError(f"padding='same' needs stride 1, got {self.stride}; give the padding as a number")
         if self.kernel_size % 2 == 0 and any(reversed_axes(self.group)) and not self.allow_approximate:
@@ -102,9 +102,14 @@ class _FilterBankConv2d(nn.Module):
             return self._expand()
         return self._kept_bank.get(self._weights(), self._expand)
 
+    def _make_index(self) -> Tensor:
+        """From which entry of ψ each entry of the bank is taken."""
+        shape = self.filters().shape[1:]
+        return self._bank(torch.arange(math.prod(shape), device="cpu").reshape(1, *shape)).flatten()
+
     def _expand(self) -> Tensor:
         k = self.kernel_size
-        turned = self.filters().flatten(1).index_select(1, self.filter_index)
+        turned = self.filters().flatten(1).index_select(1, self.index)
         return turned.view(self.out_channels * self.group.order, -1, k, k)
 
     def train(self, mode: bool = True) -> _FilterBankConv2d:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from course_lib.groups import Group
 from course_lib.kernels import generate_and_aggregate, generate_kernels
-from course_lib.layers.base import FEATURE_MAP, require_divisor, require_map, require_odd_window, require_positive
+from course_lib.kernels.windows import require_odd_window
+from course_lib.layers.base import FEATURE_MAP, require_divisor, require_map, require_positive
 from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
 from course_lib.layers.norm import GroupInstanceNorm2d
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, IMAGE, require_exact_sampling, require_map
+from course_lib.layers.base import FEATURE_MAP, IMAGE, WithIndex, require_exact_sampling, require_map
 
 
 class GroupMaxPool(nn.Module):
@@ -25,7 +25,7 @@ class GroupMaxPool(nn.Module):
         return x.amax(dim=2)
 
 
-class CosetMaxPool(nn.Module):
+class CosetMaxPool(WithIndex):
     """Maximum over the left cosets of a subgroup S: P(f)(x, hS) = max over s ∈ S of f(x, hs).
 
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|/|S|, Y, X)``. The result lives on (Z² ⋊ H)/S, on which H acts by
@@ -33,17 +33,18 @@ class CosetMaxPool(nn.Module):
     6.3; notebook 04; oracle ``oracles.coset_max_pool``. Raises ValueError if S is no subgroup.
     """
 
-    members: Tensor
-
     def __init__(self, group: Group, subgroup: Group) -> None:
         super().__init__()
         self.group, self.subgroup = group, subgroup
-        cosets = group.left_cosets(subgroup)
-        self.register_buffer("members", torch.tensor([[group.index(h) for h in c] for c in cosets]), persistent=False)
+        self._register_index()
+
+    def _make_index(self) -> Tensor:
+        cosets = self.group.left_cosets(self.subgroup)
+        return torch.tensor([[self.group.index(h) for h in coset] for coset in cosets], device="cpu")
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, H=self.group.order)
-        return x[:, :, self.members].amax(dim=3)  # (B, C, |H|/|S|, |S|, Y, X) → (B, C, |H|/|S|, Y, X)
+        return x[:, :, self.index].amax(dim=3)  # (B, C, |H|/|S|, |S|, Y, X) → (B, C, |H|/|S|, Y, X)
 
 
 class GlobalMaxPool(nn.Module):

@@ -59,15 +59,16 @@ def test_what_keeps_a_worker_from_the_end(run: Run, orders: Orders) -> None:
     assert heard(run, replace(orders, deadline=time.time() + 0.01)) == (("stopped", ""), [None, 1])
     (state, message), _ = heard(replace(run, changes={"batch_size": 100}), orders)
     assert state == "failed" and "batch_size 100 is larger than the training split (72 images)" in message
-    assert heard(run, replace(orders, device="tpu"))[0][1].startswith("no device 'tpu' here")
+    (state, message), told = heard(run, replace(orders, device="tpu"))
+    assert state == "refused" and message.startswith("no device 'tpu' here") and told == []
 
 
 def test_a_disk_that_is_not_shared_is_refused(run: Run, orders: Orders, tmp_path: Path) -> None:
     (state, message), told = heard(run, replace(orders, witness=tmp_path / "elsewhere"))
-    assert state == "failed" and "give one with --results that all machines share" in message and told == []
+    assert state == "refused" and "give one with --results that all machines share" in message and told == []
     (tmp_path / "free").touch()
     (state, message), told = heard(run, replace(orders, witness=tmp_path / "free"))
-    assert state == "failed" and "keeps a lock (flock) within one machine only" in message and told == []
+    assert state == "refused" and "keeps a lock (flock) within one machine only" in message and told == []
 
 
 def test_the_overview(run: Run) -> None:
@@ -240,6 +241,37 @@ def test_a_run_that_is_locked_is_tried_again_while_there_is_hope(
     assert capsys.readouterr().out == "fine\nfine\n"
 
 
+def test_what_a_bad_machine_refuses_is_done_by_another(
+    run: Run, ray: Callable[..., Ray], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played: list[int] = []
+
+    def play(run: Run) -> tuple[str, str]:
+        played.append(run.seed)
+        return ("done", "fine") if played.count(run.seed) > 2 else ("refused", "no folder (on bad)")
+
+    ray(play)
+    monkeypatch.setattr(table, "PATIENCE", 60.0)
+    assert train_on_ray(seeds(run, 2)) == 0 and sorted(played) == [0, 0, 0, 1, 1, 1]
+    printed = capsys.readouterr()
+    assert printed.out == "fine\nfine\n" and printed.err.count("no folder (on bad)") == 1
+    monkeypatch.setattr(table, "PATIENCE", 0.0)
+    ray(lambda run: ("refused", "no folder (on bad)"))
+    assert train_on_ray(seeds(run, 1)) == 1
+    assert "1 of 1 runs failed:\n  small, seed 0: error: no folder (on bad)" in capsys.readouterr().err
+
+
+def test_every_data_set_of_the_table_is_read_before_its_runs_are_handed_out(
+    run: Run, ray: Callable[..., Ray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(Run, "dataset", lambda run: read.append(run.row.recipe.dataset))
+    ray(lambda run: ("done", "fine"))
+    other = replace(run.row, key="other", recipe=replace(run.row.recipe, dataset="cifar100"))
+    train_on_ray([replace(run, data="", seed=0), replace(run, data="", seed=1), replace(run, data="", row=other)])
+    assert read == [run.row.recipe.dataset, "cifar100"]
+
+
 def test_the_time_budget_and_the_user_stop_the_table(run: Run, ray: Callable[..., Ray]) -> None:
     def interrupted(run: Run) -> tuple[str, str]:
         raise KeyboardInterrupt
@@ -288,6 +320,7 @@ def test_workers_get_whole_paths(run: Run, ray: Callable[..., Ray], monkeypatch:
         return "done", ""
 
     ray(play)
+    monkeypatch.setattr(Run, "dataset", lambda run: None)  # the second needs 12,000 images
     train_on_ray([replace(run, results=Path("results"), data=name) for name in ("digits.npz", "rotated:digits.npz")])
     assert [found.data for found in seen] == [str(folder / "digits.npz"), f"rotated:{folder / 'digits.npz'}"]
     assert {found.results for found in seen} == {folder / "results"}

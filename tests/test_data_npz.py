@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,24 @@ def test_wrong_npz_is_refused_with_the_reason(path: Path, kind: str) -> None:
     np.savez(path, **arrays() | change)
     with pytest.raises(ValueError, match=f"{path}: .*{message}"):
         load_npz(path)
+
+
+def test_a_member_that_is_no_array_is_named(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for key in arrays():
+            archive.writestr(f"{key}.npy", b"hello")
+    with pytest.raises(ValueError, match="train_images is no array"):
+        load_npz(path)
+
+
+def test_a_class_that_the_split_takes_out_of_training_is_named(path: Path) -> None:
+    made = arrays(classes=2)
+    taken = torch.randperm(40, generator=torch.Generator().manual_seed(0))[0]  # the first that seed 0 holds out
+    made["train_labels"][taken] = 2
+    np.savez(path, **made)
+    assert load_npz(path, validation=0).classes == 3
+    with pytest.raises(ValueError, match="some.npz: no training image is left of class 2"):
+        load_npz(path, validation=4)
 
 
 def test_nothing_in_the_file_is_executed(path: Path) -> None:

@@ -175,6 +175,7 @@ def test_whitening_is_its_definition(bias: float) -> None:
     """The training images' covariance Σ becomes Σ(Σ + bias)⁻¹, and all images go through the same symmetric matrix."""
     dataset = made().map_images(lambda images: images.double())
     after = whitened(dataset, bias)
+    assert whitened(normalised(dataset)).background == (0.0,), "the mean, not black"
     vectors = [contrast_normalised(split.images).flatten(1) for split in (dataset.train, dataset.test)]
     mean, covariance = vectors[0].mean(0), torch.cov(vectors[0].T, correction=0)
     identity = torch.eye(60, dtype=torch.float64)

@@ -70,6 +70,11 @@ def test_what_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
         divided(net, TrainConfig(1, 2, 0.1), 72)
     with pytest.raises(ValueError, match="compile is for one process"):
         divided(net, TrainConfig(1, 24, 0.1, compile=True), 72)
+    with pytest.raises(ValueError, match="AlphaDropout is for one process"):
+        divided(nn.Sequential(net, nn.AlphaDropout()), TrainConfig(1, 24, 0.1), 72)
+    monkeypatch.setattr(distributed.dist, "is_torchelastic_launched", lambda: True)
+    with pytest.raises(ValueError, match="cuda:1 would be one GPU for all processes"), process_group("cuda:1"):
+        pass
 
 
 def test_a_folder_that_is_not_shared_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

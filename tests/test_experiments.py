@@ -21,7 +21,7 @@ from course_lib.experiments import (
     table_markdown,
     variant,
 )
-from course_lib.experiments.exactness import disturbed, exactness_markdown, invariance_error
+from course_lib.experiments.exactness import disturbed, exactness, exactness_markdown, invariance_error
 from course_lib.experiments.markdown import difference, figure_text, operations_text, pipe_table
 from course_lib.experiments.row import as_printed
 from course_lib.experiments.rules import BY_FORMULA, EXECUTED, aggregation_macs, macs_and_norms, macs_of_products
@@ -371,3 +371,13 @@ def test_a_printed_count_is_the_same_after_pickling() -> None:
     row = find("p4cnn")
     again = pickle.loads(pickle.dumps(row))
     assert again.parameters == row.parameters and again.parameters.text == "24.81k"
+
+
+def test_every_reading_of_a_network_is_measured():
+    measured = exactness("cifar10", only=lambda row: row.key == "p4m-resnet44")
+    assert "no biases, norms on the shortcuts" in [found.reading for found in measured]
+
+
+def test_a_layer_that_is_used_twice_counts_twice():
+    layer, x = E4Layer(C4, 2, 2, 3), torch.randn(1, 2, 4, 5, 5)
+    assert aggregation_macs(torch.nn.Sequential(layer, layer), x) == 2 * aggregation_macs(layer, x) > 0

@@ -253,6 +253,19 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
         pass
 
 
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(file: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with (
+        pytest.warns(UserWarning, match="SoftFileLock"),
+        pytest.raises(OSError, match=r"has no locks \(flock\); mount it with them"),
+        locked(tmp_path / "lock"),
+    ):
+        pass
+
+
 def test_the_checksum_sees_every_bit() -> None:
     net = small_net()
     before = weights_checksum(net)

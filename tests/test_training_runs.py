@@ -190,6 +190,18 @@ def test_a_data_set_has_one_folder_however_it_is_spelled(run: Run) -> None:
     assert replace(run, data="rotated:mnist.npz").folder not in spelled
 
 
+def test_reading_the_data_counts_as_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(run: Run) -> Dataset:
+        clock.append(100.0)
+        return dataset
+
+    clock, dataset = [0.0], run.dataset()
+    monkeypatch.setattr(runs.time, "monotonic", lambda: clock[-1])
+    monkeypatch.setattr(Run, "dataset", slow)
+    with pytest.raises(Stopped, match="epoch 1/2"):
+        execute(run, CPU, time_budget=60)
+
+
 def test_a_checkpoint_of_another_split_is_refused(run: Run) -> None:
     with pytest.raises(Stopped):
         execute(run, CPU, time_budget=0)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from course_lib.training.runs import Run
 
-State = Literal["waiting", "running", "busy", "done", "stopped", "failed"]
+State = Literal["waiting", "running", "busy", "refused", "done", "stopped", "failed"]
 MOST_DEATHS = 3  # of workers in a row that bring a run no epoch further: then the run is what kills them
 
 
@@ -17,10 +17,11 @@ class Job:
     """A run and what is known about it here, where the table was started.
 
     Args:
-        state: ``busy`` if another process holds the run's lock, which may be another person's; else as it says.
+        state: ``busy`` if another process holds the run's lock, which may be another person's; ``refused`` if the
+            machine that was to do it cannot, but another may; else as it says.
         epoch: the last one that a worker has stored, and ``trained`` how many were stored since the table was started.
         deaths: of workers and nodes since the last epoch was stored; ``restarts``: of all.
-        not_before: the time, in seconds of `time.monotonic`, before which a busy run is not tried again.
+        not_before: the time, in seconds of `time.monotonic`, before which a busy or refused run is not tried again.
         message: what the run said at its end: its figures, or its error.
     """
 

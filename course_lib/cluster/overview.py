@@ -17,7 +17,7 @@ def overview(jobs: Sequence[Job], elapsed: float, now: datetime) -> str:
     """
     counts = Counter(job.state for job in jobs)
     parts = [f"{counts['done']} of {len(jobs)} runs done", f"{counts['running']} running"]
-    parts += [f"{counts[state]} {state}" for state in ("waiting", "stopped", "failed") if counts[state]]
+    parts += [f"{counts[state]} {state}" for state in ("waiting", "refused", "stopped", "failed") if counts[state]]
     if counts["busy"]:
         parts.append(f"{counts['busy']} at another process")
     if restarts := sum(job.restarts for job in jobs):
@@ -32,7 +32,7 @@ def seconds_left(jobs: Sequence[Job], elapsed: float) -> float:
     most of the cluster idle is not foreseen.
     """
     computed = sum(job.trained * job.cost for job in jobs)
-    left = sum((job.epochs - job.epoch) * job.cost for job in jobs if job.state in ("waiting", "running"))
+    left = sum((job.epochs - job.epoch) * job.cost for job in jobs if job.state in ("waiting", "refused", "running"))
     return left * elapsed / computed if computed else math.inf
 
 

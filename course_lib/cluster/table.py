@@ -35,7 +35,8 @@ def train_on_ray(
     """Every run that is not done yet as a task of a Ray cluster; the exit status is 1 if a run failed, else 0.
 
     A run whose worker or machine dies is begun again elsewhere and goes on from its checkpoint; three deaths without
-    one more epoch, and it counts as failed. What fails is listed at the end and keeps no other run from its turn.
+    one more epoch, and it counts as failed. One that a machine refuses is tried again while others are at work. What
+    fails is listed at the end and keeps no other run from its turn.
 
     Args:
         address: of the cluster; "auto" for the one that runs on this machine. By default $RAY_ADDRESS, else the one on
@@ -51,7 +52,8 @@ def train_on_ray(
         return 0
     with connected(address) as ray, witnessed(jobs[0].run.results) as witness:
         gpus = gpus_for(ray, gpus_per_run, device)
-        jobs[0].run.dataset()  # fetches it if need be, before a hundred workers do, and finds what is wrong with it
+        for run in {job.run.data or job.run.row.recipe.dataset: job.run for job in jobs}.values():
+            run.dataset()  # fetches it if need be, before a hundred workers do, and finds what is wrong with it
         orders = Orders(device or ("cuda" if gpus else "cpu"), witness, time.time() + time_budget)
         stopped = _watch(_Driver(ray, jobs, orders, gpus), progress)
     failed = _say_what_failed(jobs)
@@ -91,6 +93,7 @@ class _Driver:
     gpus: float
     begin: float = field(default_factory=time.monotonic)
     patient_until: float = 0.0
+    refusals: set[str] = field(default_factory=set)
     tasks: dict[Any, int] = field(default_factory=dict)  # Ray's reference of each task → the number of its job
 
     def __post_init__(self) -> None:
@@ -113,7 +116,7 @@ class _Driver:
             self._hand_out()
             if self.tasks:
                 ended, _ = self.ray.wait(list(self.tasks), timeout=1)
-            elif self._hope_for_locks() and any(job.state == "busy" for job in self.jobs):
+            elif self._hope() and any(job.state in ("busy", "refused") for job in self.jobs):
                 ended = []
                 time.sleep(1)
             else:
@@ -128,15 +131,17 @@ class _Driver:
             yield None
 
     def _hand_out(self) -> None:
-        under_way, hope = set(self.tasks.values()), self._hope_for_locks()
+        under_way, hope = set(self.tasks.values()), self._hope()
         for number, job in enumerate(self.jobs):
-            ready = job.state == "waiting" or (job.state == "busy" and hope and time.monotonic() >= job.not_before)
+            again = job.state in ("busy", "refused") and hope and time.monotonic() >= job.not_before
+            ready = job.state == "waiting" or again
             if ready and number not in under_way:
                 task = self.attempt.remote(job.run, self.orders, self.board, number)
                 self.tasks[task] = number
 
-    def _hope_for_locks(self) -> bool:
-        """Whether to try locked runs again: there is other work anyway, or a lock may be that of a dead worker."""
+    def _hope(self) -> bool:
+        """Whether to try locked and refused runs again: there is other work anyway, for which a machine is good, or a
+        lock may be that of a dead worker."""
         at_work = any(job.state in ("waiting", "running") for job in self.jobs)
         return at_work or time.monotonic() < self.patient_until
 
@@ -144,6 +149,9 @@ class _Driver:
         errors = self.ray.exceptions
         try:
             job.state, job.message = self.ray.get(task)
+            if job.state == "refused" and job.message not in self.refusals:
+                self.refusals.add(job.message)
+                tqdm.write(job.message, file=sys.stderr)
         except errors.RayTaskError as error:  # not of the run, whose errors are answers: course_lib is not there
             last_line = str(error).strip().splitlines()[-1]
             job.state, job.message = "failed", f"{last_line}; is this course_lib installed on every machine?"
@@ -186,7 +194,7 @@ def _for_other_machines(run: Run) -> Run:
 
 
 def _say_what_failed(jobs: Sequence[Job]) -> bool:
-    failed = [f"  {job.name}: error: {job.message}" for job in jobs if job.state == "failed"]
+    failed = [f"  {job.name}: error: {job.message}" for job in jobs if job.state in ("failed", "refused")]
     if failed:
         print(f"{len(failed)} of {len(jobs)} runs failed:", *failed, sep="\n", file=sys.stderr, flush=True)
     return bool(failed)

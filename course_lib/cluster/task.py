@@ -26,7 +26,8 @@ class Orders:
     Args:
         witness: a file in the folder of results whose lock the driver holds; a worker that does not see both is on
             another disk.
-        deadline: in seconds of `time.time`, after which no run is begun and no epoch that would not end before.
+        deadline: in seconds of `time.time`, after which no run is begun, and no epoch that would not end before it but
+            for the first of a run that has begun.
     """
 
     device: str
@@ -35,15 +36,21 @@ class Orders:
 
 
 def attempt(run: Run, orders: Orders, tell: Tell) -> tuple[State, str]:
-    """Execute the run; what became of it, and in words. An error of the run is an answer, not an exception."""
+    """Execute the run; what became of it, and in words. An error of the run is an answer, not an exception.
+
+    A machine without the shared folder or the device refuses: it would answer every run at once, and so get them all.
+    """
     torch.set_num_threads(1)  # a worker has one core; the same number as in the plain command, the same bits
     try:
         _require_shared(orders.witness)
+        device = require_device(orders.device)
+    except (OSError, ValueError) as error:
+        return "refused", f"{error} (on {socket.gethostname()})"
+    try:
         tell(None)
         remaining = orders.deadline - time.time()
         if remaining <= 0:
             return "stopped", ""
-        device = require_device(orders.device)
         result = execute(run, device, time_budget=remaining, on_epoch=lambda history: tell(history.epochs_done))
         return "done", one_line(result)
     except Stopped:

@@ -20,8 +20,8 @@ BUNDLED_SHA256 = {
     "photograph.npz": "258d992ddf4deec2a425aa8a182e4c819499eca95ce1d1d227022e521dc6468d",
 }
 
-# The digits come as a pile of forms, each filled in by one person. The cuts lie between forms, so that nobody whose
-# hand the network has seen in training is asked for again in the test: training, validation, test.
+# The digits come as a pile of 14 forms, filled in by 13 people. The cuts lie between forms, so that a hand that the
+# network has seen in training is not asked for again in the test, but for one at most: training, validation, test.
 _CUTS = (slice(0, 1029), slice(1029, 1287), slice(1287, 1797))
 
 

@@ -38,6 +38,7 @@ def load_npz(path: Path | str, validation: int | None = None, seed: int = 0) -> 
     train, test = read_npz(path)
     held_out = len(train) // 10 if validation is None else validation
     train, held = hold_out(train, held_out, seed)
+    require_trained_classes(str(path), train, held, test)
     return Dataset(path.stem, train, held, test, sha256_of(path))
 
 
@@ -61,6 +62,16 @@ def read_npz(path: Path) -> tuple[Split, Split]:
         split_of(arrays["train_images"], arrays["train_labels"]),
         split_of(arrays["test_images"], arrays["test_labels"]),
     )
+
+
+def require_trained_classes(name: str, train: Split, *others: Split | None) -> None:
+    """Raise ValueError if other splits have a class of which no training image is left after the splitting."""
+    labels = {label for split in others if split for label in split.labels.unique().tolist()}
+    if lost := sorted(labels - set(train.labels.unique().tolist())):
+        raise ValueError(
+            f"{name}: no training image is left of class {', '.join(map(str, lost))}: too few images of it for the "
+            "split; add some, take another seed, or hold out fewer"
+        )
 
 
 def split_of(images: Pixels, labels: Pixels) -> Split:
@@ -93,6 +104,8 @@ def _plain(path: Path, key: str, arrays: np.lib.npyio.NpzFile) -> Pixels:
         array: Pixels = arrays[key]
     except ValueError as error:  # an array of Python objects, or a spoiled header
         raise ValueError(f"{path}: {key} is no array of plain numbers: {error}") from error
+    if not isinstance(array, np.ndarray):  # any other file in the archive comes as its bytes
+        raise ValueError(f"{path}: {key} is no array; write the file with np.savez")
     return array
 
 

@@ -19,7 +19,7 @@ from torch import Generator
 from course_lib.data.augmentation import rotate_images
 from course_lib.data.dataset import Dataset, Split
 from course_lib.data.downloads import download, sha256_of
-from course_lib.data.npz import read_npz, split_of
+from course_lib.data.npz import read_npz, require_trained_classes, split_of
 
 ARCHIVE = "mnist_rotation_new.zip"
 ARCHIVE_URLS = (
@@ -111,7 +111,9 @@ def _rebuild(name: str, train: Split, test: Split, sha256: str, validation: int 
     parts = zip(order.split(5000), angles.split(5000), strict=True)  # the grids of all at once would fill the memory
     turned = Split(torch.cat([rotate_images(images[index], angle) for index, angle in parts]), labels[order])
     indices = torch.arange(len(turned))
-    return _with_validation(name, turned.first(TRAIN), turned.select(indices[TRAIN:]), sha256, validation)
+    dataset = _with_validation(name, turned.first(TRAIN), turned.select(indices[TRAIN:]), sha256, validation)
+    require_trained_classes(name, dataset.train, dataset.validation, dataset.test)
+    return dataset
 
 
 def _with_validation(name: str, train: Split, test: Split, sha256: str, validation: int | None) -> Dataset:

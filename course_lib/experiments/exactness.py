@@ -98,10 +98,11 @@ def exactness_markdown(name: str, only: Callable[[Row], bool] | None = None) -> 
 
 
 def _networks(name: str) -> Iterator[Row]:
-    """One row for each network; C1 has no element but the identity."""
+    """One row for each network and its readings; C1 has no element but the identity."""
     seen = set()
     for row in find_table(name).rows:
-        if row.group.order > 1 and (kind := (row.network, row.group)) not in seen:
+        kind = row.network, row.group, tuple(reading for reading, _ in row.others)
+        if row.group.order > 1 and kind not in seen:
             seen.add(kind)
             yield row
 

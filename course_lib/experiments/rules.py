@@ -87,7 +87,7 @@ def _outputs(net: nn.Module, x: Tensor) -> list[tuple[nn.Module, int]]:
     """Each layer with the number of values that it puts out for one image."""
     layers = {OUTPUT: net, **dict(net.named_modules())}
     outputs = layer_outputs(net, x[:1]).items()
-    return [(layers[name], y.numel()) for name, (y, _) in outputs]
+    return [(layers[name.split("#")[0]], y.numel()) for name, (y, _) in outputs]  # "#2": its second use
 
 
 def _aggregated(layer: nn.Module) -> int:

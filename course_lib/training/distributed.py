@@ -33,12 +33,17 @@ T = TypeVar("T")
 def process_group(device: str | None = None) -> Iterator[torch.device]:
     """The device to train on; for a process that torchrun has started, within the group of all of them.
 
-    Each then takes the GPU of its number on its machine, or the CPU. Raises ValueError if there is no such device.
+    Each then takes the GPU of its number on its machine, or the CPU. Raises ValueError if there is no such device, or
+    if one GPU is named for all of them.
     """
     if not (dist.is_available() and dist.is_torchelastic_launched()):
         yield require_device(device) if device else default_device()
         return
     name = device or default_device().type
+    if name.startswith("cuda:"):
+        raise ValueError(
+            f"{name} would be one GPU for all processes; under torchrun write cuda, and each takes its own"
+        )
     own = require_device(f"cuda:{os.environ['LOCAL_RANK']}" if name == "cuda" else name)
     if own.type == "cuda":
         torch.cuda.set_device(own)
@@ -72,7 +77,8 @@ def divided(net: nn.Module, config: TrainConfig, images: int) -> Callable[[Tenso
     """The net as a function of whole batches, ``(B, C, Y, X)`` → ``(B, classes)``, computed in parts by all processes.
 
     Each gives and gets the same whole batch. Raises ValueError if one of the batches of ``images`` has fewer images
-    than there are processes, or for ``config.compile``, which does not see through the exchange between processes.
+    than there are processes, for ``config.compile``, which does not see through the exchange between processes, or for
+    a dropout that does more than to multiply by a mask.
     """
     last = images % config.batch_size or config.batch_size
     if last < processes():
@@ -82,6 +88,9 @@ def divided(net: nn.Module, config: TrainConfig, images: int) -> Callable[[Tenso
         )
     if config.compile:
         raise ValueError("compile is for one process; leave out --compile under torchrun")
+    for module in net.modules():
+        if isinstance(module, (nn.AlphaDropout, nn.FeatureAlphaDropout)):
+            raise ValueError(f"{type(module).__name__} is for one process; take another dropout, or leave out torchrun")
     known = inspect.signature(DistributedDataParallel).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # the older name
     parallel = DistributedDataParallel(net, **{sync: False})  # type: ignore[arg-type]  # _batch_norm keeps them alike

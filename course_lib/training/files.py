@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout  # torch needs it, so it is there
+from filelock import FileLock, SoftFileLock, Timeout  # torch needs it, so it is there
 
 
 class AlreadyRunning(RuntimeError):
@@ -54,7 +54,7 @@ def remove_unfinished(path: Path) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold this lock file. The system frees it when the process ends, however it ends.
 
-    Raises AlreadyRunning if another process holds it.
+    Raises AlreadyRunning if another process holds it, OSError if the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -65,6 +65,11 @@ def locked(path: Path) -> Iterator[None]:
             f"another process is at this run: it holds {path}; wait for it, or take another seed"
         ) from error
     try:
+        if isinstance(lock, SoftFileLock):  # its stand-in without flock: a file, which a killed process leaves behind
+            raise OSError(
+                f"the file system of {path.parent} has no locks (flock); mount it with them (Lustre: -o flock), or "
+                "take another with --results"
+            )
         yield
     finally:
         lock.release()

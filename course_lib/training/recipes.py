@@ -67,7 +67,7 @@ def prepared(dataset: Dataset, normalisation: str) -> Dataset:
 
 
 def augmentation_of(recipe: Recipe, dataset: Dataset) -> Augmentation | None:
-    """What the recipe does to each batch; what comes in from outside a picture is as black as the data set's black."""
+    """What the recipe does to each batch; what comes in from outside a picture is the data set's ``background``."""
     if not recipe.augmentation:
         return None
     return on_background(compose(*(_AUGMENTATIONS[name] for name in recipe.augmentation)), dataset.background)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -124,6 +125,7 @@ def execute(
     user or the time budget ends it early, AlreadyRunning if another process trains the same run, and what `train`,
     `load_dataset` and `Run` raise.
     """
+    begin = time.monotonic()
     if not from_first(run.result.exists()):
         config, dataset = run.config(), run.dataset()  # before any file is made: what is wrong is mostly found here
         with locked(run.checkpoint.with_suffix(".lock")) if is_first() else nullcontext():
@@ -131,7 +133,8 @@ def execute(
                 for path in (run.result, run.checkpoint):
                     remove_unfinished(path)
             if not from_first(run.result.exists()):  # else another process has just finished it
-                _train_and_test(run, config, dataset, device, progress, time_budget, on_epoch)
+                remaining = time_budget - (time.monotonic() - begin)  # reading the data may have taken minutes
+                _train_and_test(run, config, dataset, device, progress, remaining, on_epoch)
     stored: dict[str, Any] = json.loads(run.result.read_text(encoding="utf-8")) if is_first() else {}
     return from_first(stored)
 

@@ -4,12 +4,15 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from course_lib.exercises import Mistake, checking, compare, exercise, expect_error, progress, record
+from course_lib.exercises.networks import _first_difference
 from course_lib.exercises.registry import Exercise, all_exercises, find, register
 from course_lib.exercises.solution import help_text, solution
 from course_lib.exercises.values import difference, show
@@ -37,20 +40,24 @@ def test_an_unfilled_stub_falls_back_to_the_reference(course_home, capsys):
 
 
 @pytest.mark.parametrize(
-    "body", ["...", "pass", "raise NotImplementedError", "raise NotImplementedError('yours')", "y = ..."]
+    "body, unfilled",
+    [
+        ("...", True),
+        ("pass; ...", True),
+        ("raise NotImplementedError", True),
+        ("raise NotImplementedError('yours')", True),
+        ("y = ...; return y", True),
+        ("return ...", True),
+        ("...; return image.flip(0)", False),
+        ("for row in image: ...\n    return row", False),
+        ("return image[..., ::1]", False),
+    ],
 )
-def test_every_kind_of_placeholder_is_known(body, tmp_path):
+def test_every_kind_of_placeholder_is_known_and_dots_left_beside_an_answer_are_none(body, unfilled, tmp_path):
     (tmp_path / "stub.py").write_text(f"def half_turn(image):\n    'Turn.'\n    {body}\n")
     namespace = {}
     exec(compile((tmp_path / "stub.py").read_text(), tmp_path / "stub.py", "exec"), namespace)
-    assert checking.has_placeholder(namespace["half_turn"])
-
-
-def test_an_ellipsis_in_an_index_is_no_placeholder():
-    def half_turn(image):
-        return image[..., ::1]
-
-    assert not checking.has_placeholder(half_turn)
+    assert checking.has_placeholder(namespace["half_turn"]) == unfilled
 
 
 def test_a_right_answer_is_used(course_home, capsys):
@@ -109,6 +116,31 @@ def test_a_loop_without_end_is_stopped(monkeypatch):
     assert "loop that never ends" in half_turn_of(half_turn).message
 
 
+@pytest.mark.parametrize("stops_in_the_check", [True, False])
+def test_an_answer_that_raised_is_not_run_again_beside_every_known_mistake(stops_in_the_check):
+    def check(f, reference):
+        if stops_in_the_check:
+            f(1)
+        compare(f, reference, 1)
+
+    def endless(x):
+        calls.append(x)
+        raise TimeoutError("still running")
+
+    calls = []
+    this = Exercise("99.1", abs, (check,), ("Think.",), 5, 1, ((lambda x: -x, "The sign."), (float, "No float.")))
+    assert "TimeoutError: still running" in checking.find_mistake(this, endless).message
+    assert calls == [1]
+
+
+def test_a_relu_used_twice_counts_twice_where_networks_are_compared():
+    relu = nn.ReLU()
+    expected = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.ReLU(), nn.Flatten())
+    shared = [nn.Linear(2, 2), relu, nn.Linear(2, 2), relu]
+    assert "The parts are the same" in _first_difference(expected, nn.Sequential(*shared, nn.Flatten()))
+    assert "number 5 of yours is nothing more" in _first_difference(expected, nn.Sequential(*shared))
+
+
 def test_a_function_that_calls_itself_meets_itself():
     def again(image):
         return image if len(image) == 0 else torch.cat([again(image[1:]), image[:1].flip(1)])
@@ -157,6 +189,8 @@ def test_an_unknown_name_lists_the_exercises():
         (np.eye(2), np.zeros((2, 2)), r"0 at \[0, 0\], expected 1; 2 of 4"),
         (Element(0, 1), (0, 1), "returned a tuple, expected an Element"),
         (Element(0, 1), Element(1, 1), "returned mr, expected r"),
+        (Element(0, 1), Element(True, 1), "returned mr, expected r"),
+        (Element(0, 2), Element(0, 2.0), r"returned Element\(m=0, r=2.0\), expected r²"),
         ((Element(0, 1), Element(0, 2)), (Element(0, 1), Element(0, 0)), "returned e, expected r²|at item 1"),
         ([1, 2], [1, 2, 3], "3 items, expected 2"),
         ([1, 2], (1, 2), "a tuple, expected a list"),
@@ -191,6 +225,8 @@ def test_differences_are_named(expected, yours, says):
         (None, None),
         (frozenset({1}), {1}),
         (torch.tensor([torch.nan]), torch.tensor([torch.nan])),
+        (Element(1, 1), Element(True, 1)),  # as Element(a.m != b.m, 1) is
+        ((Element(1, 1),), (Element(np.bool_(True), np.int64(1)),)),
     ],
 )
 def test_equal_enough(expected, yours):
@@ -269,6 +305,20 @@ def test_a_damaged_file_is_moved_aside(course_home, capsys, text):
     assert "starts anew" in capsys.readouterr().out
     assert (course_home / "progress.damaged.json").read_text() == text
     assert record.load()["half_turn"].status == "done"
+
+
+def test_a_file_that_cannot_be_read_is_not_written_over(course_home, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise PermissionError("in use by another program")
+
+    record.save_attempt("half_turn", passed=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refuse)
+        record.save_attempt("compose", passed=True)
+        assert "could not be saved: in use by another" in capsys.readouterr().out
+        assert record.load() == {}
+        assert "could not be read: in use by another" in capsys.readouterr().out
+    assert record.load().keys() == {"half_turn"}
 
 
 def test_a_folder_that_cannot_be_written_is_a_message(tmp_path, monkeypatch, capsys):

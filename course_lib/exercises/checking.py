@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -56,28 +57,35 @@ def find_mistake(this: Exercise, f: Function) -> Mistake | None:
     with _bound_to_its_name(f):
         for check in this.checks:
             if mistake := _run(check, f, this.reference):
-                return _diagnose(this, check, f, mistake)
+                # an answer that raised would do so beside every known mistake, and one that hangs takes its time
+                return mistake if mistake.__cause__ else _diagnose(this, check, f, mistake)
     return None
 
 
 def has_placeholder(f: Function) -> bool:
-    """Whether a `...` or `raise NotImplementedError` still stands where an answer should, or the body is empty."""
+    """Whether `y = ...`, `return ...` or `raise NotImplementedError` still stands there, or no statement at all.
+
+    A bare `...` that was left beside an answer is none: the answer is to be checked.
+    """
     try:
         definition: Any = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
     except (OSError, TypeError, SyntaxError):
         return False
-    answer = [node for node in definition.body if not isinstance(node, ast.Pass) and not _is_docstring(node)]
+    answer = [node for node in definition.body if not _says_nothing(node)]
     return not answer or any(_is_placeholder(node) for node in ast.walk(definition))
 
 
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def _says_nothing(node: ast.AST) -> bool:
+    """A docstring, `...` or `pass`."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    text_or_dots = isinstance(value, ast.Constant) and isinstance(value.value, (str, EllipsisType))
+    return text_or_dots or isinstance(node, ast.Pass)
 
 
 def _is_placeholder(node: ast.AST) -> bool:
     if isinstance(node, ast.Raise):
         return node.exc is not None and "NotImplementedError" in ast.dump(node.exc)
-    value = node.value if isinstance(node, (ast.Expr, ast.Return, ast.Assign, ast.AnnAssign)) else None
+    value = node.value if isinstance(node, (ast.Return, ast.Assign, ast.AnnAssign)) else None
     return isinstance(value, ast.Constant) and value.value is ...
 
 
@@ -98,7 +106,9 @@ def _run(check: Check, f: Function, reference: Function) -> Mistake | None:
         except Mistake as mistake:
             return mistake
         except Exception as error:
-            return Mistake(describe_error(error, f))
+            crash = Mistake(describe_error(error, f))
+            crash.__cause__ = error
+            return crash
     return None
 
 

@@ -77,13 +77,19 @@ def call(f: Callable[..., Any], *inputs: Any, example: dict[str, Any] | None = N
     """f(*inputs); an exception becomes a Mistake that names the line of the learner's code, then says ``because``."""
     try:
         return f(*inputs)
+    except Mistake:  # an exercise's own wrapper around the learner's function has said what is wrong
+        raise
     except Exception as error:
         what = describe_error(error, f)
         raise Mistake(f"{what.rstrip('.')}. {because}" if because else what, example) from error
 
 
 def describe_error(error: Exception, f: Callable[..., Any]) -> str:
-    """An exception in two lines: what it says, and the line of the learner's own code where it came from."""
+    """An exception in two lines: what it says, and the line of the learner's own code where it came from.
+
+    The learner's code is the file of ``f``. If ``f`` is a wrapper of ours, `functools.update_wrapper` must have made it
+    one of the learner's function, or the line is not found.
+    """
     what = f"{type(error).__name__}: {str(error).strip() or 'no message'}"
     what = what if len(what) < 400 else what[:400] + " …"
     filename = inspect.unwrap(f).__code__.co_filename if inspect.isfunction(inspect.unwrap(f)) else None

@@ -1,5 +1,6 @@
 """Exercises 6.2 to 6.5 of notebook 06: separable filters, in the naive form and in the factored one."""
 
+from functools import partial, update_wrapper
 from typing import Any
 
 import torch
@@ -153,8 +154,8 @@ def _compare_convolutions(f: Function, reference: Function, shared: bool) -> Non
     for options in ({"bias": torch.arange(1.0, 9.0)}, {"stride": 2}, {"padding": 1}):
         given = _inputs(C4, 2, 2, shared)
         compare(
-            lambda *banks, o=options: f(*banks, **o),
-            lambda x, pointwise, kernels, o=options: reference(x, pointwise, kernels, **o),
+            update_wrapper(partial(f, **options), f),
+            partial(reference, **options),
             *given,
             because=f"Called with {next(iter(options))}=…, which the second convolution needs.",
         )

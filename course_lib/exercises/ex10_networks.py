@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial, update_wrapper
 from typing import Any
 
 import torch
@@ -95,16 +96,9 @@ def _convolutions(f: Function, reference: Function) -> None:
     # C1, so that wrong answers with maps of other sizes meet no pool that refuses, and are told what is wrong
     compare_networks(f, reference, _map(C1, 2, 16), GroupConv2d, C1, 2, 3, 3, 4, SpatialMaxPool2d)
     compare_networks(f, reference, _map(D4, 1, 6), GroupConv2d, D4, 1, 2, 1, 2, None)
-    without_bias, wanted = (_with_options(build, bias=False) for build in (f, reference))
+    without_bias, wanted = (update_wrapper(partial(build, bias=False), build) for build in (f, reference))
     for pool in (SpatialMaxPool2d, None):
         compare_networks(without_bias, wanted, _map(C4, 2, 8), GroupConv2d, C4, 2, 3, 5, 2, pool)
-
-
-def _with_options(build: Function, **options: Any) -> Function:
-    def built(*inputs: Any) -> Any:
-        return build(*inputs, **options)
-
-    return built
 
 
 def _downsampling(**changes: Any) -> Function:
@@ -253,10 +247,7 @@ def _heads(f: Function, reference: Function) -> None:
 
 
 def _in_a_row(head: Function) -> Function:
-    def network(group: Group, channels: int, classes: int, exact: bool) -> nn.Module:
-        return nn.Sequential(*head(group, channels, classes, exact))
-
-    return network
+    return update_wrapper(lambda *inputs: nn.Sequential(*head(*inputs)), head)
 
 
 class _SheetsFirst(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.optim import SGD, Optimizer
 
 from course_lib.data import random_flips
-from course_lib.exercises import Function, compare, register
+from course_lib.exercises import Function, Mistake, compare, register
 from course_lib.training import stepped_rate, train_step
 
 # 11.1 random_flips
@@ -22,10 +22,11 @@ def _flipped(f: Function, images: Tensor, seed: int) -> Any:
 
 
 def _flips(f: Function, reference: Function) -> None:
+    yours, expected = update_wrapper(partial(_flipped, f), f), partial(_flipped, reference)
     pair = torch.arange(1.0, 9).reshape(2, 1, 2, 2)
     for seed in range(4):
-        compare(partial(_flipped, f), partial(_flipped, reference), pair, seed)
-    compare(partial(_flipped, f), partial(_flipped, reference), torch.randn(8, 3, 2, 3, dtype=torch.float64), 0)
+        compare(yours, expected, pair, seed)
+    compare(yours, expected, torch.randn(8, 3, 2, 3, dtype=torch.float64), 0)
 
 
 def _chosen(images: Tensor, generator: Generator) -> Tensor:
@@ -79,18 +80,21 @@ def _descended(f: Function, steps: int, bf16: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for i in range(1, steps + 1):
         loss, correct = f(net, IMAGES, LABELS, optimizer, bf16) if bf16 else f(net, IMAGES, LABELS, optimizer)
+        if not isinstance(loss, Tensor):
+            raise Mistake(f"For the loss, your function returned a {type(loss).__name__}, expected a Tensor.")
         found |= {f"loss {i}": float(loss.detach()), f"correct {i}": int(correct), "has a graph": loss.requires_grad}
     return {**found, "weights": net.weight.detach()}
 
 
 def _steps(f: Function, reference: Function) -> None:
+    yours, expected = update_wrapper(partial(_descended, f), f), partial(_descended, reference)
     for steps in (1, 3):
-        compare(partial(_descended, f), partial(_descended, reference), steps, because="Four images, three classes.")
+        compare(yours, expected, steps, because="Four images, three classes.")
 
 
 def _in_bf16(f: Function, reference: Function) -> None:
     because = "Run network and loss under `torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)`."
-    compare(partial(_descended, f), partial(_descended, reference), 1, True, because=because)
+    compare(update_wrapper(partial(_descended, f), f), partial(_descended, reference), 1, True, because=because)
 
 
 def _step(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import partial, update_wrapper
 from io import BytesIO
 from itertools import combinations
 from statistics import fmean
@@ -52,12 +52,14 @@ def _restored(f: Function, seed: int) -> dict[str, Tensor]:
 
 
 def _is_complete(f: Function, reference: Function) -> None:
+    yours, expected = update_wrapper(partial(_names, f), f), partial(_names, reference)
     for part in ("all", "net", "optimizer", "random"):
-        compare(partial(_names, f), partial(_names, reference), part, because=f"What is stored ({part}), by name.")
+        compare(yours, expected, part, because=f"What is stored ({part}), by name.")
 
 
 def _goes_on(f: Function, reference: Function) -> None:
-    compare(partial(_restored, f), partial(_restored, reference), 1, because="After a restart all must be as it was.")
+    yours, expected = update_wrapper(partial(_restored, f), f), partial(_restored, reference)
+    compare(yours, expected, 1, because="After a restart all must be as it was.")
 
 
 def _without(*parts: str) -> Function:

@@ -39,9 +39,17 @@ def progress_file() -> Path:
 
 
 def load() -> dict[str, Entry]:
-    """All entries by the name of the exercise. A damaged file is moved aside, and the reader is told."""
+    """All entries by the name of the exercise; none, and a line for the reader, if the file cannot be read."""
     try:
-        path = progress_file()
+        return _read(progress_file())
+    except (OSError, RuntimeError) as error:
+        print(f"Your progress could not be read: {error}")
+    return {}
+
+
+def _read(path: Path) -> dict[str, Entry]:
+    """All entries. A damaged file is moved aside, and the reader is told; one that cannot be read is an OSError."""
+    try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return {name: Entry(**fields) for name, fields in stored.items()}
     except FileNotFoundError:
@@ -51,8 +59,6 @@ def load() -> dict[str, Entry]:
         with contextlib.suppress(OSError):
             os.replace(path, aside)
         print(f"Your progress could not be read and starts anew; the old file is now {aside}.")
-    except (OSError, RuntimeError) as error:
-        print(f"Your progress could not be read: {error}")
     return {}
 
 
@@ -71,7 +77,8 @@ def _change(change: Callable[[dict[str, Entry]], dict[str, Entry]]) -> None:
         path = progress_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_suffix(".lock")):
-            entries = change(load())  # read again: another notebook may have written since
+            # read again, as another notebook may have written; not by `load`, as what it cannot read would be lost
+            entries = change(_read(path))
             _replace(path, json.dumps({key: asdict(entry) for key, entry in sorted(entries.items())}, indent=1))
     except (OSError, RuntimeError) as error:
         print(f"Your progress could not be saved: {error}. Set COURSE_HOME to a folder that you may write to.")

@@ -184,6 +184,13 @@ def unturned(x, pointwise, kernels, **options):
     return with_einsum(x, pointwise, kernels[:, [0] * kernels.shape[1]], **options)
 
 
+@wrong("g_factored", says="stopped in line [0-9]+, `mixed = .*bias=")
+def options_to_the_wrong_step(x, pointwise, kernels, **options):
+    mixed = torch.einsum("bcgyx,nhcg->bnhcyx", x, pointwise, **options).flatten(1, 3)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=pointwise.shape[:2].numel())
+    return y.unflatten(1, pointwise.shape[:2])
+
+
 # 6.5
 
 

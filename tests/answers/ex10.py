@@ -133,6 +133,12 @@ def without_options(conv, group, in_channels, out_channels, kernel_size, stride=
     return with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride, pool)
 
 
+@wrong("same_conv", says="stopped in line [0-9]+, `layer = .*multiple values")
+def bias_given_twice(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
+    layer = with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride, pool, bias=True, **options)
+    return layer
+
+
 @wrong("same_conv", says="argument `stride`")
 def halves(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
     halving = (lambda group, stride: pool(group, 2)) if pool else None
@@ -211,6 +217,16 @@ def maximum(group, channels, classes, exact):
     if exact:
         return [GroupMaxPool(group), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
     return with_two_means(group, channels, classes, exact)
+
+
+class _MeanOverTheWrongAxes(nn.Module):
+    def forward(self, x):
+        return x.mean(dim=(3, 4, 5)).flatten(1)
+
+
+@wrong("mean_head", says="stopped in line.*x.mean")
+def a_mean_that_stops(group, channels, classes, exact):
+    return [_MeanOverTheWrongAxes(), nn.Linear(channels * group.order, classes)]
 
 
 @wrong("mean_head", says="expected a list")

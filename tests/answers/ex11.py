@@ -37,6 +37,12 @@ def always(images, generator):
     return images.flip(-1)
 
 
+@wrong("random_flips", says="stopped in line.*images.flip")
+def axes_counted_from_one(images, generator):
+    chosen = torch.rand(len(images), generator=generator) < 0.5
+    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(4), images)
+
+
 @wrong("random_flips", says="in place")
 def in_place(images, generator):
     chosen = torch.rand(len(images), generator=generator) < 0.5
@@ -97,6 +103,18 @@ def softmax_twice(forward, images, labels, optimizer, bf16=False):
     return by_hand(lambda x: forward(x).softmax(dim=1), images, labels, optimizer, bf16)
 
 
+@wrong("train_step", says="returned a float, expected a Tensor")
+def loss_as_a_number(forward, images, labels, optimizer, bf16=False):
+    loss, correct = by_hand(forward, images, labels, optimizer, bf16)
+    return loss.item(), correct
+
+
+@wrong("train_step", says="stopped in line.*outputs.argmax")
+def best_of_a_missing_axis(forward, images, labels, optimizer, bf16=False):
+    outputs = forward(images)
+    return by_hand(forward, images, labels, optimizer, bf16)[0], (outputs.argmax(dim=2) == labels).sum()
+
+
 @wrong("train_step", says="bf16")
 def without_autocast(forward, images, labels, optimizer, bf16=False):
     return by_hand(forward, images, labels, optimizer)
@@ -145,6 +163,11 @@ def spelled_out(net, optimizer, generator):
 @wrong("training_state", says="weights alone")
 def weights_alone(net, optimizer, generator):
     return {"net": net.state_dict()}
+
+
+@wrong("training_state", says="stopped in line.*generator.state_dict")
+def as_if_a_generator_were_a_net(net, optimizer, generator):
+    return {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "random": generator.state_dict()}
 
 
 @wrong("training_state", says="optimizer is missing")

@@ -90,6 +90,15 @@ def test_the_exported_fragment_loads_nothing_and_the_state_can_be_sent():
     json.dumps(widget.setup)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_sent_as_none(bad):
+    widget = attention_explorer(lambda image: bad * attention(C4)(image), IMAGE, C4)
+    assert [frame["error"] for frame in widget.setup["frames"]] == [None] * 4
+    assert not stored(widget).any()
+    assert standalone_html(widget)  # its JSON allows no other numbers
+    assert "over all pixels: not finite" in widget.still().alt
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

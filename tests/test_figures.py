@@ -10,9 +10,9 @@ from PIL import Image
 
 from course_lib import figures
 from course_lib.figures.layout import ring_arrows, ring_positions
-from course_lib.figures.picture import DPI, OKABE_ITO, Picture, new_figure
+from course_lib.figures.picture import DPI, OKABE_ITO, Picture, new_figure, shared_scale
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, cayley_table, compose, matrix
-from course_lib.layers import LiftingConv2d
+from course_lib.layers import EquivariantSequential, GroupBatchNorm2d, GroupConv2d, LiftingConv2d
 from course_lib.training import History, TrainConfig
 
 R, M = Element(0, 1), Element(1, 0)
@@ -78,6 +78,7 @@ def test_a_picture_shows_itself_with_its_words(tmp_path):
     picture.save(tmp_path / "f.png")
     assert (tmp_path / "f.png").read_bytes() == picture.png
     assert [path.name for path in tmp_path.iterdir()] == ["f.png"]
+    assert (tmp_path / "f.png").stat().st_mode & 0o777 == 0o644
 
 
 def test_rare_colours_survive_the_palette():
@@ -134,6 +135,40 @@ def test_learning_curves_take_histories():
     one, many = figures.learning_curves({"p4": history}), figures.learning_curves({"p4": [history, history]})
     assert "p4: from 0.5 to 0.75 after 2 epochs" in one.alt
     assert "over 2 seeds" in many.alt
+
+
+def test_both_orders_are_computed_in_eval_mode_and_the_net_is_left_as_it_was():
+    net = torch.nn.Sequential(lifting(C4), GroupBatchNorm2d(C4, 2), torch.nn.Dropout(0.5)).double().train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    assert "below 1e-4" in figures.turn_then_compute(net, IMAGE, R, C4).alt
+    assert all(module.training for module in net.modules())
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_the_group_is_found_in_the_layers_of_a_row():
+    net = EquivariantSequential(lifting(C4), torch.nn.ReLU(), GroupConv2d(C4, 2, 2, 3)).double()
+    assert figures.turn_then_compute(net, IMAGE, R).png == figures.turn_then_compute(net, IMAGE, R, C4).png
+    assert "below 1e-4" in figures.turn_then_compute(net, IMAGE, R).alt
+    with pytest.raises(ValueError, match=r"different groups \['C4', 'D4'\]"):
+        figures.turn_then_compute(torch.nn.Sequential(lifting(C4), lifting(D4)), IMAGE, R)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_written_and_take_no_part_in_the_scale(bad, symmetric):
+    picture = figures.panels({"f": [[bad, 1], [2, 3.5]], "g": [[bad, bad]]}, symmetric=symmetric)
+    assert f"f: {bad:.3g} 1 / 2 3.5; g: {bad:.3g} {bad:.3g}" in picture.alt
+    scale = shared_scale([np.array([bad, 1, 3.5])], symmetric)
+    assert (scale.vmin, scale.vmax) == (-3.5 if symmetric else 1, 3.5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_both_orders_may_be_not_finite(bad):
+    assert "largest value: not finite" in figures.turn_then_compute(lambda x: x * bad, IMAGE, R).alt
+
+
+def test_zero_is_white_also_where_there_is_nothing_else():
+    assert shared_scale([np.zeros((2, 2))], symmetric=True)(0) == 0.5
 
 
 @pytest.mark.parametrize(

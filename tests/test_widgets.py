@@ -14,7 +14,7 @@ from course_lib.groups import C1, C2, C4, D4, Element
 from course_lib.layers import CosetMaxPool, EquivariantSequential, GlobalMaxPool, GroupConv2d, LiftingConv2d
 from course_lib.models import p4cnn
 from course_lib.widgets import feature_map_explorer
-from course_lib.widgets.export import standalone_html
+from course_lib.widgets.export import export_notebook, standalone_html
 from course_lib.widgets.frames import Turn, compute_frame, map_layers
 
 NOISE = torch.rand(1, 1, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -160,6 +160,30 @@ def test_the_exported_fragment_loads_nothing_and_holds_the_state():
     assert not re.search(r"""(src|href)\s*=|import\s*\(|import .* from|url\(|fetch\(|https?:""", html)
     assert base64.b64encode(widget.data["maps"]).decode() in html
     assert html.count("<script") == html.count("</script>") == 1
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_sent_as_none(bad, live):
+    net = small_net(C4)
+    nn.init.constant_(net[2].weight, bad)
+    widget = feature_map_explorer(net, NOISE, live=live)
+    widget.layer = 1
+    for frame in widget.data["frames"]:
+        assert frame["errors"][0] < 1e-12 and frame["errors"][1] is None
+        assert frame["scores"] == [None] * 3
+    assert "equivariance error: not finite. Prediction: not finite." in widget.still().alt
+    assert live or standalone_html(widget)  # its JSON allows no other numbers
+
+
+def test_every_reader_may_read_an_exported_page(tmp_path, monkeypatch):
+    monkeypatch.setattr("nbclient.NotebookClient.execute", lambda _client: None)
+    notebook = tmp_path / "empty.ipynb"
+    notebook.write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    export_notebook(notebook, tmp_path / "page.html")
+    assert "<html" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o644
+    assert {path.name for path in tmp_path.iterdir()} == {"empty.ipynb", "page.html"}
 
 
 def test_the_state_can_be_sent():

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from course_lib.figures.picture import OKABE_ITO, Picture, error_words, new_figure, shared_scale
+from course_lib.figures.picture import OKABE_ITO, Picture, difference, error_words, new_figure, shared_scale
 from course_lib.figures.rings import draw_ring_arrows, draw_sheets
 from course_lib.groups import Group
 
@@ -30,21 +30,26 @@ def explorer_picture(
     scale = shared_scale([first, second])
     for axes, values in zip(panels[1:], (first, second), strict=False):
         _draw_ring(axes, values, group, subgroup, scale)
-    largest = max(abs(first).max(), abs(second).max()) or 1.0
-    _draw_ring(panels[3], abs(first - second), group, subgroup, Normalize(0, float(largest)), with_names=False)
+    unequal, unequal_scale = difference(first, second)
+    _draw_ring(panels[3], unequal, group, subgroup, unequal_scale, with_names=False)
     titles = ("turned input", "turn, then compute", "compute, then turn", "|difference|")
     for axes, title in zip(panels, titles, strict=True):
         axes.set_title(title, fontsize=10)
     if scores:
         _draw_scores(figure.add_subplot(grid[1, 0]), scores)
     figure.suptitle(f"g = {turn}; {layer}; relative equivariance error {error:.1e}", fontsize=10)
-    best = f" Prediction: {max(scores, key=lambda name: scores[name])}." if scores else ""
     alt = (
         f"Feature maps of {layer} with the input turned by {turn}: turn-then-compute beside compute-then-turn, "
-        f"{len(first)} sheet(s). Relative equivariance error: {error_words(error)}.{best} "
+        f"{len(first)} sheet(s). Relative equivariance error: {error_words(error)}.{_prediction(scores)} "
         "In JupyterLab this is a widget with a slider."
     )
     return Picture.from_figure(figure, alt)
+
+
+def _prediction(scores: Mapping[str, float]) -> str:
+    if not np.isfinite(list(scores.values())).all():
+        return " Prediction: not finite."
+    return f" Prediction: {max(scores, key=lambda name: scores[name])}." if scores else ""
 
 
 def _draw_ring(

@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.actions import act, act_on_feature_map
-from course_lib.checks import relative_error
+from course_lib.checks import OUTPUT, layer_outputs, relative_error
 from course_lib.figures.layout import ring_extent, ring_positions
-from course_lib.figures.picture import OKABE_ITO, Picture, as_array, draw_map, error_words, new_figure, shared_scale
+from course_lib.figures.picture import (
+    OKABE_ITO,
+    Picture,
+    as_array,
+    difference,
+    draw_map,
+    error_words,
+    new_figure,
+    shared_scale,
+)
 from course_lib.figures.rings import NAME_ROOM, arrow_words, draw_ring_arrows, draw_sheets
 from course_lib.groups import C1, Element, Group, compose, inverse, matrix
 
@@ -120,18 +128,19 @@ def turn_then_compute(
     """Two ways from x: turn, then compute, Φ(L_g x); or compute, then turn, L_g Φ(x); and their difference.
 
     Args:
-        layer: a layer or any function from images ``(B, C, Y, X)`` to ``(B, C, Y, X)`` or ``(B, C, |H|, Y, X)``.
+        layer: a layer or any function from images ``(B, C, Y, X)`` to ``(B, C, Y, X)`` or ``(B, C, |H|, Y, X)``. A
+            module is run in eval mode, and left as it was.
         x: one or more images; the first is shown. Its first channel is drawn.
         g: the element to turn by.
-        group: by default the layer's own; the trivial group C1 if it has none.
+        group: by default that of the layer and of those in it; the trivial group C1 if none has one.
         channel: the channel of the result that is drawn.
 
-    The printed error is `checks.relative_error` over all channels. Raises ValueError if the result is no map.
+    The printed error is `checks.relative_error` over all channels. Raises ValueError if the result is no map, or if no
+    group is given and the layers differ in theirs.
     """
-    group = group or _group_of(layer)
-    with torch.no_grad():
-        turned = act(g, x[:1], group)
-        first, result = layer(turned), layer(x[:1])
+    group = group or find_group(layer) or C1
+    turned = act(g, x[:1], group)
+    first, result = (layer_outputs(layer, image)[OUTPUT][0] for image in (turned, x[:1]))
     if result.ndim not in (4, 5):
         raise ValueError(f"expected a layer that puts out maps with 4 or 5 axes, got shape {tuple(result.shape)}")
     second = act(g, result, group)
@@ -145,9 +154,8 @@ def turn_then_compute(
         draw_map(axes, array, images)
     for axes, array in zip((grid[0, 2], grid[1, 1], grid[1, 2]), maps, strict=True):
         _draw_result(axes, array, group, scale)
-    _draw_result(
-        grid[0, 3], abs(maps[0] - maps[2]), group, Normalize(0, max(abs(values).max() for values in maps) or 1.0)
-    )
+    unequal, unequal_scale = difference(maps[0], maps[2])
+    _draw_result(grid[0, 3], unequal, group, unequal_scale)
     titles = ("x", f"L_{g} x", f"Φ(L_{g} x)", "|difference|", "x", "Φ(x)", f"L_{g} Φ(x)", "")
     for axes, title in zip(grid.flat, titles, strict=True):
         axes.set_title(title, fontsize=12)
@@ -159,9 +167,14 @@ def turn_then_compute(
     return Picture.from_figure(figure, f"Turn by {g}, then compute; and compute, then turn by {g}. {verdict}")
 
 
-def _group_of(layer: Callable[[Tensor], Tensor]) -> Group:
-    found = getattr(layer, "group", C1)
-    return found if isinstance(found, Group) else C1
+def find_group(layer: Callable[[Tensor], Tensor]) -> Group | None:
+    """The group of a layer and of those in it, None if none has one. Raises ValueError if they differ."""
+    modules = layer.modules() if isinstance(layer, nn.Module) else [layer]
+    groups = [getattr(module, "group", None) for module in modules]
+    found = {group for group in groups if isinstance(group, Group)}
+    if len(found) > 1:
+        raise ValueError(f"the layers have different groups {sorted(map(str, found))}: say which with group=…")
+    return found.pop() if found else None
 
 
 def _require_sheets(f: Any, group: Group) -> FloatArray:

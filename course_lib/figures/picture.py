@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -60,17 +61,22 @@ class Picture:
         return width, height
 
     def save(self, path: str | Path) -> None:
-        """Write the PNG file: to a temporary name first, so that no half-written picture is ever seen."""
-        path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".png")
-        with os.fdopen(handle, "wb") as file:
-            file.write(self.png)
-        os.replace(temporary, path)
+        """Write the PNG file."""
+        write_file(Path(path), self.png)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         width, _height = self.size
         data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt, "width": width}}
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file for everyone to read: to a temporary name first, so that no half-written file is ever seen."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.chmod(temporary, 0o644)  # a temporary file is its owner's alone, and a web server may not read it
+    os.replace(temporary, path)
 
 
 def _with_palette(image: Image.Image) -> Image.Image:
@@ -104,16 +110,30 @@ def as_array(value: Any) -> np.ndarray[Any, Any]:
 
 def error_words(error: float) -> str:
     """An equivariance error for alt text: rounding noise differs from machine to machine, so its digits stay out."""
+    if not math.isfinite(error):
+        return "not finite"
     return "below 1e-4, rounding only" if error < 1e-4 else f"{error:.2g}"
+
+
+def finite_range(arrays: list[np.ndarray[Any, Any]]) -> tuple[float, float]:
+    """The least and the largest of the finite values; 0 and 0 if there is none."""
+    finite = np.concatenate([a[np.isfinite(a)] for a in arrays])
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def shared_scale(arrays: list[np.ndarray[Any, Any]], symmetric: bool = False) -> Normalize:
     """One colour scale for all maps of a figure, so that the same colour means the same value."""
-    low, high = min(a.min() for a in arrays), max(a.max() for a in arrays)
+    low, high = finite_range(arrays)
     if symmetric:
-        high = max(abs(low), abs(high))
+        high = max(abs(low), abs(high)) or 1.0
         low = -high
     return Normalize(low, high if high > low else low + 1.0)
+
+
+def difference(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Normalize]:
+    """|first − second| and its scale, from 0 to the largest |value| of both, so that rounding does not show."""
+    with np.errstate(invalid="ignore"):  # inf − inf
+        return abs(first - second), shared_scale([np.zeros(1), abs(first), abs(second)])
 
 
 def draw_map(
@@ -132,9 +152,9 @@ def draw_map(
 def _write_numbers(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, symmetric: bool) -> None:
     fontsize = min(10, 48 / max(array.shape))
     for (y, x), value in np.ndenumerate(array):
-        place = float(scale(value))
-        dark = abs(place - 0.5) > 0.3 if symmetric else place < 0.6
-        text = f"{value:.0f}" if value == round(value) else f"{value:.2f}"
+        place, finite = float(scale(value)), np.isfinite(value)
+        dark = finite and (abs(place - 0.5) > 0.3 if symmetric else place < 0.6)
+        text = f"{value:.0f}" if finite and value == round(value) else f"{value:.2f}"
         axes.text(x, y, text, ha="center", va="center", fontsize=fontsize, color="white" if dark else "black")
 
 
@@ -145,7 +165,7 @@ def panels(
     symmetric: bool = False,
     alt: str | None = None,
 ) -> Picture:
-    """2-D maps side by side on one colour scale.
+    """2-D maps side by side on one colour scale; cells that are not finite stay white.
 
     Args:
         maps: title → array, tensor or list of shape ``(Y, X)``; row 0 is drawn on top.

@@ -85,7 +85,7 @@ function statusText(setup, frame, pixels, sheets, gazes) {
   });
   const parts = [`${name(0)[0].toUpperCase()}${name(0).slice(1)} looks most at ${one}.`];
   parts.push(`Turned by ${frame.degrees}°${frame.mirror ? ", then mirrored" : ""} (g = ${frame.name}), it is ${name(1)} and looks most at ${two}.`);
-  parts.push(`The turned gaze differs from it by at most ${(100 * most).toFixed(1)} %; over all pixels the relative equivariance error is ${frame.error.toExponential(1)}.`);
+  parts.push(`The turned gaze differs from it by at most ${(100 * most).toFixed(1)} %; over all pixels the relative equivariance error is ${errorText(frame.error)}.`);
   if (!frame.element) parts.push(`${frame.name} is no element of ${setup.group}: sheets are permuted as for ${frame.nearest}.`);
   return parts.join(" ");
 }

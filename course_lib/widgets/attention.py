@@ -17,7 +17,7 @@ from course_lib.figures.asc import gaze, gaze_figure, pale
 from course_lib.figures.attention import Look
 from course_lib.figures.picture import Picture, error_words
 from course_lib.groups import Element, Group, compose, matrix
-from course_lib.widgets.base import LARGEST, WidgetWithStill, script
+from course_lib.widgets.base import LARGEST, WidgetWithStill, number, script
 from course_lib.widgets.frames import Turn, quantise, turns
 
 Attention = Callable[[Tensor], Tensor]
@@ -46,12 +46,12 @@ class AttentionExplorer(WidgetWithStill):
         self._group, self._image = group, image
         self._turns = list(turns(90, mirrors=group.has_mirrors or group.order == 1))
         self._images = [act_on_image(_element(turn), image) for turn in self._turns]
-        self._weights = [_weights_of(attention, moved, group, len(self._turns)) for moved in self._images]
-        upright = self._weights[0]
+        given = [_weights_of(attention, moved, group, len(self._turns)) for moved in self._images]
         self._errors = [
-            relative_error(weights, act_on_attention(turn, upright, group))
-            for turn, weights in zip(self._turns, self._weights, strict=True)
+            relative_error(weights, act_on_attention(turn, given[0], group))
+            for turn, weights in zip(self._turns, given, strict=True)
         ]
+        self._weights = [weights.nan_to_num(0, 0, 0) for weights in given]  # what is not finite is shown as 0
         super().__init__(setup=self._describe(), data=self._bytes(), row=pixel[0], column=pixel[1])
 
     def still(self) -> Picture:
@@ -83,7 +83,8 @@ class AttentionExplorer(WidgetWithStill):
         frames = [
             {
                 "degrees": turn.degrees, "mirror": turn.mirror, "name": str(turn), "carry": self._carry(turn),
-                "element": turn.is_element(self._group), "nearest": str(turn.nearest(self._group)), "error": error,
+                "element": turn.is_element(self._group), "nearest": str(turn.nearest(self._group)),
+                "error": number(error),
             }
             for turn, error in zip(self._turns, self._errors, strict=True)
         ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ FOLDER = Path(__file__).parent
 def script(name: str) -> str:
     """A widget's JavaScript module: what all widgets share, then its own file."""
     return "\n".join((FOLDER / part).read_text(encoding="utf-8") for part in ("parts.js", name))
+
+
+def number(value: float) -> float | None:
+    """A number as JSON can hold it: None in the place of one that is not finite."""
+    return value if math.isfinite(value) else None
 
 
 class WidgetWithStill(anywidget.AnyWidget):

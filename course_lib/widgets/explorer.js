@@ -69,8 +69,9 @@ function drawRing(canvas, layer, scratch, pixelsOf, mirrorColour) {
 
 function statusText(setup, layer, channel, frame, error) {
   const parts = [`Turned by ${frame.degrees}°${frame.mirror ? ", then mirrored" : ""} (g = ${frame.name}).`];
-  parts.push(`${layer.name}, channel ${layer.channels[channel]}: relative equivariance error ${error.toExponential(1)}.`);
-  if (frame.scores.length) {
+  parts.push(`${layer.name}, channel ${layer.channels[channel]}: relative equivariance error ${errorText(error)}.`);
+  if (frame.scores.includes(null)) parts.push("Prediction: not finite.");
+  else if (frame.scores.length) {
     const best = frame.scores.indexOf(Math.max(...frame.scores));
     parts.push(`Prediction: ${setup.classes[best]} (${Math.round(100 * frame.scores[best])} %).`);
   }

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from course_lib.figures.explorer import explorer_picture
 from course_lib.figures.layout import ring_arrows, ring_extent, ring_positions
-from course_lib.figures.picture import Picture
+from course_lib.figures.maps import find_group
+from course_lib.figures.picture import Picture, finite_range
 from course_lib.groups import C1, Group
-from course_lib.widgets.base import LARGEST, WidgetWithStill, script
+from course_lib.widgets.base import LARGEST, WidgetWithStill, number, script
 from course_lib.widgets.frames import (
     Frame,
     Turn,
     compute_frame,
-    find_group,
     liveliest,
     map_layers,
     quantise,
@@ -114,7 +114,8 @@ class FeatureMapExplorer(WidgetWithStill):
     def _numbers(self, turn: Turn, frame: Frame) -> dict[str, Any]:
         return {
             "degrees": turn.degrees, "mirror": turn.mirror, "name": str(turn), "element": turn.is_element(self._group),
-            "nearest": str(turn.nearest(self._group)), "errors": list(frame.errors.values()), "scores": frame.scores,
+            "nearest": str(turn.nearest(self._group)), "errors": [number(error) for error in frame.errors.values()],
+            "scores": [number(score) for score in frame.scores],
         }  # fmt: skip
 
     def _all_data(self) -> dict[str, Any]:
@@ -200,9 +201,7 @@ def _as_batch(image: Any, net: nn.Module) -> Tensor:
 
 def _quantise_block(block: np.ndarray[Any, Any]) -> bytes:
     """(frame, channel, order, sheet, Y, X) as bytes, each channel on a scale of its own."""
-    channels = [
-        quantise(block[:, c], float(block[:, c].min()), float(block[:, c].max())) for c in range(block.shape[1])
-    ]
+    channels = [quantise(block[:, c], *finite_range([block[:, c]])) for c in range(block.shape[1])]
     return np.stack(channels, axis=1).tobytes()
 
 

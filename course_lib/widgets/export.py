@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import anywidget
+
+from course_lib.figures.picture import write_file
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -45,7 +45,10 @@ widget.render({ model, el: document.getElementById(%(element)s) });
 
 
 def standalone_html(widget: anywidget.AnyWidget) -> str:
-    """A widget as a piece of HTML that works in any page, offline. Raises ValueError for one that needs a kernel."""
+    """A widget as a piece of HTML that works in any page, offline.
+
+    Raises ValueError for one that needs a kernel, or whose state holds a number that is not finite.
+    """
     return _fragment(widget.get_state(), element=f"widget-{widget.model_id or id(widget)}")
 
 
@@ -67,7 +70,7 @@ def export_notebook(notebook: Path, page: Path) -> None:
             _replace_view(output.get("data", {}), stored)
     # Our page has no Jupyter widgets left, so that it needs neither RequireJS nor jQuery.
     html, _ = HTMLExporter(require_js_url="", jquery_url="").from_notebook_node(document)
-    _write(page, html)
+    write_file(page, html.encode())
 
 
 def _replace_view(data: dict[str, Any], stored: dict[str, Any]) -> None:
@@ -96,7 +99,8 @@ def _fragment(state: dict[str, Any], element: str) -> str:
     own = {
         name: value for name, value in state.items() if not name.startswith("_") and name not in ("layout", "tabbable")
     }
-    text = json.dumps(own, default=lambda raw: {"base64": base64.b64encode(raw).decode()}, ensure_ascii=True)
+    # The page's JSON.parse takes no nan and no infinity.
+    text = json.dumps(own, default=lambda raw: {"base64": base64.b64encode(raw).decode()}, allow_nan=False)
     html = FRAGMENT % {
         "css": state.get("_css", ""),
         "module": state["_esm"].replace("export default", "const widget ="),
@@ -105,13 +109,6 @@ def _fragment(state: dict[str, Any], element: str) -> str:
         "element": json.dumps(element),
     }
     return html.replace('<div class="course-widget">', f'<div class="course-widget" id="{element}">', 1)
-
-
-def _write(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.resolve().parent, suffix=".html")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, path)
 
 
 def main() -> None:

@@ -69,15 +69,6 @@ class Frame:
     scores: list[float]
 
 
-def find_group(net: nn.Module) -> Group | None:
-    """The group of the network's layers, None if no layer has one. Raises ValueError if they differ."""
-    groups = [getattr(module, "group", None) for module in net.modules()]
-    found = {group for group in groups if isinstance(group, Group)}
-    if len(found) > 1:
-        raise ValueError(f"the layers have different groups {sorted(map(str, found))}: say which with group=…")
-    return found.pop() if found else None
-
-
 def map_layers(net: nn.Module, image: Tensor, group: Group) -> dict[str, Group | None]:
     """The layers that put out maps on the plane or on the group, in order, each with the subgroup of its cosets.
 

@@ -12,6 +12,9 @@ function element(tag, attributes = {}, ...children) {
 // JupyterLab takes the arrow keys for itself unless the control itself carries this mark.
 const control = (tag, attributes) => element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes });
 
+// Python sends null for an error that is not finite.
+const errorText = (error) => (error === null ? "not finite" : error.toExponential(1));
+
 function makePanel(title, size) {
   const ratio = window.devicePixelRatio || 1;
   const canvas = element("canvas", { role: "img", width: size * ratio, height: size * ratio });

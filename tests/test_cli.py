@@ -195,7 +195,7 @@ def test_signals_stop_cleanly(number: signal.Signals, typed: Typed, monkeypatch:
         ("train z2cn DATA", 1, "error: no row 'z2cn'; did you mean 'z2cnn'"),
         ("table rotated-mnits", 1, "error: no table 'rotated-mnits'; did you mean 'rotated-mnist'"),
         ("results nothing", 1, "error: no table 'nothing'"),
-        ("table rotated-mnist --seed 4", 2, "unrecognized arguments: --seed 4; did you mean"),
+        ("table rotated-mnist --seed 4", 2, "unrecognized arguments: --seed 4; did you mean --seeds?"),
         ("train --arch p4cnn_liner DATA", 1, "'p4cnn_linear, full'"),
         ("train DATA", 1, "error: say which network: a ROW"),
         ("train z2cnn --arch p4cnn DATA", 1, "not both"),

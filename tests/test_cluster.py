@@ -55,7 +55,7 @@ def test_a_worker_tells_of_each_epoch_and_of_the_end(run: Run, orders: Orders) -
 def test_what_keeps_a_worker_from_the_end(run: Run, orders: Orders) -> None:
     with locked(run.checkpoint.with_suffix(".lock")):
         assert heard(run, orders)[0] == ("busy", "")
-    assert heard(run, replace(orders, deadline=time.time())) == (("stopped", ""), [None])
+    assert heard(run, replace(orders, deadline=time.time())) == (("stopped", ""), [])
     assert heard(run, replace(orders, deadline=time.time() + 0.01)) == (("stopped", ""), [None, 1])
     (state, message), _ = heard(replace(run, changes={"batch_size": 100}), orders)
     assert state == "failed" and "batch_size 100 is larger than the training split (72 images)" in message
@@ -259,6 +259,33 @@ def test_what_a_bad_machine_refuses_is_done_by_another(
     ray(lambda run: ("refused", "no folder (on bad)"))
     assert train_on_ray(seeds(run, 1)) == 1
     assert "1 of 1 runs failed:\n  small, seed 0: error: no folder (on bad)" in capsys.readouterr().err
+
+
+def test_a_bad_machine_is_tried_around_for_as_long_as_a_good_one_works(
+    run: Run, ray: Callable[..., Ray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, played = [0.0], list[int]()
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    def play(run: Run) -> tuple[str, str]:
+        played.append(run.seed)
+        if run.seed == 0:
+            sleep(1000)  # on the good machine, while the bad one refuses all others
+        return ("done", "fine") if run.seed == 0 or played.count(run.seed) > 1 else ("refused", "no folder (on bad)")
+
+    ray(play)
+    monkeypatch.setattr(table, "PATIENCE", 120.0)
+    monkeypatch.setattr(table, "TRY_AGAIN", 10.0)
+    monkeypatch.setattr(table, "time", SimpleNamespace(monotonic=lambda: clock[0], time=lambda: clock[0], sleep=sleep))
+    assert train_on_ray(seeds(run, 3)) == 0 and played == [0, 1, 2, 1, 2]
+
+
+def test_what_was_refused_has_not_failed_if_the_time_is_over(run: Run, ray: Callable[..., Ray]) -> None:
+    ray(lambda run: ("stopped", "") if run.seed else ("refused", "no folder (on bad)"))
+    with pytest.raises(Stopped, match="0 of 2 runs done"):
+        train_on_ray(seeds(run, 2), time_budget=1)
 
 
 def test_every_data_set_of_the_table_is_read_before_its_runs_are_handed_out(

@@ -73,6 +73,7 @@ def test_what_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ValueError, match="AlphaDropout is for one process"):
         divided(nn.Sequential(net, nn.AlphaDropout()), TrainConfig(1, 24, 0.1), 72)
     monkeypatch.setattr(distributed.dist, "is_torchelastic_launched", lambda: True)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="cuda:1 would be one GPU for all processes"), process_group("cuda:1"):
         pass
 

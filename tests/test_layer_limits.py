@@ -1,11 +1,13 @@
 """What layers, kernels and checks refuse, and the odd ways in which a network may be built."""
 
+import copy
 import re
 from collections import OrderedDict
 
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from course_lib import kernels
 from course_lib import layers as L
@@ -27,6 +29,21 @@ def test_a_layer_may_be_built_on_meta(make):
     filled.to_empty(device="cpu").load_state_dict(known.state_dict())
     for layer in (assigned, filled):
         torch.testing.assert_close(layer(x), known(x))
+
+
+def test_a_layer_is_on_the_device_that_it_is_built_on():
+    with FakeTensorMode(), torch.device("cuda"):
+        lift, pool = L.LiftingConv2d(C4, 1, 2, 3), L.CosetMaxPool(C4, C2)
+        assert pool(lift(torch.randn(1, 1, 5, 5))).device.type == "cuda"
+
+
+def test_moving_a_layer_leaves_its_weights_alone():
+    shared = L.GroupConv2d(C4, 2, 3, 3).share_memory()
+    assert shared.index.is_shared() and shared.weight.is_shared()
+    normed = nn.utils.parametrizations.spectral_norm(L.GroupConv2d(C4, 2, 3, 3)).train()
+    before = copy.deepcopy(normed.state_dict())
+    normed.to("cpu")
+    assert all(torch.equal(value, before[name]) for name, value in normed.state_dict().items())
 
 
 @pytest.mark.parametrize("padding", [-1, "valid", 1.5, (1, 1)])
@@ -60,6 +77,22 @@ class Residual(nn.Module):
 def test_the_groups_of_blocks_in_a_row_are_compared(block):
     with pytest.raises(ValueError, match=r"0 \(GroupConv2d\) is built for C4, but 1\.\w+ \(GroupConv2d\) for D2"):
         L.EquivariantSequential(L.GroupConv2d(C4, 4, 4, 3), block(L.GroupConv2d(D2, 4, 4, 3)))
+
+
+class AverageOverTurns(nn.Module):
+    """Invariant to C4 from outside, whatever group the layer inside is of."""
+
+    group = C4
+
+    def __init__(self):
+        super().__init__()
+        self.inner = L.GroupConv2d(D2, 4, 4, 3)
+
+
+def test_a_block_may_speak_for_itself():
+    foreign = nn.Linear(1, 1)
+    foreign.group = 4
+    L.EquivariantSequential(L.GroupConv2d(C4, 4, 4, 3), AverageOverTurns(), nn.Sequential(foreign))
 
 
 class CReLU(nn.Module):
@@ -130,6 +163,16 @@ QUERY, BANK = torch.randn(3, 2, 4, 5, 5), torch.randn(2, 4, 4, 3, 3)
 def test_what_does_not_fit_is_said(misuse, says):
     with pytest.raises(ValueError, match=says):
         misuse()
+
+
+def test_keys_may_have_other_sheets_than_queries():
+    query, key, value = torch.randn(3, 2, 4, 5, 5), torch.randn(3, 2, 2, 5, 5), torch.randn(3, 4, 2, 5, 5)
+    bank, value_bank = torch.randn(2, 4, 2, 3, 3), torch.randn(4, 4, 2, 3, 3)
+    expected = kernels.unfold_and_attend_on_group(query, key, value, bank, 1)
+    torch.testing.assert_close(kernels.group_attention(query, key, value, bank), expected)
+    affine = ((bank, None), (value_bank, bank.new_ones(4, 4, 3, 3)), 3, 2)
+    expected = kernels.unfold_and_attend(query, key, value, *affine)
+    torch.testing.assert_close(kernels.affine_attention(query, key, value, *affine), expected)
 
 
 def test_a_linear_layer_counts_once_for_each_position():

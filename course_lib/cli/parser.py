@@ -32,7 +32,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         if match := re.match(r"unrecognized arguments: (\S+)|.*invalid choice: '(.*?)'", message):
-            near = get_close_matches(match[1] or match[2], self._known_words(), n=2, cutoff=0.7)
+            typed = match[1] or match[2]
+            near = get_close_matches(typed, set(self._known_words()) - {typed}, n=2, cutoff=0.7)
             message += f"; did you mean {' or '.join(near)}?" if near else ""
         super().error(message)
 

@@ -14,7 +14,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from course_lib.cluster.connection import connected, gpus_for, witnessed
-from course_lib.cluster.job import Job
+from course_lib.cluster.job import Job, State
 from course_lib.cluster.overview import overview
 from course_lib.cluster.task import Orders, attempt
 from course_lib.data.registry import ROTATED
@@ -56,11 +56,12 @@ def train_on_ray(
             run.dataset()  # fetches it if need be, before a hundred workers do, and finds what is wrong with it
         orders = Orders(device or ("cuda" if gpus else "cpu"), witness, time.time() + time_budget)
         stopped = _watch(_Driver(ray, jobs, orders, gpus), progress)
-    failed = _say_what_failed(jobs)
+    ended_early = stopped or any(job.state == "stopped" for job in jobs)
+    failed = _say_what_failed(jobs, states=("failed",) if ended_early else ("failed", "refused"))
     for job in jobs:
         if job.state == "busy" and not job.run.result.exists():
             print(f"{job.name}: another process is at it", flush=True)
-    if stopped or (not failed and any(job.state == "stopped" for job in jobs)):
+    if stopped or (ended_early and not failed):
         done = sum(job.state == "done" for job in jobs)
         raise Stopped(f"stopped: {done} of {len(jobs)} runs done; the same command goes on")
     return 1 if failed else 0
@@ -92,7 +93,8 @@ class _Driver:
     orders: Orders
     gpus: float
     begin: float = field(default_factory=time.monotonic)
-    patient_until: float = 0.0
+    patient_until: float = 0.0  # with locks, which may be those of dead workers
+    working_until: float = 0.0  # a machine has done a run not long before, and may do one that another refuses
     refusals: set[str] = field(default_factory=set)
     tasks: dict[Any, int] = field(default_factory=dict)  # Ray's reference of each task → the number of its job
 
@@ -104,7 +106,7 @@ class _Driver:
         self.board = self.ray.remote(num_cpus=0, scheduling_strategy=here)(_board()).remote()
         # Ray's own retries are off: it counts deaths, and here those count that bring a run no further.
         self.attempt = self.ray.remote(num_cpus=1, num_gpus=self.gpus, max_retries=0)(_attempt)
-        self.patient_until = self.begin + PATIENCE
+        self.patient_until = self.working_until = self.begin + PATIENCE
 
     @property
     def elapsed(self) -> float:
@@ -116,7 +118,7 @@ class _Driver:
             self._hand_out()
             if self.tasks:
                 ended, _ = self.ray.wait(list(self.tasks), timeout=1)
-            elif self._hope() and any(job.state in ("busy", "refused") for job in self.jobs):
+            elif any(map(self._is_worth_another_try, self.jobs)):
                 ended = []
                 time.sleep(1)
             else:
@@ -131,19 +133,20 @@ class _Driver:
             yield None
 
     def _hand_out(self) -> None:
-        under_way, hope = set(self.tasks.values()), self._hope()
+        under_way = set(self.tasks.values())
         for number, job in enumerate(self.jobs):
-            again = job.state in ("busy", "refused") and hope and time.monotonic() >= job.not_before
+            again = time.monotonic() >= job.not_before and self._is_worth_another_try(job)
             ready = job.state == "waiting" or again
             if ready and number not in under_way:
                 task = self.attempt.remote(job.run, self.orders, self.board, number)
                 self.tasks[task] = number
 
-    def _hope(self) -> bool:
-        """Whether to try locked and refused runs again: there is other work anyway, for which a machine is good, or a
-        lock may be that of a dead worker."""
-        at_work = any(job.state in ("waiting", "running") for job in self.jobs)
-        return at_work or time.monotonic() < self.patient_until
+    def _is_worth_another_try(self, job: Job) -> bool:
+        """A run that was locked or refused: while there is other work anyway, and for as long as there is hope."""
+        if job.state not in ("busy", "refused"):
+            return False
+        at_work = any(other.state in ("waiting", "running") for other in self.jobs)
+        return at_work or time.monotonic() < (self.patient_until if job.state == "busy" else self.working_until)
 
     def _settle(self, job: Job, task: Any) -> None:
         errors = self.ray.exceptions
@@ -158,6 +161,8 @@ class _Driver:
         except errors.RayError as error:
             job.died(str(error).splitlines()[0])
             self.patient_until = time.monotonic() + PATIENCE
+        if job.state not in ("busy", "refused"):
+            self.working_until = time.monotonic() + PATIENCE
         job.not_before = time.monotonic() + TRY_AGAIN
 
 
@@ -193,8 +198,8 @@ def _for_other_machines(run: Run) -> Run:
     return replace(run, data=data, results=run.results.resolve())
 
 
-def _say_what_failed(jobs: Sequence[Job]) -> bool:
-    failed = [f"  {job.name}: error: {job.message}" for job in jobs if job.state in ("failed", "refused")]
+def _say_what_failed(jobs: Sequence[Job], states: Sequence[State]) -> bool:
+    failed = [f"  {job.name}: error: {job.message}" for job in jobs if job.state in states]
     if failed:
         print(f"{len(failed)} of {len(jobs)} runs failed:", *failed, sep="\n", file=sys.stderr, flush=True)
     return bool(failed)

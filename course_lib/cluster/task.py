@@ -41,6 +41,9 @@ def attempt(run: Run, orders: Orders, tell: Tell) -> tuple[State, str]:
     A machine without the shared folder or the device refuses: it would answer every run at once, and so get them all.
     """
     torch.set_num_threads(1)  # a worker has one core; the same number as in the plain command, the same bits
+    remaining = orders.deadline - time.time()
+    if remaining <= 0:
+        return "stopped", ""
     try:
         _require_shared(orders.witness)
         device = require_device(orders.device)
@@ -48,9 +51,6 @@ def attempt(run: Run, orders: Orders, tell: Tell) -> tuple[State, str]:
         return "refused", f"{error} (on {socket.gethostname()})"
     try:
         tell(None)
-        remaining = orders.deadline - time.time()
-        if remaining <= 0:
-            return "stopped", ""
         result = execute(run, device, time_budget=remaining, on_epoch=lambda history: tell(history.epochs_done))
         return "done", one_line(result)
     except Stopped:

@@ -168,7 +168,9 @@ def turn_then_compute(
 
 
 def find_group(layer: Callable[[Tensor], Tensor]) -> Group | None:
-    """The group of a layer and of those in it, None if none has one. Raises ValueError if they differ."""
+    """The group of a layer, else that of those in it; None if none has one. Raises ValueError if they differ."""
+    if isinstance(own := getattr(layer, "group", None), Group):
+        return own
     modules = layer.modules() if isinstance(layer, nn.Module) else [layer]
     groups = [getattr(module, "group", None) for module in modules]
     found = {group for group in groups if isinstance(group, Group)}

@@ -48,21 +48,25 @@ def affine_attention(
     Neighbour by neighbour, a few images at a time: no unfolded map, and backward keeps the arguments alone and makes
     the weights α again. It cannot be differentiated again (RuntimeError).
 
-    Shapes: query, key (B, C, |H|, Y, X), value (B, O, |H|, Y, X), banks (ψ, β) as in `affine_map` → (B, O, |H|, Y, X).
+    Shapes: query (B, C, |H|, Y, X), key (B, C, |H̃|, Y, X), value (B, O, |H̃|, Y, X), banks (ψ, β) as in `affine_map`
+    → (B, O, |H|, Y, X).
     ``masked``: neighbours outside of the map get no weight; otherwise they take part as zeros, with their β.
     Raises ValueError for others. Source: *Affine self convolution*, Eqs. 10, 11, 19 and 20; notebook 09; reference
     `unfold_and_attend`.
     """
     require_odd_window(kernel_size)
-    require_fit("key", key, tuple(query.shape))
-    require_fit("value", value, (len(query), -1, *query.shape[2:]))
-    sheets, window = query.shape[2], (kernel_size, kernel_size)
-    for name, channels, (psi, beta) in (("key", query.shape[1], key_affine), ("value", value.shape[1], value_affine)):
+    window = kernel_size, kernel_size
+    for name, f, channels, (psi, beta) in (
+        ("key", key, query.shape[1], key_affine),
+        ("value", value, value.shape[1], value_affine),
+    ):
+        sheets = query.shape[2] if psi is None else psi.shape[2]  # |H̃|; without ψ each h takes its own sheet
+        require_fit(name, f, (len(query), channels, sheets, *query.shape[3:]))
         require_shares("heads", heads, channels)
         if psi is not None:
-            require_fit(f"ψ of the {name}", psi, (channels, sheets, sheets, *window))
+            require_fit(f"ψ of the {name}", psi, (channels, query.shape[2], sheets, *window))
         if beta is not None:
-            require_fit(f"β of the {name}", beta, (channels, sheets, *window))
+            require_fit(f"β of the {name}", beta, (channels, query.shape[2], *window))
     return fused_affine_attention(query, key, value, *key_affine, *value_affine, kernel_size, heads, masked)
 
 

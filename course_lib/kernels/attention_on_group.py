@@ -47,15 +47,16 @@ def group_attention(query: Tensor, key: Tensor, value: Tensor, positions: Tensor
     Each head has d = C / heads channels. Neighbours outside of the map get no weight. Neighbour by neighbour, a few
     images at a time: nothing is unfolded, and backward keeps the arguments alone and makes α again. It cannot be
     differentiated again (RuntimeError).
-    Shapes: query, key (B, C, |H|, Y, X), value (B, O, |H|, Y, X), positions as every h sees them (C, |H|, |H̃|, k, k)
-    → (B, O, |H|, Y, X). Raises ValueError for others. Source: He et al. (2021), Eq. 6; notebook 07; reference
-    `unfold_and_attend_on_group`.
+    Shapes: query (B, C, |H|, Y, X), key (B, C, |H̃|, Y, X), value (B, O, |H̃|, Y, X), positions as every h sees them
+    (C, |H|, |H̃|, k, k) → (B, O, |H|, Y, X). Raises ValueError for others. Source: He et al. (2021), Eq. 6; notebook 07;
+    reference `unfold_and_attend_on_group`.
     """
-    channels, sheets, window = *query.shape[1:3], positions.shape[-1]
+    batch, channels, sheets, *size = query.shape
+    window = positions.shape[-1]
     require_odd_window(window)
-    require_fit("key", key, tuple(query.shape))
-    require_fit("value", value, (len(query), -1, *query.shape[2:]))
-    require_fit("positions", positions, (channels, sheets, sheets, window, window))
+    require_fit("key", key, (batch, channels, -1, *size))
+    require_fit("value", value, (batch, -1, key.shape[2], *size))
+    require_fit("positions", positions, (channels, sheets, key.shape[2], window, window))
     require_shares("heads", heads, channels)
     require_shares("heads", heads, value.shape[1])
     return _GroupAttention.apply(query, key, value, positions, heads)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from course_lib.groups import D4, Element, Group, matrix
@@ -130,8 +131,8 @@ def require_even_shares(heads: int, channels: int) -> None:
 class WithIndex(nn.Module):
     """A layer that gathers by an index which follows from its settings: on the device of the layer, and in no file.
 
-    It is made on the CPU, even where a network is first built on "meta", and made anew whenever the layer's tensors
-    move: `nn.Module.to_empty` would leave no values in it.
+    It has values even where a network is first built on "meta", and is made anew when the layer's tensors are replaced:
+    `nn.Module.to_empty` would leave no values in it.
     """
 
     index: Tensor
@@ -140,11 +141,15 @@ class WithIndex(nn.Module):
         raise NotImplementedError
 
     def _register_index(self) -> None:
-        self.register_buffer("index", self._make_index(), persistent=False)
+        home = torch.empty(0).device  # where tensors are made now, the layer's weights too
+        index = self._make_index()
+        self.register_buffer("index", index if home.type == "meta" else index.to(home), persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> WithIndex:
+        before = self.index
         super()._apply(fn, recurse)
-        self.index = self._make_index().to(self.index.device)
+        if self.index is not before:
+            self.index = self._make_index().to(self.index.device)
         return self
 
 
@@ -155,13 +160,14 @@ class EquivariantSequential(nn.Sequential):
     """Layers in a row, checked when they are put together: one group, and channels that fit.
 
     C4 and D2 both have four elements, so a map from one passes through a layer of the other without a shape error, and
-    equivariance is silently gone. Groups are compared in blocks inside the row, too; channels between the layers of the
-    row itself. Raises ValueError at construction and names the two layers.
+    equivariance is silently gone. Groups are compared in blocks inside the row, too, unless a block has a ``group`` of
+    its own, which then speaks for it; channels between the layers of the row itself. Raises ValueError at construction
+    and names the two layers.
     """
 
     def __init__(self, *layers: Any) -> None:  # as nn.Sequential: modules in a row, or one OrderedDict of them
         super().__init__(*layers)
-        with_group = [(name, layer) for name, layer in self.named_modules() if hasattr(layer, "group")]
+        with_group = list(_with_group(self))
         for (name, layer), (next_name, next_layer) in pairwise(with_group):
             here, there = f"{name} ({type(layer).__name__})", f"{next_name} ({type(next_layer).__name__})"
             if layer.group != next_layer.group:
@@ -180,6 +186,14 @@ class EquivariantSequential(nn.Sequential):
             if there not in (None, channels[0]):
                 raise ValueError(f"{before} puts out {there} channels, but {name} takes {channels[0]}")
             before, there = name, channels[1]
+
+
+def _with_group(block: nn.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, layer in block.named_children():
+        if isinstance(getattr(layer, "group", None), Group):
+            yield prefix + name, layer
+        else:
+            yield from _with_group(layer, f"{prefix}{name}.")
 
 
 def _keeps_channels(layer: nn.Module) -> bool:

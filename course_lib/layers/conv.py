@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -65,7 +67,7 @@ class _FilterBankConv2d(WithIndex):
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
     def _weights(self) -> tuple[Tensor, ...]:
-        """What the filters are made of."""
+        """What the filters are made of; no parameters where these are computed, as by `torch.nn.utils.parametrize`."""
         return (self.weight,)
 
     def _weight_shape(self) -> tuple[int, ...]:
@@ -79,7 +81,7 @@ class _FilterBankConv2d(WithIndex):
         return self.weight
 
     def _require_symmetric_padding(self) -> None:
-        if isinstance(self.padding, int) and self.padding >= 0:
+        if isinstance(self.padding, Integral) and self.padding >= 0:
             return
         if self.padding != "same":
             raise ValueError(f"padding must be 0 or more pixels at every border, or 'same', got {self.padding!r}")
@@ -100,12 +102,16 @@ class _FilterBankConv2d(WithIndex):
         """
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._expand()
-        return self._kept_bank.get(self._weights(), self._expand)
+        return self._kept_bank.get((*self._weights(), *self.parameters()), self._expand)
 
     def _make_index(self) -> Tensor:
         """From which entry of ψ each entry of the bank is taken."""
-        shape = self.filters().shape[1:]
+        shape = self._weight_shape()[1:]
         return self._bank(torch.arange(math.prod(shape), device="cpu").reshape(1, *shape)).flatten()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> WithIndex:
+        self._kept_bank.forget()
+        return super()._apply(fn, recurse)
 
     def _expand(self) -> Tensor:
         k = self.kernel_size

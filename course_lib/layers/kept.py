@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 from torch import Tensor
@@ -22,9 +23,7 @@ class KeptTensor:
         return KeptTensor, ()
 
     def forget(self) -> None:
-        self._sources: tuple[Tensor, ...] = ()
-        self._states: list[tuple[Any, ...]] = []
-        self._value: Tensor | None = None
+        self._kept: tuple[tuple[Tensor, ...], list[tuple[Any, ...]], Tensor] | None = None
 
     def get(self, sources: tuple[Tensor, ...], make: Callable[[], Tensor]) -> Tensor:
         """``make()``, or what it gave last time."""
@@ -32,7 +31,9 @@ class KeptTensor:
             states = [(s._version, s.data_ptr(), s.dtype, s.device) for s in sources]
         except RuntimeError:  # tensors of `torch.vmap` have no address, those of `torch.inference_mode` no version
             return make()
-        same = len(sources) == len(self._sources) and all(map(lambda a, b: a is b, sources, self._sources))
-        if self._value is None or not same or states != self._states:
-            self._value, self._sources, self._states = make(), sources, states
-        return self._value
+        kept = self._kept  # read and written as one: the replicas of `nn.DataParallel` share this object
+        if kept and len(kept[0]) == len(sources) and all(map(is_, kept[0], sources)) and kept[1] == states:
+            return kept[2]
+        value = make()
+        self._kept = sources, states, value
+        return value

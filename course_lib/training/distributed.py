@@ -34,13 +34,13 @@ def process_group(device: str | None = None) -> Iterator[torch.device]:
     """The device to train on; for a process that torchrun has started, within the group of all of them.
 
     Each then takes the GPU of its number on its machine, or the CPU. Raises ValueError if there is no such device, or
-    if one GPU is named for all of them.
+    if one GPU is named for several of them.
     """
     if not (dist.is_available() and dist.is_torchelastic_launched()):
         yield require_device(device) if device else default_device()
         return
     name = device or default_device().type
-    if name.startswith("cuda:"):
+    if name.startswith("cuda:") and os.environ.get("LOCAL_WORLD_SIZE", "1") != "1":
         raise ValueError(
             f"{name} would be one GPU for all processes; under torchrun write cuda, and each takes its own"
         )

@@ -264,7 +264,7 @@ def test_what_a_bad_machine_refuses_is_done_by_another(
 def test_a_bad_machine_is_tried_around_for_as_long_as_a_good_one_works(
     run: Run, ray: Callable[..., Ray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, played = [0.0], list[int]()
+    clock, played = [time.monotonic()], list[int]()
 
     def sleep(seconds: float) -> None:
         clock[0] += seconds

@@ -62,6 +62,14 @@ def test_the_bank_is_not_kept_where_gradients_flow():
     assert layer.weight.grad is not None and layer.weight.grad.abs().sum() > 0
 
 
+def test_another_weight_may_share_the_memory():
+    layer, x = conv(), torch.randn(1, 2, 4, 5, 5)
+    with torch.no_grad():
+        layer(x)
+        layer.weight = nn.Parameter(layer.weight.detach().transpose(0, 1))
+        torch.testing.assert_close(layer(x), by_definition(x, layer.weight))
+
+
 def test_filters_of_a_subclass_with_a_parameter_of_its_own():
     class Gated(L.GroupConv2d):
         def filters(self):

@@ -581,7 +581,7 @@ print("fewest errors at", ", ".join(f"{n} images: {name}" for n, name in zip(siz
 print("C4 with 343 images makes fewer errors than C1 with 1,029:", live["C4"][1] < live["C1"][2])
 
 # %% [markdown]
-# Read it as one seed and 70 steps: it shows who learns faster, too. The same question to our runs on rotated MNIST, with `--per-class`:
+# One seed and 70 steps: it shows who learns faster, too. Our runs on rotated MNIST, with `--per-class`:
 
 # %% tags=["nbval-ignore-output"]
 by_size = {10_000: study}
@@ -603,7 +603,7 @@ for rows in (convolutions, ("p4cnn", "g-p4cnn-17", "gc-p4cnn-30"), ("p4cnn", "e4
         display(error_by_size(run_at_all_sizes, list(by_size)))
 
 # %% [markdown]
-# Each size took about as many steps, so with a tenth of the images each is seen ten times as often. At 1,000 Z2CNN loses 1.9 points and P4CNN 0.9: with three seeds a hint. Rows appear once run at all sizes.
+# Each size took about as many steps, so with a tenth of the images each is seen ten times as often; all seeds keep the same images. From 10,000 to 1,000 P4CNN loses 0.9 points, Z2CNN 1.9, E4-Net 1.9 (one seed): hints. No network shown makes fewer errors than P4CNN.
 #
 # ### "Do I need equivariance, or is augmentation enough?"
 #
@@ -625,7 +625,7 @@ for base in ("resnet44-cohen", "resnet44"):
     print(f"  the gap goes from {gaps[0]:.2f} to {gaps[1]:.2f} points")
 
 # %% [markdown]
-# The second cell holds published errors on CIFAR-10 in percent, without → with flips and shifts (no turns). Augmentation helps *both* networks, and takes most of the gap, but not all. An honest answer:
+# The second cell holds published errors on CIFAR-10 in percent, without → with flips and shifts (no turns). Augmentation helps *both*, and takes most of the gap, not all. An honest answer:
 #
 # - Your task has the symmetry exactly, and images are few or the answer must not depend on the orientation (microscopy, satellites): build it in, and augment with what the group has not, such as the angles in between.
 # - Much data, long training, an approximate symmetry: augmentation may be enough, and each step is cheaper. At equal parameters P4CNN does about four times the operations of Z2CNN (notebook 10).
@@ -633,7 +633,7 @@ for base in ("resnet44-cohen", "resnet44"):
 #
 # ### "Why can I not reproduce the paper's figure?"
 #
-# The cell above names the same two networks twice: as Cohen and Welling trained them, and as Lengyel and van Gemert did, with different recipes. ResNet44 stands at 9.45 and 13.10. So experts differ by as much as the effects we look for. Go down this list:
+# The cell above names the same two networks twice: as Cohen and Welling trained them, and as Lengyel and van Gemert did, with different recipes. ResNet44 stands at 9.45 and 13.10. Experts differ by as much as the effects we look for. So ask:
 #
 # 1. **Is it the same network?** Count parameters first: notebook 10 does, for every row.
 # 2. **Is the recipe known?** Some papers leave out the batch size or the schedule. Each row's `recipe.note` says what we chose.

@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+from course_lib.training.comparison import errors_of, order, trained_alike
+from course_lib.training.results import read_results, results_folder
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -29,8 +32,15 @@ def test_files_that_are_named_exist():
 
 def test_the_errors_are_those_of_the_results():
     found = (ROOT / "data" / "results" / "README.md").read_text(encoding="utf-8").splitlines()
-    told = re.findall(r"^\| (`[\w-]+`) \| .* \| \d+ \| ([\d,]+) \| (.+) \| (.+) \|$", README, re.MULTILINE)
+    study = trained_alike(
+        read_results(results_folder()), "rotated mnist-27k (rebuilt, seed 0)", shorten=20, validation=2000
+    )
+    told = re.findall(r"^\| `([\w-]+)` \| .* \| (\d+) \| ([\d,]+) \| (.+) \| (.+) \|$", README, re.MULTILINE)
     assert len(told) == 5
-    for key, parameters, published, ours in told:
-        here = re.compile(rf"\| {key} \| .* \| {re.escape(published)} \| {re.escape(ours)} \| .*[ |]{parameters} \|")
+    for key, epochs, parameters, published, ours in told:
+        figures = rf"{re.escape(published)} \| {re.escape(ours)}"
+        here = re.compile(rf"\| `{key}` \| .* \| {figures} \| .*shorten 20; .*[ |]{parameters} \|")
         assert any(map(here.fullmatch, found)), f"{key}: {ours} is not what data/results/README.md says"
+        assert {run["config"]["epochs"] for run in study[key]} == {int(epochs)}
+    found_order = order("p4cnn", "z2cnn", errors_of(study["p4cnn"]), errors_of(study["z2cnn"]))
+    assert f"(permutation test, p = {found_order.p:.3f})" in README and found_order.verdict == "as published"

@@ -222,16 +222,19 @@ def test_a_dead_worker_is_replaced_but_not_for_ever(
     assert "No module named 'course_lib'; is this course_lib installed on every machine?" in printed.err
 
 
+def done_at_the_third_try(played: list[int], before: tuple[str, str]) -> Callable[[Run], tuple[str, str]]:
+    def play(run: Run) -> tuple[str, str]:
+        played.append(run.seed)
+        return ("done", "fine") if played.count(run.seed) > 2 else before
+
+    return play
+
+
 def test_a_run_that_is_locked_is_tried_again_while_there_is_hope(
     run: Run, ray: Callable[..., Ray], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     played: list[int] = []
-
-    def play(run: Run) -> tuple[str, str]:
-        played.append(run.seed)
-        return ("done", "fine") if played.count(run.seed) > 2 else ("busy", "")
-
-    ray(play)
+    ray(done_at_the_third_try(played, before=("busy", "")))
     assert train_on_ray(seeds(run, 2)) == 0
     assert played in ([0, 1], [0, 1, 0]), "the first is tried again while the second is at work, and then no more"
     played.clear()
@@ -245,12 +248,7 @@ def test_what_a_bad_machine_refuses_is_done_by_another(
     run: Run, ray: Callable[..., Ray], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     played: list[int] = []
-
-    def play(run: Run) -> tuple[str, str]:
-        played.append(run.seed)
-        return ("done", "fine") if played.count(run.seed) > 2 else ("refused", "no folder (on bad)")
-
-    ray(play)
+    ray(done_at_the_third_try(played, before=("refused", "no folder (on bad)")))
     monkeypatch.setattr(table, "PATIENCE", 60.0)
     assert train_on_ray(seeds(run, 2)) == 0 and sorted(played) == [0, 0, 0, 1, 1, 1]
     printed = capsys.readouterr()

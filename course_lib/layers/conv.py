@@ -55,7 +55,7 @@ class _FilterBankConv2d(WithIndex):
         self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.allow_approximate = allow_approximate
-        self._require_symmetric_padding()
+        self._require_padding()
         self._make_weights()
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self._register_index()
@@ -80,7 +80,7 @@ class _FilterBankConv2d(WithIndex):
         """ψ, the filters before they are turned: (O, C, k, k), or (O, C, |H|, k, k) on the group."""
         return self.weight
 
-    def _require_symmetric_padding(self) -> None:
+    def _require_padding(self) -> None:
         if isinstance(self.padding, Integral) and self.padding >= 0:
             return
         if self.padding != "same":

@@ -68,7 +68,7 @@ def order(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Or
     gap = None if low is None or high is None else high - low
     if gap is not None and gap < 0:
         raise ValueError(f"in print {better} makes {low:.2f} % errors and {worse} {high:.2f} %: name {worse} first")
-    p = permutation_p_value(a, b)  # first of all: it refuses empty lists
+    p = permutation_p_value(a, b)  # before the means: it refuses empty lists
     deals = math.comb(len(a) + len(b), len(a))
     smallest = (2 if len(a) == len(b) else 1) / deals  # of equally many seeds, the deal that swaps all is as far apart
     return Order(gap, fmean(b) - fmean(a), p, smallest)

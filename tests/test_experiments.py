@@ -235,7 +235,7 @@ def test_recipes_make_sense(row):
     assert recipe.test in (10_000, 50_000) and 0 < recipe.train + recipe.validation <= 50_000
     assert sorted(recipe.milestones) == list(recipe.milestones) and all(m < recipe.epochs for m in recipe.milestones)
     assert bool(recipe.milestones) == (recipe.factor < 1) and recipe.warmup < recipe.epochs
-    assert (recipe.optimiser == "sgd") == (recipe.momentum > 0)
+    assert (recipe.optimizer == "sgd") == (recipe.momentum > 0)
 
 
 def test_a_row_builds_a_network_for_its_images():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from course_lib.experiments import TABLES, Row, find, find_architecture, find_table, variant
+from course_lib.experiments import TABLES, Row, find, find_architecture, find_table, variant, with_laptop_recipe
 from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
 from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
@@ -139,4 +139,5 @@ def _share(jobs: int, argv: list[str]) -> int:
 
 def _run(options: Namespace, row: Row, table_name: str, seed: int) -> Run:
     changes: dict[str, Any] = {name: value for name in _CHANGES if (value := getattr(options, name)) is not None}
+    row = with_laptop_recipe(row) if options.recipe == "laptop" else row
     return Run(row, table_name, options.results or results_folder(), seed, options.data, changes, options.small)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 EXAMPLES = """examples:
   python -m course_lib train p4cnn --small            a first try: bundled digits, a CPU, minutes
   python -m course_lib train p4cnn                    the full recipe; continues where it was stopped
+  python -m course_lib train p4cnn --recipe laptop    a short recipe, the same for every network: minutes on one core
   python -m course_lib train p4cnn --data my.npz      the same network and recipe on your images
   python -m course_lib train p4cnn --group D4 --width 7  the same recipe on p4m, about as many parameters
   python -m course_lib table rotated-mnist --seeds 5  every row that is not done yet
@@ -113,7 +114,9 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--validation", type=_at_least(0), metavar="IMAGES", help="how many training images to hold out")
     data.add_argument("--per-class", type=_at_least(1), metavar="IMAGES", help="keep so many training images per class")
     data.add_argument("--small", action="store_true", help="bundled digits, few epochs, to see on a CPU that it works")
-    recipe = parser.add_argument_group("changes of the recipe, which the result names")
+    recipe = parser.add_argument_group("recipe, and changes of it, which the result names")
+    recipe.add_argument("--recipe", choices=["published", "laptop"], default="published", help="the paper's own, or "
+                        "one that a CPU can finish, the same for all networks of a data set")  # fmt: skip
     recipe.add_argument("--epochs", type=_at_least(1), help="the steps of the schedule move in proportion")
     recipe.add_argument("--shorten", type=_at_least(1), metavar="N", help="each recipe N times shorter, milestones too")
     recipe.add_argument("--batch-size", type=_at_least(1), metavar="IMAGES")

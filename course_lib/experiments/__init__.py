@@ -1,18 +1,21 @@
 """The papers' tables as data: which network, how it was trained, and what was published about it."""
 
+from course_lib.experiments.laptop import LAPTOP, with_laptop_recipe
 from course_lib.experiments.markdown import table_markdown
-from course_lib.experiments.recipe import Recipe
+from course_lib.experiments.recipe import Recipe, RecipeName
 from course_lib.experiments.rotated_mnist import ROTATED_MNIST
 from course_lib.experiments.row import Printed, Quoted, Row
 from course_lib.experiments.table import Table
 from course_lib.experiments.tables import TABLES, find, find_architecture, find_table, variant
 
 __all__ = [
+    "LAPTOP",
     "ROTATED_MNIST",
     "TABLES",
     "Printed",
     "Quoted",
     "Recipe",
+    "RecipeName",
     "Row",
     "Table",
     "find",
@@ -20,4 +23,5 @@ __all__ = [
     "find_table",
     "table_markdown",
     "variant",
+    "with_laptop_recipe",
 ]

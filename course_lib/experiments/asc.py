@@ -19,7 +19,7 @@ RECIPE = Recipe(
     train=45_000,
     validation=5_000,
     test=10_000,
-    optimiser="sgd",
+    optimizer="sgd",
     learning_rate=0.1,
     momentum=0.9,
     nesterov=True,
@@ -30,7 +30,7 @@ RECIPE = Recipe(
     batch_size=128,
     epochs=100,
     augmentation=("flip", "crop2"),
-    normalisation="channel",
+    normalization="channel",
     seeds=8,
     note="The batch size is not stated; 128 is that of the other papers.",
 )

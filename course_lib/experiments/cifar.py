@@ -18,13 +18,13 @@ COHEN = Recipe(
     train=50_000,
     validation=0,
     test=10_000,
-    optimiser="sgd",
+    optimizer="sgd",
     learning_rate=0.01,
     momentum=0.9,
     weight_decay=1e-3,
     batch_size=128,
     epochs=100,
-    normalisation="contrast and ZCA",
+    normalization="contrast and ZCA",
     note="Learning rate and momentum are not stated: those here are the default settings of the authors' program and "
     "its framework. Settings were selected with 10,000 of the 50,000 images, then all were used.",
 )
@@ -33,7 +33,7 @@ LENGYEL = Recipe(
     train=50_000,
     validation=0,
     test=10_000,
-    optimiser="sgd",
+    optimizer="sgd",
     learning_rate=0.05,
     momentum=0.9,
     weight_decay=1e-5,
@@ -41,7 +41,7 @@ LENGYEL = Recipe(
     factor=0.1,
     batch_size=128,
     epochs=300,
-    normalisation="contrast and ZCA",
+    normalization="contrast and ZCA",
 )
 LOW_DATA = replace(
     LENGYEL,

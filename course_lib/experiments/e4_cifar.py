@@ -21,7 +21,7 @@ RECIPE = Recipe(
     train=50_000,
     validation=0,
     test=10_000,
-    optimiser="sgd",
+    optimizer="sgd",
     learning_rate=0.1,
     momentum=0.9,
     nesterov=True,
@@ -30,7 +30,7 @@ RECIPE = Recipe(
     factor=0.2,
     batch_size=128,
     epochs=200,
-    normalisation="channel",
+    normalization="channel",
     seeds=5,
 )
 

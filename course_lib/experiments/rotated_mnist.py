@@ -21,12 +21,12 @@ P4 = Recipe(
     train=12_000,
     validation=0,
     test=50_000,
-    optimiser="adam",
+    optimizer="adam",
     learning_rate=1e-3,
     batch_size=128,
     epochs=100,
     augmentation=("rotate",),
-    normalisation="global",
+    normalization="global",
     seeds=5,
 )
 Z2 = replace(P4, epochs=300)

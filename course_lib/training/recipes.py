@@ -34,9 +34,9 @@ def config_of(recipe: Recipe, seed: int = 0) -> TrainConfig:
         batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
-        schedule="step" if recipe.milestones else "constant",
+        schedule="cosine" if recipe.schedule == "cosine" else "step" if recipe.milestones else "constant",
         seed=seed,
-        optimizer=recipe.optimiser,
+        optimizer=recipe.optimizer,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         milestones=recipe.milestones,
@@ -59,11 +59,11 @@ def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
     return replace(config, epochs=epochs, milestones=milestones, warmup_epochs=warmup)
 
 
-def prepared(dataset: Dataset, normalisation: str) -> Dataset:
-    """The data set with a recipe's normalisation, which is fitted on the training split."""
-    if normalisation == "none":
+def prepared(dataset: Dataset, normalization: str) -> Dataset:
+    """The data set with a recipe's normalization, which is fitted on the training split."""
+    if normalization == "none":
         return dataset
-    return whitened(dataset) if normalisation == "contrast and ZCA" else normalised(dataset)
+    return whitened(dataset) if normalization == "contrast and ZCA" else normalised(dataset)
 
 
 def augmentation_of(recipe: Recipe, dataset: Dataset) -> Augmentation | None:

@@ -64,9 +64,10 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where the seeds of this run lie together: results/[small/]table/row/data set and changes."""
+        """Where the seeds of this run lie together: results/[small/]table/row/data set, recipe and changes."""
         data = "digits" if self.small else _label(self.data or self.row.recipe.dataset)
-        words = [data, *(f"{name}={value}" for name, value in sorted(self.changes.items()))]
+        recipe = [self.row.recipe.name] if self.row.recipe.name != "published" else []
+        words = [data, *recipe, *(f"{name}={value}" for name, value in sorted(self.changes.items()))]
         slug = re.sub(r"[^\w=.+-]+", "-", " ".join(words))
         return self.results / ("small" if self.small else "") / self.table / self.row.key / slug
 
@@ -99,7 +100,7 @@ class Run:
         source = canonical_name(self.data or recipe.dataset)
         usual = recipe.validation if source == recipe.dataset else None  # of other data, what is usual for it
         validation = self.changes.get("validation", usual)
-        dataset = _loaded(source, recipe.normalisation, validation, self.changes.get("per_class", recipe.per_class))
+        dataset = _loaded(source, recipe.normalization, validation, self.changes.get("per_class", recipe.per_class))
         if dataset.image_shape != recipe.image_shape:
             raise ValueError(
                 f"{self.row.key} takes images {recipe.image_shape}, {dataset.name} has {dataset.image_shape}; "
@@ -222,6 +223,6 @@ def _label(source: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _loaded(data: str, normalisation: str, validation: int | None, per_class: int | None) -> Dataset:
+def _loaded(data: str, normalization: str, validation: int | None, per_class: int | None) -> Dataset:
     """The last data set stays in memory: the next seed of a table will ask for it again."""
-    return prepared(load_dataset(data, validation, per_class), normalisation)
+    return prepared(load_dataset(data, validation, per_class), normalization)

@@ -41,7 +41,7 @@ def row() -> Row:
     known = find("p4cnn")
     recipe = replace(
         known.recipe,
-        optimiser="sgd",
+        optimizer="sgd",
         learning_rate=0.05,
         momentum=0.9,
         nesterov=True,

@@ -1,0 +1,48 @@
+"""The laptop recipe: one for all networks of a data set, so that what is compared is the network and nothing else.
+
+It is ours, not a paper's: short enough for one core of a CPU, and long enough for the networks to converge.
+`tests/benchmarks/laptop_grid.py` chose it on the validation images alone; its grid and what it found are in
+`data/results/laptop_grid.json`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from course_lib.experiments.recipe import Recipe
+from course_lib.experiments.row import Row
+
+LAPTOP = {
+    "rotated-mnist": Recipe(
+        name="laptop",
+        dataset="rotated-mnist",
+        train=10_000,
+        validation=2_000,
+        test=50_000,
+        optimizer="adam",
+        learning_rate=0.01,
+        schedule="cosine",
+        warmup=1,
+        batch_size=128,
+        epochs=16,
+        augmentation=("rotate",),
+        normalization="global",
+        seeds=5,
+    ),
+}
+
+
+def with_laptop_recipe(row: Row) -> Row:
+    """The same network, trained by the laptop recipe of its data set; the published figures stay beside it.
+
+    Raises LookupError for a data set that has no laptop recipe: its networks are out of reach of a CPU.
+
+        >>> with_laptop_recipe(find("e4net")).recipe == with_laptop_recipe(find("z2cnn")).recipe
+        True
+    """
+    if row.recipe.dataset not in LAPTOP:
+        raise LookupError(
+            f"{row.key} is trained on {row.recipe.dataset}, which has no laptop recipe; there is one for "
+            f"{', '.join(LAPTOP)}. Leave --recipe away for the published recipe"
+        )
+    return replace(row, recipe=LAPTOP[row.recipe.dataset])

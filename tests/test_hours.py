@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,15 @@ TWO = replace(ONE, key="two", width=8, recipe=replace(ONE.recipe, train=36_000, 
 
 
 @pytest.fixture
-def results(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def results(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     found: list[dict[str, Any]] = []
     monkeypatch.setattr(hours, "read_results", lambda folder: found)
-    for key in list(TABLES):
-        monkeypatch.delitem(TABLES, key)
-    monkeypatch.setitem(TABLES, "tiny", Table("tiny", "A tiny table", (ONE, TWO)))
-    return found
+    tables = dict(TABLES)  # put back in their order, which monkeypatch would reverse
+    TABLES.clear()
+    TABLES["tiny"] = Table("tiny", "A tiny table", (ONE, TWO))
+    yield found
+    TABLES.clear()
+    TABLES.update(tables)
 
 
 def result(key: str, kind: str, macs: float, images: int, seconds: list[float], small: bool = False) -> dict[str, Any]:

@@ -1,14 +1,19 @@
 """Runs that were trained alike, and the published orders that they confirm or not."""
 
+import json
+from dataclasses import asdict, replace
+
 import pytest
 
+from course_lib.experiments import LAPTOP, find
 from course_lib.training.comparison import errors_of, order, orders_markdown, trained_alike
 
 
-def result(row="p4cnn", seed=0, error=5.0, dataset="mine", small=False, **changes):
-    final = {"test_error_percent": error}
+def result(row="p4cnn", seed=0, error=5.0, dataset="mine", small=False, recipe=None, **changes):
+    recipe = json.loads(json.dumps(asdict(recipe))) if recipe else {}  # as files from before there were two recipes
     return {
-        "row": row, "seed": seed, "small": small, "dataset": {"name": dataset}, "changes": changes, "final": final,
+        "row": row, "seed": seed, "small": small, "dataset": {"name": dataset}, "recipe": recipe, "changes": changes,
+        "final": {"test_error_percent": error},
     }  # fmt: skip
 
 
@@ -24,6 +29,15 @@ def test_only_runs_on_the_same_data_with_the_same_changes_are_alike():
     alike = trained_alike([*wanted, *others, result("z2cnn", shorten=20)], "mine", shorten=20)
     assert list(alike) == ["p4cnn", "z2cnn"]
     assert errors_of(alike["p4cnn"]) == [6.0, 4.0]  # by seed
+
+
+def test_recipes_are_never_mixed():
+    laptop, published = LAPTOP["rotated-mnist"], find("p4cnn").recipe
+    runs = [result(), result(seed=1, recipe=published), result(seed=2, recipe=laptop)]
+    runs += [result(seed=3, recipe=replace(laptop, learning_rate=0.02)), result(seed=4, recipe=laptop, epochs=48)]
+    assert [run["seed"] for run in trained_alike(runs, "mine", laptop)["p4cnn"]] == [2]
+    assert [run["seed"] for run in trained_alike(runs, "mine", laptop, epochs=48)["p4cnn"]] == [4]
+    assert [run["seed"] for run in trained_alike(runs, "mine")["p4cnn"]] == [0, 1]
 
 
 def test_an_order_holds_only_if_chance_would_rarely_give_it():

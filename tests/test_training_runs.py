@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.kill_and_resume import row, write_data
 from course_lib.data import Dataset, Split, load_digits
-from course_lib.experiments import TABLES, Recipe, find
+from course_lib.experiments import LAPTOP, TABLES, Recipe, find, with_laptop_recipe
 from course_lib.experiments.table import Table
 from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, runs
 from course_lib.training.checkpoint import WrongCheckpoint
@@ -227,6 +227,33 @@ def test_tables_show_mean_deviation_and_what_is_missing(run: Run, monkeypatch: p
     assert len(read_results(run.results)) == 3 and "3.00 (n = 1)" not in text
     assert text in markdown(run.results)
     assert markdown(run.results).count(NOT_RUN) == 1 + sum(len(t.rows) for t in TABLES.values() if t.key != "tiny")
+
+
+def test_each_recipe_has_tables_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(run.row, recipe=replace(run.row.recipe, dataset="rotated-mnist"))
+    monkeypatch.setitem(TABLES, "tiny", Table("tiny", "A tiny table", (small, replace(small, key="other"))))
+    short = replace(run, row=with_laptop_recipe(small), changes={"epochs": 2, "validation": 8, "batch_size": 24})
+    assert (
+        short.folder.name.endswith("-laptop-batch_size=24-epochs=2-validation=8")
+        and short.config().schedule == "cosine"
+    )
+    result = execute(short, CPU)
+    assert result["recipe"]["name"] == "laptop" and result["config"]["learning_rate"] == 0.01
+    published, laptop = markdown(run.results, "tiny").split("## tiny: A tiny table, by the laptop recipe")
+    assert "(n = 1)" not in published and published.count(NOT_RUN) == 2
+    assert laptop.count("(n = 1)") == 1 and laptop.count(NOT_RUN) == 1
+    execute(replace(run, row=small), CPU)
+    published, laptop = markdown(run.results, "tiny").split(", by the laptop recipe")
+    assert published.count("(n = 1)") == laptop.count("(n = 1)") == 1, "seeds of two recipes are not averaged"
+
+
+def test_the_laptop_recipe_is_one_for_all_networks_of_a_data_set() -> None:
+    keys = ("z2cnn", "p4cnn", "gc-p4cnn-30", "e4net", "e4net-k7")
+    recipes = {with_laptop_recipe(find(key)).recipe for key in keys}
+    assert recipes == {LAPTOP["rotated-mnist"]}
+    assert with_laptop_recipe(find("p4cnn")).figure == find("p4cnn").figure
+    with pytest.raises(LookupError, match="resnet44 is trained on cifar10, which has no laptop recipe"):
+        with_laptop_recipe(find("resnet44"))
 
 
 def test_networks_without_a_table_and_small_runs_stand_apart(run: Run) -> None:

@@ -29,10 +29,10 @@ class Recipe:
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
-    schedule: Literal["steps", "cosine"] = "steps"
     milestones: tuple[int, ...] = ()
     factor: float = 1.0
     warmup: int = 0
+    schedule: Literal["steps", "cosine"] = "steps"
     augmentation: tuple[Literal["rotate", "flip", "crop2", "crop4"], ...] = ()
     """"rotate": by any angle; "flip": left and right, or not; "crop4": out of the image with 4 pixels of zeros around
     it, which shifts by up to 4 pixels."""

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from course_lib.experiments import TABLES
+from course_lib.experiments import TABLES, Recipe
 from course_lib.experiments.markdown import pipe_table
-from course_lib.training.results import Result
+from course_lib.training.results import Result, recipe_of
 from course_lib.training.significance import permutation_p_value
 
 LEVEL = 0.05  # a p above it is called noise
 
 
-def trained_alike(results: Iterable[Result], dataset: str, **changes: Any) -> dict[str, list[Result]]:
+def trained_alike(
+    results: Iterable[Result], dataset: str, recipe: Recipe | None = None, **changes: Any
+) -> dict[str, list[Result]]:
     """Row → its runs on this data set with exactly these changes of the recipe, in the order of their seeds.
 
+    With a ``recipe``, such as ``LAPTOP["rotated-mnist"]``, only runs whose recipe equals it in every field: then the
+    networks differ in nothing else. Without one, runs by the published recipes, which may differ from row to row.
     Small runs are left out. ``dataset`` is the name in the result file, such as "cifar10-jpeg". Notebook 11.
     """
+    wanted = json.loads(json.dumps(asdict(recipe))) if recipe else None  # a tuple is stored as a list
     alike: dict[str, list[Result]] = {}
     for result in sorted(results, key=lambda result: result["seed"]):
-        if not result["small"] and result["dataset"]["name"] == dataset and result["changes"] == changes:
+        by_recipe = result["recipe"] == wanted if recipe else recipe_of(result) == "published"
+        same = by_recipe and result["dataset"]["name"] == dataset and result["changes"] == changes
+        if same and not result["small"]:
             alike.setdefault(result["row"], []).append(result)
     return alike
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from course_lib.experiments import TABLES, Row
+from course_lib.experiments import TABLES, RecipeName, Row
 from course_lib.experiments.markdown import figure_text, pipe_table
 from course_lib.experiments.table import Table
 
@@ -41,13 +41,22 @@ def _time(seconds: float) -> str:
 
 
 def markdown(folder: Path, name: str | None = None, small: bool = True) -> str:
-    """All tables, or one, in Markdown: published and ours side by side. Small runs stand apart, below, or left out."""
+    """All tables, or one, in Markdown: published and ours side by side.
+
+    The runs of each recipe have tables of their own, those of the published recipes first. Small runs stand apart,
+    below, or are left out.
+    """
     results = [result for result in read_results(folder) if name in (None, result["table"])]
     tried = [result for result in results if result["small"] and small]
     full = [result for result in results if not result["small"]]
-    parts = [_table(table, full) for table in TABLES.values() if name in (None, table.key)]
-    if others := [_cells(None, group) for group in _groups([r for r in full if r["table"] not in TABLES])]:
-        parts.append("## Networks that are in no table\n\n" + pipe_table(HEADING, others))
+    parts = []
+    for recipe, title in RECIPES.items():
+        alike = [result for result in full if recipe_of(result) == recipe]
+        run = {result["table"] for result in alike}
+        tables = [table for table in TABLES.values() if name in (None, table.key)]
+        parts += [_table(table, alike, title) for table in tables if recipe == "published" or table.key in run]
+        if others := [_cells(None, group) for group in _groups([r for r in alike if r["table"] not in TABLES])]:
+            parts.append(f"## Networks that are in no table{title}\n\n" + pipe_table(HEADING, others))
     if tried:
         intro = (
             "## Small runs\n\nThe bundled digits, a few epochs: they show that all works, and compare with nothing.\n\n"
@@ -67,15 +76,22 @@ HEADING = (
 )
 SMALL_HEADING = ("row", "test error, %", "data", "epochs", "parameters")
 NOT_RUN = "*not yet run*"
+RECIPES: dict[RecipeName, str] = {"published": "", "laptop": ", by the laptop recipe"}
 
 
-def _table(table: Table, results: Sequence[Result]) -> str:
+def recipe_of(result: Result) -> RecipeName:
+    """By which recipe a run was trained; results from before there were two were trained by the published one."""
+    name: RecipeName = result["recipe"].get("name", "published")
+    return name
+
+
+def _table(table: Table, results: Sequence[Result], title: str) -> str:
     lines = []
     for row in table.rows:
         groups = _groups([result for result in results if (result["table"], result["row"]) == (table.key, row.key)])
         lines += [_cells(row, group) for group in groups or [[]]]
     measure = f"Test {table.rows[0].measure}; ours after the last epoch, mean ± standard deviation over n seeds."
-    return f"## {table.key}: {table.title}\n\n{measure}\n\n{pipe_table(HEADING, lines)}"
+    return f"## {table.key}: {table.title}{title}\n\n{measure}\n\n{pipe_table(HEADING, lines)}"
 
 
 def _groups(results: Sequence[Result]) -> list[list[Result]]:

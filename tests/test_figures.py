@@ -10,7 +10,8 @@ from PIL import Image
 
 from course_lib import figures
 from course_lib.figures.layout import ring_arrows, ring_positions
-from course_lib.figures.picture import DPI, OKABE_ITO, Picture, new_figure, shared_scale
+from course_lib.figures.picture import DPI, Picture, new_figure, shared_scale
+from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, typeset
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, cayley_table, compose, matrix
 from course_lib.layers import EquivariantSequential, GroupBatchNorm2d, GroupConv2d, LiftingConv2d
 from course_lib.training import History, TrainConfig
@@ -41,10 +42,10 @@ EXAMPLES = {
         "r: matrix [[0, -1], [1, 0]], corners from top left clockwise 2",
     ),
     "cosets": (lambda: figures.cosets_figure(D4, D1), "rS = {r, mr³}"),
-    "Cayley graph": (lambda: figures.cayley_graph(D4), "dashed blue lines join h and m·h"),
+    "Cayley graph": (lambda: figures.cayley_graph(D4), "dashed lines join h and m·h"),
     "lattice": (lambda: figures.lattice_points(POINTS, POINTS + [1, -1]), "(1, 2) to (2, 1)"),
     "ring": (lambda: figures.feature_map_ring(SHEETS, D4, "f"), "r: 23.5"),
-    "single ring": (lambda: figures.feature_map_ring(SHEETS[:4], C4), "solid red arrows go from h to r·h"),
+    "single ring": (lambda: figures.feature_map_ring(SHEETS[:4], C4), "solid arrows go from h to r·h"),
     "action": (lambda: figures.act_on_ring(SHEETS, R, D4), "r³ to e, e to r, r to r², r² to r³, mr to m"),
     "planar bank": (lambda: figures.filter_bank_figure(SHEETS, D4), "4 × 4 planar filter"),
     "group bank": (lambda: figures.filter_bank_figure(torch.ones(4, 4, 3, 3), C4), "e, r, r², r³"),
@@ -85,9 +86,12 @@ def test_rare_colours_survive_the_palette():
     figure = new_figure(4, 3)
     axes = figure.subplots()
     axes.imshow(np.random.default_rng(0).random((100, 100)), cmap="viridis")
-    axes.add_patch(Circle((50, 50), 3, color=OKABE_ITO["vermilion"]))
-    colours = Image.open(io.BytesIO(Picture.from_figure(figure, "").png)).convert("RGB").getcolors(4 * 3 * DPI**2)
-    assert {(0xD5, 0x5E, 0x00), (255, 255, 255)} <= {colour for _, colour in colours}
+    axes.add_patch(Circle((50, 50), 3, color=ELEMENT_COLORS[R]))
+    picture = Picture.from_figure(figure, "")
+    colors = {color: n for n, color in Image.open(io.BytesIO(picture.png)).convert("RGB").getcolors(10**7)}
+    assert {(0xD5, 0x5E, 0x00), (255, 255, 255)} <= set(colors)
+    assert colors[255, 255, 255] > 0.2 * sum(colors.values()), "the ground is exactly white, not nearly"
+    assert picture.size == (4 * DPI, 3 * DPI) and sum(colors.values()) == 4 * 4 * 3 * DPI**2, "twice as dense"
 
 
 @pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
@@ -153,13 +157,13 @@ def test_the_group_is_found_in_the_layers_of_a_row():
         figures.turn_then_compute(torch.nn.Sequential(lifting(C4), lifting(D4)), IMAGE, R)
 
 
-@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_written_and_take_no_part_in_the_scale(bad, symmetric):
-    picture = figures.panels({"f": [[bad, 1], [2, 3.5]], "g": [[bad, bad]]}, symmetric=symmetric)
-    assert f"f: {bad:.3g} 1 / 2 3.5; g: {bad:.3g} {bad:.3g}" in picture.alt
-    scale = shared_scale([np.array([bad, 1, 3.5])], symmetric)
-    assert (scale.vmin, scale.vmax) == (-3.5 if symmetric else 1, 3.5)
+def test_values_that_are_not_finite_are_written_and_take_no_part_in_the_scale(bad, sign):
+    picture = figures.panels({"f": [[bad, 1], [2, sign * 3.5]], "g": [[bad, bad]]})
+    assert f"f: {bad:.3g} 1 / 2 {sign * 3.5}; g: {bad:.3g} {bad:.3g}" in picture.alt
+    scale = shared_scale([np.array([bad, 1, sign * 3.5])])
+    assert (scale.vmin, scale.vmax) == ((0, 3.5) if sign > 0 else (-3.5, 3.5))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -167,8 +171,34 @@ def test_both_orders_may_be_not_finite(bad):
     assert "largest value: not finite" in figures.turn_then_compute(lambda x: x * bad, IMAGE, R).alt
 
 
-def test_zero_is_white_also_where_there_is_nothing_else():
-    assert shared_scale([np.zeros((2, 2))], symmetric=True)(0) == 0.5
+@pytest.mark.parametrize("values", [[0, 0], [0, 3], [-1, 3], [-1e-17, 3]])
+def test_zero_is_white_and_only_a_true_sign_has_two_colors(values):
+    scale = shared_scale([np.array(values)])
+    signed = min(values) < -1e-9
+    assert bool(scale.vmin < 0) == signed
+    assert (SIGNED if signed else INK)(float(scale(0))) == (1, 1, 1, 1)
+
+
+def test_an_element_has_its_color_in_every_figure_and_rotations_keep_theirs_in_larger_groups():
+    assert len(set(ELEMENT_COLORS.values())) == 8
+    pictures = [figures.cayley_table_figure(C4), figures.cayley_graph(D4), figures.feature_map_ring(SHEETS[:4], C4)]
+    for picture in pictures:
+        colors = {c for _, c in Image.open(io.BytesIO(picture.png)).convert("RGB").getcolors(10**7)}
+        for h in C4.elements:
+            assert tuple(bytes.fromhex(ELEMENT_COLORS[h][1:])) in colors, h
+
+
+def test_elements_are_typeset():
+    assert [typeset(g) for g in D4.elements] == ["e", "r", "r^2", "r^3", "m", "mr", "mr^2", "mr^3"]
+
+
+def test_all_text_is_in_the_shipped_font(caplog):
+    figure = new_figure(3, 1)
+    figure.suptitle(r"$L_{r^2}\,\psi$ and Φ")
+    figure.text(0.5, 0.2, "← e", weight="bold")
+    Picture.from_figure(figure, "")
+    assert all(text.get_fontname() == FONT for text in figure.texts), "found, not replaced by another"
+    assert not caplog.records, "no sign is missing"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import ConnectionPatch, Rectangle
 
 from course_lib.actions import act_on_image
-from course_lib.figures.picture import OKABE_ITO, Picture, as_array, as_map, draw_map, new_figure, shared_scale
+from course_lib.figures.picture import Picture, as_array, as_map, draw_map, new_figure, shared_scale
+from course_lib.figures.style import OKABE_ITO
 from course_lib.groups import Element
 from course_lib.oracles import source_pixel
 

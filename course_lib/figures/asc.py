@@ -91,7 +91,7 @@ def weights_by_place(windows: Sequence[Any], weights: Mapping[str, Sequence[Any]
             raise ValueError(f"{kind!r} has {len(given)} tables of weights for {len(windows)} windows")
         tables = [as_map(table, f"the weights of {kind!r}") for table in given]
         for axes, table in zip(column, tables, strict=True):
-            draw_map(axes, table, shared_scale(tables, symmetric=True), symmetric=True, values=True)
+            draw_map(axes, table, shared_scale(tables), values=True)
         column[0].set_title(kind, fontsize=10)
         same = all(np.allclose(table, tables[0]) for table in tables)
         words.append(f"{kind}: {'the same' if same else 'not the same'} at all places, from {_span(tables)}")

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from course_lib.figures.picture import OKABE_ITO, Picture, as_array, as_map, new_figure
+from course_lib.figures.picture import Picture, as_array, as_map, new_figure
+from course_lib.figures.style import OKABE_ITO
 from course_lib.groups import Element, Group, matrix
 
 

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from course_lib.figures.curves import LOOKS
-from course_lib.figures.picture import OKABE_ITO, Picture, new_figure
+from course_lib.figures.picture import Picture, new_figure
+from course_lib.figures.style import OKABE_ITO
 from course_lib.layers.base import left_over
 
 SMALLEST_DRAWN = 1e-17  # a logarithmic axis has no zero

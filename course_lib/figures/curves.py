@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from course_lib.figures.picture import OKABE_ITO, Picture, as_array, new_figure
+from course_lib.figures.picture import Picture, as_array, new_figure
+from course_lib.figures.style import OKABE_ITO
 
 FloatArray = np.ndarray[Any, Any]
 # Colour, dash and marker all differ, so that any one of them tells the lines apart.

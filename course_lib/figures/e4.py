@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from course_lib.figures.maps import FRAME_COLOURS
-from course_lib.figures.picture import OKABE_ITO, Picture, as_array, as_map, draw_map, new_figure, shared_scale
+from course_lib.figures.picture import Picture, as_array, as_map, draw_map, new_figure, shared_scale
+from course_lib.figures.style import ELEMENT_COLORS, OKABE_ITO
 from course_lib.groups import Element, Group, compose, inverse
 
 
@@ -36,16 +36,16 @@ def generated_kernels(sights: Mapping[str, Sight], group: Group) -> Picture:
     figure = new_figure(side * (group.order + 1), (side + 0.3) * len(sights))
     grid = figure.subplots(len(sights), group.order + 1, squeeze=False)
     kernels = {title: _require_kernels(sight, group) for title, sight in sights.items()}
-    scale = shared_scale(list(kernels.values()), symmetric=True)
+    scale = shared_scale(list(kernels.values()))
     names = 10 if group.order <= 4 else 8
     for row, (title, sight) in zip(grid, sights.items(), strict=True):
         _draw_window(row[0], as_map(sight.image), sight.pixel, kernels[title].shape[-1])
         row[0].set_title(title, fontsize=10)
         for axes, h, kernel in zip(row[1:], group.elements, kernels[title], strict=True):
-            draw_map(axes, kernel, scale, symmetric=True)
+            draw_map(axes, kernel, scale)
             origin = compose(inverse(sight.moved_by), h)
             for spine in axes.spines.values():
-                spine.set(color=FRAME_COLOURS[group.index(origin)], linewidth=3)
+                spine.set(color=ELEMENT_COLORS[origin], linewidth=3)
             axes.set_title(f"sheet {h}" if origin == h else f"sheet {h} ← {origin}", fontsize=names)
     first = next(iter(kernels.values()))
     words = [_in_words(title, sight, kernels[title], first, group) for title, sight in sights.items()]
@@ -154,7 +154,7 @@ def roofline(works: Mapping[str, Work], bandwidth: float, arithmetic: float) -> 
     axes.plot(x, np.minimum(arithmetic, bandwidth * x) / 1e9, color="black", lw=2, label="the machine's roof")
     words = []
     for i, ((name, work), intensity) in enumerate(zip(works.items(), intensities, strict=True)):
-        colour = FRAME_COLOURS[i % len(FRAME_COLOURS)]
+        colour = list(OKABE_ITO.values())[i % len(OKABE_ITO)]
         axes.plot(intensity, work.operations / work.seconds / 1e9, "o^sDv"[i % 5], color=colour, ms=9, label=name)
         roof = min(arithmetic, bandwidth * intensity)
         words.append(

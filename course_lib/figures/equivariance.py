@@ -14,7 +14,6 @@ from torch import Tensor
 
 from course_lib.checks import relative_error
 from course_lib.figures.picture import (
-    OKABE_ITO,
     Picture,
     as_array,
     as_map,
@@ -23,6 +22,7 @@ from course_lib.figures.picture import (
     new_figure,
     shared_scale,
 )
+from course_lib.figures.style import OKABE_ITO
 from course_lib.oracles import correlate
 
 COMMUTES_BELOW = 1e-4
@@ -72,7 +72,6 @@ def _draw_corners(figure: Figure, maps: dict[str, np.ndarray[Any, Any]], names: 
     }
     titles = {"x": "x", "Lx": f"{move} x", "Φx": f"{phi}(x)", "LΦx": f"{move} {phi}(x)", "ΦLx": f"{phi}({move} x)"}
     outputs = [maps[key] for key in ("Φx", "LΦx", "ΦLx")]
-    symmetric = min(a.min() for a in outputs) < 0
     axes = {}
     for key, (x, y) in places.items():
         axes[key] = figure.add_axes((x, y, 0.245, 0.36))
@@ -80,7 +79,7 @@ def _draw_corners(figure: Figure, maps: dict[str, np.ndarray[Any, Any]], names: 
             draw_map(axes[key], maps[key], shared_scale([maps["x"]]))
             axes[key].images[0].set_cmap("gray")
         else:
-            draw_map(axes[key], maps[key], shared_scale(outputs, symmetric), symmetric)
+            draw_map(axes[key], maps[key], shared_scale(outputs))
         axes[key].set_title(titles[key], fontsize=12, y=1.0, pad=4)
     return axes
 
@@ -122,7 +121,7 @@ def sliding_filter(f: Any, psi: Any) -> Picture:
     figure = new_figure(2.0 * (out.size + 1), 2.5)
     grid = figure.subplots(1, out.size + 1)
     scale = shared_scale([f])
-    draw_map(grid[0], psi, shared_scale([psi], symmetric=True), symmetric=True, values=True)
+    draw_map(grid[0], psi, shared_scale([psi]), values=True)
     grid[0].set_title("the filter ψ", fontsize=11)
     k = len(psi)
     for axes, (row, col) in zip(grid[1:], np.ndindex(*out.shape), strict=True):

@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from course_lib.figures.picture import OKABE_ITO, Picture, difference, error_words, new_figure, shared_scale
+from course_lib.figures.picture import Picture, difference, error_words, new_figure, shared_scale
 from course_lib.figures.rings import draw_ring_arrows, draw_sheets
+from course_lib.figures.style import ELEMENT_COLORS, OKABE_ITO
 from course_lib.groups import Group
 
 FloatArray = np.ndarray[Any, Any]
@@ -58,7 +59,7 @@ def _draw_ring(
     subgroup = subgroup if len(sheets) > 1 else group
     firsts = [coset[0] for coset in group.left_cosets(subgroup)] if subgroup else group.elements
     labels = [str(h) if with_names and len(sheets) > 1 else "" for h in firsts]
-    draw_sheets(axes, sheets, group, scale, labels, ["0.5"] * len(sheets), subgroup=subgroup)
+    draw_sheets(axes, sheets, group, scale, labels, [ELEMENT_COLORS[h] for h in firsts], subgroup=subgroup)
     if with_names and len(sheets) == group.order:
         draw_ring_arrows(axes, group, head=7)
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
 from course_lib.figures.groups import LETTER_F
-from course_lib.figures.picture import OKABE_ITO, Picture, new_figure
+from course_lib.figures.picture import Picture, new_figure
+from course_lib.figures.style import OKABE_ITO
 from course_lib.groups import Group, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 

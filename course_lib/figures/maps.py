@@ -14,7 +14,6 @@ from course_lib.actions import act, act_on_feature_map
 from course_lib.checks import OUTPUT, layer_outputs, relative_error
 from course_lib.figures.layout import ring_extent, ring_positions
 from course_lib.figures.picture import (
-    OKABE_ITO,
     Picture,
     as_array,
     difference,
@@ -24,28 +23,25 @@ from course_lib.figures.picture import (
     shared_scale,
 )
 from course_lib.figures.rings import NAME_ROOM, arrow_words, draw_ring_arrows, draw_sheets
+from course_lib.figures.style import ELEMENT_COLORS, typeset
 from course_lib.groups import C1, Element, Group, compose, inverse, matrix
 
 FloatArray = np.ndarray[Any, Any]
-FRAME_COLOURS = [
-    OKABE_ITO[name] for name in ("blue", "vermilion", "green", "purple", "sky", "orange", "yellow", "black")
-]
 
 
-def feature_map_ring(f: Any, group: Group, title: str = "", symmetric: bool = False) -> Picture:
+def feature_map_ring(f: Any, group: Group, title: str = "") -> Picture:
     """One channel of a feature map: sheet h stands where h takes the point (1, 0), arrows lead from h to rh and mh.
 
     Args:
         f: ``(|H|, Y, X)``, as from ``feature_map[0, channel]``.
         group: H. With mirrors there are two rings, rotations outside and mirrored elements inside.
-        symmetric: colours for values with a sign.
 
     Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
     """
     sheets = _require_sheets(f, group)
     figure = new_figure(*_ring_size(group))
     axes = figure.subplots()
-    draw_sheets(axes, sheets, group, shared_scale([sheets], symmetric), _names(group), ["0.3"] * group.order, symmetric)
+    draw_sheets(axes, sheets, group, shared_scale([sheets]), _names(group), _frames(group.elements))
     draw_ring_arrows(axes, group)
     if title:
         axes.set_title(title, fontsize=12)
@@ -57,10 +53,10 @@ def feature_map_ring(f: Any, group: Group, title: str = "", symmetric: bool = Fa
     return Picture.from_figure(figure, f"{title}. {alt}" if title else alt)
 
 
-def act_on_ring(f: Any, g: Element, group: Group, symmetric: bool = False) -> Picture:
+def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
     """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
 
-    A sheet keeps its frame colour and its dot, which marks what was its top left corner; so both movements show.
+    A sheet keeps the color of its element, and its dot, which marks what was its top left corner: both movements show.
     Args and errors as for `feature_map_ring`; g must be an element of the group.
     """
     sheets = _require_sheets(f, group)
@@ -69,14 +65,13 @@ def act_on_ring(f: Any, g: Element, group: Group, symmetric: bool = False) -> Pi
     width, height = _ring_size(group, 4.3)
     figure = new_figure(2 * width, height + 0.3)
     before, after = figure.subplots(1, 2)
-    scale = shared_scale([sheets], symmetric)
-    colour = dict(zip(group.elements, FRAME_COLOURS, strict=False))
-    draw_sheets(before, sheets, group, scale, _names(group), [colour[h] for h in group.elements], symmetric)
+    scale = shared_scale([sheets])
+    draw_sheets(before, sheets, group, scale, _names(group), _frames(group.elements))
     names = [f"← {o}" for o in origins]
-    draw_sheets(after, moved, group, scale, names, [colour[o] for o in origins], symmetric)
+    draw_sheets(after, moved, group, scale, names, _frames(origins))
     for axes, element, title in (
-        (before, Element(0, 0), "f"),
-        (after, g, f"L_g f for g = {g} (← where a sheet came from)"),
+        (before, Element(0, 0), "$f$"),
+        (after, g, rf"$L_{{{typeset(g)}}}\,f$, with the place that each sheet came from"),
     ):
         draw_ring_arrows(axes, group)
         _mark_corners(axes, sheets.shape[1:], element, group)
@@ -108,13 +103,13 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     side = min(1.3, 7.4 / order)
     figure = new_figure(side * order + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
     grid = figure.subplots(len(rows), order, squeeze=False)
-    scale = shared_scale([array], symmetric=True)
+    scale = shared_scale([array])
     for (i, j), axes in np.ndenumerate(grid):
-        draw_map(axes, rows[i, j], scale, symmetric=True)
+        draw_map(axes, rows[i, j], scale)
         if i == 0:
-            axes.set_title(f"L_{group.elements[j]} ψ" if lifting else f"sheet {group.elements[j]}", fontsize=10)
+            axes.set_title(_moved_filter(group.elements[j]) if lifting else f"sheet {group.elements[j]}", fontsize=11)
         if j == 0 and not lifting:
-            axes.set_ylabel(f"L_{group.elements[i]} ψ", fontsize=10)
+            axes.set_ylabel(_moved_filter(group.elements[i]), fontsize=11)
     k, what = array.shape[-1], "planar filter" if lifting else f"filter on {group}, {order} sheets each,"
     span = f"Weights from {array.min():.3g} to {array.max():.3g}."
     return Picture.from_figure(
@@ -156,7 +151,17 @@ def turn_then_compute(
         _draw_result(axes, array, group, scale)
     unequal, unequal_scale = difference(maps[0], maps[2])
     _draw_result(grid[0, 3], unequal, group, unequal_scale)
-    titles = ("x", f"L_{g} x", f"Φ(L_{g} x)", "|difference|", "x", "Φ(x)", f"L_{g} Φ(x)", "")
+    move = f"L_{{{typeset(g)}}}"
+    titles = (
+        "$x$",
+        rf"${move}\,x$",
+        rf"$\Phi({move}\,x)$",
+        "|difference|",
+        "$x$",
+        r"$\Phi(x)$",
+        rf"${move}\,\Phi(x)$",
+        "",
+    )
     for axes, title in zip(grid.flat, titles, strict=True):
         axes.set_title(title, fontsize=12)
     grid[0, 0].set_ylabel("turn, then compute")
@@ -200,7 +205,7 @@ def _draw_result(axes: Axes, values: FloatArray, group: Group, scale: Any) -> No
     if values.ndim == 2 or len(values) == 1:
         draw_map(axes, values.reshape(values.shape[-2:]), scale)
     else:
-        draw_sheets(axes, values, group, scale, [""] * len(values), ["0.5"] * len(values))
+        draw_sheets(axes, values, group, scale, [""] * len(values), _frames(group.elements))
 
 
 def _mark_corners(axes: Axes, shape: Sequence[int], g: Element, group: Group) -> None:
@@ -209,6 +214,14 @@ def _mark_corners(axes: Axes, shape: Sequence[int], g: Element, group: Group) ->
     corner = matrix(g) @ (-width / 2 + 0.09, height / 2 - 0.09)
     places = ring_positions(group) + corner
     axes.scatter(places[:, 0], places[:, 1], s=26, c="white", edgecolors="black", zorder=5)
+
+
+def _frames(elements: Sequence[Element]) -> list[str]:
+    return [ELEMENT_COLORS[h] for h in elements]
+
+
+def _moved_filter(h: Element) -> str:
+    return rf"$L_{{{typeset(h)}}}\,\psi$"
 
 
 def _names(group: Group) -> list[str]:

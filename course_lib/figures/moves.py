@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon, Rectangle
 
 from course_lib.figures.groups import CORNERS, LETTER_F
-from course_lib.figures.picture import OKABE_ITO, Picture, as_array, new_figure
+from course_lib.figures.picture import Picture, as_array, new_figure
+from course_lib.figures.style import LINES, OKABE_ITO
 from course_lib.groups import IDENTITY, Element, IntArray, compose, matrix
 
 
@@ -81,9 +82,9 @@ def _point_in_words(point: np.ndarray[Any, Any]) -> str:
 def _draw_tile(axes: Axes, place: Element, title: str) -> None:
     h = matrix(place)
     axes.add_patch(Rectangle((-1, -1), 2, 2, facecolor="#F3F3F3", edgecolor="black", linewidth=1.5))
-    axes.add_patch(Polygon(LETTER_F @ h.T, facecolor=OKABE_ITO["blue"]))
+    axes.add_patch(Polygon(LETTER_F @ h.T, facecolor=LINES))
     for number, (x, y) in enumerate(CORNERS @ h.T * 0.82, 1):
-        axes.text(x, y, str(number), ha="center", va="center", fontsize=12, color=OKABE_ITO["vermilion"], weight="bold")
+        axes.text(x, y, str(number), ha="center", va="center", fontsize=12, color="0.15", weight="bold")
     axes.text(0, 1.15, title, ha="center", va="bottom", fontsize=13)
     axes.set(xlim=(-1.9, 1.3), ylim=(-1.1, 1.5), aspect="equal")
 

@@ -1,7 +1,7 @@
 """The picture that every figure function returns, and the plainest figure of all: 2-D maps side by side.
 
-Figures are drawn with matplotlib's object-oriented API, so that no state leaks between cells, and with colours that a
-colour-blind reader can tell apart: viridis for values, RdBu for values with a sign, the Okabe-Ito set for lines.
+Figures are drawn with matplotlib's object-oriented API, so that no state leaks between cells, in the visual language of
+`figures.style`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
-# Okabe and Ito's eight colours, by name, in an order that keeps neighbours apart.
-OKABE_ITO = {
-    "blue": "#0072B2",
-    "vermilion": "#D55E00",
-    "green": "#009E73",
-    "purple": "#CC79A7",
-    "sky": "#56B4E9",
-    "orange": "#E69F00",
-    "yellow": "#F0E442",
-    "black": "#000000",
-}
-DPI = 100
+from course_lib.figures.style import FONT, INK, OKABE_ITO, SIGNED, TYPESETTING
+
+DPI = 100  # of the layout; pixels are drawn at DENSITY times as many
+DENSITY = 2
 MAX_CELLS_WITH_NUMBERS = 8
+ROUNDING = 1e-6  # a value below zero by no more than this share of the largest has no sign
+_FONTS = [FONT, "DejaVu Sans"]  # the second for the few signs that the first lacks, such as arrows
 
 
 @dataclass(frozen=True)
@@ -50,15 +46,19 @@ class Picture:
         """Render a matplotlib figure. The same figure gives the same bytes: no date, no version, no pyplot state."""
         FigureCanvasAgg(figure)
         raw, small = io.BytesIO(), io.BytesIO()
-        figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
+        for text in figure.findobj(Text):
+            text.set(fontfamily=[*text.get_fontfamily()] if "monospace" in text.get_fontfamily() else _FONTS)
+            text.set_math_fontfamily("custom")
+        with rc_context(TYPESETTING):
+            figure.savefig(raw, format="png", dpi=DENSITY * DPI, metadata={"Software": None})
         _with_palette(Image.open(raw).convert("RGB")).save(small, format="png", optimize=True)
         return cls(small.getvalue(), alt)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
+        """Width and height on the page, in pixels; the picture has `DENSITY` times as many, for sharp screens."""
         width, height = Image.open(io.BytesIO(self.png)).size
-        return width, height
+        return width // DENSITY, height // DENSITY
 
     def save(self, path: str | Path) -> None:
         """Write the PNG file."""
@@ -80,12 +80,18 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def _with_palette(image: Image.Image) -> Image.Image:
-    """A palette of 256 colours is a third of the bytes. White and the line colours keep their own place."""
+    """A palette of 256 colors is a third of the bytes. White and the elements' colors stay exactly what they are."""
     common = image.quantize(240, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
-    own = [part for colour in ("#FFFFFF", *OKABE_ITO.values()) for part in bytes.fromhex(colour[1:])]
+    own = [bytes.fromhex(color[1:]) for color in ("#FFFFFF", *OKABE_ITO.values())]
     palette = Image.new("P", (1, 1))
-    palette.putpalette((common[: 3 * 240] + own)[: 3 * 256])
-    return image.quantize(palette=palette, dither=Image.Dither.NONE)
+    palette.putpalette((common[: 3 * 240] + [part for color in own for part in color])[: 3 * 256])
+    drawn = image.quantize(palette=palette, dither=Image.Dither.NONE)
+    pixels, indices = np.asarray(image), np.array(drawn)
+    for index, color in enumerate(own, start=240):  # the nearest color that was found first need not be the same
+        indices[(pixels == list(color)).all(axis=-1)] = index
+    exact = Image.fromarray(indices, mode="P")
+    exact.putpalette(drawn.getpalette() or [])
+    return exact
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -121,13 +127,14 @@ def finite_range(arrays: list[np.ndarray[Any, Any]]) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
-def shared_scale(arrays: list[np.ndarray[Any, Any]], symmetric: bool = False) -> Normalize:
-    """One colour scale for all maps of a figure, so that the same colour means the same value."""
+def shared_scale(arrays: list[np.ndarray[Any, Any]]) -> Normalize:
+    """One scale for all maps of a figure, so that the same color means the same value, and white means zero.
+
+    From 0 to the largest value; if there are negative ones, from minus to plus the largest size.
+    """
     low, high = finite_range(arrays)
-    if symmetric:
-        high = max(abs(low), abs(high)) or 1.0
-        low = -high
-    return Normalize(low, high if high > low else low + 1.0)
+    largest = max(abs(low), abs(high)) or 1.0
+    return Normalize(-largest if low < -ROUNDING * largest else 0.0, largest)
 
 
 def difference(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Normalize]:
@@ -136,25 +143,32 @@ def difference(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> tup
         return abs(first - second), shared_scale([np.zeros(1), abs(first), abs(second)])
 
 
-def draw_map(
-    axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, symmetric: bool = False, values: bool = False
-) -> None:
-    """Draw one 2-D map as squares, row 0 on top, with its numbers written in if asked for."""
-    axes.imshow(array, cmap="RdBu_r" if symmetric else "viridis", norm=scale, interpolation="nearest")
+def draw_map(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, values: bool = False) -> None:
+    """Draw one 2-D map as squares, row 0 on top, with its numbers written in if asked for.
+
+    White is zero. Where the scale has negative values, they are blue and the positive ones red; else ink.
+    """
+    axes.imshow(array, cmap=color_map(scale), norm=scale, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():
         side.set_color("0.6")
     if values:
-        _write_numbers(axes, array, scale, symmetric)
+        _write_numbers(axes, array, scale)
 
 
-def _write_numbers(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, symmetric: bool) -> None:
+def color_map(scale: Normalize) -> Colormap:
+    """The colors for a scale of `shared_scale`."""
+    return SIGNED if scale.vmin is not None and scale.vmin < 0 else INK
+
+
+def _write_numbers(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize) -> None:
     fontsize = min(10, 48 / max(array.shape))
     for (y, x), value in np.ndenumerate(array):
-        place, finite = float(scale(value)), np.isfinite(value)
-        dark = finite and (abs(place - 0.5) > 0.3 if symmetric else place < 0.6)
-        text = f"{value:.0f}" if finite and value == round(value) else f"{value:.2f}"
+        red, green, blue, _ = color_map(scale)(float(scale(value))) if np.isfinite(value) else (1.0, 1.0, 1.0, 1.0)
+        dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+        text = f"{value:.0f}" if np.isfinite(value) and value == round(value) else f"{value:.2f}"
+        text = text.replace("-", "−")
         axes.text(x, y, text, ha="center", va="center", fontsize=fontsize, color="white" if dark else "black")
 
 
@@ -162,16 +176,16 @@ def panels(
     maps: Mapping[str, Any],
     columns: int | None = None,
     values: bool | None = None,
-    symmetric: bool = False,
+    photograph: bool = False,
     alt: str | None = None,
 ) -> Picture:
-    """2-D maps side by side on one colour scale; cells that are not finite stay white.
+    """2-D maps side by side on one color scale; cells that are not finite stay white.
 
     Args:
         maps: title → array, tensor or list of shape ``(Y, X)``; row 0 is drawn on top.
         columns: panels to a row; by default up to five.
         values: write the numbers into the cells; by default if no map is larger than 8 × 8.
-        symmetric: colours for values with a sign, white at zero.
+        photograph: large values are light, as in a photograph, and not dark, as ink on paper.
         alt: the words for a screen reader; by default titles, sizes and values or ranges.
 
     Raises ValueError if there is no map, or one has not two axes.
@@ -185,13 +199,15 @@ def panels(
     rows = -(-len(arrays) // columns)
     side = min(2.4, 8.0 / columns)
     figure = new_figure(side * columns, (side + 0.25) * rows)
-    scale = shared_scale(list(arrays.values()), symmetric)
+    scale = shared_scale(list(arrays.values()))
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
         axes.set_axis_on()
-        draw_map(axes, array, scale, symmetric, values)
+        draw_map(axes, array, scale, values)
+        if photograph:
+            axes.images[0].set_cmap("gray")
         axes.set_title(title, fontsize=10)
     return Picture.from_figure(figure, alt or _panels_alt(arrays, small))
 

@@ -12,12 +12,13 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.path import Path
 
 from course_lib.figures.layout import generators, ring_arrows, ring_extent, ring_positions
-from course_lib.figures.picture import OKABE_ITO
+from course_lib.figures.picture import color_map
+from course_lib.figures.style import LINES
 from course_lib.groups import C1, Group
 
-# Colour and dash differ, so that either alone tells the arrows apart.
-ROTATION_STYLE = {"color": OKABE_ITO["vermilion"], "linestyle": "-"}
-MIRROR_STYLE = {"color": OKABE_ITO["blue"], "linestyle": (0, (4, 2.5))}
+# Dashes and heads tell the arrows apart: colors belong to the elements.
+ROTATION_STYLE = {"color": LINES, "linestyle": "-"}
+MIRROR_STYLE = {"color": LINES, "linestyle": (0, (4, 2.5))}
 # What the names outside of the sheets need on either side of the ring, in sides of a sheet.
 NAME_ROOM = (0.15, 0.3)
 
@@ -53,16 +54,14 @@ def draw_sheets(
     scale: Normalize,
     names: Sequence[str],
     frames: Sequence[str],
-    symmetric: bool = False,
     subgroup: Group | None = None,
 ) -> None:
-    """Draw the (|H|, Y, X) sheets on the ring, each with its name beside it and a coloured frame."""
+    """Draw the (|H|, Y, X) sheets on the ring, each with its name beside it and a colored frame."""
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
     for sheet, (x, y), name, colour in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
         left, bottom = x - width / 2, y - height / 2
         extent = (left, left + width, bottom, bottom + height)
-        cmap = "RdBu_r" if symmetric else "viridis"
-        axes.imshow(sheet, cmap=cmap, norm=scale, extent=extent, interpolation="nearest", zorder=2)
+        axes.imshow(sheet, cmap=color_map(scale), norm=scale, extent=extent, interpolation="nearest", zorder=2)
         axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=colour, linewidth=2.5, zorder=3))
         if name:
             _write_name(axes, name, (x, y), height / 2)
@@ -83,7 +82,5 @@ def _write_name(axes: Axes, name: str, centre: tuple[float, float], half_height:
 
 def arrow_words(group: Group) -> str:
     """What the arrows mean, for captions and alt text."""
-    words = [
-        f"{'dashed blue lines join h and' if g.m else 'solid red arrows go from h to'} {g}·h" for g in generators(group)
-    ]
+    words = [f"{'dashed lines join h and' if g.m else 'solid arrows go from h to'} {g}·h" for g in generators(group)]
     return ", ".join(words) or "no arrows, as there is one sheet"

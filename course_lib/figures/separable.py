@@ -29,10 +29,10 @@ def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
     side = min(1.2, 7.0 / group.order)
     figure = new_figure(side * group.order + 2.2, side * len(rows) + 0.3)
     grid = figure.subplots(len(rows), group.order, squeeze=False)
-    scale = shared_scale(list(rows.values()), symmetric=True)
+    scale = shared_scale(list(rows.values()))
     for line, (name, psi) in zip(grid, rows.items(), strict=True):
         for axes, sheet in zip(line, psi, strict=True):
-            draw_map(axes, sheet, scale, symmetric=True)
+            draw_map(axes, sheet, scale)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
     for axes, h in zip(grid[0], group.elements, strict=True):
         axes.set_title(f"sheet {h}", fontsize=10)

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from course_lib.figures.picture import OKABE_ITO, Picture, new_figure
+from course_lib.figures.picture import Picture, new_figure
+from course_lib.figures.style import OKABE_ITO
 
 # Colour and marker both differ, so that either of them tells the families apart.
 _LOOKS = list(zip(OKABE_ITO.values(), "os^DvP", strict=False))

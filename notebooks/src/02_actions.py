@@ -360,7 +360,7 @@ photographs(
 
 # %%
 psi = torch.tensor([[-1.0, 0.0, 1.0]] * 3)
-figures.panels({f"L_{h} ψ": act_on_image(h, psi) for h in C4.elements}, symmetric=True)
+figures.panels({f"L_{h} ψ": act_on_image(h, psi) for h in C4.elements})
 
 # %% [markdown]
 # Slide each of the four over the digit and keep what is positive. The result has one **sheet** per orientation, shape

@@ -346,7 +346,7 @@ for i in range(4):
 print("Answer i of the turned image is answer i - 1 of the image, turned: exact for all four.")
 rows = {f"f ⋆ L_{h} ψ": answer for h, answer in zip(C4.elements, top, strict=True)}
 rows |= {f"(L_r f) ⋆ L_{h} ψ": answer for h, answer in zip(C4.elements, bottom, strict=True)}
-panels(rows, columns=4, symmetric=True)
+panels(rows, columns=4)
 
 # %% [markdown]
 # Every picture has turned, *and* has moved one place to the right; the last has become the first. That is how a feature map on
@@ -374,7 +374,7 @@ random_filter = noise(1, 1, 3, 3)
 round_filter = mean_over_d4(random_filter)
 print("different numbers:", len(round_filter.round(decimals=9).unique()))
 print("error of the symmetric filter under D4:", show(worst_error(lambda x: F.conv2d(x, round_filter), D4, photograph)))
-panels({"a random filter": random_filter[0, 0], "its mean over D4": round_filter[0, 0]}, symmetric=True)
+panels({"a random filter": random_filter[0, 0], "its mean over D4": round_filter[0, 0]})
 
 # %% [markdown]
 # What can such a filter *not* see? Show it a vertical bar and a horizontal bar, and take its strongest answer.

@@ -343,7 +343,7 @@ generated_kernels(both, D4)
 # %%
 kernel, window = upright.kernels[0], neighbourhoods(digit[0, 0], 5)[:, corner[0], corner[1]].unflatten(0, (5, 5))
 print(f"sum of the products: {(kernel * window).sum():.2f}")
-panels({"kernel K": kernel, "window of V": window, "K ⊙ V": kernel * window}, symmetric=True)
+panels({"kernel K": kernel, "window of V": window, "K ⊙ V": kernel * window})
 
 # %% [markdown]
 # **Break it on purpose.** The bank holds W₂ moved by each h. Three other banks: W₂ unmoved; moved by h⁻¹; turned by the turn in h, but never mirrored.

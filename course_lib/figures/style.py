@@ -1,0 +1,62 @@
+"""The one visual language of all figures: a color for each group element, ink for values, one typeface.
+
+- A group element has one color everywhere: frames of sheets, Cayley tables and graphs, cosets. Okabe and Ito's eight
+  colors can be told apart by color-blind readers; those of C4 are the rotations' of D4. Nothing else has these colors
+  beside a picture of elements.
+- Values without a sign run from white to ink, values with a sign from blue over white, at zero, to red.
+- Text is Noto Sans, which is shipped with the package (fonts/, SIL Open Font License); formulas are typeset in it.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from typing import Any
+
+from matplotlib import font_manager
+from matplotlib.colors import LinearSegmentedColormap
+
+from course_lib.groups import D4, Element
+
+# Okabe and Ito's eight colors, by name, in an order that keeps neighbors apart.
+OKABE_ITO = {
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "orange": "#E69F00",
+    "yellow": "#F0E442",
+    "black": "#000000",
+}
+ELEMENT_COLORS: dict[Element, str] = dict(zip(D4.elements, OKABE_ITO.values(), strict=True))
+LINES = "#3B4656"  # arrows, axes and whatever carries no meaning by its color
+
+INK = LinearSegmentedColormap.from_list("ink", ["#FFFFFF", "#C3CEDB", "#7389A3", "#33475F", "#0C1626"], N=257)
+SIGNED = LinearSegmentedColormap.from_list(
+    "signed", ["#123E73", "#3A79B8", "#A3C6E3", "#FFFFFF", "#F3B6A2", "#C8483F", "#7A0F22"], N=257
+)  # an odd number, so that zero is exactly white
+
+FONT = "Noto Sans"
+TYPESETTING: dict[str, Any] = {  # for matplotlib.rc_context, where a figure is rendered
+    "mathtext.fontset": "custom",
+    "mathtext.rm": FONT,
+    "mathtext.it": f"{FONT}:italic",
+    "mathtext.bf": f"{FONT}:bold",
+    "mathtext.cal": FONT,
+    "mathtext.fallback": "stixsans",
+}
+
+
+def _load_font() -> None:
+    for style in ("Regular", "Bold", "Italic"):
+        with as_file(files("course_lib.figures") / "fonts" / f"NotoSans-{style}.ttf") as path:
+            font_manager.fontManager.addfont(path)
+
+
+_load_font()
+
+
+def typeset(g: Element) -> str:
+    """The element as the inside of a formula: "e", "r^2", "mr^3"."""
+    rotation = {0: "", 1: "r"}.get(g.r, f"r^{g.r}")
+    return "m" * g.m + rotation or "e"

@@ -11,7 +11,7 @@ from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
 from course_lib.figures.groups import LETTER_F
 from course_lib.figures.picture import Picture, new_figure
-from course_lib.figures.style import OKABE_ITO
+from course_lib.figures.style import ELEMENT_COLORS, OKABE_ITO
 from course_lib.groups import Group, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
@@ -61,7 +61,7 @@ def relative_position_table(group: Group) -> Picture:
     axes = figure.subplots()
     for (i, g), (j, other) in ((a, b) for a in enumerate(group.elements) for b in enumerate(group.elements)):
         relative = compose(inverse(g), other)
-        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=COLOURS[group.index(relative)], alpha=0.55, edgecolor="white"))
+        axes.add_patch(Rectangle((j, i), 1, 1, facecolor=ELEMENT_COLORS[relative], alpha=0.55, edgecolor="white"))
         axes.text(j + 0.5, i + 0.5, str(relative), ha="center", va="center", fontsize=12)
     axes.set(xlim=(0, n), ylim=(n, 0), ylabel="$g$", title=r"$g^{-1}\tilde{g}$")
     axes.set_xlabel(r"$\tilde{g}$")

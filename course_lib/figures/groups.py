@@ -38,7 +38,7 @@ def cayley_table_figure(
     """
     table, names = _table_and_names(group_or_table, labels)
     chosen = _chosen(names, highlight)
-    colors = {str(g): color for g, color in ELEMENT_COLORS.items()} if isinstance(group_or_table, Group) else {}
+    colors = {str(g): color for g, color in ELEMENT_COLORS.items()}  # labels that are no elements stay white
     n = len(table)
     figure = new_figure(0.62 * n + 1.0, 0.5 * n + 0.9)
     axes = figure.subplots()

@@ -185,7 +185,7 @@ def panels(
         maps: title → array, tensor or list of shape ``(Y, X)``; row 0 is drawn on top.
         columns: panels to a row; by default up to five.
         values: write the numbers into the cells; by default if no map is larger than 8 × 8.
-        photograph: large values are light, as in a photograph, and not dark, as ink on paper.
+        photograph: from black, the least value, to white, the largest, instead of ink on paper.
         alt: the words for a screen reader; by default titles, sizes and values or ranges.
 
     Raises ValueError if there is no map, or one has not two axes.
@@ -199,7 +199,7 @@ def panels(
     rows = -(-len(arrays) // columns)
     side = min(2.4, 8.0 / columns)
     figure = new_figure(side * columns, (side + 0.25) * rows)
-    scale = shared_scale(list(arrays.values()))
+    scale = Normalize(*finite_range(list(arrays.values()))) if photograph else shared_scale(list(arrays.values()))
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()

@@ -355,8 +355,8 @@ photographs(
 #
 # ## 4 Feature maps
 #
-# What does a network with orientations compute? Make such a map by hand. One small filter ψ asks: *is it brighter on the right
-# than on the left?* Its copy L_r ψ asks: *is it brighter above than below?* And so on.
+# What does a network with orientations compute? Make such a map by hand. One small filter ψ asks: *is there more ink on the right
+# than on the left?* Its copy L_r ψ asks: *is there more ink above than below?* And so on.
 
 # %%
 psi = torch.tensor([[-1.0, 0.0, 1.0]] * 3)
@@ -378,14 +378,14 @@ def edge_sheets(image: Tensor, psi: Tensor, group: Group) -> Tensor:
 
 
 sheets = edge_sheets(digit, psi, C4)
-shown = {"digit": digit * 3}  # about as bright as the sheets
+shown = {"digit": digit * 3}  # about as dark as the sheets
 shown |= {f"sheet {h}": sheet for h, sheet in zip(C4.elements, sheets, strict=True)}
 figures.panels(
     shown, alt="A handwritten 7, and its left, lower, right and upper borders on the sheets e, r, r² and r³."
 )
 
 # %% [markdown]
-# Sheet e shows left borders of the strokes (bright to the right), sheet r² right borders; sheets r and r³ show lower and upper
+# Sheet e shows left borders of the strokes (the ink is to the right), sheet r² right borders; sheets r and r³ show lower and upper
 # borders.
 #
 # **The question of this section.** The digit turns by r. What happens to its four sheets?
@@ -604,7 +604,7 @@ figures.filter_bank_figure(turned_filters, C4)
 # layer turn as above. Move the slider to turn the digit. The explorer opens at `relu2`, the map that the second layer puts
 # out, after its ReLU.
 #
-# 1. Watch the left ring, "turn, then compute". At 0°, find the brightest spot. On which sheet is it at 90°, at 180°?
+# 1. Watch the left ring, "turn, then compute". At 0°, find the darkest spot. On which sheet is it at 90°, at 180°?
 # 2. The right ring is "compute, then turn": the sheets of the upright digit, moved by L_g. Where do the rings differ at 90°?
 # 3. And at 45°?
 #

@@ -236,7 +236,8 @@ eye = photograph[..., 20:68, 20:68]
 for layers, function in {1: padded, 3: lambda x: padded(padded(padded(x)))}.items():
     columns = where_they_differ(function, eye).any(dim=2).flatten().nonzero().flatten().tolist()
     print(f"{layers} layer(s): the two ways differ in the columns {columns} of 48")
-panels({"shifted": translate((9, 0), eye)[0, 0], "differs (1 layer)": where_they_differ(padded, eye)[0, 0]})
+shifted, differs = translate((9, 0), eye)[0, 0], where_they_differ(padded, eye)[0, 0]
+panels({"shifted": shifted, "differs (1 layer)": differs}, photograph=True)
 
 # %% [markdown]
 # They differ where the frame matters, and each layer carries this further in. With an empty margin around the picture, nothing

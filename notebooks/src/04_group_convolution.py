@@ -700,7 +700,7 @@ figures.bars(errors, ylabel="test error, in % (dots: seeds)")
 #
 # ### Look inside: turn a digit under the slider
 #
-# 1. P4CNN, at 90°: follow a bright sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree, in every layer?
+# 1. P4CNN, at 90°: follow a dark sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree, in every layer?
 # 2. Which layer is the first whose map you no longer recognise as the digit? Is it still exact?
 # 3. Z2CNN, at 90°: there is no other sheet to go to. How large is the error, and does depth repair it?
 # 4. Watch the ten bars: which network changes its mind?

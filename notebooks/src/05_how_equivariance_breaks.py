@@ -245,7 +245,8 @@ panels(
         "by 30°": turned[0, 0],
         "and back": there_and_back[0, 0],
         "in the disk": there_and_back[0, 0] * inside(100),
-    }
+    },
+    photograph=True,
 )
 
 # %% [markdown]

@@ -128,7 +128,9 @@ def random_flips(images: Tensor, generator: Generator) -> Tensor:
 four = digits.train.images[[3, 3, 3, 3]]
 ways = {"flip": random_flips, "crop": partial(random_crops, padding=2), "rotation": random_rotations}
 shown = {name: on_background(way, digits.background)(four, Generator().manual_seed(17)) for name, way in ways.items()}
-figures.panels({f"{name} {i + 1}": images[i, 0] for name, images in shown.items() for i in range(4)}, columns=4)
+figures.panels(
+    {f"{name} {i + 1}": images[i, 0] for name, images in shown.items() for i in range(4)}, columns=4, photograph=True
+)
 
 # %% [markdown]
 # The flip has only two outcomes; the others have many.
@@ -144,7 +146,7 @@ figures.panels({f"{name} {i + 1}": images[i, 0] for name, images in shown.items(
 # %%
 one, black = four[:1], digits.background[0]
 careless, right = rotate_images(one, [45.0]), rotate_images(one - black, [45.0]) + black
-figures.panels({"careless": careless[0, 0], "on its background": right[0, 0]})
+figures.panels({"careless": careless[0, 0], "on its background": right[0, 0]}, photograph=True)
 
 # %% [markdown]
 # ## 3 One step

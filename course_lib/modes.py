@@ -19,5 +19,6 @@ def eval_mode(net: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
+        net.train(modes[net])  # not by the flags alone: a layer may let go here of what it keeps in eval mode
         for module, mode in modes.items():
             module.training = mode

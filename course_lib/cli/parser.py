@@ -6,9 +6,10 @@ import argparse
 import math
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
+
+from course_lib.spelling import did_you_mean
 
 EXAMPLES = """examples:
   python -m course_lib train p4cnn --small            a first try: bundled digits, a CPU, minutes
@@ -34,8 +35,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if match := re.match(r"unrecognized arguments: (\S+)|.*invalid choice: '(.*?)'", message):
             typed = match[1] or match[2]
-            near = get_close_matches(typed, set(self._known_words()) - {typed}, n=2, cutoff=0.7)
-            message += f"; did you mean {' or '.join(near)}?" if near else ""
+            message += did_you_mean(typed, set(self._known_words()) - {typed})
         super().error(message)
 
     def _known_words(self) -> list[str]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from course_lib.actions import rotate_by_angle
 from course_lib.data import Split
+from course_lib.modes import eval_mode
 from course_lib.training.memory import is_out_of_memory
 
 
@@ -49,9 +50,7 @@ def predict(net: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
     If the memory does not suffice, the batches are halved until it does.
     """
     parameter = next(net.parameters())
-    training = net.training
-    net.eval()
-    try:
+    with eval_mode(net):
         while True:
             try:
                 return torch.cat([net(batch.to(parameter)).argmax(dim=1) for batch in images.split(batch_size)])
@@ -59,8 +58,6 @@ def predict(net: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
                 if batch_size == 1 or not is_out_of_memory(error):
                     raise
             batch_size //= 2  # here, where the error and what it holds on the device are gone
-    finally:
-        net.train(training)
 
 
 def require_fit(net: nn.Module, batch_size: int, train_split: Split, validation: Split | None) -> None:

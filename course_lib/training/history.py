@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from course_lib.files import write_json
 from course_lib.training.config import TrainConfig
-from course_lib.training.files import write_json
 
 
 @dataclass

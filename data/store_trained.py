@@ -1,7 +1,7 @@
-"""Make what `course_lib.experiments.trained` loads: weights in data/trained, and weights.json, which says whose they are.
+"""Make what `course_lib.experiments.trained` loads: weights in data/trained, and weights.json, which says whose.
 
-    python data/store_trained.py data/results/TABLE/ROW/…/seed0.json [CHECKPOINT.pt]     weights of a stored run
-    python data/store_trained.py upright                                                 two small networks, trained here
+    python data/store_trained.py data/results/TABLE/ROW/…/seed0.json [CHECKPOINT.pt]    weights of a stored run
+    python data/store_trained.py upright                                                two small networks, trained here
 
 The checkpoint lies beside the result by default. Its weights must be those whose checksum the result has.
 """

@@ -6,10 +6,8 @@ import ast
 import contextlib
 import inspect
 import io
-import signal
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
 from types import EllipsisType
 from typing import Any
@@ -19,11 +17,10 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import record
-from course_lib.exercises.comparing import Mistake, describe_error, show_example
+from course_lib.exercises.comparing import Mistake, describe_endless, describe_error, file_of, show_example
+from course_lib.exercises.limits import stopped_line, time_limit
 from course_lib.exercises.registry import Check, Exercise, Function, find
 from course_lib.exercises.values import Array, as_array, first_difference
-
-SECONDS_PER_CHECK = 30
 
 
 def exercise(f: Function) -> Function:
@@ -55,10 +52,18 @@ def exercise(f: Function) -> Function:
 def find_mistake(this: Exercise, f: Function) -> Mistake | None:
     """The first mistake that the checks find, explained if it is a known one; None for a right answer."""
     with _bound_to_its_name(f):
-        for check in this.checks:
-            if mistake := _run(check, f, this.reference):
-                # an answer that raised would do so beside every known mistake, and one that hangs takes its time
-                return mistake if mistake.__cause__ else _diagnose(this, check, f, mistake)
+        try:
+            line = stopped_line(lambda: _first_mistake(this, f), file_of(f))
+        except KeyboardInterrupt:
+            return Mistake("You stopped the check before it was done. Is there a loop that never ends?")
+        return _first_mistake(this, f) if line is None else Mistake(describe_endless(line, f))
+
+
+def _first_mistake(this: Exercise, f: Function) -> Mistake | None:
+    for check in this.checks:
+        if mistake := _run(check, f, this.reference):
+            # an answer that raised would do so beside every known mistake, and one that hangs takes its time
+            return mistake if mistake.__cause__ else _diagnose(this, check, f, mistake)
     return None
 
 
@@ -99,16 +104,16 @@ def _diagnose(this: Exercise, check: Check, f: Function, mistake: Mistake) -> Mi
 
 
 def _run(check: Check, f: Function, reference: Function) -> Mistake | None:
-    with torch.random.fork_rng(devices=[]), _time_limit():
-        torch.manual_seed(0)
-        try:
+    try:
+        with torch.random.fork_rng(devices=[]), time_limit():
+            torch.manual_seed(0)
             check(f, reference)
-        except Mistake as mistake:
-            return mistake
-        except Exception as error:
-            crash = Mistake(describe_error(error, f))
-            crash.__cause__ = error
-            return crash
+    except Mistake as mistake:
+        return mistake
+    except BaseException as error:  # sys.exit and the stop button, too: the cells below need the reference
+        crash = Mistake(describe_error(error, f))
+        crash.__cause__ = error
+        return crash
     return None
 
 
@@ -123,25 +128,6 @@ def _bound_to_its_name(f: Function) -> Iterator[None]:
     finally:
         del names[f.__name__]
         names.update(before)
-
-
-@contextlib.contextmanager
-def _time_limit() -> Iterator[None]:
-    """Stop a loop that never ends. Only where the system has an alarm (not on Windows) and in the main thread."""
-    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_signal: int, _frame: object) -> None:
-        raise TimeoutError(f"still running after {SECONDS_PER_CHECK} seconds; is there a loop that never ends?")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_PER_CHECK)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _show_picture(mistake: Mistake) -> None:

@@ -1,4 +1,4 @@
-"""A learner's progress: what is kept, what is shown, and what happens to a file that is damaged or cannot be written."""
+"""A learner's progress: what is kept and shown, and what happens if the file is damaged or cannot be written."""
 
 import datetime
 import json

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import record
-from course_lib.exercises.comparing import Mistake, describe_endless, describe_error, file_of, show_example
+from course_lib.exercises.comparing import Mistake, describe_endless, describe_error, file_of, in_one_line, show_example
 from course_lib.exercises.limits import stopped_line, time_limit
 from course_lib.exercises.registry import Check, Exercise, Function, find
 from course_lib.exercises.values import Array, as_array, first_difference
@@ -62,8 +62,8 @@ def find_mistake(this: Exercise, f: Function) -> Mistake | None:
 def _first_mistake(this: Exercise, f: Function) -> Mistake | None:
     for check in this.checks:
         if mistake := _run(check, f, this.reference):
-            # an answer that raised would do so beside every known mistake, and one that hangs takes its time
-            return mistake if mistake.__cause__ else _diagnose(this, check, f, mistake)
+            with contextlib.redirect_stdout(io.StringIO()):  # the learner's own prints have been seen once
+                return _diagnose_error(this, check, f, mistake) or _diagnose(this, check, f, mistake) or mistake
     return None
 
 
@@ -94,13 +94,26 @@ def _is_placeholder(node: ast.AST) -> bool:
     return isinstance(value, ast.Constant) and value.value is ...
 
 
-def _diagnose(this: Exercise, check: Check, f: Function, mistake: Mistake) -> Mistake:
+def _diagnose(this: Exercise, check: Check, f: Function, mistake: Mistake) -> Mistake | None:
     """Name the mistake if the answer is a known wrong one: the check passes when that one plays the reference."""
-    with contextlib.redirect_stdout(io.StringIO()):  # the learner's own prints have been seen once
-        for wrong, message in this.known_mistakes:
-            if _run(check, f, wrong) is None:
-                return Mistake(message, mistake.example, mistake.expected, mistake.yours)
-    return mistake
+    if mistake.__cause__:  # an answer that raised would do so again, and one that hangs takes its time
+        return None
+    for wrong, message in this.known_mistakes:
+        if _run(check, f, wrong) is None:
+            return Mistake(message, mistake.example, mistake.expected, mistake.yours)
+    return None
+
+
+def _diagnose_error(this: Exercise, check: Check, f: Function, mistake: Mistake) -> Mistake | None:
+    """Name the mistake if a known wrong answer stops with the same error. The learner's own does not run again."""
+    error = mistake.__cause__
+    if not isinstance(error, Exception):
+        return None
+    for wrong, message in this.known_mistakes:
+        other = _run(check, wrong, this.reference)
+        if other and other.__cause__ and in_one_line(other.__cause__) == in_one_line(error):
+            return Mistake(f"{describe_error(error, f).rstrip('.')}. {message}", mistake.example)
+    return None
 
 
 def _run(check: Check, f: Function, reference: Function) -> Mistake | None:

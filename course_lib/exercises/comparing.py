@@ -96,13 +96,14 @@ def describe_error(error: BaseException, f: Callable[..., Any]) -> str:
     line = lines[-1] if lines else 0
     if isinstance(error, StillRunning):
         return describe_endless(line, f)
-    what = _in_one_line(error)
+    what = in_one_line(error)
     return f"Your function stopped{_place(line, f)}. {what}" if line else f"Your function could not be checked. {what}"
 
 
 def describe_endless(line: int, f: Callable[..., Any]) -> str:
     """That an answer took too long, and the line where it was; 0 if that is not known."""
-    return f"Your function was still running after {SECONDS:.0f} seconds{_place(line, f)}. Is there a loop that never ends?"
+    what = f"Your function was still running after {SECONDS:.0f} seconds{_place(line, f)}"
+    return f"{what}. Is there a loop that never ends?"
 
 
 def file_of(f: Callable[..., Any]) -> str | None:
@@ -115,7 +116,8 @@ def _place(line: int, f: Callable[..., Any]) -> str:
     return f" in line {line}, `{linecache.getline(file_of(f) or '', line).strip()}`" if line else ""
 
 
-def _in_one_line(error: BaseException) -> str:
+def in_one_line(error: BaseException) -> str:
+    """Its kind and what it says."""
     try:
         said = str(error).strip()
     except Exception:  # an error of the learner's own, whose __str__ fails

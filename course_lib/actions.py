@@ -8,6 +8,7 @@ feature map: the functions below act on filters too.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -91,22 +92,31 @@ def translate(t: tuple[int, int], f: Tensor) -> Tensor:
     return padded[..., top : top + height, left : left + width]
 
 
-def rotate_by_angle(degrees: float, f: Tensor) -> Tensor:
+def rotate_by_angle(degrees: float | Sequence[float] | Tensor, f: Tensor) -> Tensor:
     """Turn ``(B, C, Y, X)`` counter-clockwise by any angle about its centre; what enters from outside is zero.
 
-    Multiples of 90° are exact. At any other angle pixels fall between pixels and are interpolated bilinearly: this is
-    no group action on the lattice, only an approximation of one. Notebooks 02 and 05.
+    Args:
+        degrees: one angle for all maps, of which multiples of 90° are exact; or B angles, one for each map, exact up to
+            rounding at multiples of 90°.
+
+    At any other angle pixels fall between pixels and are interpolated bilinearly: this is no group action on the
+    lattice, only an approximation of one. Notebooks 02 and 05. Raises ValueError if the shapes do not fit.
     """
-    quarter_turns, rest = divmod(degrees, 90)
-    if rest == 0:
-        return act_on_image(Element(0, int(quarter_turns) % 4), f)
+    if isinstance(degrees, int | float) and degrees % 90 == 0:
+        return act_on_image(Element(0, int(degrees // 90) % 4), f)
     if f.ndim != 4 or not f.is_floating_point():
         raise ValueError(f"interpolation needs a float map (B, C, Y, X), got {f.dtype} of shape {tuple(f.shape)}")
-    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    height, width = f.shape[-2:]
+    angles = torch.as_tensor(degrees, dtype=f.dtype, device=f.device) * (math.pi / 180)
+    if angles.ndim and angles.shape != f.shape[:1]:
+        raise ValueError(
+            "expected one angle, or one for each of the maps (B, C, Y, X), "
+            f"got shapes {tuple(angles.shape)} and {tuple(f.shape)}"
+        )
+    angles, (height, width) = angles.reshape(-1), f.shape[-2:]
+    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
     # affine_grid maps output to input positions (the inverse turn) in units of half the map, with y pointing down.
-    theta = [[cos, -sin * height / width, 0.0], [sin * width / height, cos, 0.0]]
-    grid = F.affine_grid(f.new_tensor([theta]), [1, *f.shape[1:]], align_corners=False).expand(len(f), -1, -1, -1)
+    theta = torch.stack([cos, -sin * height / width, zero, sin * width / height, cos, zero], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(theta, [len(theta), *f.shape[1:]], align_corners=False).expand(len(f), -1, -1, -1)
     return F.grid_sample(f, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 

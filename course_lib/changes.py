@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from course_lib.errors import BadValue
+
 Part = Literal["data", "recipe", "run"]  # the heading under which the help of the command line lists it
 
 
@@ -44,11 +46,11 @@ class Changes:
             if value is None:
                 continue
             if least is None and not isinstance(value, bool):
-                raise ValueError(f"{change.name} must be True or False, got {value!r}")
+                raise BadValue(f"{change.name} must be True or False, got {value!r}")
             if least is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-                raise ValueError(f"{change.name} must be a whole number of at least {least}, got {value!r}")
+                raise BadValue(f"{change.name} must be a whole number of at least {least}, got {value!r}")
         if self.epochs is not None and self.shorten is not None:
-            raise ValueError("give epochs, or shorten, not both: each says how long to train")
+            raise BadValue("give epochs, or shorten, not both: each says how long to train")
 
     def given(self) -> dict[str, Any]:
         """Name → value of what was changed, in the order of the fields; so it stands in a result."""

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d, LiftingConv2d
+from course_lib.layers import GCSeparableConv2d, GSeparableConv2d
+from course_lib.layers.cost import Cost, Costly
+from course_lib.modes import eval_mode
 
 Kind = Literal["full", "g", "gc"]
 AttentionKind = Literal["asc", "simple", "sasa"]
 
 
 @dataclass(frozen=True)
-class LayerCount:
-    """One layer with parameters: its name in the network, how many it has, and its multiply-accumulates per image."""
+class LayerCount(Cost):
+    """The cost of one layer, for one image, with its name in the network."""
 
-    name: str
-    parameters: int
-    macs: int
+    name: str = ""
 
 
 def filter_weights(kind: Kind, c_in: int, c_out: int, order: int, k: int) -> int:
@@ -85,12 +86,13 @@ def attention_parameters(kind: AttentionKind, channels: int, order: int, k: int)
 
 
 def count_layers(net: nn.Module, x: Tensor) -> list[LayerCount]:
-    """Parameters and multiply-accumulates by formula, for one image, of every layer with parameters, in order of use.
+    """What every layer costs by formula, for one image, in order of use: parameters, multiply-accumulates, and more.
 
     A convolution uses each of its weights once for every output sheet and output pixel: weights · |H| · Y′ · X′. This
     is the rule of Lengyel & van Gemert (2021), section 3.4. It charges the pointwise step of a separable layer at the
     size of the *output*, where a convolution without padding has to do it at the size of the input: see
-    `executed_macs`. Additions of biases, norms and pools are not counted. Raises TypeError for a layer without formula.
+    `executed_macs`. Additions of biases and pools are not counted. Raises TypeError for a layer that has parameters but
+    no ``cost``.
 
     Args:
         x: one image or a batch of them, as ``net`` takes it. Only its shape matters.
@@ -99,11 +101,11 @@ def count_layers(net: nn.Module, x: Tensor) -> list[LayerCount]:
     counts: list[LayerCount] = []
 
     def note(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-        counts.append(LayerCount(names[layer], *_by_formula(layer, output)))
+        counts.append(LayerCount(*astuple(_cost(layer, output.numel())), name=names[layer]))
 
     with ExitStack() as hooks:
         for layer in net.modules():
-            if next(layer.parameters(recurse=False), None) is not None:
+            if isinstance(layer, Costly) or next(layer.parameters(recurse=False), None) is not None:
                 hooks.callback(layer.register_forward_hook(note).remove)
         _run(net, x)
     return counts
@@ -140,34 +142,26 @@ def replaced_forwards(forwards: Mapping[nn.Module, Callable[[Tensor], Tensor]]) 
             del layer.__dict__["forward"]
 
 
-def _by_formula(layer: nn.Module, output: Tensor) -> tuple[int, int]:
-    """(parameters, multiply-accumulates) from the layer's sizes alone; its tensors are not looked at."""
+def _cost(layer: nn.Module, values: int) -> Cost:
+    """What the layer says itself; for PyTorch's own layers, it is said here."""
+    if isinstance(layer, Costly):
+        return layer.cost(values)
     if isinstance(layer, (nn.BatchNorm2d, nn.BatchNorm3d)):
-        return 2 * layer.num_features, 0
+        return Cost(2 * layer.num_features)
     if isinstance(layer, nn.Linear):
         weights = layer.in_features * layer.out_features
-        return weights + layer.out_features * (layer.bias is not None), layer.in_features * output[0].numel()
-    if not isinstance(layer, (LiftingConv2d, GroupConv2d)):
-        raise TypeError(
-            f"no formula for a {type(layer).__name__}; there are formulas for the convolutions of "
-            "course_lib.layers, batch norms and nn.Linear"
-        )
-    kind: Kind = (
-        "g" if isinstance(layer, GSeparableConv2d) else "gc" if isinstance(layer, GCSeparableConv2d) else "full"
+        return Cost(weights + layer.out_features * (layer.bias is not None), macs=layer.in_features * values)
+    if isinstance(layer, (nn.Conv2d, nn.Conv3d)):
+        per_value = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+        return Cost(layer.out_channels * (per_value + (layer.bias is not None)), macs=per_value * values)
+    raise TypeError(
+        f"no formula for a {type(layer).__name__}; give it a method cost(values), as the layers of course_lib.layers "
+        "have it, or use these, or PyTorch's convolutions, batch norms and nn.Linear"
     )
-    order = 1 if isinstance(layer, LiftingConv2d) else layer.group.order
-    weights = filter_weights(kind, layer.in_channels, layer.out_channels, order, layer.kernel_size)
-    biases = (layer.bias is not None) + (getattr(layer, "pointwise_bias", None) is not None)
-    return weights + biases * layer.out_channels, weights * output[0, 0].numel()
 
 
 def _run(net: nn.Module, x: Tensor) -> None:
-    """One image through the network, in eval mode, which is then set back: a count must change no norm's statistics."""
-    training = {module: module.training for module in net.modules()}
+    """One image through the network, in eval mode: a count must change no norm's statistics."""
     like = next(net.parameters(), x)
-    try:
-        with torch.no_grad():
-            net.eval()(x[:1].to(like))
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    with eval_mode(net), torch.no_grad():
+        net(x[:1].to(like))

@@ -29,6 +29,7 @@ from nbformat import NotebookNode
 
 from course_lib.exercises.registry import find
 from course_lib.exercises.solution import help_text
+from course_lib.files import write_whole
 from versions import VERSIONS
 
 FOLDER = Path(__file__).resolve().parent
@@ -176,7 +177,7 @@ def build(source: Path) -> None:
     """Execute one notebook and store it. Raises with the notebook, the cell and the error if a cell fails."""
     start = time.perf_counter()
     text = normalised(execute(from_source(source)))
-    _write(target(source), text)
+    write_whole(target(source), text.encode())
     print(f"{target(source).name}: {time.perf_counter() - start:.1f} s, {len(text) / 1000:.0f} kB", flush=True)
 
 
@@ -193,15 +194,7 @@ def export(source: Path, version: str, folder: Path) -> None:
         raise ValueError(f"{target(source).name} {reason}; build it first: python notebooks/build.py {source.stem}")
     folder.mkdir(parents=True, exist_ok=True)
     copy = VERSIONS[version](nbformat.read(target(source), as_version=4))
-    _write(folder / target(source).name, nbformat.writes(copy) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    write_whole(folder / target(source).name, (nbformat.writes(copy) + "\n").encode())
 
 
 def main() -> int:

@@ -353,7 +353,7 @@ def test_workers_get_whole_paths(run: Run, ray: Callable[..., Ray], monkeypatch:
 
 
 def test_the_commands_of_the_readme_are_understood() -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    readme = (Path(__file__).parents[1] / "course_lib" / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
     section = readme.split("## Past one machine")[1].split("\n## ")[0]
     commands = re.findall(r"-m course_lib +(.*?) *(?:`|\n)", section)
     assert len(commands) == 5

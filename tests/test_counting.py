@@ -5,10 +5,21 @@ import torch
 from torch import nn
 
 from course_lib import layers as L
-from course_lib.counting import count_layers, e4_macs, e4_weights, executed_macs, factored_form, filter_weights
+from course_lib.counting import (
+    attention_parameters,
+    count_layers,
+    e4_macs,
+    e4_weights,
+    executed_macs,
+    factored_form,
+    filter_weights,
+)
 from course_lib.experiments import ROTATED_MNIST
+from course_lib.experiments.rules import aggregation_macs, macs_of_products
 from course_lib.groups import ALL_GROUPS, C1, C4, D4
+from course_lib.layers.cost import Cost
 from course_lib.models import p4cnn, p4cnn_linear
+from layer_helpers import every_group
 
 IMAGE = torch.zeros(1, 1, 28, 28)
 TABLE_1 = {(row.name, row.width): row for row in ROTATED_MNIST if row.macs}
@@ -117,8 +128,8 @@ def test_counting_leaves_the_network_as_it_was():
 def test_errors_name_the_value():
     with pytest.raises(ValueError, match="'full', 'g' or 'gc', got 'c'"):
         filter_weights("c", 1, 1, 4, 3)
-    with pytest.raises(TypeError, match="no formula for a Conv2d"):
-        count_layers(nn.Conv2d(1, 1, 3), IMAGE)
+    with pytest.raises(TypeError, match=r"no formula for a PReLU; give it a method cost\(values\)"):
+        count_layers(nn.PReLU(), IMAGE)
 
 
 @pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
@@ -134,3 +145,91 @@ def test_e4_formulas_are_those_of_section_4_2(order, k, s, r):
     assert e4_weights(c, c, order, k, s, r) == c**2 * order * (1 + 1 / r) + c * s * k**2 / r
     per_pixel = (1 + 1 / r) * c**2 * order**2 + (1 + s / r) * k**2 * c * order
     assert e4_macs(c, c, order, k, s, r, 28, 20) == per_pixel * pixels
+
+
+WITH_WEIGHTS = {
+    "lift": lambda group: L.LiftingConv2d(group, 3, 6, 3, padding=1),
+    "full": lambda group: L.GroupConv2d(group, 3, 6, 3, bias=False),
+    "g": lambda group: L.GSeparableConv2d(group, 3, 6, 3, padding="same"),
+    "gc": lambda group: L.GCSeparableConv2d(group, 3, 6, 3, pointwise_bias=True),
+    "batch norm": lambda group: L.GroupBatchNorm2d(group, 3),
+    "instance norm": lambda group: L.GroupInstanceNorm2d(group, 3),
+    "norm per element": lambda group: L.GroupInstanceNorm2d(group, 3, "per_element", allow_approximate=True),
+    "e4": lambda group: L.E4Layer(group, 3, 6, 3, slices=2, reduction=3),
+    "e4 alone": lambda group: L.E4Layer(group, 3, 6, 3, concat="none"),
+    "asc": lambda group: L.AffineSelfConv2d(group, 3, 6, 5, heads=2),
+    "simple": lambda group: L.SimpleAffineSelfConv2d(group, 3, 6, 3),
+    "sasa": lambda group: L.StandAloneSelfAttention2d(group, 3, 6, 3, heads=2),
+    "attention": lambda group: L.GroupSelfAttention(group, 3, 6, 3, heads=3),
+    "squeeze": lambda group: L.GroupSqueezeExcite(group, 3, 3),
+}
+ATTENTION = {"asc": L.AffineSelfConv2d, "simple": L.SimpleAffineSelfConv2d, "sasa": L.StandAloneSelfAttention2d}
+
+
+def costs(layer, group):
+    shape = (2, 3, 7, 8) if isinstance(layer, L.LiftingConv2d) else (2, 3, group.order, 7, 8)
+    return count_layers(layer, torch.zeros(shape))
+
+
+@every_group
+@pytest.mark.parametrize("make", WITH_WEIGHTS.values(), ids=WITH_WEIGHTS)
+def test_a_layer_knows_how_many_parameters_it_has(make, group):
+    layer = make(group)
+    assert sum(c.parameters for c in costs(layer, group)) == sum(p.numel() for p in layer.parameters())
+
+
+@every_group
+@pytest.mark.parametrize("kind, layer", [("full", "full"), ("g", "g"), ("gc", "gc")])
+def test_convolutions_cost_what_the_papers_formula_says(kind, layer, group):
+    (cost,) = costs(WITH_WEIGHTS[layer](group), group)
+    pixels = 7 * 8 if kind == "g" else 5 * 6
+    assert cost.macs == filter_weights(kind, 3, 6, group.order, 3) * group.order * pixels
+    assert cost.aggregation == cost.norm == 0
+
+
+@every_group
+def test_e4_costs_what_the_papers_formula_says(group):
+    layer_costs = costs(WITH_WEIGHTS["e4"](group), group)
+    assert {c.name for c in layer_costs} == {"", "squeeze", "norm", "encoder"}
+    assert sum(c.macs + c.aggregation for c in layer_costs) == e4_macs(3, 6, group.order, 3, 2, 3, 7, 8)
+    assert sum(c.norm for c in layer_costs) == 5 * 1 * group.order * 7 * 8
+
+
+@every_group
+@pytest.mark.parametrize("kind", ["asc", "simple", "sasa"])
+def test_attention_has_the_parameters_of_the_papers_formula(kind, group):
+    layer = ATTENTION[kind](group, 6, 6, 3, heads=3)
+    counts = count_layers(layer, torch.zeros(1, 6, group.order, 4, 4))
+    assert sum(c.parameters for c in counts) == attention_parameters(kind, 6, group.order, 3)
+
+
+@every_group
+def test_attention_on_the_group_meets_every_neighbor_twice(group):
+    """Once for its score, once in the weighted sum; the three embeddings are the only matrix products."""
+    layer, x = WITH_WEIGHTS["attention"](group), torch.zeros(1, 3, group.order, 7, 8)
+    values = 6 * group.order * 7 * 8
+    assert aggregation_macs(layer, x) == 2 * 9 * group.order * values
+    assert macs_of_products(layer, x) == 3 * 3 * values == sum(c.macs for c in count_layers(layer, x))
+
+
+def test_a_layer_of_ones_own_says_what_it_costs():
+    class Gain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = nn.Parameter(torch.ones(4))
+
+        def forward(self, x):
+            return self.gain * x
+
+        def cost(self, values):
+            return Cost(4, aggregation=values)
+
+    counts = count_layers(nn.Sequential(Gain(), nn.Linear(4, 2)), torch.zeros(3, 4))
+    assert [(c.name, c.parameters, c.macs, c.aggregation) for c in counts] == [("0", 4, 0, 4), ("1", 10, 8, 0)]
+
+
+@pytest.mark.parametrize("net", [nn.Conv2d(2, 4, 3, 2, groups=2), nn.Conv3d(2, 4, (3, 1, 2), bias=False)], ids=str)
+def test_plain_convolutions_execute_what_the_formula_says(net):
+    x = torch.zeros(1, 2, *[6] * (net.weight.ndim - 2))
+    (cost,) = count_layers(net, x)
+    assert cost.macs == executed_macs(net, x) and cost.parameters == sum(p.numel() for p in net.parameters())

@@ -19,7 +19,6 @@ from course_lib.data import (
     load_digits,
     load_photograph,
     random_rotations,
-    rotate_images,
 )
 from course_lib.groups import D4
 
@@ -107,16 +106,16 @@ def test_too_small_size_is_refused() -> None:
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (7, 7), (6, 9)])
-def test_rotate_images_is_rotate_by_angle_for_each_image(shape: tuple[int, int]) -> None:
+def test_an_angle_for_each_image_turns_it_as_one_angle_does(shape: tuple[int, int]) -> None:
     images = torch.rand(7, 2, *shape, dtype=torch.float64)
     angles = [0.0, 30.0, 77.5, -45.0, 123.0, 271.0, 359.0]
     expected = torch.cat([rotate_by_angle(angle, image[None]) for angle, image in zip(angles, images, strict=True)])
-    torch.testing.assert_close(rotate_images(images, angles), expected, atol=1e-12, rtol=0)
+    torch.testing.assert_close(rotate_by_angle(angles, images), expected, atol=1e-12, rtol=0)
 
 
-def test_rotate_images_needs_one_angle_per_image() -> None:
-    with pytest.raises(ValueError, match=r"one each.*2, 1, 5, 5.*3"):
-        rotate_images(torch.rand(2, 1, 5, 5), [1.0, 2.0, 3.0])
+def test_there_is_one_angle_or_one_per_image() -> None:
+    with pytest.raises(ValueError, match=r"one for each.*3.*2, 1, 5, 5"):
+        rotate_by_angle([1.0, 2.0, 3.0], torch.rand(2, 1, 5, 5))
 
 
 def test_random_rotations_follow_the_generator_and_differ_between_images() -> None:

@@ -188,12 +188,12 @@ def test_hold_out_keeps_image_and_label_together() -> None:
 
 
 def test_unknown_name_is_answered_by_the_near_ones() -> None:
-    with pytest.raises(ValueError, match=r"'rotated mnst'. Did you mean rotated-mnist"):
+    with pytest.raises(ValueError, match=r"'rotated mnst'; did you mean 'rotated-mnist'"):
         load_dataset("rotated mnst")
-    with pytest.raises(ValueError, match=r"'CIFAR'. Did you mean cifar10") as caught:
+    with pytest.raises(ValueError, match=r"'CIFAR'; did you mean 'cifar10'") as caught:
         load_dataset("CIFAR")
     assert all(name in str(caught.value) for name in DATASETS)
-    with pytest.raises(ValueError, match=r"'zzz'. Known are digits"):
+    with pytest.raises(ValueError, match=r"'zzz' .known are digits"):
         load_dataset("zzz")
 
 

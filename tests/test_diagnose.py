@@ -340,3 +340,17 @@ def test_equal_parameters_and_statistics_are_made_unequal_and_others_left_alone(
     changed = {name for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"0.weight", "0.bias", "0.running_mean", "0.running_var"}
     assert all(len(net.state_dict()[name].unique()) == 8 for name in changed) and net[0].running_var.min() > 0
+
+
+def test_how_unequal_is_a_choice():
+    norm = nn.BatchNorm2d(1000)
+    make_unequal(norm, torch.Generator().manual_seed(0), by=0.05)
+    for name, start in {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1}.items():
+        moved = (getattr(norm, name) - start).abs().max()
+        assert 0.049 < moved <= 0.0501, name
+
+
+def test_nothing_stays_equal_in_a_network():
+    net = p4cnn(C4, 2)
+    make_unequal(net, torch.Generator().manual_seed(0))
+    assert all(len(value.unique()) > 1 for name, value in net.state_dict().items() if "tracked" not in name)

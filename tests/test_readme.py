@@ -1,4 +1,4 @@
-"""What the README tells people to type works as it stands."""
+"""What the README, and the page of details behind it, tell people to type works as it stands."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,8 @@ from course_lib.training.results import results_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+DETAILS = (ROOT / "course_lib" / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README + DETAILS, re.DOTALL)
 
 
 def test_the_examples_run_one_after_the_other(capsys):
@@ -21,13 +22,17 @@ def test_the_examples_run_one_after_the_other(capsys):
     assert 0.1 < float(printed.split()[-1]) < 1  # better than chance after one epoch
 
 
+def test_the_front_page_leads_to_the_details_and_fits_on_a_few_screens():
+    assert "(course_lib/README.md)" in README and len(README.splitlines()) < 150
+
+
 def test_two_commands_do_all_the_set_up():
     commands = re.findall(r"^python -m pip install uv && python -m uv run (.*)$", README, re.MULTILINE)
     assert commands == ["jupyter lab notebooks/00_start_here.ipynb", "pytest"]
 
 
 def test_files_that_are_named_exist():
-    for path in re.findall(r"\((notebooks/[\w./-]+)\)|`([\w.]+/[\w./*-]+\.\w+)`", README):
+    for path in re.findall(r"\((notebooks/[\w./-]+)\)|`([\w.]+/[\w./*-]+\.\w+)`", README + DETAILS):
         assert list(ROOT.glob(next(filter(None, path)))), path
 
 

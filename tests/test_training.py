@@ -276,7 +276,8 @@ def test_evaluate_counts_over_batches_and_keeps_the_mode() -> None:
     images = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]]).view(3, 1, 2, 2)
     labels = torch.tensor([0, 1, 0])
     net.train()
-    assert evaluate(net, Split(images, labels)) == pytest.approx(2 / 3) and net.training
+    linear.eval()  # frozen, say: each layer keeps its own mode
+    assert evaluate(net, Split(images, labels)) == pytest.approx(2 / 3) and net.training and not linear.training
     assert predict(net, images, batch_size=2).tolist() == [0, 1, 1]
     # A quarter turn counter-clockwise moves the upper right pixel to the upper left.
     assert accuracy_by_angle(net, Split(images[1:2], labels[:1]), [0, 90, 360]).tolist() == [0.0, 1.0, 0.0]

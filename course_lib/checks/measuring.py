@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from course_lib.actions import act
 from course_lib.groups import Element, Group
+from course_lib.modes import eval_mode
 
 OUTPUT = "(output)"
 # A rounding error of ~1e-16 or ~1e-7 grows with depth; a broken symmetry shows as 1e-2 and more.
@@ -157,7 +157,7 @@ def layer_outputs(layer: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, tup
             return {OUTPUT: (layer(x), None)}
     handles = [module.register_forward_hook(record(name, module)) for name, module in layer.named_modules() if name]
     try:
-        with _in_eval_mode(layer), torch.no_grad():
+        with eval_mode(layer), torch.no_grad():
             y = layer(x)
     finally:
         for handle in handles:
@@ -198,15 +198,3 @@ def disk_mask(size: int) -> Tensor:
     """
     place = torch.arange(size) - (size - 1) / 2
     return place[:, None] ** 2 + place[None, :] ** 2 <= (size / 2) ** 2
-
-
-@contextmanager
-def _in_eval_mode(net: nn.Module) -> Iterator[None]:
-    """Eval mode for a while: batch statistics and dropout masks would differ between two runs."""
-    was_training = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, mode in was_training.items():
-            module.training = mode

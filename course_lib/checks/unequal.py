@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Generator, Tensor, nn
 
 
-def make_unequal(net: nn.Module, generator: Generator) -> None:
-    """Add noise, uniform in [−¼, ¼], to every parameter and running mean whose values are all equal, in place.
+def make_unequal(net: nn.Module, generator: Generator, by: float = 0.25) -> None:
+    """Add noise, uniform in [−by, by], to every parameter and running mean whose values are all equal, in place.
 
     All gains start as 1 and all biases as 0. As long as they are equal, it does not show that a layer has one for every
     sheet or for every pixel; training makes them differ. Running variances are multiplied by 1 + noise: they stay
@@ -14,7 +14,7 @@ def make_unequal(net: nn.Module, generator: Generator) -> None:
     """
 
     def noise(p: Tensor) -> Tensor:
-        return p.new_empty(p.shape).uniform_(-0.25, 0.25, generator=generator)
+        return p.new_empty(p.shape).uniform_(-by, by, generator=generator)
 
     def all_equal(p: Tensor) -> bool:
         return p.numel() > 0 and bool(p.min() == p.max())

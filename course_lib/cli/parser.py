@@ -7,11 +7,11 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
 from course_lib.changes import Changes, Part
+from course_lib.spelling import did_you_mean
 
 EXAMPLES = """examples:
   python -m course_lib train p4cnn --small            a first try: bundled digits, a CPU, minutes
@@ -37,8 +37,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if match := re.match(r"unrecognized arguments: (\S+)|.*invalid choice: '(.*?)'", message):
             typed = match[1] or match[2]
-            near = get_close_matches(typed, set(self._known_words()) - {typed}, n=2, cutoff=0.7)
-            message += f"; did you mean {' or '.join(near)}?" if near else ""
+            message += did_you_mean(typed, set(self._known_words()) - {typed})
         super().error(message)
 
     def _known_words(self) -> list[str]:

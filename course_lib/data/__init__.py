@@ -7,7 +7,6 @@ from course_lib.data.augmentation import (
     random_crops,
     random_flips,
     random_rotations,
-    rotate_images,
 )
 from course_lib.data.bundled import BUNDLED_SHA256, load_digits, load_photograph
 from course_lib.data.cifar import load_cifar
@@ -43,6 +42,5 @@ __all__ = [
     "random_flips",
     "random_rotations",
     "rebuild_rotated",
-    "rotate_images",
     "whitened",
 ]

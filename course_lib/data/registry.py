@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,6 +12,7 @@ from course_lib.data.cifar import load_cifar
 from course_lib.data.dataset import Dataset, per_class_subset
 from course_lib.data.npz import load_npz
 from course_lib.data.rotated_mnist import load_rotated_mnist, load_rotated_mnist_rebuilt, rebuild_rotated
+from course_lib.spelling import did_you_mean, letters
 
 # Name → what loads it, given the number of validation images (None: the usual) and a seed.
 DATASETS: dict[str, Callable[[int | None, int], Dataset]] = {
@@ -54,22 +53,16 @@ def _load(source: str, validation: int | None, seed: int) -> Dataset:
         return load_npz(source, validation, seed)
     if (name := canonical_name(source)) in DATASETS:
         return DATASETS[name](validation, seed)
-    names = {_letters(name): name for name in DATASETS}
-    near = [names[match] for match in difflib.get_close_matches(_letters(source), names, n=3, cutoff=0.5)]
     raise ValueError(
-        f"no data set is called {source!r}. {'Did you mean ' + ' or '.join(near) + '? ' if near else ''}"
-        f"Known are {', '.join(DATASETS)}, PATH.npz and {ROTATED}PATH.npz"
+        f"no data set is called {source!r}{did_you_mean(source, DATASETS)} "
+        f"(known are {', '.join(DATASETS)}, PATH.npz and {ROTATED}PATH.npz)"
     )
 
 
 def canonical_name(source: str) -> str:
     """The name in `DATASETS` that is meant, however it is spelled; a path, or a name that is unknown, as it is."""
     is_path = source.startswith(ROTATED) or source.endswith(".npz")
-    return source if is_path else next((name for name in DATASETS if _letters(name) == _letters(source)), source)
-
-
-def _letters(name: str) -> str:
-    return re.sub("[^a-z0-9]", "", name.lower())
+    return source if is_path else next((name for name in DATASETS if letters(name) == letters(source)), source)
 
 
 def _bundled_digits(rotated: bool, validation: int | None, seed: int) -> Dataset:

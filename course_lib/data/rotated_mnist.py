@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from course_lib.data.augmentation import rotate_images
+from course_lib.actions import rotate_by_angle
 from course_lib.data.dataset import Dataset, Split
 from course_lib.data.downloads import download, sha256_of
 from course_lib.data.npz import read_npz, require_trained_classes, split_of
@@ -109,7 +109,7 @@ def _rebuild(name: str, train: Split, test: Split, sha256: str, validation: int 
     order = torch.randperm(len(images), generator=generator)[: TRAIN + TEST]
     angles = 360 * torch.rand(len(order), generator=generator)
     parts = zip(order.split(5000), angles.split(5000), strict=True)  # the grids of all at once would fill the memory
-    turned = Split(torch.cat([rotate_images(images[index], angle) for index, angle in parts]), labels[order])
+    turned = Split(torch.cat([rotate_by_angle(angle, images[index]) for index, angle in parts]), labels[order])
     indices = torch.arange(len(turned))
     dataset = _with_validation(name, turned.first(TRAIN), turned.select(indices[TRAIN:]), sha256, validation)
     require_trained_classes(name, dataset.train, dataset.validation, dataset.test)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 
 from course_lib.experiments import asc, cifar, e4, e4_cifar, rotated_mnist
 from course_lib.experiments.row import Row
 from course_lib.experiments.table import Table
 from course_lib.groups import Group
+from course_lib.spelling import did_you_mean
 
 TABLES: dict[str, Table] = {module.TABLE.key: module.TABLE for module in (rotated_mnist, cifar, e4, e4_cifar, asc)}
 
@@ -16,7 +16,7 @@ TABLES: dict[str, Table] = {module.TABLE.key: module.TABLE for module in (rotate
 def find_table(key: str) -> Table:
     """The table with this key, such as "rotated-mnist". Raises LookupError that names the nearest ones."""
     if key not in TABLES:
-        raise LookupError(f"no table {key!r}{_did_you_mean(key, list(TABLES))}")
+        raise LookupError(f"no table {key!r}{_near_or_all(key, list(TABLES))}")
     return TABLES[key]
 
 
@@ -24,7 +24,7 @@ def find(key: str) -> Row:
     """The row with this key, such as "gc-p4cnn". Raises LookupError that names the nearest keys."""
     rows = {row.key: row for table in TABLES.values() for row in table.rows}
     if key not in rows:
-        raise LookupError(f"no row {key!r}{_did_you_mean(key, list(rows))}")
+        raise LookupError(f"no row {key!r}{_near_or_all(key, list(rows))}")
     return rows[key]
 
 
@@ -39,7 +39,7 @@ def find_architecture(architecture: str, layer: str = "full", group: Group | Non
     alike = [row for row in rows if f"{row.architecture}, {row.layer}" == wanted]
     if not alike:
         known = list(dict.fromkeys(f"{row.architecture}, {row.layer}" for row in rows))
-        raise LookupError(f"no architecture and layer {wanted!r}{_did_you_mean(wanted, known)}")
+        raise LookupError(f"no architecture and layer {wanted!r}{_near_or_all(wanted, known)}")
     return min(alike, key=lambda row: abs(row.group.order - group.order) if group else 0)
 
 
@@ -57,6 +57,5 @@ def variant(row: Row, group: Group | None = None, width: int | None = None) -> R
     return replace(unpublished, key="-".join(map(str, words)), name=name, group=group, width=channels)
 
 
-def _did_you_mean(word: str, known: list[str]) -> str:
-    near = get_close_matches(word, known, n=3, cutoff=0.4)
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; there are {', '.join(known)}"
+def _near_or_all(word: str, known: list[str]) -> str:
+    return did_you_mean(word, known) or f"; there are {', '.join(known)}"

@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +24,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from course_lib.figures.style import FONT, INK, OKABE_ITO, SIGNED, TYPESETTING
+from course_lib.files import write_whole
 
 DPI = 100  # of the layout; pixels are drawn at DENSITY times as many
 DENSITY = 2
@@ -62,21 +61,12 @@ class Picture:
 
     def save(self, path: str | Path) -> None:
         """Write the PNG file."""
-        write_file(Path(path), self.png)
+        write_whole(path, self.png)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         width, _height = self.size
         data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt, "width": width}}
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file for everyone to read: to a temporary name first, so that no half-written file is ever seen."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.chmod(temporary, 0o644)  # a temporary file is its owner's alone, and a web server may not read it
-    os.replace(temporary, path)
 
 
 def _with_palette(image: Image.Image) -> Image.Image:

@@ -12,6 +12,7 @@ from course_lib.kernels import affine_attention, affine_attention_weights, affin
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_positive
 from course_lib.layers.conv import GroupConv2d, group_filter_bank, lifting_filter_bank
+from course_lib.layers.cost import Cost
 
 Border = Literal["zeros", "masked"]
 Banks = tuple[Tensor | None, Tensor | None]  # ψ and β as every h sees them; None where there is none
@@ -50,6 +51,11 @@ class AffineMap(nn.Module):
         require_map(f, FEATURE_MAP, self, C=self.channels, H=self.group.order)
         return affine_map(f, *self.banks(), kernel_size=self.kernel_size)
 
+    def cost(self, values: int) -> Cost:
+        """ψ and β of k² numbers per channel, ψ for every sheet; each value sums over the |H| sheets."""
+        order = self.group.order
+        return Cost((order + 1) * self.channels * self.kernel_size**2, aggregation=order * values)
+
     def extra_repr(self) -> str:
         return f"{self.group}, {self.channels}, kernel_size={self.kernel_size}"
 
@@ -73,7 +79,7 @@ class FactorisedPositions(nn.Module):
 
     def __init__(self, group: Group, channels: int, kernel_size: int, heads: int) -> None:
         super().__init__()
-        self.group = group
+        self.group, self.channels, self.kernel_size = group, channels, kernel_size
         half = channels // heads // 2
         self.row = nn.Parameter(torch.randn(heads, half, kernel_size))
         self.column = nn.Parameter(torch.randn(heads, channels // heads - half, kernel_size))
@@ -81,6 +87,10 @@ class FactorisedPositions(nn.Module):
     def banks(self) -> Banks:
         """β for every h; there is no ψ."""
         return None, lifting_filter_bank(factorised_positions(self.row, self.column), self.group)
+
+    def cost(self, values: int) -> Cost:
+        """k numbers per channel, which are only added."""
+        return Cost(self.channels * self.kernel_size)
 
 
 class _LocalAttention2d(nn.Module):
@@ -124,6 +134,17 @@ class _LocalAttention2d(nn.Module):
         require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
         attended = affine_attention(*self._parts(x), self.kernel_size, self.heads, masked=self.border == "masked")
         return self.output(attended)
+
+    def cost(self, values: int) -> Cost:
+        """k² products for the scores and k² for the weighted sum per value, and the affine maps or positions."""
+        own = Cost(aggregation=2 * self.kernel_size**2 * values)
+        pieces = [piece for piece in self.children() if isinstance(piece, AffineMap | FactorisedPositions)]
+        return sum((piece.cost(values * piece.kernel_size**2) for piece in pieces), start=own)
+
+    def products(self, x: Tensor) -> Tensor:
+        """The 1×1 convolutions alone, for counting; the shape is right and the values are wrong."""
+        embeddings = [conv(x) for conv in self.children() if isinstance(conv, GroupConv2d) and conv is not self.output]
+        return self.output(embeddings[0])
 
     def attention(self, x: Tensor) -> Tensor:
         """α, where each (h, t) looks: (B, heads, |H|, k², Y, X), which sums to 1 over the k² neighbours."""

@@ -10,6 +10,7 @@ from course_lib.groups import Group
 from course_lib.kernels import group_attention, group_attention_weights
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_positive
+from course_lib.layers.cost import Cost
 
 
 def position_bank(positions: Tensor, group: Group) -> Tensor:
@@ -51,6 +52,16 @@ class GroupSelfAttention(nn.Module):
         require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
         bank = position_bank(self.positions, self.group)
         return group_attention(self.query(x), self.key(x), self.value(x), bank, self.heads)
+
+    def cost(self, values: int) -> Cost:
+        """The positions; |H|·k² products for the scores and as many for the weighted sum, per value."""
+        neighbors = self.group.order * self.kernel_size**2
+        return Cost(self.out_channels * neighbors, aggregation=2 * neighbors * values)
+
+    def products(self, x: Tensor) -> Tensor:
+        """The embeddings alone, for counting; the shape is right and the values are wrong."""
+        self.query(x), self.key(x)
+        return self.value(x)
 
     def attention(self, x: Tensor) -> Tensor:
         """Where each (h, t) looks: softmax weights (B, heads, |H|, |H̃|, k², Y, X), which sum to 1 over (|H̃|, k²)."""

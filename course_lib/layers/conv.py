@@ -22,6 +22,7 @@ from course_lib.layers.base import (
     require_positive,
     reversed_axes,
 )
+from course_lib.layers.cost import Cost
 from course_lib.layers.kept import KeptTensor
 
 
@@ -121,6 +122,14 @@ class _FilterBankConv2d(WithIndex):
     def train(self, mode: bool = True) -> _FilterBankConv2d:
         self._kept_bank.forget()
         return super().train(mode)
+
+    def cost(self, values: int) -> Cost:
+        """Each weight is used once for each sheet and pixel of the output: Lengyel & van Gemert (2021), section 3.4."""
+        weights, places = self._weight_count(), values // self.out_channels
+        return Cost(weights + (self.bias is not None) * self.out_channels, macs=weights * places)
+
+    def _weight_count(self) -> int:
+        return math.prod(self._weight_shape())
 
     def _convolve(self, x: Tensor) -> Tensor:
         """All output sheets, (B, O, |H|, Y′, X′)."""

@@ -13,6 +13,7 @@ from course_lib.kernels import generate_and_aggregate, generate_kernels
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.base import FEATURE_MAP, require_divisor, require_map, require_positive
 from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
+from course_lib.layers.cost import Cost
 from course_lib.layers.norm import GroupInstanceNorm2d
 
 Concatenation = Literal["none", "K", "V", "both"]
@@ -75,6 +76,17 @@ class E4Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         hidden, weight, bias = self._generator(x)
         return generate_and_aggregate(hidden, self.encoder(x), weight, bias)
+
+    def cost(self, values: int) -> Cost:
+        """At each g: W₂ makes k² values for each slice, and each channel takes k² products to aggregate."""
+        window, hidden = self.kernel_size**2, self.in_channels // self.reduction
+        matrix, places = window * self.slices * hidden, values // self.out_channels
+        return Cost(matrix + window * self.slices, macs=matrix * places, aggregation=window * values)
+
+    def products(self, x: Tensor) -> Tensor:
+        """Its matrix products alone, for counting; the shape is right and the values are wrong."""
+        self.kernels(x)
+        return self.encoder(x)
 
     def kernels(self, x: Tensor) -> Tensor:
         """The kernel that each (h, t) makes for each slice: (B, s, |H|, k², Y, X), row by row."""

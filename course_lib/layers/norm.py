@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from course_lib.groups import Group
 from course_lib.layers.base import FEATURE_MAP, require_map, require_positive
+from course_lib.layers.cost import Cost
 
 
 class GroupBatchNorm2d(nn.BatchNorm3d):
@@ -24,6 +25,10 @@ class GroupBatchNorm2d(nn.BatchNorm3d):
     def __init__(self, group: Group, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(channels, eps=eps, momentum=momentum)
         self.group = group
+
+    def cost(self, values: int) -> Cost:
+        """A gain and a bias per channel."""
+        return Cost(2 * self.num_features, norm=2 * values)
 
     def _check_input_dim(self, input: Tensor) -> None:
         require_map(input, FEATURE_MAP, self, C=self.num_features, H=self.group.order)
@@ -71,6 +76,11 @@ class GroupInstanceNorm2d(nn.Module):
             return torch.group_norm(x, self.channels, self.weight.flatten(), self.bias.flatten(), self.eps)
         normalised = torch.group_norm(x, self.channels, eps=self.eps)
         return normalised * self.weight[..., None, None] + self.bias[..., None, None]
+
+    def cost(self, values: int) -> Cost:
+        """A gain and a bias per channel, or per channel and element."""
+        sheets = self.group.order if self.affine == "per_element" else 1
+        return Cost(2 * self.channels * sheets, norm=5 * values)
 
     def extra_repr(self) -> str:
         return f"{self.group}, {self.channels}, affine={self.affine!r}"

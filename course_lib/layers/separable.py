@@ -6,6 +6,7 @@ Source: Lengyel & van Gemert (2021), "Exploiting learned symmetries in group equ
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from course_lib.groups import Group
 from course_lib.layers.base import FEATURE_MAP, require_map
 from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
+from course_lib.layers.cost import Cost
 
 
 def separable_filters(kernel: Tensor, pointwise: Tensor) -> Tensor:
@@ -73,6 +75,9 @@ class _SeparableConv2d(GroupConv2d):
 
     def _kernel_shape(self) -> tuple[int, ...]:
         raise NotImplementedError
+
+    def _weight_count(self) -> int:
+        return math.prod(self._kernel_shape()) + self.out_channels * self.in_channels * self.group.order
 
     def filters(self) -> Tensor:
         """ψ, (O, C, |H|, k, k)."""
@@ -148,6 +153,11 @@ class GCSeparableConv2d(_SeparableConv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.factored(x) if self.in_channels * self.group.order >= 16 else self.full(x)
+
+    def cost(self, values: int) -> Cost:
+        """As of any group convolution, and the second bias."""
+        cost = super().cost(values)
+        return replace(cost, parameters=cost.parameters + (self.pointwise_bias is not None) * self.out_channels)
 
     def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
         """`gc_factored`, arranged for speed: with the channels of a pixel side by side the second convolution, of one

@@ -1,5 +1,6 @@
 """One training loop for every network, checkpoints, and what happened as data."""
 
+from course_lib.files import AlreadyRunning, locked, remove_unfinished, write_json, write_whole
 from course_lib.training.checkpoint import (
     Checkpoint,
     WrongCheckpoint,
@@ -10,7 +11,6 @@ from course_lib.training.checkpoint import (
 from course_lib.training.config import TrainConfig
 from course_lib.training.devices import default_device, device_name, require_device
 from course_lib.training.evaluation import accuracy_by_angle, evaluate, predict, validate
-from course_lib.training.files import AlreadyRunning, locked, remove_unfinished, write_json, write_whole
 from course_lib.training.history import History
 from course_lib.training.loop import train, train_step
 from course_lib.training.randomness import seed_everything

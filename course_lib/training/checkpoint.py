@@ -15,14 +15,15 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
+from course_lib.errors import BadValue
+from course_lib.files import write_whole
 from course_lib.training.config import TrainConfig
 from course_lib.training.distributed import from_first, is_first
-from course_lib.training.files import write_whole
 from course_lib.training.history import History
 from course_lib.training.randomness import random_states, restore_random_states
 
 
-class WrongCheckpoint(ValueError):
+class WrongCheckpoint(BadValue):
     """The file is damaged, or belongs to another run."""
 
 

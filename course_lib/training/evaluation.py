@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from course_lib.actions import rotate_by_angle
 from course_lib.data import Split
+from course_lib.errors import BadValue
+from course_lib.modes import eval_mode
 from course_lib.training.memory import is_out_of_memory
 
 
@@ -50,9 +52,7 @@ def predict(net: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
     If the memory does not suffice, the batches are halved until it does.
     """
     parameter = next(net.parameters())
-    training = net.training
-    net.eval()
-    try:
+    with eval_mode(net):
         while True:
             try:
                 return torch.cat([net(batch.to(parameter)).argmax(dim=1) for batch in images.split(batch_size)])
@@ -60,8 +60,6 @@ def predict(net: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
                 if batch_size == 1 or not is_out_of_memory(error):
                     raise
             batch_size //= 2  # here, where the error and what it holds on the device are gone
-    finally:
-        net.train(training)
 
 
 def require_fit(net: nn.Module, batch_size: int, train_split: Split, validation: Split | None) -> None:
@@ -100,7 +98,7 @@ def _require_one_image_is_enough(net: nn.Module, batch_size: int, split: Split) 
             way_out = (
                 f"take a batch size that leaves no single image, for example {near}" if near else "take more images"
             )
-            raise ValueError(
+            raise BadValue(
                 f"with batch_size {batch_size} the last of {images} training images is a batch of its own, and the net "
                 f"cannot be trained on one ({' '.join(str(error).split())}); {way_out}"
             ) from error

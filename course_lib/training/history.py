@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from course_lib.errors import BadValue
+from course_lib.files import write_json
 from course_lib.training.config import TrainConfig
-from course_lib.training.files import write_json
 
 
 @dataclass
@@ -56,7 +57,7 @@ class History:
         try:
             return cls.from_stored(json.loads(Path(path).read_text(encoding="utf-8")))
         except ValueError as error:
-            raise ValueError(f"{path} is no history of a training ({error}); remove it, or write it again") from error
+            raise BadValue(f"{path} is no history of a training ({error}); remove it, or write it again") from error
 
     @classmethod
     def from_stored(cls, stored: Any) -> History:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from course_lib.data.registry import DATASETS, canonical_name
+from course_lib.errors import BadValue
 from course_lib.experiments import RecipeName
 
 Result = dict[str, Any]
@@ -50,7 +51,7 @@ def read_results(folder: Path) -> list[Result]:
         keys = ("table", "row", "seed", "small", "changes", "dataset", "recipe")
         other = found.setdefault(json.dumps([result[key] for key in keys], sort_keys=True), path)
         if other != path:
-            raise ValueError(f"{path} and {other} are results of the same run; remove one of them")
+            raise BadValue(f"{path} and {other} are results of the same run; remove one of them")
         results.append(result)
     return results
 
@@ -64,7 +65,7 @@ def read_result(path: Path, folder: Path) -> Result:
         _require_fields(result)
         _require_place(result, path.relative_to(folder), folder)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no result of a run: {error}; {_WAY_OUT}") from error
+        raise BadValue(f"{path} is no result of a run: {error}; {_WAY_OUT}") from error
     return result
 
 

@@ -19,11 +19,11 @@ from course_lib.data import Dataset, load_dataset
 from course_lib.data.downloads import sha256_of
 from course_lib.data.registry import ROTATED, canonical_name
 from course_lib.experiments import Row
+from course_lib.files import locked, remove_unfinished, write_json
 from course_lib.training.checkpoint import Checkpoint, weights_checksum
 from course_lib.training.config import TrainConfig
 from course_lib.training.distributed import from_first, is_first
 from course_lib.training.evaluation import evaluate
-from course_lib.training.files import locked, remove_unfinished, write_json
 from course_lib.training.history import History
 from course_lib.training.loop import train
 from course_lib.training.provenance import provenance

@@ -15,7 +15,7 @@ from typing import Any
 
 import anywidget
 
-from course_lib.figures.picture import write_file
+from course_lib.files import write_whole
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -70,7 +70,7 @@ def export_notebook(notebook: Path, page: Path) -> None:
             _replace_view(output.get("data", {}), stored)
     # Our page has no Jupyter widgets left, so that it needs neither RequireJS nor jQuery.
     html, _ = HTMLExporter(require_js_url="", jquery_url="").from_notebook_node(document)
-    write_file(page, html.encode())
+    write_whole(page, html.encode())
 
 
 def _replace_view(data: dict[str, Any], stored: dict[str, Any]) -> None:

@@ -33,12 +33,12 @@ from torch import Tensor, nn
 
 # %%
 from course_lib import models
-from course_lib.checks import equivariance_error, relative_error
+from course_lib.checks import equivariance_error, make_unequal, relative_error
 from course_lib.counting import executed_macs
 from course_lib.data import load_digits
 from course_lib.exercises import exercise, progress
 from course_lib.experiments import TABLES, find, protocol, table_markdown
-from course_lib.experiments.exactness import disturbed, exactness_markdown
+from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import pipe_table
 from course_lib.experiments.protocol import Report
 from course_lib.figures import learning_curves
@@ -74,8 +74,9 @@ def parameters(net: nn.Module) -> int:
 
 # %%
 def error_of(net: nn.Module, group: Group, x: Tensor) -> str:
-    """Whether it is exact under the whole group, after all parameters and statistics have been moved at random."""
-    moved = disturbed(net.double(), torch.Generator().manual_seed(0)).eval()
+    """Whether it is exact under the whole group, after everything that starts as equal has been made unequal."""
+    moved = net.double().eval()
+    make_unequal(moved, torch.Generator().manual_seed(0))
     with torch.no_grad():
         error = equivariance_error(moved, group, x).error
     return "exact" if error < 1e-10 else "broken"
@@ -397,7 +398,7 @@ Markdown(table_markdown("asc", only=lambda row: "29" in row.key and row.recipe.d
 # %% [markdown]
 # ## 7 Which published networks are exact?
 #
-# Each network is built narrow, in float64, its parameters and statistics are moved at random, and every element of its group transforms two images of noise of the published size. (Exactness does not depend on the width.) Parameters and operations are those of the full network.
+# Each network is built narrow, in float64, its gains, biases and statistics, which start as equal, are made unequal, and every element of its group transforms two images of noise of the published size. (Exactness does not depend on the width.) Parameters and operations are those of the full network.
 #
 # <details><summary>Predict first: which of P4CNN, p4 All-CNN, p4m-ResNet44, E4-Net, p4-R18 and p4-ResNet29 will be exact?</summary>
 #

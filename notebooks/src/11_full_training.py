@@ -41,8 +41,9 @@ from torch.optim import Optimizer
 
 # %%
 from course_lib import data, figures, training
+from course_lib.actions import rotate_by_angle
 from course_lib.changes import Changes
-from course_lib.data import load_digits, normalised, on_background, random_crops, random_rotations, rotate_images
+from course_lib.data import load_digits, normalised, on_background, random_crops, random_rotations
 from course_lib.exercises import exercise, progress
 from course_lib.experiments import find
 from course_lib.experiments.protocol import reported_error
@@ -147,7 +148,7 @@ figures.panels(
 
 # %%
 one, black = four[:1], digits.background[0]
-careless, right = rotate_images(one, [45.0]), rotate_images(one - black, [45.0]) + black
+careless, right = rotate_by_angle(45, one), rotate_by_angle(45, one - black) + black
 figures.panels({"careless": careless[0, 0], "on its background": right[0, 0]}, photograph=True)
 
 # %% [markdown]

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from benchmarks.kill_and_resume import row, write_data
+from course_lib.changes import Changes
 from course_lib.cli.parser import make_parser
 from course_lib.cluster import Job, overview, table, train_on_ray
 from course_lib.cluster.job import MOST_DEATHS
@@ -31,7 +32,7 @@ NOON = datetime(2030, 1, 1, 12)
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     data = str(write_data(tmp_path / "digits.npz"))
-    return Run(row(), "tiny", tmp_path / "results", data=data, changes={"epochs": 2})
+    return Run(row(), "tiny", tmp_path / "results", data=data, changes=Changes(epochs=2))
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_what_keeps_a_worker_from_the_end(run: Run, orders: Orders) -> None:
         assert heard(run, orders)[0] == ("busy", "")
     assert heard(run, replace(orders, deadline=time.time())) == (("stopped", ""), [])
     assert heard(run, replace(orders, deadline=time.time() + 0.01)) == (("stopped", ""), [None, 1])
-    (state, message), _ = heard(replace(run, changes={"batch_size": 100}), orders)
+    (state, message), _ = heard(replace(run, changes=Changes(batch_size=100)), orders)
     assert state == "failed" and "batch_size 100 is larger than the training split (72 images)" in message
     (state, message), told = heard(run, replace(orders, device="tpu"))
     assert state == "refused" and message.startswith("no device 'tpu' here") and told == []

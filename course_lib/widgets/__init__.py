@@ -3,12 +3,15 @@
 from course_lib.widgets.attention import AttentionExplorer, attention_explorer
 from course_lib.widgets.explorer import FeatureMapExplorer, feature_map_explorer
 from course_lib.widgets.progress import ProgressPage, progress_page
+from course_lib.widgets.ring import TurningRing, turning_ring
 
 __all__ = [
     "AttentionExplorer",
     "FeatureMapExplorer",
     "ProgressPage",
+    "TurningRing",
     "attention_explorer",
     "feature_map_explorer",
     "progress_page",
+    "turning_ring",
 ]

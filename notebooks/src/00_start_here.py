@@ -91,7 +91,30 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 #
 # How can that be built in? The next picture is the heart of the course.
 #
-# ## Four turned filters
+# ## The turning ring
+#
+# Between the image and the answer, a network computes *feature maps*: images again, which say where a certain pattern was
+# found. Our network keeps four of them for each pattern, one for each direction, and arranges them in a ring.
+#
+# 1. Drag the picture round by a quarter turn, or use the slider and the arrow keys. What happens to the four framed maps?
+# 2. On the left, the picture was turned and then went through the network. On the right, it went through the network
+#    first, and then its maps were turned *and moved on by one place*. Do the two agree?
+# 3. Switch to the ordinary network and turn again. Watch the maps, and the bars: they are the answer, from 0 to 9.
+
+# %%
+from course_lib.widgets import turning_ring
+
+turning_ring({"p4 network": ours, "ordinary network": ordinary}, two)
+
+# %% [markdown]
+# In our network the maps turn with the picture, and each of them *travels* to the next place. Nothing is lost, and nothing
+# new comes in. The answer uses all four places alike, so at every quarter turn it stays what it was. (In between, pixels
+# have to be mixed, and our network can be wrong like any other.) In the ordinary network the maps have no place to go to:
+# each of them becomes something else, and the answer jumps.
+#
+# Without a running kernel, as on GitHub, you see a still picture: before and after a quarter turn.
+#
+# ## Why do they travel? Four turned filters
 #
 # Here is a photograph, and the same photograph turned by 90° (counter-clockwise, as always in this course).
 

@@ -1,0 +1,259 @@
+// The turning ring: drag the picture, and its sheets turn and travel. Everything was computed in Python: for each network
+// the maps of the picture in its four positions, and the answer at every 15°. Between two positions sheets glide; that
+// motion is drawn, not computed.
+
+const GLIDE = 300; // milliseconds
+const QUARTER = Math.PI / 2;
+const modulo = (a, n) => ((a % n) + n) % n;
+// How much of the width each figure takes, beside one another and, where there is little room, in two rows.
+const WIDE = { input: 0.19, ring: 0.27, rest: 0.2 }, NARROW = { input: 0.47, ring: 0.47, rest: 0.47 };
+const ease = (t) => (t < 0.5 ? 2 * t * t : 1 - 2 * (1 - t) * (1 - t));
+
+// A small canvas for one map, painted once.
+function bitmap(size, colors, valueAt) {
+  return paint(document.createElement("canvas"), size, (i) => colors[valueAt(i)]);
+}
+
+// Where pixel i of a map that was turned by so many quarters comes from.
+function source(i, size, quarters) {
+  let [row, column] = [Math.floor(i / size), i % size];
+  for (let turn = 0; turn < quarters; turn++) [row, column] = [column, size - 1 - row];
+  return row * size + column;
+}
+
+// All bitmaps of one network: seen[q][s] is sheet s of the picture turned by q, differences[q][p][s] how much it differs
+// from the upright sheets moved by p.
+function bitmapsOf(network, size, colors) {
+  const bytes = asBytes(network.maps), [count, area] = [network.sheets, size * size];
+  const value = (quarter, sheet, i) => bytes[(quarter * count + sheet) * area + i];
+  const origin = (sheet, quarters) => (network.travels ? modulo(sheet - quarters, count) : sheet);
+  const each = (make) => [0, 1, 2, 3].map(make);
+  const sheets = [...Array(count).keys()];
+  const difference = (q, p, s) => bitmap(size, colors, (i) => Math.abs(value(q, s, i) - value(0, origin(s, p), source(i, size, p))));
+  return {
+    seen: each((q) => sheets.map((s) => bitmap(size, colors, (i) => value(q, s, i)))),
+    differences: each((q) => each((p) => sheets.map((s) => difference(q, p, s)))),
+  };
+}
+
+function drawSheet(context, image, [x, y], unit, angle, color) {
+  context.save();
+  context.translate(x, y);
+  context.rotate(-angle);
+  context.drawImage(image, -unit / 2, -unit / 2, unit, unit);
+  context.lineWidth = Math.max(2, unit * 0.035);
+  context.strokeStyle = color;
+  context.strokeRect(-unit / 2, -unit / 2, unit, unit);
+  context.restore();
+}
+
+function makeRing(title) {
+  const canvas = element("canvas", { role: "img" });
+  const figure = element("figure", {}, element("figcaption", {}, title), canvas);
+  const begin = (width) => {
+    const ratio = window.devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * ratio)) {
+      canvas.width = canvas.height = Math.round(width * ratio);
+      canvas.style.width = canvas.style.height = `${width}px`;
+    }
+    const context = canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, canvas.width / 2, canvas.height / 2);
+    context.clearRect(-canvas.width, -canvas.height, 2 * canvas.width, 2 * canvas.height);
+    context.imageSmoothingEnabled = false;
+    return { context, unit: canvas.width / 3.62 };
+  };
+  return { canvas, figure, begin };
+}
+
+function drawArrows(context, unit, color) {
+  context.strokeStyle = context.fillStyle = color;
+  context.lineWidth = Math.max(1.5, unit * 0.025);
+  const radius = 1.2 * unit;
+  for (let quarter = 0; quarter < 4; quarter++) {
+    const [from, to] = [-quarter * QUARTER - 0.5, -(quarter + 1) * QUARTER + 0.5];
+    context.beginPath();
+    context.arc(0, 0, radius, from, to, true);
+    context.stroke();
+    const [x, y] = [radius * Math.cos(to), radius * Math.sin(to)], along = to - QUARTER;
+    context.beginPath();
+    context.moveTo(x + 0.1 * unit * Math.cos(along), y + 0.1 * unit * Math.sin(along));
+    for (const side of [-1, 1]) context.lineTo(x + 0.07 * unit * side * Math.cos(to), y + 0.07 * unit * side * Math.sin(to));
+    context.fill();
+  }
+}
+
+function render({ model, el }) {
+  const setup = model.get("setup"), palette = asBytes(model.get("colors")), picture = asBytes(model.get("picture"));
+  const colors = Int32Array.from({ length: 256 }, (_, value) => pixel(...palette.slice(3 * value, 3 * value + 3)));
+  const networks = model.get("networks").map((network) => ({ ...network, ...bitmapsOf(network, network.size, colors) }));
+  const image = bitmap(setup.imageSize, colors, (i) => picture[i]);
+  const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+  const input = makeRing("drag the picture");
+  input.canvas.style.cssText = "cursor:grab;touch-action:none";
+  const [first, second, rest] = ["turn, then compute", "compute, then turn", "difference"].map(makeRing);
+  const slider = control("input", { type: "range", min: 0, max: 359, step: 3, "aria-label": "turn the picture" });
+  const play = control("button", { type: "button", "aria-pressed": "false" });
+  play.textContent = "▶ play";
+  const choice = element("fieldset", {}, element("legend", {}, "network"));
+  const radios = networks.map((network, i) => {
+    const radio = control("input", { type: "radio", name: `ring-${Math.random()}`, value: i });
+    choice.append(element("label", {}, radio, network.name));
+    return radio;
+  });
+  for (const radio of radios) radio.name = radios[0].name;
+  const bars = element("div", { class: "fme-bars", "aria-hidden": "true" });
+  for (const name of setup.classes) bars.append(element("div", {}, element("i"), name));
+  const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
+  input.figure.append(bars);
+  const figures = element("div", { class: "ring-figures" }, ...[input, first, second, rest].map((ring) => ring.figure));
+  el.append(element("div", { class: "fme ring" }, element("div", { class: "fme-controls" }, choice, element("label", {}, "turn", slider), play), figures, status));
+
+  let [angle, quarter, from, since, playing, dragged, width] = [0, 0, 0, -Infinity, null, null, 640];
+  const network = () => networks[model.get("network")];
+  const widthOf = (part) => Math.floor((width < 620 ? NARROW : WIDE)[part] * width);
+  const placeOf = (turned, unit) => [1.2 * unit * Math.cos(turned), -1.2 * unit * Math.sin(turned)];
+
+  function nameplaces(context, unit, ink) {
+    context.fillStyle = ink;
+    context.font = `${0.2 * unit}px system-ui, sans-serif`;
+    [context.textAlign, context.textBaseline] = ["center", "middle"];
+    setup.names.forEach((name, i) => context.fillText(name, 0.52 * unit * Math.cos(QUARTER * i), -0.52 * unit * Math.sin(QUARTER * i)));
+  }
+
+  function drawRings(t) {
+    const { seen, differences, travels, sheets } = network();
+    const moved = QUARTER * (from + modulo(quarter - from + 1.5, 4) * ease(t) - 1.5 * ease(t)); // the shorter way round
+    const ink = getComputedStyle(el).color;
+    const color = (sheet) => (travels ? setup.colors[sheet] : "#8a8a8a");
+    for (const ring of [first, second]) {
+      const { context, unit } = ring.begin(widthOf("ring")), resting = t >= 1 && ring === first;
+      if (travels) drawArrows(context, unit, ink);
+      if (travels) nameplaces(context, unit, ink);
+      for (let sheet = 0; sheet < sheets; sheet++) {
+        const glides = travels ? moved : 0;
+        const place = placeOf(QUARTER * sheet + glides, unit);
+        if (ring === first && !travels) drawSheet(context, seen[quarter][sheet], place, unit, 0, color(sheet));
+        else if (resting) drawSheet(context, seen[quarter][modulo(sheet + quarter, sheets)], place, unit, 0, color(sheet));
+        else drawSheet(context, seen[0][sheet], place, unit, moved, color(sheet));
+      }
+    }
+    const { context, unit } = rest.begin(widthOf("rest"));
+    for (let sheet = 0; sheet < sheets; sheet++) {
+      const place = placeOf(QUARTER * sheet, unit);
+      drawSheet(context, differences[quarter][quarter][sheet], place, unit, 0, "#8a8a8a");
+      context.globalAlpha = 1 - ease(Math.min(t, 1));
+      if (t < 1) drawSheet(context, differences[quarter][modulo(from, 4)][sheet], place, unit, 0, "#8a8a8a");
+      context.globalAlpha = 1;
+    }
+  }
+
+  function drawInput() {
+    const { context } = input.begin(widthOf("input")), side = input.canvas.width;
+    context.beginPath();
+    context.arc(0, 0, side / 2, 0, 7);
+    context.fillStyle = "white";
+    context.fill();
+    context.clip();
+    context.rotate((-angle * Math.PI) / 180);
+    context.imageSmoothingEnabled = angle % 90 !== 0;
+    context.drawImage(image, -side / 2, -side / 2, side, side);
+  }
+
+  function describe() {
+    const { scores, name, travels, errors } = network(), shown = scores[Math.round(angle / 15) % scores.length];
+    const best = shown.indexOf(Math.max(...shown));
+    shown.forEach((score, i) => {
+      bars.children[i].className = i === best ? "fme-best" : "";
+      bars.children[i].firstChild.style.height = `${65 * score}px`;
+    });
+    const motion = !quarter ? "" : travels ? ` Each sheet has turned by ${90 * quarter}° and moved ${quarter} place${quarter > 1 ? "s" : ""} on.` : " There is no place to move to.";
+    const text = `${name}: the picture is turned by ${Math.round(angle)}°.${motion} At ${90 * quarter}° the two orders differ by ${errorText(errors[quarter])}. Answer: ${setup.classes[best]} (${Math.round(100 * shown[best])} %).`;
+    if (status.textContent !== text && (playing === null || angle % 90 < 3)) status.textContent = text;
+    for (const ring of [input, first, second, rest]) ring.canvas.setAttribute("aria-label", `${ring.figure.firstChild.textContent}. ${text}`);
+  }
+
+  let asked = false;
+  function ask() {
+    if (!asked) requestAnimationFrame(draw);
+    asked = true;
+  }
+
+  let last = null;
+  function draw(now) {
+    asked = false;
+    if (playing !== null) {
+      setAngle(angle + (last === null ? 0 : Math.min(50, now - last)) * 0.045, false);
+      last = now;
+    } else last = null;
+    const t = still.matches ? 1 : Math.min(1, (now - since) / GLIDE);
+    drawInput();
+    drawRings(t);
+    if (t < 1 || playing !== null) ask();
+  }
+
+  function setAngle(degrees, tell = true) {
+    angle = modulo(degrees, 360);
+    const nearest = Math.round(angle / 90) % 4;
+    if (nearest !== quarter) [from, quarter, since] = [quarter, nearest, performance.now()];
+    slider.value = angle;
+    slider.setAttribute("aria-valuetext", `${Math.round(angle)} degrees`);
+    describe();
+    if (tell) {
+      model.set("degrees", Math.round(angle));
+      model.save_changes();
+    }
+    ask();
+  }
+
+  function syncNetwork() {
+    radios[model.get("network")].checked = true;
+    describe();
+    ask();
+  }
+
+  const pointerAngle = (event) => {
+    const box = input.canvas.getBoundingClientRect();
+    return (-Math.atan2(event.clientY - box.top - box.height / 2, event.clientX - box.left - box.width / 2) * 180) / Math.PI;
+  };
+  input.canvas.addEventListener("pointerdown", (event) => {
+    input.canvas.setPointerCapture(event.pointerId);
+    dragged = angle - pointerAngle(event);
+  });
+  input.canvas.addEventListener("pointermove", (event) => dragged !== null && setAngle(dragged + pointerAngle(event), false));
+  const drop = () => {
+    if (dragged !== null) setAngle(90 * Math.round(angle / 90)); // the nearest quarter turn
+    dragged = null;
+  };
+  for (const end of ["pointerup", "pointercancel"]) input.canvas.addEventListener(end, drop);
+  slider.addEventListener("input", () => setAngle(Number(slider.value)));
+  play.addEventListener("click", () => {
+    playing = playing === null ? performance.now() : null;
+    play.textContent = playing === null ? "▶ play" : "❚❚ pause";
+    play.setAttribute("aria-pressed", String(playing !== null));
+    if (playing === null) setAngle(90 * Math.round(angle / 90));
+    ask();
+  });
+  radios.forEach((radio, i) => radio.addEventListener("change", () => {
+    model.set("network", i);
+    model.save_changes();
+    syncNetwork();
+  }));
+  const turned = () => Math.round(angle) !== model.get("degrees") && setAngle(model.get("degrees"), false);
+  model.on("change:degrees", turned);
+  model.on("change:network", syncNetwork);
+  const watcher = new ResizeObserver(([entry]) => {
+    width = Math.max(300, Math.min(1100, entry.contentRect.width));
+    ask();
+  });
+  watcher.observe(figures);
+  turned();
+  syncNetwork();
+  return () => {
+    watcher.disconnect();
+    model.off("change:degrees", turned);
+    model.off("change:network", syncNetwork);
+  };
+}
+
+export default { render };

@@ -247,8 +247,8 @@ function render({ model, el }) {
     ask();
   });
   watcher.observe(figures);
-  turned();
   syncNetwork();
+  setAngle(model.get("degrees"), false);
   return () => {
     watcher.disconnect();
     model.off("change:degrees", turned);

@@ -282,7 +282,7 @@ def divided_by_n(deviation_a, deviation_b, seeds):
     return (deviation_a**2 + deviation_b**2) ** 0.5 / seeds
 
 
-@wrong("same_conv", says="allow_approximate")
+@wrong("same_conv", says="Here we accept that")
 def without_consent(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
     if pool is None or stride == 1:
         options["stride"] = stride

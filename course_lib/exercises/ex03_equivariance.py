@@ -51,7 +51,10 @@ def _cropped_from_behind(t: tuple[int, int], f: Tensor) -> Tensor:
     return padded[..., v : v + height, -u : width - u]
 
 
-FROM_THE_END = "A negative u moves the map to the left. In Python a negative number in a slice counts from the end, and `:-0` is empty."
+FROM_THE_END = (
+    "A negative u moves the map to the left, but in Python a negative number in a slice counts from the end, and `:-0` "
+    "is empty. Treat both signs of u and v."
+)
 
 register(
     "3.1",

@@ -101,9 +101,7 @@ def _change(change: Callable[[dict[str, Entry]], dict[str, Entry]]) -> None:
             entries = change(_read(path))
             _replace(path, json.dumps({key: asdict(entry) for key, entry in sorted(entries.items())}, indent=1))
     except Timeout:
-        print(
-            "Your progress could not be saved: another notebook is writing it, and does not finish. Restart its kernel."
-        )
+        print("Your progress could not be saved: another notebook is writing it and does not end. Restart its kernel.")
     except (OSError, RuntimeError) as error:
         print(f"Your progress could not be saved: {error}. Set COURSE_HOME to a folder that you may write to.")
 

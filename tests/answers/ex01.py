@@ -258,3 +258,29 @@ def no_minus(g):
 def same_point_part(g):
     u, v = -matrix(inverse_of(g.point_part)) @ g.shift
     return Isometry(*g.point_part, u, v)
+
+
+@wrong("compose", says="sign of the whole sum. Only one")
+def sign_of_the_sum(a, b):
+    r = a.r + b.r
+    return Element(a.m ^ b.m, (-r if b.m else r) % 4)
+
+
+@wrong("compose", says="whole sum, and you ask a's mirror")
+def sign_of_the_sum_by_a(a, b):
+    r = a.r + b.r
+    return Element(a.m ^ b.m, (-r if a.m else r) % 4)
+
+
+@wrong("generate", says="not their order: sort them")
+def in_the_order_of_discovery(generators):
+    found = [IDENTITY]
+    for g in found:
+        found += [product for s in generators if (product := product_of(s, g)) not in found]
+    return tuple(reversed(found))
+
+
+@wrong("semidirect_product", says="by the transpose of h")
+def row_vector(g, k):
+    u, v = g.shift + k.shift @ matrix(g.point_part)
+    return Isometry(*product_of(g.point_part, k.point_part), u, v)

@@ -194,3 +194,26 @@ def permute_on_the_right(g, f, group, subgroup=None):
 @wrong("act_on_feature_map", says="third from the end")
 def permute_the_first_axis(g, f, group, subgroup=None):
     return by_transposing(g, f)[by_sending_each_sheet_away(g, group.elements)]
+
+
+@wrong("act_on_feature_map", says="both by g⁻¹")
+def inverse_everywhere(g, f, group, subgroup=None):
+    return by_transposing(inverse(g), f[..., where_it_goes(g, group.elements), :, :])
+
+
+@wrong("act_on_feature_map", says="stopped in line.*IndexError.*another axis than the sheets")
+def permute_the_second_axis(g, f, group, subgroup=None):
+    permutation = by_sending_each_sheet_away(g, group.elements)
+    return by_transposing(g, f[:, permutation])
+
+
+@wrong("act_on_feature_map", says="stopped in line.*IndexError.*another axis than the sheets")
+def permute_the_columns(g, f, group, subgroup=None):
+    permutation = by_sending_each_sheet_away(g, group.elements)
+    return by_transposing(g, f[..., permutation])
+
+
+@wrong("act_on_feature_map", says="stopped in line.*IndexError.*another axis than the sheets")
+def permute_the_rows(g, f, group, subgroup=None):
+    permutation = by_sending_each_sheet_away(g, group.elements)
+    return by_transposing(g, f[..., permutation, :])

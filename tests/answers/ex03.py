@@ -294,3 +294,24 @@ def square_of_g(function, group, x):
 def turned_like_an_image(function, group, x):
     results = [act_on_image(inverse(g), function(act_on_image(g, x))) for g in group.elements]
     return torch.stack(results).mean(dim=0)
+
+
+@wrong("translate", says="counts from the end")
+def with_negative_slices(t, f):
+    u, v = t
+    shifted = f.new_zeros(f.shape)
+    shifted[..., :-v, u:] = f[..., v:, :-u]
+    return shifted
+
+
+@wrong("translate", says="counts from the end")
+def cut_at_a_negative_place(t, f):
+    u, v = t
+    (height, width), left, below = f.shape[-2:], max(u, 0), max(v, 0)
+    larger = F.pad(f, (left, max(-u, 0), max(-v, 0), below))
+    return larger[..., v : v + height, -u : -u + width]
+
+
+@wrong("relative_error", says="ratio of norms")
+def norm_ratio(got, expected):
+    return torch.linalg.vector_norm(got - expected).item() / (torch.linalg.vector_norm(expected).item() or 1.0)

@@ -275,3 +275,58 @@ def pool_too_late(group=C4, width=10, classes=10):
 @wrong("p4cnn", says="returned int")
 def number_of_parameters(group=C4, width=10, classes=10):
     return sum(p.numel() for p in network(group, width, classes).parameters())
+
+
+@wrong("lifting_conv", says="turn the image, not the filter")
+def image_turned(f, psi, group):
+    return torch.stack([F.conv2d(act_on_image(h, f)[None], psi)[0] for h in group.elements], dim=1)
+
+
+@wrong("lifting_conv", says="turn the image .back by h⁻¹")
+def image_turned_back(f, psi, group):
+    return torch.stack([F.conv2d(act_on_image(inverse(h), f)[None], psi)[0] for h in group.elements], dim=1)
+
+
+@wrong("lifting_conv", says="mixes h with the output channels")
+def sheets_joined_and_reshaped(f, psi, group):
+    sheets = torch.cat([F.conv2d(f[None], act_on_image(h, psi))[0] for h in group.elements])
+    return sheets.reshape(len(psi), group.order, *sheets.shape[1:])
+
+
+@wrong("lifting_filter_bank", says="mixes h with the output channels")
+def joined_and_reshaped(psi, group):
+    return torch.cat([act_on_image(h, psi) for h in group.elements]).view(len(psi), -1, *psi.shape[1:])
+
+
+@wrong("group_filter_bank", says="mixes h with the output channels")
+def copies_joined_and_reshaped(psi, group):
+    return torch.cat([act_on_feature_map(h, psi, group) for h in group.elements]).view(len(psi), -1, *psi.shape[1:])
+
+
+@wrong("group_filter_bank", says="roll the sheets")
+def rolled_by_rotation(psi, group):
+    return torch.stack([act_on_image(h, psi).roll(h.r, 2) for h in group.elements], dim=1)
+
+
+@wrong("group_filter_bank", says="roll the sheets")
+def rolled_by_position(psi, group):
+    return torch.stack([act_on_image(h, psi).roll(i, dims=2) for i, h in enumerate(group.elements)], dim=1)
+
+
+@wrong("group_filter_bank", says="not from h̃h⁻¹")
+def product_on_the_right(psi, group):
+    copies = []
+    for h in group.elements:
+        sources = [group.index(compose(k, inverse(h))) for k in group.elements]
+        copies.append(act_on_image(h, psi)[:, :, sources])
+    return torch.stack(copies, dim=1)
+
+
+@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than the sheets")
+def permuted_channels(psi, group):
+    return torch.stack([act_on_image(h, psi[:, group.permutation(h)]) for h in group.elements], dim=1)
+
+
+@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than the sheets")
+def permuted_columns(psi, group):
+    return torch.stack([act_on_image(h, psi[..., group.permutation(h)]) for h in group.elements], dim=1)

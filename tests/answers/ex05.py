@@ -328,3 +328,43 @@ def rotations_only(net, group, images):
 def as_tensor(net, group, images):
     table = classes(net, group, images)
     return (table == table[0]).all(dim=0).double().mean()
+
+
+@wrong("left_over", says="as if windows lay side by side")
+def modulo_the_window(size, window, stride, padding=0):
+    return (size + padding + padding - window) % window
+
+
+@wrong("left_over", says="as if windows lay side by side")
+def windows_side_by_side(size, window, stride, padding=0):
+    return (size + 2 * padding) % window
+
+
+@wrong("left_over", says="in the overlap count only once")
+def overlap_forgotten(size, window, stride, padding=0):
+    return size + 2 * padding - output_size(size, window, stride, padding) * window
+
+
+@wrong("left_over", says="last window reaches further")
+def a_stride_for_each_window(size, window, stride, padding=0):
+    return size + 2 * padding - output_size(size, window, stride, padding) * stride
+
+
+def votes(net, group, images):
+    table = classes(net, group, images)
+    return torch.stack([column.bincount().max() / len(column) for column in table.T])
+
+
+@wrong("orbit_agreement", says="share of the most frequent class")
+def share_of_the_majority(net, group, images):
+    return votes(net, group, images).mean().item()
+
+
+@wrong("orbit_agreement", says="ask for a majority")
+def more_than_half(net, group, images):
+    return (votes(net, group, images) > 1 / 2).double().mean().item()
+
+
+@wrong("orbit_agreement", says="ask for a majority")
+def at_least_half(net, group, images):
+    return (votes(net, group, images) >= 1 / 2).double().mean().item()

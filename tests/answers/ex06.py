@@ -266,3 +266,41 @@ def without_sheets(kind, c_in, c_out, order, k):
 def side_for_area(kind, c_in, c_out, order, k):
     sheets = {"full": c_in * order * k, "g": c_in * (order + k), "gc": c_in * order + k}
     return c_out * sheets[kind]
+
+
+@wrong("explained_by_pc1", says="one mean from all sheets of a filter")
+def one_mean_per_filter(psi):
+    sheets = psi.flatten(0, 1).flatten(2)
+    return share(sheets - sheets.mean(dim=(1, 2), keepdim=True))
+
+
+@wrong("explained_by_pc1", says="one mean from everything")
+def one_mean(psi):
+    return share((psi - psi.mean()).flatten(0, 1).flatten(2))
+
+
+@wrong("gc_factored", says="to both convolutions")
+def options_twice(x, pointwise, kernels, **options):
+    outputs, sheets = pointwise.shape[:2]
+    weights = pointwise.reshape(outputs * sheets, -1, 1, 1)
+    mixed = F.conv2d(x.flatten(1, 2), weights, **options)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=outputs * sheets, **options)
+    return y.unflatten(1, (outputs, sheets))
+
+
+@wrong("filter_weights", says="count w for each output sheet")
+def pointwise_copies(kind, c_in, c_out, order, k):
+    w = c_out * order * c_in * order
+    return {"full": c_out * c_in * order * k * k, "g": w + c_out * c_in * k * k, "gc": w + c_out * k * k}[kind]
+
+
+@wrong("filter_weights", says="count K for each output sheet")
+def kernel_copies(kind, c_in, c_out, order, k):
+    w, kernel = c_out * c_in * order, c_out * order * k * k
+    return {"full": w * k * k, "g": w + c_in * kernel, "gc": w + kernel}[kind]
+
+
+@wrong("filter_weights", says="output's sheets in g and gc")
+def copies_of_both(kind, c_in, c_out, order, k):
+    w, kernel = c_out * c_in * order, c_out * k * k
+    return {"full": w * k * k, "g": (w + c_in * kernel) * order, "gc": (w + kernel) * order}[kind]

@@ -337,3 +337,32 @@ def seen_from_g(f, g, neighbourhood):
 def in_the_order_of_f(f, g, neighbourhood):
     places = [semidirect_product(g, step) for step in neighbourhood]
     return torch.cat([vector for place, vector in f.items() if place in places])
+
+
+@wrong("relative_position", says="invert the wrong one")
+def inverse_of_the_other(g, other):
+    return semidirect_product(g, semidirect_inverse(other))
+
+
+def _with_score(score, position, x, y, head, group):
+    reach = head.positions.shape[-1] // 2
+    if abs(position.u) > reach or abs(position.v) > reach:
+        return y.new_zeros(len(head.value) + 1)
+    p = by_searching_the_window(head.positions, position, group)
+    s = score(head.query @ x, head.key @ y, p).exp()
+    return torch.cat([s * (head.value @ y), s[None]])
+
+
+@wrong("attention_term", says="outside of the division")
+def position_not_divided(position, x, y, head, group):
+    return _with_score(lambda q, k, p: q.dot(k) / len(q) ** 0.5 + q.dot(p), position, x, y, head, group)
+
+
+@wrong("attention_term", says="outside of the product")
+def position_as_a_bias(position, x, y, head, group):
+    return _with_score(lambda q, k, p: q.dot(k) / len(q) ** 0.5 + p.sum(), position, x, y, head, group)
+
+
+@wrong("attention_term", says="outside of the product")
+def position_as_a_bias_divided(position, x, y, head, group):
+    return _with_score(lambda q, k, p: (q.dot(k) + p.sum()) / len(q) ** 0.5, position, x, y, head, group)

@@ -270,3 +270,31 @@ def by_einsum(kernels, values):
 
 def _reach(kernels):
     return round(kernels.shape[3] ** 0.5) // 2
+
+
+@wrong("e4_term", says="stopped in line.*0-d tensor.*has no axis of sheets")
+def sheet_axis_forgotten(position, x, y, matrices):
+    values = matrices.encoder @ y
+    if position.m or position.r:
+        return torch.zeros_like(values)
+    generated = entry_at(matrices.kernel, position, C1) @ torch.relu(matrices.squeeze @ x)
+    return generated.repeat_interleave(len(values) // len(generated)) * values
+
+
+@wrong("e4_term", says="stopped in line.*has no axis of sheets")
+def sheet_axis_forgotten_in_two_slices(position, x, y, matrices):
+    values = matrices.encoder @ y
+    if position.m or position.r:
+        return torch.zeros_like(values)
+    kernel = entry_at(matrices.kernel, position, C1) @ torch.relu(matrices.squeeze @ x)
+    return kernel.repeat_interleave(len(values) // len(matrices.kernel)) * values
+
+
+@wrong("generate_kernels", says="second relu")
+def positive_kernels_only(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight, bias).clamp(min=0)
+
+
+@wrong("generate_kernels", says="relu of `hidden`")
+def relu_of_hidden(hidden, weight, bias):
+    return sheet_by_sheet(hidden.clamp(min=0), weight, bias)

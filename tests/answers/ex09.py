@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from answers import correct, wrong
+from course_lib.groups import C1
 
 
 def _entry(table, position, group):
@@ -315,3 +316,36 @@ def matrices_of_the_plane(kind, channels, order, k):
 @wrong("attention_parameters", says="factorised: k numbers")
 def full_positions(kind, channels, order, k):
     return term_by_term(kind, channels, order, k) + (k * k - k) * channels * (kind == "sasa")
+
+
+@wrong("affine_term", says="β from the sheet of e")
+def beta_of_one_sheet(position, feature, psi, beta, group):
+    return feature * _entry(psi, position, group) + _entry(beta[:, :1], position._replace(m=0, r=0), C1)
+
+
+def _masked_by(zero, query, kernel_size, key, key_affine, heads, masked):
+    scores = _scores(query, key, key_affine, kernel_size, heads)
+    windows = by_unfold(key, None, None, kernel_size)
+    weights = scores.exp() * ~(zero(windows, scores) if masked else torch.zeros_like(scores, dtype=torch.bool))
+    return weights / weights.sum(dim=3, keepdim=True)
+
+
+@wrong("affine_attention_weights", says="mask where the value is zero")
+def masked_where_the_window_is_zero(query, key, key_affine, kernel_size, heads=1, masked=False):
+    def zero(windows, scores):
+        return windows.abs().sum(dim=1, keepdim=True) == 0
+
+    return _masked_by(zero, query, kernel_size, key, key_affine, heads, masked)
+
+
+@wrong("affine_attention_weights", says="mask where the value is zero")
+def masked_where_all_sheets_are_zero(query, key, key_affine, kernel_size, heads=1, masked=False):
+    def zero(windows, scores):
+        return windows.abs().sum(dim=(1, 2))[:, None, None] == 0
+
+    return _masked_by(zero, query, kernel_size, key, key_affine, heads, masked)
+
+
+@wrong("affine_attention_weights", says="mask where the value is zero")
+def masked_where_the_score_is_zero(query, key, key_affine, kernel_size, heads=1, masked=False):
+    return _masked_by(lambda windows, scores: scores == 0, query, kernel_size, key, key_affine, heads, masked)

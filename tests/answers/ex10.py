@@ -280,3 +280,21 @@ def of_single_runs(deviation_a, deviation_b, seeds):
 @wrong("gap_uncertainty", says="divide by n")
 def divided_by_n(deviation_a, deviation_b, seeds):
     return (deviation_a**2 + deviation_b**2) ** 0.5 / seeds
+
+
+@wrong("same_conv", says="Here we accept that")
+def without_consent(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
+    if pool is None or stride == 1:
+        options["stride"] = stride
+    layer = conv(group, in_channels, out_channels, kernel_size, padding=kernel_size // 2, **options)
+    return nn.Sequential(layer, pool(group, stride)) if pool and stride > 1 else layer
+
+
+@wrong("gap_uncertainty", says="stopped in line.*divide by n − 1")
+def one_seed_less(deviation_a, deviation_b, seeds):
+    return ((deviation_a**2 + deviation_b**2) / (seeds - 1)) ** 0.5
+
+
+@wrong("gap_uncertainty", says="divide by n − 1")
+def one_seed_less_but_not_none(deviation_a, deviation_b, seeds):
+    return ((deviation_a**2 + deviation_b**2) / (seeds - 1 or 1)) ** 0.5

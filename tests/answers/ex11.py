@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 11."""
 
-from itertools import permutations
+import random
+from itertools import combinations, permutations
 
 import torch
 import torch.nn.functional as F
@@ -221,3 +222,48 @@ def one_sided(a, b):
 @wrong("permutation_p_value", says="less")
 def complement(a, b):
     return 1 - by_all_orders(a, b)
+
+
+@wrong("random_flips", says="draw nothing from `generator`")
+def without_the_generator(images, generator):
+    chosen = torch.rand(len(images)) < 0.5
+    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(-1), images)
+
+
+@wrong("random_flips", says="draw nothing from `generator`")
+def from_python(images, generator):
+    return torch.stack([image.flip(-1) if random.random() < 0.5 else image for image in images])
+
+
+@wrong("training_state", says="objects themselves")
+def objects(net, optimizer, generator):
+    return {"net": net, "optimizer": optimizer, "random": generator}
+
+
+@wrong("training_state", says="objects themselves")
+def net_as_an_object(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"net": net}
+
+
+@wrong("training_state", says="objects themselves")
+def generator_as_an_object(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"random": generator}
+
+
+@wrong("permutation_p_value", says="choose positions, not values")
+def rest_by_value(a, b):
+    everything, found = [*a, *b], abs(sum(a) / len(a) - sum(b) / len(b))
+    count = total = 0
+    for chosen in combinations(everything, len(a)):
+        rest = [x for x in everything if x not in chosen]
+        count += abs(sum(chosen) / len(chosen) - sum(rest) / len(rest)) >= found - 1e-9
+        total += 1
+    return count / total
+
+
+@wrong("permutation_p_value", says="count ways that look alike once")
+def distinct_ways(a, b):
+    everything, found = [*a, *b], abs(sum(a) / len(a) - sum(b) / len(b))
+    ways = {tuple(sorted(way)) for way in combinations(everything, len(a))}
+    gaps = [abs(sum(way) / len(a) - (sum(everything) - sum(way)) / len(b)) for way in ways]
+    return sum(gap >= found - 1e-9 for gap in gaps) / len(ways)

@@ -7,7 +7,8 @@
     uv run python notebooks/build.py --export answered DIR    copies with every exercise filled in
 
 The same source gives the same bytes: cell ids come from the cells' order, and nothing that differs from run to run is
-stored. A markdown line ``<!-- help: compose -->`` becomes the folded hints and solution of the exercise `compose`.
+stored. A markdown line ``<!-- help: compose -->`` becomes the folded hints and solution of the exercise `compose`, and
+``<!-- contents -->`` the table of all notebooks with their exercises and minutes.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ from nbformat import NotebookNode
 from course_lib.exercises.registry import find
 from course_lib.exercises.solution import help_text
 from course_lib.files import write_whole
+from outline import contents
 from versions import VERSIONS
 
 FOLDER = Path(__file__).resolve().parent
 CELL_TIMEOUT = 300
+CONTENTS = "<!-- contents -->"
 MARKER = re.compile(r"^<!-- help: (\w+) -->$", re.MULTILINE)
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
@@ -50,6 +53,8 @@ if "google.colab" in sys.modules and "course" not in sys.path:
     sys.path.insert(0, "course")
     sys.modules["google.colab"].output.enable_custom_widget_manager()"""
 COLAB_METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["remove-cell"]}
+OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
+FULL_BAR = re.compile(r"100%\|[^|\n]*\|\s*(\d+/\d+) \[[^\]\n]*\]")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -78,6 +83,8 @@ def from_source(source: Path) -> NotebookNode:
             known |= defined_names(cell.source)
         else:
             cell.source = _with_help(cell.source, known)
+            if CONTENTS in cell.source:
+                cell.source = cell.source.replace(CONTENTS, contents("{name}.ipynb"))
     colab = nbformat.v4.new_code_cell(COLAB, id=f"{source.stem[:2]}-colab", metadata=COLAB_METADATA)
     notebook.cells.insert(1, colab)  # below the title
     return notebook
@@ -142,8 +149,20 @@ def normalised(notebook: NotebookNode) -> str:
         for output in cell.outputs:
             # Without a kernel a stored widget view hides the still picture that stands beside it.
             output.get("data", {}).pop(WIDGET_VIEW, None)
-        cell.outputs = _joined_streams(cell.outputs)
+        cell.outputs = _in_order(cell.outputs)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def _in_order(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Progress bars first, then the rest: where the kernel cuts the two streams, and how it mixes them, is chance."""
+    bars = "".join(output.text for output in outputs if output.get("name") == "stderr")
+    rest = _joined_streams([output for output in outputs if output.get("name") != "stderr"])
+    return [nbformat.v4.new_output("stream", name="stderr", text=finished(bars)), *rest] if bars else rest
+
+
+def finished(text: str) -> str:
+    """Printed text as it looks in the end: without what was written over, and without the times of full progress bars."""
+    return FULL_BAR.sub(r"100%|██████████| \1", OVERWRITTEN.sub("", text))
 
 
 def _joined_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:

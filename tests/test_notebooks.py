@@ -1,5 +1,6 @@
 """The stored notebooks belong to their sources, are whole, and keep to the course's form. nbval compares outputs."""
 
+import ast
 import re
 import statistics
 
@@ -107,3 +108,23 @@ def test_first_cell_says_what_to_expect_and_last_cells_look_back_and_ahead(path)
         assert word in texts[0].lower(), f"the first cell does not say: {word}"
     for word in ("recap", "course_lib", "next"):
         assert word in "\n".join(texts[-4:]).lower(), f"the last cells do not say: {word}"
+
+
+def test_a_progress_bar_is_stored_as_it_ends_and_before_what_is_printed():
+    new = build.nbformat.v4.new_output
+    drawn = "\r  0%|          | 0/66 [00:00<?]\r 50%|█████     | 33/66 [00:01<00:01]"
+    rest = "\r100%|██████████████| 66/66 [00:02<00:00, 31.3batch/s, epoch 2: loss 0.1]\n"
+    parts = [("stderr", drawn), ("stdout", "one\n"), ("stderr", rest), ("stdout", "two\n")]
+    cell = build.nbformat.v4.new_code_cell("", outputs=[new("stream", name=name, text=text) for name, text in parts])
+    build.normalised(build.nbformat.v4.new_notebook(cells=[cell]))
+    stored = [(output.name, output.text) for output in cell.outputs]
+    assert stored == [("stderr", "100%|██████████| 66/66\n"), ("stdout", "one\ntwo\n")]
+
+
+@pytest.mark.parametrize("path", STORED)
+def test_every_training_shows_a_bar(path):
+    for cell in code_cells(build.from_source(FOLDER / "src" / f"{path.stem}.py")):
+        for node in ast.walk(build.parsed(cell.source)):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) and len(node.args) > 1 else ""
+            if called in ("train", "training.train"):
+                assert "progress=True" in ast.unparse(node) or "tqdm(" in cell.source, cell.source

@@ -51,6 +51,14 @@ def test_the_button_with_nothing_chosen_asks_to_choose(page):
     assert set(record.load()) == {"half_turn", "compose"}
 
 
+def test_the_first_press_resets_what_the_list_shows(page):
+    choice, button = choice_and_button(page)
+    assert choice.index == 0
+    button.click()
+    assert "Exercise 0.1 half_turn is to do again" in page.children[2].value
+    assert choice.index == 0 and choice.label == "Exercise 1.1 compose: not yet"
+
+
 def test_refresh_sees_what_another_notebook_has_written(page):
     record.save_attempt("compose", passed=True)
     page.refresh()

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
-from tqdm.auto import tqdm
+from tqdm import (
+    tqdm,  # as text in notebooks, too: a bar that is a widget would be gone when the notebook is opened again
+)
 
 from course_lib.data import Augmentation, Split
 from course_lib.training.checkpoint import Checkpoint

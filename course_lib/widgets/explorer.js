@@ -4,6 +4,9 @@
 const ROTATION = "#d55e00";
 const [MIRROR_ON_LIGHT, MIRROR_ON_DARK] = ["#0072b2", "#56b4e9"];
 
+const NO_ANSWER = "No answer from the kernel. If it was restarted, run the cells again.";
+const PATIENCE = 5000; // milliseconds; a busy kernel answers later, and its picture takes the place of these words
+
 function makeControls(setup) {
   const slider = control("input", { type: "range", min: 0, max: 360 - setup.step, step: setup.step });
   const angle = element("output");
@@ -163,9 +166,16 @@ function render({ model, el }) {
     describe(shown);
   }
 
+  let waiting;
   function send(name, value) {
     model.set(name, value);
     model.save_changes();
+    clearTimeout(waiting);
+    if (setup.live) waiting = setTimeout(() => (status.textContent = NO_ANSWER), PATIENCE);
+  }
+  function answer() {
+    clearTimeout(waiting);
+    draw();
   }
   controls.slider.addEventListener("input", () => send("degrees", Number(controls.slider.value)));
   controls.mirror.addEventListener("change", () => send("mirror", controls.mirror.checked));
@@ -174,11 +184,11 @@ function render({ model, el }) {
   // Live, the picture follows the data, which the kernel sends after the position.
   const positions = ["degrees", "mirror", "layer", "channel"].map((name) => `change:${name}`);
   for (const event of positions) model.on(event, setup.live ? syncControls : draw);
-  model.on("change:data", draw);
+  model.on("change:data", answer);
   requestAnimationFrame(draw); // after the element is in the page, whose text colour tells a dark theme
   return () => {
     for (const event of positions) model.off(event, setup.live ? syncControls : draw);
-    model.off("change:data", draw);
+    model.off("change:data", answer);
   };
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from course_lib.files import write_whole
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
+# A widget draws into the first empty place with the name of its contents: the same widget gives the same bytes always.
 FRAGMENT = """\
-<div class="course-widget"></div>
+<div class="course-widget" data-widget="%(name)s"></div>
 <style>%(css)s</style>
 <script type="module">
 %(module)s
@@ -39,7 +41,7 @@ const model = {
   off: (event, listener) => listeners[event]?.delete(listener),
   save_changes: () => {},
 };
-widget.render({ model, el: document.getElementById(%(element)s) });
+widget.render({ model, el: document.querySelector('[data-widget="%(name)s"]:empty') });
 </script>
 """
 
@@ -49,7 +51,7 @@ def standalone_html(widget: anywidget.AnyWidget) -> str:
 
     Raises ValueError for one that needs a kernel, or whose state holds a number that is not finite.
     """
-    return _fragment(widget.get_state(), element=f"widget-{widget.model_id or id(widget)}")
+    return _fragment(widget.get_state())
 
 
 def export_notebook(notebook: Path, page: Path) -> None:
@@ -84,7 +86,7 @@ def _replace_view(data: dict[str, Any], stored: dict[str, Any]) -> None:
     if state.get("setup", {}).get("live"):
         return  # without a kernel the still picture says more than a slider that does nothing
     data.clear()
-    data["text/html"] = _fragment(state, element=f"widget-{view['model_id']}")
+    data["text/html"] = _fragment(state)
 
 
 def _put(state: Any, path: list[Any], value: bytes) -> None:
@@ -93,7 +95,7 @@ def _put(state: Any, path: list[Any], value: bytes) -> None:
     state[path[-1]] = value
 
 
-def _fragment(state: dict[str, Any], element: str) -> str:
+def _fragment(state: dict[str, Any]) -> str:
     if state.get("setup", {}).get("live"):
         raise ValueError("a live widget asks the kernel for every picture: make it with live=False to export it")
     own = {
@@ -101,14 +103,13 @@ def _fragment(state: dict[str, Any], element: str) -> str:
     }
     # The page's JSON.parse takes no nan and no infinity.
     text = json.dumps(own, default=lambda raw: {"base64": base64.b64encode(raw).decode()}, allow_nan=False)
-    html = FRAGMENT % {
+    return FRAGMENT % {
+        "name": hashlib.sha256(text.encode()).hexdigest()[:16],
         "css": state.get("_css", ""),
         "module": state["_esm"].replace("export default", "const widget ="),
         # Text within text; "<" must not end the script.
         "state": json.dumps(text).replace("<", "\\u003c"),
-        "element": json.dumps(element),
     }
-    return html.replace('<div class="course-widget">', f'<div class="course-widget" id="{element}">', 1)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ class ProgressPage(widgets.VBox):  # type: ignore[misc]  # ipywidgets carries no
         tried = record.load()
         options = [(f"{e.title}: {tried[e.name].status}", e.name) for e in all_exercises() if e.name in tried]
         self._choice.options = options
+        self._choice.index = 0 if options else None  # by itself it stays empty once it has been
         self._choice.disabled = self._button.disabled = not options
 
     def reset(self, name: str | None) -> None:

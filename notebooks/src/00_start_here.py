@@ -14,7 +14,7 @@
 #
 # **What you need before:** a little Python and PyTorch (tensors, functions, what a convolution is). No group theory.
 #
-# **Time:** 10 minutes. **Hardware:** any laptop; no GPU, and no network once the course is installed.
+# **Time:** about 10 minutes, with one exercise. **Hardware:** any laptop; no GPU, and no network once the course is installed.
 
 # %% [markdown]
 # ## Your machine
@@ -232,20 +232,7 @@ progress_page()
 # %% [markdown]
 # ## The twelve notebooks
 #
-# | | notebook | minutes |
-# |---|---|---|
-# | 00 | Start here | 10 |
-# | 01 | Groups: from a square's symmetries to p4m | 75–90 |
-# | 02 | Actions: how symmetries move points, images and feature maps | 80 |
-# | 03 | Equivariance: turn, then compute, or compute, then turn? | 75–90 |
-# | 04 | Group convolution, and a network that knows about turning | 90 |
-# | 05 | How equivariance breaks | 60–75 |
-# | 06 | Separable group convolutions: the same symmetry with fewer weights | 75–90 |
-# | 07 | One framework for equivariant layers | 75–90 |
-# | 08 | E4: a layer that writes its own kernels | 90 |
-# | 09 | Affine self convolution: a filter that looks | 85 |
-# | 10 | The papers' networks: every network is a function of a group | 85 |
-# | 11 | Full training: from a loop to a figure that one may believe | 75 |
+# <!-- contents -->
 #
 # Take them in order: each uses what the ones before have built.
 

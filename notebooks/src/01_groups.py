@@ -17,7 +17,7 @@
 #
 # **You need before:** Python, 2×2 matrices, and notebook 00 (how exercises work). No group theory.
 #
-# **Time:** 75–90 minutes with seven exercises. **Hardware:** any laptop; nothing is trained here.
+# **Time:** about 80 minutes, with seven exercises. **Hardware:** any laptop; nothing is trained here.
 #
 # A network that treats all orientations alike must know which orientations there are, and what happens when one move
 # follows another. That is group theory. A square of paper is enough to learn it.

@@ -20,7 +20,7 @@
 #
 # **You need before:** notebook 01 (elements, products, inverses; p4 and p4m); matrices; PyTorch tensors.
 #
-# **Minutes:** about 80. **Hardware:** any laptop, no GPU, no network.
+# **Time:** about 80 minutes, with five exercises. **Hardware:** any laptop, no GPU, no network.
 
 # %%
 from collections import OrderedDict

@@ -14,7 +14,7 @@
 #
 # **What you need before:** notebooks 01 (groups) and 02 (the action $L_g$), and PyTorch's `conv2d`.
 #
-# **Time:** 75 to 90 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network.
+# **Time:** about 80 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network.
 
 # %%
 import copy
@@ -712,7 +712,7 @@ config = TrainConfig(epochs=20, batch_size=64, learning_rate=0.003)
 nets = {"upright": copy.deepcopy(cnn), "augmented": copy.deepcopy(cnn)}
 for name, net in nets.items():
     augment = quarter_turns if name == "augmented" else None
-    train(net, small_digits.train, config, augment=augment, device="cpu")
+    train(net, small_digits.train, config, augment=augment, device="cpu", progress=True)
 print(f"trained on {len(small_digits.train.images)} digits; {len(test.images)} others for the test")
 
 # %%

@@ -16,7 +16,7 @@
 # **What you need before:** notebooks 01 to 03 (the groups C4 and D4, cosets, $L_g$ on images and feature maps, equivariance), and
 # some PyTorch.
 #
-# **Time:** 90 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network. The training in section 8 takes about a minute.
+# **Time:** about 90 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network. The training in section 8 takes about a minute.
 
 # %%
 import json
@@ -606,7 +606,7 @@ def fit(name: str, data: Dataset, epochs: int) -> tuple[nn.Module, History]:
     seed_everything(0)
     net = p4cnn(*sizes[name])
     recipe = TrainConfig(epochs=epochs, batch_size=64, learning_rate=0.01, schedule="cosine")
-    return net, train(net, data.train, recipe, data.validation, device="cpu")
+    return net, train(net, data.train, recipe, data.validation, device="cpu", progress=True)
 
 
 runs = {name: fit(name, rotated_digits, epochs=10) for name in sizes}

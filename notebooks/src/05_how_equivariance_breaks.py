@@ -14,7 +14,7 @@
 #
 # **What you need before:** notebooks 03 (measuring equivariance) and 04 (group convolution).
 #
-# **Time:** 60 to 75 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network.
+# **Time:** about 70 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network.
 
 # %%
 import copy
@@ -549,7 +549,8 @@ cnn = nn.Sequential(*body, nn.Flatten(), nn.Linear(24 * 4 * 4, 10)).double()
 nets = {"CNN, upright digits": copy.deepcopy(cnn), "CNN, turned digits": copy.deepcopy(cnn)}
 config = TrainConfig(epochs=20, batch_size=64, learning_rate=0.003)
 for name, net in nets.items():
-    train(net, small_digits.train, config, augment=quarter_turns if "turned" in name else None, device="cpu")
+    augment = quarter_turns if "turned" in name else None
+    train(net, small_digits.train, config, augment=augment, device="cpu", progress=True)
 nets["p4, untrained"] = nn.Sequential(LiftingConv2d(C4, 1, 10, 5), GlobalMaxPool(C4)).double()
 
 # %% [markdown]

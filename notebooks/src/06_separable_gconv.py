@@ -21,7 +21,7 @@
 #
 # **You need before:** notebook 04 (group convolution, filter bank, P4CNN). What a singular value is helps in section 1.
 #
-# **Minutes:** about 80, with six exercises. **Hardware:** any laptop, no GPU, no network. One cell trains for about 15 seconds.
+# **Time:** about 80 minutes, with six exercises. **Hardware:** any laptop, no GPU, no network. One cell trains for about 15 seconds.
 
 # %%
 import copy
@@ -34,6 +34,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 # %%
 import course_lib
@@ -128,7 +129,7 @@ before = {name: conv.weight.detach().clone() for name, conv in convs.items()}
 
 # %%
 recipe = TrainConfig(epochs=5, batch_size=32, learning_rate=0.01, schedule="cosine")
-history = train(net, digits.train, recipe, device="cpu")
+history = train(net, digits.train, recipe, device="cpu", progress=True)
 added = {name: conv.weight.detach() - before[name] for name, conv in convs.items()}
 
 # %%
@@ -202,7 +203,7 @@ with torch.no_grad():
         conv.weight.copy_(nearest_separable(conv.weight))
     accuracy["compressed"] = evaluate(compressed, digits.test)
     compressed.train()  # in this mode the norms measure what they see; no weight is trained
-    for images in 5 * digits.train.images.split(64):
+    for images in tqdm(5 * digits.train.images.split(64)):
         compressed(images)
     accuracy["compressed, norms measured again"] = evaluate(compressed, digits.test)
 

@@ -20,7 +20,7 @@
 #
 # **You need before:** notebooks 01 to 04 and 06 (elements of p4m, feature maps on the group, group and separable convolution).
 #
-# **Minutes:** about 85. **Hardware:** any laptop, no GPU, no network.
+# **Time:** about 85 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no network.
 
 # %%
 import math

@@ -21,7 +21,7 @@
 #
 # **You need before:** notebooks 04, 06 and 07 (filter banks, counting, sums over pairs, patches).
 #
-# **Minutes:** about 90, with seven exercises. **Hardware:** any laptop, no GPU, no network. One cell trains for some seconds.
+# **Time:** about 90 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no network. One cell trains for some seconds.
 
 # %%
 import json
@@ -495,7 +495,7 @@ for affine in ("shared", "per_element"):
 # %%
 recipe = TrainConfig(epochs=3, batch_size=32, learning_rate=0.03, schedule="cosine")
 for affine, net in nets.items():
-    train(net, digits.train, recipe, device="cpu")
+    train(net, digits.train, recipe, device="cpu", progress=True)
     logits, predictions = under_a_quarter_turn(net)
     print(f"{affine:<12}after {3 * 33} steps: equivariant to rounding: {logits < 1e-4}, ", end="")
     print(f"more than one prediction in twenty changes: {predictions > 0.05}")

@@ -20,7 +20,7 @@
 #
 # **You need before:** notebooks 04 and 07 (filter bank, relative positions g⁻¹g̃, self-attention).
 #
-# **Minutes:** about 85, with six exercises. **Hardware:** any laptop, no GPU, no network.
+# **Time:** about 85 minutes, with six exercises. **Hardware:** any laptop, no GPU, no network.
 
 # %%
 import math

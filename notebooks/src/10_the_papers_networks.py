@@ -20,7 +20,7 @@
 #
 # **You need before:** notebooks 04 to 06 (P4CNN, sizes that fit, counting). 08 and 09 help with two of the tables.
 #
-# **Minutes:** about 85, with seven exercises. **Hardware:** any laptop, no GPU, no network.
+# **Time:** about 85 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no network.
 
 # %%
 from collections.abc import Callable, Sequence
@@ -30,6 +30,7 @@ from typing import Any
 import torch
 from IPython.display import Markdown
 from torch import Tensor, nn
+from tqdm import tqdm
 
 # %%
 from course_lib import models
@@ -559,7 +560,7 @@ curves = {"validation": [[], []], "test": [[], []]}  # two seeds
 for seed in (0, 1):
     seed_everything(seed)
     net = small_net()
-    for epoch in range(15):
+    for epoch in tqdm(range(15)):
         config = TrainConfig(epochs=1, batch_size=64, learning_rate=0.02, seed=100 * seed + epoch)
         train(net, digits.train, config, device="cpu")
         for name, errors in curves.items():

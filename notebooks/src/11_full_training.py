@@ -18,7 +18,7 @@
 # - choose by validation, report a mean with its spread, and say what five seeds can tell;
 # - train a row of a published table with one command, on a laptop in small or on a GPU in full.
 #
-# **You need before:** notebook 04 (P4CNN); 10 for the tables. **Minutes:** about 75, with five exercises.
+# **You need before:** notebook 04 (P4CNN); 10 for the tables. **Time:** about 75 minutes, with five exercises.
 # **Hardware:** any laptop, no GPU, no network. Section 10 says how to fill the tables on a GPU.
 
 # %%
@@ -38,6 +38,7 @@ import torch.nn.functional as F
 from IPython.display import Markdown, display
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
+from tqdm import tqdm
 
 # %%
 from course_lib import data, figures, training
@@ -288,7 +289,7 @@ whole = weights_checksum(net)
 
 # %%
 net, *_ = begin(seed=0)
-training.train(net, few, recipe, augment=data.random_flips, device="cpu")
+training.train(net, few, recipe, augment=data.random_flips, device="cpu", progress=True)
 print("your loop and the library's end with the same weights, bit by bit:", weights_checksum(net) == whole)
 
 # %% [markdown]
@@ -371,7 +372,7 @@ seed_everything(0)
 net, generator = small_net(C1, 8), Generator().manual_seed(0)
 constant = TrainConfig(epochs=30, batch_size=32, learning_rate=0.01)
 optimizer, is_wrong, validation = constant.make_optimizer(net.parameters()), [], []
-for epoch in range(constant.epochs):
+for epoch in tqdm(range(constant.epochs)):
     fit(net, digits.train.first(343), constant, optimizer, generator, range(epoch, epoch + 1))
     is_wrong.append((predict(net, digits.test.images) != digits.test.labels).double())
     validation.append(100 * (1 - evaluate(net, digits.validation)))
@@ -479,7 +480,7 @@ with TemporaryDirectory() as folder:
         execute(run, torch.device("cpu"), time_budget=0)
     except Stopped as stopped:
         print(stopped)
-    result = execute(run, torch.device("cpu"))
+    result = execute(run, torch.device("cpu"), progress=True)
 print(f"test error {result['final']['test_error_percent']:.1f} % after epoch {result['final']['epoch']}")
 
 # %%
@@ -567,7 +568,7 @@ figures.learning_curves(changed, ylabel="share of predictions changed by a quart
 kinds = {"C4": (C4, 8, None), "C1": (C1, 16, None), "C1, rotations": (C1, 16, random_rotations)}
 sizes, trained = (103, 343, 1029), {}
 for name, (group, width, augment) in kinds.items():
-    for n in sizes:
+    for n in tqdm(sizes, desc=f"{name:<14}"):
         seed_everything(0)
         trained[name, n] = small_net(group, width)
         config = TrainConfig(epochs=round(2 * 1029 / n), batch_size=32, learning_rate=0.01, schedule="cosine")

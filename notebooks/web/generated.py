@@ -1,4 +1,4 @@
-"""What the site's pages say about exercises, minutes and layers, read from the library and the stored notebooks."""
+"""What the site's pages say about exercises, minutes and layers, read from the library and the notebooks' sources."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
-from pathlib import Path
-
-import nbformat
 
 import course_lib.layers
 from course_lib.exercises.registry import Exercise, all_exercises
 from course_lib.exercises.solution import WAYS
+from outline import contents, notebooks
 
-NOTEBOOKS = Path(__file__).resolve().parents[1]
-MINUTES = re.compile(r"\*\*(?:Time|Minutes):\*\* (?:about )?((\d+)(?:(?:–| to )(\d+))?)")
 # Hours → the exercises of a course of that length. Half of the time is theirs; the other half, for talking and looking.
 PLANS = {
     2: "0.1 1.1 2.3 2.5 3.2 4.1 4.3",
@@ -34,32 +29,6 @@ class Page:
     markdown: Callable[[], str]
 
 
-@dataclass(frozen=True)
-class Notebook:
-    """A stored notebook: two digits, the file's name without its ending, the title, and the minutes it names."""
-
-    number: str
-    name: str
-    title: str
-    minutes: str
-    exercises: tuple[Exercise, ...]
-
-
-@cache
-def notebooks() -> tuple[Notebook, ...]:
-    """All stored notebooks. Raises ValueError if a first cell does not say how many minutes it takes."""
-    found = []
-    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")):
-        first = nbformat.read(path, as_version=4).cells[0].source
-        minutes = MINUTES.search(first)
-        if minutes is None:
-            raise ValueError(f"the first cell of {path.name} does not say how many minutes it takes: **Minutes:** 80")
-        title = first.splitlines()[0].lstrip("# ")
-        exercises = tuple(exercise for exercise in all_exercises() if exercise.notebook == path.stem[:2])
-        found.append(Notebook(path.stem[:2], path.stem, title, minutes[1].replace(" to ", "–"), exercises))
-    return tuple(found)
-
-
 def plan(hours: int) -> list[Exercise]:
     """The exercises of a course of so many hours."""
     wanted = PLANS[hours].split()
@@ -67,8 +36,7 @@ def plan(hours: int) -> list[Exercise]:
 
 
 def _contents() -> str:
-    rows = [f"| [{book.title}]({book.name}.ipynb) | {len(book.exercises)} | {book.minutes} |" for book in notebooks()]
-    return "\n".join(["| notebook | exercises | minutes |", "|---|---|---|", *rows])
+    return contents("{name}.ipynb")
 
 
 def _minutes() -> str:

@@ -21,16 +21,18 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 
+EXTENSION = Path(__file__).resolve().parents[2] / "notebooks" / "jupyterlab" / "extension"
+
 # The promise of a page that waits for an answer (which kernel?) never ends, and `evaluate` knows no timeout.
-RUN_ALL = """async milliseconds => {
-    const late = new Promise((_, reject) => setTimeout(() => reject(new Error('run all: timeout')), milliseconds));
+IN_TIME = """async milliseconds => {
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error('JupyterLab: timeout')), milliseconds));
     const app = window.jupyterapp;
     const run = async () => {
         await app.restored;
         const session = app.shell.currentWidget.sessionContext;
         await session.ready;
         await session.session.kernel.info;
-        await app.commands.execute('notebook:run-all-cells');
+        %s;
     };
     await Promise.race([run(), late]);
 }"""
@@ -48,7 +50,10 @@ def running_lab(root: Path) -> Iterator[tuple[str, str]]:
         (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}))
         port, token, log = _free_port(), secrets.token_hex(16), Path(home, "lab.log")
         places = {"LAB_SETTINGS": "settings", "LAB_WORKSPACES": "workspaces", "_RUNTIME": "runtime"}
-        own = {f"JUPYTER{name}_DIR": f"{home}/{place}" for name, place in places.items()}
+        own = {f"JUPYTER{name}_DIR": f"{home}/{place}" for name, place in places.items()} | {"JUPYTER_PATH": home}
+        shutil.copytree(
+            EXTENSION, Path(home, "labextensions", "equivariance-from-scratch")
+        )  # this one, installed or not
         options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
         options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]
         # The command registry on the page: menu clicks are flaky.
@@ -76,20 +81,46 @@ def browser_page(offline: bool = False) -> Iterator[Page]:
             browser.close()
 
 
-def write_notebook(path: Path, code: str) -> None:
-    """A notebook of one cell that names its kernel, so that JupyterLab does not ask for it."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+def write_notebook(path: Path, *codes: str) -> None:
+    """A notebook of these cells that names its kernel, so that JupyterLab does not ask for it."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in codes])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, path)
 
 
-def open_and_run(page: Page, address: str, token: str, notebook: str, timeout: float = 240) -> list[str]:
-    """Open a notebook and run all cells with JupyterLab's own command; returns the errors among the outputs."""
+def open_notebook(page: Page, address: str, token: str, notebook: str, timeout: float = 240) -> None:
+    """Open a notebook and wait until its kernel, a new one unless it has one already, has said what it is."""
     page.set_default_timeout(timeout * 1000)
+    page.goto("about:blank")
     page.goto(f"{address}/lab/tree/{notebook}?token={token}&reset")
     page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.content?.widgets?.length")
-    page.evaluate(RUN_ALL, timeout * 1000)
+    _in_time(page, "", timeout)
+
+
+def open_and_run(page: Page, address: str, token: str, notebook: str, timeout: float = 240) -> list[str]:
+    """Open a notebook and run all cells with JupyterLab's own command; returns the errors among the outputs."""
+    open_notebook(page, address, token, notebook, timeout)
+    _in_time(page, "await app.commands.execute('notebook:run-all-cells')", timeout)
     return page.evaluate(ERRORS)
+
+
+def save_and_stop(page: Page) -> None:
+    """Save the open notebook, then stop its kernel."""
+    _in_time(page, "await app.commands.execute('docmanager:save'); await session.shutdown()")
+
+
+def restart(page: Page) -> None:
+    """Restart the open notebook's kernel, and run nothing."""
+    _in_time(page, "await session.session.kernel.restart()")
+
+
+def is_unsaved(page: Page) -> bool:
+    return page.evaluate("() => window.jupyterapp.shell.currentWidget.content.model.dirty")
+
+
+def _in_time(page: Page, code: str, timeout: float = 240) -> None:
+    """Run JavaScript on ``app`` and the notebook's ``session``, once its kernel is there."""
+    page.evaluate(IN_TIME % code, timeout * 1000)
 
 
 def _free_port() -> int:

@@ -19,7 +19,7 @@ WITH_WINDOW = {
     "GSeparableConv2d": lambda k: L.GSeparableConv2d(C4, 2, 2, k),
     "GCSeparableConv2d": lambda k: L.GCSeparableConv2d(C4, 2, 2, k),
     "stride": lambda k: L.GroupConv2d(C4, 2, 2, 1, stride=k),
-    "SpatialMaxPool2d": lambda k: L.SpatialMaxPool2d(C4, k),
+    "SpatialMaxPool2d": lambda k: L.SpatialMaxPool2d(C4, k, 1),
     "SpatialAvgPool2d": lambda k: L.SpatialAvgPool2d(C4, 1, stride=k),
     "E4Layer": lambda k: L.E4Layer(C4, 2, 2, k),
     "AffineSelfConv2d": lambda k: L.AffineSelfConv2d(C4, 2, 2, k),
@@ -34,7 +34,7 @@ every_window = pytest.mark.parametrize("make", WITH_WINDOW.values(), ids=WITH_WI
 @every_window
 def test_a_square_tuple_is_its_side(make):
     assert repr(make((3, 3))) == repr(make([3, 3])) == repr(make(3))
-    x = torch.randn(1, 2, 9, 9) if isinstance(make(3), L.LiftingConv2d) else torch.randn(1, 2, 4, 9, 9)
+    x = torch.randn(1, 2, 10, 10) if isinstance(make(3), L.LiftingConv2d) else torch.randn(1, 2, 4, 10, 10)
     assert make((3, 3))(x).shape == make(3)(x).shape
 
 
@@ -72,7 +72,7 @@ def test_a_group_is_a_group(make, group):
         make(group)
 
 
-@pytest.mark.parametrize("make", WITH_GROUP.values(), ids=WITH_GROUP)
+@pytest.mark.parametrize("make", [make for name, make in WITH_GROUP.items() if hasattr(L, name)])
 @pytest.mark.parametrize("unknown", ["dilation", "padding_mode"])
 def test_an_unknown_argument_names_the_layer_that_was_called(make, unknown):
     with pytest.raises(TypeError) as raised:

@@ -55,7 +55,10 @@ IMAGE = ("B", "C", "Y", "X")
 # A layer needs to do nothing for it. What works value by value (ReLU, dropout, sums) gives each result the strides of
 # its argument; a map with any other strides is rearranged by the next convolution, which is the only copy. A layer that
 # works plane by plane goes `to_planes`, uses any function of torch.nn.functional for images, and comes back by
-# `to_feature_map`: views, both of them. One that works channel by channel, whatever the sheet, uses `by_channel`.
+# `to_feature_map`: views, both of them. One that works channel by channel, whatever the sheet, uses `by_channel`; one
+# that takes sheets together, `by_pixel`.
+#
+# Where the default format is faster, or channels-last was not measured, planes are those of the contiguous map.
 
 
 def memory_format(x: Tensor) -> torch.memory_format:
@@ -64,31 +67,41 @@ def memory_format(x: Tensor) -> torch.memory_format:
     return torch.channels_last if x.device.type == "cpu" and planes <= 4 * pixels else torch.contiguous_format
 
 
-def to_planes(x: Tensor, memory: torch.memory_format | None = None) -> Tensor:
-    """A feature map as images of |H|·C channels, sheet by sheet: (B, C, |H|, Y, X) → (B, |H|·C, Y, X). An image stays.
+def to_planes(x: Tensor, memory: torch.memory_format) -> Tensor:
+    """A feature map (B, C, |H|, Y, X) as an image (B, |H|·C, Y, X), sheet by sheet, in channels-last format; in the
+    default format (B, C·|H|, Y, X), channel by channel. An image keeps its shape.
 
-    In the given format, by default the fastest. A view where the map lies in memory like this already, else one copy.
+    A view where the map lies in memory like this already, else one copy.
     """
-    if (memory or memory_format(x)) == torch.channels_last:
-        pixels_first = x.permute(0, *range(x.ndim - 2, x.ndim), *range(x.ndim - 3, 0, -1)).contiguous()
-        # With the new last axis the strides of a single plane, too, say that channels come last: conv2d goes by them.
-        return pixels_first.unsqueeze(-1).flatten(3).permute(0, 3, 1, 2)
-    return x.contiguous() if x.ndim == 4 else x.transpose(1, 2).flatten(1, 2).contiguous()
+    if memory == torch.contiguous_format:
+        return x.flatten(1, -3).contiguous()
+    # With the new last axis the strides of a single plane, too, say that channels come last: conv2d goes by them.
+    return by_pixel(x).contiguous().unsqueeze(-1).flatten(3).permute(0, 3, 1, 2)
 
 
-def to_feature_map(planes: Tensor, sheets: int) -> Tensor:
-    """Back from `to_planes`: (B, |H|·C, Y, X) → (B, C, |H|, Y, X), a view."""
+def to_feature_map(planes: Tensor, sheets: int, memory: torch.memory_format) -> Tensor:
+    """Back from `to_planes`, a view: (B, |H|·C, Y, X), or (B, C·|H|, Y, X), → (B, C, |H|, Y, X)."""
+    if memory == torch.contiguous_format:
+        return planes.unflatten(1, (-1, sheets))
     return planes.unflatten(1, (sheets, -1)).transpose(1, 2)
+
+
+def by_pixel(x: Tensor) -> Tensor:
+    """The axes in the order in which a channels-last map lies in memory, a view: (B, C, |H|, Y, X) → (B, Y, X, |H|, C).
+
+    Of an image (B, C, Y, X) → (B, Y, X, C).
+    """
+    return x.permute(0, *range(x.ndim - 2, x.ndim), *range(x.ndim - 3, 0, -1))
 
 
 def join_sheets(sheets: Sequence[Tensor]) -> Tensor:
     """|H| images (B, C, Y, X) as one feature map, which lies in memory as described above."""
-    return torch.stack([sheet.permute(0, 2, 3, 1) for sheet in sheets], dim=3).permute(0, 4, 3, 1, 2)
+    return torch.stack([by_pixel(sheet) for sheet in sheets], dim=3).permute(0, 4, 3, 1, 2)
 
 
 def by_channel(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """A function of images (B, C, Y, X) that treats all values of a channel alike, applied to all sheets together."""
-    if not x.permute(0, 3, 4, 2, 1).is_contiguous():
+    if not by_pixel(x).is_contiguous():
         return function(x.flatten(2, 3)).unflatten(2, x.shape[2:4])
     y = function(x.permute(0, 1, 3, 4, 2).flatten(3))  # (B, C, Y, X·|H|), channels-last
     return y.unflatten(3, (x.shape[4], x.shape[2])).permute(0, 1, 4, 2, 3)
@@ -217,11 +230,13 @@ class GroupLayer(nn.Module):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if args or kwargs:  # not when it is copied or unpickled
-            signature = inspect.signature(cls)
+            signature = inspect.signature(cls.__init__)
             try:
-                signature.bind(*args, **kwargs)
+                signature.bind(None, *args, **kwargs)
             except TypeError as error:  # Python's own message would name the private class whose __init__ it is
-                raise TypeError(f"{cls.__name__}: {error}; it takes {', '.join(signature.parameters)}") from None
+                raise TypeError(
+                    f"{cls.__name__}: {error}; it takes {', '.join(list(signature.parameters)[1:])}"
+                ) from None
         return super().__new__(cls)
 
     def __init__(self, group: Group) -> None:

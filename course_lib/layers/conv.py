@@ -39,11 +39,14 @@ def group_filter_bank(psi: Tensor, group: Group) -> Tensor:
     return torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=1)
 
 
-def planes_of_bank(bank: Tensor) -> Tensor:
-    """A filter bank as one conv2d between `to_planes` takes it: (O, |H|, C, |H|, k, k) → (|H|·O, |H|·C, k, k)."""
-    if bank.ndim == 6:
-        bank = bank.transpose(2, 3).flatten(2, 3)
-    return bank.transpose(0, 1).flatten(0, 1)
+def planes_of_bank(bank: Tensor, memory: torch.memory_format) -> Tensor:
+    """A filter bank as conv2d between `to_planes` takes it: (O, |H|, C, |H|, k, k) → (|H|·O, |H|·C, k, k), sheet by
+    sheet, in channels-last format; in the default format (O·|H|, C·|H|, k, k).
+    """
+    if memory == torch.contiguous_format:
+        return bank.flatten(0, 1).flatten(1, -3).contiguous()
+    bank = bank.transpose(0, 1).flatten(0, 1)
+    return bank if bank.ndim == 4 else bank.transpose(1, 2).flatten(1, 2)
 
 
 class _FilterBankConv2d(WeightsOfGroup):
@@ -156,10 +159,10 @@ class _FilterBankConv2d(WeightsOfGroup):
 
     def _by_turning_filters(self, x: Tensor) -> Tensor:
         """One conv2d with the filter bank."""
-        planes, memory = to_planes(x), memory_format(x)
-        bank = planes_of_bank(self.filter_bank()).contiguous(memory_format=memory)
-        y = F.conv2d(planes, bank, self._bias_per_sheet(), self.stride, self.padding)
-        return to_feature_map(y, self.group.order)
+        memory = memory_format(x)
+        bank, bias = planes_of_bank(self.filter_bank(), memory), self._bias_of_planes(memory)
+        y = F.conv2d(to_planes(x, memory), bank, bias, self.stride, self.padding)
+        return to_feature_map(y, self.group.order, memory)
 
     def _by_turning_maps(self, x: Tensor) -> Tensor:
         """The same, since f ⋆ L_h ψ = L_h [(L_h⁻¹ f) ⋆ ψ]: one conv2d with ψ, of |H| turned copies of the input."""
@@ -174,9 +177,11 @@ class _FilterBankConv2d(WeightsOfGroup):
         """One bias for each output channel, which all its sheets share."""
         return self.bias
 
-    def _bias_per_sheet(self) -> Tensor | None:
-        bias = self.channel_bias()
-        return None if bias is None else bias.repeat(self.group.order)
+    def _bias_of_planes(self, memory: torch.memory_format) -> Tensor | None:
+        bias, sheets = self.channel_bias(), self.group.order
+        if bias is None:
+            return None
+        return bias.repeat_interleave(sheets) if memory == torch.contiguous_format else bias.repeat(sheets)
 
     def _require_exact(self, x: Tensor) -> None:
         if self.padding == "same":

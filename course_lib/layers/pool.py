@@ -11,7 +11,9 @@ from course_lib.layers.base import (
     IMAGE,
     GroupLayer,
     Side,
+    by_pixel,
     join_sheets,
+    memory_format,
     require_exact_sampling,
     require_group,
     require_map,
@@ -29,7 +31,12 @@ class GroupMaxPool(GroupLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, H=self.group.order)
-        return x.amax(dim=2)
+        return _largest(x)
+
+
+def _largest(x: Tensor) -> Tensor:
+    """The maximum over the sheets, (B, C, |H|, Y, X) → (B, C, Y, X), in memory as the map: amax alone would not do."""
+    return by_pixel(x).amax(dim=3).permute(0, 3, 1, 2)
 
 
 class CosetMaxPool(GroupLayer):
@@ -47,7 +54,7 @@ class CosetMaxPool(GroupLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, H=self.group.order)
-        return join_sheets([x[:, :, coset].amax(dim=2) for coset in self.cosets])
+        return join_sheets([_largest(x[:, :, coset]) for coset in self.cosets])
 
 
 class GlobalMaxPool(GroupLayer):
@@ -89,8 +96,9 @@ class _SpatialPool2d(GroupLayer):
         height, width = x.shape[-2:]
         stride = 1 if self.allow_approximate else self.stride
         require_exact_sampling(self, self.group, (height, width), self.size, stride)
-        y = self._pool(to_planes(x))
-        return y if is_image else to_feature_map(y, x.shape[2])
+        memory = memory_format(x)
+        y = self._pool(to_planes(x, memory))
+        return y if is_image else to_feature_map(y, x.shape[2], memory)
 
     def extra_repr(self) -> str:
         return f"{self.group}, size={self.size}, stride={self.stride}"

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, Side, require_map, to_feature_map, to_planes
+from course_lib.layers.base import FEATURE_MAP, Side, by_pixel, require_map, to_feature_map, to_planes
 from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
 
 
@@ -111,9 +111,8 @@ class GSeparableConv2d(_SeparableConv2d):
         return self.full(x)
 
     def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
-        bias = self.channel_bias()
-        by_channel = None if bias is None else bias.repeat_interleave(self.group.order)
-        return g_factored(x, pointwise, kernels, bias=by_channel, **options)
+        bias = self._bias_of_planes(torch.contiguous_format)
+        return g_factored(x, pointwise, kernels, bias=bias, **options)
 
 
 class GCSeparableConv2d(_SeparableConv2d):
@@ -164,10 +163,10 @@ class GCSeparableConv2d(_SeparableConv2d):
     def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
         """`gc_factored` on planes, where the first step is one matrix for every pixel."""
         matrix = pointwise.permute(1, 0, 3, 2).flatten(0, 1).flatten(1)  # (|H|·O, |H|·C)
-        mixed = F.linear(to_planes(x).movedim(1, -1), matrix).movedim(-1, 1)
-        by_sheet = kernels.transpose(0, 1).flatten(0, 1)
-        y = F.conv2d(mixed, by_sheet, self._bias_per_sheet(), groups=len(by_sheet), **options)
-        return to_feature_map(y, self.group.order)
+        mixed = F.linear(by_pixel(to_planes(x, torch.channels_last)), matrix).movedim(-1, 1)
+        by_sheet, bias = kernels.transpose(0, 1).flatten(0, 1), self._bias_of_planes(torch.channels_last)
+        y = F.conv2d(mixed, by_sheet, bias, groups=len(by_sheet), **options)
+        return to_feature_map(y, self.group.order, torch.channels_last)
 
     def channel_bias(self) -> Tensor | None:
         if self.pointwise_bias is None:

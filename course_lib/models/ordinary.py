@@ -110,7 +110,7 @@ class _SqueezeExcite(nn.Module):
 
 def _mean_over_space(layer: nn.AdaptiveAvgPool3d) -> nn.Module:
     """Of each sheet, as at the end of `resnet44`: its |H| outputs along the group axis are the sheets themselves."""
-    if tuple(layer.output_size[1:]) != (1, 1):
+    if not isinstance(layer.output_size, tuple) or layer.output_size[1:] != (1, 1):
         raise TypeError(f"{layer} has no ordinary form; as_ordinary_cnn knows means over all pixels of a sheet")
     return nn.AdaptiveAvgPool2d(1)
 

@@ -172,6 +172,16 @@ class Group:
         home = {h: i for i, coset in enumerate(cosets) for h in coset}
         return [home[compose(inverse(g), coset[0])] for coset in cosets]
 
+    def leaves_regular_map(self, subgroup: Group, smaller: Group) -> bool:
+        """Whether, under a smaller group K, the cosets of a subgroup S move just as the elements of K move.
+
+        Then a map that was pooled over these cosets is a feature map of K, and layers of K may follow. It takes one
+        element of K in each coset, and the cosets in the order of those elements: D4 over D1 leaves a map of C4.
+        """
+        if not self.is_subgroup(smaller) or smaller.order * subgroup.order != self.order:
+            return False
+        return all(self.permutation(g, subgroup) == smaller.permutation(g) for g in smaller.elements)
+
     def regular_representation(self, g: Element) -> IntArray:
         """The (|H|, |H|) permutation matrix ρ(g) with ρ(g) e_h = e_{gh}; ρ(g)ρ(k) = ρ(gk)."""
         return np.eye(self.order, dtype=np.int64)[self.permutation(g)]

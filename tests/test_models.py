@@ -10,7 +10,7 @@ from course_lib.actions import act_on_image
 from course_lib.checks import relative_error
 from course_lib.groups import ALL_GROUPS, C4, D4
 from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d, LiftingConv2d
-from course_lib.models import p4cnn_linear
+from course_lib.models import allcnn, bottleneck_resnet, p4cnn, p4cnn_linear, resnet18, resnet44
 
 CONVS = {
     "full": GroupConv2d,
@@ -54,3 +54,17 @@ def test_only_the_lift_stays_full():
     assert type(net.conv1) is LiftingConv2d
     assert all(type(net.get_submodule(f"conv{i}")) is GSeparableConv2d for i in range(2, 8))
     assert [net.get_submodule(f"conv{i}").kernel_size for i in range(1, 8)] == [3] * 6 + [4]
+
+
+@pytest.mark.parametrize("conv", CONVS.values(), ids=CONVS)
+def test_a_linear_classifier_says_the_size_it_takes(conv):
+    with pytest.raises(ValueError, match=r"takes images \(1, 28, 28\).*end in one of 3 × 3\. Use images of 28 × 28"):
+        p4cnn_linear(C4, 2, conv=conv)(torch.zeros(2, 1, 32, 32))
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+@pytest.mark.parametrize("build", [allcnn, p4cnn, resnet18, resnet44, bottleneck_resnet])
+def test_bytes_are_refused_alike_in_training_and_in_eval(build, training):
+    images = torch.zeros(2, 1 if build is p4cnn else 3, 28, 28, dtype=torch.uint8)
+    with pytest.raises(TypeError, match=r"^LiftingConv2d expected a float map, got torch.uint8; convert it with x"):
+        build(C4, 2).train(training)(images)

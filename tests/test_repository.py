@@ -101,8 +101,9 @@ def test_the_citation_says_what_the_project_says():
     assert citation["title"].lower().replace(" ", "-") == PROJECT["name"]
     assert (citation["version"], citation["abstract"]) == (PROJECT["version"], PROJECT["description"])
     names = [author["name"] for author in citation["authors"]]
-    assert names == [author["name"] for author in PROJECT.get("authors", citation["authors"])]
-    assert citation["license"] == PROJECT.get("license", "MIT")
+    assert names == [author["name"] for author in PROJECT["authors"]]
+    assert citation["license"] == PROJECT["license"]
+    assert all((ROOT / path).is_file() for path in PROJECT["license-files"])
 
 
 def test_code_and_text_have_a_licence_of_the_same_holder():

@@ -18,12 +18,14 @@ class Contender:
     """One way to do the work of a case.
 
     ``build()`` gives an ``nn.Module``, or any other callable, that takes the inputs of the case. ``needs`` names a
-    package without which the contender is left out.
+    package without which the contender is left out. ``lay_out`` puts an input into the memory layout in which this
+    contender would get it inside a network; the values stay. It is not timed.
     """
 
     name: str
     build: Callable[[], Callable[..., Any]]
     needs: str | None = None
+    lay_out: Callable[[Tensor], Tensor] = Tensor.contiguous
 
     @property
     def missing(self) -> str | None:

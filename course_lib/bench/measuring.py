@@ -124,7 +124,7 @@ class Runner:
         if isinstance(self.layer, nn.Module):
             self.layer = self.layer.to(device).train(mode == "train")
         self.parameters = list(self.layer.parameters()) if isinstance(self.layer, nn.Module) else []
-        self.inputs = tuple(x.to(device) for x in case.inputs())
+        self.inputs = tuple(contender.lay_out(x.to(device)) for x in case.inputs())
         for x in self.inputs:
             x.requires_grad_(mode == "train" and case.input_gradients and x.is_floating_point())
         with torch.no_grad():

@@ -10,7 +10,7 @@ from torch import Tensor
 from course_lib.bench import escnn_twins
 from course_lib.bench.case import Bar, Case, Contender
 from course_lib.groups import C1, C4, D4
-from course_lib.models import p4cnn, resnet18
+from course_lib.models import as_ordinary_cnn, p4cnn, resnet18
 
 WIDTH = 22  # 64 / √8: about as many values in a p4m map as in a map of the ordinary ResNet18
 
@@ -41,7 +41,11 @@ def _p4cnn() -> Case:
     """p4 with 10 channels and an ordinary network with 40: convolutions of the same size, but for the first."""
     return Case(
         "P4CNN (p4, 10 ch) against its twin of ordinary convolutions (40 ch), 28 px batch 128",
-        (Contender("P4CNN", partial(p4cnn, C4, 10)), Contender("Z2CNN of 40 channels", partial(p4cnn, C1, 40))),
+        (
+            Contender("P4CNN", partial(p4cnn, C4, 10)),
+            Contender("twin of nn.Conv2d", lambda: as_ordinary_cnn(p4cnn(C1, 40))),
+        ),
         partial(_images, 128, 1, 28),
+        bars=(Bar("speed", "P4CNN", "twin of nn.Conv2d", 1.4),),
         input_gradients=False,
     )

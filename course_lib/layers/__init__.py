@@ -3,7 +3,6 @@
 from course_lib.kernels import attention_weights, neighbourhoods
 from course_lib.layers.asc import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d
 from course_lib.layers.attention import GroupSelfAttention, position_bank
-from course_lib.layers.base import EquivariantSequential
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
 from course_lib.layers.e4 import E4Layer
 from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout, GroupInstanceNorm2d
@@ -23,6 +22,7 @@ from course_lib.layers.separable import (
     pointwise_bank,
     separable_filters,
 )
+from course_lib.layers.sequential import EquivariantSequential
 from course_lib.layers.squeeze import GroupSqueezeExcite
 
 __all__ = [

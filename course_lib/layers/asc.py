@@ -10,7 +10,16 @@ from torch import Tensor, nn
 from course_lib.groups import Group
 from course_lib.kernels import affine_attention, affine_attention_weights, affine_map
 from course_lib.kernels.windows import require_odd_window
-from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_positive
+from course_lib.layers.base import (
+    FEATURE_MAP,
+    GroupLayer,
+    Side,
+    WeightsOfGroup,
+    require_even_shares,
+    require_map,
+    require_positive,
+    side_of_square,
+)
 from course_lib.layers.conv import GroupConv2d, group_filter_bank, lifting_filter_bank
 from course_lib.layers.cost import Cost
 
@@ -18,7 +27,7 @@ Border = Literal["zeros", "masked"]
 Banks = tuple[Tensor | None, Tensor | None]  # ψ and β as every h sees them; None where there is none
 
 
-class AffineMap(nn.Module):
+class AffineMap(WeightsOfGroup):
     """What g = (t, h) makes of its neighbours at y = t + d, one channel at a time, summed over the sheets:
 
         A_g[f](y) = Σ_h̃ f(y, h̃) ψ(h⁻¹d, h⁻¹h̃) + β(h⁻¹d)
@@ -29,10 +38,11 @@ class AffineMap(nn.Module):
     ``(C, k, k)``. Source: *Affine self convolution*, Eqs. 6, 12 and 24; notebook 09. Exact.
     """
 
-    def __init__(self, group: Group, channels: int, kernel_size: int) -> None:
-        super().__init__()
+    def __init__(self, group: Group, channels: int, kernel_size: Side) -> None:
+        super().__init__(group)
+        kernel_size = side_of_square(kernel_size=kernel_size)
         require_odd_window(kernel_size)
-        self.group, self.channels, self.kernel_size = group, channels, kernel_size
+        self.channels, self.kernel_size = channels, kernel_size
         self.psi = nn.Parameter(torch.randn(channels, group.order, kernel_size, kernel_size))
         self.beta = nn.Parameter(torch.randn(channels, kernel_size, kernel_size))
 
@@ -70,7 +80,7 @@ def factorised_positions(row: Tensor, column: Tensor) -> Tensor:
     return torch.cat([rows, columns], dim=1).flatten(0, 1)
 
 
-class FactorisedPositions(nn.Module):
+class FactorisedPositions(WeightsOfGroup):
     """A β with k numbers per channel: in each head one half of the channels depends on the row, one on the column.
 
     Shapes: row ``(heads, ⌊d/2⌋, k)``, column ``(heads, ⌈d/2⌉, k)`` → banks (None, (C, |H|, k, k)). Source: Ramachandran
@@ -78,8 +88,8 @@ class FactorisedPositions(nn.Module):
     """
 
     def __init__(self, group: Group, channels: int, kernel_size: int, heads: int) -> None:
-        super().__init__()
-        self.group, self.channels, self.kernel_size = group, channels, kernel_size
+        super().__init__(group)
+        self.channels, self.kernel_size = channels, kernel_size
         half = channels // heads // 2
         self.row = nn.Parameter(torch.randn(heads, half, kernel_size))
         self.column = nn.Parameter(torch.randn(heads, channels // heads - half, kernel_size))
@@ -93,7 +103,7 @@ class FactorisedPositions(nn.Module):
         return Cost(self.channels * self.kernel_size)
 
 
-class _LocalAttention2d(nn.Module):
+class _LocalAttention2d(GroupLayer):
     """Multi-head local attention, then a 1×1 group convolution W^O; ``_parts`` says what is compared and averaged."""
 
     def __init__(
@@ -101,18 +111,19 @@ class _LocalAttention2d(nn.Module):
         group: Group,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: Side,
         heads: int = 1,
         *,
         border: Border = "zeros",
     ) -> None:
-        super().__init__()
+        super().__init__(group)
+        kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, heads=heads)
         require_odd_window(kernel_size)
         require_even_shares(heads, out_channels)
         if border not in ("zeros", "masked"):
             raise ValueError(f"border must be 'zeros' or 'masked', got {border!r}")
-        self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.heads, self.border = kernel_size, heads, border
         self._make_maps()
         self.output = GroupConv2d(group, out_channels, out_channels, 1, bias=False)  # W^O

@@ -9,7 +9,15 @@ from course_lib.actions import act_on_feature_map
 from course_lib.groups import Group
 from course_lib.kernels import group_attention, group_attention_weights
 from course_lib.kernels.windows import require_odd_window
-from course_lib.layers.base import FEATURE_MAP, require_even_shares, require_map, require_positive
+from course_lib.layers.base import (
+    FEATURE_MAP,
+    Side,
+    WeightsOfGroup,
+    require_even_shares,
+    require_map,
+    require_positive,
+    side_of_square,
+)
 from course_lib.layers.cost import Cost
 
 
@@ -21,7 +29,7 @@ def position_bank(positions: Tensor, group: Group) -> Tensor:
     return torch.stack([act_on_feature_map(h, positions, group) for h in group.elements], dim=1)
 
 
-class GroupSelfAttention(nn.Module):
+class GroupSelfAttention(WeightsOfGroup):
     """Local self-attention on the group, in ``heads`` parts of d = O / heads channels each:
 
         f′(g) = Σ_g̃ softmax_g̃[h_Q(f(g))ᵀ (h_K(f(g̃)) + P(g⁻¹g̃)) / √d] h_V(f(g̃))
@@ -35,12 +43,13 @@ class GroupSelfAttention(nn.Module):
     the heads cannot share, and for wrong shapes; TypeError for a map that is not float.
     """
 
-    def __init__(self, group: Group, in_channels: int, out_channels: int, kernel_size: int, heads: int = 1) -> None:
-        super().__init__()
+    def __init__(self, group: Group, in_channels: int, out_channels: int, kernel_size: Side, heads: int = 1) -> None:
+        super().__init__(group)
+        kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, heads=heads)
         require_odd_window(kernel_size)
         require_even_shares(heads, out_channels)
-        self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.heads = kernel_size, heads
         # Of kernel size 1, over (|H|, Y, X): one matrix for all elements of Z² ⋊ H.
         self.query, self.key, self.value = (nn.Conv3d(in_channels, out_channels, 1, bias=False) for _ in range(3))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from numbers import Integral
 from typing import Literal
 
@@ -16,14 +15,19 @@ from course_lib.groups import Group, inverse
 from course_lib.layers.base import (
     FEATURE_MAP,
     IMAGE,
-    WithIndex,
+    Side,
+    WeightsOfGroup,
+    join_sheets,
+    memory_format,
     require_exact_sampling,
     require_map,
     require_positive,
     reversed_axes,
+    side_of_square,
+    to_feature_map,
+    to_planes,
 )
 from course_lib.layers.cost import Cost
-from course_lib.layers.kept import KeptTensor
 
 
 def lifting_filter_bank(psi: Tensor, group: Group) -> Tensor:
@@ -36,40 +40,65 @@ def group_filter_bank(psi: Tensor, group: Group) -> Tensor:
     return torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=1)
 
 
-class _FilterBankConv2d(WithIndex):
+def planes_of_bank(bank: Tensor, memory: torch.memory_format) -> Tensor:
+    """A filter bank as conv2d between `to_planes` takes it: (O, |H|, C, |H|, k, k) → (|H|·O, |H|·C, k, k), sheet by
+    sheet, in channels-last format; in the default format (O·|H|, C·|H|, k, k).
+    """
+    if memory == torch.contiguous_format:
+        return bank.flatten(0, 1).flatten(1, -3).contiguous()
+    bank = bank.transpose(0, 1).flatten(0, 1)
+    return bank if bank.ndim == 4 else bank.transpose(1, 2).flatten(1, 2)
+
+
+class _FilterBankConv2d(WeightsOfGroup):
     """A convolution whose filters are the turned copies of its weight; ``_bank`` says what turning means."""
+
+    index: Tensor
 
     def __init__(
         self,
         group: Group,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: Side,
         *,
-        stride: int = 1,
+        stride: Side = 1,
         padding: int | Literal["same"] = 0,
         bias: bool = True,
         allow_approximate: bool = False,
     ) -> None:
-        super().__init__()
-        require_positive(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride)
-        self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        super().__init__(group)
+        self.kernel_size, self.stride = side_of_square(kernel_size=kernel_size), side_of_square(stride=stride)
+        self.in_channels, self.out_channels, self.padding = in_channels, out_channels, padding
         self.allow_approximate = allow_approximate
+        require_positive(
+            in_channels=in_channels, out_channels=out_channels, kernel_size=self.kernel_size, stride=self.stride
+        )
         self._require_padding()
         self._make_weights()
-        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        self._register_index()
-        self._kept_bank = KeptTensor()
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        home = torch.empty(0).device  # where tensors are made now; an index on "meta" would have no values
+        index = self._make_index()
+        self.register_buffer("index", index if home.type == "meta" else index.to(home), persistent=False)
+        self.reset_parameters()
 
     def _make_weights(self) -> None:
         self.weight = nn.Parameter(torch.empty(self._weight_shape()))
-        # He initialisation: one output value sums over C·|H|·k² inputs, which is what PyTorch takes for the fan-in.
+
+    def reset_parameters(self) -> None:
+        """New random weights and biases of zero; the buffers too, for a layer that was built on "meta"."""
+        self._initialize_weights()
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+        self._reset_buffers()
+
+    def _initialize_weights(self) -> None:
+        # He initialization: one output value sums over C·|H|·k² inputs, which is what PyTorch takes for the fan-in.
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
-    def _weights(self) -> tuple[Tensor, ...]:
-        """What the filters are made of; no parameters where these are computed, as by `torch.nn.utils.parametrize`."""
-        return (self.weight,)
+    def _reset_buffers(self) -> None:
+        super()._reset_buffers()
+        self.index.copy_(self._make_index())
 
     def _weight_shape(self) -> tuple[int, ...]:
         raise NotImplementedError
@@ -96,32 +125,21 @@ class _FilterBankConv2d(WithIndex):
             )
 
     def filter_bank(self) -> Tensor:
-        """The filters of the one conv2d, (O·|H|, C·|H_in|, k, k): a single gather from ψ.
-
-        Kept between calls in eval mode under ``no_grad``, for as long as the weights are the same tensors at the same
-        version. An edit through ``parameter.data`` is not seen: call ``train()`` after it.
+        """All turned copies of the filters, by a single gather from ψ: (O, |H|, C, |H|, k, k), without the second |H|
+        for a lifting convolution. It has the values of the readable banks above, but lies in memory as one conv2d
+        between maps that are `channels_last` wants it.
         """
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return self._expand()
-        return self._kept_bank.get((*self._weights(), *self.parameters()), self._expand)
+        psi, k, sheets = self.filters(), self.kernel_size, self.group.order
+        gathered = psi.flatten(1).index_select(1, self.index)
+        rows = gathered.view(self.out_channels, sheets, -1).transpose(0, 1).contiguous()  # by sheet, as the maps are
+        bank = rows.view(sheets, self.out_channels, k, k, -1, self.in_channels).permute(1, 0, 5, 4, 2, 3)
+        return bank.squeeze(3) if psi.ndim == 4 else bank
 
     def _make_index(self) -> Tensor:
-        """From which entry of ψ each entry of the bank is taken."""
+        """From which entry of ψ each entry of the bank is taken: for each h all rows, columns, sheets and channels."""
         shape = self._weight_shape()[1:]
-        return self._bank(torch.arange(math.prod(shape), device="cpu").reshape(1, *shape)).flatten()
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> WithIndex:
-        self._kept_bank.forget()
-        return super()._apply(fn, recurse)
-
-    def _expand(self) -> Tensor:
-        k = self.kernel_size
-        turned = self.filters().flatten(1).index_select(1, self.index)
-        return turned.view(self.out_channels * self.group.order, -1, k, k)
-
-    def train(self, mode: bool = True) -> _FilterBankConv2d:
-        self._kept_bank.forget()
-        return super().train(mode)
+        bank = self._bank(torch.arange(math.prod(shape), device="cpu").reshape(1, *shape))[0]
+        return bank.permute(0, *range(bank.ndim - 2, bank.ndim), *range(bank.ndim - 3, 0, -1)).flatten()
 
     def cost(self, values: int) -> Cost:
         """Each weight is used once for each sheet and pixel of the output: Lengyel & van Gemert (2021), section 3.4."""
@@ -136,37 +154,43 @@ class _FilterBankConv2d(WithIndex):
         self._require_exact(x)
         return self._by_turning_maps(x) if self._turns_maps(x) else self._by_turning_filters(x)
 
+    def _turns_maps(self, x: Tensor) -> bool:
+        """Whether to turn the maps and not the filters: wide layers on tiny maps, on a CPU.
+
+        All turned maps hold |H|·B·C·|H|·Y·X values, the filter bank O·|H|·C·|H|·k². With 32 images, turning the
+        maps is faster where they hold less than half of the bank (``python -m course_lib bench``). The actual batch
+        takes no part in the decision, since a traced or exported network makes it once for all batches.
+        """
+        height, width = x.shape[-2:]
+        can_turn = height == width and self.group.order > 1 and not self.allow_approximate
+        is_tiny = 2 * 32 * height * width <= self.out_channels * self.kernel_size**2
+        return can_turn and is_tiny and x.device.type == "cpu"
+
     def _by_turning_filters(self, x: Tensor) -> Tensor:
-        """One conv2d with the filter bank, then the group axis."""
-        y = F.conv2d(x.flatten(1, -3), self.filter_bank(), self._bias_per_sheet(), self.stride, self.padding)
-        return y.unflatten(1, (self.out_channels, self.group.order))
+        """One conv2d with the filter bank."""
+        memory = memory_format(x)
+        bank, bias = planes_of_bank(self.filter_bank(), memory), self._bias_of_planes(memory)
+        y = F.conv2d(to_planes(x, memory), bank, bias, self.stride, self.padding)
+        return to_feature_map(y, self.group.order, memory)
 
     def _by_turning_maps(self, x: Tensor) -> Tensor:
         """The same, since f ⋆ L_h ψ = L_h [(L_h⁻¹ f) ⋆ ψ]: one conv2d with ψ, of |H| turned copies of the input."""
-        elements = self.group.elements
+        elements, psi = self.group.elements, self.filters()
         turned = torch.cat([act(inverse(h), x, self.group) for h in elements])
-        y = F.conv2d(turned.flatten(1, -3), self.filters().flatten(1, -3), self._bias(), self.stride, self.padding)
-        sheets = y.chunk(self.group.order)
-        return torch.stack([act_on_image(h, sheet) for h, sheet in zip(elements, sheets, strict=True)], dim=2)
+        psi = to_planes(psi, torch.channels_last)
+        y = F.conv2d(to_planes(turned, torch.channels_last), psi, self.channel_bias(), self.stride, self.padding)
+        sheets = y.unflatten(0, (len(elements), -1)).unbind()
+        return join_sheets([act_on_image(h, sheet) for h, sheet in zip(elements, sheets, strict=True)])
 
-    def _turns_maps(self, x: Tensor) -> bool:
-        """Whether to turn the maps and not the filters: wide layers on tiny maps, in training.
-
-        All turned maps together hold |H|·B·C·|H|·Y·X values, the filter bank O·|H|·C·|H|·k²; below one half of the bank
-        turning the maps was faster (``python -m course_lib bench``). Without gradients the bank is kept, and is ahead.
-        """
-        batch, height, width = x.shape[0], *x.shape[-2:]
-        can_turn = height == width and self.group.order > 1 and not self.allow_approximate
-        is_tiny = 2 * batch * height * width <= self.out_channels * self.kernel_size**2
-        return can_turn and is_tiny and torch.is_grad_enabled()
-
-    def _bias(self) -> Tensor | None:
+    def channel_bias(self) -> Tensor | None:
         """One bias for each output channel, which all its sheets share."""
         return self.bias
 
-    def _bias_per_sheet(self) -> Tensor | None:
-        bias = self._bias()
-        return None if bias is None else bias.repeat_interleave(self.group.order)
+    def _bias_of_planes(self, memory: torch.memory_format) -> Tensor | None:
+        bias, sheets = self.channel_bias(), self.group.order
+        if bias is None:
+            return None
+        return bias.repeat_interleave(sheets) if memory == torch.contiguous_format else bias.repeat(sheets)
 
     def _require_exact(self, x: Tensor) -> None:
         if self.padding == "same":

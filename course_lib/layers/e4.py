@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from course_lib.groups import Group
 from course_lib.kernels import generate_and_aggregate, generate_kernels
 from course_lib.kernels.windows import require_odd_window
-from course_lib.layers.base import FEATURE_MAP, require_divisor, require_map, require_positive
+from course_lib.layers.base import (
+    FEATURE_MAP,
+    Side,
+    WeightsOfGroup,
+    require_divisor,
+    require_map,
+    require_positive,
+    side_of_square,
+)
 from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
 from course_lib.layers.cost import Cost
 from course_lib.layers.norm import GroupInstanceNorm2d
@@ -19,7 +27,7 @@ from course_lib.layers.norm import GroupInstanceNorm2d
 Concatenation = Literal["none", "K", "V", "both"]
 
 
-class E4Layer(nn.Module):
+class E4Layer(WeightsOfGroup):
     """Dynamic depthwise aggregation over space, with a kernel generator K and an encoder V:
 
         f′(g) = Σ_v K_v(∪_a f(g·(0, a))) ⊙ V(∪_a f(g·(v, a))),   v over k × k pixels, a over H
@@ -44,7 +52,7 @@ class E4Layer(nn.Module):
         group: Group,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: Side,
         slices: int = 1,
         reduction: int = 1,
         *,
@@ -52,14 +60,15 @@ class E4Layer(nn.Module):
         affine: Literal["shared", "per_element"] = "shared",
         allow_approximate: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(group)
+        kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, slices=slices, reduction=reduction)
         require_odd_window(kernel_size)
         require_divisor("slices", slices, "out_channels", out_channels)
         require_divisor("reduction", reduction, "in_channels", in_channels)
         if concat not in ("none", "K", "V", "both"):
             raise ValueError(f"concat must be 'none', 'K', 'V' or 'both', got {concat!r}")
-        self.group, self.in_channels, self.out_channels = group, in_channels, out_channels
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.slices, self.reduction, self.concat = kernel_size, slices, reduction, concat
         hidden = in_channels // reduction
         self.squeeze = _mix(group, in_channels, hidden, concatenate=concat in ("K", "both"))  # W₁

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, require_map, require_positive
+from course_lib.layers.base import FEATURE_MAP, GroupLayer, by_channel, require_group, require_map, require_positive
 from course_lib.layers.cost import Cost
 
 
@@ -24,17 +24,21 @@ class GroupBatchNorm2d(nn.BatchNorm3d):
 
     def __init__(self, group: Group, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(channels, eps=eps, momentum=momentum)
-        self.group = group
+        self.group = require_group(group)
+
+    def forward(self, input: Tensor) -> Tensor:
+        require_map(input, FEATURE_MAP, self, C=self.num_features, H=self.group.order)
+        return by_channel(super().forward, input)
 
     def cost(self, values: int) -> Cost:
         """A gain and a bias per channel."""
         return Cost(2 * self.num_features, norm=2 * values)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        require_map(input, FEATURE_MAP, self, C=self.num_features, H=self.group.order)
+        """Of the whole map, in `forward`: what comes here is a view of it."""
 
 
-class GroupInstanceNorm2d(nn.Module):
+class GroupInstanceNorm2d(GroupLayer):
     """Each image and channel by its own mean and variance, then one gain γ and bias β per channel:
 
         y = γ_c (f − μ_c) / √(σ²_c + ε) + β_c,   μ_c, σ²_c over (|H|, Y, X)
@@ -55,7 +59,7 @@ class GroupInstanceNorm2d(nn.Module):
         eps: float = 1e-5,
         allow_approximate: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(group)
         require_positive(channels=channels)
         if affine not in ("shared", "per_element"):
             raise ValueError(f"affine must be 'shared' or 'per_element', got {affine!r}")
@@ -64,7 +68,7 @@ class GroupInstanceNorm2d(nn.Module):
                 f"a gain and a bias for every element of {group} are equivariant only until training makes them "
                 "differ. Use affine='shared', or accept the error with allow_approximate=True"
             )
-        self.group, self.channels, self.affine, self.eps = group, channels, affine, eps
+        self.channels, self.affine, self.eps = channels, affine, eps
         sheets = group.order if affine == "per_element" else 1
         self.weight = nn.Parameter(torch.ones(channels, sheets))
         self.bias = nn.Parameter(torch.zeros(channels, sheets))
@@ -72,10 +76,9 @@ class GroupInstanceNorm2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, C=self.channels, H=self.group.order)
         # torch.group_norm, as nn.functional.group_norm refuses a single value per channel, which becomes zero.
-        if self.affine == "shared":
-            return torch.group_norm(x, self.channels, self.weight.flatten(), self.bias.flatten(), self.eps)
-        normalised = torch.group_norm(x, self.channels, eps=self.eps)
-        return normalised * self.weight[..., None, None] + self.bias[..., None, None]
+        shared = (self.weight.flatten(), self.bias.flatten()) if self.affine == "shared" else ()
+        y = by_channel(lambda planes: torch.group_norm(planes, self.channels, *shared, eps=self.eps), x)
+        return y if shared else y * self.weight[..., None, None] + self.bias[..., None, None]
 
     def cost(self, values: int) -> Cost:
         """A gain and a bias per channel, or per channel and element."""
@@ -95,7 +98,7 @@ class GroupDropout(nn.Dropout3d):
 
     def __init__(self, group: Group, p: float = 0.5) -> None:
         super().__init__(p)
-        self.group = group
+        self.group = require_group(group)
 
     def forward(self, input: Tensor) -> Tensor:
         require_map(input, FEATURE_MAP, self, H=self.group.order)

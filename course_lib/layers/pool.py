@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, IMAGE, WithIndex, require_exact_sampling, require_map
+from course_lib.layers.base import (
+    FEATURE_MAP,
+    IMAGE,
+    GroupLayer,
+    Side,
+    by_pixel,
+    join_sheets,
+    memory_format,
+    require_exact_sampling,
+    require_group,
+    require_map,
+    side_of_square,
+    to_feature_map,
+    to_planes,
+)
 
 
-class GroupMaxPool(nn.Module):
+class GroupMaxPool(GroupLayer):
     """Maximum over the group axis: P(f)(x) = max over h ∈ H of f(x, h). ``(B, C, |H|, Y, X)`` → ``(B, C, Y, X)``.
 
     Exact: the result turns like an image, since the maximum does not see the permutation of the sheets. Notebook 04.
     """
 
-    def __init__(self, group: Group) -> None:
-        super().__init__()
-        self.group = group
-
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, H=self.group.order)
-        return x.amax(dim=2)
+        return _largest(x)
 
 
-class CosetMaxPool(WithIndex):
+def _largest(x: Tensor) -> Tensor:
+    """The maximum over the sheets, (B, C, |H|, Y, X) → (B, C, Y, X), in memory as the map: amax alone would not do."""
+    return by_pixel(x).amax(dim=3).permute(0, 3, 1, 2)
+
+
+class CosetMaxPool(GroupLayer):
     """Maximum over the left cosets of a subgroup S: P(f)(x, hS) = max over s ∈ S of f(x, hs).
 
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|/|S|, Y, X)``. The result lives on (Z² ⋊ H)/S, on which H acts by
@@ -34,49 +48,40 @@ class CosetMaxPool(WithIndex):
     """
 
     def __init__(self, group: Group, subgroup: Group) -> None:
-        super().__init__()
-        self.group, self.subgroup = group, subgroup
-        self._register_index()
-
-    def _make_index(self) -> Tensor:
-        cosets = self.group.left_cosets(self.subgroup)
-        return torch.tensor([[self.group.index(h) for h in coset] for coset in cosets], device="cpu")
+        super().__init__(group)
+        self.subgroup = require_group(subgroup)
+        self.cosets = [[group.index(h) for h in coset] for coset in group.left_cosets(subgroup)]
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, H=self.group.order)
-        return x[:, :, self.index].amax(dim=3)  # (B, C, |H|/|S|, |S|, Y, X) → (B, C, |H|/|S|, Y, X)
+        return join_sheets([_largest(x[:, :, coset]) for coset in self.cosets])
 
 
-class GlobalMaxPool(nn.Module):
+class GlobalMaxPool(GroupLayer):
     """Maximum over the group and over space: ``(B, C, |H|, Y, X)`` → ``(B, C)``, invariant to H. Exact. Notebook 04."""
-
-    def __init__(self, group: Group) -> None:
-        super().__init__()
-        self.group = group
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, H=self.group.order)
         return x.amax(dim=(2, 3, 4))
 
 
-class GlobalAvgPool(nn.Module):
+class GlobalAvgPool(GroupLayer):
     """Mean over the group and over space: ``(B, C, |H|, Y, X)`` → ``(B, C)``, invariant to H. Exact. Notebook 10."""
-
-    def __init__(self, group: Group) -> None:
-        super().__init__()
-        self.group = group
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, H=self.group.order)
         return x.mean(dim=(2, 3, 4))
 
 
-class _SpatialPool2d(nn.Module):
-    def __init__(self, group: Group, size: int, stride: int | None = None, *, allow_approximate: bool = False) -> None:
-        super().__init__()
-        if size < 1 or (stride is not None and stride < 1):
+class _SpatialPool2d(GroupLayer):
+    def __init__(
+        self, group: Group, size: Side, stride: Side | None = None, *, allow_approximate: bool = False
+    ) -> None:
+        super().__init__(group)
+        self.size = side_of_square(size=size)
+        self.stride = self.size if stride is None else side_of_square(stride=stride)
+        if self.size < 1 or self.stride < 1:
             raise ValueError(f"size and stride must be at least 1, got size {size} and stride {stride}")
-        self.group, self.size, self.stride = group, size, stride or size
         self.allow_approximate = allow_approximate
 
     def _pool(self, x: Tensor) -> Tensor:
@@ -91,7 +96,9 @@ class _SpatialPool2d(nn.Module):
         height, width = x.shape[-2:]
         stride = 1 if self.allow_approximate else self.stride
         require_exact_sampling(self, self.group, (height, width), self.size, stride)
-        return self._pool(x) if is_image else self._pool(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
+        memory = memory_format(x)
+        y = self._pool(to_planes(x, memory))
+        return y if is_image else to_feature_map(y, x.shape[2], memory)
 
     def extra_repr(self) -> str:
         return f"{self.group}, size={self.size}, stride={self.stride}"

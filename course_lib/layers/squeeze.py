@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, require_divisor, require_map, require_positive
+from course_lib.layers.base import FEATURE_MAP, GroupLayer, require_divisor, require_map, require_positive
 
 LinearMap = Callable[[Tensor], Tensor]
 
@@ -22,7 +22,7 @@ def excitation(x: Tensor, squeeze: LinearMap, excite: LinearMap) -> Tensor:
     return torch.sigmoid(excite(torch.relu(squeeze(means))))
 
 
-class GroupSqueezeExcite(nn.Module):
+class GroupSqueezeExcite(GroupLayer):
     """One factor between 0 and 1 for each channel, from the means over the whole group Z² ⋊ H:
 
         f′_c(g) = f_c(g) · σ(W₂ relu(W₁ z))_c,   z = mean of f over (|H|, Y, X)
@@ -34,10 +34,10 @@ class GroupSqueezeExcite(nn.Module):
     """
 
     def __init__(self, group: Group, channels: int, reduction: int = 16) -> None:
-        super().__init__()
+        super().__init__(group)
         require_positive(channels=channels, reduction=reduction)
         require_divisor("reduction", reduction, "channels", channels)
-        self.group, self.channels, self.reduction = group, channels, reduction
+        self.channels, self.reduction = channels, reduction
         self.squeeze = nn.Linear(channels, channels // reduction)  # W₁
         self.excite = nn.Linear(channels // reduction, channels)  # W₂
 

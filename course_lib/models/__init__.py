@@ -4,12 +4,14 @@ from course_lib.models.allcnn import allcnn
 from course_lib.models.bottleneck import bottleneck_resnet
 from course_lib.models.e4_small import small_e4net
 from course_lib.models.e4net import e4net
+from course_lib.models.ordinary import as_ordinary_cnn
 from course_lib.models.p4cnn import p4cnn, p4cnn_dropout, p4cnn_linear, p4cnn_rotation_pooling
 from course_lib.models.resnet18 import resnet18
 from course_lib.models.resnet44 import resnet44
 
 __all__ = [
     "allcnn",
+    "as_ordinary_cnn",
     "bottleneck_resnet",
     "e4net",
     "p4cnn",

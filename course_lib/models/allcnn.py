@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from course_lib.groups import C1, Group
 from course_lib.layers import EquivariantSequential, GlobalAvgPool, GroupConv2d, LiftingConv2d, SpatialMaxPool2d
@@ -30,7 +30,7 @@ def allcnn(
     """
     widths = [width, width, width, 2 * width, 2 * width, 2 * width, 2 * width, 2 * width, classes]
     pool = SpatialMaxPool2d if exact else None
-    layers: list[nn.Module] = [nn.Dropout(dropout[0]), LiftingConv2d(group, channels, width, 3, padding=1)]
+    layers: list[nn.Module] = [ImageDropout(dropout[0]), LiftingConv2d(group, channels, width, 3, padding=1)]
     layers += norm_relu(group, width)
     for i in range(1, 9):
         strided = i in (2, 5)
@@ -40,3 +40,10 @@ def allcnn(
         if strided:
             layers.append(nn.Dropout(dropout[1 if i == 2 else 2]))
     return EquivariantSequential(*layers, GlobalAvgPool(group))
+
+
+class ImageDropout(nn.Dropout):
+    """Dropout of the pixels of an image. Integers pass, so that the convolution after it can say what is wrong."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) if input.is_floating_point() else input

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from torch import nn
+from torch import Tensor, nn
 
 from course_lib.groups import C4, Group
 from course_lib.layers import (
@@ -93,6 +93,19 @@ def p4cnn_linear(
         if i == 2:
             layers["pool"] = SpatialMaxPool2d(group, 2)
     layers["invariant"] = GroupMaxPool(group)
-    layers["flatten"] = nn.Flatten()
+    layers["flatten"] = FlattenPixel()
     layers["linear"] = nn.Linear(width, classes)
     return EquivariantSequential(layers)
+
+
+class FlattenPixel(nn.Flatten):
+    """A map of a single pixel as a vector: ``(B, C, 1, 1)`` → ``(B, C)``. Raises ValueError for a larger map."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.shape[2:] != (1, 1):
+            height, width = input.shape[2:]
+            raise ValueError(
+                f"p4cnn_linear takes images (1, 28, 28), which end in a map of 1 × 1 pixels; these end in one of "
+                f"{height} × {width}. Use images of 28 × 28 pixels, or p4cnn, which takes the maximum over any map"
+            )
+        return super().forward(input)

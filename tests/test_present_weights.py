@@ -1,4 +1,4 @@
-"""The filter bank is kept in eval mode without gradients, for as long as it is the bank of the weights."""
+"""A layer computes with its present weights, however they came to be what they are, and in whatever mode it is."""
 
 import copy
 import io
@@ -7,12 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.func import functional_call
+from torch.func import functional_call, grad, vmap
 from torch.nn.utils import parametrize, prune
 
 from course_lib import layers as L
-from course_lib.groups import C4
-from course_lib.models import p4cnn_linear
+from course_lib.groups import C4, D4
+from course_lib.models import p4cnn, p4cnn_linear
 
 
 def conv(channels=2):
@@ -28,38 +28,41 @@ def changed_by_step(layer, other):
     torch.optim.SGD([layer.weight], lr=1.0).step()
 
 
+def changed_by_fused_step(layer, other):
+    layer.weight.grad = torch.ones_like(layer.weight)
+    torch.optim.Adam([layer.weight], lr=1.0, fused=True).step()
+
+
 def changed_in_place(layer, other):
     with torch.no_grad():
         layer.weight.mul_(2)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        changed_by_step,
-        changed_in_place,
-        lambda layer, other: layer.load_state_dict(other.state_dict()),
-        lambda layer, other: layer.to(torch.float64),
-        lambda layer, other: setattr(layer, "weight", other.weight),
-    ],
-)
-def test_the_bank_is_kept_until_the_weight_changes(change):
-    layer, other = conv(), conv()
-    with torch.no_grad():
-        kept = layer.filter_bank()
-        assert layer.filter_bank() is kept
+CHANGES = {
+    "step": changed_by_step,
+    "fused step": changed_by_fused_step,
+    "in place": changed_in_place,
+    "in place through data": lambda layer, other: layer.weight.data.mul_(2),
+    "new data": lambda layer, other: setattr(layer.weight, "data", other.weight.data),
+    "new state": lambda layer, other: layer.load_state_dict(other.state_dict()),
+    "new parameter": lambda layer, other: setattr(layer, "weight", other.weight),
+    "pruned": lambda layer, other: prune.l1_unstructured(layer, "weight", 0.9),
+    "reset": lambda layer, other: layer.reset_parameters(),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("evaluates", [torch.no_grad, torch.inference_mode])
+def test_a_change_of_the_weight_is_seen_at_once(change, evaluates):
+    layer, other, x = conv(), conv(), torch.randn(1, 2, 4, 5, 5)
+    with evaluates():
+        before = layer(x)
     change(layer, other)
-    with torch.no_grad():
-        assert torch.equal(layer.filter_bank(), layer._expand())
-        assert layer.filter_bank() is not kept
-
-
-def test_the_bank_is_not_kept_where_gradients_flow():
-    layer = L.GroupConv2d(C4, 2, 2, 3).eval()
-    with torch.no_grad():
-        layer(torch.randn(1, 2, 4, 5, 5))
-    layer(torch.randn(1, 2, 4, 5, 5)).sum().backward()
-    assert layer.weight.grad is not None and layer.weight.grad.abs().sum() > 0
+    with evaluates():
+        after = layer(x)
+    torch.testing.assert_close(after, by_definition(x, layer.weight))
+    assert not torch.allclose(after, before)
 
 
 def test_another_weight_may_share_the_memory():
@@ -83,15 +86,6 @@ def test_filters_of_a_subclass_with_a_parameter_of_its_own():
             layer.gate.mul_(3)
 
 
-def test_the_bank_is_forgotten_when_weights_move():
-    """There and back, they may lie where they lay: whether they do is chance, so the bank itself is looked at."""
-    layer = conv()
-    with torch.no_grad():
-        layer.filter_bank()
-    assert layer._kept_bank._kept is not None
-    assert layer.half().float()._kept_bank._kept is None
-
-
 class TimesScale(nn.Module):
     def __init__(self):
         super().__init__()
@@ -112,16 +106,8 @@ def test_a_weight_that_is_computed_anew_each_time():
 
 
 @torch.no_grad()
-def test_a_pruned_weight():
-    layer, x = conv(), torch.randn(1, 2, 4, 5, 5)
-    layer(x)
-    prune.l1_unstructured(layer, "weight", 0.9)
-    torch.testing.assert_close(layer(x), by_definition(x, layer.weight_orig * layer.weight_mask))
-
-
-@torch.no_grad()
 def test_new_weights_may_lie_where_freed_ones_lay():
-    layer, x = conv(64), torch.randn(1, 64, 4, 3, 3)
+    layer, x = conv(64).double(), torch.randn(1, 64, 4, 3, 3, dtype=torch.float64)
     for _ in range(4):
         psi = torch.randn_like(layer.weight)
         torch.testing.assert_close(functional_call(layer, {"weight": psi}, (x,)), by_definition(x, psi))
@@ -142,18 +128,39 @@ def test_compiled_exported_and_mapped_networks():
         torch.testing.assert_close(mapped, expected, rtol=1e-4, atol=1e-4)
 
 
+@torch.no_grad()
+def test_an_exported_network_takes_any_batch():
+    net, batch = p4cnn(D4, 2).eval(), torch.export.Dim("batch")
+    program = torch.export.export(net, (torch.randn(2, 1, 28, 28),), dynamic_shapes=({0: batch},))
+    x = torch.randn(5, 1, 28, 28)
+    torch.testing.assert_close(program.module()(x), net(x))
+
+
+def test_gradients_of_single_images():
+    net, images = p4cnn(C4, 2).eval(), torch.randn(3, 1, 28, 28)
+    parameters = dict(net.named_parameters())
+
+    def loss(values, image):
+        return functional_call(net, values, (image[None],)).square().sum()
+
+    mapped = vmap(grad(loss), in_dims=(None, 0))(parameters, images)
+    for i, image in enumerate(images):
+        for name, value in grad(loss)(parameters, image).items():
+            torch.testing.assert_close(mapped[name][i], value, rtol=1e-3, atol=1e-4)
+
+
 def test_a_layer_made_for_inference_alone():
     with torch.inference_mode():
         layer, x = conv(), torch.randn(1, 2, 4, 5, 5)
         torch.testing.assert_close(layer(x), by_definition(x, layer.weight))
 
 
-def test_copies_and_files_begin_without_a_bank():
+def test_use_leaves_nothing_in_the_file():
     layer, sizes = conv(), []
     for _ in range(2):
         torch.save(layer, file := io.BytesIO())
         sizes.append(file.tell())
         with torch.no_grad():
-            layer.filter_bank()
-            assert copy.deepcopy(layer)._kept_bank._kept is None
+            layer(torch.randn(1, 2, 4, 5, 5))
+            assert copy.deepcopy(layer).__dict__.keys() == layer.__dict__.keys()
     assert sizes[0] == sizes[1]

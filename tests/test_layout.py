@@ -1,0 +1,166 @@
+"""How maps lie in memory: any strides give the right answer, and layers pass channels-last maps on without copies."""
+
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from course_lib import layers as L
+from course_lib.actions import act
+from course_lib.groups import C1, C4, D4
+from course_lib.layers.base import by_channel, memory_format, to_feature_map, to_planes
+from course_lib.models import allcnn, bottleneck_resnet, p4cnn, p4cnn_linear, p4cnn_rotation_pooling, resnet18, resnet44
+from layer_helpers import every_group, with_random_parameters
+
+
+def channels_last(f):
+    """The same map, as layers of this library put it out: memory (B, Y, X, |H|, C)."""
+    return f.permute(0, 3, 4, 2, 1).contiguous().permute(0, 4, 3, 1, 2)
+
+
+def is_channels_last(f):
+    return f.permute(0, *range(f.ndim - 2, f.ndim), *range(f.ndim - 3, 0, -1)).is_contiguous()
+
+
+def every_other(f):
+    """The same map as a part of a larger one, so that it is dense in no order of the axes."""
+    return f.repeat_interleave(2, -1).repeat_interleave(2, 1)[:, ::2, ..., ::2]
+
+
+LAYOUTS = {
+    "channels-last": channels_last,
+    "sheets outermost": lambda f: f.transpose(0, 2).contiguous().transpose(0, 2),
+    "columns before rows": lambda f: f.transpose(-1, -2).contiguous().transpose(-1, -2),
+    "a part of a larger map": every_other,
+    "expanded": lambda f: f[:, :, :1].contiguous().expand_as(f),
+}
+LAYERS = {  # from 4 to 4 channels
+    "conv": lambda g: L.GroupConv2d(g, 4, 4, 3, padding=1),
+    "strided conv": lambda g: L.GroupConv2d(g, 4, 4, 2, stride=2),
+    "wide conv": lambda g: L.GroupConv2d(g, 4, 300, 3, padding="same"),
+    "g": lambda g: L.GSeparableConv2d(g, 4, 4, 3, padding=1),
+    "gc": lambda g: L.GCSeparableConv2d(g, 4, 4, 3, padding=1),
+    "batch norm": lambda g: L.GroupBatchNorm2d(g, 4),
+    "instance norm": lambda g: L.GroupInstanceNorm2d(g, 4),
+    "norm per element": lambda g: L.GroupInstanceNorm2d(g, 4, "per_element", allow_approximate=True),
+    "squeeze-and-excite": lambda g: L.GroupSqueezeExcite(g, 4, 2),
+    "group pool": lambda g: L.GroupMaxPool(g),
+    "coset pool": lambda g: L.CosetMaxPool(g, g.subgroups[-2] if g.order > 2 else g),
+    "max pool": lambda g: L.SpatialMaxPool2d(g, 2),
+    "mean pool": lambda g: L.SpatialAvgPool2d(g, 2),
+    "global max": lambda g: L.GlobalMaxPool(g),
+    "global mean": lambda g: L.GlobalAvgPool(g),
+    "E4": lambda g: L.E4Layer(g, 4, 4, 3, 2),
+    "attention": lambda g: L.GroupSelfAttention(g, 4, 4, 3, 2),
+    "ASC": lambda g: L.AffineSelfConv2d(g, 4, 4, 3, 2),
+}
+every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+every_layout = pytest.mark.parametrize("lay_out", LAYOUTS.values(), ids=LAYOUTS)
+
+
+@every_layer
+@every_layout
+@pytest.mark.parametrize("group", [C1, C4, D4], ids=str)
+def test_a_map_of_any_strides_gives_the_same(make, lay_out, group):
+    """Values, and gradients of the map and of all parameters."""
+    layer = with_random_parameters(make(group).double())
+    f = torch.randn(2, 4, group.order, 4, 4, dtype=torch.float64)
+    if lay_out is LAYOUTS["expanded"]:
+        f = f[:, :, :1].expand_as(f).contiguous()
+    usual, laid_out = f.clone().requires_grad_(), lay_out(f).requires_grad_()
+    assert torch.equal(usual, laid_out) and (group is C1 or laid_out.stride() != usual.stride())
+    expected, got = layer(usual), layer(laid_out)
+    upstream = torch.randn_like(expected)
+    torch.testing.assert_close(got, expected)
+    for a, b in zip(
+        torch.autograd.grad(got, (laid_out, *layer.parameters()), upstream),
+        torch.autograd.grad(expected, (usual, *layer.parameters()), upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b)
+
+
+@every_layer
+@pytest.mark.parametrize("group", [C4, D4], ids=str)
+def test_layers_are_equivariant_on_channels_last_maps(make, group):
+    layer = with_random_parameters(make(group).double()).eval()
+    if getattr(layer, "affine", None) == "per_element":
+        nn.init.ones_(layer.weight), nn.init.ones_(layer.bias)
+    f = channels_last(torch.randn(2, 4, group.order, 4, 4, dtype=torch.float64))
+    for g in group.elements:
+        turned = layer(channels_last(act(g, f, group)))
+        torch.testing.assert_close(turned, act(g, layer(f), group, getattr(layer, "subgroup", None)))
+
+
+@every_group
+@pytest.mark.parametrize("channels", [1, 3])
+def test_planes_and_back_are_views(group, channels):
+    f = channels_last(torch.randn(2, channels, group.order, 6, 7))
+    planes = to_planes(f, torch.channels_last)
+    count = planes.shape[1]
+    assert planes.data_ptr() == f.data_ptr() and planes.stride() == (42 * count, 1, 7 * count, count)
+    again = to_feature_map(planes, group.order, torch.channels_last)
+    assert torch.equal(again, f) and again.data_ptr() == f.data_ptr()
+    f, default = f.contiguous(), torch.contiguous_format
+    again = to_feature_map(to_planes(f, default), group.order, default)
+    assert torch.equal(again, f) and again.data_ptr() == f.data_ptr()
+    assert by_channel(lambda x: x, f).data_ptr() == f.data_ptr() and torch.equal(by_channel(lambda x: x, f), f)
+
+
+def test_the_default_format_where_it_is_faster_or_nothing_is_known():
+    assert memory_format(torch.empty(1, 88, 8, 8, 8)) == torch.contiguous_format
+    assert memory_format(torch.empty(1, 32, 8, 8, 8)) == torch.channels_last
+    assert memory_format(torch.empty(1, 1, 1, 8, 8, device="meta")) == torch.contiguous_format
+
+
+class Copies(TorchDispatchMode):
+    """Which maps, known by their batch, are copied from one place to another."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.batch, self.found = batch, []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        name = func.name().removeprefix("aten::").split(".")[0]
+        if name in ("clone", "copy_", "_to_copy") and result.shape[0] == self.batch:
+            self.found.append((name, tuple(result.shape)))
+        return result
+
+
+NETWORKS = {
+    "p4cnn": (lambda: p4cnn(C4, 10), (1, 28, 28)),
+    "gc": (lambda: p4cnn_linear(C4, 10, conv=L.GCSeparableConv2d), (1, 28, 28)),
+    "rotation pooling": (lambda: p4cnn_rotation_pooling(C4, 10), (1, 28, 28)),
+    "allcnn": (lambda: allcnn(C4, 8), (3, 64, 64)),
+    "resnet18": (lambda: resnet18(D4, 2), (3, 64, 64)),
+    "resnet44": (lambda: resnet44(C4, 2, exact=True), (3, 64, 64)),
+    "resnet29": (lambda: bottleneck_resnet(C4, 2), (3, 64, 64)),
+}
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+@pytest.mark.parametrize("make, shape", NETWORKS.values(), ids=NETWORKS)
+def test_a_network_passes_its_maps_on_without_copies(make, shape, training):
+    net, x = make().train(training), torch.randn(61, *shape)
+    outside = []
+
+    def look(module, inputs, output):
+        if output.shape[1:] != shape and output.ndim >= 4 and not is_channels_last(output):
+            outside.append((module, tuple(output.shape), output.stride()))
+
+    for module in net.modules():
+        module.register_forward_hook(look)
+    with Copies(batch=61) as copies:
+        net(x)
+    assert not outside
+    channels, *pixels = shape
+    assert copies.found in ([], [("clone", (61, *pixels, channels))])  # the image itself, if it has several channels
+
+
+@every_group
+def test_gradients_lie_as_the_maps_do(group):
+    conv = L.GroupConv2d(group, 4, 3, 3, padding=1)
+    f = channels_last(torch.randn(2, 4, group.order, 6, 6)).requires_grad_()
+    conv(f).relu().square().sum().backward()
+    assert is_channels_last(f.grad)

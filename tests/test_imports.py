@@ -1,10 +1,13 @@
-"""Layers, networks, training and the command line run on a bare GPU machine: torch, numpy, tqdm, and no notebook."""
+"""Imports run one way; and layers, networks, training and the command line need no notebook: torch, numpy and tqdm."""
 
 import pkgutil
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+from importlinter.cli import lint_imports
 
 import course_lib
 
@@ -50,3 +53,24 @@ def test_help_does_not_wait_for_torch() -> None:
         "from course_lib.cli.parser import make_parser; make_parser(); assert 'torch' not in sys.modules"
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_imports_run_one_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
+
+
+def test_an_import_against_the_direction_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the same contract, of a copy in which it is turned around."""
+    stated = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = stated["tool"]["importlinter"]["contracts"]
+    lines = ["[importlinter]", "root_package = course_lib", "[importlinter:contract:turned]", "name = turned"]
+    lines += [
+        "type = layers",
+        "containers = course_lib",
+        "layers =",
+        *(f"  {room}" for room in contract["layers"][::-1]),
+    ]
+    (tmp_path / "turned.ini").write_text("\n".join(lines))
+    assert lint_imports(config_filename=str(tmp_path / "turned.ini"), no_cache=True) == 1
+    assert "course_lib.layers is not allowed to import course_lib.kernels" in capsys.readouterr().out

@@ -124,7 +124,7 @@ def _over_whole_batch(net: nn.Module, count: int, part: slice) -> Iterator[None]
 def _batch_norm(norm: _BatchNorm, count: int, part: slice, x: Tensor) -> Tensor:
     """y = γ (x − μ) / √(σ² + ε) + β with μ, σ² over the batch of all processes.
 
-    PyTorch's SyncBatchNorm is the same for GPUs alone; this one also runs on the CPU, where it is tested.
+    PyTorch's SyncBatchNorm is the same, but refuses a CPU, where the equality of one and two processes is tested.
     """
     norm._check_input_dim(x)
     x32 = _at_least_float32(x)
@@ -154,22 +154,9 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-class _Sum(torch.autograd.Function):
-    """The sum over all processes, each of which has a copy; so the gradient is a sum over them, too."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        total = x.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].clone()
-        dist.all_reduce(total)
-        return total
-
-
 def _summed(x: Tensor) -> Tensor:
-    total: Tensor = _Sum.apply(x)
+    """The sum over all processes, each of which has a copy; so the gradient is a sum over them, too."""
+    from torch.distributed.nn.functional import all_reduce  # not at the top: a torch without `dist` lacks it
+
+    total: Tensor = all_reduce(x)
     return total

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from course_lib.errors import BadValue, MissingPackage
 from course_lib.training import locked
 
 
@@ -24,7 +25,7 @@ def connected(address: str | None) -> Iterator[Any]:
         import ray
         import ray.util.scheduling_strategies
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackage(
             "a cluster needs Ray, which is not installed: pip install 'equivariance-from-scratch[ray]', in the "
             "checkout pip install -e '.[ray]', on every machine; or leave out --on ray"
         ) from error
@@ -61,7 +62,7 @@ def gpus_for(ray: Any, wanted: float | None, device: str | None) -> float:
     if wanted is None:
         return float(device != "cpu" and there > 0)
     if wanted and not there:
-        raise ValueError(
+        raise BadValue(
             f"--gpus-per-run {wanted}: no machine of this cluster has a GPU that Ray knows of; start one with "
             "`ray start --num-gpus`, or train on CPUs with --gpus-per-run 0"
         )

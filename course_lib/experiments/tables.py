@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from course_lib.errors import UnknownName
 from course_lib.experiments import asc, cifar, e4, e4_cifar, rotated_mnist
 from course_lib.experiments.row import Row
 from course_lib.experiments.table import Table
@@ -16,7 +17,7 @@ TABLES: dict[str, Table] = {module.TABLE.key: module.TABLE for module in (rotate
 def find_table(key: str) -> Table:
     """The table with this key, such as "rotated-mnist". Raises LookupError that names the nearest ones."""
     if key not in TABLES:
-        raise LookupError(f"no table {key!r}{_near_or_all(key, list(TABLES))}")
+        raise UnknownName(f"no table {key!r}{_near_or_all(key, list(TABLES))}")
     return TABLES[key]
 
 
@@ -24,7 +25,7 @@ def find(key: str) -> Row:
     """The row with this key, such as "gc-p4cnn". Raises LookupError that names the nearest keys."""
     rows = {row.key: row for table in TABLES.values() for row in table.rows}
     if key not in rows:
-        raise LookupError(f"no row {key!r}{_near_or_all(key, list(rows))}")
+        raise UnknownName(f"no row {key!r}{_near_or_all(key, list(rows))}")
     return rows[key]
 
 
@@ -39,7 +40,7 @@ def find_architecture(architecture: str, layer: str = "full", group: Group | Non
     alike = [row for row in rows if f"{row.architecture}, {row.layer}" == wanted]
     if not alike:
         known = list(dict.fromkeys(f"{row.architecture}, {row.layer}" for row in rows))
-        raise LookupError(f"no architecture and layer {wanted!r}{_near_or_all(wanted, known)}")
+        raise UnknownName(f"no architecture and layer {wanted!r}{_near_or_all(wanted, known)}")
     return min(alike, key=lambda row: abs(row.group.order - group.order) if group else 0)
 
 

@@ -14,14 +14,15 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from course_lib.files import write_whole
+from course_lib.errors import BadValue
+from course_lib.files import refuse_pipe, write_whole
 from course_lib.training.config import TrainConfig
 from course_lib.training.distributed import from_first, is_first
 from course_lib.training.history import History
 from course_lib.training.randomness import random_states, restore_random_states
 
 
-class WrongCheckpoint(ValueError):
+class WrongCheckpoint(BadValue):
     """The file is damaged, or belongs to another run."""
 
 
@@ -74,6 +75,7 @@ class Checkpoint:
         return history
 
     def _restore(self, net: nn.Module, optimizer: Optimizer, generator: Generator, config: TrainConfig) -> History:
+        refuse_pipe(self.path)
         if not Path(self.path).exists():
             self.sessions = [{"first_epoch": 1, **self.session}]
             return History(config)

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
 from course_lib.data import Augmentation, Split
+from course_lib.errors import UserError
 from course_lib.training.checkpoint import Checkpoint
 from course_lib.training.config import TrainConfig
 from course_lib.training.devices import default_device
@@ -22,6 +23,10 @@ from course_lib.training.evaluation import require_fit, validate
 from course_lib.training.history import History
 from course_lib.training.memory import explained_out_of_memory
 from course_lib.training.randomness import deterministic_operations, seed_everything
+
+
+class Diverged(UserError, FloatingPointError):
+    """The loss is no longer a number."""
 
 
 def train(
@@ -140,7 +145,7 @@ def train_step(
 
 def _require_number(loss: float, history: History) -> None:
     if not math.isfinite(loss):
-        raise FloatingPointError(
+        raise Diverged(
             f"the training loss is {loss} in epoch {history.epochs_done + 1}; the net is spoiled. Check the images for "
             f"nan, or start again with a learning_rate smaller than {history.config.learning_rate}"
         )

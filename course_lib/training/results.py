@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from course_lib.errors import BadValue
 from course_lib.experiments import TABLES, RecipeName, Row
 from course_lib.experiments.markdown import figure_text, pipe_table
 from course_lib.experiments.table import Table
+from course_lib.files import refuse_pipe
 
 Result = dict[str, Any]
 
@@ -148,9 +150,10 @@ def _parameters(row: Row | None, group: Sequence[Result]) -> str:
 
 
 def _read(path: Path) -> Result:
+    refuse_pipe(path)
     try:
         result: Result = json.loads(path.read_text(encoding="utf-8"))
         result["final"]["test_error_percent"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no result of a run ({error!r}); remove it, or restore it with git") from error
+        raise BadValue(f"{path} is no result of a run ({error!r}); remove it, or restore it with git") from error
     return result

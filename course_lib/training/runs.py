@@ -19,6 +19,7 @@ from torch import nn
 from course_lib.data import Dataset, load_dataset
 from course_lib.data.downloads import sha256_of
 from course_lib.data.registry import ROTATED, canonical_name
+from course_lib.errors import BadValue
 from course_lib.experiments import Row
 from course_lib.files import locked, remove_unfinished, write_json
 from course_lib.training.checkpoint import Checkpoint, weights_checksum
@@ -58,9 +59,9 @@ class Run:
 
     def __post_init__(self) -> None:
         if self.small and (self.data or {"validation", "per_class"} & set(self.changes)):
-            raise ValueError("a small run trains on the bundled digits: give no data, validation or per_class with it")
+            raise BadValue("a small run trains on the bundled digits: give no data, validation or per_class with it")
         if {"epochs", "shorten"} <= set(self.changes):
-            raise ValueError("give epochs, or shorten, not both: each says how long to train")
+            raise BadValue("give epochs, or shorten, not both: each says how long to train")
 
     @property
     def folder(self) -> Path:
@@ -75,6 +76,11 @@ class Run:
     def result(self) -> Path:
         """The file with the figures; it is there once the run is done."""
         return self.folder / f"seed{self.seed}.json"
+
+    @property
+    def source(self) -> str:
+        """The name or path of the data set."""
+        return self.data or self.row.recipe.dataset
 
     @property
     def checkpoint(self) -> Path:
@@ -102,7 +108,7 @@ class Run:
         validation = self.changes.get("validation", usual)
         dataset = _loaded(source, recipe.normalization, validation, self.changes.get("per_class", recipe.per_class))
         if dataset.image_shape != recipe.image_shape:
-            raise ValueError(
+            raise BadValue(
                 f"{self.row.key} takes images {recipe.image_shape}, {dataset.name} has {dataset.image_shape}; "
                 "choose a row or a data set with the same (C, Y, X)"
             )

@@ -15,8 +15,9 @@ import pytest
 
 from benchmarks.kill_and_resume import write_data
 from course_lib import cli
+from course_lib.arguments import duration
 from course_lib.cli import commands
-from course_lib.cli.parser import duration, make_parser
+from course_lib.cli.parser import make_parser
 from course_lib.experiments import TABLES, Table, find
 from course_lib.training import locked
 from course_lib.training.checkpoint import Checkpoint
@@ -209,9 +210,9 @@ def test_signals_stop_cleanly(number: signal.Signals, typed: Typed, monkeypatch:
         ("train z2cnn DATA --device tpu", 1, "error: no device 'tpu' here"),
         ("trian z2cnn", 2, "did you mean 'train'"),
         ("train z2cnn --sed 1", 2, "did you mean '--seed'"),
-        ("train z2cnn --group C8", 2, "'C8' is no group here; there are C1, C2, C4, D1, D2, D4"),
-        ("train z2cnn --epochs 0", 2, "'0' is no whole number of at least 1"),
-        ("train z2cnn --time-budget 5", 2, "'5' is no duration; write 90s, 25m or 1h30m"),
+        ("train z2cnn --group C8", 2, "'C8' is not a group here; there are C1, C2, C4, D1, D2, D4"),
+        ("train z2cnn --epochs 0", 2, "'0' is not a whole number of at least 1"),
+        ("train z2cnn --time-budget 5", 2, "'5' is not a duration; write 90s, 25m or 1h30m"),
         ("", 2, "examples:"),
         ("--help", 0, "train p4cnn --small"),
         ("train --help", 0, "--time-budget"),
@@ -235,6 +236,7 @@ def test_a_full_disk_is_said_in_one_line(typed: Typed, monkeypatch: pytest.Monke
 
 
 def test_results_and_counts_are_printed(typed: Typed) -> None:
+    typed.results.mkdir()
     status, text = typed(f"results rotated-mnist --results {typed.results}")
     assert status == 0 and text.count("*not yet run*") == len(TABLES["rotated-mnist"].rows)
     status, text = typed("counts rotated-mnist")

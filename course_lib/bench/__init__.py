@@ -5,8 +5,8 @@
 
 All contenders of a case take turns in one run; a ratio is the median over rounds of the ratio within a round. Prints a
 Markdown table and, once all cases are measured, writes everything with its provenance to ``SUITE_DEVICE.json`` in
-``results/bench`` of the working directory. With ``--only`` just the cases whose name contains the words run, and nothing
-is stored.
+``results/bench`` of the working directory. With ``--only`` just the cases whose name contains the words run, and
+nothing is stored.
 
 To add cases, write a file whose ``cases()`` returns a list of `Case` and name it in ``suites.py``.
 """
@@ -60,9 +60,9 @@ def main(argv: list[str] | None = None) -> int:
         return STOPPED
     print(markdown(results))
     if not options.only:
-        path_of_results = options.results / f"{options.suite}_{device.type}.json"
-        write_json(path_of_results, {"suite": options.suite, "provenance": provenance(device), "cases": results})
-        print(f"\nwritten to {path_of_results}")
+        file = options.results / f"{options.suite}_{device.type}.json"
+        write_json(file, {"suite": options.suite, "provenance": provenance(device), "cases": results})
+        print(f"\nwritten to {file}")
     return int(any(bar["holds"] is False for result in results for bar in result["bars"]))
 
 

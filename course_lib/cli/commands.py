@@ -163,4 +163,4 @@ def _existing(results: Path | None) -> Path:
 def _run(options: Namespace, row: Row, table_name: str, seed: int) -> Run:
     changes: dict[str, Any] = {name: value for name in _CHANGES if (value := getattr(options, name)) is not None}
     row = with_laptop_recipe(row) if options.recipe == "laptop" else row
-    return Run(row, table_name, options.results or results_folder(), seed, options.data, changes, options.small)
+    return Run(row, table_name, options.results or results_folder(), seed, options.data or "", changes, options.small)

@@ -97,7 +97,7 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
-    data.add_argument("--data", type=_data, metavar="NAME|PATH", default="", help="instead of the recipe's data: "
+    data.add_argument("--data", type=_data, metavar="NAME|PATH", help="instead of the recipe's data: "
                       "another name, an .npz file, or rotated:FILE.npz, which turns its images")  # fmt: skip
     data.add_argument("--validation", type=whole(0), metavar="IMAGES", help="how many training images to hold out")
     data.add_argument("--per-class", type=whole(1), metavar="IMAGES", help="keep so many training images per class")

@@ -7,7 +7,6 @@ import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
-from pathlib import Path
 
 _PLAIN = {"−": "-", "–": "-", "×": "x", "±": "+/-", "≥": ">=", "≤": "<=", "…": "...", "“": '"', "”": '"', "·": "*"}
 
@@ -17,7 +16,7 @@ def prepare_streams() -> None:
     codecs.register_error("plain", _plain)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller, as in `2>&-`
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
         if isinstance(stream := getattr(sys, name), TextIOWrapper):
             stream.reconfigure(errors="plain")
 

@@ -43,6 +43,14 @@ def test_the_button_resets_the_chosen_exercise_alone(page):
     assert choice.disabled and button.disabled
 
 
+def test_the_button_with_nothing_chosen_asks_to_choose(page):
+    choice, button = choice_and_button(page)
+    choice.value = None
+    button.click()
+    assert "First choose" in page.children[2].value
+    assert set(record.load()) == {"half_turn", "compose"}
+
+
 def test_refresh_sees_what_another_notebook_has_written(page):
     record.save_attempt("compose", passed=True)
     page.refresh()

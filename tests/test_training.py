@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 
 from course_lib.data import Split, load_digits, random_rotations
 from course_lib.groups import C1, C4
+from course_lib.layers import GroupBatchNorm2d, LiftingConv2d
 from course_lib.models import p4cnn
 from course_lib.training import (
     History,
@@ -25,8 +26,10 @@ from course_lib.training import (
     seed_everything,
     train,
     validate,
+    weights_checksum,
     write_json,
 )
+from course_lib.training.evaluation import require_fit
 
 CONFIG = TrainConfig(epochs=3, batch_size=16, learning_rate=0.01)
 
@@ -225,6 +228,45 @@ def test_history_comes_back_from_json_and_the_file_is_written_whole(tmp_path: Pa
     assert History.from_json(tmp_path / "new" / "run.json") == history
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["run.json"]
     assert json.loads((tmp_path / "new" / "run.json").read_text())["config"]["epochs"] == 3
+
+
+def one_pixel_net() -> nn.Module:
+    """Its norm sees one value of each channel and image: two images at least are needed."""
+    return nn.Sequential(LiftingConv2d(C1, 1, 4, 8), GroupBatchNorm2d(C1, 4), nn.Flatten(), nn.Linear(4, 10))
+
+
+def test_a_last_batch_of_one_image_is_refused_before_the_first_step_with_the_way_out() -> None:
+    split = Split(torch.randn(129, 1, 8, 8), torch.randint(10, (129,)))
+    net = one_pixel_net()
+    before = weights_checksum(net)
+    with pytest.raises(
+        ValueError, match=r"batch_size 128 the last of 129 training images .*for example 127"
+    ) as refused:
+        train(net, split, TrainConfig(epochs=1, batch_size=128, learning_rate=0.01), device="cpu")
+    assert "\n" not in str(refused.value) and weights_checksum(net) == before
+    for size in (127, 129):
+        train(one_pixel_net(), split, TrainConfig(epochs=1, batch_size=size, learning_rate=0.01), device="cpu")
+    with pytest.raises(ValueError, match="batch_size 1 the last of 2 training images .*for example 2"):
+        train(net, split.first(2), TrainConfig(epochs=1, batch_size=1, learning_rate=0.01), device="cpu")
+    with pytest.raises(ValueError, match="take more images"):
+        train(net, split.first(1), TrainConfig(epochs=1, batch_size=1, learning_rate=0.01), device="cpu")
+
+
+def test_a_net_that_can_learn_from_one_image_may_and_the_trial_leaves_no_trace() -> None:
+    split = Split(torch.randn(9, 1, 8, 8), torch.randint(10, (9,)))
+
+    def build() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(), nn.Flatten(), nn.Linear(72, 10))
+
+    net, drawn = build(), []
+    for fits in (lambda: None, lambda: require_fit(net, 8, split, None)):
+        torch.manual_seed(3)
+        fits()
+        drawn.append(torch.rand(1))
+    assert drawn[0] == drawn[1] and weights_checksum(net) == weights_checksum(build())
+    history = train(net, split, TrainConfig(epochs=1, batch_size=8, learning_rate=0.01), device="cpu")
+    assert history.epochs_done == 1
 
 
 def test_evaluate_counts_over_batches_and_keeps_the_mode() -> None:

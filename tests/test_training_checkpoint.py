@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import resource
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,6 +149,143 @@ def test_a_damaged_checkpoint_is_refused(damage: Any, tmp_path: Path) -> None:
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(WrongCheckpoint, match=r"run.pt is damaged .*remove it to start again"):
         run(SGD, path)
+
+
+def test_any_flipped_bit_of_the_weights_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    run(SGD, path, time_budget=0)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        parts = [part for part in archive.infolist() if part.file_size]
+    assert len(parts) > 10
+    for part in parts:
+        name_and_extra = int.from_bytes(whole[part.header_offset + 26 :][:2], "little") + int.from_bytes(
+            whole[part.header_offset + 28 :][:2], "little"
+        )
+        place = part.header_offset + 30 + name_and_extra + part.file_size // 2
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x40]) + whole[place + 1 :])
+        with pytest.raises(WrongCheckpoint, match=r"run.pt is damaged .*remove it to start again"):
+            run(SGD, path)
+    path.write_bytes(whole)
+    assert run(SGD, path)[0] == run(SGD)[0]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("name", ["0.weight", "1.running_var", "5.bias"])
+def test_weights_that_are_no_numbers_are_refused(name: str, value: float, tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    run(SGD, path, time_budget=0)
+    state = torch.load(path, weights_only=True)
+    state["net"][name].view(-1)[0] = value
+    torch.save(state, path)
+    with pytest.raises(WrongCheckpoint, match=rf"run.pt is damaged \({name} has values that are no finite numbers\)"):
+        run(SGD, path)
+
+
+def test_an_infinite_mask_of_the_net_is_no_damage(tmp_path: Path) -> None:
+    path, config = tmp_path / "run.pt", SGD
+    for done in (1, 2):
+        net = small_net()
+        net.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+        history = train(net, small_split(), config, device="cpu", checkpoint=Checkpoint(path), time_budget=0)
+        assert history.epochs_done == done
+
+
+def about(change: Any) -> Any:
+    """What spoils the text of a checkpoint."""
+
+    def spoil(state: dict[str, Any]) -> None:
+        told = json.loads(state["about"])
+        state["about"] = json.dumps(change(told) or told)
+
+    return spoil
+
+
+ODD = {
+    "no state": lambda state: state.clear(),
+    "about is missing": lambda state: state.pop("about"),
+    "about is a list": lambda state: state.update(about="[]"),
+    "about is no JSON": lambda state: state.update(about="{"),
+    "about is a number": lambda state: state.update(about=7),
+    "no history": about(lambda told: told.pop("history") and None),
+    "history is a list": about(lambda told: told.update(history=[])),
+    "history has an unknown field": about(lambda told: told["history"].update(weather="fine")),
+    "history lacks its config": about(lambda told: told["history"].pop("config") and None),
+    "config has an unknown field": about(lambda told: told["history"]["config"].update(epoch=3)),
+    "config lacks a field": about(lambda told: told["history"]["config"].pop("epochs") and None),
+    "config is odd": about(lambda told: told["history"]["config"].update(epochs=-1)),
+    "config holds a text": about(lambda told: told["history"]["config"].update(learning_rate="fast")),
+    "a column is short": about(lambda told: told["history"].update(train_loss=[])),
+    "a column is a text": about(lambda told: told["history"].update(seconds="1")),
+    "a column has texts": about(lambda told: told["history"].update(train_loss=["low"])),
+    "too many epochs": about(lambda told: told["history"].update(seconds=[1.0] * 9)),
+    "identity is null": about(lambda told: told.update(identity=None)),
+    "sessions are missing": about(lambda told: told.pop("sessions") and None),
+    "sessions are texts": about(lambda told: told.update(sessions=["monday"])),
+    "net is a list": lambda state: state.update(net=[]),
+    "net lacks a weight": lambda state: state["net"].pop("0.weight"),
+    "net has another shape": lambda state: state["net"].update({"0.weight": torch.zeros(1)}),
+    "net holds a text": lambda state: state["net"].update({"0.weight": "heavy"}),
+    "optimizer is empty": lambda state: state.update(optimizer={}),
+    "optimizer is null": lambda state: state.update(optimizer=None),
+    "optimizer lacks groups": lambda state: state["optimizer"].update(param_groups=[]),
+    "optimizer lacks a setting": lambda state: state["optimizer"]["param_groups"][0].pop("weight_decay"),
+    "optimizer remembers another shape": lambda state: state["optimizer"]["state"][0].update(
+        momentum_buffer=torch.zeros(2, 2)
+    ),
+    "random is empty": lambda state: state.update(random={}),
+    "random is null": lambda state: state.update(random=None),
+    "torch's generator is cut": lambda state: state["random"].update(torch=torch.zeros(3, dtype=torch.uint8)),
+    "Python's generator is a text": lambda state: state["random"].update(python="dice"),
+    "NumPy's generator is odd": lambda state: state["random"].update(numpy=("MT19937", [1, 2], 0, 0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("spoil", ODD.values(), ids=ODD)
+def test_an_odd_checkpoint_is_refused_in_one_line_that_names_it(spoil: Any, tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    run(SGD, path, time_budget=0)
+    state = torch.load(path, weights_only=True)
+    spoil(state)
+    torch.save(state, path)
+    with pytest.raises(WrongCheckpoint, match=r"^[^\n]*run.pt is damaged \([^\n]+\); remove it to start again$"):
+        run(SGD, path)
+
+
+def test_a_pipe_or_a_folder_in_its_place_is_named_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pt")
+    (tmp_path / "folder.pt").mkdir()
+    for name in ("pipe.pt", "folder.pt"):
+        with pytest.raises(WrongCheckpoint, match=rf"{name} is damaged \(it is no file\)"):
+            run(SGD, tmp_path / name)
+
+
+def test_weights_that_the_last_step_spoiled_are_not_stored(tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    run(SGD, path, time_budget=0)
+    before, calls = path.read_bytes(), 0
+
+    def spoil_last(images: Tensor, generator: Generator) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 4:  # the loss of this batch is a number still
+            net[5].bias.register_hook(lambda gradient: gradient * math.inf)
+        return random_rotations(images, generator)
+
+    net, checkpoint = small_net(), Checkpoint(path, {"data": "digits"})
+    with pytest.raises(
+        FloatingPointError, match=r"5.bias has values that are no numbers in epoch 2; the net is spoiled"
+    ):
+        train(net, small_split(), SGD, small_split(), spoil_last, "cpu", checkpoint=checkpoint)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "{}", "", '{"config": {}}', '{"config": {"epoch": 1}}'])
+def test_a_history_that_is_none_is_named(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "history.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match="history.json is no history of a training"):
+        History.from_json(path)
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(tmp_path: Path) -> None:

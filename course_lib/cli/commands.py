@@ -8,10 +8,11 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
-from typing import Any
 
+from course_lib.changes import Changes
 from course_lib.cli.failures import Failures
 from course_lib.errors import BadValue
 from course_lib.experiments import TABLES, Row, find, find_architecture, find_table, variant, with_laptop_recipe
@@ -24,7 +25,6 @@ from course_lib.training.results import markdown, one_line, results_folder
 from course_lib.training.runs import Run, Stopped, execute
 
 VARIANTS = "variants"  # the folder of results for networks that stand in no table
-_CHANGES = ("epochs", "shorten", "batch_size", "validation", "per_class", "bf16", "compile", "deterministic")
 
 
 def train(options: Namespace, argv: list[str]) -> int:
@@ -38,7 +38,7 @@ def train(options: Namespace, argv: list[str]) -> int:
     table_name = next((name for name, table in TABLES.items() if row in table.rows), VARIANTS)
     run = _run(options, row, table_name, options.seed)
     with process_group(options.device) as device:
-        if run.result.exists() and is_first():
+        if is_first() and run.stored():
             print(f"done already, nothing to do; to train again, remove {run.result} and its .pt")
         result = execute(run, device, sys.stderr.isatty() and is_first(), options.time_budget)
         if is_first():
@@ -99,12 +99,12 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
     progress = sys.stderr.isatty() and not options.quiet
     busy, failures = [], Failures()
     for run in runs:
-        if run.result.exists():
-            continue
         remaining = options.time_budget - (time.monotonic() - begin)
-        if remaining <= 0:
-            raise Stopped("the time is over; the same command goes on")
         try:
+            if run.stored():
+                continue
+            if remaining <= 0:
+                raise Stopped("the time is over; the same command goes on")
             failures.raise_if_out_of_reach(run)
             print(one_line(execute(run, device, progress, remaining)), flush=True)
             yield 0
@@ -161,6 +161,6 @@ def _existing(results: Path | None) -> Path:
 
 
 def _run(options: Namespace, row: Row, table_name: str, seed: int) -> Run:
-    changes: dict[str, Any] = {name: value for name in _CHANGES if (value := getattr(options, name)) is not None}
+    changes = Changes(**{change.name: getattr(options, change.name) for change in fields(Changes)})
     row = with_laptop_recipe(row) if options.recipe == "laptop" else row
     return Run(row, table_name, options.results or results_folder(), seed, options.data or "", changes, options.small)

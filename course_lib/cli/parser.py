@@ -6,9 +6,11 @@ import argparse
 import math
 import os
 import re
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 
 from course_lib.arguments import Parser, duration, fraction, path, whole, word
+from course_lib.changes import Changes, Part
 
 EXAMPLES = """examples:
   python -m course_lib train p4cnn --small            a first try: bundled digits, a CPU, minutes
@@ -99,28 +101,31 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
     data.add_argument("--data", type=_data, metavar="NAME|PATH", help="instead of the recipe's data: "
                       "another name, an .npz file, or rotated:FILE.npz, which turns its images")  # fmt: skip
-    data.add_argument("--validation", type=whole(0), metavar="IMAGES", help="how many training images to hold out")
-    data.add_argument("--per-class", type=whole(1), metavar="IMAGES", help="keep so many training images per class")
+    _add_changes(data, "data")
     data.add_argument("--small", action="store_true", help="bundled digits, few epochs, to see on a CPU that it works")
     recipe = parser.add_argument_group("recipe, and changes of it, which the result names")
     recipe.add_argument("--recipe", choices=["published", "laptop"], default="published", help="the paper's own, or "
                         "one that a CPU can finish, the same for all networks of a data set")  # fmt: skip
-    recipe.add_argument("--epochs", type=whole(1), help="the steps of the schedule move in proportion")
-    recipe.add_argument("--shorten", type=whole(1), metavar="N", help="each recipe N times shorter, milestones too")
-    recipe.add_argument("--batch-size", type=whole(1), metavar="IMAGES")
+    _add_changes(recipe, "recipe")
     run = parser.add_argument_group("how to run")
     run.add_argument("--device", type=word, help="cpu, cuda, cuda:1 or mps; by default a CUDA GPU if there is one")
     run.add_argument("--time-budget", type=duration, default=math.inf, metavar="25m",
                      help="stop after the last epoch that fits; the same command goes on")  # fmt: skip
-    for name, value, text in (
-        ("bf16", True, "autocast to bfloat16; not measured here, try it on your GPU"),
-        ("compile", True, "torch.compile; on a CPU it made P4CNN slower, on your GPU try it"),
-        ("deterministic", False, "allow CUDA operations that may be faster but do not repeat exactly"),
-    ):
-        run.add_argument(
-            f"--{name}" if value else f"--no-{name}", dest=name, action="store_const", const=value, help=text
-        )
+    _add_changes(run, "run")
     _add_results_folder(run)
+
+
+def _add_changes(group: argparse._ArgumentGroup, part: Part) -> None:
+    for change in fields(Changes):
+        about, name = change.metadata, change.name.replace("_", "-")
+        if about["part"] != part:
+            continue
+        if "value" in about:
+            option = f"--{name}" if about["value"] else f"--no-{name}"
+            group.add_argument(option, dest=change.name, action="store_const", const=about["value"], help=about["help"])
+        else:
+            least, metavar = about["least"], about["metavar"]
+            group.add_argument(f"--{name}", type=whole(least), metavar=metavar, help=about["help"])
 
 
 def _add_results_folder(parser: argparse._ActionsContainer) -> None:

@@ -1,7 +1,5 @@
 """A whole table on a cluster of Ray: every run is one task, and its unit of work is that of the plain command."""
 
-from course_lib.cluster.job import Job
-from course_lib.cluster.overview import overview
 from course_lib.cluster.table import train_on_ray
 
-__all__ = ["Job", "overview", "train_on_ray"]
+__all__ = ["train_on_ray"]

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from course_lib.cluster.job import Job
+from course_lib.training.runs import Run
+
+
+@dataclass
+class Job:
+    """A run and what is known about it where the table was started.
+
+    Args:
+        state: "waiting", "running", "done", "stopped", "failed", or "at another process", which holds the run's lock.
+        epoch: the last one that a worker has stored, and ``trained`` how many were stored since the table was started.
+        message: what the run said at its end: its figures, or why there are none.
+    """
+
+    run: Run
+    state: str = "waiting"
+    epoch: int = 0
+    trained: int = 0
+    message: str = ""
+
+    def work(self, epochs: int) -> int:
+        """Epochs × multiply-accumulates for one image, so that an epoch of a small network counts less."""
+        return epochs * self.run.row.counts().executed
 
 
 def overview(jobs: Sequence[Job], elapsed: float, now: datetime) -> str:
-    """How many runs are done, running, waiting, failed, how many were begun again, and when all may be done.
-
-    ``elapsed`` is in seconds since the table was started.
-    """
+    """How many runs are in which state, and when all may be done, by what was computed in ``elapsed`` seconds."""
     counts = Counter(job.state for job in jobs)
-    parts = [f"{counts['done']} of {len(jobs)} runs done", f"{counts['running']} running"]
-    parts += [f"{counts[state]} {state}" for state in ("waiting", "refused", "stopped", "failed") if counts[state]]
-    if counts["busy"]:
-        parts.append(f"{counts['busy']} at another process")
-    if restarts := sum(job.restarts for job in jobs):
-        parts.append(f"{restarts} begun again")
-    return ", ".join([*parts, _end(seconds_left(jobs, elapsed), now)])
-
-
-def seconds_left(jobs: Sequence[Job], elapsed: float) -> float:
-    """What is left to compute ÷ what was computed per second since the start; infinite before the first epoch.
-
-    Both in epochs × multiply-accumulates, so that a short row counts less than a long one. That the last runs leave
-    most of the cluster idle is not foreseen.
-    """
-    computed = sum(job.trained * job.cost for job in jobs)
-    left = sum((job.epochs - job.epoch) * job.cost for job in jobs if job.state in ("waiting", "refused", "running"))
-    return left * elapsed / computed if computed else math.inf
-
-
-def _end(seconds: float, now: datetime) -> str:
-    if math.isinf(seconds):
-        return "end not yet known"
-    end = now + timedelta(seconds=seconds)
-    return f"end about {end:%H:%M}" if end.date() == now.date() else f"end about {end:%a %d %b %H:%M}"
+    parts = [f"{counts.pop('done', 0)} of {len(jobs)} runs done"]
+    parts += [f"{count} {state}" for state, count in sorted(counts.items())]
+    if computed := sum(job.work(job.trained) for job in jobs):
+        still = [job for job in jobs if job.state in ("waiting", "running")]
+        left = sum(job.work(job.run.config().epochs - job.epoch) for job in still)
+        end = now + timedelta(seconds=left * elapsed / computed)
+        parts.append(f"end about {end:%H:%M}" if end.date() == now.date() else f"end about {end:%a %d %b %H:%M}")
+    return ", ".join(parts)

@@ -6,10 +6,8 @@ import ast
 import contextlib
 import inspect
 import io
-import signal
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
 from types import EllipsisType
 from typing import Any
@@ -19,11 +17,10 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import record
-from course_lib.exercises.comparing import Mistake, describe_error, show_example
+from course_lib.exercises.comparing import Mistake, describe_endless, describe_error, file_of, in_one_line, show_example
+from course_lib.exercises.limits import stopped_line, time_limit
 from course_lib.exercises.registry import Check, Exercise, Function, find
 from course_lib.exercises.values import Array, as_array, first_difference
-
-SECONDS_PER_CHECK = 30
 
 
 def exercise(f: Function) -> Function:
@@ -55,10 +52,18 @@ def exercise(f: Function) -> Function:
 def find_mistake(this: Exercise, f: Function) -> Mistake | None:
     """The first mistake that the checks find, explained if it is a known one; None for a right answer."""
     with _bound_to_its_name(f):
-        for check in this.checks:
-            if mistake := _run(check, f, this.reference):
-                # an answer that raised would do so beside every known mistake, and one that hangs takes its time
-                return mistake if mistake.__cause__ else _diagnose(this, check, f, mistake)
+        try:
+            line = stopped_line(lambda: _first_mistake(this, f), file_of(f))
+        except KeyboardInterrupt:
+            return Mistake("You stopped the check before it was done. Is there a loop that never ends?")
+        return _first_mistake(this, f) if line is None else Mistake(describe_endless(line, f))
+
+
+def _first_mistake(this: Exercise, f: Function) -> Mistake | None:
+    for check in this.checks:
+        if mistake := _run(check, f, this.reference):
+            with contextlib.redirect_stdout(io.StringIO()):  # the learner's own prints have been seen once
+                return _diagnose_error(this, check, f, mistake) or _diagnose(this, check, f, mistake) or mistake
     return None
 
 
@@ -89,26 +94,39 @@ def _is_placeholder(node: ast.AST) -> bool:
     return isinstance(value, ast.Constant) and value.value is ...
 
 
-def _diagnose(this: Exercise, check: Check, f: Function, mistake: Mistake) -> Mistake:
+def _diagnose(this: Exercise, check: Check, f: Function, mistake: Mistake) -> Mistake | None:
     """Name the mistake if the answer is a known wrong one: the check passes when that one plays the reference."""
-    with contextlib.redirect_stdout(io.StringIO()):  # the learner's own prints have been seen once
-        for wrong, message in this.known_mistakes:
-            if _run(check, f, wrong) is None:
-                return Mistake(message, mistake.example, mistake.expected, mistake.yours)
-    return mistake
+    if mistake.__cause__:  # an answer that raised would do so again, and one that hangs takes its time
+        return None
+    for wrong, message in this.known_mistakes:
+        if _run(check, f, wrong) is None:
+            return Mistake(message, mistake.example, mistake.expected, mistake.yours)
+    return None
+
+
+def _diagnose_error(this: Exercise, check: Check, f: Function, mistake: Mistake) -> Mistake | None:
+    """Name the mistake if a known wrong answer stops with the same error. The learner's own does not run again."""
+    error = mistake.__cause__
+    if not isinstance(error, Exception):
+        return None
+    for wrong, message in this.known_mistakes:
+        other = _run(check, wrong, this.reference)
+        if other and other.__cause__ and in_one_line(other.__cause__) == in_one_line(error):
+            return Mistake(f"{describe_error(error, f).rstrip('.')}. {message}", mistake.example)
+    return None
 
 
 def _run(check: Check, f: Function, reference: Function) -> Mistake | None:
-    with torch.random.fork_rng(devices=[]), _time_limit():
-        torch.manual_seed(0)
-        try:
+    try:
+        with torch.random.fork_rng(devices=[]), time_limit():
+            torch.manual_seed(0)
             check(f, reference)
-        except Mistake as mistake:
-            return mistake
-        except Exception as error:
-            crash = Mistake(describe_error(error, f))
-            crash.__cause__ = error
-            return crash
+    except Mistake as mistake:
+        return mistake
+    except BaseException as error:  # sys.exit and the stop button, too: the cells below need the reference
+        crash = Mistake(describe_error(error, f))
+        crash.__cause__ = error
+        return crash
     return None
 
 
@@ -123,25 +141,6 @@ def _bound_to_its_name(f: Function) -> Iterator[None]:
     finally:
         del names[f.__name__]
         names.update(before)
-
-
-@contextlib.contextmanager
-def _time_limit() -> Iterator[None]:
-    """Stop a loop that never ends. Only where the system has an alarm (not on Windows) and in the main thread."""
-    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_signal: int, _frame: object) -> None:
-        raise TimeoutError(f"still running after {SECONDS_PER_CHECK} seconds; is there a loop that never ends?")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_PER_CHECK)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _show_picture(mistake: Mistake) -> None:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from course_lib.exercises.limits import SECONDS, StillRunning
 from course_lib.exercises.values import difference, show
 
 MISSING: Any = object()
@@ -66,7 +67,7 @@ def expect_error(f: Callable[..., Any], error: type[Exception], *inputs: Any, be
         yours = f(*copy.deepcopy(inputs))
     except error:
         return
-    except Exception as other:
+    except BaseException as other:
         raise Mistake(
             f"Your function should raise {error.__name__}: {because} {describe_error(other, f)}", example
         ) from other
@@ -79,24 +80,50 @@ def call(f: Callable[..., Any], *inputs: Any, example: dict[str, Any] | None = N
         return f(*inputs)
     except Mistake:  # an exercise's own wrapper around the learner's function has said what is wrong
         raise
-    except Exception as error:
+    except BaseException as error:  # sys.exit and the stop button, too: the cells below need the reference
         what = describe_error(error, f)
         raise Mistake(f"{what.rstrip('.')}. {because}" if because else what, example) from error
 
 
-def describe_error(error: Exception, f: Callable[..., Any]) -> str:
+def describe_error(error: BaseException, f: Callable[..., Any]) -> str:
     """An exception in two lines: what it says, and the line of the learner's own code where it came from.
 
     The learner's code is the file of ``f``. If ``f`` is a wrapper of ours, `functools.update_wrapper` must have made it
     one of the learner's function, or the line is not found.
     """
-    what = f"{type(error).__name__}: {str(error).strip() or 'no message'}"
-    what = what if len(what) < 400 else what[:400] + " …"
-    filename = inspect.unwrap(f).__code__.co_filename if inspect.isfunction(inspect.unwrap(f)) else None
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == filename]
-    if not lines or filename is None or lines[-1] is None:
-        return f"Your function could not be checked. {what}"
-    return f"Your function stopped in line {lines[-1]}, `{linecache.getline(filename, lines[-1]).strip()}`. {what}"
+    filename = file_of(f)
+    lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == filename]
+    line = lines[-1] if lines else 0
+    if isinstance(error, StillRunning):
+        return describe_endless(line, f)
+    what = in_one_line(error)
+    return f"Your function stopped{_place(line, f)}. {what}" if line else f"Your function could not be checked. {what}"
+
+
+def describe_endless(line: int, f: Callable[..., Any]) -> str:
+    """That an answer took too long, and the line where it was; 0 if that is not known."""
+    what = f"Your function was still running after {SECONDS:.0f} seconds{_place(line, f)}"
+    return f"{what}. Is there a loop that never ends?"
+
+
+def file_of(f: Callable[..., Any]) -> str | None:
+    """The file that holds a learner's function; None for a builtin."""
+    function = inspect.unwrap(f)
+    return function.__code__.co_filename if inspect.isfunction(function) else None
+
+
+def _place(line: int, f: Callable[..., Any]) -> str:
+    return f" in line {line}, `{linecache.getline(file_of(f) or '', line).strip()}`" if line else ""
+
+
+def in_one_line(error: BaseException) -> str:
+    """Its kind and what it says."""
+    try:
+        said = str(error).strip()
+    except Exception:  # an error of the learner's own, whose __str__ fails
+        said = ""
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return what if len(what) < 400 else what[:400] + " …"
 
 
 def show_example(mistake: Mistake) -> str:

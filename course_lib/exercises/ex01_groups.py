@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from course_lib.exercises import Function, compare, register
+from course_lib.exercises import Function, Mistake, call, compare, register
 from course_lib.groups import (
     C1,
     C2,
@@ -61,6 +61,14 @@ register(
         (
             lambda a, b: Element((a.m + b.m) % 2, (a.r + (-1) ** b.m * b.r) % 4),
             "You turn the wrong rotation round. It is a's rotation that passes b's mirror; b's own passes nothing.",
+        ),
+        (
+            lambda a, b: Element((a.m + b.m) % 2, (-1) ** b.m * (a.r + b.r) % 4),
+            "You change the sign of the whole sum. Only one of the two rotations has to pass b's mirror: which one?",
+        ),
+        (
+            lambda a, b: Element((a.m + b.m) % 2, (-1) ** a.m * (a.r + b.r) % 4),
+            "You change the sign of the whole sum, and you ask a's mirror. Which rotation has to pass which mirror?",
         ),
         (
             lambda a, b: Element(a.m + b.m, (-1) ** b.m * a.r + b.r),
@@ -175,7 +183,18 @@ register(
 def _small_sets(f: Function, reference: Function) -> None:
     sets = [[], [R], [R2], [M], [R2, M], [R, M], [MR], [M, Element(1, 2)], [MR, Element(1, 2)], [R3]]
     for generators in sets:
+        _explain_the_order(f, reference, generators)
         compare(f, reference, generators)
+
+
+def _explain_the_order(f: Function, reference: Function, generators: list[Element]) -> None:
+    """No known mistake can play an order that depends on the answer's loops, or on a `set`."""
+    expected, example = reference(list(generators)), {"generators": generators}
+    yours = call(f, list(generators), example=example)
+    if isinstance(yours, tuple) and yours != expected and sorted(yours) == list(expected):
+        raise Mistake(
+            "The members are right, but not their order: sort them before you return.", example, expected, yours
+        )
 
 
 def _one_round(generators: Iterable[Element]) -> tuple[Element, ...]:

@@ -53,6 +53,11 @@ register(
             "You turn both shifts. g turns first and shifts afterwards, so its own shift t is not turned.",
         ),
         (
+            lambda g, k: _with_shift(compose(g.point_part, k.point_part), g.shift + k.shift @ matrix(g.point_part)),
+            "You turn k's shift, but the wrong way: `k.shift @ h` multiplies by the transpose of h, which is h⁻¹. A "
+            "matrix that moves a vector stands on its left.",
+        ),
+        (
             lambda g, k: _with_shift(compose(k.point_part, g.point_part), g.shift + matrix(g.point_part) @ k.shift),
             "The shift is right, but the point part is in the other order: hh′, `compose(g.point_part, k.point_part)`.",
         ),

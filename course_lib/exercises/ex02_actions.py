@@ -239,6 +239,14 @@ def _with_permutation(permute: Function) -> Function:
     return wrong
 
 
+GROUP_AXIS = "You permute another axis than the sheets'. Count from the end: X is the last axis, Y stands before it."
+
+
+def _along(pick: Function) -> Function:
+    """A wrong `act_on_feature_map` that picks from another axis."""
+    return lambda g, f, group, subgroup=None: act_on_image(g, pick(f, group.permutation(g)))
+
+
 register(
     "2.5",
     act_on_feature_map,
@@ -267,6 +275,13 @@ register(
             _with_permutation(lambda g, group: [group.index(compose(h, inverse(g))) for h in group.elements]),
             "You multiply on the wrong side: sheet h comes from g⁻¹h, not from hg⁻¹. Only a group like D4 shows it.",
         ),
+        (
+            lambda g, f, group, subgroup=None: act_on_feature_map(inverse(g), f, group),
+            "You turn and permute, but both by g⁻¹. L_g turns each sheet by g, and sheet h comes from g⁻¹h.",
+        ),
+        (_along(lambda f, permutation: f[:, permutation]), GROUP_AXIS),
+        (_along(lambda f, permutation: f[..., permutation]), GROUP_AXIS),
+        (_along(lambda f, permutation: f[..., permutation, :]), GROUP_AXIS),
         (
             lambda g, f, group, subgroup=None: act_on_image(g, f)[group.permutation(g)],
             "You permute the first axis, but the group axis is the third from the end: `f[..., permutation, :, :]`.",

@@ -32,6 +32,27 @@ def _shifts_of_batches(f: Function, reference: Function) -> None:
         compare(f, reference, t, batch, because="Only the last two axes are space; all others stay as they are.")
 
 
+def _by_slices(t: tuple[int, int], f: Tensor) -> Tensor:
+    (u, v), (height, width) = t, f.shape[-2:]
+    out = torch.zeros_like(f)
+    out[..., : height - v, u:] = f[..., v:, : width - u]
+    return out
+
+
+def _by_negative_slices(t: tuple[int, int], f: Tensor) -> Tensor:
+    out = torch.zeros_like(f)
+    out[..., : -t[1], t[0] :] = f[..., t[1] :, : -t[0]]
+    return out
+
+
+def _cropped_from_behind(t: tuple[int, int], f: Tensor) -> Tensor:
+    (u, v), (height, width) = t, f.shape[-2:]
+    padded = F.pad(f, (max(u, 0), max(-u, 0), max(-v, 0), max(v, 0)))
+    return padded[..., v : v + height, -u : width - u]
+
+
+FROM_THE_END = "A negative u moves the map to the left. In Python a negative number in a slice counts from the end, and `:-0` is empty."
+
 register(
     "3.1",
     translate,
@@ -58,6 +79,9 @@ register(
         ),
         (lambda t, f: translate((t[0], -t[1]), f), "v points the wrong way: v > 0 moves the map up, towards row 0."),
         (lambda t, f: translate((-t[0], t[1]), f), "u points the wrong way: u > 0 moves the map to the right."),
+        (_by_slices, FROM_THE_END),
+        (_by_negative_slices, FROM_THE_END),
+        (_cropped_from_behind, FROM_THE_END),
         (lambda t, f: translate((t[1], t[0]), f), "u and v are swapped: u belongs to the columns, v to the rows."),
     ],
 )

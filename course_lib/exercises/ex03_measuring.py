@@ -85,6 +85,11 @@ register(
             "A mean hides an error that sits in few pixels, such as a border. Take the maximum.",
         ),
         (
+            lambda got, expected: (got - expected).norm().item() / expected.norm().item(),
+            "That is a ratio of norms: it sums over all pixels, so many good ones hide a bad one. Compare the largest "
+            "error with the largest value.",
+        ),
+        (
             lambda got, expected: (got - expected).abs().max().item() / got.abs().max().item(),
             "You divide by the largest |got|. The scale is that of what was expected.",
         ),

@@ -23,6 +23,11 @@ def _mirror_first(h: Element, psi: Tensor) -> Tensor:
     return torch.rot90(psi.flip(-1) if h.m else psi, h.r, dims=(-2, -1))
 
 
+RESHAPED = (
+    "The copies are right, but `reshape` after `torch.cat` mixes h with the output channels: it only cuts the numbers "
+    "anew in the order in which they lie. Put the copies along an axis of their own."
+)
+
 # 4.1 lifting_conv
 
 
@@ -39,6 +44,26 @@ def _last_weight_only(psi: Tensor) -> Tensor:
     last = torch.zeros_like(psi)
     last[:, -1, -1, -1] = psi[:, -1, -1, -1]
     return last
+
+
+def _lift_image(turn: Turn) -> Function:
+    """Lifting convolution that turns the image, by turn(h, f), and not the filter."""
+
+    def lift(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+        return torch.cat([lifting_conv(turn(h, f), psi, C1) for h in group.elements], dim=1)
+
+    return lift
+
+
+def _lift_reshaped(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    sheets = lifting_conv(f, psi, group)
+    return sheets.transpose(0, 1).reshape(sheets.shape)
+
+
+def _liftings(f: Function, reference: Function) -> None:
+    # All in one check: where the image is as small as the filter, turning one looks like turning the other back.
+    _one_number_per_sheet(f, reference)
+    _lift_more(f, reference)
 
 
 def _one_number_per_sheet(f: Function, reference: Function) -> None:
@@ -60,7 +85,7 @@ register(
     lifting_conv,
     minutes=15,
     difficulty=2,
-    checks=[_one_number_per_sheet, _lift_more],
+    checks=[_liftings],
     hints=[
         "Each output value out[o, i, row, col] is one sum over the window of f that begins at (row, col), and over the "
         "channels. Without turning, its terms are `f[c, row + a, col + b] * psi[o, c, a, b]`.",
@@ -74,6 +99,17 @@ register(
             _lift_with(lambda h, psi: act_on_image(inverse(h), psi)),
             "The inverse is missing: your filters turn the wrong way. Sheet h needs ψ(h⁻¹(y − t)), which is L_h ψ.",
         ),
+        (
+            _lift_image(act_on_image),
+            "You turn the image, not the filter, so that each sheet shows the image in another position. All sheets "
+            "look at the same image: only ψ turns.",
+        ),
+        (
+            _lift_image(lambda h, f: act_on_image(inverse(h), f)),
+            "You turn the image (back by h⁻¹), and leave the result turned, so that no two sheets show the same place. "
+            "All sheets look at the same image: only ψ turns.",
+        ),
+        (_lift_reshaped, RESHAPED),
         (
             _lift_with(lambda h, psi: _last_weight_only(act_on_image(h, psi))),
             "Only the last term of the sum is left. Add each term to the ones before: `+=`, not `=`.",
@@ -104,6 +140,11 @@ register(
 
 def _stack(turn: Turn, group: Group, psi: Tensor, dim: int = 1) -> Tensor:
     return torch.stack([turn(h, psi) for h in group.elements], dim=dim)
+
+
+def _concatenated(turn: Turn, group: Group, psi: Tensor) -> Tensor:
+    copies = torch.cat([turn(h, psi) for h in group.elements])
+    return copies.reshape(len(psi), group.order, *psi.shape[1:])
 
 
 def _planar_filters(f: Function, reference: Function) -> None:
@@ -160,6 +201,7 @@ register(
             "The mirrors are missing: for m = 1 the filter is rotated, and then mirrored.",
         ),
         (lambda psi, group: _stack(_mirror_first, group, psi), "The order is wrong: rotate first, mirror then."),
+        (lambda psi, group: _concatenated(act_on_image, group, psi), RESHAPED),
         (lambda psi, group: _stack(lambda h, p: p, group, psi), "All your copies are the same: none is turned."),
     ],
 )
@@ -170,6 +212,30 @@ register(
 def _permute_by(g: Element, psi: Tensor, group: Group) -> Tensor:
     return psi[..., group.permutation(g), :, :]
 
+
+def _right(h: Element, psi: Tensor, group: Group) -> Tensor:
+    return act_on_image(h, psi[..., [group.index(compose(k, inverse(h))) for k in group.elements], :, :])
+
+
+def _rolled(psi: Tensor, group: Group, by_rotation: bool) -> Tensor:
+    copies = [act_on_image(h, psi.roll(h.r if by_rotation else i, -3)) for i, h in enumerate(group.elements)]
+    return torch.stack(copies, dim=1)
+
+
+def _along(pick: Function) -> Function:
+    """A wrong `group_filter_bank` that picks from another axis."""
+    return lambda psi, group: torch.stack(
+        [act_on_image(h, pick(psi, group.permutation(h))) for h in group.elements], dim=1
+    )
+
+
+ROLLED = (
+    "You roll the sheets around by one for each quarter turn. In C4 that is right, but a mirror reverses their order: "
+    "sheet h̃ is taken from sheet h⁻¹h̃."
+)
+GROUP_AXIS = (
+    "You permute another axis than the sheets'. ψ is (O, C, |H|, k, k): which axis is |H|, counted from the end?"
+)
 
 register(
     "4.3",
@@ -200,6 +266,20 @@ register(
             lambda psi, group: _stack(lambda h, p: act_on_feature_map(inverse(h), p, group), group, psi),
             "The inverse is one too many: copy h is L_h ψ, and L_h has its inverse inside already.",
         ),
+        (
+            lambda psi, group: _stack(lambda h, p: _right(h, p, group), group, psi),
+            "You multiply on the wrong side: sheet h̃ comes from h⁻¹h̃, not from h̃h⁻¹. Only a group like D4 shows it.",
+        ),
+        (lambda psi, group: _rolled(psi, group, by_rotation=True), ROLLED),
+        (lambda psi, group: _rolled(psi, group, by_rotation=False), ROLLED),
+        (
+            lambda psi, group: _concatenated(lambda h, p: act_on_feature_map(h, p, group), group, psi),
+            RESHAPED,
+        ),
+        (_along(lambda psi, permutation: psi[permutation]), GROUP_AXIS),
+        (_along(lambda psi, permutation: psi[:, permutation]), GROUP_AXIS),
+        (_along(lambda psi, permutation: psi[..., permutation]), GROUP_AXIS),
+        (_along(lambda psi, permutation: psi[..., permutation, :]), GROUP_AXIS),
         (
             lambda psi, group: group_filter_bank(psi, group).transpose(1, 3),
             "The two group axes are swapped: the first is that of the output, h; the second that of the input, h̃.",

@@ -170,6 +170,15 @@ def _same(net: Net, group: Group, images: Tensor) -> Tensor:
     return classes == classes[0]
 
 
+MAJORITY = "You ask for a majority of the turned copies. A single copy with another class is a disagreement."
+
+
+def _votes(net: Net, group: Group, images: Tensor) -> Tensor:
+    """For each image the share of its copies that get its most frequent class."""
+    classes = _classes(net, group, images)
+    return (classes == classes.mode(dim=0).values).double().mean(dim=0)
+
+
 def _agreement(f: Function, reference: Function) -> None:
     picture = torch.tensor([[0.0, 1, 0], [2, 9, 2], [0, 3, 0]])
     crooked = torch.tensor([[1.0, 2, 7], [6, 4, 0], [0, 9, 3]])
@@ -233,6 +242,19 @@ register(
                 .item()
             ),
             "You compare the scores themselves. Compare the class: the place of the largest score, `argmax(dim=1)`.",
+        ),
+        (
+            lambda net, group, images: _votes(net, group, images).mean().item(),
+            "You take the mean share of the most frequent class. An image whose copies disagree, even one of them, "
+            "counts as 0, not as a part.",
+        ),
+        (
+            lambda net, group, images: (_votes(net, group, images) > 0.5).double().mean().item(),
+            MAJORITY,
+        ),
+        (
+            lambda net, group, images: (_votes(net, group, images) >= 0.5).double().mean().item(),
+            MAJORITY,
         ),
         (
             lambda net, group, images: orbit_agreement(net, C4, images),

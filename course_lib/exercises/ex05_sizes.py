@@ -27,6 +27,8 @@ def _left_over_of_layers(f: Function, reference: Function) -> None:
         compare(f, reference, *case)
 
 
+SIDE_BY_SIDE = "You divide by the window, as if windows lay side by side. How far apart do two windows begin?"
+
 register(
     "5.1",
     left_over,
@@ -55,6 +57,28 @@ register(
         (
             lambda size, window, stride, padding=0: size % stride,
             "That is the remainder of the size alone: window and padding are missing.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window) % window,
+            SIDE_BY_SIDE,
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding) % window,
+            SIDE_BY_SIDE,
+        ),
+        (
+            lambda size, window, stride, padding=0: (
+                size + 2 * padding - window * ((size + 2 * padding - window) // stride + 1)
+            ),
+            "You take away a whole window for each step. Neighboring windows overlap where the stride is smaller than "
+            "the window, and the pixels in the overlap count only once.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (
+                size + 2 * padding - stride * ((size + 2 * padding - window) // stride + 1)
+            ),
+            "You take away one stride for each window. The last window reaches further: it covers `window` pixels, not "
+            "`stride`.",
         ),
         (
             lambda size, window, stride, padding=0: (size + 2 * padding - window) // stride,

@@ -10,7 +10,7 @@ from course_lib.redundancy import explained_by_pc1
 # 6.1 explained_by_pc1
 
 
-def _share(psi: Tensor, centre: int | None = 2, power: int = 2) -> Tensor:
+def _share(psi: Tensor, centre: int | tuple[int, int] | None = 2, power: int = 2) -> Tensor:
     """A `explained_by_pc1` that centres over another axis of (O·C, |H|, k²), or forgets to square."""
     sheets = psi.flatten(0, 1).flatten(2)
     centred = sheets if centre is None else sheets - sheets.mean(dim=centre, keepdim=True)
@@ -54,6 +54,14 @@ register(
             lambda psi: _share(psi, centre=1),
             "You subtract the mean over the *sheets*. The places are the samples: subtract from each sheet the mean "
             "over its k² places.",
+        ),
+        (
+            lambda psi: _share(psi, centre=(1, 2)),
+            "You subtract one mean from all sheets of a filter. Each sheet has a mean of its own, over its k² places.",
+        ),
+        (
+            lambda psi: _share(psi - psi.mean(), centre=None),
+            "You subtract one mean from everything. Each sheet has a mean of its own, over its k² places.",
         ),
         (
             lambda psi: _share(psi, power=1),
@@ -119,6 +127,18 @@ register(
         (
             lambda kind, c_in, c_out, order, k: filter_weights(kind, c_in, c_out, order, k) * order,
             "You count the turned copies, too. Only one of the |H| copies is learned.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * (h * h + kk), lambda c, n, h, kk: n * (c * h * h + kk)),
+            "You count w for each output sheet, too. These sheets share one w, permuted: only one is learned.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * (h + h * kk), lambda c, n, h, kk: n * (c * h + h * kk)),
+            "You count K for each output sheet, too. These sheets share one K, turned: only one is learned.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: h * _g(c, n, h, kk), lambda c, n, h, kk: h * _gc(c, n, h, kk)),
+            "You count the output's sheets in g and gc. They share K and w, turned and permuted: one copy is learned.",
         ),
         (_weights_by(_full, _full, _full), "K and w are learned, not their product: add their numbers."),
         (_weights_by(_full, _gc, _g), "g and gc are swapped: gc shares the kernel over the input channels as well."),

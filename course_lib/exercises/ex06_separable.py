@@ -228,6 +228,14 @@ register(
     ],
 )
 
+
+def _options_twice(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+    mixing = pointwise.flatten(2, 3).flatten(0, 1)[..., None, None]
+    mixed = F.conv2d(x.flatten(1, 2), mixing, **options)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=len(mixing), **options)
+    return y.unflatten(1, pointwise.shape[:2])
+
+
 register(
     "6.5",
     gc_factored,
@@ -242,6 +250,11 @@ register(
     ],
     known_mistakes=[
         *_shared_mistakes(gc_factored),
+        (
+            _options_twice,
+            "You pass `**options` to both convolutions. Bias, stride and padding belong to the second one only: the "
+            "first one mixes channels at each pixel.",
+        ),
         (
             lambda x, pointwise, kernels, **options: gc_factored(x[:, :1], pointwise[:, :, :1], kernels, **options),
             "You use the first channel only. Sum over all c.",

@@ -55,6 +55,10 @@ register(
             lambda g, other: relative_position(other, g),
             "You look the other way: this is g̃⁻¹g, where g lies as seen from g̃.",
         ),
+        (
+            lambda g, other: semidirect_product(g, semidirect_inverse(other)),
+            "You invert the wrong one: this is gg̃⁻¹. If both move by u, does u cancel in (ug)(ug̃)⁻¹?",
+        ),
         (_field_by_field, "You subtract field by field. But turns and mirrors act on each other and on the shift."),
         (_with_an_inverse_by_fields, "Your inverse only changes signs. `semidirect_inverse` of notebook 01 is right."),
         (

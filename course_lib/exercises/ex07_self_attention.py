@@ -58,6 +58,18 @@ register(
     known_mistakes=[
         (_term(lambda q, k, p: q @ (k + p)), "You forget to divide by √d."),
         (_term(lambda q, k, p: q @ (k + p) / len(q)), "You divide by d, not by its root √d."),
+        (
+            _term(lambda q, k, p: q @ k / len(q) ** 0.5 + q @ p),
+            "You add the position outside of the division. It belongs to the key, so √d divides its product, too.",
+        ),
+        (
+            _term(lambda q, k, p: q @ k / len(q) ** 0.5 + p.sum()),
+            "You add the position to the score, outside of the product. It belongs to the key: the query weighs it.",
+        ),
+        (
+            _term(lambda q, k, p: (q @ k + p.sum()) / len(q) ** 0.5),
+            "You add the position to the score, outside of the product. It belongs to the key: the query weighs it.",
+        ),
         (_term(lambda q, k, p: q @ k / len(q) ** 0.5), "You forget the position: P(ĝ) is added to the key."),
         (
             _term(_right_score, queried=True),

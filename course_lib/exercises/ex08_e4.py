@@ -1,5 +1,7 @@
 """Exercises 8.1 to 8.3 of notebook 08: concatenation, the term of E4 for a pair, and the generated kernels."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -96,6 +98,24 @@ def _on_every_sheet(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matric
     return e4_term(position._replace(m=0, r=0), x, y, matrices)
 
 
+def _without_sheets(slices: Callable[[Tensor, E4Matrices], int]) -> Function:
+    """A wrong `e4_term` that takes the axis M of W₂ for the sheets; slices(K, matrices) is how it counts them."""
+
+    def wrong(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
+        values = matrices.encoder @ y
+        if position.point_part != HERE.point_part:
+            return torch.zeros_like(values)
+        generated = entry_at(matrices.kernel, position, C1) @ (matrices.squeeze @ x).relu()
+        return generated.repeat_interleave(len(values) // slices(generated, matrices)) * values
+
+    return wrong
+
+
+NO_SHEETS = (
+    "W₂ is (s, M, k, k) and has no axis of sheets. `entry_at` takes the third axis from the end for it, here M: "
+    "give W₂ an axis of length 1 there first."
+)
+
 register(
     "8.2",
     e4_term,
@@ -109,6 +129,8 @@ register(
     ],
     known_mistakes=[
         (_on_every_sheet, "You sum over the other sheets, too. Unless ĝ = (v, e), the term is zero."),
+        (_without_sheets(lambda generated, matrices: len(generated)), NO_SHEETS),
+        (_without_sheets(lambda generated, matrices: len(matrices.kernel)), NO_SHEETS),
         (
             _term(lambda x, y, w1, w2, n: (w2 @ (w1 @ x).relu()).repeat(n // len(w2))),
             "You deal the channels out in turn. Here a slice is a block of neighbours: channel c has the kernel "
@@ -179,6 +201,14 @@ register(
         (
             lambda hidden, weight, bias: generate_kernels(hidden, weight.mT, bias.mT),
             "The places run column by column. Flatten the axes (k, k) as they stand: row by row.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight, bias).relu(),
+            "There is a second relu, after W₂. A kernel may have negative values, as an edge filter has.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden.relu(), weight, bias),
+            "You take the relu of `hidden`. That was done after W₁: here W₂ and b₂ are applied to it as it is.",
         ),
         (
             _by("bmgyx,shmi->bshiyx"),

@@ -1,6 +1,7 @@
 """The exercises of notebook 09, first half: the affine map at one place, on whole maps, and the weights it leads to."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -51,6 +52,12 @@ register(
             "β is missing. With ψ alone the map is linear; what makes it affine is the β(ĝ) that is added.",
         ),
         (_other_term(lambda y, psi, beta: y + beta), "ψ is missing: this is a position added to a feature, no more."),
+        (
+            lambda position, feature, psi, beta, group: (
+                feature * entry_at(psi, position, group) + entry_at(beta, position._replace(m=0, r=0), group)
+            ),
+            "You take β from the sheet of e, whatever ĝ is. β depends on the whole of ĝ, as ψ does.",
+        ),
         (
             _other_term(lambda y, psi, beta: (y + beta) * psi),
             "You add β first and multiply then. It is f(g̃)·ψ(ĝ) + β(ĝ): β is not scaled by ψ.",
@@ -158,6 +165,11 @@ def _weights(f: Function, reference: Function) -> None:
     compare(
         f, reference, ln2 * one, one, nothing, 3, 1, False, because="The seven places outside have score 0, not −∞."
     )
+    row = torch.tensor([0.0, 1.0, 2.0]).reshape(1, 1, 1, 1, 3)
+    compare(
+        f, reference, torch.ones_like(row), row, nothing, 3, 1, True,
+        because="Pixel 0 has the value 0, but it lies inside of the map: it takes part, with score 0.",
+    )  # fmt: skip
     query, key = torch.randn(1, 4, 2, 2, 3), torch.randn(1, 4, 2, 2, 3)
     banks = (torch.randn(4, 2, 2, 3, 3), torch.randn(4, 2, 3, 3))
     for heads, masked in ((1, False), (2, False), (2, True)):
@@ -196,6 +208,25 @@ def _masked_with_zero(
     return (scores * inside if masked else scores).softmax(dim=3)
 
 
+def _masked_where(zero: Callable[[Tensor, Tensor], Tensor]) -> Function:
+    """A wrong `affine_attention_weights` that masks where zero(key windows, scores) is True."""
+
+    def wrong(
+        query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
+    ) -> Tensor:
+        scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
+        if masked:
+            scores = scores.masked_fill(zero(neighbourhoods(key, kernel_size), scores), -math.inf)
+        return scores.softmax(dim=3)
+
+    return wrong
+
+
+ZERO_IS_NOT_OUTSIDE = (
+    "You mask where the value is zero, but a pixel inside of the map may be zero, too. What lies outside depends on "
+    "the place alone, not on the values: look at the window of a map of ones."
+)
+
 register(
     "9.3",
     affine_attention_weights,
@@ -233,6 +264,12 @@ register(
             ),
             "The key is not mapped: it goes through `affine_map` with `key_affine` first.",
         ),
+        (_masked_where(lambda windows, scores: (windows == 0).all(1, keepdim=True)), ZERO_IS_NOT_OUTSIDE),
+        (
+            _masked_where(lambda windows, scores: (windows == 0).all(2, keepdim=True).all(1, keepdim=True)),
+            ZERO_IS_NOT_OUTSIDE,
+        ),
+        (_masked_where(lambda windows, scores: scores == 0), ZERO_IS_NOT_OUTSIDE),
         (
             _masked_late,
             "You mask after the softmax, so that at the border the weights do not sum to 1. Mask the scores, with −∞.",

@@ -109,7 +109,8 @@ def _downsampling(**changes: Any) -> Function:
         options = {} if changes.get("no_options") else options
         padding = changes.get("padding", size // 2)
         if stride == 1 or pool is None:
-            return conv(group, c, o, size, stride=stride, padding=padding, allow_approximate=True, **options)
+            approximate = {"allow_approximate": True} if changes.get("approximate", True) else {}
+            return conv(group, c, o, size, stride=stride, padding=padding, **approximate, **options)
         pools = [(changes.get("pool") or pool)(group, changes.get("window", stride))]
         inner = changes.get("inner_stride", lambda stride: 1)(stride)
         if changes.get("pool_first"):
@@ -144,6 +145,11 @@ register(
         (
             _downsampling(inner_stride=lambda stride: stride),
             "The map is made smaller twice. With a pool the convolution itself has stride 1.",
+        ),
+        (
+            _downsampling(approximate=False),
+            "The strided convolution refuses this map because it would not be exact. Here we accept that, and "
+            "`allow_approximate` says so.",
         ),
         (_downsampling(padding=0), "The padding is missing: `kernel_size // 2` zeros at each border keep the size."),
         (_downsampling(padding=1), "Half of the kernel is `kernel_size // 2`: 1 for 3 × 3, but 0 for 1 × 1."),

@@ -152,6 +152,11 @@ def _gaps(f: Function, reference: Function) -> None:
         compare(f, reference, *inputs)
 
 
+ONE_LESS = (
+    "You divide by n − 1. That number belongs to the standard deviation, which the table has computed already. The "
+    "mean of n runs varies less by their number itself."
+)
+
 register(
     "10.7",
     gap_uncertainty,
@@ -172,6 +177,8 @@ register(
             lambda a, b, n: math.sqrt(a * a + b * b) / n,
             "You divide by n. The *variance* is divided by n; the deviation by its root.",
         ),
+        (lambda a, b, n: math.sqrt((a * a + b * b) / (n - 1)), ONE_LESS),
+        (lambda a, b, n: math.sqrt((a * a + b * b) / max(n - 1, 1)), ONE_LESS),
         (lambda a, b, n: (a * a + b * b) / n, "That is the variance. Take its square root."),
         (
             lambda a, b, n: math.sqrt(abs(a * a - b * b) / n),

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.optim import SGD, Optimizer
 
 from course_lib.data import random_flips
-from course_lib.exercises import Function, Mistake, compare, register
+from course_lib.exercises import Function, Mistake, call, compare, register
 from course_lib.training import stepped_rate, train_step
 
 # 11.1 random_flips
@@ -24,9 +24,23 @@ def _flipped(f: Function, images: Tensor, seed: int) -> Any:
 def _flips(f: Function, reference: Function) -> None:
     yours, expected = update_wrapper(partial(_flipped, f), f), partial(_flipped, reference)
     pair = torch.arange(1.0, 9).reshape(2, 1, 2, 2)
+    _draws_from_the_generator(f, torch.arange(16.0).reshape(8, 1, 1, 2))
     for seed in range(4):
         compare(yours, expected, pair, seed)
     compare(yours, expected, torch.randn(8, 3, 2, 3, dtype=torch.float64), 0)
+
+
+def _draws_from_the_generator(f: Function, images: Tensor) -> None:
+    """No known mistake can play draws from somewhere else, which come out differently each time."""
+    generator = Generator().manual_seed(0)
+    before = generator.get_state()
+    flipped = call(f, images.clone(), generator, example={"images": images})
+    always = isinstance(flipped, Tensor) and torch.equal(flipped, images.flip(-1))
+    if torch.equal(before, generator.get_state()) and not always:
+        raise Mistake(
+            "You draw nothing from `generator`, so the same seed would not give the same flips again. Hand it to the "
+            "function that draws."
+        )
 
 
 def _chosen(images: Tensor, generator: Generator) -> Tensor:

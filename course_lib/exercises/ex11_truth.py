@@ -87,6 +87,21 @@ def _seed_for_state(net: nn.Module, optimizer: Optimizer, generator: Generator) 
     return training_state(net, optimizer, Generator().manual_seed(generator.initial_seed()))
 
 
+def _objects(*parts: str) -> Function:
+    """A wrong `training_state` that stores objects themselves."""
+
+    def wrong(net: nn.Module, optimizer: Optimizer, generator: Generator) -> State:
+        objects = {"net": net, "optimizer": optimizer, "random": generator}
+        return {**training_state(net, optimizer, generator), **{part: objects[part] for part in parts}}
+
+    return wrong
+
+
+OBJECTS = (
+    "You store the objects themselves (the net, the optimizer or the generator). They go on changing, and a file that "
+    "holds objects breaks when their code changes: store their states, which are tensors and numbers."
+)
+
 register(
     "11.4",
     training_state,
@@ -104,6 +119,7 @@ register(
         (_without("optimizer", "random"), "Optimizer and random states are missing: weights alone do not go on."),
         (_parameters_alone, "You store the parameters alone; the running statistics of batch norm are missing."),
         (_groups_alone, "Of the optimizer you store the rate alone: what it remembers is in `optimizer.state_dict()`."),
+        *[(_objects(*parts), OBJECTS) for n in (1, 2, 3) for parts in combinations(("net", "optimizer", "random"), n)],
         (_order_alone, "You store `generator` alone. Dropout draws from torch's own: `random_states` has all."),
         (_seed_for_state, "You store the *seed* of the generator. It has moved on since: its state is needed."),
     ],
@@ -121,12 +137,14 @@ def _p_values(f: Function, reference: Function) -> None:
     compare(f, reference, [5.2, 5.3, 5.1, 5.4], [5.2, 4.9, 5.1], because="Any numbers.")
 
 
-def _p(far: Function, others_only: bool = False) -> Function:
+def _p(far: Function, others_only: bool = False, distinct: bool = False) -> Function:
     """A wrong `permutation_p_value`: far(gap, found) says which ways count."""
 
     def wrong(a: Sequence[float], b: Sequence[float]) -> float:
         results, found, count = [*a, *b], fmean(a) - fmean(b), 0
         ways = list(combinations(range(len(results)), len(a)))
+        if distinct:
+            ways = list({tuple(sorted(results[i] for i in way)): way for way in ways}.values())
         for chosen in ways:
             first = [results[i] for i in chosen]
             rest = [result for i, result in enumerate(results) if i not in chosen]
@@ -134,6 +152,19 @@ def _p(far: Function, others_only: bool = False) -> Function:
         return (count - 1) / max(1, len(ways) - 1) if others_only else count / len(ways)
 
     return wrong
+
+
+def _p_by_value(a: Sequence[float], b: Sequence[float]) -> float:
+    results, found = [*a, *b], abs(fmean(a) - fmean(b))
+    ways = list(combinations(results, len(a)))
+    gaps = [abs(fmean(chosen) - fmean([r for r in results if r not in chosen] or [0.0])) for chosen in ways]
+    return sum(gap >= found - 1e-9 for gap in gaps) / len(ways)
+
+
+EQUAL_ONCE = (
+    "You count ways that look alike once. Two seeds with the same result are still two seeds: every choice of "
+    "positions is a way of its own."
+)
 
 
 def _far(gap: float, found: float) -> bool:
@@ -156,6 +187,12 @@ register(
         (_p(lambda gap, found: gap >= found - 1e-9), "You look in one direction only: drop the sign of the distance."),
         (_p(lambda gap, found: gap <= found + 1e-9), "You look in one direction only: drop the sign of the distance."),
         (_p(_far, others_only=True), "You leave out how the results really fell: that is one of the ways."),
+        (
+            _p_by_value,
+            "You look for the rest by value, so equal results disappear together. Two seeds may have the same result: "
+            "choose positions, not values.",
+        ),
+        (_p(_far, distinct=True), EQUAL_ONCE),
         (lambda a, b: 1 - permutation_p_value(a, b), "This is the share of the ways that are *less* far apart."),
     ],
 )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-STALE_LOCK_SECONDS = 5.0
+from filelock import FileLock, Timeout
+
+STATUSES = ("todo", "not yet", "done")
+LOCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,35 @@ def load() -> dict[str, Entry]:
 
 
 def _read(path: Path) -> dict[str, Entry]:
-    """All entries. A damaged file is moved aside, and the reader is told; one that cannot be read is an OSError."""
+    """All entries. What is odd in one costs that one; an unreadable file is set aside, and the reader is told."""
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return {name: Entry(**fields) for name, fields in stored.items()}
+        stored = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a byte order mark in front
+        entries = {name: _entry(fields) for name, fields in stored.items()}
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError, AttributeError):  # no JSON, or JSON of another form
-        aside = path.with_suffix(".damaged.json")
-        with contextlib.suppress(OSError):
-            os.replace(path, aside)
-        print(f"Your progress could not be read and starts anew; the old file is now {aside}.")
-    return {}
+    except (ValueError, AttributeError, RecursionError):  # no JSON, or JSON of another form
+        _set_aside(path)
+        return {}
+    return {name: entry for name, entry in entries.items() if entry}
+
+
+def _entry(fields: Any) -> Entry | None:
+    """What can be understood of an entry: other fields, or another kind of value, may come from a newer course."""
+    if not isinstance(fields, dict) or fields.get("status") not in STATUSES:
+        return None
+    attempts, done_on = fields.get("attempts"), fields.get("done_on")
+    return Entry(
+        fields["status"],
+        attempts if type(attempts) is int and attempts >= 0 else 0,
+        done_on if isinstance(done_on, str) else None,
+    )
+
+
+def _set_aside(path: Path) -> None:
+    names = (path.with_name(f"{path.stem}.damaged{i}.json") for i in count(1))
+    aside = next(name for name in names if not name.exists())
+    os.replace(path, aside)
+    print(f"Your progress could not be read and starts anew; the old file is now {aside}.")
 
 
 def save_attempt(name: str, passed: bool) -> None:
@@ -76,34 +96,24 @@ def _change(change: Callable[[dict[str, Entry]], dict[str, Entry]]) -> None:
     try:
         path = progress_file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock")):
+        with FileLock(path.with_suffix(".lock"), timeout=LOCK_SECONDS):
             # read again, as another notebook may have written; not by `load`, as what it cannot read would be lost
             entries = change(_read(path))
             _replace(path, json.dumps({key: asdict(entry) for key, entry in sorted(entries.items())}, indent=1))
+    except Timeout:
+        print(
+            "Your progress could not be saved: another notebook is writing it, and does not finish. Restart its kernel."
+        )
     except (OSError, RuntimeError) as error:
         print(f"Your progress could not be saved: {error}. Set COURSE_HOME to a folder that you may write to.")
 
 
 def _replace(path: Path, text: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, path)
-
-
-@contextlib.contextmanager
-def _locked(lock: Path) -> Iterator[None]:
-    """Only one kernel at a time. A lock older than a few seconds was left by a kernel that died."""
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - lock.stat().st_mtime > STALE_LOCK_SECONDS:
-                    lock.unlink()
-            time.sleep(0.01)
     try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:  # a full disk, or the stop button
+        os.unlink(temporary)
+        raise

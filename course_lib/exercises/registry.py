@@ -67,7 +67,8 @@ def register(
         minutes: how long a learner takes.
         difficulty: 1, 2 or 3.
         known_mistakes: (wrong function, what to say). If a failing check passes once the wrong function plays the
-            reference, the learner has made exactly this mistake, and is told so.
+            reference, the learner has made exactly this mistake, and is told so. If the learner's function stops with
+            an error, it is the one that stops with the same error.
 
     Raises ValueError if the name or number is taken, or a field is missing.
     """

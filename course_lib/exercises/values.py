@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,6 +15,7 @@ from course_lib.groups import D4, Element
 
 Array = np.ndarray[Any, Any]
 MAX_PRINTED = 64
+MAX_CHARACTERS = 2000
 
 
 def difference(expected: Any, yours: Any, tolerance: float = 1e-5) -> str | None:
@@ -50,21 +52,38 @@ def as_array(value: Any) -> Array:
 
 
 def show(value: Any) -> str:
-    """A value as a learner wants to read it: elements as r³, small arrays with their numbers, large ones as a shape."""
+    """A value as a learner wants to read it: elements as r³, small arrays with their numbers, large ones as a shape.
+
+    Whatever the value, it is short, and there is one: also for an object whose repr fails.
+    """
+    try:
+        text = _show(value, ())
+    except Exception:
+        return f"{_a(type(value).__name__)} that cannot be shown"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]} … ({len(text):,} characters in all)"
+
+
+def _show(value: Any, around: tuple[int, ...]) -> str:
+    """``around`` are the lists and so on that hold the value, by their id: one of them may hold itself."""
     if isinstance(value, (Tensor, np.ndarray)):
         return _show_array(value)
     if _is_record(value):
         return _show_record(value)
+    if not isinstance(value, (Mapping, tuple, list, AbstractSet)):
+        plain = value.item() if isinstance(value, np.generic) else value
+        return getattr(plain, "__name__", None) or repr(plain)
+    if id(value) in around:
+        return "…"
+    items = [_show(item, (*around, id(value))) for item in islice(value, MAX_PRINTED)]
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{show(key)}: {show(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, (tuple, list)):
-        inside = ", ".join(map(show, value))
-        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' if len(value) == 1 else ''})"
-    if isinstance(value, AbstractSet):
-        return "{" + ", ".join(sorted(map(show, value))) + "}"
-    if isinstance(value, np.generic):
-        return repr(value.item())
-    return getattr(value, "__name__", None) or repr(value)
+        values = [_show(item, (*around, id(value))) for item in islice(value.values(), MAX_PRINTED)]
+        items = [f"{key}: {item}" for key, item in zip(items, values, strict=True)]
+    inside = ", ".join(sorted(items) if isinstance(value, AbstractSet) else items)
+    if len(value) > MAX_PRINTED:
+        inside += f", … ({len(value):,} in all)"
+    if isinstance(value, tuple):
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    return f"[{inside}]" if isinstance(value, list) else f"{{{inside}}}"
 
 
 def _show_record(value: Any) -> str:

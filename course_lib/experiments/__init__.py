@@ -7,6 +7,7 @@ from course_lib.experiments.rotated_mnist import ROTATED_MNIST
 from course_lib.experiments.row import Printed, Quoted, Row
 from course_lib.experiments.table import Table
 from course_lib.experiments.tables import TABLES, find, find_architecture, find_table, variant
+from course_lib.experiments.weights import trained, trained_weights
 
 __all__ = [
     "LAPTOP",
@@ -22,6 +23,8 @@ __all__ = [
     "find_architecture",
     "find_table",
     "table_markdown",
+    "trained",
+    "trained_weights",
     "variant",
     "with_laptop_recipe",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -43,6 +45,12 @@ def table_markdown(name: str, only: Callable[[Row], bool] | None = None) -> str:
 def pipe_table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heading, ["---"] * len(heading), *lines])
+
+
+def plain_text(text: str) -> str:
+    """The text as it is, in a cell: what Markdown, HTML or TeX would take for theirs is escaped, and it is one line."""
+    one_line = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"[\\`*|~$\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", one_line)
 
 
 def figure_text(figure: float | None, deviation: float | None = None) -> str:

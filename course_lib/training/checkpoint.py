@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
@@ -15,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from course_lib.errors import BadValue
-from course_lib.files import refuse_pipe, write_whole
+from course_lib.files import write_whole
 from course_lib.training.config import TrainConfig
 from course_lib.training.distributed import from_first, is_first
 from course_lib.training.history import History
@@ -75,26 +76,33 @@ class Checkpoint:
         return history
 
     def _restore(self, net: nn.Module, optimizer: Optimizer, generator: Generator, config: TrainConfig) -> History:
-        refuse_pipe(self.path)
         if not Path(self.path).exists():
             self.sessions = [{"first_epoch": 1, **self.session}]
             return History(config)
-        state, about = self._read()
-        self._require_same_run(about, config)
-        restore_training_state(state, net, optimizer, generator)
-        history = History(**{**about["history"], "config": config})
-        self.sessions = [*about["sessions"], {"first_epoch": history.epochs_done + 1, **self.session}]
-        return history
-
-    def _read(self) -> tuple[dict[str, Any], dict[str, Any]]:
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            return state, json.loads(state["about"])
-        except Exception as error:  # torch raises many kinds: a bad archive, a bad pickle, a missing record
-            raise WrongCheckpoint(f"{self.path} is damaged ({error!r}); remove it to start again") from error
+            state, about = _read(Path(self.path))
+            stored = History.from_stored(about["history"])
+            stored.require_whole()
+        except Exception as error:  # torch and zipfile raise many kinds: a bad archive, a bad pickle, a missing record
+            raise self._damaged(error) from error
+        self._require_same_run(about, stored, config)
+        try:
+            _require_finite(state["net"], net)
+            needed = [set(group) for group in optimizer.param_groups]
+            restore_training_state(state, net, optimizer, generator)
+            _require_whole(optimizer, needed)
+        except Exception as error:  # the states are torch's and NumPy's, and so are their errors
+            raise self._damaged(error) from error
+        self.sessions = [*about["sessions"], {"first_epoch": stored.epochs_done + 1, **self.session}]
+        return stored
 
-    def _require_same_run(self, about: dict[str, Any], config: TrainConfig) -> None:
-        stored = {**asdict(TrainConfig(**about["history"]["config"])), **about["identity"]}
+    def _damaged(self, error: Exception) -> WrongCheckpoint:
+        why = " ".join(str(error).split()) or type(error).__name__
+        why = f"there is no {why}" if isinstance(error, KeyError) else why
+        return WrongCheckpoint(f"{self.path} is damaged ({why[:200]}); remove it to start again")
+
+    def _require_same_run(self, about: dict[str, Any], history: History, config: TrainConfig) -> None:
+        stored = {**asdict(history.config), **about["identity"]}
         wanted = {**asdict(config), **self.identity}
         for key in stored | wanted:
             if stored.get(key) != wanted.get(key):
@@ -102,6 +110,41 @@ class Checkpoint:
                     f"{self.path} belongs to a run with {key} {stored.get(key)!r}, this one has {wanted.get(key)!r}; "
                     "remove the file to start again, or write this run's elsewhere"
                 )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The state, and what is told about it; an error of any kind if the file is not as `Checkpoint.save` wrote it."""
+    if not path.is_file():
+        raise ValueError("it is no file")
+    with zipfile.ZipFile(path) as archive:  # torch does not look at the checksums of its own archive
+        if bad := archive.testzip():
+            raise ValueError(f"the checksum of its part {bad} is wrong")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    about = json.loads(state["about"])
+    for name, kind in {"history": dict, "identity": dict, "sessions": list}.items():
+        if not isinstance(about[name], kind):
+            raise ValueError(f"{name} is {about[name]!r}")
+    if not all(isinstance(session, dict) for session in about["sessions"]):
+        raise ValueError(f"sessions are {about['sessions']!r}")
+    return state, about
+
+
+def _require_finite(stored: Mapping[str, Tensor], net: nn.Module) -> None:
+    """Raise ValueError for nan or infinity where the fresh net has none: a mask may be infinite."""
+    for name, fresh in net.state_dict().items():
+        if fresh.isfinite().all() and not stored[name].isfinite().all():
+            raise ValueError(f"{name} has values that are no finite numbers")
+
+
+def _require_whole(optimizer: Optimizer, needed: list[set[str]]) -> None:
+    """Raise ValueError if a restored optimizer would fail in its first step: torch takes what is of no use, too."""
+    for group, names in zip(optimizer.param_groups, needed, strict=True):
+        if missing := names - set(group):
+            raise ValueError(f"the optimizer has no {', '.join(sorted(missing))}")
+    for parameter, remembered in optimizer.state.items():
+        for name, value in remembered.items():
+            if isinstance(value, Tensor) and value.numel() != 1 and value.shape != parameter.shape:
+                raise ValueError(f"{name} of the optimizer is {tuple(value.shape)}, not {tuple(parameter.shape)}")
 
 
 def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from course_lib.experiments import TABLES, Recipe
 from course_lib.experiments.markdown import pipe_table
-from course_lib.training.results import Result, recipe_of
+from course_lib.training.result_files import Result, recipe_of
 from course_lib.training.significance import permutation_p_value
 
 LEVEL = 0.05  # a p above it is called noise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 
 import torch
@@ -68,6 +69,8 @@ def require_fit(net: nn.Module, batch_size: int, train_split: Split, validation:
             f"batch_size {batch_size} is larger than the training split ({len(train_split)} images); "
             f"take at most {len(train_split)}"
         )
+    if len(train_split) % batch_size == 1 or batch_size == 1:
+        _require_one_image_is_enough(net, batch_size, train_split)
     net.eval()
     with torch.no_grad():
         output = net(train_split.images[:1])
@@ -80,3 +83,22 @@ def require_fit(net: nn.Module, batch_size: int, train_split: Split, validation:
             raise BadValue(
                 f"labels run from {low} to {high}, but the net has {classes} outputs for labels 0 to {classes - 1}"
             )
+
+
+def _require_one_image_is_enough(net: nn.Module, batch_size: int, split: Split) -> None:
+    """Try a batch of one image on a copy: a batch norm that sees one pixel has nothing to take a variance of."""
+    images = len(split)
+    cuda = [split.images.device] if split.images.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), torch.no_grad():
+        try:
+            copy.deepcopy(net).train()(split.images[:1])
+        except ValueError as error:
+            sizes = [size for size in range(2, images + 1) if images % size != 1]
+            near = min(sizes, key=lambda size: (abs(size - batch_size), size), default=None)
+            way_out = (
+                f"take a batch size that leaves no single image, for example {near}" if near else "take more images"
+            )
+            raise BadValue(
+                f"with batch_size {batch_size} the last of {images} training images is a batch of its own, and the net "
+                f"cannot be trained on one ({' '.join(str(error).split())}); {way_out}"
+            ) from error

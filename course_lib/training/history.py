@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from course_lib.errors import BadValue
 from course_lib.files import write_json
 from course_lib.training.config import TrainConfig
 
@@ -50,5 +53,28 @@ class History:
 
     @classmethod
     def from_json(cls, path: Path | str) -> History:
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(**{**stored, "config": TrainConfig(**stored["config"])})
+        """Raises ValueError that names the file if it is damaged."""
+        try:
+            return cls.from_stored(json.loads(Path(path).read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise BadValue(f"{path} is no history of a training ({error}); remove it, or write it again") from error
+
+    @classmethod
+    def from_stored(cls, stored: Any) -> History:
+        """From what `dataclasses.asdict` gave. Raises ValueError if a field is unknown, missing or of another kind."""
+        try:
+            return cls(**{**stored, "config": TrainConfig(**stored["config"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"its fields are not those of a history: {error}") from error
+
+    def require_whole(self) -> None:
+        """Raise ValueError unless there is one number for each epoch that was done, and not too many of them."""
+        done, validated = self.epochs_done, (self.validation_accuracy, self.changed_by_turn)
+        if done > self.config.epochs:
+            raise ValueError(f"it has {done} epochs of {self.config.epochs}")
+        columns = [self.train_loss, self.train_accuracy, self.seconds, *filter(None, validated)]
+        for column in columns:
+            if not isinstance(column, list) or len(column) != done:
+                raise ValueError(f"each column must have {done} entries, one is {column!r:.60}")
+            if not all(isinstance(entry, int | float) and math.isfinite(entry) for entry in column):
+                raise ValueError(f"each entry must be a finite number, a column is {column!r:.60}")

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from course_lib.experiments import TABLES, Row
-from course_lib.experiments.markdown import pipe_table
+from course_lib.experiments.markdown import pipe_table, plain_text
 from course_lib.experiments.table import Table
-from course_lib.training.results import Result, markdown, read_results
+from course_lib.training.result_files import Result, read_results
+from course_lib.training.results import markdown
 
 NOT_MEASURED = "*not yet measured*"
 
@@ -28,7 +29,12 @@ def hours_markdown(folder: Path, seeds: int, cards: int = 1, name: str | None = 
     measured = {name: [result for result in full if _machine(result) == name] for name in machines}
     if not any(name.startswith("GPU") for name in machines):
         measured = {"GPU": [], **measured}
-    heading = ["table", "runs", "multiply-accumulates of all forward passes", *(f"{name}, hours" for name in measured)]
+    heading = [
+        "table",
+        "runs",
+        "multiply-accumulates of all forward passes",
+        *(plain_text(f"{name}, hours") for name in measured),
+    ]
     lines = [
         [
             f"`{table.key}`",

@@ -26,7 +26,7 @@ from course_lib.training.randomness import deterministic_operations, seed_everyt
 
 
 class Diverged(UserError, FloatingPointError):
-    """The loss is no longer a number."""
+    """The loss, or a weight, is no longer a number."""
 
 
 def train(
@@ -80,7 +80,7 @@ def train(
                 start = time.perf_counter()
                 net.train()
                 loss, accuracy = _train_epoch(forward, train_split, history, augment, generator, optimizer, bar)
-                _require_number(loss, history)
+                _require_numbers(loss, net, history)
                 validated = validate(net, validation) if validation else None
                 history.add_epoch(loss, accuracy, validated, time.perf_counter() - start)
                 if checkpoint:
@@ -143,9 +143,12 @@ def train_step(
     return loss.detach() * len(labels), (outputs.argmax(dim=1) == labels).sum()
 
 
-def _require_number(loss: float, history: History) -> None:
-    if not math.isfinite(loss):
+def _require_numbers(loss: float, net: nn.Module, history: History) -> None:
+    """Raise FloatingPointError for a loss, or weights after the last step, that are no finite numbers."""
+    spoiled = [name for name, value in net.named_parameters() if not value.isfinite().all()]
+    if not math.isfinite(loss) or spoiled:
+        what = f"{spoiled[0]} has values that are no numbers" if math.isfinite(loss) else f"the training loss is {loss}"
         raise Diverged(
-            f"the training loss is {loss} in epoch {history.epochs_done + 1}; the net is spoiled. Check the images for "
+            f"{what} in epoch {history.epochs_done + 1}; the net is spoiled. Check the images for "
             f"nan, or start again with a learning_rate smaller than {history.config.learning_rate}"
         )

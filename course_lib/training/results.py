@@ -6,26 +6,17 @@ import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from course_lib.errors import BadValue
 from course_lib.experiments import TABLES, RecipeName, Row
-from course_lib.experiments.markdown import figure_text, pipe_table
+from course_lib.experiments.markdown import figure_text, pipe_table, plain_text
 from course_lib.experiments.table import Table
-from course_lib.files import refuse_pipe
-
-Result = dict[str, Any]
+from course_lib.training.result_files import Result, read_results, recipe_of
 
 
 def results_folder() -> Path:
     """``data/results`` of the repository; for an installed package ``results`` in the working directory."""
     repository = Path(__file__).resolve().parents[2]
     return repository / "data" / "results" if (repository / "pyproject.toml").is_file() else Path("results")
-
-
-def read_results(folder: Path) -> list[Result]:
-    """All results of runs below the folder. Raises ValueError that names the file if one is damaged."""
-    return [_read(path) for path in sorted(folder.glob("**/seed*.json"))]
 
 
 def one_line(result: Result) -> str:
@@ -81,17 +72,14 @@ NOT_RUN = "*not yet run*"
 RECIPES: dict[RecipeName, str] = {"published": "", "laptop": ", by the laptop recipe"}
 
 
-def recipe_of(result: Result) -> RecipeName:
-    """By which recipe a run was trained; results from before there were two were trained by the published one."""
-    name: RecipeName = result["recipe"].get("name", "published")
-    return name
-
-
 def _table(table: Table, results: Sequence[Result], title: str) -> str:
     lines = []
     for row in table.rows:
         groups = _groups([result for result in results if (result["table"], result["row"]) == (table.key, row.key)])
         lines += [_cells(row, group) for group in groups or [[]]]
+    known = {row.key for row in table.rows}
+    foreign = [result for result in results if result["table"] == table.key and result["row"] not in known]
+    lines += [_cells(None, group) for group in _groups(foreign)]
     measure = f"Test {table.rows[0].measure}; ours after the last epoch, mean ± standard deviation over n seeds."
     return f"## {table.key}: {table.title}{title}\n\n{measure}\n\n{pipe_table(HEADING, lines)}"
 
@@ -114,13 +102,13 @@ def _cells(row: Row | None, group: Sequence[Result]) -> list[str]:
 
 def _network(result: Result) -> str:
     network = result["network"]
-    return f"{network['architecture']} on {network['group']}, width {network['width']}"
+    return plain_text(f"{network['architecture']} on {network['group']}, width {network['width']}")
 
 
 def _small_cells(group: Sequence[Result]) -> list[str]:
     first = group[0]
     epochs, parameters = str(first["config"]["epochs"]), f"{first['network']['parameters']:,}"
-    return [f"`{first['row']}`", _measured(group, "error"), first["dataset"]["name"], epochs, parameters]
+    return [f"`{first['row']}`", _measured(group, "error"), plain_text(first["dataset"]["name"]), epochs, parameters]
 
 
 def _measured(group: Sequence[Result], measure: str) -> str:
@@ -139,21 +127,11 @@ def _conditions(group: Sequence[Result]) -> tuple[str, str]:
     shortest = min(second for run in group for second in run["epochs"]["seconds"])
     threads = f", {hardware['threads']} thread{'s' * (hardware['threads'] > 1)}" if hardware["type"] == "cpu" else ""
     return (
-        "; ".join([result["dataset"]["name"], held_out, *changes]),
-        f"{shortest:.3g} s an epoch{threads} of {hardware['device']}",
+        plain_text("; ".join([result["dataset"]["name"], held_out, *changes])),
+        plain_text(f"{shortest:.3g} s an epoch{threads} of {hardware['device']}"),
     )
 
 
 def _parameters(row: Row | None, group: Sequence[Result]) -> str:
     ours = f"{group[0]['network']['parameters']:,}" if group else "–"
     return f"{row.parameters} / {ours}" if row and row.parameters else ours
-
-
-def _read(path: Path) -> Result:
-    refuse_pipe(path)
-    try:
-        result: Result = json.loads(path.read_text(encoding="utf-8"))
-        result["final"]["test_error_percent"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadValue(f"{path} is no result of a run ({error!r}); remove it, or restore it with git") from error
-    return result

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
@@ -16,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from course_lib.changes import Changes
 from course_lib.data import Dataset, load_dataset
 from course_lib.data.downloads import sha256_of
 from course_lib.data.registry import ROTATED, canonical_name
@@ -31,9 +30,8 @@ from course_lib.training.loop import train
 from course_lib.training.provenance import provenance
 from course_lib.training.randomness import seed_everything
 from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
+from course_lib.training.result_files import SCHEMA, Result, folder_name, read_result
 from course_lib.training.small import small_config, small_dataset
-
-SCHEMA = 1  # of the result files; documented in data/results/SCHEMA.md
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,7 @@ class Run:
     Args:
         table: the name of the row's table, a folder in ``results``.
         data: a name or a path for `data.load_dataset`; by default the recipe's data set.
-        changes: what differs from the recipe: ``epochs``, ``batch_size``, ``validation`` (images held out),
-            ``per_class`` (training images of each class), ``bf16``, ``compile``, ``deterministic``, ``shorten`` (a
-            recipe of 200 epochs shortened 20 times has 10, and all its milestones move alike).
+        changes: what differs from the recipe, for example ``Changes(epochs=2)``.
         small: the bundled digits and few epochs, to see on a CPU in minutes that all works. Kept apart from the rest.
     """
 
@@ -54,28 +50,30 @@ class Run:
     results: Path
     seed: int = 0
     data: str = ""
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
     small: bool = False
 
     def __post_init__(self) -> None:
-        if self.small and (self.data or {"validation", "per_class"} & set(self.changes)):
+        if not isinstance(self.changes, Changes):
+            raise TypeError(f"changes must be Changes, for example Changes(epochs=2), got {self.changes!r}")
+        if self.small and (self.data or {"validation", "per_class"} & set(self.changes.given())):
             raise BadValue("a small run trains on the bundled digits: give no data, validation or per_class with it")
-        if {"epochs", "shorten"} <= set(self.changes):
-            raise BadValue("give epochs, or shorten, not both: each says how long to train")
 
     @property
     def folder(self) -> Path:
         """Where the seeds of this run lie together: results/[small/]table/row/data set, recipe and changes."""
-        data = "digits" if self.small else _label(self.data or self.row.recipe.dataset)
-        recipe = [self.row.recipe.name] if self.row.recipe.name != "published" else []
-        words = [data, *recipe, *(f"{name}={value}" for name, value in sorted(self.changes.items()))]
-        slug = re.sub(r"[^\w=.+-]+", "-", " ".join(words))
+        data = "digits" if self.small else _label(self.source)
+        slug = folder_name(data, self.row.recipe.name, self.changes.given())
         return self.results / ("small" if self.small else "") / self.table / self.row.key / slug
 
     @property
     def result(self) -> Path:
         """The file with the figures; it is there once the run is done."""
         return self.folder / f"seed{self.seed}.json"
+
+    def stored(self) -> Result | None:
+        """What the result file says; None if the run is not done. Raises ValueError if it is damaged, or another's."""
+        return read_result(self.result, self.results) if self.result.exists() else None
 
     @property
     def source(self) -> str:
@@ -90,23 +88,23 @@ class Run:
         """The recipe's config with the changes. Raises ValueError if they make no sense."""
         config = config_of(self.row.recipe, self.seed)
         if self.small:
-            config = small_config(config, self.row.counts().executed)
-        if "epochs" in self.changes:
-            config = with_epochs(config, self.changes["epochs"])
-        if "shorten" in self.changes:
-            config = with_epochs(config, max(1, round(config.epochs / self.changes["shorten"])))
-        names = ("batch_size", "bf16", "compile", "deterministic")
-        return replace(config, **{name: self.changes[name] for name in names if name in self.changes})
+            config = small_config(config, self.row.counts())
+        if self.changes.epochs is not None:
+            config = with_epochs(config, self.changes.epochs)
+        if self.changes.shorten is not None:
+            config = with_epochs(config, max(1, round(config.epochs / self.changes.shorten)))
+        names, given = ("batch_size", "bf16", "compile", "deterministic"), self.changes.given()
+        return replace(config, **{name: given[name] for name in names if name in given})
 
     def dataset(self) -> Dataset:
         """The data set, normalised as the recipe wants it. Raises ValueError if its images do not fit the row."""
         recipe = self.row.recipe
         if self.small:
-            return small_dataset(recipe.image_shape, self.row.counts().executed)
-        source = canonical_name(self.data or recipe.dataset)
+            return small_dataset(recipe.image_shape, self.row.counts())
+        source = canonical_name(self.source)
         usual = recipe.validation if source == recipe.dataset else None  # of other data, what is usual for it
-        validation = self.changes.get("validation", usual)
-        dataset = _loaded(source, recipe.normalization, validation, self.changes.get("per_class", recipe.per_class))
+        validation = usual if self.changes.validation is None else self.changes.validation
+        dataset = _loaded(source, recipe.normalization, validation, self.changes.per_class or recipe.per_class)
         if dataset.image_shape != recipe.image_shape:
             raise BadValue(
                 f"{self.row.key} takes images {recipe.image_shape}, {dataset.name} has {dataset.image_shape}; "
@@ -142,8 +140,9 @@ def execute(
             if not from_first(run.result.exists()):  # else another process has just finished it
                 remaining = time_budget - (time.monotonic() - begin)  # reading the data may have taken minutes
                 _train_and_test(run, config, dataset, device, progress, remaining, on_epoch)
-    stored: dict[str, Any] = json.loads(run.result.read_text(encoding="utf-8")) if is_first() else {}
-    return from_first(stored)
+    stored = run.stored() if is_first() else None
+    result: Result = from_first(stored or {})
+    return result
 
 
 def _train_and_test(
@@ -186,7 +185,7 @@ def _result(
         "row": row.key,
         "seed": run.seed,
         "small": run.small,
-        "changes": dict(run.changes),
+        "changes": run.changes.given(),
         "network": {
             "architecture": row.architecture,
             "group": str(row.group),

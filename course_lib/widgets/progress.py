@@ -29,8 +29,14 @@ class ProgressPage(widgets.VBox):  # type: ignore[misc]  # ipywidgets carries no
         self._choice.options = options
         self._choice.disabled = self._button.disabled = not options
 
-    def reset(self, name: str) -> None:
-        """Forget that an exercise was done or tried. Raises LookupError for a name that no exercise has."""
+    def reset(self, name: str | None) -> None:
+        """Forget that an exercise was done or tried. Raises LookupError for a name that no exercise has.
+
+        None is what the dropdown says while nothing is chosen: the message asks to choose.
+        """
+        if name is None:
+            self._message.value = "<p>First choose the exercise to reset.</p>"
+            return
         title = find(name).title
         record.forget(name)
         self.refresh()

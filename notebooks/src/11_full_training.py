@@ -42,6 +42,7 @@ from torch.optim import Optimizer
 # %%
 from course_lib import data, figures, training
 from course_lib.actions import rotate_by_angle
+from course_lib.changes import Changes
 from course_lib.data import load_digits, normalised, on_background, random_crops, random_rotations
 from course_lib.exercises import exercise, progress
 from course_lib.experiments import find
@@ -67,7 +68,8 @@ from course_lib.training import (
 )
 from course_lib.training.comparison import errors_of, orders_markdown, trained_alike
 from course_lib.training.randomness import random_states
-from course_lib.training.results import markdown, read_results, results_folder
+from course_lib.training.result_files import read_results
+from course_lib.training.results import markdown, results_folder
 from course_lib.training.runs import Run, Stopped, execute
 
 torch.set_num_threads(1)  # one thread: the same sums in the same order, so the same bits
@@ -472,7 +474,7 @@ for n in (1, 2, 3, 5):
 
 # %% tags=["nbval-ignore-output"]
 with TemporaryDirectory() as folder:
-    run = Run(find("gc-p4cnn"), "rotated-mnist", Path(folder), changes={"epochs": 2}, small=True)
+    run = Run(find("gc-p4cnn"), "rotated-mnist", Path(folder), changes=Changes(epochs=2), small=True)
     try:
         execute(run, torch.device("cpu"), time_budget=0)
     except Stopped as stopped:

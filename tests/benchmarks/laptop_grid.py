@@ -47,7 +47,7 @@ def cell(row_key: str, epochs: int, rate: float, source: str) -> dict[str, objec
 if __name__ == "__main__":
     cells = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else []
     done = {(found["row"], found["epochs"], found["learning_rate"]) for found in cells}
-    for row_key, (epochs, rate) in product(ROWS, CANDIDATES):
+    for (epochs, rate), row_key in sorted(product(CANDIDATES, ROWS), key=lambda cell: cell[0][0]):  # short ones first
         if (row_key, epochs, rate) not in done:
             cells.append(cell(row_key, epochs, rate, sys.argv[1]))
             write_json(OUT, cells)

@@ -1,0 +1,102 @@
+"""The time limit of the checks: it holds for whatever an answer does, and takes nothing from one that ends."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+import torch
+
+from course_lib.exercises import checking, limits
+from course_lib.exercises.registry import find
+
+
+def try_everything(image):
+    while True:
+        try:
+            torch.rot90(image)
+        except:  # noqa: E722
+            continue
+
+
+def sum_in_c(image):
+    return sum(range(10**12))
+
+
+def power_in_c(image):
+    return 10**10**10
+
+
+def sleep_and_catch(image):
+    while True:
+        try:
+            time.sleep(10)
+        except BaseException:
+            continue
+
+
+def finally_again(image):
+    try:
+        finally_again(image)
+    finally:
+        while True:
+            pass
+
+
+@pytest.mark.parametrize("f", [try_everything, sum_in_c, power_in_c, sleep_and_catch, finally_again])
+def test_an_answer_without_end_is_stopped_and_its_line_is_named(monkeypatch, f):
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    monkeypatch.setattr(limits, "WAITING_SECONDS", 1.5)
+    begin = time.monotonic()
+    message = checking.find_mistake(find("half_turn"), f).message
+    assert time.monotonic() - begin < 10
+    assert "still running" in message and "loop that never ends" in message
+    assert "in line " in message
+
+
+def test_a_loop_is_found_in_what_a_known_mistake_is_compared_with(monkeypatch):
+    """The answer is wrong for the first input, as a known mistake is, and endless for a later one."""
+
+    def act_on_image(g, f):
+        while f.ndim > 2:
+            pass
+        return torch.rot90(f, -g.r).flip(-1) if g.m else torch.rot90(f, -g.r)
+
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    assert checking.find_mistake(find("act_on_image"), act_on_image) is not None
+
+
+def test_the_copy_prints_nothing_and_changes_nothing(capfd):
+    seen = []
+
+    def half_turn(image):
+        seen.append(len(seen))
+        print("tried")
+        return torch.rot90(image, 2)
+
+    assert checking.find_mistake(find("half_turn"), half_turn) is None
+    assert capfd.readouterr().out.split() == ["tried"] * len(seen) and seen == list(range(len(seen)))
+
+
+@pytest.mark.parametrize("error", [Exception, StopIteration])
+def test_without_a_copy_a_loop_in_python_is_stopped_even_if_it_catches(monkeypatch, error):
+    """As on macOS."""
+
+    def half_turn(image):
+        while True:
+            try:
+                torch.rot90(image)
+            except error:
+                continue
+
+    monkeypatch.setattr(limits, "CAN_COPY", False)
+    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    assert "still running" in checking.find_mistake(find("half_turn"), half_turn).message
+
+
+def test_the_stop_button_is_a_verdict():
+    stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    stop.start()
+    assert "You stopped the check" in checking.find_mistake(find("half_turn"), sum_in_c).message
+    stop.join()

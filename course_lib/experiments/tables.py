@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from course_lib.errors import UnknownName
+import torch
+
+from course_lib.errors import BadValue, UnknownName
 from course_lib.experiments import asc, cifar, e4, e4_cifar, rotated_mnist
 from course_lib.experiments.row import Row
 from course_lib.experiments.table import Table
@@ -47,7 +49,8 @@ def find_architecture(architecture: str, layer: str = "full", group: Group | Non
 def variant(row: Row, group: Group | None = None, width: int | None = None) -> Row:
     """The row on another group or with another width, by the same recipe; the row itself if neither is another.
 
-    Its published figures are left out, as they are of another network.
+    Its published figures are left out, as they are of another network. Raises ValueError if there is no such network,
+    for example because the width cannot be divided among heads.
     """
     group, channels = group or row.group, width or row.width
     if (group, channels) == (row.group, row.width):
@@ -55,7 +58,13 @@ def variant(row: Row, group: Group | None = None, width: int | None = None) -> R
     words = (row.key, group.name, *(channels if isinstance(channels, tuple) else (channels,)))
     unpublished = replace(row, parameters=None, macs=None, figure=None, deviation=None, others=(), note="", source="")
     name = f"{row.name} on {group}, width {channels}"
-    return replace(unpublished, key="-".join(map(str, words)), name=name, group=group, width=channels)
+    made = replace(unpublished, key="-".join(map(str, words)), name=name, group=group, width=channels)
+    try:
+        with torch.device("meta"):  # without its weights, in no time
+            made.build()
+    except ValueError as error:
+        raise BadValue(f"{row.key} on {group}, width {channels}: {error}") from error
+    return made
 
 
 def _near_or_all(word: str, known: list[str]) -> str:

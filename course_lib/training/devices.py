@@ -25,8 +25,6 @@ def require_device(name: str) -> torch.device:
         raise BadValue(f"no device {name!r} here ({str(error).splitlines()[0]}); cpu is always there") from error
     if device.type == "cpu" and device.index:
         raise BadValue(f"no device {name!r} here: all cores are one device, cpu")
-    if device.type == "meta":
-        raise BadValue("no device 'meta' here: its tensors have no values; cpu is always there")
     if not torch.amp.is_autocast_available(device.type):
         raise BadValue(
             f"torch {torch.__version__} has no autocast on {name!r}; training needs it (mps: torch 2.5 and newer)"

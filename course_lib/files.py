@@ -11,8 +11,10 @@ from typing import Any
 
 from filelock import FileLock, SoftFileLock, Timeout  # torch needs it, so it is there
 
+from course_lib.errors import BadValue, UserError
 
-class AlreadyRunning(RuntimeError):
+
+class AlreadyRunning(UserError, RuntimeError):
     """Another process holds the lock."""
 
 
@@ -42,6 +44,12 @@ def write_whole(path: Path | str, content: bytes) -> None:
     finally:
         with suppress(OSError):  # gone already if all went well
             unfinished.unlink()
+
+
+def refuse_pipe(path: Path | str) -> None:
+    """Raise BadValue for a named pipe, which whoever opens it would wait for without end."""
+    if Path(path).is_fifo():
+        raise BadValue(f"{path} is a named pipe (FIFO) where a file is expected; remove it")
 
 
 def remove_unfinished(path: Path) -> None:

@@ -163,5 +163,27 @@ def test_the_command_prints_a_table_and_stores_its_provenance(monkeypatch, tmp_p
     with pytest.raises(SystemExit):
         bench.main(["--only", "no such case"])
     if not torch.cuda.is_available():
-        with pytest.raises(SystemExit):
+        with pytest.raises(ValueError, match="no device 'cuda' here"):
             bench.main(["--device", "cuda"])
+
+
+def test_a_stopped_benchmark_leaves_the_file_as_it_was(monkeypatch, tmp_path, capsys):
+    """Ctrl-C in the second case; and by default nothing is written where the stored measurements are."""
+    monkeypatch.chdir(tmp_path)
+    measured = []
+
+    def measure(case, *rest):
+        measured.append(case.name)
+        if len(measured) == 3:
+            raise KeyboardInterrupt
+        return measuring.measure(case, *rest)
+
+    monkeypatch.setattr(bench, "measure", measure)
+    monkeypatch.setitem(suites.SUITES, "layers", lambda: [conv_case(), conv_case()])
+    (tmp_path / "results" / "bench").mkdir(parents=True)
+    stored = tmp_path / "results" / "bench" / "layers_cpu.json"
+    stored.write_text("as it was")
+    assert bench.main(["--seconds", "0.01"]) == 75
+    assert stored.read_text() == "as it was" and len(measured) == 3
+    assert capsys.readouterr().err.splitlines()[-1] == "stopped before all cases were measured: no file was written"
+    assert bench.main(["--seconds", "0.01"]) in (0, 1) and json.loads(stored.read_text())["cases"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -15,10 +17,13 @@ import pytest
 
 from benchmarks.kill_and_resume import write_data
 from course_lib import cli
+from course_lib.arguments import duration
 from course_lib.cli import commands
-from course_lib.cli.parser import duration, make_parser
+from course_lib.cli.parser import TABLE_NAMES, make_parser
+from course_lib.cli.streams import prepare_streams
+from course_lib.data import DownloadError
 from course_lib.experiments import TABLES, Table, find
-from course_lib.training import locked
+from course_lib.training import locked, runs
 from course_lib.training.checkpoint import Checkpoint
 from course_lib.training.runs import Run
 
@@ -209,9 +214,9 @@ def test_signals_stop_cleanly(number: signal.Signals, typed: Typed, monkeypatch:
         ("train z2cnn DATA --device tpu", 1, "error: no device 'tpu' here"),
         ("trian z2cnn", 2, "did you mean 'train'"),
         ("train z2cnn --sed 1", 2, "did you mean '--seed'"),
-        ("train z2cnn --group C8", 2, "'C8' is no group here; there are C1, C2, C4, D1, D2, D4"),
-        ("train z2cnn --epochs 0", 2, "'0' is no whole number of at least 1"),
-        ("train z2cnn --time-budget 5", 2, "'5' is no duration; write 90s, 25m or 1h30m"),
+        ("train z2cnn --group C8", 2, "'C8' is not a group here; there are C1, C2, C4, D1, D2, D4"),
+        ("train z2cnn --epochs 0", 2, "'0' is not a whole number of at least 1"),
+        ("train z2cnn --time-budget 5", 2, "'5' is not a duration; write 90s, 25m or 1h30m"),
         ("", 2, "examples:"),
         ("--help", 0, "train p4cnn --small"),
         ("train --help", 0, "--time-budget"),
@@ -235,6 +240,7 @@ def test_a_full_disk_is_said_in_one_line(typed: Typed, monkeypatch: pytest.Monke
 
 
 def test_results_and_counts_are_printed(typed: Typed) -> None:
+    typed.results.mkdir()
     status, text = typed(f"results rotated-mnist --results {typed.results}")
     assert status == 0 and text.count("*not yet run*") == len(TABLES["rotated-mnist"].rows)
     status, text = typed("counts rotated-mnist")
@@ -251,3 +257,156 @@ def test_small_needs_neither_data_nor_network(typed: Typed) -> None:
     status, text = typed(f"train z2cnn --small --epochs 1 --results {typed.results}")
     assert status == 0 and "rotated digits" in text and "/small/" in text
     assert typed.found()[0]["small"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "expected"),
+    [
+        ("train P4CNN DATA", 1, "error: no row 'P4CNN'; did you mean 'p4cnn'"),
+        ("train z2cnn DATA --device cpu:3", 1, "error: no device 'cpu:3' here: all cores are one device"),
+        ("train z2cnn DATA --device meta", 1, "has no autocast on 'meta'"),
+        ("train z2cnn --small --width 99999999999999999999999999", 2, "is too large; at most 4096 makes sense"),
+        ("train z2cnn --seed 4294967296", 2, "'4294967296' is too large"),
+        ("train z2cnn --epochs ²", 2, "'²' is not a whole number of at least 1"),
+        ("train z2cnn --time-budget ٣h", 2, "'٣h' is not a duration"),
+        ("train e4net DATA --width 5", 1, "error: e4net on C4, width 5: "),
+        ("hours --seeds 99999999999999999999", 2, "is too large"),
+        ("hours --cards 99999999999999999999", 2, "is too large"),
+        ("hours --results /nonexistent", 1, "error: there is no folder /nonexistent"),
+        ("results --write --results /nonexistent", 1, "error: there is no folder /nonexistent"),
+        ("table", 2, "required: NAME (a table: rotated-mnist, cifar10, e4-rotated-mnist, e4-cifar, asc)"),
+        ("table --help", 0, "a table: rotated-mnist, cifar10, e4-rotated-mnist, e4-cifar, asc"),
+        ("table cifar10 --jobs 99999", 2, "'99999' is too large"),
+        ("table cifar10 --address auto", 1, "error: --address: only for a cluster; add --on ray"),
+        ("table cifar10 --gpus-per-run 0.5", 1, "error: --gpus-per-run: only for a cluster"),
+        ("table cifar10 --on ray --jobs 2", 1, "error: --jobs 2 is for one machine"),
+        ("table cifar10 --gpus-per-run nan", 2, "'nan' is not a part of a GPU"),
+        ("bench --device bogus", 1, "error: no device 'bogus' here"),
+        ("bench --device mps", 1, "error: no device 'mps' here"),
+        ("bench --threads 0", 2, "'0' is not a whole number of at least 1"),
+        ("bench --threads -1", 2, "'-1' is not a whole number"),
+        ("bench --threads 99999999999", 2, "is too large"),
+        ("bench --seconds nan", 2, "'nan' is not a positive number"),
+        ("bench --seconds inf", 2, "'inf' is not a positive number"),
+        ("bench --seconds 0", 2, "'0' is not a positive number"),
+        ("bench --seconds -1", 2, "'-1' is not a positive number"),
+        ("bench --second 1", 2, "did you mean '--seconds'"),
+        ("--version", 0, "course_lib "),
+    ],
+)
+def test_odd_calls(words: str, status: int, expected: str, typed: Typed) -> None:
+    test_words(words, status, expected, typed)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["train", ""],
+        ["train", " "],
+        ["train", "z2cnn\0"],
+        ["train", "z2cnn", "--small", "--device", ""],
+        ["train", "z2cnn", "--data", ""],
+        ["train", "z2cnn", "--data", "a\0.npz"],
+        ["train", "z2cnn", "--results", ""],
+        ["train", "z2cnn", "--results", "~nobody-of-this-name/x"],
+        ["table", ""],
+        ["table", "cifar10", "--rows", ""],
+        ["bench", "--results", ""],
+        ["bench", "--only", ""],
+    ],
+)
+def test_empty_words_are_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(argv)
+    printed = capsys.readouterr().err
+    assert repr(argv[-1]) in printed and "is not a" in printed and "None" not in printed
+
+
+def test_the_help_names_the_tables_there_are() -> None:
+    assert tuple(TABLES) == TABLE_NAMES
+
+
+def test_a_tilde_is_the_home_folder(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(typed.results.parent))
+    monkeypatch.chdir(typed.results.parent)
+    assert typed("train z2cnn --data ~/digits.npz --batch-size 24 --epochs 1 --results=~/results")[0] == 0
+    assert len(typed.found()) == 1 and not Path("~").exists()
+    assert make_parser().parse_args(["train", "--data", "rotated:~/x.npz"]).data == f"rotated:{Path.home()}/x.npz"
+
+
+def test_a_data_set_out_of_reach_is_tried_once(typed: Typed, tiny_table: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def unreachable(*arguments: Any) -> None:
+        asked.append(arguments)
+        raise DownloadError("digits.bin could not be downloaded:\n  no route to host")
+
+    monkeypatch.setattr(runs, "load_dataset", unreachable)
+    status, text = typed(f"table tiny --seeds 3 --quiet --results {typed.results}")
+    assert status == 1 and len(asked) == 1
+    assert text.splitlines() == [
+        "z2cnn, seed 0: error: digits.bin could not be downloaded:",
+        "  no route to host",
+        "5 more runs failed as z2cnn, seed 0 did: digits.bin could not be downloaded:",
+    ]
+
+
+def test_a_bug_keeps_its_traceback(typed: Typed, tiny_table: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*arguments: Any) -> None:
+        raise LookupError("no such axis")
+
+    monkeypatch.setattr(commands, "execute", bug)
+    with pytest.raises(LookupError, match="no such axis"):
+        typed("train z2cnn DATA --epochs 1")
+    status, text = typed("table tiny DATA --epochs 1 --quiet")
+    assert status == 1 and "z2cnn, seed 0: error: no such axis\nTraceback" in text
+    assert "1 more run failed as z2cnn, seed 0 did: no such axis" in text
+
+
+def started(words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """The command line in a process of its own, with streams as a shell gives them."""
+    command = f"{sys.executable} -m course_lib {words}"
+    return subprocess.run(["bash", "-c", command], capture_output=True, timeout=100, **options)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gbk", "cp850", "latin-1", "ascii"])
+def test_every_encoding_takes_the_output(encoding: str, tmp_path: Path) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    with contextlib.redirect_stdout(stream):
+        assert cli.main(["counts", "rotated-mnist"]) == 0
+        assert cli.main(["results", "rotated-mnist", "--results", str(tmp_path)]) == 0
+    text = stream.buffer.getvalue().decode(encoding)
+    assert "| 25,210 =" in text and "2.23" in text and "?" not in text
+
+
+def test_a_sign_that_is_lacking_is_written_in_ascii() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with contextlib.redirect_stdout(stream):
+        prepare_streams()
+        print("−3.5 % – 2 × 3, 5.20 ± 0.11, 圆", flush=True)
+    assert stream.buffer.getvalue() == b"-3.5 % - 2 x 3, 5.20 +/- 0.11, ?\n"
+
+
+def test_a_reader_who_leaves_and_closed_streams() -> None:
+    left = started("results | head -1; exit ${PIPESTATUS[0]}")
+    assert left.stdout.startswith(b"## rotated-mnist") and left.stderr == b"" and left.returncode in (0, 141)
+    full = started("results rotated-mnist > /dev/full")
+    assert full.returncode == 1 and full.stderr == b"error: [Errno 28] No space left on device\n"
+    no_errors = started("results rotated-mnist 2>&-")
+    assert no_errors.returncode == 0 and no_errors.stdout
+
+
+def test_training_with_standard_error_closed(typed: Typed) -> None:
+    words = f"train z2cnn --data {typed.data} --batch-size 24 --epochs 1 --results {typed.results} 2>&-"
+    done = started(words)
+    assert done.returncode == 0 and b"test error" in done.stdout and len(typed.found()) == 1
+
+
+@pytest.mark.parametrize("name", ["seed0.pt", "seed0.json"])
+def test_a_pipe_in_place_of_a_file_is_refused(name: str, typed: Typed) -> None:
+    typed("train z2cnn DATA --epochs 2 --time-budget 0s")
+    (checkpoint,) = typed.results.glob("**/seed0.pt")
+    checkpoint.unlink()
+    os.mkfifo(checkpoint.with_name(name))
+    done = started(f"train z2cnn --data {typed.data} --batch-size 24 --epochs 2 --results {typed.results}")
+    assert done.returncode == 1 and name.encode() in done.stderr and b"Traceback" not in done.stderr

@@ -196,6 +196,26 @@ def test_offline_message_says_which_addresses_and_where_to_put_the_file(server: 
     assert download(NAME, [nobody], RIGHT, folder).read_bytes() == CONTENT
 
 
+def test_a_wrong_file_saved_by_hand_is_said_to_be_there(server: Server, folder: Path) -> None:
+    folder.mkdir()
+    (folder / NAME).write_bytes(b"another archive")
+    with pytest.raises(DownloadError) as caught:
+        download(NAME, [server.url("gone")], RIGHT, folder)
+    digest = hashlib.sha256(b"another archive").hexdigest()
+    assert f"A file of that name is there, but it is another one: 15 bytes with sha256 {digest}." in str(caught.value)
+    (folder / NAME).unlink()
+    with pytest.raises(DownloadError) as caught:
+        download(NAME, [server.url("gone")], RIGHT, folder)
+    assert "is there" not in str(caught.value)
+
+
+def test_a_pipe_in_place_of_the_beginning_is_refused(server: Server, folder: Path) -> None:
+    folder.mkdir()
+    os.mkfifo(folder / f"{NAME}.part")
+    with pytest.raises(ValueError, match=r"file.bin.part is a named pipe"):
+        download(NAME, [server.url()], RIGHT, folder)
+
+
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk of 64 KiB; where that may not be mounted, one in which the partial file cannot be written."""
@@ -287,3 +307,5 @@ def test_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert data_folder() == Path.home() / ".equivariance-from-scratch" / "downloads"
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     assert data_folder() == tmp_path
+    monkeypatch.setenv("COURSE_DATA", "~/mine")
+    assert data_folder() == Path.home() / "mine"

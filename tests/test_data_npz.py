@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 import zipfile
 from pathlib import Path
@@ -85,6 +86,25 @@ def test_a_class_that_the_split_takes_out_of_training_is_named(path: Path) -> No
     assert load_npz(path, validation=0).classes == 3
     with pytest.raises(ValueError, match="some.npz: no training image is left of class 2"):
         load_npz(path, validation=4)
+
+
+def test_one_class_is_refused(path: Path) -> None:
+    np.savez(path, **arrays(classes=1))
+    with pytest.raises(ValueError, match="some.npz: all of train_labels are 0; with one class there is nothing"):
+        load_npz(path)
+
+
+def test_a_header_that_declares_more_than_any_memory_is_named(path: Path) -> None:
+    made = arrays()
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10**15, 28, 28)})
+    with zipfile.ZipFile(path, "w") as archive:
+        for key, array in made.items():
+            content = io.BytesIO()
+            np.save(content, array)
+            archive.writestr(f"{key}.npy", header.getvalue() if key == "train_images" else content.getvalue())
+    with pytest.raises(ValueError, match="some.npz: train_images is too large for the memory of this machine"):
+        load_npz(path)
 
 
 def test_nothing_in_the_file_is_executed(path: Path) -> None:

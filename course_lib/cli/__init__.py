@@ -7,13 +7,32 @@ import sys
 
 from course_lib.cli.allocator import keep_freed_memory
 from course_lib.cli.parser import make_parser
+from course_lib.cli.streams import flush_output, prepare_streams
+from course_lib.errors import UserError
 
 STOPPED = 75  # the exit status of a run that can be continued; the "temporary failure" of sysexits.h
+NO_READER = 141  # what a shell reports of a program whose output nobody reads any longer: 128 + SIGPIPE
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; the exit status is 0 if all is done, 1 on an error, 2 on a wrong word, 75 if it was stopped."""
-    argv = sys.argv[1:] if argv is None else argv
+    """Run a command; the exit status is 0 if all is done, 1 on an error, 2 on a wrong word, 75 if it was stopped.
+
+    What the user can put right is said in one line. A bug keeps its traceback.
+    """
+    prepare_streams()
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            flush_output()  # here, and not when Python ends: a full disk is an error like any other
+    except BrokenPipeError:  # the reader has seen enough, as head has
+        return NO_READER
+    except (OSError, UserError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(argv: list[str]) -> int:
     if argv[:1] == ["bench"]:  # it has options of its own
         from course_lib.bench import main as bench
 
@@ -35,6 +54,3 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on from what is stored", file=sys.stderr)
         return STOPPED
-    except (ArithmeticError, ImportError, LookupError, MemoryError, OSError, RuntimeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1

@@ -10,8 +10,11 @@ from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import product
+from pathlib import Path
 
 from course_lib.changes import Changes
+from course_lib.cli.failures import Failures
+from course_lib.errors import BadValue
 from course_lib.experiments import TABLES, Row, find, find_architecture, find_table, variant, with_laptop_recipe
 from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
@@ -27,9 +30,9 @@ VARIANTS = "variants"  # the folder of results for networks that stand in no tab
 def train(options: Namespace, argv: list[str]) -> int:
     """One network, one seed."""
     if (options.row is None) == (options.arch is None):
-        raise ValueError("say which network: a ROW (`python -m course_lib results` lists them) or --arch, not both")
+        raise BadValue("say which network: a ROW (`python -m course_lib results` lists them) or --arch, not both")
     if options.row and options.layer:
-        raise ValueError(f"--layer goes with --arch; {options.row} has its layer, choose the row that has yours")
+        raise BadValue(f"--layer goes with --arch; {options.row} has its layer, choose the row that has yours")
     arch, layer, group = options.arch, options.layer or "full", options.group
     row = variant(find(options.row) if options.row else find_architecture(arch, layer, group), group, options.width)
     table_name = next((name for name, table in TABLES.items() if row in table.rows), VARIANTS)
@@ -46,11 +49,12 @@ def train(options: Namespace, argv: list[str]) -> int:
 def table(options: Namespace, argv: list[str]) -> int:
     """Every row of a table for every seed, the first seed of all rows first."""
     table_rows = find_table(options.name).rows
-    rows = [find(key) for key in options.rows] or table_rows
+    rows = [find(key) for key in dict.fromkeys(options.rows)] or table_rows
     if others := [row.key for row in rows if row not in table_rows]:
-        raise ValueError(
+        raise BadValue(
             f"{', '.join(others)}: no row of {options.name}, which has {', '.join(r.key for r in table_rows)}"
         )
+    _require_cluster_options(options)
     runs = [_run(options, row, options.name, seed) for seed, row in product(range(options.seeds), rows)]
     if options.on == "ray":
         status = _on_ray(runs, options)
@@ -65,7 +69,7 @@ def results(options: Namespace, argv: list[str]) -> int:
     """All tables, or one of them."""
     if options.name:
         find_table(options.name)
-    folder = options.results or results_folder()
+    folder = _existing(options.results)
     print(markdown(folder, options.name))
     if options.write:
         write_whole(folder / "README.md", results_page(folder).encode())
@@ -84,16 +88,16 @@ def hours(options: Namespace, argv: list[str]) -> int:
     """How long each table takes on the machines that results were measured on."""
     if options.name:
         find_table(options.name)
-    print(hours_markdown(options.results or results_folder(), options.seeds, options.cards, options.name))
+    print(hours_markdown(_existing(options.results), options.seeds, options.cards, options.name))
     return 0
 
 
 def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
     """The exit status of each run; what fails for one row does not keep the others from their turn."""
     begin = time.monotonic()
-    device = require_device(options.device) if options.device else default_device()
+    device = default_device() if options.device is None else require_device(options.device)
     progress = sys.stderr.isatty() and not options.quiet
-    busy = []
+    busy, failures = [], Failures()
     for run in runs:
         remaining = options.time_budget - (time.monotonic() - begin)
         try:
@@ -101,15 +105,17 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
                 continue
             if remaining <= 0:
                 raise Stopped("the time is over; the same command goes on")
+            failures.raise_if_out_of_reach(run)
             print(one_line(execute(run, device, progress, remaining)), flush=True)
             yield 0
         except AlreadyRunning:
             busy.append(run)
         except Stopped:
             raise
-        except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
-            print(f"{run.row.key}, seed {run.seed}: error: {error}", file=sys.stderr, flush=True)
+        except Exception as error:
+            failures.add(run, error)
             yield 1
+    failures.print_repeated()
     for run in busy:
         if not run.result.exists():
             print(f"{run.row.key}, seed {run.seed}: another process is at it", flush=True)
@@ -137,7 +143,24 @@ def _share(jobs: int, argv: list[str]) -> int:
         return max(abs(process.wait()) for process in processes)
 
 
+def _require_cluster_options(options: Namespace) -> None:
+    """Refuse what would be ignored."""
+    cluster = {"--address": options.address, "--gpus-per-run": options.gpus_per_run}
+    given = [name for name, value in cluster.items() if value is not None]
+    if given and options.on is None:
+        raise BadValue(f"{' and '.join(given)}: only for a cluster; add --on ray, or leave it out")
+    if options.on and options.jobs > 1:
+        raise BadValue(f"--jobs {options.jobs} is for one machine; a cluster has as many runs at once as it can")
+
+
+def _existing(results: Path | None) -> Path:
+    """The folder to read results from. Raises BadValue if one was named that is not there."""
+    if results and not results.is_dir():
+        raise BadValue(f"there is no folder {results}; leave out --results for the usual one")
+    return results or results_folder()
+
+
 def _run(options: Namespace, row: Row, table_name: str, seed: int) -> Run:
     changes = Changes(**{change.name: getattr(options, change.name) for change in fields(Changes)})
     row = with_laptop_recipe(row) if options.recipe == "laptop" else row
-    return Run(row, table_name, options.results or results_folder(), seed, options.data, changes, options.small)
+    return Run(row, table_name, options.results or results_folder(), seed, options.data or "", changes, options.small)

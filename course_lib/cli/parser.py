@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
-from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
-from typing import Any, NoReturn
+from importlib.metadata import PackageNotFoundError, version
 
+from course_lib.arguments import Parser, duration, fraction, path, whole, word
 from course_lib.changes import Changes, Part
-from course_lib.spelling import did_you_mean
 
 EXAMPLES = """examples:
   python -m course_lib train p4cnn --small            a first try: bundled digits, a CPU, minutes
@@ -26,29 +25,9 @@ EXAMPLES = """examples:
 
 exit status: 0 done, 1 error, 2 unknown word, 75 stopped (Ctrl-C, --time-budget): the same command goes on
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that names the near misses of an unknown command or option, and takes whole words only."""
-
-    def __init__(self, **options: Any) -> None:  # else --seed would be --seeds to a table
-        super().__init__(**options, allow_abbrev=False)
-
-    def error(self, message: str) -> NoReturn:
-        if match := re.match(r"unrecognized arguments: (\S+)|.*invalid choice: '(.*?)'", message):
-            typed = match[1] or match[2]
-            message += did_you_mean(typed, set(self._known_words()) - {typed})
-        super().error(message)
-
-    def _known_words(self) -> list[str]:
-        words = list(self._option_string_actions)
-        for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                words += [
-                    *action.choices,
-                    *(word for parser in action.choices.values() for word in parser._known_words()),
-                ]
-        return words
+# As `experiments.TABLES` has them, which would take seconds to import; a test compares.
+TABLE_NAMES = ("rotated-mnist", "cifar10", "e4-rotated-mnist", "e4-cifar", "asc")
+_NAMES = ", ".join(TABLE_NAMES)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -59,20 +38,21 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     _add_train(commands.add_parser("train", help="train one network, one seed"))
     _add_table(commands.add_parser("table", help="train every row of a table that is not done yet"))
     results = commands.add_parser("results", help="show all tables with what has been run")
-    results.add_argument("name", nargs="?", metavar="NAME", help="only this table")
+    results.add_argument("name", nargs="?", type=word, metavar="NAME", help=f"only this table: {_NAMES}")
     results.add_argument("--write", action="store_true", help="write them into README.md of the folder, too")
     _add_results_folder(results)
     counts = commands.add_parser("counts", help="parameters and operations of a table's networks, ours and printed")
-    counts.add_argument("name", metavar="NAME", help="a table")
+    counts.add_argument("name", type=word, metavar="NAME", help=f"a table: {_NAMES}")
     counts.add_argument("--exactness", action="store_true", help="measure which networks are exactly invariant, too")
     hours = commands.add_parser("hours", help="how long each table takes, computed from the results that are there")
-    hours.add_argument("name", nargs="?", metavar="NAME", help="only this table")
-    hours.add_argument("--seeds", type=_at_least(1), default=8, help="how many seeds of every row (8)")
-    hours.add_argument("--cards", type=_at_least(1), default=1, help="how many such machines or GPUs (1)")
+    hours.add_argument("name", nargs="?", type=word, metavar="NAME", help=f"only this table: {_NAMES}")
+    hours.add_argument("--seeds", type=whole(1), default=8, help="how many seeds of every row (8)")
+    hours.add_argument("--cards", type=whole(1), default=1, help="how many such machines or GPUs (1)")
     _add_results_folder(hours)
     commands.add_parser("bench", help="measure speed and memory; see bench --help", add_help=False)
     return parser
@@ -80,13 +60,19 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.description = "Train a row of a table, or a network of your choice. Stops and continues at any time."
-    parser.add_argument("row", nargs="?", metavar="ROW", help="a row's key; `python -m course_lib results` lists them")
+    parser.add_argument(
+        "row", nargs="?", type=word, metavar="ROW", help="a row's key; `python -m course_lib results` lists them"
+    )
     network = parser.add_argument_group("which network", "a ROW, as it is or on another group; or an architecture")
     network.add_argument("--group", type=_group, help="C1 (ordinary), C2, C4 (p4), D1, D2 or D4 (p4m)")
-    network.add_argument("--width", type=_at_least(1), metavar="CHANNELS", help="channels of the first layer")
-    network.add_argument("--arch", help="instead of ROW: the architecture of some row, for example p4cnn_linear")
-    network.add_argument("--layer", help="with --arch: the kind of layer, as in some row: full, g, gc, … (full)")
-    parser.add_argument("--seed", type=_at_least(0), default=0,
+    network.add_argument("--width", type=whole(1, most=4096), metavar="CHANNELS", help="channels of the first layer")
+    network.add_argument(
+        "--arch", type=word, help="instead of ROW: the architecture of some row, for example p4cnn_linear"
+    )
+    network.add_argument(
+        "--layer", type=word, help="with --arch: the kind of layer, as in some row: full, g, gc, … (full)"
+    )
+    parser.add_argument("--seed", type=whole(0, most=2**32 - 1), default=0,
                         help="of weights, order, augmentation, dropout; data is drawn by seed 0 always")  # fmt: skip
     _add_training(parser)
 
@@ -96,23 +82,25 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
         "Train every row of a table for every seed; what is done is left alone. Start the command twice, or on two "
         "machines that share the folder of results, and they share the work."
     )
-    parser.add_argument("name", metavar="NAME", help="a table; `python -m course_lib results` shows all")
-    parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these rows of the table")
-    parser.add_argument("--seeds", type=_at_least(1), default=1, help="how many seeds, from 0 (1)")
-    parser.add_argument("--jobs", type=_at_least(1), default=1, help="so many processes at once on the device (1)")
+    parser.add_argument("name", type=word, metavar="NAME", help=f"a table: {_NAMES}")
+    parser.add_argument("--rows", nargs="+", type=word, default=[], metavar="ROW", help="only these rows of the table")
+    parser.add_argument("--seeds", type=whole(1), default=1, help="how many seeds, from 0 (1)")
+    parser.add_argument(
+        "--jobs", type=whole(1, most=1000), default=1, help="so many processes at once on the device (1)"
+    )
     parser.add_argument("--quiet", action="store_true", help="no bar, and no table at the end")
     cluster = parser.add_argument_group("on a cluster")
     cluster.add_argument("--on", choices=["ray"], help="every run as a task of a Ray cluster, one core or GPU each")
-    cluster.add_argument("--address", metavar="HOST:PORT|auto",
+    cluster.add_argument("--address", type=word, metavar="HOST:PORT|auto",
                          help="of the cluster; by default the one on this machine, else one is started")  # fmt: skip
-    cluster.add_argument("--gpus-per-run", type=_share, metavar="0.25", help="what part of a GPU each run takes (1)")
+    cluster.add_argument("--gpus-per-run", type=fraction, metavar="0.25", help="what part of a GPU each run takes (1)")
     _add_training(parser)
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
-    data.add_argument("--data", metavar="NAME|PATH", default="", help="instead of the recipe's data set: another "
-                      "name, an .npz file, or rotated:FILE.npz, which turns its images")  # fmt: skip
+    data.add_argument("--data", type=_data, metavar="NAME|PATH", help="instead of the recipe's data: "
+                      "another name, an .npz file, or rotated:FILE.npz, which turns its images")  # fmt: skip
     _add_changes(data, "data")
     data.add_argument("--small", action="store_true", help="bundled digits, few epochs, to see on a CPU that it works")
     recipe = parser.add_argument_group("recipe, and changes of it, which the result names")
@@ -120,7 +108,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
                         "one that a CPU can finish, the same for all networks of a data set")  # fmt: skip
     _add_changes(recipe, "recipe")
     run = parser.add_argument_group("how to run")
-    run.add_argument("--device", help="cpu, cuda, cuda:1 or mps; by default a CUDA GPU if there is one")
+    run.add_argument("--device", type=word, help="cpu, cuda, cuda:1 or mps; by default a CUDA GPU if there is one")
     run.add_argument("--time-budget", type=duration, default=math.inf, metavar="25m",
                      help="stop after the last epoch that fits; the same command goes on")  # fmt: skip
     _add_changes(run, "run")
@@ -129,47 +117,24 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 def _add_changes(group: argparse._ArgumentGroup, part: Part) -> None:
     for change in fields(Changes):
-        about, word = change.metadata, change.name.replace("_", "-")
+        about, name = change.metadata, change.name.replace("_", "-")
         if about["part"] != part:
             continue
         if "value" in about:
-            option = f"--{word}" if about["value"] else f"--no-{word}"
+            option = f"--{name}" if about["value"] else f"--no-{name}"
             group.add_argument(option, dest=change.name, action="store_const", const=about["value"], help=about["help"])
         else:
             least, metavar = about["least"], about["metavar"]
-            group.add_argument(f"--{word}", type=_at_least(least), metavar=metavar, help=about["help"])
+            group.add_argument(f"--{name}", type=whole(least), metavar=metavar, help=about["help"])
 
 
 def _add_results_folder(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="where the results are (data/results)")
+    parser.add_argument("--results", type=path, metavar="FOLDER", help="where the results are (data/results)")
 
 
-def duration(text: str) -> float:
-    """Seconds of "90s", "25m", "1h30m" or "2h"."""
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
-    if not text or not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 90s, 25m or 1h30m")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return 3600 * hours + 60 * minutes + seconds
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
-        return int(text)
-
-    return number
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no part of a GPU; write a number from 0 to 1, for example 0.25")
-    return share
+def _data(text: str) -> str:
+    """A name or a path, in which ``~`` is the home folder after ``rotated:`` too."""
+    return re.sub("^(rotated:)?(~[^/]*)", lambda match: (match[1] or "") + os.path.expanduser(match[2]), word(text))
 
 
 def _group(name: str) -> object:
@@ -177,5 +142,12 @@ def _group(name: str) -> object:
 
     known = {group.name: group for group in groups.ALL_GROUPS}
     if name.upper() not in known:
-        raise argparse.ArgumentTypeError(f"{name!r} is no group here; there are {', '.join(known)}")
+        raise argparse.ArgumentTypeError(f"{name!r} is not a group here; there are {', '.join(known)}")
     return known[name.upper()]
+
+
+def _version() -> str:
+    try:
+        return f"course_lib {version('equivariance-from-scratch')}"
+    except PackageNotFoundError:  # a checkout that was not installed
+        return "course_lib, not installed"

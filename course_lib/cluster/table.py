@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from course_lib.cluster.overview import Job, overview
 from course_lib.cluster.worker import attempt, not_shared
 from course_lib.data.registry import ROTATED
+from course_lib.errors import BadValue, MissingPackage, UserError
 from course_lib.training import AlreadyRunning
 from course_lib.training.runs import Run, Stopped
 
@@ -54,7 +55,7 @@ def train_on_ray(
     jobs[0].run.results.mkdir(parents=True, exist_ok=True)
     with _connected(address) as ray, NamedTemporaryFile(dir=jobs[0].run.results, prefix=".witness-") as witness:
         gpus = _gpus_for(ray, gpus_per_run, device)
-        for run in {job.run.data or job.run.row.recipe.dataset: job.run for job in jobs}.values():
+        for run in {job.run.source: job.run for job in jobs}.values():
             run.dataset()  # fetches it if need be, before a hundred workers do, and finds what is wrong with it
         _require_shared(ray, gpus, Path(witness.name))
         orders = device or ("cuda" if gpus else "cpu"), Path(witness.name), time.time() + time_budget
@@ -98,7 +99,7 @@ def _settle(ray: Any, job: Job, task: Any) -> None:
                 job.state = "stopped"
             case AlreadyRunning():
                 job.state, job.message = "at another process", "another process is at it"
-            case ArithmeticError() | MemoryError() | OSError() | ValueError() as cause:
+            case UserError() | OSError() as cause:
                 job.state, job.message = "failed", f"error: {cause}"
             case _:  # its workers died too often, or a bug, with its traceback
                 job.state, job.message = "failed", f"error: {error}"
@@ -114,7 +115,7 @@ def _connected(address: str | None) -> Iterator[Any]:
         import ray
         import ray.util.queue
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackage(
             "a cluster needs Ray, which is not installed: pip install 'equivariance-from-scratch[ray]', in a checkout "
             "pip install -e '.[ray]', on every machine; or leave out --on ray"
         ) from error
@@ -131,7 +132,7 @@ def _gpus_for(ray: Any, wanted: float | None, device: str | None) -> float:
     """What part of a GPU a run takes. Raises ValueError if it is to have one and the cluster has none."""
     available = ray.cluster_resources().get("GPU", 0)
     if wanted and not available:
-        raise ValueError(
+        raise BadValue(
             f"--gpus-per-run {wanted}: no machine of this cluster has a GPU that Ray knows of; start one with "
             "`ray start --num-gpus`, or train on CPUs with --gpus-per-run 0"
         )
@@ -144,7 +145,7 @@ def _require_shared(ray: Any, gpus: float, witness: Path) -> None:
     task = ray.remote(num_cpus=0)(not_shared)
     checks = [task.options(label_selector={NODE: node}).remote(witness) for node in nodes]
     if problems := list(filter(None, ray.get(checks))):
-        raise ValueError("\n".join(problems))
+        raise BadValue("\n".join(problems))
 
 
 def _for_other_machines(run: Run) -> Run:

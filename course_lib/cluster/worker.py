@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from course_lib.errors import BadValue
 from course_lib.training import AlreadyRunning, require_device
 from course_lib.training.results import one_line
 from course_lib.training.runs import Run, Stopped, execute
@@ -28,7 +29,7 @@ def attempt(number: int, run: Run, device: str, witness: Path, deadline: float, 
     if deadline <= time.time():
         raise Stopped("the time is over")
     if problem := not_shared(witness):
-        raise ValueError(problem)
+        raise BadValue(problem)
     news.put((number, 0))
     patient_until = time.monotonic() + PATIENCE
     while True:

@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from course_lib.data.augmentation import random_rotations
 from course_lib.data.dataset import Dataset, Split
+from course_lib.errors import BadValue
 
 BUNDLED_SHA256 = {
     "digits.npz": "b2dab7b501728c22e9119ad76740b2e17c77a231e42d1e592380d90886f1a05e",
@@ -77,6 +78,6 @@ def _bundled(name: str) -> dict[str, Any]:
         )
     content = path.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != BUNDLED_SHA256[name]:
-        raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {BUNDLED_SHA256[name]}; restore it")
+        raise BadValue(f"{path} is damaged: its SHA-256 is {found}, expected {BUNDLED_SHA256[name]}; restore it")
     with np.load(BytesIO(content)) as arrays:
         return dict(arrays)

@@ -11,6 +11,7 @@ import numpy as np
 from course_lib.data.dataset import Dataset, hold_out
 from course_lib.data.downloads import download, sha256_of, write_alone
 from course_lib.data.npz import split_of
+from course_lib.errors import MissingPackage
 
 # By the number of classes. The mirror has the same bytes, which the checksum sees to.
 CIFAR_SHA256 = {
@@ -52,7 +53,7 @@ def _torchvision(classes: int) -> Any:
     try:
         from torchvision import datasets
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision of another build than torch
-        raise ImportError(
+        raise MissingPackage(
             f"CIFAR-{classes} is read by torchvision, which is missing or does not fit this torch ({error}); install "
             "both together: pip install torch torchvision"
         ) from error

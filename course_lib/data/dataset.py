@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
+from course_lib.errors import BadValue
+
 
 @dataclass(frozen=True)
 class Split:
@@ -92,7 +94,7 @@ def hold_out(split: Split, count: int, seed: int) -> tuple[Split, Split | None]:
     The draw depends on ``seed`` and the number of images alone. Raises ValueError if nothing would be left.
     """
     if not 0 <= count < len(split):
-        raise ValueError(
+        raise BadValue(
             f"validation must be from 0 to {len(split) - 1}, which leaves at least one of the {len(split)} images "
             f"for training, got {count}"
         )
@@ -107,10 +109,10 @@ def per_class_subset(split: Split, count: int, seed: int) -> Split:
     Raises ValueError that names the class and what it has if that is less than ``count``.
     """
     if count < 1:
-        raise ValueError(f"per_class must be at least 1, got {count}")
+        raise BadValue(f"per_class must be at least 1, got {count}")
     sizes = split.labels.bincount()
     if count > (least := int(sizes.min())):
-        raise ValueError(
+        raise BadValue(
             f"per_class={count} is more than class {int(sizes.argmin())} has: {least} training images; "
             f"take at most {least}, or hold fewer out for validation"
         )

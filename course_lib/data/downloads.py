@@ -21,12 +21,15 @@ from urllib.request import Request, urlopen
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
+from course_lib.errors import UserError
+from course_lib.files import refuse_pipe
+
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 3  # at one address, as long as each brings something new
 CHUNK = 1 << 20
 
 
-class DownloadError(RuntimeError):
+class DownloadError(UserError, RuntimeError):
     """A file could not be had from any of its addresses; the message says why at each, and what to do by hand."""
 
 
@@ -34,7 +37,7 @@ def data_folder() -> Path:
     """Where downloads are kept: $COURSE_DATA, or ``data/downloads`` of the repository; for an installed package
     ``downloads`` in $COURSE_HOME or in ~/.equivariance-from-scratch, beside the learner's progress."""
     if chosen := os.environ.get("COURSE_DATA"):
-        return Path(chosen)
+        return Path(chosen).expanduser()
     repository = Path(__file__).resolve().parents[2]
     if (repository / "data" / "make_bundled.py").is_file():
         return repository / "data" / "downloads"
@@ -122,6 +125,7 @@ class _Unreachable(Exception):
 
 def _fetch_verified(path: Path, urls: Sequence[str], checksums: Mapping[str, str], advice: str) -> None:
     partial = path.with_name(f"{path.name}.part")
+    refuse_pipe(partial)
     problems = []
     for url in urls:
         try:
@@ -140,9 +144,18 @@ def _fetch_verified(path: Path, urls: Sequence[str], checksums: Mapping[str, str
         "Without a network, fetch it on another machine from one of these addresses and save it as",
         f"  {path}",
         f"The right file has {digests}.",
+        _what_is_there(path, checksums),
         advice,
     ]
     raise DownloadError("\n".join(filter(None, lines)))
+
+
+def _what_is_there(path: Path, checksums: Mapping[str, str]) -> str:
+    """About a file that has the right name and is another, saved by hand perhaps; nothing if there is none."""
+    if not path.is_file():
+        return ""
+    digests = ", ".join(f"{algorithm} {checksum(path, algorithm)}" for algorithm in checksums)
+    return f"A file of that name is there, but it is another one: {_size(path):,} bytes with {digests}."
 
 
 def _fetch_from(url: str, partial: Path, checksums: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from course_lib.data.dataset import Dataset, Split, hold_out
 from course_lib.data.downloads import sha256_of
+from course_lib.errors import BadValue
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -47,13 +48,13 @@ def read_npz(path: Path) -> tuple[Split, Split]:
     arrays = _arrays(path)
     for key, array in arrays.items():
         if array.dtype != np.uint8:
-            raise ValueError(f"{path}: {key} must be uint8, got {array.dtype}; convert it with .astype(np.uint8)")
+            raise BadValue(f"{path}: {key} must be uint8, got {array.dtype}; convert it with .astype(np.uint8)")
         if len(array.shape) == 0 or len(array) == 0:
-            raise ValueError(f"{path}: {key} is empty, its shape is {array.shape}; each split needs images")
+            raise BadValue(f"{path}: {key} is empty, its shape is {array.shape}; each split needs images")
     for images, labels in (KEYS[:2], KEYS[2:]):
         _require_shapes(path, images, arrays[images], labels, arrays[labels])
     if arrays["train_images"].shape[1:] != arrays["test_images"].shape[1:]:
-        raise ValueError(
+        raise BadValue(
             f"{path}: images must have one shape, got {arrays['train_images'].shape[1:]} in train_images and "
             f"{arrays['test_images'].shape[1:]} in test_images"
         )
@@ -68,7 +69,7 @@ def require_trained_classes(name: str, train: Split, *others: Split | None) -> N
     """Raise ValueError if other splits have a class of which no training image is left after the splitting."""
     labels = {label for split in others if split for label in split.labels.unique().tolist()}
     if lost := sorted(labels - set(train.labels.unique().tolist())):
-        raise ValueError(
+        raise BadValue(
             f"{name}: no training image is left of class {', '.join(map(str, lost))}: too few images of it for the "
             "split; add some, take another seed, or hold out fewer"
         )
@@ -89,44 +90,50 @@ def _arrays(path: Path) -> dict[str, Pixels]:
         with zipfile.ZipFile(path) as archive:  # np.load alone would also take an .npy, or a pickle
             found = {name.removesuffix(".npy") for name in archive.namelist()}
         if missing := [key for key in KEYS if key not in found]:
-            raise ValueError(
+            raise BadValue(
                 f"{path}: no {', '.join(missing)}; an .npz data set has {', '.join(KEYS)}, "
                 f"this file has {', '.join(sorted(found)) or 'nothing'}"
             )
         with np.load(path, allow_pickle=False) as arrays:
             return {key: _plain(path, key, arrays) for key in KEYS}
     except _DAMAGE as error:
-        raise ValueError(f"{path} is no .npz file, or a damaged one: {error}; write it again with np.savez") from error
+        raise BadValue(f"{path} is no .npz file, or a damaged one: {error}; write it again with np.savez") from error
 
 
 def _plain(path: Path, key: str, arrays: np.lib.npyio.NpzFile) -> Pixels:
     try:
         array: Pixels = arrays[key]
+    except MemoryError as error:
+        raise BadValue(
+            f"{path}: {key} is too large for the memory of this machine, or its header is damaged: {error}"
+        ) from error
     except ValueError as error:  # an array of Python objects, or a spoiled header
-        raise ValueError(f"{path}: {key} is no array of plain numbers: {error}") from error
+        raise BadValue(f"{path}: {key} is no array of plain numbers: {error}") from error
     if not isinstance(array, np.ndarray):  # any other file in the archive comes as its bytes
-        raise ValueError(f"{path}: {key} is no array; write the file with np.savez")
+        raise BadValue(f"{path}: {key} is no array; write the file with np.savez")
     return array
 
 
 def _require_shapes(path: Path, images_key: str, images: Pixels, labels_key: str, labels: Pixels) -> None:
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3) or 0 in images.shape:
-        raise ValueError(f"{path}: {images_key} must be (N, Y, X) or (N, Y, X, 3), got {images.shape}")
+        raise BadValue(f"{path}: {images_key} must be (N, Y, X) or (N, Y, X, 3), got {images.shape}")
     if labels.shape != images.shape[:1]:
-        raise ValueError(
+        raise BadValue(
             f"{path}: {labels_key} must be ({len(images)},), one for each of {images_key}, got {labels.shape}"
         )
 
 
 def _require_labels(path: Path, train: Pixels, test: Pixels) -> None:
     classes = int(train.max()) + 1
+    if classes == 1:
+        raise BadValue(f"{path}: all of train_labels are 0; with one class there is nothing to learn, give two")
     if empty := sorted(set(range(classes)) - set(train.tolist())):
-        raise ValueError(
+        raise BadValue(
             f"{path}: train_labels run up to {classes - 1}, but no training image has label "
             f"{', '.join(map(str, empty))}; number the classes from 0 without gaps"
         )
     if int(test.max()) >= classes:
-        raise ValueError(
+        raise BadValue(
             f"{path}: test_labels run up to {int(test.max())}, but train_labels only to {classes - 1}; "
             "a class that was never trained cannot be tested"
         )

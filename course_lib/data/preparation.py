@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from course_lib.data.dataset import Dataset, Split
+from course_lib.errors import BadValue
 
 
 def channel_statistics(split: Split) -> tuple[Tensor, Tensor]:
@@ -26,7 +27,7 @@ def normalised(dataset: Dataset) -> Dataset:
     mean, std = channel_statistics(dataset.train)
     if 0 in std:
         channel = int((std == 0).flatten().nonzero()[0])
-        raise ValueError(f"{dataset.name}: channel {channel} of the training images is constant, nothing to normalise")
+        raise BadValue(f"{dataset.name}: channel {channel} of the training images is constant, nothing to normalise")
     black = ((mean.new_tensor(dataset.background).view(-1, 1, 1) - mean) / std).flatten()
     done = dataset.map_images(lambda images: (images - mean.to(images)) / std.to(images))
     return replace(done, background=tuple(black.tolist()))

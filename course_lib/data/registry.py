@@ -12,6 +12,7 @@ from course_lib.data.cifar import load_cifar
 from course_lib.data.dataset import Dataset, per_class_subset
 from course_lib.data.npz import load_npz
 from course_lib.data.rotated_mnist import load_rotated_mnist, load_rotated_mnist_rebuilt, rebuild_rotated
+from course_lib.errors import BadValue
 from course_lib.spelling import did_you_mean, letters
 
 # Name → what loads it, given the number of validation images (None: the usual) and a seed.
@@ -53,7 +54,7 @@ def _load(source: str, validation: int | None, seed: int) -> Dataset:
         return load_npz(source, validation, seed)
     if (name := canonical_name(source)) in DATASETS:
         return DATASETS[name](validation, seed)
-    raise ValueError(
+    raise BadValue(
         f"no data set is called {source!r}{did_you_mean(source, DATASETS)} "
         f"(known are {', '.join(DATASETS)}, PATH.npz and {ROTATED}PATH.npz)"
     )
@@ -68,7 +69,7 @@ def canonical_name(source: str) -> str:
 def _bundled_digits(rotated: bool, validation: int | None, seed: int) -> Dataset:
     dataset = load_digits(rotated, seed=seed)
     if validation is not None:
-        raise ValueError(
+        raise BadValue(
             f"the bundled digits have a validation split of their own, got validation={validation}; leave it out"
         )
     return dataset

@@ -20,6 +20,7 @@ from course_lib.actions import rotate_by_angle
 from course_lib.data.dataset import Dataset, Split
 from course_lib.data.downloads import download, sha256_of
 from course_lib.data.npz import read_npz, require_trained_classes, split_of
+from course_lib.errors import BadValue
 
 ARCHIVE = "mnist_rotation_new.zip"
 ARCHIVE_URLS = (
@@ -101,7 +102,7 @@ def rebuild_rotated(path: Path | str, validation: int | None = None, seed: int =
 def _rebuild(name: str, train: Split, test: Split, sha256: str, validation: int | None, seed: int) -> Dataset:
     images, labels = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])
     if len(images) <= TRAIN:
-        raise ValueError(
+        raise BadValue(
             f"{name}: needs more than {TRAIN:,} images, {TRAIN:,} for training and the rest for the test, "
             f"got {len(images):,}"
         )
@@ -120,7 +121,7 @@ def _with_validation(name: str, train: Split, test: Split, sha256: str, validati
     """The order of the images is random already, and the last ones are held out."""
     count = VALIDATION if validation is None else validation
     if not 0 <= count < len(train):
-        raise ValueError(f"validation must be from 0 to {len(train) - 1:,} for {name}, got {count}")
+        raise BadValue(f"validation must be from 0 to {len(train) - 1:,} for {name}, got {count}")
     kept = len(train) - count
     held_out = train.select(torch.arange(kept, len(train))) if count else None
     return Dataset(name, train.first(kept), held_out, test, sha256)

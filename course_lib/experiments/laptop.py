@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from course_lib.errors import UnknownName
 from course_lib.experiments.recipe import Recipe
 from course_lib.experiments.row import Row
 
@@ -41,7 +42,7 @@ def with_laptop_recipe(row: Row) -> Row:
         True
     """
     if row.recipe.dataset not in LAPTOP:
-        raise LookupError(
+        raise UnknownName(
             f"{row.key} is trained on {row.recipe.dataset}, which has no laptop recipe; there is one for "
             f"{', '.join(LAPTOP)}. Leave --recipe away for the published recipe"
         )

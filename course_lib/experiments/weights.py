@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from course_lib.errors import BadValue, UnknownName
 from course_lib.experiments.tables import find, variant
 from course_lib.groups import ALL_GROUPS
 
@@ -30,11 +31,11 @@ def trained(name: str) -> nn.Module:
     """
     known = trained_weights()
     if name not in known:
-        raise LookupError(f"there are no trained weights for {name!r}; there are some for {', '.join(known)}")
+        raise UnknownName(f"there are no trained weights for {name!r}; there are some for {', '.join(known)}")
     about, path = known[name], _folder() / known[name]["file"]
     content = path.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != about["sha256"]:
-        raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {about['sha256']}; restore it")
+        raise BadValue(f"{path} is damaged: its SHA-256 is {found}, expected {about['sha256']}; restore it")
     with torch.random.fork_rng(devices=[]):
         net = variant(find(about["row"]), GROUPS[about["group"]], about["width"]).build()
     net.load_state_dict(torch.load(BytesIO(content), weights_only=True))

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
+from course_lib.errors import BadValue
 from course_lib.training.schedule import stepped_rate
 
 OptimizerName = Literal["adam", "sgd"]
@@ -54,14 +55,14 @@ class TrainConfig:
         object.__setattr__(self, "milestones", tuple(self.milestones))  # a list, when it comes from JSON
         for name, least in {"epochs": 1, "batch_size": 1, "warmup_epochs": 0}.items():
             if not isinstance(value := getattr(self, name), int) or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+                raise BadValue(f"{name} must be a whole number of at least {least}, got {value!r}")
         for name in ("learning_rate", "factor"):
             if not (math.isfinite(value := getattr(self, name)) and value > 0):
-                raise ValueError(f"{name} must be positive, for example 0.001, got {value!r}")
+                raise BadValue(f"{name} must be positive, for example 0.001, got {value!r}")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ValueError(f"weight_decay must be 0 or more, got {self.weight_decay!r}")
+            raise BadValue(f"weight_decay must be 0 or more, got {self.weight_decay!r}")
         if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must be at least 0 and below 1, got {self.momentum!r}")
+            raise BadValue(f"momentum must be at least 0 and below 1, got {self.momentum!r}")
         self._require_known("schedule", get_args(Schedule))
         self._require_known("optimizer", get_args(OptimizerName))
         self._require_consistent()
@@ -84,17 +85,17 @@ class TrainConfig:
 
     def _require_known(self, name: str, known: tuple[str, ...]) -> None:
         if (value := getattr(self, name)) not in known:
-            raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, got {value!r}")
+            raise BadValue(f"{name} must be {' or '.join(map(repr, known))}, got {value!r}")
 
     def _require_consistent(self) -> None:
         if any(not isinstance(m, int) or m < 1 for m in self.milestones):
-            raise ValueError(f"milestones must be whole epochs of at least 1, got {self.milestones!r}")
+            raise BadValue(f"milestones must be whole epochs of at least 1, got {self.milestones!r}")
         if bool(self.milestones) != (self.schedule == "step"):
-            raise ValueError(
+            raise BadValue(
                 f"milestones must be given for schedule 'step' and for no other, got {self.milestones!r} "
                 f"for schedule {self.schedule!r}"
             )
         if self.optimizer == "adam" and (self.momentum or self.nesterov):
-            raise ValueError("momentum must be 0 for optimizer 'adam', which has its own; take optimizer='sgd'")
+            raise BadValue("momentum must be 0 for optimizer 'adam', which has its own; take optimizer='sgd'")
         if self.nesterov and not self.momentum:
-            raise ValueError(f"momentum must be above 0 where nesterov is True, got {self.momentum!r}")
+            raise BadValue(f"momentum must be above 0 where nesterov is True, got {self.momentum!r}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from course_lib.errors import BadValue
+
 
 def default_device() -> torch.device:
     """The GPU if there is one, else the CPU. Apple's MPS is taken only where it is asked for."""
@@ -20,9 +22,11 @@ def require_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except Exception as error:  # each kind of device fails with an exception of its own
-        raise ValueError(f"no device {name!r} here ({error}); the CPU is always there: cpu") from error
+        raise BadValue(f"no device {name!r} here ({str(error).splitlines()[0]}); cpu is always there") from error
+    if device.type == "cpu" and device.index:
+        raise BadValue(f"no device {name!r} here: all cores are one device, cpu")
     if not torch.amp.is_autocast_available(device.type):
-        raise ValueError(
+        raise BadValue(
             f"torch {torch.__version__} has no autocast on {name!r}; training needs it (mps: torch 2.5 and newer)"
         )
     return device

@@ -23,6 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parallel import DistributedDataParallel
 
+from course_lib.errors import BadValue
 from course_lib.training.config import TrainConfig
 from course_lib.training.devices import default_device, require_device
 
@@ -37,13 +38,11 @@ def process_group(device: str | None = None) -> Iterator[torch.device]:
     if one GPU is named for several of them.
     """
     if not (dist.is_available() and dist.is_torchelastic_launched()):
-        yield require_device(device) if device else default_device()
+        yield default_device() if device is None else require_device(device)
         return
     name = device or default_device().type
     if name.startswith("cuda:") and os.environ.get("LOCAL_WORLD_SIZE", "1") != "1":
-        raise ValueError(
-            f"{name} would be one GPU for all processes; under torchrun write cuda, and each takes its own"
-        )
+        raise BadValue(f"{name} would be one GPU for all processes; under torchrun write cuda, and each takes its own")
     own = require_device(f"cuda:{os.environ['LOCAL_RANK']}" if name == "cuda" else name)
     if own.type == "cuda":
         torch.cuda.set_device(own)
@@ -82,15 +81,15 @@ def divided(net: nn.Module, config: TrainConfig, images: int) -> Callable[[Tenso
     """
     last = images % config.batch_size or config.batch_size
     if last < processes():
-        raise ValueError(
+        raise BadValue(
             f"{processes()} processes, but the last batch of an epoch has {last} of {images} images; "
             f"each needs one: choose another batch size than {config.batch_size}, or fewer processes"
         )
     if config.compile:
-        raise ValueError("compile is for one process; leave out --compile under torchrun")
+        raise BadValue("compile is for one process; leave out --compile under torchrun")
     for module in net.modules():
         if isinstance(module, (nn.AlphaDropout, nn.FeatureAlphaDropout)):
-            raise ValueError(f"{type(module).__name__} is for one process; take another dropout, or leave out torchrun")
+            raise BadValue(f"{type(module).__name__} is for one process; take another dropout, or leave out torchrun")
     known = inspect.signature(DistributedDataParallel).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # the older name
     parallel = DistributedDataParallel(net, **{sync: False})  # type: ignore[arg-type]  # _batch_norm keeps them alike

@@ -65,7 +65,7 @@ def predict(net: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
 def require_fit(net: nn.Module, batch_size: int, train_split: Split, validation: Split | None) -> None:
     """Raise ValueError if batch size, image shape, outputs and labels do not fit. All lies on one device."""
     if batch_size > len(train_split):
-        raise ValueError(
+        raise BadValue(
             f"batch_size {batch_size} is larger than the training split ({len(train_split)} images); "
             f"take at most {len(train_split)}"
         )
@@ -75,12 +75,12 @@ def require_fit(net: nn.Module, batch_size: int, train_split: Split, validation:
     with torch.no_grad():
         output = net(train_split.images[:1])
     if output.ndim != 2:
-        raise ValueError(f"the net must return (N, classes), got shape {tuple(output.shape)} for one image")
+        raise BadValue(f"the net must return (N, classes), got shape {tuple(output.shape)} for one image")
     classes = output.shape[1]
     for split in filter(None, (train_split, validation)):
         low, high = int(split.labels.min()), int(split.labels.max())
         if low < 0 or high >= classes:
-            raise ValueError(
+            raise BadValue(
                 f"labels run from {low} to {high}, but the net has {classes} outputs for labels 0 to {classes - 1}"
             )
 

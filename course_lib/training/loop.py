@@ -16,6 +16,7 @@ from tqdm import (
 )
 
 from course_lib.data import Augmentation, Split
+from course_lib.errors import UserError
 from course_lib.training.checkpoint import Checkpoint
 from course_lib.training.config import TrainConfig
 from course_lib.training.devices import default_device
@@ -24,6 +25,10 @@ from course_lib.training.evaluation import require_fit, validate
 from course_lib.training.history import History
 from course_lib.training.memory import explained_out_of_memory
 from course_lib.training.randomness import deterministic_operations, seed_everything
+
+
+class Diverged(UserError, FloatingPointError):
+    """The loss, or a weight, is no longer a number."""
 
 
 def train(
@@ -145,7 +150,7 @@ def _require_numbers(loss: float, net: nn.Module, history: History) -> None:
     spoiled = [name for name, value in net.named_parameters() if not value.isfinite().all()]
     if not math.isfinite(loss) or spoiled:
         what = f"{spoiled[0]} has values that are no numbers" if math.isfinite(loss) else f"the training loss is {loss}"
-        raise FloatingPointError(
+        raise Diverged(
             f"{what} in epoch {history.epochs_done + 1}; the net is spoiled. Check the images for "
             f"nan, or start again with a learning_rate smaller than {history.config.learning_rate}"
         )

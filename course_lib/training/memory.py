@@ -7,20 +7,26 @@ from contextlib import contextmanager
 
 import torch
 
+from course_lib.errors import UserError
+
 # How the allocators of CPU, CUDA, cuBLAS, MPS and C++ say it, each in a RuntimeError.
 _SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed", "bad_alloc")
 
 
+class OutOfMemory(UserError, MemoryError):
+    """The device has too little memory for what was asked for."""
+
+
 @contextmanager
 def explained_out_of_memory(batch_size: int) -> Iterator[None]:
-    """Turn every device's way to say "out of memory" into a MemoryError that names the batch size to try."""
+    """Turn every device's way to say "out of memory" into an OutOfMemory that names the batch size to try."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         advice = f"try a batch size of {batch_size // 2}" if batch_size > 1 else "take a smaller network"
-        raise MemoryError(
+        raise OutOfMemory(
             f"out of memory with a batch size of {batch_size}; {advice}, or free memory that others use. "
             f"A checkpoint, if there is one, holds the last finished epoch. The device said: {_first_line(error)}"
         ) from error

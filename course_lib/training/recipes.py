@@ -16,6 +16,7 @@ from course_lib.data import (
     random_rotations,
     whitened,
 )
+from course_lib.errors import BadValue
 from course_lib.experiments import Recipe
 from course_lib.training.config import TrainConfig
 
@@ -52,7 +53,7 @@ def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
     there is one epoch only. A warm-up lasts at least one epoch.
     """
     if epochs < 1:
-        raise ValueError(f"epochs must be a whole number of at least 1, got {epochs}")
+        raise BadValue(f"epochs must be a whole number of at least 1, got {epochs}")
     scale, last = epochs / config.epochs, max(1, epochs - 1)
     milestones = tuple(min(last, max(1, round(scale * milestone))) for milestone in config.milestones)
     warmup = max(min(1, config.warmup_epochs), round(scale * config.warmup_epochs))

@@ -18,6 +18,7 @@ from course_lib.changes import Changes
 from course_lib.data import Dataset, load_dataset
 from course_lib.data.downloads import sha256_of
 from course_lib.data.registry import ROTATED, canonical_name
+from course_lib.errors import BadValue
 from course_lib.experiments import Row
 from course_lib.files import locked, remove_unfinished, write_json
 from course_lib.training.checkpoint import Checkpoint, weights_checksum
@@ -56,12 +57,12 @@ class Run:
         if not isinstance(self.changes, Changes):
             raise TypeError(f"changes must be Changes, for example Changes(epochs=2), got {self.changes!r}")
         if self.small and (self.data or {"validation", "per_class"} & set(self.changes.given())):
-            raise ValueError("a small run trains on the bundled digits: give no data, validation or per_class with it")
+            raise BadValue("a small run trains on the bundled digits: give no data, validation or per_class with it")
 
     @property
     def folder(self) -> Path:
         """Where the seeds of this run lie together: results/[small/]table/row/data set, recipe and changes."""
-        data = "digits" if self.small else _label(self.data or self.row.recipe.dataset)
+        data = "digits" if self.small else _label(self.source)
         slug = folder_name(data, self.row.recipe.name, self.changes.given())
         return self.results / ("small" if self.small else "") / self.table / self.row.key / slug
 
@@ -73,6 +74,11 @@ class Run:
     def stored(self) -> Result | None:
         """What the result file says; None if the run is not done. Raises ValueError if it is damaged, or another's."""
         return read_result(self.result, self.results) if self.result.exists() else None
+
+    @property
+    def source(self) -> str:
+        """The name or path of the data set."""
+        return self.data or self.row.recipe.dataset
 
     @property
     def checkpoint(self) -> Path:
@@ -95,12 +101,12 @@ class Run:
         recipe = self.row.recipe
         if self.small:
             return small_dataset(recipe.image_shape, self.row.counts())
-        source = canonical_name(self.data or recipe.dataset)
+        source = canonical_name(self.source)
         usual = recipe.validation if source == recipe.dataset else None  # of other data, what is usual for it
         validation = usual if self.changes.validation is None else self.changes.validation
         dataset = _loaded(source, recipe.normalization, validation, self.changes.per_class or recipe.per_class)
         if dataset.image_shape != recipe.image_shape:
-            raise ValueError(
+            raise BadValue(
                 f"{self.row.key} takes images {recipe.image_shape}, {dataset.name} has {dataset.image_shape}; "
                 "choose a row or a data set with the same (C, Y, X)"
             )

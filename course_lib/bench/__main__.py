@@ -1,5 +1,0 @@
-import sys
-
-from course_lib.bench import main
-
-sys.exit(main())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
+from importlib import import_module
 
 from course_lib.cli.allocator import keep_freed_memory
 from course_lib.cli.parser import make_parser
-
-STOPPED = 75  # the exit status of a run that can be continued; the "temporary failure" of sysexits.h
+from course_lib.signals import SHARED, STOPPED, WORDS, stopping
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -17,7 +17,8 @@ def main(argv: list[str] | None = None) -> int:
     if argv[:1] == ["bench"]:  # it has options of its own
         from course_lib.bench import main as bench
 
-        return bench(argv[1:])
+        with stopping():
+            return bench(argv[1:])
     options = make_parser().parse_args(argv)
     if options.command is None:
         make_parser().print_help()
@@ -26,14 +27,18 @@ def main(argv: list[str] | None = None) -> int:
     from course_lib.cli import commands  # imports torch, which takes seconds: not for a mere --help
     from course_lib.training.runs import Stopped
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster that wants its machine back: as Ctrl-C
+    if options.command in ("train", "table"):
+        # The first optimizer imports it, a thousand modules. A Ctrl-C is swallowed by some of them: before, it is not.
+        import_module("torch._dynamo")
     try:
-        return getattr(commands, options.command)(options, argv)
+        with stopping():
+            return getattr(commands, options.command)(options, argv)
     except Stopped as stopped:
         print(stopped)
         return STOPPED
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from what is stored", file=sys.stderr)
+        if SHARED not in os.environ:
+            print(WORDS, file=sys.stderr)
         return STOPPED
     except (ArithmeticError, ImportError, LookupError, MemoryError, OSError, RuntimeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ import pytest
 from benchmarks.kill_and_resume import write_data
 from course_lib import cli
 from course_lib.arguments import duration
-from course_lib.cli import commands
+from course_lib.cli import commands, waiting
 from course_lib.cli.parser import TABLE_NAMES, make_parser
 from course_lib.cli.streams import prepare_streams
 from course_lib.data import DownloadError
 from course_lib.experiments import TABLES, Table, find
-from course_lib.training import locked, runs
+from course_lib.training import History, TrainConfig, locked, runs
 from course_lib.training.checkpoint import Checkpoint
 from course_lib.training.runs import Run
 
@@ -247,6 +248,47 @@ def test_results_and_counts_are_printed(typed: Typed) -> None:
     assert status == 0 and "25,210 =" in text and "exact" not in text
     status, text = typed("counts rotated-mnist --exactness")
     assert status == 0 and "| `gc-p4cnn` | gc-P4CNN | C4 | exact |" in text
+
+
+def test_where_no_bar_is_shown_lines_say_what_is_going_on(typed: Typed, tiny_table: None) -> None:
+    status, text = typed("train z2cnn DATA --epochs 3")
+    told = [line for line in text.splitlines() if line.startswith("z2cnn, seed 0: ")]
+    assert status == 0 and any("training 3 epochs; a line after the first" in line for line in told)
+    assert sum("epoch 1/3: loss" in line for line in told) == 1 and not any("epoch 2/3" in line for line in told)
+    assert "training" not in typed("train z2cnn DATA --epochs 3")[1], "it is done already"
+    assert "c-z2cnn, seed 0: training 1 epochs" in typed("table tiny DATA --epochs 1 --rows c-z2cnn")[1]
+    assert typed("table tiny DATA --epochs 1 --seeds 2 --rows c-z2cnn --quiet")[1].count("\n") == 1
+
+
+def test_at_most_one_line_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(waiting.time, "monotonic", lambda: clock[-1])
+    tell = waiting.epochs_told(Run(find("z2cnn"), "any", tmp_path, small=True), wanted=True)
+    assert tell
+    history = History(TrainConfig(5, 32, 0.1))
+    for seconds in (10, 30, 69, 71, 100):
+        clock.append(seconds)
+        history.add_epoch(1.0, 0.5, None, 1.0)
+        tell(history)
+    lines = capsys.readouterr().err.splitlines()[1:]
+    assert [line.split(":")[1] for line in lines] == [" epoch 1/5", " epoch 4/5"]
+
+
+def test_who_waits_is_told_what_for(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*arguments: Any) -> str:
+        time.sleep(0.2)
+        return "| a table |"
+
+    for name in ("hours_markdown", "exactness_markdown", "table_markdown"):
+        monkeypatch.setattr(commands, name, slow)
+    for words, told in (
+        ("hours", "counting the operations"),
+        ("counts asc --exactness", "measuring the networks of asc"),
+    ):
+        assert told not in typed(words)[1], "0.2 s are no wait"
+        with monkeypatch.context() as patience:
+            patience.setattr(waiting, "SOON", 0.01)
+            assert told in typed(words)[1]
 
 
 def test_durations() -> None:

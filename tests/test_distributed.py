@@ -54,6 +54,16 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
     assert {p.name for p in path.parent.iterdir()} == {"seed0.json", "seed0.pt", "seed0.lock"}
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_time_budget_ends_torchrun_cleanly_and_the_same_command_goes_on(count: int, tmp_path: Path) -> None:
+    data = str(write_data(tmp_path / "digits.npz"))
+    words = ["train", "c-z2cnn", "--data", data, "--batch-size", "24", "--epochs", "2", "--results", str(tmp_path)]
+    printed = torchrun("-m", "course_lib", *words, "--time-budget", "0s", count=count)
+    assert printed.count("stopped") == 1 and "c-z2cnn, seed 0: stopped, epoch 1/2" in printed
+    assert not list(tmp_path.glob("**/seed0.json"))
+    assert torchrun("-m", "course_lib", *words, "--time-budget", "1h", count=count).count("written to") == 1
+
+
 def test_without_torchrun_there_is_one_process() -> None:
     with process_group("cpu") as device:
         assert device == torch.device("cpu") and processes() == 1 and is_first() and from_first("word") == "word"

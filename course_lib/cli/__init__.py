@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
+from importlib import import_module
 
 from course_lib.cli.allocator import keep_freed_memory
 from course_lib.cli.parser import make_parser
 from course_lib.cli.streams import flush_output, prepare_streams
 from course_lib.errors import UserError
+from course_lib.signals import SHARED, STOPPED, WORDS, stopping
 
-STOPPED = 75  # the exit status of a run that can be continued; the "temporary failure" of sysexits.h
 NO_READER = 141  # what a shell reports of a program whose output nobody reads any longer: 128 + SIGPIPE
 
 
@@ -36,7 +37,8 @@ def _run(argv: list[str]) -> int:
     if argv[:1] == ["bench"]:  # it has options of its own
         from course_lib.bench import main as bench
 
-        return bench(argv[1:])
+        with stopping():
+            return bench(argv[1:])
     options = make_parser().parse_args(argv)
     if options.command is None:
         make_parser().print_help()
@@ -45,12 +47,16 @@ def _run(argv: list[str]) -> int:
     from course_lib.cli import commands  # imports torch, which takes seconds: not for a mere --help
     from course_lib.training.runs import Stopped
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster that wants its machine back: as Ctrl-C
+    if options.command in ("train", "table"):
+        # The first optimizer imports it, a thousand modules. A Ctrl-C is swallowed by some of them: before, it is not.
+        import_module("torch._dynamo")
     try:
-        return getattr(commands, options.command)(options, argv)
+        with stopping():
+            return getattr(commands, options.command)(options, argv)
     except Stopped as stopped:
         print(stopped)
         return STOPPED
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from what is stored", file=sys.stderr)
+        if SHARED not in os.environ:
+            print(WORDS, file=sys.stderr)
         return STOPPED

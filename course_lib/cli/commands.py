@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,12 +15,14 @@ from pathlib import Path
 
 from course_lib.changes import Changes
 from course_lib.cli.failures import Failures
+from course_lib.cli.waiting import epochs_told, said_if_slow
 from course_lib.errors import BadValue
 from course_lib.experiments import TABLES, Row, find, find_architecture, find_table, variant, with_laptop_recipe
 from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
+from course_lib.signals import SHARED, WORDS, held, sharing
 from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
-from course_lib.training.distributed import is_first, process_group
+from course_lib.training.distributed import is_first, process_group, under_torchrun
 from course_lib.training.hours import hours_markdown, results_page
 from course_lib.training.results import markdown, one_line, results_folder
 from course_lib.training.runs import Run, Stopped, execute
@@ -40,7 +43,16 @@ def train(options: Namespace, argv: list[str]) -> int:
     with process_group(options.device) as device:
         if is_first() and run.stored():
             print(f"done already, nothing to do; to train again, remove {run.result} and its .pt")
-        result = execute(run, device, sys.stderr.isatty() and is_first(), options.time_budget)
+        bar = sys.stderr.isatty() and is_first()
+        tell = epochs_told(run, wanted=is_first() and not bar and not run.result.exists())
+        try:
+            result = execute(run, device, bar, options.time_budget, tell)
+        except Stopped as stopped:
+            if not under_torchrun():
+                raise
+            if is_first():
+                print(stopped)
+            return 0  # torchrun takes any other status for the failure of a process
         if is_first():
             print(f"{one_line(result)}\nwritten to {run.result}")
     return 0
@@ -78,9 +90,13 @@ def results(options: Namespace, argv: list[str]) -> int:
 
 def counts(options: Namespace, argv: list[str]) -> int:
     """Parameters and operations of a table's networks, ours beside the printed ones; and which of them are exact."""
-    print(table_markdown(options.name))
+    with said_if_slow(f"counting the operations of every network of {options.name} …"):
+        text = table_markdown(options.name)
+    print(text)
     if options.exactness:
-        print("\n" + exactness_markdown(options.name))
+        with said_if_slow(f"measuring the networks of {options.name} under every element of their groups: a minute …"):
+            measured = exactness_markdown(options.name)
+        print("\n" + measured)
     return 0
 
 
@@ -88,7 +104,9 @@ def hours(options: Namespace, argv: list[str]) -> int:
     """How long each table takes on the machines that results were measured on."""
     if options.name:
         find_table(options.name)
-    print(hours_markdown(_existing(options.results), options.seeds, options.cards, options.name))
+    with said_if_slow("counting the operations of every network: up to a minute …"):
+        text = hours_markdown(_existing(options.results), options.seeds, options.cards, options.name)
+    print(text)
     return 0
 
 
@@ -106,7 +124,8 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
             if remaining <= 0:
                 raise Stopped("the time is over; the same command goes on")
             failures.raise_if_out_of_reach(run)
-            print(one_line(execute(run, device, progress, remaining)), flush=True)
+            tell = epochs_told(run, wanted=not progress and not options.quiet)
+            print(one_line(execute(run, device, progress, remaining, tell)), flush=True)
             yield 0
         except AlreadyRunning:
             busy.append(run)
@@ -132,15 +151,23 @@ def _share(jobs: int, argv: list[str]) -> int:
     """Several processes with the same command: each takes what no other is at."""
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     command = [sys.executable, "-m", "course_lib", *argv, "--jobs", "1", "--quiet"]
-    environment = os.environ | {"OMP_NUM_THREADS": threads}
-    # In a session of their own, so that a Ctrl-C reaches each of them once, from here.
-    processes = [subprocess.Popen(command, env=environment, start_new_session=True) for _ in range(jobs)]
-    try:
-        return max(abs(process.wait()) for process in processes)
-    except KeyboardInterrupt:
-        for process in processes:
-            process.terminate()
-        return max(abs(process.wait()) for process in processes)
+    environment = os.environ | {"OMP_NUM_THREADS": threads, SHARED: "1"}
+    with sharing() as started:
+        for number in range(1, jobs + 1):
+            # In a session of their own, so that a Ctrl-C reaches each of them once, from here.
+            with held():
+                try:
+                    started.append(subprocess.Popen(command, env=environment, start_new_session=True))
+                except OSError as error:
+                    raise OSError(
+                        error.errno,
+                        f"the system refuses process {number} of {jobs} ({error.strerror}); take fewer --jobs",
+                    ) from error
+        statuses = [process.wait() for process in started]
+    if killed := [-status for status in statuses if status < 0]:
+        names = ", ".join(signal.Signals(number).name for number in killed)
+        print(f"{len(killed)} of {jobs} processes were killed ({names}); {WORDS}", file=sys.stderr)
+    return max(status if status >= 0 else 1 for status in statuses)
 
 
 def _require_cluster_options(options: Namespace) -> None:

@@ -30,6 +30,11 @@ from course_lib.training.devices import default_device, require_device
 T = TypeVar("T")
 
 
+def under_torchrun() -> bool:
+    """Whether torchrun has started this process, and perhaps others."""
+    return dist.is_available() and dist.is_torchelastic_launched()
+
+
 @contextmanager
 def process_group(device: str | None = None) -> Iterator[torch.device]:
     """The device to train on; for a process that torchrun has started, within the group of all of them.
@@ -37,7 +42,7 @@ def process_group(device: str | None = None) -> Iterator[torch.device]:
     Each then takes the GPU of its number on its machine, or the CPU. Raises ValueError if there is no such device, or
     if one GPU is named for several of them.
     """
-    if not (dist.is_available() and dist.is_torchelastic_launched()):
+    if not under_torchrun():
         yield default_device() if device is None else require_device(device)
         return
     name = device or default_device().type

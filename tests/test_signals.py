@@ -1,0 +1,164 @@
+"""Ctrl-C, a closed terminal, a machine that is wanted back: one line, status 75, no traceback, no process left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from course_lib.cli import main
+from course_lib.signals import STOPPED, WORDS
+
+ROOT = Path(__file__).parents[1]
+LONG = "--rows z2cnn --seeds 4 --small --epochs 4000"
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command, pipe = [sys.executable, *words], subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
+
+
+def wait_for(what: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.01)
+
+
+def catches_sigterm(process: subprocess.Popen[str]) -> bool:
+    """Whether the program, and not Python alone, has taken over the signals."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+def relatives(word: str) -> list[int]:
+    """The processes whose command has the word."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes()
+        except OSError:  # it has just ended
+            continue
+        if word.encode() in command:
+            found.append(int(path.parts[2]))
+    return found
+
+
+@pytest.mark.parametrize(("number", "delay"), [(signal.SIGHUP, 0.0), (signal.SIGINT, 0.7)])
+def test_a_signal_during_the_imports_ends_it_in_one_line(number: signal.Signals, delay: float, tmp_path: Path) -> None:
+    process = start("-m", "course_lib", *f"table rotated-mnist {LONG} --results {tmp_path}".split())
+    wait_for(lambda: catches_sigterm(process))
+    time.sleep(delay)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (STOPPED, "", f"{WORDS}\n")
+
+
+def test_many_interrupts_give_no_traceback(tmp_path: Path) -> None:
+    process = start("-m", "course_lib", *f"train z2cnn --small --epochs 4000 --results {tmp_path}".split())
+    wait_for(lambda: list(tmp_path.glob("**/seed0.pt")))
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == STOPPED and "Traceback" not in err and "Exception ignored" not in err
+    assert "stopped" in out + err
+
+
+def test_who_swallows_the_first_interrupt_is_ended_by_the_second() -> None:
+    deaf = """
+import time
+from course_lib.signals import stopping
+with stopping():
+    print("ready", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("swallowed", flush=True)
+"""
+    process = start("-c", deaf)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)  # as timeout(1) does: too soon for somebody who is out of patience
+    assert process.stdout.readline() == "swallowed\n"
+    time.sleep(0.6)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("", f"{WORDS}\n") and process.returncode == STOPPED
+
+
+@pytest.mark.parametrize(
+    "numbers", [[signal.SIGHUP], [signal.SIGINT] * 9, [signal.SIGTERM]], ids=["HUP", "INT", "TERM"]
+)
+def test_the_processes_of_a_table_end_with_it(numbers: list[signal.Signals], tmp_path: Path) -> None:
+    process = start("-m", "course_lib", *f"table rotated-mnist {LONG} --jobs 2 --results {tmp_path}".split())
+    wait_for(lambda: len(list(tmp_path.glob("**/seed*.pt"))) == 2)
+    assert len(relatives(str(tmp_path))) == 3
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.1)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == STOPPED and not relatives(str(tmp_path))
+    assert err == f"{WORDS}\n" and "Traceback" not in out
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from course_lib.signals import *"
+    code += "; end_at_once(); exec('with stopping(): signal.raise_signal(signal.SIGHUP)'); print('still here')"
+    process = start("-c", code)
+    assert process.communicate(timeout=20) == ("still here\n", "")
+
+
+class Process:
+    """In place of those that a table starts; ``endings``: the status of each, or the error of its start."""
+
+    endings: list[int | OSError]
+    ended: list[str]
+
+    def __init__(self, *command: Any, **options: Any) -> None:
+        ending = self.endings.pop(0)
+        if isinstance(ending, OSError):
+            raise ending
+        self.status = ending
+
+    def wait(self) -> int:
+        self.ended.append("waited")
+        return self.status
+
+    def terminate(self) -> None:
+        self.ended.append("terminated")
+
+
+def test_a_process_that_the_system_refuses_leaves_no_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    refused = OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    monkeypatch.setattr(Process, "endings", [0, 0, refused], raising=False)
+    monkeypatch.setattr(Process, "ended", [], raising=False)
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    assert main(["table", "rotated-mnist", "--jobs", "9", "--results", str(tmp_path)]) == 1
+    assert Process.ended == ["terminated", "terminated", "waited", "waited"]
+    told = capsys.readouterr().err
+    assert "the system refuses process 3 of 9 (Resource temporarily unavailable); take fewer --jobs" in told
+    assert told.count("\n") == 1
+
+
+def test_a_process_that_was_killed_is_told_and_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Process, "endings", [0, -signal.SIGKILL], raising=False)
+    monkeypatch.setattr(Process, "ended", [], raising=False)
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    assert main(["table", "rotated-mnist", "--jobs", "2", "--quiet", "--results", str(tmp_path)]) == 1
+    assert f"1 of 2 processes were killed (SIGKILL); {WORDS}" in capsys.readouterr().err

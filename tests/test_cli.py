@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -250,27 +251,36 @@ def test_results_and_counts_are_printed(typed: Typed) -> None:
     assert status == 0 and "| `gc-p4cnn` | gc-P4CNN | C4 | exact |" in text
 
 
-def test_where_no_bar_is_shown_lines_say_what_is_going_on(typed: Typed, tiny_table: None) -> None:
+def test_where_no_bar_is_shown_lines_say_what_is_going_on(
+    typed: Typed, tiny_table: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "BEFORE_TRAINING", 0.0)
     status, text = typed("train z2cnn DATA --epochs 3")
-    told = [line for line in text.splitlines() if line.startswith("z2cnn, seed 0: ")]
-    assert status == 0 and any("training 3 epochs; a line after the first" in line for line in told)
-    assert sum("epoch 1/3: loss" in line for line in told) == 1 and not any("epoch 2/3" in line for line in told)
-    assert "training" not in typed("train z2cnn DATA --epochs 3")[1], "it is done already"
-    assert "c-z2cnn, seed 0: training 1 epochs" in typed("table tiny DATA --epochs 1 --rows c-z2cnn")[1]
+    assert status == 0 and "z2cnn, seed 0: training 3 epochs; a line after the first" in text
+    assert text.count("z2cnn, seed 0: epoch 1/3: loss") == 1 and "epoch 2/3" not in text
+    assert "training 1 epoch; " in typed("table tiny DATA --epochs 1 --rows c-z2cnn")[1]
     assert typed("table tiny DATA --epochs 1 --seeds 2 --rows c-z2cnn --quiet")[1].count("\n") == 1
+
+
+def test_what_is_refused_is_one_line_where_no_bar_is_shown(typed: Typed) -> None:
+    typed("train z2cnn DATA --epochs 3 --time-budget 0s")
+    (checkpoint,) = typed.results.glob("**/seed0.pt")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-50])
+    status, text = typed("train z2cnn DATA --epochs 3")
+    assert status == 1 and text.startswith(f"error: {checkpoint} is damaged (") and text.count("\n") == 1
 
 
 def test_at_most_one_line_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     clock = [0.0]
-    monkeypatch.setattr(waiting.time, "monotonic", lambda: clock[-1])
-    tell = waiting.epochs_told(Run(find("z2cnn"), "any", tmp_path, small=True), wanted=True)
-    assert tell
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
     history = History(TrainConfig(5, 32, 0.1))
-    for seconds in (10, 30, 69, 71, 100):
-        clock.append(seconds)
-        history.add_epoch(1.0, 0.5, None, 1.0)
-        tell(history)
-    lines = capsys.readouterr().err.splitlines()[1:]
+    with waiting.epochs_told(Run(find("z2cnn"), "any", tmp_path, small=True), wanted=True) as tell:
+        assert tell
+        for seconds in (10, 30, 69, 71, 100):
+            clock.append(seconds)
+            history.add_epoch(1.0, 0.5, None, 1.0)
+            tell(history)
+    lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[1] for line in lines] == [" epoch 1/5", " epoch 4/5"]
 
 

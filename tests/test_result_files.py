@@ -17,6 +17,7 @@ from benchmarks.kill_and_resume import row, write_data
 from course_lib.changes import Changes
 from course_lib.cli import main
 from course_lib.experiments import TABLES, Table
+from course_lib.experiments.markdown import plain_text
 from course_lib.training.hours import hours_markdown
 from course_lib.training.result_files import read_results
 from course_lib.training.results import markdown, results_folder
@@ -101,6 +102,9 @@ def test_what_is_no_result_is_named(content: str, why: str, run: Run) -> None:
         ("changes", ["epochs"], "changes must be an object"),
         ("seed", "0", "seed must be a whole number of at least 0"),
         ("seed", 0.0, "seed must be a whole number of at least 0"),
+        ("seed", 10**400, "int too large"),
+        ("seconds", 10**400, "int too large"),
+        ("seed", -1, "seed must be a whole number of at least 0"),
         ("seed", False, "seed must be a whole number of at least 0"),
         ("small", 0, "small must be true or false"),
         ("network", [], "network must be an object"),
@@ -187,6 +191,11 @@ def test_a_row_that_its_table_does_not_have_is_shown(run: Run) -> None:
 
 def test_the_stored_results_are_where_they_belong() -> None:
     assert len(read_results(results_folder())) == len(list(results_folder().glob("**/seed*.json"))) > 50
+
+
+def test_names_are_one_line_of_signs_that_can_be_printed() -> None:
+    assert plain_text("a\n| b\t\udcff \x1b[31m \u202e") == r"a \| b ? ?\[31m ?"
+    assert plain_text("_a_ b_c 1×28×28 (rebuilt, seed 0) 10 %") == r"\_a\_ b_c 1×28×28 (rebuilt, seed 0) 10 %"
 
 
 def test_a_data_files_name_writes_no_markdown(run: Run, tmp_path: Path) -> None:

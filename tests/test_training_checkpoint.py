@@ -255,7 +255,8 @@ def test_an_odd_checkpoint_is_refused_in_one_line_that_names_it(spoil: Any, tmp_
 def test_a_pipe_or_a_folder_in_its_place_is_named_and_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pt")
     (tmp_path / "folder.pt").mkdir()
-    for name in ("pipe.pt", "folder.pt"):
+    (tmp_path / "link.pt").symlink_to(tmp_path / "a disk that is not there")
+    for name in ("pipe.pt", "folder.pt", "link.pt"):
         with pytest.raises(WrongCheckpoint, match=rf"{name} is damaged \(it is no file\)"):
             run(SGD, tmp_path / name)
 

@@ -44,9 +44,9 @@ def train(options: Namespace, argv: list[str]) -> int:
         if is_first() and run.stored():
             print(f"done already, nothing to do; to train again, remove {run.result} and its .pt")
         bar = sys.stderr.isatty() and is_first()
-        tell = epochs_told(run, wanted=is_first() and not bar and not run.result.exists())
         try:
-            result = execute(run, device, bar, options.time_budget, tell)
+            with epochs_told(run, wanted=is_first() and not bar) as tell:
+                result = execute(run, device, bar, options.time_budget, tell)
         except Stopped as stopped:
             if not under_torchrun():
                 raise
@@ -124,8 +124,9 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
             if remaining <= 0:
                 raise Stopped("the time is over; the same command goes on")
             failures.raise_if_out_of_reach(run)
-            tell = epochs_told(run, wanted=not progress and not options.quiet)
-            print(one_line(execute(run, device, progress, remaining, tell)), flush=True)
+            with epochs_told(run, wanted=not progress and not options.quiet) as tell:
+                result = execute(run, device, progress, remaining, tell)
+            print(one_line(result), flush=True)
             yield 0
         except AlreadyRunning:
             busy.append(run)

@@ -48,8 +48,9 @@ def pipe_table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def plain_text(text: str) -> str:
-    """The text as it is, in a cell: what Markdown, HTML or TeX would take for theirs is escaped, and it is one line."""
-    one_line = html.escape(" ".join(text.split()), quote=False)
+    """The text as it is, in a cell: what Markdown, HTML or TeX would take for theirs is escaped; in one line."""
+    printable = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+    one_line = html.escape(printable, quote=False)
     return re.sub(r"[\\`*|~$\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", one_line)
 
 

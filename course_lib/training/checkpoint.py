@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -76,7 +77,7 @@ class Checkpoint:
         return history
 
     def _restore(self, net: nn.Module, optimizer: Optimizer, generator: Generator, config: TrainConfig) -> History:
-        if not Path(self.path).exists():
+        if not os.path.lexists(self.path):  # a link to a disk that is not there is no fresh start
             self.sessions = [{"first_epoch": 1, **self.session}]
             return History(config)
         try:

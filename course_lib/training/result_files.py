@@ -64,7 +64,7 @@ def read_result(path: Path, folder: Path) -> Result:
         result: Result = json.loads(path.read_text(encoding="utf-8"))
         _require_fields(result)
         _require_place(result, path.relative_to(folder), folder)
-    except (ValueError, RecursionError) as error:
+    except (OverflowError, RecursionError, ValueError) as error:  # a number, a nesting or a text that is too much
         raise BadValue(f"{path} is no result of a run: {error}; {_WAY_OUT}") from error
     return result
 

@@ -435,8 +435,8 @@ def test_a_sign_that_is_lacking_is_written_in_ascii() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     with contextlib.redirect_stdout(stream):
         prepare_streams()
-        print("−3.5 % – 2 × 3, 5.20 ± 0.11, 圆", flush=True)
-    assert stream.buffer.getvalue() == b"-3.5 % - 2 x 3, 5.20 +/- 0.11, ?\n"
+        print("−3.5 % – 2 × 3, 5.20 ± 0.11, α², é, 圆", flush=True)
+    assert stream.buffer.getvalue() == b"-3.5 % - 2 x 3, 5.20 +/- 0.11, alpha2, e, ?\n"
 
 
 def test_a_reader_who_leaves_and_closed_streams() -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+import unicodedata
 from contextlib import suppress
 from io import TextIOWrapper
 
-_PLAIN = {"−": "-", "–": "-", "×": "x", "±": "+/-", "≥": ">=", "≤": "<=", "…": "...", "“": '"', "”": '"', "·": "*"}
+_PLAIN = {
+    **{"−": "-", "–": "-", "×": "x", "±": "+/-", "≥": ">=", "≤": "<=", "→": "->", "√": "sqrt", "°": " degrees"},
+    **{"…": "...", "·": "*", "“": '"', "”": '"', "⋊": "x|"},
+}
 
 
 def prepare_streams() -> None:
@@ -34,4 +38,14 @@ def flush_output() -> None:
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
-    return "".join(_PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+    return "".join(map(_in_ascii, error.object[error.start : error.end])), error.end
+
+
+def _in_ascii(sign: str) -> str:
+    """ "−" → "-", "²" → "2", "α" → "alpha"; what has no such form becomes "?"."""
+    if sign in _PLAIN:
+        return _PLAIN[sign]
+    if alike := unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode():
+        return alike
+    *kind, letter = unicodedata.name(sign, "").split() or [""]
+    return letter.lower() if kind[:1] == ["GREEK"] else "?"

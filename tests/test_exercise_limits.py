@@ -25,7 +25,7 @@ def sum_in_c(image):
 
 
 def power_in_c(image):
-    return 10**10**10
+    return 10 ** (10**8)
 
 
 def sleep_and_catch(image):

@@ -112,8 +112,8 @@ def _without_sheets(slices: Callable[[Tensor, E4Matrices], int]) -> Function:
 
 
 NO_SHEETS = (
-    "W₂ is (s, M, k, k) and has no axis of sheets. `entry_at` takes the third axis from the end for it, here M: "
-    "give W₂ an axis of length 1 there first."
+    "W₂ is (s, M, k, k) and has no axis of sheets, but `entry_at` takes the third axis from the end for it, here "
+    "M. What shape has a table with one sheet?"
 )
 
 register(

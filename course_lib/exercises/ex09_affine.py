@@ -224,7 +224,7 @@ def _masked_where(zero: Callable[[Tensor, Tensor], Tensor]) -> Function:
 
 ZERO_IS_NOT_OUTSIDE = (
     "You mask where the value is zero, but a pixel inside of the map may be zero, too. What lies outside depends on "
-    "the place alone, not on the values: look at the window of a map of ones."
+    "the place only, not on any value."
 )
 
 register(

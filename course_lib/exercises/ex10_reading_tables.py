@@ -153,8 +153,8 @@ def _gaps(f: Function, reference: Function) -> None:
 
 
 ONE_LESS = (
-    "You divide by n − 1. That number belongs to the standard deviation, which the table has computed already. The "
-    "mean of n runs varies less by their number itself."
+    "You divide by n − 1. That number belongs to the standard deviation, which the table has computed already. How "
+    "does the variance of a mean depend on the number of its runs?"
 )
 
 register(

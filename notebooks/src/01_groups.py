@@ -293,6 +293,7 @@ def broken_axiom_in_loops(table):
 # - **J** rock, paper, scissors; the winner
 
 # %%
+from course_lib.exercises.quiz import mark_guesses
 from course_lib.groups import broken_axiom
 
 guess = {}
@@ -312,8 +313,7 @@ quiz = {
 # Both tests must agree: the library's, by indexing, and our loops.
 assert all(broken_axiom(candidate) == broken_axiom_in_loops(candidate) for candidate in quiz.values())
 answers = {name: broken_axiom(candidate) or "group" for name, candidate in quiz.items()}
-for name, answer in answers.items():
-    print(name, "?" if name not in guess else "right" if guess[name] == answer else "look again", end="   ")
+mark_guesses(guess, answers)
 
 # %% [markdown]
 # <details><summary>The reasons, one by one</summary>
@@ -372,7 +372,7 @@ def table_of_functions(functions, image):
 guess |= {}  # write your guesses here, such as {"K": "group"}
 for name, functions in augmentations.items():
     answers[name] = broken_axiom(table_of_functions(functions, small)) or "group"
-    print(name, "?" if name not in guess else "right" if guess[name] == answers[name] else "look again", end="   ")
+mark_guesses(guess, {name: answers[name] for name in augmentations})
 
 # %% [markdown]
 # The surprise is **O**. Angles form a group, like D. But turning *pixels* by 30° interpolates, and two blurred turns

@@ -1,0 +1,26 @@
+"""The quizzes of notebook 01: marks, and for each wrong guess a reason that does not give the answer away."""
+
+import pytest
+
+from course_lib.exercises.quiz import mark_guesses
+
+ANSWERS = {"A": "closure", "B": "group", "F": "inverse"}
+
+
+@pytest.mark.parametrize(
+    "guess, printed",
+    [
+        ({}, "A ?   B ?   F ?\n"),
+        ({"A": "closure", "B": "group"}, "A right   B right   F ?\n"),
+        ({"A": "group"}, "A look again   B ?   F ?\nA: an axiom is broken. Go through them in order"),
+        ({"A": "inverse"}, "A: an axiom before inverse is broken already"),
+        ({"B": "closure"}, "B: closure holds here"),
+        ({"F": "identity"}, "F: identity holds here"),
+        ({"A": ["closure"], "B": "group"}, "A look again   B right   F ?\nA: write one word in quotes"),
+        ({"A": "yes"}, "A: write one word in quotes: group, closure"),
+        (["closure"], "`guess` is a list"),
+    ],
+)
+def test_every_guess_is_marked_and_every_wrong_one_has_a_reason(capsys, guess, printed):
+    mark_guesses(guess, ANSWERS)
+    assert printed in capsys.readouterr().out

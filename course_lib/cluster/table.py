@@ -119,9 +119,9 @@ def _connected(address: str | None) -> Iterator[Any]:
             "pip install -e '.[ray]', on every machine; or leave out --on ray"
         ) from error
     sigterm = signal.getsignal(signal.SIGTERM)
-    environment = {"env_vars": {name: os.environ[name] for name in ("COURSE_DATA",) if name in os.environ}}
-    quiet = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False if address is None else None}
-    with ray.init(address, runtime_env=environment, **quiet):
+    env = {"env_vars": {name: os.environ[name] for name in ("COURSE_DATA",) if name in os.environ}}
+    dashboard = False if address is None else None
+    with ray.init(address, runtime_env=env, include_dashboard=dashboard, log_to_driver=False, logging_level="ERROR"):
         with suppress(ValueError):  # Ray has put its own there; only the main thread may set one
             signal.signal(signal.SIGTERM, sigterm)
         yield ray

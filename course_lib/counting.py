@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -101,7 +101,7 @@ def count_layers(net: nn.Module, x: Tensor) -> list[LayerCount]:
     counts: list[LayerCount] = []
 
     def note(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-        counts.append(LayerCount(*astuple(_cost(layer, output.numel())), name=names[layer]))
+        counts.append(LayerCount(**vars(_cost(layer, output.numel())), name=names[layer]))
 
     with ExitStack() as hooks:
         for layer in net.modules():

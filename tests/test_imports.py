@@ -55,6 +55,10 @@ def test_help_does_not_wait_for_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_type_checkers_of_other_projects_find_the_types() -> None:
+    assert (Path(course_lib.__path__[0]) / "py.typed").is_file()
+
+
 def test_imports_run_one_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(Path(__file__).parents[1])
     assert lint_imports(no_cache=True) == 0, capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import signal
@@ -71,7 +72,6 @@ def train_on_ray(
 
 def _fill(ray: Any, jobs: Sequence[Job], gpus: float, orders: tuple[str, Path, float], progress: bool) -> None:
     """Hand the runs out, print what is done and show the overview, until nothing is left to do or the user ends it."""
-    begin = time.monotonic()
     here = {NODE: ray.get_runtime_context().get_node_id()}  # the news must not die with a worker's machine
     news = ray.util.queue.Queue(actor_options={"num_cpus": 0, "label_selector": here})
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(attempt)
@@ -85,7 +85,7 @@ def _fill(ray: Any, jobs: Sequence[Job], gpus: float, orders: tuple[str, Path, f
             for reference in ended:
                 _settle(ray, tasks.pop(reference), reference)
             if progress:
-                bar.set_description_str(overview(jobs, time.monotonic() - begin, datetime.now()))
+                bar.set_description_str(overview(jobs, bar.format_dict["elapsed"], datetime.now()))
 
 
 def _settle(ray: Any, job: Job, task: Any) -> None:
@@ -120,9 +120,11 @@ def _connected(address: str | None) -> Iterator[Any]:
             "pip install -e '.[ray]', on every machine; or leave out --on ray"
         ) from error
     sigterm = signal.getsignal(signal.SIGTERM)
-    environment = {"env_vars": {name: os.environ[name] for name in ("COURSE_DATA",) if name in os.environ}}
-    quiet = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False if address is None else None}
-    with ray.init(address, runtime_env=environment, **quiet):
+    env = {"env_vars": {name: os.environ[name] for name in ("COURSE_DATA",) if name in os.environ}}
+    dashboard = False if address is None else None
+    with ray.init(
+        address, runtime_env=env, include_dashboard=dashboard, log_to_driver=False, logging_level=logging.ERROR
+    ):
         with suppress(ValueError):  # Ray has put its own there; only the main thread may set one
             signal.signal(signal.SIGTERM, sigterm)
         yield ray

@@ -30,6 +30,7 @@ def macs_of_products(net: nn.Module, x: Tensor) -> int:
 
     E4 and attention layers are counted without what their fast kernels do: that depends on the implementation.
     """
+    products: dict[nn.Module, Callable[[Tensor], Tensor]]
     products = {layer: layer.products for layer in net.modules() if isinstance(layer, Dynamic)}
     with factored_form(net), replaced_forwards(products):
         return executed_macs(net, x)

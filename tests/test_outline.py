@@ -1,4 +1,4 @@
-"""Minutes and numbers of exercises are the same wherever a reader meets them: headers, README, notebook 00, the site."""
+"""Minutes and numbers of exercises are the same everywhere: headers, README, notebook 00, the site."""
 
 import re
 from pathlib import Path
@@ -39,6 +39,11 @@ def test_notebook_00_and_the_site_show_one_table():
 
 def test_a_header_that_says_something_else_is_refused():
     assert outline("02_actions", HEADER.format(80, "five")).minutes == 80
-    for header in (HEADER.format(80, "six"), HEADER.format("75–90", "five"), HEADER[8:], HEADER.replace("Time", "When")):
+    for header in (
+        HEADER.format(80, "six"),
+        HEADER.format("75–90", "five"),
+        HEADER[8:],
+        HEADER.replace("Time", "When"),
+    ):
         with pytest.raises(ValueError, match=r"02_actions.py must begin .* with five exercises"):
             outline("02_actions", header)

@@ -112,7 +112,10 @@ def test_two_builds_give_sphinx_the_same_bytes(tmp_path):
     for folder in (first, second):
         build_site.write_sources(folder, quick=True)
     names = [path.relative_to(first) for path in sorted(first.rglob("*")) if path.is_file()]
-    assert len(names) > 20 and [name for name in names if (first / name).read_bytes() != (second / name).read_bytes()] == []
+    assert (
+        len(names) > 20
+        and [name for name in names if (first / name).read_bytes() != (second / name).read_bytes()] == []
+    )
     assert "data-widget" in (first / "00_start_here.ipynb").read_text(encoding="utf-8")
 
 

@@ -161,7 +161,7 @@ def _in_order(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def finished(text: str) -> str:
-    """Printed text as it looks in the end: without what was written over, and without the times of full progress bars."""
+    """Printed text as it looks in the end: without what was written over, and without the times of full bars."""
     return FULL_BAR.sub(r"100%|██████████| \1", OVERWRITTEN.sub("", text))
 
 

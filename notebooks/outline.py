@@ -20,7 +20,7 @@ COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook: two digits, the file's name without its ending, the title with its number, and the minutes it takes."""
+    """A notebook: two digits, the file's name without its ending, the title with its number, the minutes it takes."""
 
     number: str
     name: str
@@ -36,7 +36,7 @@ def notebooks() -> tuple[Notebook, ...]:
 
 
 def outline(name: str, source: str) -> Notebook:
-    """What the first cell of a source says. Raises ValueError if it says no title, no time or a wrong number of exercises."""
+    """What the first cell of a source says. Raises ValueError without title, time or the right number of exercises."""
     exercises = tuple(exercise for exercise in all_exercises() if exercise.notebook == name[:2])
     count = COUNTS[len(exercises)]
     title, time = TITLE.search(source), TIME.search(source)

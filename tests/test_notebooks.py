@@ -1,8 +1,10 @@
 """The stored notebooks belong to their sources, are whole, and keep to the course's form. nbval compares outputs."""
 
 import ast
+import json
 import re
 import statistics
+import tomllib
 
 import pytest
 
@@ -128,3 +130,14 @@ def test_every_training_shows_a_bar(path):
             called = ast.unparse(node.func) if isinstance(node, ast.Call) and len(node.args) > 1 else ""
             if called in ("train", "training.train"):
                 assert "progress=True" in ast.unparse(node) or "tqdm(" in cell.source, cell.source
+
+
+def test_what_jupyterlab_needs_is_installed_with_the_course():
+    project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    shared = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert {(FOLDER.parent / source).exists() for source in shared} == {True}
+    extension = FOLDER / "jupyterlab" / "extension"
+    about = json.loads((extension / "package.json").read_text(encoding="utf-8"))
+    assert shared["notebooks/jupyterlab/extension"] == f"share/jupyter/labextensions/{about['name']}"
+    code = (extension / about["jupyterlab"]["_build"]["load"]).read_text(encoding="utf-8")
+    assert f'_JUPYTERLAB ??= {{}})["{about["name"]}"]' in code

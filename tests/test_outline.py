@@ -1,4 +1,4 @@
-"""Minutes and numbers of exercises are the same wherever a reader meets them: headers, README, notebook 00, the site."""
+"""Minutes and numbers of exercises are the same everywhere: headers, README, notebook 00, the site."""
 
 import re
 from pathlib import Path

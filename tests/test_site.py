@@ -106,6 +106,19 @@ def test_sphinx_refuses_a_link_that_leads_nowhere(tmp_path, capfd):
     assert "nowhere.ipynb" in words and "no-place" in words
 
 
+def test_two_builds_give_sphinx_the_same_bytes(tmp_path):
+    """Sphinx itself adds nothing that differs. Here the pages with widgets that need no training."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        build_site.write_sources(folder, quick=True)
+    names = [path.relative_to(first) for path in sorted(first.rglob("*")) if path.is_file()]
+    assert (
+        len(names) > 20
+        and [name for name in names if (first / name).read_bytes() != (second / name).read_bytes()] == []
+    )
+    assert "data-widget" in (first / "00_start_here.ipynb").read_text(encoding="utf-8")
+
+
 def test_what_is_no_site_is_not_overwritten(tmp_path):
     (tmp_path / "precious").write_text("")
     with pytest.raises(FileExistsError, match="no site"):
@@ -300,6 +313,30 @@ def test_search_finds_words_of_the_notebooks(open_page):
     page.locator(".search li a").first.wait_for()
     assert "01_groups.html" in page.locator(".search li a").evaluate_all("links => links.map(a => a.href).join()")
     assert page.problems == []
+
+
+@in_browser
+def test_search_from_a_file_says_why_there_are_no_excerpts(site, open_page):
+    page = open_page("search.html?q=cayley")
+    page.locator(".search li p.context").first.wait_for()
+    assert page.locator("#search-note").count() == 0
+    page.goto(f"{(site / 'search.html').as_uri()}?q=cayley")
+    page.locator(".search li a").first.wait_for()
+    assert "without excerpts" in page.locator("#search-note").inner_text()
+    assert page.locator(".search li p.context").count() == 0  # otherwise the words are out of date
+
+
+@in_browser
+def test_on_paper_nothing_covers_the_text_and_no_line_is_cut(open_page):
+    page = open_page("06_separable_gconv.html")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 700, "height": 1000})  # about an A4 page between its margins
+    assert not page.locator(".skip-to-content").is_visible()
+    cut = "nodes => nodes.filter(pre => pre.scrollWidth > pre.clientWidth + 1).map(pre => pre.innerText.slice(0, 80))"
+    assert page.locator("pre:visible").evaluate_all(cut) == []
+    if folder := os.environ.get("SITE_SCREENSHOTS"):
+        page.pdf(path=Path(folder, "06.pdf"), format="A4")
+    page.emulate_media(media="screen")
 
 
 @in_browser

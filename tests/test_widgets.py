@@ -176,6 +176,14 @@ def test_numbers_that_are_not_finite_are_sent_as_none(bad, live):
     assert live or standalone_html(widget)  # its JSON allows no other numbers
 
 
+def test_the_same_widget_gives_the_same_page_and_another_one_another():
+    net = small_net(C4)
+    first, again, other = (
+        standalone_html(feature_map_explorer(net, image)) for image in (NOISE, NOISE, NOISE.flip(-1))
+    )
+    assert first == again != other
+
+
 def test_every_reader_may_read_an_exported_page(tmp_path, monkeypatch):
     monkeypatch.setattr("nbclient.NotebookClient.execute", lambda _client: None)
     notebook = tmp_path / "empty.ipynb"

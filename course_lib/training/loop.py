@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
-from tqdm import (
-    tqdm,  # as text in notebooks, too: a bar that is a widget would be gone when the notebook is opened again
-)
+
+# Text in notebooks, too: a bar that is a widget would be gone when the notebook is opened again.
+from tqdm import tqdm
 
 from course_lib.data import Augmentation, Split
 from course_lib.errors import UserError
@@ -76,6 +76,7 @@ def train(
         optimizer = config.make_optimizer(net.parameters())
         history = checkpoint.restore(net, optimizer, generator, config) if checkpoint else History(config)
         steps = math.ceil(len(train_split) / config.batch_size)  # in one epoch
+        # As text in notebooks, too: a bar that is a widget is gone when the notebook is opened again.
         bar = tqdm(total=config.epochs * steps, initial=history.epochs_done * steps, unit="batch", disable=not progress)
         try:
             while history.epochs_done < config.epochs:

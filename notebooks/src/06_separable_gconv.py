@@ -264,7 +264,8 @@ nets, starts = {}, {}
 for name, first in {"blob": blob, "edge": edge}.items():
     nets[name] = equal_sheets(first)
     starts[name] = nets[name].conv2.weight.detach().clone()
-    train(nets[name], small_digits, TrainConfig(epochs=3, batch_size=64, learning_rate=0.01), device="cpu")
+    recipe = TrainConfig(epochs=3, batch_size=64, learning_rate=0.01)
+    train(nets[name], small_digits, recipe, device="cpu", progress=True)
     W2, W3 = nets[name].conv2.weight.detach(), nets[name].conv3.weight.detach()
     for c in (0, 1):
         print(f"{name}: conv2, output {c}: {spread(W2[c])}; conv3, input {c}: {spread(W3[:, c])}")

@@ -51,9 +51,7 @@ def running_lab(root: Path) -> Iterator[tuple[str, str]]:
         port, token, log = _free_port(), secrets.token_hex(16), Path(home, "lab.log")
         places = {"LAB_SETTINGS": "settings", "LAB_WORKSPACES": "workspaces", "_RUNTIME": "runtime"}
         own = {f"JUPYTER{name}_DIR": f"{home}/{place}" for name, place in places.items()} | {"JUPYTER_PATH": home}
-        shutil.copytree(
-            EXTENSION, Path(home, "labextensions", "equivariance-from-scratch")
-        )  # this one, installed or not
+        shutil.copytree(EXTENSION, Path(home, "labextensions", "equivariance-from-scratch"))
         options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
         options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]
         # The command registry on the page: menu clicks are flaky.

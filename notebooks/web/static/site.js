@@ -1,4 +1,4 @@
-// The ticks of the progress page, kept in this browser; and keyboard access to what scrolls sideways.
+// The ticks of the progress page, kept in this browser; keyboard access to what scrolls sideways; a word about the search.
 const KEY = "equivariance-from-scratch";
 
 function ticks() {
@@ -40,3 +40,15 @@ function reachable() {
 addEventListener("load", reachable);
 addEventListener("resize", reachable);
 document.addEventListener("toggle", reachable, true); // a solution that has just been opened
+
+// Browsers do not let a page that was opened from a file read the other pages, from which the excerpts are taken.
+const results = document.getElementById("search-results");
+if (results && location.protocol === "file:") {
+  const note = document.createElement("p");
+  note.id = "search-note";
+  note.append("This page was opened from a file, so the browser lists the pages found, without excerpts. To see excerpts, run ");
+  const command = document.createElement("code");
+  command.append("python -m http.server");
+  note.append(command, " in this folder and open http://localhost:8000.");
+  results.before(note);
+}

@@ -125,7 +125,7 @@ def test_every_contender_can_be_built():
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-@pytest.mark.parametrize("case", [conv_cases.case(C4, 2, 6, 2, 3, 1.05), separable_cases.case(D4, 2, 5, 2, 6.0)])
+@pytest.mark.parametrize("case", [conv_cases.case(C4, 2, 6, 2, 3, 1.05, 1.05), separable_cases.case(D4, 2, 5, 2, 6.0)])
 def test_cases_on_small_maps(case, mode):
     result = report.case_result(case, mode, measuring.measure(case, mode, CPU, seconds=0))
     assert len(result["contenders"]) + len(result["left_out"]) == len(case.contenders)

@@ -1,4 +1,4 @@
-"""What all layers share: their group, what a map must look like, and when sampling on the lattice is exact."""
+"""What all layers share: their group, how a map must look and lies in memory, and when sampling is exact."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ IMAGE = ("B", "C", "Y", "X")
 # `to_feature_map`: views, both of them. One that works channel by channel, whatever the sheet, uses `by_channel`; one
 # that takes sheets together, `by_pixel`.
 #
-# Where the default format is faster, or channels-last was not measured, planes are those of the contiguous map.
+# Where the default format is faster, or nothing was measured, planes are those of the contiguous map. On a CPU, training
+# in channels-last takes 0.7 of the time at 40 planes of 28 × 28 or 176 of 32 × 32 pixels, as long at 704 of 8 × 8, and
+# 1.3 times as long at 1,408 of 4 × 4; in eval 1.1 and 1.8 times. In between lie four planes for each pixel.
 
 
 def memory_format(x: Tensor) -> torch.memory_format:

@@ -184,7 +184,7 @@ def test_softmax_sheet_by_sheet_is_equivariant_but_not_the_definition(monkeypatc
 def test_parameter_count(group):
     layer = L.GroupSelfAttention(group, 3, 8, 5, heads=2)
     assert sum(p.numel() for p in layer.parameters()) == 3 * (3 * 8) + 8 * group.order * 25
-    assert set(layer.state_dict()) == {"positions", "query.weight", "key.weight", "value.weight"}
+    assert set(layer.state_dict()) == {"positions", "query.weight", "key.weight", "value.weight", "elements"}
 
 
 def test_every_parameter_gets_a_gradient():

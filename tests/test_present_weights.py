@@ -11,8 +11,8 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.utils import parametrize, prune
 
 from course_lib import layers as L
-from course_lib.groups import C4, D4
-from course_lib.models import p4cnn, p4cnn_linear
+from course_lib.groups import C4, D1, D4
+from course_lib.models import p4cnn, p4cnn_linear, resnet18
 
 
 def conv(channels=2):
@@ -164,3 +164,25 @@ def test_use_leaves_nothing_in_the_file():
             layer(torch.randn(1, 2, 4, 5, 5))
             assert copy.deepcopy(layer).__dict__.keys() == layer.__dict__.keys()
     assert sizes[0] == sizes[1]
+
+
+# a trace keeps what was computed, not the checks of sizes: of each torch says so; it would also rather have us export
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.:FutureWarning")
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "make, shape",
+    [
+        (lambda: L.LiftingConv2d(C4, 1, 4, 3), (1, 8, 8)),
+        (lambda: L.GroupConv2d(C4, 2, 180, 3, padding=1), (2, 4, 5, 5)),  # turns its maps
+        (lambda: L.CosetMaxPool(D4, D1), (2, 8, 5, 5)),
+        (lambda: p4cnn(C4, 2), (1, 28, 28)),
+        (lambda: resnet18(D4, 2), (3, 32, 32)),
+    ],
+    ids=["lift", "wide", "coset pool", "p4cnn", "resnet18"],
+)
+def test_a_traced_network_can_be_saved_and_takes_any_batch(make, shape):
+    net, x = make().eval(), torch.randn(5, *shape)
+    torch.jit.save(torch.jit.trace(net, x[:2]), file := io.BytesIO())
+    file.seek(0)
+    torch.testing.assert_close(torch.jit.load(file)(x), net(x))

@@ -70,7 +70,7 @@ class PlainConv(nn.Module):
         super().__init__()
         self.sheets, self.memory = group.order, FORMATS[memory]
         conv = nn.Conv2d(channels * group.order, channels * group.order, kernel, padding=kernel // 2)
-        self.conv = conv.to(memory_format=self.memory)  # type: ignore[call-overload]
+        self.conv = conv.to(memory_format=self.memory)
 
     def forward(self, x: Tensor) -> Tensor:
         return to_feature_map(self.conv(to_planes(x, self.memory)), self.sheets, self.memory)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.bench.case import Bar, Case, Contender
+from course_lib.bench.conv_cases import channels_last
 from course_lib.groups import C1, C4, D4, Group
 from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d
 
@@ -16,11 +17,11 @@ SHAPES = [
     (C1, 32, 32, 32, None),
     (C4, 2, 28, 64, None),
     (C4, 4, 28, 64, None),
-    (C4, 17, 14, 128, 3.5),
+    (C4, 17, 14, 128, 2.5),
     (C4, 10, 28, 16, None),
-    (D4, 22, 32, 32, 6.0),
+    (D4, 22, 32, 32, 4.0),
     (D4, 44, 16, 8, None),
-    (D4, 88, 8, 32, 10.0),
+    (D4, 88, 8, 32, 6.0),
 ]
 
 
@@ -47,11 +48,11 @@ def case(group: Group, channels: int, pixels: int, batch: int, limit: float | No
         return lambda: Form(kind(group, channels, channels, 3, padding=1), name)
 
     contenders = [
-        Contender("full group", lambda: GroupConv2d(group, channels, channels, 3, padding=1)),
-        Contender("g", form(GSeparableConv2d, "forward")),
-        Contender("gc", form(GCSeparableConv2d, "forward")),
-        Contender("gc full", form(GCSeparableConv2d, "full")),
-        Contender("gc factored", form(GCSeparableConv2d, "factored")),
+        Contender("full group", lambda: GroupConv2d(group, channels, channels, 3, padding=1), lay_out=channels_last),
+        Contender("g", form(GSeparableConv2d, "forward"), lay_out=channels_last),
+        Contender("gc", form(GCSeparableConv2d, "forward"), lay_out=channels_last),
+        Contender("gc full", form(GCSeparableConv2d, "full"), lay_out=channels_last),
+        Contender("gc factored", form(GCSeparableConv2d, "factored"), lay_out=channels_last),
     ]
     if limit is None:  # at the shapes with a bar it would take minutes
         contenders.append(Contender("g factored", form(GSeparableConv2d, "factored")))

@@ -1,4 +1,4 @@
-"""What all layers share: their group, what a map must look like, and when sampling on the lattice is exact."""
+"""What all layers share: their group, how a map must look and lies in memory, and when sampling is exact."""
 
 from __future__ import annotations
 
@@ -53,12 +53,15 @@ IMAGE = ("B", "C", "Y", "X")
 # channels-last format, in which convolutions train up to twice as fast as in the default one.
 #
 # A layer needs to do nothing for it. What works value by value (ReLU, dropout, sums) gives each result the strides of
-# its argument; a map with any other strides is rearranged by the next convolution, which is the only copy. A layer that
-# works plane by plane goes `to_planes`, uses any function of torch.nn.functional for images, and comes back by
+# its argument; a map with any other strides is rearranged once, by the next convolution or pool. A layer that works
+# plane by plane goes `to_planes`, uses any function of torch.nn.functional for images, and comes back by
 # `to_feature_map`: views, both of them. One that works channel by channel, whatever the sheet, uses `by_channel`; one
 # that takes sheets together, `by_pixel`.
 #
-# Where the default format is faster, or channels-last was not measured, planes are those of the contiguous map.
+# Where the default format is faster, or nothing was measured, planes are those of the contiguous map. On a CPU, a
+# convolution in channels-last format trains in 0.7 of the time at 40 planes of 28 × 28 pixels or 176 of 32 × 32, in the
+# same time at 704 of 8 × 8, and in 1.3 times the time at 1,408 of 4 × 4 (in eval: 0.7, 1.1 and 1.8). Four planes for
+# each pixel lie in between.
 
 
 def memory_format(x: Tensor) -> torch.memory_format:

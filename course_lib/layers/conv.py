@@ -17,6 +17,7 @@ from course_lib.layers.base import (
     IMAGE,
     Side,
     WeightsOfGroup,
+    by_pixel,
     join_sheets,
     memory_format,
     require_exact_sampling,
@@ -125,9 +126,9 @@ class _FilterBankConv2d(WeightsOfGroup):
             )
 
     def filter_bank(self) -> Tensor:
-        """All turned copies of the filters, by a single gather from ψ: (O, |H|, C, |H|, k, k), without the second |H|
-        for a lifting convolution. It has the values of the readable banks above, but lies in memory as one conv2d
-        between maps that are `channels_last` wants it.
+        """All turned copies of the filters, by a single gather from ψ: what the readable banks above give,
+        (O, |H|, C, |H|, k, k), or (O, |H|, C, k, k) for a lifting convolution, but laid out in memory for one conv2d
+        between channels-last maps.
         """
         psi, k, sheets = self.filters(), self.kernel_size, self.group.order
         gathered = psi.flatten(1).index_select(1, self.index)
@@ -139,7 +140,7 @@ class _FilterBankConv2d(WeightsOfGroup):
         """From which entry of ψ each entry of the bank is taken: for each h all rows, columns, sheets and channels."""
         shape = self._weight_shape()[1:]
         bank = self._bank(torch.arange(math.prod(shape), device="cpu").reshape(1, *shape))[0]
-        return bank.permute(0, *range(bank.ndim - 2, bank.ndim), *range(bank.ndim - 3, 0, -1)).flatten()
+        return by_pixel(bank).flatten()
 
     def cost(self, values: int) -> Cost:
         """Each weight is used once for each sheet and pixel of the output: Lengyel & van Gemert (2021), section 3.4."""

@@ -76,8 +76,9 @@ class GroupInstanceNorm2d(GroupLayer):
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, C=self.channels, H=self.group.order)
         # torch.group_norm, as nn.functional.group_norm refuses a single value per channel, which becomes zero.
-        shared = (self.weight.flatten(), self.bias.flatten()) if self.affine == "shared" else ()
-        y = by_channel(lambda planes: torch.group_norm(planes, self.channels, *shared, eps=self.eps), x)
+        shared = self.affine == "shared"
+        weight, bias = (self.weight.flatten(), self.bias.flatten()) if shared else (None, None)
+        y = by_channel(lambda planes: torch.group_norm(planes, self.channels, weight, bias, self.eps), x)
         return y if shared else y * self.weight[..., None, None] + self.bias[..., None, None]
 
     def cost(self, values: int) -> Cost:

@@ -156,8 +156,9 @@ class GCSeparableConv2d(_SeparableConv2d):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        if getattr(self, "pointwise_bias", None) is not None:  # not yet there when the rest is made
-            nn.init.zeros_(self.pointwise_bias)
+        bias = getattr(self, "pointwise_bias", None)  # not yet there when the rest is made
+        if bias is not None:
+            nn.init.zeros_(bias)
 
     def _kernel_shape(self) -> tuple[int, ...]:
         return self.out_channels, 1, self.kernel_size, self.kernel_size

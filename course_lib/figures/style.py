@@ -37,7 +37,7 @@ SIGNED = LinearSegmentedColormap.from_list(
 )  # an odd number, so that zero is exactly white
 
 FONT = "Noto Sans"
-TYPESETTING: dict[str, Any] = {  # for matplotlib.rc_context, where a figure is rendered
+TYPESETTING: Any = {  # for matplotlib.rc_context, where a figure is rendered
     "mathtext.fontset": "custom",
     "mathtext.rm": FONT,
     "mathtext.it": f"{FONT}:italic",

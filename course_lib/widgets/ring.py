@@ -66,7 +66,7 @@ class TurningRing(WidgetWithStill):
     _esm = script("ring.js")
 
     setup = traitlets.Dict().tag(sync=True)
-    networks = traitlets.List().tag(sync=True)
+    networks: traitlets.List[Any] = traitlets.List().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
     colors = traitlets.Bytes().tag(sync=True)
     degrees = traitlets.Int(0).tag(sync=True)

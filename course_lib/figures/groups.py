@@ -183,8 +183,8 @@ def _draw_product(axes: Axes, i: int, j: int, name: str | None, color: str, pale
     plain = color == "white"  # a product outside of the set, or a table that is not a group's
     hatch, edge = "//" if name is None else None, "0.7" if plain else "white"
     axes.add_patch(Rectangle((j, i), 1, 1, facecolor=(red, green, blue), edgecolor=edge, hatch=hatch))
-    style: dict[str, Any] = {"weight": "normal" if pale else "bold", "color": "white" if dark else "0.15", "fontsize": 11}
-    axes.text(j + 0.5, i + 0.5, "✗" if name is None else name, ha="center", va="center", **style)
+    style: dict[str, Any] = {"weight": "normal" if pale else "bold", "color": "white" if dark else "0.15"}
+    axes.text(j + 0.5, i + 0.5, "✗" if name is None else name, ha="center", va="center", fontsize=11, **style)
 
 
 def _table_alt(table: np.ndarray[Any, Any], names: list[str], chosen: set[int]) -> str:

@@ -1,9 +1,6 @@
 // Draws the explorer: a slider, selects, and the sheets on their ring. All numbers were computed in Python; the maps come
 // as bytes, in the order (layer) (frame, channel, order, sheet, Y, X). With `live` only the present frame is sent.
 
-const ROTATION = "#d55e00";
-const [MIRROR_ON_LIGHT, MIRROR_ON_DARK] = ["#0072b2", "#56b4e9"];
-
 const NO_ANSWER = "No answer from the kernel. If it was restarted, run the cells again.";
 const PATIENCE = 5000; // milliseconds; a busy kernel answers later, and its picture takes the place of these words
 
@@ -29,8 +26,8 @@ function makeBars(classes) {
   return bars;
 }
 
-function drawArrow(context, points, mirror, colour, unit) {
-  context.strokeStyle = context.fillStyle = colour;
+function drawArrow(context, points, mirror, color, unit) {
+  context.strokeStyle = context.fillStyle = color;
   context.lineWidth = Math.max(1.5, unit * 0.03);
   context.setLineDash(mirror ? [unit * 0.1, unit * 0.07] : []);
   context.beginPath();
@@ -48,20 +45,23 @@ function drawArrow(context, points, mirror, colour, unit) {
   if (mirror) head(points[0], points[1]);
 }
 
-function drawRing(canvas, layer, scratch, pixelsOf, mirrorColour) {
+function drawRing(canvas, layer, scratch, pixelsOf, ink) {
   const context = canvas.getContext("2d");
   const unit = canvas.width / (2 * Math.max(...layer.extent) + 0.1);
   const place = ([x, y]) => [canvas.width / 2 + x * unit, canvas.height / 2 - y * unit];
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingEnabled = false;
   for (const { points, mirror } of layer.arrows) {
-    drawArrow(context, points.map(place), mirror, mirror ? mirrorColour : ROTATION, unit);
+    drawArrow(context, points.map(place), mirror, ink, unit);
   }
   const ratio = window.devicePixelRatio || 1, font = ratio * Math.min(13, Math.max(9, (0.2 * unit) / ratio));
   context.font = `${font}px sans-serif`;
   layer.places.forEach((centre, sheet) => {
     const [x, y] = place(centre), name = layer.names[sheet];
     context.drawImage(paint(scratch, layer.size, pixelsOf(sheet)), x - unit / 2, y - unit / 2, unit, unit);
+    context.lineWidth = Math.max(2 * ratio, 0.035 * unit);
+    context.strokeStyle = layer.colors[sheet];
+    context.strokeRect(x - unit / 2, y - unit / 2, unit, unit);
     if (!name) return;
     context.fillStyle = "rgba(255, 255, 255, 0.85)";
     context.fillRect(x - unit / 2, y - unit / 2, context.measureText(name).width + 0.6 * font, 1.35 * font);
@@ -98,8 +98,9 @@ function mapsOf(model, setup) {
 }
 
 function render({ model, el }) {
-  const setup = model.get("setup"), colours = asBytes(model.get("colours"));
-  const viridis = Int32Array.from({ length: 256 }, (_, value) => pixel(...colours.slice(3 * value, 3 * value + 3)));
+  const setup = model.get("setup"), colors = asBytes(model.get("colors"));
+  // From white to ink; and for maps with a sign, from blue over white, at zero, to red.
+  const [ink, signed] = [0, 256].map((begin) => Int32Array.from({ length: 256 }, (_, i) => pixel(...colors.slice(3 * (begin + i), 3 * (begin + i) + 3))));
   const controls = makeControls(setup), bars = makeBars(setup.classes);
   const input = makePanel("turned input", 130);
   const [first, second] = [makePanel("turn, then compute: Φ(L_g x)", 270), makePanel("compute, then turn: L_g Φ(x)", 270)];
@@ -110,18 +111,17 @@ function render({ model, el }) {
   el.append(element("div", { class: "fme" }, controls.box, element("div", { class: "fme-panels" }, ...panels.map((p) => p.figure)), status));
   const scratch = document.createElement("canvas");
 
-  function drawMaps({ data, layer, start }) {
+  function drawMaps({ data, layer, index, channel, start }) {
     const maps = asBytes(data.maps), sheetSize = layer.size ** 2, orderSize = layer.sheets * sheetSize;
-    const [r, g, b] = getComputedStyle(el).color.match(/[\d.]+/g).map(Number);
-    const mirrorColour = r + g + b > 382 ? MIRROR_ON_DARK : MIRROR_ON_LIGHT;
+    const line = getComputedStyle(el).color, palette = (setup.live ? data.signed[0][0] : data.signed[index][channel]) ? signed : ink;
     [first, second].forEach((panel, order) => drawRing(panel.canvas, layer, scratch, (sheet) => {
       const at = start + order * orderSize + sheet * sheetSize;
-      return (i) => viridis[maps[at + i]];
-    }, mirrorColour));
+      return (i) => palette[maps[at + i]];
+    }, line));
     drawRing(difference.canvas, { ...layer, arrows: [], names: layer.names.map(() => "") }, scratch, (sheet) => {
       const at = start + sheet * sheetSize;
-      return (i) => viridis[Math.abs(maps[at + i] - maps[at + orderSize + i])];
-    }, mirrorColour);
+      return (i) => ink[Math.abs(maps[at + i] - maps[at + orderSize + i])];
+    }, line);
   }
 
   function drawInput({ data, frame }) {

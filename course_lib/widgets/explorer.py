@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 import traitlets
-from matplotlib import colormaps
 from torch import Tensor, nn
 
 from course_lib.figures.explorer import explorer_picture
 from course_lib.figures.layout import ring_arrows, ring_extent, ring_positions
 from course_lib.figures.maps import find_group
-from course_lib.figures.picture import Picture, finite_range
+from course_lib.figures.picture import Picture, color_map, shared_scale
+from course_lib.figures.style import ELEMENT_COLORS, INK, LINES, SIGNED
 from course_lib.groups import C1, Group
 from course_lib.widgets.base import LARGEST, WidgetWithStill, number, script
 from course_lib.widgets.frames import (
@@ -39,7 +39,7 @@ class FeatureMapExplorer(WidgetWithStill):
 
     setup = traitlets.Dict().tag(sync=True)
     data = traitlets.Dict().tag(sync=True)
-    colours = traitlets.Bytes().tag(sync=True)
+    colors = traitlets.Bytes().tag(sync=True)
     degrees = traitlets.Int().tag(sync=True)
     mirror = traitlets.Bool(False).tag(sync=True)
     layer = traitlets.Int(0).tag(sync=True)
@@ -54,7 +54,7 @@ class FeatureMapExplorer(WidgetWithStill):
         upright = compute_frame(net, image, Turn(0), group, layers)
         self._channels = {name: liveliest(maps[0], channels) for name, maps in upright.maps.items()}
         self._mirrors = group.has_mirrors or group.order == 1
-        super().__init__(degrees=step if 90 % step else 90, colours=_viridis())
+        super().__init__(degrees=step if 90 % step else 90, colors=_palettes())
         self.refresh()
         if live:
             self.observe(self._show, ["degrees", "mirror", "layer", "channel"])
@@ -103,6 +103,7 @@ class FeatureMapExplorer(WidgetWithStill):
             layers.append({
                 "name": name, "channels": self._channels[name], "sheets": sheets, "size": size,
                 "names": [str(h) for h in firsts] if sheets > 1 else [""],
+                "colors": [ELEMENT_COLORS[h] for h in firsts] if sheets > 1 else [LINES],
                 "places": ring_positions(group, subgroup).tolist(), "extent": ring_extent(group),
                 "arrows": [{"mirror": bool(a.generator.m), "points": a.points[::4].tolist()} for a in arrows],
             })  # fmt: skip
@@ -135,6 +136,7 @@ class FeatureMapExplorer(WidgetWithStill):
         ]
         return {
             "maps": b"".join(_quantise_block(block) for block in blocks),
+            "signed": [_signed(block) for block in blocks],
             "images": b"".join(_image_bytes(frame.image, self._image) for frame in frames),
             "frames": [self._numbers(turn, frame) for turn, frame in zip(positions, frames, strict=True)],
         }
@@ -146,7 +148,8 @@ class FeatureMapExplorer(WidgetWithStill):
         name = list(self._layers)[self.layer]
         block = torch.stack(frame.maps[name], dim=1)[[self._chosen_channel()]].cpu().numpy()[None]
         return {
-            "maps": _quantise_block(block), "images": _image_bytes(frame.image, self._image),
+            "maps": _quantise_block(block), "signed": [_signed(block)],
+            "images": _image_bytes(frame.image, self._image),
             "frames": [self._numbers(turn, frame)], "layer": self.layer, "channel": self.channel,
         }  # fmt: skip
 
@@ -201,8 +204,14 @@ def _as_batch(image: Any, net: nn.Module) -> Tensor:
 
 def _quantise_block(block: np.ndarray[Any, Any]) -> bytes:
     """(frame, channel, order, sheet, Y, X) as bytes, each channel on a scale of its own."""
-    channels = [quantise(block[:, c], *finite_range([block[:, c]])) for c in range(block.shape[1])]
+    scales = [shared_scale([block[:, c]]) for c in range(block.shape[1])]
+    channels = [quantise(block[:, c], float(s.vmin or 0), float(s.vmax or 1)) for c, s in enumerate(scales)]
     return np.stack(channels, axis=1).tobytes()
+
+
+def _signed(block: np.ndarray[Any, Any]) -> list[bool]:
+    """For each channel whether its scale reaches below zero."""
+    return [color_map(shared_scale([block[:, c]])) is SIGNED for c in range(block.shape[1])]
 
 
 def _image_bytes(image: Tensor, reference: Tensor) -> bytes:
@@ -216,5 +225,7 @@ def _as_rgb(image: Tensor) -> np.ndarray[Any, Any]:
     return rgb.permute(1, 2, 0).cpu().numpy()
 
 
-def _viridis() -> bytes:
-    return quantise(colormaps["viridis"](np.arange(256))[:, :3], 0, 1).tobytes()
+def _palettes() -> bytes:
+    """256 colors for maps without a sign, then 256 for maps with one."""
+    shades = np.linspace(0, 1, 256)
+    return b"".join(quantise(palette(shades)[:, :3], 0, 1).tobytes() for palette in (INK, SIGNED))

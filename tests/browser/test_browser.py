@@ -91,14 +91,16 @@ def test_the_browser_draws_the_bytes_that_it_got(tmp_path):
         first_layer = 16 * 3 * 2 * 8 * 9 * 9
         maps = np.frombuffer(widget.data["maps"], np.uint8)[first_layer:].reshape(16, 3, 2, 8, 7, 7)[frame, 1]
         for order in (0, 1):
-            assert np.array_equal(middles(shown, about, order + 1), colours(widget, maps[order, :, 3, 3]))
+            assert np.array_equal(
+                middles(shown, about, order + 1), colors(widget, maps[order, :, 3, 3], widget.data["signed"][1][1])
+            )
         difference = abs(maps[0].astype(int) - maps[1])[:, 3, 3]
-        assert np.array_equal(middles(shown, about, 3), colours(widget, difference))
+        assert np.array_equal(middles(shown, about, 3), colors(widget, difference))
         assert f"channel {about['channels'][1]}:" in status(shown)
 
 
-def colours(widget, values):
-    return np.frombuffer(widget.colours, np.uint8).reshape(256, 3)[values]
+def colors(widget, values, signed=False):
+    return np.frombuffer(widget.colors, np.uint8).reshape(2, 256, 3)[int(signed)][values]
 
 
 def middles(shown, about, index):

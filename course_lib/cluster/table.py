@@ -121,10 +121,8 @@ def _connected(address: str | None) -> Iterator[Any]:
         ) from error
     sigterm = signal.getsignal(signal.SIGTERM)
     env = {"env_vars": {name: os.environ[name] for name in ("COURSE_DATA",) if name in os.environ}}
-    dashboard = False if address is None else None
-    with ray.init(
-        address, runtime_env=env, include_dashboard=dashboard, log_to_driver=False, logging_level=logging.ERROR
-    ):
+    shown = False if address is None else None
+    with ray.init(address, runtime_env=env, include_dashboard=shown, log_to_driver=False, logging_level=logging.ERROR):
         with suppress(ValueError):  # Ray has put its own there; only the main thread may set one
             signal.signal(signal.SIGTERM, sigterm)
         yield ray

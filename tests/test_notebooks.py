@@ -42,6 +42,7 @@ def test_a_stale_notebook_is_noticed(tmp_path, monkeypatch):
     assert "differs from its source in cell" in build.stale(source)
 
 
+@pytest.mark.slow
 def test_two_builds_give_the_same_bytes():
     source = build.sources(["00_start_here"])[0]
     first, second = (build.normalised(build.execute(build.from_source(source))) for _ in range(2))

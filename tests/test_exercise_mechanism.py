@@ -337,7 +337,6 @@ def test_the_lock_of_a_dead_kernel_is_broken(course_home, monkeypatch):
     assert record.load()["half_turn"].status == "done"
 
 
-@pytest.mark.slow
 def test_two_kernels_do_not_lose_each_others_entries(course_home):
     program = """
 import sys

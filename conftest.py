@@ -27,6 +27,12 @@ def course_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A cell of a stored notebook needs the kernel and the cells above it: they are left out together."""
+    if item.path.suffix == ".ipynb":
+        item.add_marker("slow")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield

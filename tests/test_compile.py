@@ -16,6 +16,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_compiles_without_a_break(name, training):

@@ -32,6 +32,7 @@ def torchrun(*words: str | Path, count: int = 2) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_twenty_steps_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
     torchrun(ROOT / "tests" / "twenty_steps.py", tmp_path / "two.pt")
     one, two = twenty_steps.trained(torch.device("cpu")), torch.load(tmp_path / "two.pt", weights_only=True)
@@ -41,6 +42,7 @@ def test_twenty_steps_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
             assert (two[case][name] - value).abs().max() < 1e-5, (case, name)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
     data = str(write_data(tmp_path / "digits.npz"))
     words = ["train", "c-z2cnn", "--data", data, "--batch-size", "24", "--epochs", "2", "--results", str(tmp_path)]

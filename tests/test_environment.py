@@ -63,6 +63,7 @@ def test_conda_forge_is_the_only_channel():
     assert environment()["channels"] == ["conda-forge"]
 
 
+@pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.skipif(UV is None, reason="uv is not installed")
 def test_the_set_can_be_resolved():
@@ -74,6 +75,7 @@ def test_the_set_can_be_resolved():
         assert f"\n{name}==" in f"\n{resolved}"
 
 
+@pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.skipif(UV is None, reason="uv is not installed")
 def test_the_pip_part_installs(tmp_path):

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import answers
@@ -17,6 +18,11 @@ CORRECT, WRONG = answers.load()
 EXERCISES = [pytest.param(exercise, id=exercise.name) for exercise in all_exercises()]
 RIGHT_ONES = [pytest.param(n, f, id=f"{n}-{f.__name__}") for n, functions in CORRECT.items() for f in functions]
 WRONG_ONES = [pytest.param(n, f, s, id=f"{n}-{f.__name__}") for n, pairs in WRONG.items() for f, s in pairs]
+# Under names that no notebook uses, since the cells below it are run, too.
+WRONG_CELL = """import answers as _answers
+from course_lib.exercises import registry as _registry
+{name} = exercise(_answers.wrong_answer("{name}"))
+assert {name} is _registry.find("{name}").reference"""
 PASSES = [pytest.param(path, id=path.stem) for path in NOTEBOOKS if exercises_of(path)]
 
 
@@ -65,37 +71,27 @@ def _signature(code):
     return ast.unparse(function.args), function.returns and ast.unparse(function.returns)
 
 
-class TestSolved:
-    """Each notebook from a folder that is not its own, with the solutions that it shows.
+class TestAnswered:
+    """Each notebook from a folder that is not its own: at each stub a wrong answer, then the solution that it shows.
 
-    Networks are trained for one epoch: that solutions train as the reference does is what their checks say, and nbval
-    has trained the reference as long as a reader does.
+    After a wrong answer the name must mean the reference, on which nbval has run the cells below. Networks are trained
+    for one epoch: that solutions train as the reference does is what their checks say, and nbval has trained the
+    reference as long as a reader does.
     """
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("path", PASSES)
-    def test_notebook_runs_with_every_exercise_solved(self, path, tmp_path):
-        notebook = read(path)
-        stubs = stub_cells(notebook)
-        for name, text in solutions(notebook).items():
-            stubs[name].source = text
-        for cell in notebook.cells:
-            cell.source = re.sub(r"\bepochs=\d+", "epochs=1", cell.source)
-        build.execute(notebook, folder=tmp_path)
-        for name, cell in stubs.items():
-            assert f"{name}: well done" in text_of(cell)
-
-
-class TestWrong:
-    """Up to the last exercise: the cells behind it run on the reference, and nbval has run them so already."""
-
-    @pytest.mark.parametrize("path", PASSES)
-    def test_notebook_goes_on_after_every_wrong_answer(self, path, tmp_path, monkeypatch):
+    def test_notebook_runs_with_every_exercise_answered_wrong_and_then_solved(self, path, tmp_path, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
         notebook = read(path)
-        stubs = stub_cells(notebook)
-        for name, cell in stubs.items():
-            cell.source = f"import answers\n{name} = exercise(answers.wrong_answer('{name}'))"
-        del notebook.cells[notebook.cells.index(cell) + 1 :]
+        for cell in notebook.cells:
+            cell.source = re.sub(r"\bepochs=\d+", "epochs=1", cell.source)
+        solved, texts = stub_cells(notebook), solutions(notebook)
+        wrong = {name: nbformat.v4.new_code_cell(WRONG_CELL.format(name=name)) for name in solved}
+        for name, cell in solved.items():
+            cell.source = texts[name]
+            notebook.cells.insert(notebook.cells.index(cell), wrong[name])
         build.execute(notebook, folder=tmp_path)
-        for name, cell in stubs.items():
-            assert f"{name}: not yet" in text_of(cell)
+        for name in solved:
+            assert f"{name}: not yet" in text_of(wrong[name])
+            assert f"{name}: well done" in text_of(solved[name])

@@ -32,6 +32,7 @@ def run_without(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", f"import sys; {blocked}; {code}"], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_library_needs_no_notebook_package() -> None:
     modules = [f"course_lib.{room}" for room in sorted(ROOMS)] + [
         "course_lib.training.results",
@@ -42,6 +43,7 @@ def test_the_library_needs_no_notebook_package() -> None:
     assert {"training", "cli", "models", "layers", "kernels", "data"} <= ROOMS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--help"], ["results", "rotated-mnist"]])
 def test_the_command_line_needs_no_notebook_package(words: list[str]) -> None:
     done = run_without(f"from course_lib.cli import main; raise SystemExit(main({words}))")

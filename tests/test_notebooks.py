@@ -4,6 +4,8 @@ import ast
 import json
 import re
 import statistics
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -45,10 +47,18 @@ def test_a_stale_notebook_is_noticed(tmp_path, monkeypatch):
     assert "differs from its source in cell" in build.stale(source)
 
 
+@pytest.mark.slow
 def test_two_builds_give_the_same_bytes():
     source = build.sources(["00_start_here"])[0]
     first, second = (build.normalised(build.execute(build.from_source(source))) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.slow
+def test_the_cells_of_a_notebook_are_slow_tests():
+    words = ["-n", "0", "--collect-only", "-q", "-m", "not slow", FOLDER / "00_start_here.ipynb"]
+    done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=FOLDER.parent, capture_output=True, text=True)
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("path", STORED)

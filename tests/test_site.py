@@ -70,11 +70,13 @@ def pages(site):
 # The pages
 
 
+@pytest.mark.slow
 def test_every_notebook_and_every_page_of_our_own_is_there(pages):
     wanted = {path.stem for path in [*NOTEBOOKS, *WEB.glob("*.md")]} | {"search"}
     assert {Path(name).stem for name in pages} == wanted
 
 
+@pytest.mark.slow
 def test_every_notebook_shows_its_figures_and_every_figure_has_words(pages):
     for path in NOTEBOOKS:
         stored = [o for cell in nbformat.read(path, 4).cells for o in cell.get("outputs", []) if "data" in o]
@@ -83,6 +85,7 @@ def test_every_notebook_shows_its_figures_and_every_figure_has_words(pages):
         assert len(images) == figures > 0, path.stem
 
 
+@pytest.mark.slow
 def test_no_link_is_broken(site, pages):
     broken = []
     for name, page in pages.items():
@@ -96,6 +99,7 @@ def test_no_link_is_broken(site, pages):
     assert not broken
 
 
+@pytest.mark.slow
 def test_sphinx_refuses_a_link_that_leads_nowhere(tmp_path, capfd):
     (tmp_path / "source" / "static").mkdir(parents=True)
     shutil.copy(WEB / "conf.py", tmp_path / "source")
@@ -267,6 +271,7 @@ def low_contrast(page):
     return found
 
 
+@pytest.mark.slow
 @in_browser
 def test_every_page_at_three_widths_without_an_error_and_open_to_all(site, open_page):
     for name in sorted(path.name for path in site.glob("*.html")):
@@ -286,6 +291,7 @@ def test_every_page_at_three_widths_without_an_error_and_open_to_all(site, open_
         assert page.problems == [], name
 
 
+@pytest.mark.slow
 @in_browser
 def test_the_explorer_answers_without_a_kernel(open_page):
     page = open_page("00_start_here.html")
@@ -297,6 +303,7 @@ def test_the_explorer_answers_without_a_kernel(open_page):
     assert page.problems == []
 
 
+@pytest.mark.slow
 @in_browser
 def test_hints_and_solutions_open_with_a_click(open_page):
     page = open_page("01_groups.html")
@@ -307,6 +314,7 @@ def test_hints_and_solutions_open_with_a_click(open_page):
     assert code.is_visible() and "@exercise" in code.inner_text()
 
 
+@pytest.mark.slow
 @in_browser
 def test_search_finds_words_of_the_notebooks(open_page):
     page = open_page("search.html?q=cayley")
@@ -315,6 +323,7 @@ def test_search_finds_words_of_the_notebooks(open_page):
     assert page.problems == []
 
 
+@pytest.mark.slow
 @in_browser
 def test_search_from_a_file_says_why_there_are_no_excerpts(site, open_page):
     page = open_page("search.html?q=cayley")

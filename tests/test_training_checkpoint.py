@@ -443,6 +443,7 @@ def test_compile_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(replace(SGD, compile=True))[0] == plain and len(compiled) == 1
 
 
+@pytest.mark.slow
 def test_killed_at_twenty_random_instants() -> None:
     script = Path(__file__).parent / "benchmarks" / "kill_and_resume.py"
     done = subprocess.run([sys.executable, script, "--kills", "20"], capture_output=True, text=True)

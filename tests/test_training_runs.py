@@ -344,6 +344,7 @@ def test_the_schema_documents_every_field(run: Run) -> None:
     assert not missing
 
 
+@pytest.mark.slow
 def test_the_page_of_results_is_what_the_files_say() -> None:
     folder = ROOT / "data" / "results"
     written, made = (folder / "README.md").read_text(), results_page(folder)

@@ -52,6 +52,7 @@ def test_an_exercise_without_a_solution_is_named():
         answered(notebook)
 
 
+@pytest.mark.slow
 def test_the_answered_copy_runs_and_every_check_passes(tmp_path):
     build.export(build.sources(["00_start_here"])[0], "answered", tmp_path / "copies")
     notebook = build.execute(read(tmp_path / "copies" / "00_start_here.ipynb"))

@@ -35,6 +35,7 @@ def write_page(widget, folder):
     return (folder / "page.html").as_uri()
 
 
+@pytest.mark.slow
 def test_keyboard_and_click_choose_what_the_words_say(tmp_path):
     widget = small_explorer(D4)
     with browser_page(offline=True) as page:
@@ -64,6 +65,7 @@ def test_keyboard_and_click_choose_what_the_words_say(tmp_path):
         assert errors == []
 
 
+@pytest.mark.slow
 def test_the_browser_draws_the_weights_that_it_got(tmp_path):
     """On C1 the turned gaze is another one, so that mixing up the two panels would show."""
     widget = small_explorer(C1)

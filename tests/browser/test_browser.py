@@ -43,6 +43,7 @@ def lab(tmp_path_factory):
         yield address, token
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", ["00_start_here", "02_actions"])
 def test_the_slider_moves_the_picture_in_jupyterlab(notebook, lab, tmp_path):
     with browser_page() as page:
@@ -61,6 +62,7 @@ def test_the_slider_moves_the_picture_in_jupyterlab(notebook, lab, tmp_path):
             widget.screenshot(path=target)
 
 
+@pytest.mark.slow
 def test_a_live_explorer_shows_what_the_kernel_answers(lab):
     with browser_page() as page:
         assert open_and_run(page, *lab, "live.ipynb") == []
@@ -71,6 +73,7 @@ def test_a_live_explorer_shows_what_the_kernel_answers(lab):
         assert all(a != b for a, b in zip(before, pictures(widget), strict=True))
 
 
+@pytest.mark.slow
 def test_the_browser_draws_the_bytes_that_it_got(tmp_path):
     """Choose angle, mirror, layer and channel: the middle pixel of every sheet is the stored value.
 
@@ -117,6 +120,7 @@ def middles(shown, about, index):
     )
 
 
+@pytest.mark.slow
 def test_the_exported_page_works_without_kernel_and_network(tmp_path):
     write_notebook(tmp_path / "small.ipynb", SMALL_NOTEBOOK.format(live=False))
     export_notebook(tmp_path / "small.ipynb", tmp_path / "small.html")

@@ -58,10 +58,20 @@ def test_what_is_sent_is_what_one_computes_directly(group):
             for g in group.elements
         ]
     direct = torch.stack(direct)[:, channels].numpy()
-    low, high = (f(direct, axis=(0, 2, 3, 4, 5), keepdims=True) for f in (np.min, np.max))
-    assert np.abs(stored / 255 - (direct - low) / (high - low)).max() < ROUNDING
+    largest = np.abs(direct).max(axis=(0, 2, 3, 4, 5), keepdims=True)
+    assert widget.data["signed"] == [[True] * len(channels)] and direct.min() < 0
+    assert np.abs(stored / 255 - (direct + largest) / (2 * largest)).max() < ROUNDING
     names = [frame["name"] for frame in widget.data["frames"]]
     assert names == [str(g) for g in group.elements]
+
+
+def test_maps_without_a_sign_run_from_zero_to_ink():
+    net = EquivariantSequential(LiftingConv2d(C4, 1, 2, 3), nn.ReLU())
+    widget = feature_map_explorer(net, NOISE.float(), layers=["1"])
+    assert widget.data["signed"] == [[False] * len(widget.setup["layers"][0]["channels"])]
+    ink, signed = np.frombuffer(widget.colors, np.uint8).reshape(2, 256, 3)
+    assert (ink[0] == 255).all() and (signed[127:129] > 245).all() and (ink[255] < 50).all()
+    assert stored_maps(widget, 0).min() == 0
 
 
 def test_the_error_is_rounding_for_a_group_network_and_plain_for_an_ordinary_one():

@@ -180,8 +180,9 @@ function render({ model, el }) {
   }
 
   let last = null;
-  function draw(now) {
+  function draw() {
     asked = false;
+    const now = performance.now();
     if (playing !== null) {
       setAngle(angle + (last === null ? 0 : Math.min(50, now - last)) * 0.045, false);
       last = now;

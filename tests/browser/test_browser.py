@@ -1,9 +1,5 @@
-"""Real JupyterLab, real Chromium: run notebooks 00 and 02, move the slider by keyboard, see the pictures change.
+"""Real JupyterLab, real Chromium: run notebooks 00 and 02, move the slider by keyboard, see the pictures change."""
 
-With EXPLORER_SCREENSHOT=path the picture for the README is written there.
-"""
-
-import os
 import shutil
 from pathlib import Path
 
@@ -58,8 +54,6 @@ def test_the_slider_moves_the_picture_in_jupyterlab(notebook, lab, tmp_path):
         assert "Turned by" in status(widget) and "error" in status(widget)
         assert not page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']:visible").count()
         widget.screenshot(path=tmp_path / f"{notebook}.png")
-        if notebook.startswith("00") and (target := os.environ.get("EXPLORER_SCREENSHOT")):
-            widget.screenshot(path=target)
 
 
 @pytest.mark.slow

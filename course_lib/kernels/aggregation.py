@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from course_lib.kernels import tiles
+from course_lib.kernels.compiled import can_run
 from course_lib.kernels.doors import door
 from course_lib.kernels.lines import promoted
 from course_lib.kernels.windows import (
@@ -55,7 +56,8 @@ def generate_and_aggregate(hidden: Tensor, values: Tensor, weight: Tensor, bias:
     """`aggregate` with the kernels of `generate_kernels`, in one step: the generated kernels are never stored.
 
     They are made for a few images at a time, used while they are in the cache, and made again for backward, which
-    keeps only the four arguments. It cannot be differentiated again (RuntimeError).
+    keeps only the four arguments. It cannot be differentiated again (RuntimeError). On a CPU its loops are compiled
+    where Numba is installed (the extra ``fast``).
     Shapes: hidden (B, M, |H|, Y, X), values (B, O, |H|, Y, X), weight bank (S, |H|, M, k, k), bias bank (S, |H|, k, k)
     → (B, O, |H|, Y, X). Raises ValueError for others. Notebook 08; reference `generate_kernels`, `unfold_and_sum`.
     """
@@ -65,6 +67,24 @@ def generate_and_aggregate(hidden: Tensor, values: Tensor, weight: Tensor, bias:
     require_fit("bias", bias, (weight.shape[0], values.shape[2], *weight.shape[-2:]))
     require_shares("slices", weight.shape[0], values.shape[1])
     return _generate_and_aggregate(hidden, values, weight, bias)
+
+
+def _run(hidden: Tensor, values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    inputs = hidden, values, weight, bias
+    if can_run(*inputs):
+        from course_lib.kernels import compiled_e4
+
+        return compiled_e4.generate_and_aggregate(*inputs)
+    return tiles.generate_and_aggregate(*inputs)
+
+
+def _differentiate(upstream: Tensor, hidden: Tensor, values: Tensor, weight: Tensor, bias: Tensor) -> list[Tensor]:
+    inputs = upstream, hidden, values, weight, bias
+    if can_run(*inputs):
+        from course_lib.kernels import compiled_e4
+
+        return compiled_e4.generate_and_aggregate_backward(*inputs)
+    return tiles.generate_and_aggregate_backward(*inputs)
 
 
 _aggregate = door(
@@ -78,8 +98,8 @@ _aggregate = door(
 _generate_and_aggregate = door(
     "generate_and_aggregate",
     "Tensor hidden, Tensor values, Tensor weight, Tensor bias",
-    tiles.generate_and_aggregate,
-    tiles.generate_and_aggregate_backward,
+    _run,
+    _differentiate,
     lambda hidden, values, *banks: torch.empty_like(values, dtype=promoted(hidden, values, *banks)),
     reference="unfold_and_sum(generate_kernels(…), values)",
 )

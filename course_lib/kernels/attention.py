@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from course_lib.kernels.fused_attention import fused_affine_attention
+from course_lib.kernels import fused_attention
+from course_lib.kernels.doors import door
 from course_lib.kernels.windows import neighbourhoods, require_fit, require_odd_window, require_shares
 
 
@@ -61,13 +62,13 @@ def affine_attention(
         ("value", value, value.shape[1], value_affine),
     ):
         sheets = query.shape[2] if psi is None else psi.shape[2]  # |H̃|; without ψ each h takes its own sheet
-        require_fit(name, f, (len(query), channels, sheets, *query.shape[3:]))
+        require_fit(name, f, (query.shape[0], channels, sheets, *query.shape[3:]))
         require_shares("heads", heads, channels)
         if psi is not None:
             require_fit(f"ψ of the {name}", psi, (channels, query.shape[2], sheets, *window))
         if beta is not None:
             require_fit(f"β of the {name}", beta, (channels, query.shape[2], *window))
-    return fused_affine_attention(query, key, value, *key_affine, *value_affine, kernel_size, heads, masked)
+    return _affine_attention(query, key, value, *key_affine, *value_affine, kernel_size, heads, masked)
 
 
 def affine_attention_weights(
@@ -100,3 +101,14 @@ def unfold_and_attend(
     weights = affine_attention_weights(query, key, key_affine, kernel_size, heads, masked)
     values = affine_map(value, *value_affine, kernel_size).unflatten(1, (heads, -1))  # (B, heads, d, |H|, k², Y, X)
     return (weights.unsqueeze(2) * values).sum(dim=4).flatten(1, 2)
+
+
+_affine_attention = door(
+    "affine_attention",
+    "Tensor query, Tensor key, Tensor value, Tensor? key_psi, Tensor? key_beta, Tensor? value_psi, Tensor? value_beta,"
+    " int kernel_size, int heads, bool masked",
+    fused_attention.attend,
+    fused_attention.attend_backward,
+    fused_attention.result_like,
+    reference="unfold_and_attend",
+)

@@ -9,34 +9,50 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
-from course_lib.kernels.lines import Lines, chunks, promoted, refuse_second_derivative, without_autocast, working
+from course_lib.kernels.lines import Lines, chunks, promoted, without_autocast, working
 
 Affine = tuple[Tensor | None, Tensor | None]  # ψ (k, k, C, |H|, |H̃|), step by step, and β (C, |H|, k, k)
 
 
-def fused_affine_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    key_psi: Tensor | None,
-    key_beta: Tensor | None,
-    value_psi: Tensor | None,
-    value_beta: Tensor | None,
-    kernel_size: int,
-    heads: int,
-    masked: bool,
-) -> Tensor:
-    """See `course_lib.kernels.affine_attention`. Notebook 09.
+def attend(query: Tensor, key: Tensor, value: Tensor, *banks_and_settings: Any) -> Tensor:
+    """`course_lib.kernels.affine_attention`; its banks (ψ and β of the key, then of the value) and settings follow."""
+    inputs = (query, key, value, *banks_and_settings)
+    out, attention = result_like(*inputs), _Attention(inputs)
+    with without_autocast(query.device):
+        for some in attention.chunks():
+            weights = attention.weights(attention.lay(query[some]), attention.lay_with_border(key[some]))
+            values = attention.lay_with_border(value[some])
+            out[some] = attention.pick_up(attention.combine(weights, values, attention.value_affine))
+    return out
 
-    Forward compares and then combines, s_i = ⟨q, A^K_i⟩ and Σ_i α_i A^V_i. So does backward: ∂α_i = ⟨∂out, A^V_i⟩ and
-    ∂q = Σ_i ∂s_i A^K_i. What is left, the gradients of the maps, is one function for keys and values.
-    """
-    key_psi, value_psi = (psi if psi is None else _by_step(psi) for psi in (key_psi, value_psi))
-    return _AffineAttention.apply(
-        query, key, value, key_psi, key_beta, value_psi, value_beta, kernel_size, heads, masked
-    )
+
+def attend_backward(upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> list[Tensor]:
+    """Forward compares and then combines, s_i = ⟨q, A^K_i⟩ and Σ_i α_i A^V_i. So does backward: ∂α_i = ⟨∂out, A^V_i⟩
+    and ∂q = Σ_i ∂s_i A^K_i. What is left, the gradients of the maps, is one function for keys and values."""
+    attention = _Attention((query, key, value, *rest))
+    grad_query, grad_key, grad_value = map(torch.empty_like, (query, key, value))
+    grad_key_affine, grad_value_affine = map(_zeros, (attention.key_affine, attention.value_affine))
+    with without_autocast(query.device):
+        for some in attention.chunks():
+            laid, grad = attention.lay(query[some]), attention.lay(upstream[some])
+            keys, values = attention.lay_with_border(key[some]), attention.lay_with_border(value[some])
+            weights = attention.weights(laid, keys)
+            grad_weights = attention.compare(grad, values, attention.value_affine)
+            grad_mapped = attention.spread(weights, grad, values, attention.value_affine, grad_value_affine)
+            grad_value[some] = attention.pick_up_from_border(grad_mapped)
+            grad_scores = _softmax_backward(weights, grad_weights).div_(query.shape[1] // attention.heads)
+            grad_query[some] = attention.pick_up(attention.combine(grad_scores, keys, attention.key_affine))
+            grad_mapped = attention.spread(grad_scores, laid, keys, attention.key_affine, grad_key_affine)
+            grad_key[some] = attention.pick_up_from_border(grad_mapped)
+    banks = _gradients_of_banks(rest[:4], (*grad_key_affine, *grad_value_affine))
+    return [grad_query, grad_key, grad_value, *banks]
+
+
+def result_like(query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> Tensor:
+    """Memory for the result, (B, O, |H|, Y, X)."""
+    dtype = promoted(query, key, value, *(bank for bank in rest[:4] if bank is not None))
+    return value.new_empty(value.shape[0], value.shape[1], *query.shape[2:], dtype=dtype)
 
 
 def _by_step(psi: Tensor) -> Tensor:
@@ -44,43 +60,14 @@ def _by_step(psi: Tensor) -> Tensor:
     return psi.movedim((-2, -1), (0, 1)).contiguous()
 
 
-class _AffineAttention(Function):
-    @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> Tensor:
-        tensors, ctx.settings = inputs[:7], inputs[7:]
-        ctx.save_for_backward(*tensors)
-        query, key, value = tensors[:3]
-        dtype = promoted(*(t for t in tensors if t is not None))
-        out = value.new_empty(len(value), value.shape[1], *query.shape[2:], dtype=dtype)
-        attention = _Attention(tensors, *ctx.settings)
-        with without_autocast(query.device):
-            for some in attention.chunks():
-                weights = attention.weights(attention.lay(query[some]), attention.lay_with_border(key[some]))
-                values = attention.lay_with_border(value[some])
-                out[some] = attention.pick_up(attention.combine(weights, values, attention.value_affine))
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_second_derivative("unfold_and_attend")
-        saved = ctx.saved_tensors  # activation checkpointing hands them out once
-        query, key, value = saved[:3]
-        attention, heads = _Attention(saved, *ctx.settings), ctx.settings[1]
-        grad_query, grad_key, grad_value = map(torch.empty_like, (query, key, value))
-        grad_key_affine, grad_value_affine = map(_zeros, (attention.key_affine, attention.value_affine))
-        with without_autocast(query.device):
-            for some in attention.chunks():
-                laid, grad = attention.lay(query[some]), attention.lay(upstream[some])
-                keys, values = attention.lay_with_border(key[some]), attention.lay_with_border(value[some])
-                weights = attention.weights(laid, keys)
-                grad_weights = attention.compare(grad, values, attention.value_affine)
-                grad_mapped = attention.spread(weights, grad, values, attention.value_affine, grad_value_affine)
-                grad_value[some] = attention.pick_up_from_border(grad_mapped)
-                grad_scores = _softmax_backward(weights, grad_weights).div_(query.shape[1] // heads)
-                grad_query[some] = attention.pick_up(attention.combine(grad_scores, keys, attention.key_affine))
-                grad_mapped = attention.spread(grad_scores, laid, keys, attention.key_affine, grad_key_affine)
-                grad_key[some] = attention.pick_up_from_border(grad_mapped)
-        return grad_query, grad_key, grad_value, *grad_key_affine, *grad_value_affine, None, None, None
+def _gradients_of_banks(banks: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> list[Tensor]:
+    """Those of the banks that are there, laid out like them."""
+    found = []
+    for bank, grad in zip(banks, gradients, strict=True):
+        if bank is not None and grad is not None:
+            is_psi = bank.ndim == 5  # its gradient lies step by step
+            found.append(torch.empty_like(bank).copy_(grad.movedim((0, 1), (-2, -1)) if is_psi else grad))
+    return found
 
 
 def _zeros(affine: Affine) -> Affine:
@@ -97,13 +84,15 @@ def _softmax_backward(weights: Tensor, grad: Tensor) -> Tensor:
 class _Attention:
     """The steps, on lines: a query is (C, |H|, b, n), a key or value with its border (C, |H̃|, b, m), see `Lines`."""
 
-    def __init__(self, tensors: Sequence[Tensor | None], kernel_size: int, heads: int, masked: bool) -> None:
+    def __init__(self, inputs: Sequence[Any]) -> None:
+        tensors, (kernel_size, heads, masked) = inputs[:7], inputs[7:]
         present = [t for t in tensors if t is not None]
         self.query, self.dtype, self.heads, self.masked = present[0], working(promoted(*present)), heads, masked
         self.lines = Lines(kernel_size, *self.query.shape[-2:])
         banks = [None if bank is None else bank.to(self.dtype) for bank in tensors[3:]]
-        self.key_affine: Affine = (banks[0], banks[1])
-        self.value_affine: Affine = (banks[2], banks[3])
+        key_psi, value_psi = (None if psi is None else _by_step(psi) for psi in banks[::2])
+        self.key_affine: Affine = (key_psi, banks[1])
+        self.value_affine: Affine = (value_psi, banks[3])
 
     def chunks(self) -> list[slice]:
         return chunks(self.query, self.heads * self.lines.kernel_size**2 * self.query[:1, 0].numel())

@@ -32,8 +32,8 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
 
 
 def goes_by_cache(batch: Tensor) -> bool:
-    """Whether to work on pieces that fit the cache, as on a CPU. A GPU, and a compiler, want everything at once."""
-    return batch.device.type == "cpu" and not torch.compiler.is_compiling()
+    """Whether to work on pieces that fit the cache, as on a CPU. A GPU wants everything at once."""
+    return batch.device.type == "cpu"
 
 
 def chunks(batch: Tensor, floats_per_image: int) -> list[slice]:
@@ -50,15 +50,6 @@ def fill(memory: Tensor, images: Tensor) -> None:
     """Copy images into memory for at least as many of them; what is left over becomes zero."""
     memory[: len(images)] = images
     memory[len(images) :] = 0
-
-
-def refuse_second_derivative(reference: str) -> None:
-    """Raise RuntimeError in a backward pass that is itself to be differentiated, which would be silently wrong."""
-    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        raise RuntimeError(
-            "this kernel cannot be differentiated twice, and create_graph=True asks for it. Leave that out, or use "
-            f"the reference {reference}, which can"
-        )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How symmetries act on images, feature maps and filters: [L_g f](x) = f(g⁻¹x), exact on the lattice. Notebook 02.
 
 Array axes are (…, Y, X) with row 0 on top, x to the right and y up, so +90° is counter-clockwise as seen. Point
-symmetries fix the centre of the map, which for an even size lies between pixels. A filter is a small image, or a small
+symmetries fix the center of the map, which for an even size lies between pixels. A filter is a small image, or a small
 feature map: the functions below act on filters too.
 """
 
@@ -93,7 +93,7 @@ def translate(t: tuple[int, int], f: Tensor) -> Tensor:
 
 
 def rotate_by_angle(degrees: float | Sequence[float] | Tensor, f: Tensor) -> Tensor:
-    """Turn ``(B, C, Y, X)`` counter-clockwise by any angle about its centre; what enters from outside is zero.
+    """Turn ``(B, C, Y, X)`` counter-clockwise by any angle about its center; what enters from outside is zero.
 
     Args:
         degrees: one angle for all maps, of which multiples of 90° are exact; or B angles, one for each map, exact up to

@@ -114,12 +114,12 @@ def self_attention(f: GroupFunction, head: Head, group: Group) -> dict[Isometry,
     return {g: total[:-1] / total[-1] for g, total in sums.items()}
 
 
-def local_patch(f: GroupFunction, g: Isometry, neighbourhood: Sequence[Isometry]) -> Tensor:
+def local_patch(f: GroupFunction, g: Isometry, neighborhood: Sequence[Isometry]) -> Tensor:
     """F_N(g): the vectors f(gg′) for g′ in N(e), joined in the order of N(e); zeros where f has no entry: (C·|N|,).
 
     Source: He et al. (2021), Proposition 1; notebook 07.
     """
-    places = [semidirect_product(g, step) for step in neighbourhood]
+    places = [semidirect_product(g, step) for step in neighborhood]
     return torch.cat([f[place] if place in f else torch.zeros_like(f[g]) for place in places])
 
 

@@ -16,9 +16,9 @@ from course_lib.groups import Element, Group, compose, inverse, matrix
 
 
 def source_pixel(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
-    """The pixel of f that L_g f shows at (row, col): x ↦ g⁻¹x about the centre of a map of size (height, width).
+    """The pixel of f that L_g f shows at (row, col): x ↦ g⁻¹x about the center of a map of size (height, width).
 
-    Works in half pixels, so that the centre of an even map is a whole number too.
+    Works in half pixels, so that the center of an even map is a whole number too.
     """
     x = np.array([2 * col - (width - 1), (height - 1) - 2 * row])
     x_before, y_before = matrix(inverse(g)) @ x
@@ -214,12 +214,12 @@ def affine_self_conv(
     (height, width), k = query[0].shape[2:], value[1][0].shape[-1]
     out = torch.zeros_like(value[0])
     for g in np.ndindex(group.order, height, width):
-        at_centre = affine_map(*query, group, g, (g[1], g[2]))
+        at_center = affine_map(*query, group, g, (g[1], g[2]))
         total = out.new_zeros(())
         for a, b in np.ndindex(k, k):
             y = (g[1] + a - k // 2, g[2] + b - k // 2)
             if not masked or (0 <= y[0] < height and 0 <= y[1] < width):
-                weight = (at_centre @ affine_map(*key, group, g, y) / len(at_centre)).exp()
+                weight = (at_center @ affine_map(*key, group, g, y) / len(at_center)).exp()
                 out[(slice(None), *g)] += weight * affine_map(*value, group, g, y)
                 total += weight
         out[(slice(None), *g)] /= total

@@ -10,13 +10,13 @@ def explained_by_pc1(psi: Tensor) -> Tensor:
     """The share of the variance of each filter's sheets that its first principal component explains.
 
     One analysis for each of the O·C filters: its |H| sheets are the features, its k² places the samples. So each sheet
-    is centred over its places, and the share is σ₁² / Σ σᵢ², of the singular values of the k² × |H| matrix.
+    is centered over its places, and the share is σ₁² / Σ σᵢ², of the singular values of the k² × |H| matrix.
     Shapes: ``(O, C, |H|, k, k)`` → ``(O·C,)``, each from 1/|H| to 1: 1 if all sheets are, up to constants, multiples of
     one kernel. Source: Lengyel & van Gemert (2021), section 3.2 and Fig. 2; notebook 06.
     """
     sheets = psi.flatten(0, 1).flatten(2)  # (O·C, |H|, k²)
-    centred = sheets - sheets.mean(dim=2, keepdim=True)
-    variances = torch.linalg.svdvals(centred) ** 2
+    centered = sheets - sheets.mean(dim=2, keepdim=True)
+    variances = torch.linalg.svdvals(centered) ** 2
     return variances[:, 0] / variances.sum(dim=1)
 
 

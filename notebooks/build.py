@@ -140,7 +140,7 @@ def _execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         return client.execute(env=env)
 
 
-def normalised(notebook: NotebookNode) -> str:
+def normalized(notebook: NotebookNode) -> str:
     """The executed notebook as text, without what differs from run to run or is of no use without a kernel."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
@@ -166,7 +166,7 @@ def finished(text: str) -> str:
 
 
 def _joined_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Neighbouring pieces of one stream as one: how the kernel cuts them depends on timing."""
+    """Neighboring pieces of one stream as one: how the kernel cuts them depends on timing."""
     joined: list[NotebookNode] = []
     for output in outputs:
         last = joined[-1] if joined else None
@@ -195,7 +195,7 @@ def stale(source: Path) -> str | None:
 def build(source: Path) -> None:
     """Execute one notebook and store it. Raises with the notebook, the cell and the error if a cell fails."""
     start = time.perf_counter()
-    text = normalised(execute(from_source(source)))
+    text = normalized(execute(from_source(source)))
     write_whole(target(source), text.encode())
     print(f"{target(source).name}: {time.perf_counter() - start:.1f} s, {len(text) / 1000:.0f} kB", flush=True)
 
@@ -243,7 +243,7 @@ def main() -> int:
 
 
 def _short(error: Exception) -> str:
-    """nbclient's message already names the cell's source and the error; colours only disturb."""
+    """nbclient's message already names the cell's source and the error; colors only disturb."""
     return re.sub(r"\x1b\[[0-9;]*m", "", f"{type(error).__name__}: {error}")
 
 

@@ -18,13 +18,13 @@ def noise(group, size, dtype=torch.float64, batch=2, channels=2):
 
 
 def trained(net, x, steps=3):
-    """The net after a few optimiser steps on noise."""
-    optimiser = torch.optim.Adam(net.parameters(), lr=0.05)
+    """The net after a few optimizer steps on noise."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
     for _ in range(steps):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         y = net(x)
         (y - torch.randn_like(y)).square().mean().backward()
-        optimiser.step()
+        optimizer.step()
     return net
 
 
@@ -36,7 +36,7 @@ def with_random_parameters(net):
 
 
 def act_on_windows(g, y, group):
-    """L_g on values that each (h, t) has for each neighbour, (..., |H|, k², Y, X): the k × k window turns as well."""
+    """L_g on values that each (h, t) has for each neighbor, (..., |H|, k², Y, X): the k × k window turns as well."""
     k = round(y.shape[-3] ** 0.5)
     windows = y.unflatten(-3, (k, k)).movedim((-4, -3), (-2, -1))  # (..., |H|, Y, X, k, k)
     turned = act_on_image(g, windows).movedim((-2, -1), (-5, -4))  # (..., k, k, |H|, Y, X)

@@ -21,7 +21,7 @@ def test_image_equals_the_definition(g, size):
 
 def test_a_quarter_turn_is_counter_clockwise_as_seen():
     f = torch.zeros(3, 3)
-    f[1, 2] = 1  # to the right of the centre
+    f[1, 2] = 1  # to the right of the center
     assert act_on_image(Element(0, 1), f)[0, 1] == 1  # above it
 
 
@@ -64,7 +64,7 @@ def test_rotate_by_angle():
     f = torch.rand(2, 3, 9, 9)
     assert torch.equal(rotate_by_angle(90, f), act_on_image(Element(0, 1), f))
     assert torch.equal(rotate_by_angle(-90, f), act_on_image(Element(0, 3), f))
-    nearly = rotate_by_angle(90 - 1e-4, f)  # interpolated, so both branches turn the same way about the same centre
+    nearly = rotate_by_angle(90 - 1e-4, f)  # interpolated, so both branches turn the same way about the same center
     torch.testing.assert_close(
         nearly[..., 1:-1, 1:-1], act_on_image(Element(0, 1), f)[..., 1:-1, 1:-1], rtol=0, atol=1e-3
     )
@@ -72,7 +72,7 @@ def test_rotate_by_angle():
 
 def test_rotate_by_angle_keeps_shapes_on_non_square_maps():
     f = torch.zeros(1, 1, 21, 41)
-    f[0, 0, 10, 28] = 1  # 8 to the right of the centre
+    f[0, 0, 10, 28] = 1  # 8 to the right of the center
     row, col = divmod(rotate_by_angle(30, f).flatten().argmax().item(), 41)
     assert (row, col) == (10 - round(8 * math.sin(math.pi / 6)), 20 + round(8 * math.cos(math.pi / 6)))
 

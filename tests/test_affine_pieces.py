@@ -8,7 +8,7 @@ from course_lib import framework, oracles
 from course_lib import layers as L
 from course_lib.counting import attention_parameters
 from course_lib.groups import ALL_GROUPS, C1, C4
-from course_lib.layers.asc import factorised_positions
+from course_lib.layers.asc import factorized_positions
 from course_lib.layers.squeeze import excitation
 from course_lib.wallpaper import Isometry
 
@@ -46,9 +46,9 @@ def test_an_unknown_kind_is_named():
         attention_parameters("affine", 4, 1, 3)
 
 
-def test_factorised_positions_depend_on_the_row_or_the_column():
+def test_factorized_positions_depend_on_the_row_or_the_column():
     row, column = torch.randn(2, 1, 3), torch.randn(2, 2, 3)
-    beta = factorised_positions(row, column).unflatten(0, (2, 3))
+    beta = factorized_positions(row, column).unflatten(0, (2, 3))
     for head in range(2):
         for i in range(3):
             for j in range(3):

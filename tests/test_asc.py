@@ -28,7 +28,7 @@ every_border = pytest.mark.parametrize("border", ["zeros", "masked"])
 
 
 def random_layer(layer, group, *sizes, **options):
-    """With small ψ and β, so that the softmax does not choose one neighbour alone."""
+    """With small ψ and β, so that the softmax does not choose one neighbor alone."""
     made = with_random_parameters(layer(group, *sizes, **options).double())
     for name, p in made.named_parameters():
         if name.endswith(("psi", "beta", "row", "column")):
@@ -102,13 +102,13 @@ def test_sasa_equals_its_definition(group, border, heads, out_channels):
 @every_group
 def test_the_affine_map_equals_its_definition(group):
     affine, f = asc.AffineMap(group, 2, 3).double(), noise(group, (3, 4), batch=1)
-    mapped, centre, pair = affine(f)[0], affine.centre(f)[0], (affine.psi.detach(), affine.beta.detach())
+    mapped, center, pair = affine(f)[0], affine.center(f)[0], (affine.psi.detach(), affine.beta.detach())
     for h, row, col in [(0, 0, 0), (group.order - 1, 1, 2), (group.order // 2, 2, 3)]:
         g = (h, row, col)
         for i in range(9):
             y = row + i // 3 - 1, col + i % 3 - 1
             torch.testing.assert_close(mapped[:, h, i, row, col], oracles.affine_map(f[0], pair, group, g, y))
-        torch.testing.assert_close(centre[:, h, row, col], oracles.affine_map(f[0], pair, group, g, (row, col)))
+        torch.testing.assert_close(center[:, h, row, col], oracles.affine_map(f[0], pair, group, g, (row, col)))
 
 
 def on_the_plane(layer, x):
@@ -125,8 +125,8 @@ def on_the_plane(layer, x):
     def in_heads(t):
         return t.view(b, layer.heads, -1, *t.shape[2:])
 
-    centre = layer.query_affine
-    query = embedded(layer.query).flatten(2) * centre.psi.view(-1, 1) + centre.beta.view(-1, 1)
+    center = layer.query_affine
+    query = embedded(layer.query).flatten(2) * center.psi.view(-1, 1) + center.beta.view(-1, 1)
     keys, values = affine(embedded(layer.key), layer.key_affine), affine(embedded(layer.value), layer.value_affine)
     scores = (in_heads(query).unsqueeze(3) * in_heads(keys)).sum(2) * layer.heads / layer.out_channels
     if layer.border == "masked":
@@ -250,7 +250,7 @@ def test_weights_sum_to_one_and_masked_ones_lie_inside(layer, border):
     weights = conv.attention(f)
     assert weights.shape == (2, 2, 4, 25, 3, 6)
     torch.testing.assert_close(weights.sum(dim=3), torch.ones(2, 2, 4, 3, 6, dtype=torch.float64))
-    outside = L.neighbourhoods(torch.ones(3, 6), 5) == 0
+    outside = L.neighborhoods(torch.ones(3, 6), 5) == 0
     assert (weights[..., ~outside] > 0).all()
     assert ((weights[..., outside] > 0) == (border == "zeros")).all()
 

@@ -61,9 +61,9 @@ def test_position_bank_holds_the_entry_of_the_relative_position(group):
     assert torch.equal(L.position_bank(table, group), L.group_filter_bank(table[:, None], group)[:, :, 0])
 
 
-def test_neighbourhoods_are_windows_around_each_pixel():
+def test_neighborhoods_are_windows_around_each_pixel():
     f = torch.arange(1.0, 13).reshape(1, 1, 3, 4)
-    windows = L.neighbourhoods(f, 3)
+    windows = L.neighborhoods(f, 3)
     assert windows.shape == (1, 1, 9, 3, 4)
     assert windows[0, 0, :, 1, 1].tolist() == [1, 2, 3, 5, 6, 7, 9, 10, 11]
     assert windows[0, 0, :, 0, 3].tolist() == [0, 0, 0, 3, 4, 0, 7, 8, 0]
@@ -110,7 +110,7 @@ def test_weights_sum_to_one_and_none_lies_outside():
     weights = layer.attention(x)
     assert weights.shape == (2, 2, 8, 8, 25, 3, 6)
     torch.testing.assert_close(weights.sum(dim=(3, 4)), torch.ones(2, 2, 8, 3, 6, dtype=torch.float64))
-    inside = L.neighbourhoods(torch.ones(3, 6), 5).bool()
+    inside = L.neighborhoods(torch.ones(3, 6), 5).bool()
     assert (weights[..., ~inside] == 0).all() and (weights[..., inside] > 0).all()
 
 
@@ -132,7 +132,7 @@ def test_padding_with_zeros_instead_of_a_mask_is_another_function(monkeypatch):
 
 def test_weights_of_large_scores_stay_finite():
     scores = torch.full((1, 1, 2, 9, 3, 3), 1e4)
-    inside = L.neighbourhoods(torch.ones(3, 3), 3).bool()
+    inside = L.neighborhoods(torch.ones(3, 3), 3).bool()
     weights = L.attention_weights(scores, inside)
     assert weights[0, 0, :, :, 1, 1].unique().tolist() == pytest.approx([1 / 18])
 
@@ -196,7 +196,7 @@ def test_every_parameter_gets_a_gradient():
 @pytest.mark.parametrize(
     "act, error, message",
     [
-        (lambda: L.GroupSelfAttention(C4, 2, 4, 4), ValueError, "even size (4) has no pixel at its centre"),
+        (lambda: L.GroupSelfAttention(C4, 2, 4, 4), ValueError, "even size (4) has no pixel at its center"),
         (lambda: L.GroupSelfAttention(C4, 2, 4, 4), ValueError, "Use an odd kernel_size, 3 or 5"),
         (lambda: L.GroupSelfAttention(C4, 2, 10, 3, heads=4), ValueError, "4 heads cannot share 10 out_channels"),
         (lambda: L.GroupSelfAttention(C4, 2, 10, 3, heads=4), ValueError, "use 8 or 12 channels, or a number of heads"),

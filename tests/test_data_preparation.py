@@ -1,4 +1,4 @@
-"""Augmentation against its definition, image by image; normalisation and whitening against theirs."""
+"""Augmentation against its definition, image by image; normalization and whitening against theirs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from course_lib.data import (
     Dataset,
     Split,
     compose,
-    contrast_normalised,
-    normalised,
+    contrast_normalized,
+    normalized,
     on_background,
     random_crops,
     random_flips,
@@ -106,9 +106,9 @@ def test_compose_runs_in_order() -> None:
 
 
 @pytest.mark.parametrize("augment", [random_crops, random_rotations])
-def test_black_comes_in_from_outside_after_normalisation(augment: Augmentation) -> None:
-    """With the background: normalise and augment is augment and normalise. Without it, it is not."""
-    raw, prepared = made().train.images, normalised(made())
+def test_black_comes_in_from_outside_after_normalization(augment: Augmentation) -> None:
+    """With the background: normalize and augment is augment and normalize. Without it, it is not."""
+    raw, prepared = made().train.images, normalized(made())
     scale = raw.std((0, 2, 3), correction=0).view(-1, 1, 1)
     black = torch.tensor(prepared.background).view(-1, 1, 1)
     expected = augment(raw, generator()) / scale + black
@@ -138,7 +138,7 @@ def made() -> Dataset:
 
 
 def test_normalised_by_the_training_split_alone() -> None:
-    dataset, raw = normalised(made()), made()
+    dataset, raw = normalized(made()), made()
     train = dataset.train.images
     torch.testing.assert_close(train.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(train.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5, rtol=0)
@@ -147,27 +147,27 @@ def test_normalised_by_the_training_split_alone() -> None:
         torch.testing.assert_close(dataset.test.images[:, channel], (raw.test.images[:, channel] - mean) / std)
         assert dataset.background[channel] == pytest.approx(float(-mean / std), abs=1e-5)
     assert dataset.test.images.mean() > 0.5 and torch.equal(dataset.test.labels, raw.test.labels)
-    again = normalised(dataset)
+    again = normalized(dataset)
     assert again.background == pytest.approx(dataset.background, abs=1e-4), "twice is once"
 
 
-def test_constant_channel_cannot_be_normalised() -> None:
+def test_constant_channel_cannot_be_normalized() -> None:
     dataset = made().map_images(lambda images: images * torch.tensor([1.0, 0.0, 1.0]).view(-1, 1, 1))
     with pytest.raises(ValueError, match=r"made: channel 1 of the training images is constant"):
-        normalised(dataset)
+        normalized(dataset)
 
 
 def test_no_validation_split_is_no_hindrance() -> None:
     train, _, test = splits()
-    for prepare in (normalised, whitened):
+    for prepare in (normalized, whitened):
         assert prepare(Dataset("two", train, None, test, "0")).validation is None
 
 
 def test_contrast_normalisation_is_one_norm_for_every_image() -> None:
-    images = contrast_normalised(torch.cat([made().test.images, torch.full((1, 3, 4, 5), 0.7)]))
+    images = contrast_normalized(torch.cat([made().test.images, torch.full((1, 3, 4, 5), 0.7)]))
     torch.testing.assert_close(images.mean((1, 2, 3)), torch.zeros(31), atol=1e-5, rtol=0)
     torch.testing.assert_close(images[:-1].flatten(1).norm(dim=1), torch.full((30,), 55.0))
-    assert torch.equal(images[-1], torch.zeros(3, 4, 5)), "one grey everywhere"
+    assert torch.equal(images[-1], torch.zeros(3, 4, 5)), "one gray everywhere"
 
 
 @pytest.mark.parametrize("bias", [0.1, 5.0])
@@ -175,8 +175,8 @@ def test_whitening_is_its_definition(bias: float) -> None:
     """The training images' covariance Σ becomes Σ(Σ + bias)⁻¹, and all images go through the same symmetric matrix."""
     dataset = made().map_images(lambda images: images.double())
     after = whitened(dataset, bias)
-    assert whitened(normalised(dataset)).background == (0.0,), "the mean, not black"
-    vectors = [contrast_normalised(split.images).flatten(1) for split in (dataset.train, dataset.test)]
+    assert whitened(normalized(dataset)).background == (0.0,), "the mean, not black"
+    vectors = [contrast_normalized(split.images).flatten(1) for split in (dataset.train, dataset.test)]
     mean, covariance = vectors[0].mean(0), torch.cov(vectors[0].T, correction=0)
     identity = torch.eye(60, dtype=torch.float64)
     white = after.train.images.flatten(1)

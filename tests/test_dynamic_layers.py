@@ -216,7 +216,7 @@ LOCAL = {
 @pytest.mark.parametrize(
     "act, error, message",
     [
-        (lambda layer: layer(C4, 4, 4, 2), ValueError, "even size (2) has no pixel at its centre"),
+        (lambda layer: layer(C4, 4, 4, 2), ValueError, "even size (2) has no pixel at its center"),
         (lambda layer: layer(C4, 4, 4, 0), ValueError, "Use an odd kernel_size, 1"),
         (lambda layer: layer(C4, 0, 4, 3), ValueError, "in_channels must be at least 1, got 0"),
         (lambda layer: layer(C4, 4, 0, 3), ValueError, "out_channels must be at least 1, got 0"),

@@ -61,11 +61,11 @@ def test_it_equals_its_definition(group, setting):
 
 
 @every_group
-def test_the_sum_over_neighbours_by_the_kernels_that_it_shows(group):
+def test_the_sum_over_neighbors_by_the_kernels_that_it_shows(group):
     layer, f = random_layer(group, 2, 4, 3, 2, 1, "both"), noise(group, (4, 3))
     kernels = layer.kernels(f)
     assert kernels.shape == (2, 2, group.order, 9, 4, 3)
-    windows = L.neighbourhoods(layer.encoder(f), 3)  # (B, O, |H|, k², Y, X)
+    windows = L.neighborhoods(layer.encoder(f), 3)  # (B, O, |H|, k², Y, X)
     torch.testing.assert_close(layer(f), (kernels.repeat_interleave(2, dim=1) * windows).sum(dim=3))
 
 

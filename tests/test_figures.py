@@ -82,7 +82,7 @@ def test_a_picture_shows_itself_with_its_words(tmp_path):
     assert (tmp_path / "f.png").stat().st_mode & 0o777 == 0o644
 
 
-def test_rare_colours_survive_the_palette():
+def test_rare_colors_survive_the_palette():
     figure = new_figure(4, 3)
     axes = figure.subplots()
     axes.imshow(np.random.default_rng(0).random((100, 100)), cmap="viridis")

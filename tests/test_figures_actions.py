@@ -23,10 +23,10 @@ def test_lookup_refuses_a_pixel_outside():
         lookup(torch.zeros(2, 3), Element(0, 1), pixel=(2, 2))
 
 
-def test_photographs_take_one_colour_or_grey_image_each():
+def test_photographs_take_one_color_or_grey_image_each():
     assert "first; second" in photographs({"first": torch.zeros(3, 4, 4), "second": torch.ones(4, 4)}).alt
-    grey, colour = torch.rand(4, 4), torch.rand(3, 4, 4)
-    assert photographs({"": grey}).png == photographs({"": grey.expand(3, 4, 4)}).png != photographs({"": colour}).png
+    gray, color = torch.rand(4, 4), torch.rand(3, 4, 4)
+    assert photographs({"": gray}).png == photographs({"": gray.expand(3, 4, 4)}).png != photographs({"": color}).png
     with pytest.raises(
         ValueError, match=r"'batch' must have shape \(3, Y, X\) or \(Y, X\), got \(1, 3, 4, 4\); pick one"
     ):

@@ -7,7 +7,7 @@ import torch
 from course_lib.figures.asc import gaze, gaze_figure, weights_by_place
 from course_lib.figures.attention import Look
 from course_lib.groups import C4, Element
-from course_lib.layers import AffineSelfConv2d, neighbourhoods
+from course_lib.layers import AffineSelfConv2d, neighborhoods
 
 R = Element(0, 1)
 
@@ -19,11 +19,11 @@ def test_a_gaze_stands_around_its_pixel(pixel):
     seen = gaze(weights, C4, pixel, R)
     row, col = pixel
     assert seen.shape == (4, 5)
-    assert torch.equal(neighbourhoods(seen, 5)[:, row, col], weights[1, :, row, col])
+    assert torch.equal(neighborhoods(seen, 5)[:, row, col], weights[1, :, row, col])
     assert seen.sum() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("channels", [(), (3,)], ids=["grey", "colours"])
+@pytest.mark.parametrize("channels", [(), (3,)], ids=["gray", "colors"])
 def test_gaze_figure_names_what_is_seen_most(channels):
     attention = torch.zeros(6, 6)
     attention[1, 5] = 1

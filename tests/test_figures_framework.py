@@ -6,7 +6,7 @@ import torch
 from course_lib.figures.attention import Look, attention_figure, attention_map
 from course_lib.figures.framework import LAYERS, framework_map, relative_position_table, relative_positions
 from course_lib.groups import C4, D4, Element
-from course_lib.layers import GroupSelfAttention, neighbourhoods
+from course_lib.layers import GroupSelfAttention, neighborhoods
 from course_lib.wallpaper import Isometry
 
 E, R = Element(0, 0), Element(0, 1)
@@ -38,7 +38,7 @@ def test_attention_map_stands_around_its_pixel(pixel):
     seen = attention_map(weights, C4, pixel, R)
     assert seen.shape == (4, 4, 5)
     row, col = pixel
-    assert torch.equal(neighbourhoods(seen, 5)[:, :, row, col], weights[1, :, :, row, col])
+    assert torch.equal(neighborhoods(seen, 5)[:, :, row, col], weights[1, :, :, row, col])
     assert seen.sum() == pytest.approx(1)
 
 

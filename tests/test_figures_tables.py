@@ -49,7 +49,7 @@ def test_an_epoch_may_be_shorter_than_a_second():
     assert "a 5 % with 1k parameters and 0.25 seconds" in error_against_cost(families, second="seconds").alt
 
 
-def test_labels_keep_away_from_their_nearest_neighbour():
+def test_labels_keep_away_from_their_nearest_neighbor():
     points = [(100, 5.6), (110, 6.1), (100, 8.0), (9000, 5.7)]
     assert [_has_room_above(*point, points) for point in points] == [False, True, True, True]
     assert _has_room_above(100, 5.6, [(100, 5.6), (9000, 5.7)])  # too far to the side to meet

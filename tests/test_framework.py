@@ -136,10 +136,10 @@ def test_pairs_may_differ_while_sums_agree():
 def test_patches_are_feature_maps(group):
     """Proposition 1: the patch of T_u f at ug is the patch of f at g, entry by entry."""
     f = fw.as_function(noise(2, group.order, 3, 3), group)
-    neighbourhood = [*(Isometry(*h, 0, 0) for h in group.elements), Isometry(0, 0, 1, 0), Isometry(0, 0, 0, -2)]
+    neighborhood = [*(Isometry(*h, 0, 0) for h in group.elements), Isometry(0, 0, 1, 0), Isometry(0, 0, 0, -2)]
 
     def patches(f):
-        return {g: fw.local_patch(f, g, neighbourhood) for g in f}
+        return {g: fw.local_patch(f, g, neighborhood) for g in f}
 
     assert broken_by(patches, f, group) == 0
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from course_lib import layers as L
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D2, D4, Group
-from course_lib.layers.asc import AffineMap, FactorisedPositions
+from course_lib.layers.asc import AffineMap, FactorizedPositions
 from course_lib.models import e4net, p4cnn, resnet18
 from course_lib.training.checkpoint import weights_checksum
 
@@ -21,7 +21,7 @@ LAYERS = {
     "GCSeparableConv2d": lambda group: L.GCSeparableConv2d(group, 2, 2, 3),
     "E4Layer": lambda group: L.E4Layer(group, 2, 2, 3, concat="none"),
     "AffineMap": lambda group: AffineMap(group, 2, 3),
-    "FactorisedPositions": lambda group: FactorisedPositions(group, 2, 3, 1),
+    "FactorizedPositions": lambda group: FactorizedPositions(group, 2, 3, 1),
     "GroupSelfAttention": lambda group: L.GroupSelfAttention(group, 2, 2, 3),
 }
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)

@@ -129,8 +129,8 @@ QUERY, BANK = torch.randn(3, 2, 4, 5, 5), torch.randn(2, 4, 4, 3, 3)
 @pytest.mark.parametrize(
     ("misuse", "says"),
     [
-        (lambda: kernels.neighbourhoods(torch.ones(4, 4), 2), r"even size \(2\).*1 or 3"),
-        (lambda: kernels.neighbourhoods(torch.ones(4, 4), -3), "at least one pixel, got -3"),
+        (lambda: kernels.neighborhoods(torch.ones(4, 4), 2), r"even size \(2\).*1 or 3"),
+        (lambda: kernels.neighborhoods(torch.ones(4, 4), -3), "at least one pixel, got -3"),
         (lambda: kernels.aggregate(torch.ones(3, 1, 4, 4, 5, 5), QUERY), "even size"),
         (
             lambda: kernels.generate_and_aggregate(QUERY, QUERY, torch.ones(1, 4, 2, 2, 2), torch.ones(1, 4, 2, 2)),

@@ -92,7 +92,7 @@ def test_spatial_pool_equals_its_definition(how, layer, size, stride):
 
 @every_group
 def test_batch_norm_equals_its_definition(group):
-    norm = randomised(L.GroupBatchNorm2d(group, 3).double())
+    norm = randomized(L.GroupBatchNorm2d(group, 3).double())
     f = torch.randn(4, 3, group.order, 3, 5, dtype=torch.float64)
     expected = oracles.batch_norm(f, norm.weight.tolist(), norm.bias.tolist())
     torch.testing.assert_close(norm.train()(f), expected)
@@ -101,7 +101,7 @@ def test_batch_norm_equals_its_definition(group):
 # --- equivariance under every element --------------------------------------------------------------------------------
 
 
-def randomised(net):
+def randomized(net):
     """Random norm statistics, gains and biases, as after a long training."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm3d):
@@ -155,7 +155,7 @@ def test_strided_convolutions_are_equivariant_where_the_size_fits(layer, group, 
 @every_dtype
 def test_a_net_stays_equivariant_after_training(group, size, pool, dtype):
     x = torch.randn(4, 2, *size, dtype=dtype)
-    net = trained(randomised(small_net(group, pool)).to(dtype), x)
+    net = trained(randomized(small_net(group, pool)).to(dtype), x)
     report = assert_equivariant(net, group, x)
     assert set(report.by_layer()) == {*"0123456", "(output)"} and not report.not_compared
 
@@ -215,7 +215,7 @@ def test_p4cnn_counts(group, width, count):
 @every_group
 def test_p4cnn_is_invariant(group):
     x = torch.randn(3, 1, 28, 28, dtype=torch.float64)
-    net = trained(randomised(p4cnn(group, 3).double()), x)
+    net = trained(randomized(p4cnn(group, 3).double()), x)
     assert net(x).shape == (3, 10)
     assert_equivariant(net, group, x)
 
@@ -250,7 +250,7 @@ def test_wrong_filter_banks_are_not_equivariant(group, how):
 def test_norm_per_sheet_is_not_equivariant_after_training(group):
     x = torch.randn(4, 2, group.order, 6, 6, dtype=torch.float64)
     per_sheet = nn.Sequential(nn.Flatten(1, 2), nn.BatchNorm2d(2 * group.order), nn.Unflatten(1, (2, group.order)))
-    assert_equivariant(per_sheet.double(), group, x)  # at initialisation all sheets are treated alike
+    assert_equivariant(per_sheet.double(), group, x)  # at initialization all sheets are treated alike
     with pytest.raises(AssertionError, match="not equivariant"):
         assert_equivariant(trained(per_sheet, x), group, x)
 
@@ -295,7 +295,7 @@ def test_state_dict_holds_parameters_and_the_group_and_copies_work():
 
 @pytest.mark.parametrize("group", [C1, C4, D4], ids=str)
 def test_initial_variance_is_kept_from_layer_to_layer(group):
-    """He initialisation counts the group axis: without it the values of D4 would grow √8-fold per layer."""
+    """He initialization counts the group axis: without it the values of D4 would grow √8-fold per layer."""
     torch.manual_seed(0)
     x = torch.randn(8, 16, group.order, 12, 12)
     for _ in range(4):

@@ -22,11 +22,11 @@ CONVS = {
 
 def trained(net, x):
     """A few steps of training: norms, biases and all have moved, differently in every channel."""
-    optimiser = torch.optim.Adam(net.parameters(), lr=0.05)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
     for step in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         nn.functional.cross_entropy(net(x), torch.arange(len(x)) + step).backward()
-        optimiser.step()
+        optimizer.step()
     return net.eval()
 
 

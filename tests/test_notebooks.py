@@ -50,7 +50,7 @@ def test_a_stale_notebook_is_noticed(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_two_builds_give_the_same_bytes():
     source = build.sources(["00_start_here"])[0]
-    first, second = (build.normalised(build.execute(build.from_source(source))) for _ in range(2))
+    first, second = (build.normalized(build.execute(build.from_source(source))) for _ in range(2))
     assert first == second
 
 
@@ -128,7 +128,7 @@ def test_a_progress_bar_is_stored_as_it_ends_and_before_what_is_printed():
     rest = "\r100%|██████████████| 66/66 [00:02<00:00, 31.3batch/s, epoch 2: loss 0.1]\n"
     parts = [("stderr", drawn), ("stdout", "one\n"), ("stderr", rest), ("stdout", "two\n")]
     cell = build.nbformat.v4.new_code_cell("", outputs=[new("stream", name=name, text=text) for name, text in parts])
-    build.normalised(build.nbformat.v4.new_notebook(cells=[cell]))
+    build.normalized(build.nbformat.v4.new_notebook(cells=[cell]))
     stored = [(output.name, output.text) for output in cell.outputs]
     assert stored == [("stderr", "100%|██████████| 66/66\n"), ("stdout", "one\ntwo\n")]
 

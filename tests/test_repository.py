@@ -1,4 +1,4 @@
-"""What people meet before they run anything: one-click starts, citation, licences, recipes. Files only, no network."""
+"""What people meet before they run anything: one-click starts, citation, licenses, recipes. Files only, no network."""
 
 import json
 import re
@@ -51,9 +51,9 @@ def test_the_codespace_installs_the_lock_and_opens_what_exists():
     *first, last = DEVCONTAINER["onCreateCommand"].split(" && ")
     assert first == ["python -m pip install uv"] and last.startswith("python -m uv sync")
     assert (ROOT / "uv.lock").exists()
-    customised = DEVCONTAINER["customizations"]
-    assert all((ROOT / path).exists() for path in customised["codespaces"]["openFiles"])
-    assert customised["vscode"]["settings"]["python.defaultInterpreterPath"].endswith("/.venv/bin/python")
+    customized = DEVCONTAINER["customizations"]
+    assert all((ROOT / path).exists() for path in customized["codespaces"]["openFiles"])
+    assert customized["vscode"]["settings"]["python.defaultInterpreterPath"].endswith("/.venv/bin/python")
     assert {int(port) for port in DEVCONTAINER["portsAttributes"]} == set(DEVCONTAINER["forwardPorts"])
 
 
@@ -92,7 +92,7 @@ def test_the_cell_for_colab_fetches_the_course_there_and_does_nothing_elsewhere(
     assert sys.path[0] == "course" and len(asked) == 1
 
 
-# --- citation and licences -------------------------------------------------------------------------------------------
+# --- citation and licenses -------------------------------------------------------------------------------------------
 
 
 def test_the_citation_says_what_the_project_says():
@@ -106,7 +106,7 @@ def test_the_citation_says_what_the_project_says():
     assert all((ROOT / path).is_file() for path in PROJECT["license-files"])
 
 
-def test_code_and_text_have_a_licence_of_the_same_holder():
+def test_code_and_text_have_a_license_of_the_same_holder():
     code, words = text_of("LICENSE"), text_of("LICENSE-text")
     assert code.startswith("MIT License") and "creativecommons.org/licenses/by/4.0" in words
     (author,) = yaml.safe_load(text_of("CITATION.cff"))["authors"]

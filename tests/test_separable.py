@@ -50,12 +50,12 @@ def test_both_forms_equal_the_definition(layer, group, kernel, padding, stride):
 def test_both_forms_are_equivariant_after_training(layer, group, size, dtype, limit, form):
     torch.manual_seed(0)
     conv, x = layer(group, 2, 3, 3, padding=1).to(dtype), torch.randn(4, 2, group.order, *size, dtype=dtype)
-    optimiser = torch.optim.Adam(conv.parameters(), lr=0.05)
+    optimizer = torch.optim.Adam(conv.parameters(), lr=0.05)
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         y = getattr(conv, form)(x)
         (y - torch.randn_like(y)).square().mean().backward()
-        optimiser.step()
+        optimizer.step()
     assert assert_equivariant(getattr(conv, form), group, x).error < limit
 
 

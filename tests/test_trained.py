@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from course_lib.actions import act_on_image
-from course_lib.data import load_digits, normalised
+from course_lib.data import load_digits, normalized
 from course_lib.experiments import trained, trained_weights
 from course_lib.groups import Element
 from course_lib.training import evaluate, weights_checksum
@@ -46,7 +46,7 @@ def test_the_networks_of_the_first_page_differ_as_it_says():
 
 
 def test_runs_on_rotated_mnist_know_digits_of_other_hands_too():
-    digits = normalised(load_digits(rotated=True)).test
+    digits = normalized(load_digits(rotated=True)).test
     assert min(accuracies_by_turn("p4cnn", digits)) > 0.7
 
 

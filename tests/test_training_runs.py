@@ -146,9 +146,9 @@ def test_other_data_under_the_same_name_is_another_run(run: Run, tmp_path: Path)
 
 
 def test_what_does_not_fit_is_refused_before_a_file_is_made(run: Run) -> None:
-    colour = replace(run, row=replace(run.row, recipe=replace(run.row.recipe, dataset="cifar10")))
+    color = replace(run, row=replace(run.row, recipe=replace(run.row.recipe, dataset="cifar10")))
     with pytest.raises(ValueError, match=r"small takes images \(3, 32, 32\), my digits has \(1, 28, 28\)"):
-        execute(colour, CPU)
+        execute(color, CPU)
     with pytest.raises(FileNotFoundError, match=r"there is no file gone.npz"):
         execute(replace(run, data="gone.npz"), CPU)
     with pytest.raises(ValueError, match="epochs must be a whole number of at least 1, got 0"):

@@ -58,11 +58,11 @@ def test_values_and_gradients_are_those_of_turned_filters(group, layer):
 def test_equivariant_after_training(group, layer, dtype, limit):
     torch.manual_seed(0)
     conv, f = wide(layer, group).to(dtype), tiny(layer, group).detach().to(dtype)
-    optimiser = torch.optim.Adam(conv.parameters(), lr=0.05)
+    optimizer = torch.optim.Adam(conv.parameters(), lr=0.05)
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         conv(f).square().mean().backward()
-        optimiser.step()
+        optimizer.step()
 
     assert conv._turns_maps(f)
     scale = conv(f).abs().max().clamp(min=1).item()

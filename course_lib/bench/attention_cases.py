@@ -15,7 +15,7 @@ from course_lib.groups import C1, C4, D4, Group
 from course_lib.kernels import (
     affine_attention,
     group_attention,
-    neighbourhoods,
+    neighborhoods,
     unfold_and_attend,
     unfold_and_attend_on_group,
 )
@@ -79,7 +79,7 @@ def group_case(group: Group, channels: int, pixels: int, batch: int, kernel: int
 def _masked_attention(pixels: int, kernel: int, heads: int) -> Callable[..., Tensor]:
     """Each pixel attends to all, those outside of its window masked; positions are not looked at."""
     every = torch.eye(pixels**2).view(-1, pixels, pixels)  # one map for each pixel, 1 there
-    near = neighbourhoods(every, kernel).amax(dim=-3).flatten(1).mT > 0
+    near = neighborhoods(every, kernel).amax(dim=-3).flatten(1).mT > 0
 
     def attend(query: Tensor, key: Tensor, value: Tensor, positions: Tensor) -> Tensor:
         q, k, v = (f.flatten(2).unflatten(1, (heads, -1)).mT for f in (query, key, value))  # (B, heads, pixels, d)

@@ -40,18 +40,18 @@ def paired_ratio(ours: Measurement, against: Measurement) -> float:
     return statistics.median(a / b for a, b in zip(ours.seconds, against.seconds, strict=True))
 
 
-def synchronise(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def seconds_of(work: Callable[[], object], device: torch.device, calls: int = 1) -> float:
     """The time of one call, as the mean of several in a row; a GPU is waited for before and after."""
-    synchronise(device)
+    synchronize(device)
     start = time.perf_counter()
     for _ in range(calls):
         work()
-    synchronise(device)
+    synchronize(device)
     return (time.perf_counter() - start) / calls
 
 
@@ -93,11 +93,11 @@ def bytes_saved(work: Callable[[], object], left_out: Sequence[Tensor]) -> int:
 def peak_bytes(work: Callable[[], object], device: torch.device) -> int | None:
     """The most memory that torch's allocator held during ``work``, above what it held before."""
     if device.type == "cuda":
-        synchronise(device)
+        synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         work()
-        synchronise(device)
+        synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler would write to stderr when it starts and stops
     activities = [torch.profiler.ProfilerActivity.CPU]

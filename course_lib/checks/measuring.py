@@ -192,9 +192,9 @@ def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tenso
 
 
 def disk_mask(size: int) -> Tensor:
-    """True for the pixels of a ``(size, size)`` map whose centre is at most size / 2 from the centre of the map.
+    """True for the pixels of a ``(size, size)`` map whose center is at most size / 2 from the center of the map.
 
-    A turn by any angle about the centre takes this disk to itself. Outside of it, corners leave the frame. Notebook 05.
+    A turn by any angle about the center takes this disk to itself. Outside of it, corners leave the frame. Notebook 05.
     """
     place = torch.arange(size) - (size - 1) / 2
     return place[:, None] ** 2 + place[None, :] ** 2 <= (size / 2) ** 2

@@ -13,7 +13,7 @@ from course_lib.data.cifar import load_cifar
 from course_lib.data.dataset import Dataset, Split, per_class_subset
 from course_lib.data.downloads import DownloadError, data_folder
 from course_lib.data.npz import load_npz
-from course_lib.data.preparation import channel_statistics, contrast_normalised, normalised, whitened
+from course_lib.data.preparation import channel_statistics, contrast_normalized, normalized, whitened
 from course_lib.data.registry import DATASETS, load_dataset
 from course_lib.data.rotated_mnist import load_rotated_mnist, load_rotated_mnist_rebuilt, rebuild_rotated
 
@@ -26,7 +26,7 @@ __all__ = [
     "Split",
     "channel_statistics",
     "compose",
-    "contrast_normalised",
+    "contrast_normalized",
     "data_folder",
     "load_cifar",
     "load_dataset",
@@ -35,7 +35,7 @@ __all__ = [
     "load_photograph",
     "load_rotated_mnist",
     "load_rotated_mnist_rebuilt",
-    "normalised",
+    "normalized",
     "on_background",
     "per_class_subset",
     "random_crops",

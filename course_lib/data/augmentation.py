@@ -54,7 +54,7 @@ def compose(*augmentations: Augmentation) -> Augmentation:
 def on_background(augmentation: Augmentation, background: Sequence[float]) -> Augmentation:
     """The same augmentation for images in which black is ``background``, one value per channel or one for all.
 
-    What comes in from outside a picture is then black too, and not the grey that zero is once images are normalised:
+    What comes in from outside a picture is then black too, and not the gray that zero is once images are normalized:
     ``augment(images − background) + background``. `Dataset.background` is the value to give.
     """
 

@@ -36,7 +36,7 @@ def load_digits(rotated: bool = False, size: int = 28, seed: int = 0) -> Dataset
         seed: of the angles.
 
     Returns:
-        Images ``(N, 1, size, size)``, float32 in [0, 1], background 0, not normalised further; labels 0 to 9.
+        Images ``(N, 1, size, size)``, float32 in [0, 1], background 0, not normalized further; labels 0 to 9.
 
     The splits are cut between the forms that the writers filled in, in the order of the source, and do not depend on
     the arguments: image i of a rotated split is image i of the upright one, turned.

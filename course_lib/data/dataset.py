@@ -57,7 +57,7 @@ class Dataset:
 
     ``validation`` is None only where somebody asked for no validation images (a published run on all of them).
     ``sha256`` is the checksum of the file read (`downloads.sha256_of`). ``background`` is what a black pixel is worth
-    in each channel, ``(0.0,)`` if the same in all: no longer zero once the images are `normalised`, and the mean, 0,
+    in each channel, ``(0.0,)`` if the same in all: no longer zero once the images are `normalized`, and the mean, 0,
     once they are `whitened`.
     """
 

@@ -26,7 +26,7 @@ def load_npz(path: Path | str, validation: int | None = None, seed: int = 0) -> 
     """The data set in an ``.npz`` file with the uint8 arrays ``train_images, train_labels, test_images, test_labels``.
 
     Args:
-        path: images are ``(N, Y, X)``, grey, or ``(N, Y, X, 3)``, RGB; labels ``(N,)``, from 0.
+        path: images are ``(N, Y, X)``, gray, or ``(N, Y, X, 3)``, RGB; labels ``(N,)``, from 0.
         validation: how many training images to hold out, drawn with ``seed``; by default a tenth.
 
     Returns:

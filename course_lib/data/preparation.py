@@ -18,7 +18,7 @@ def channel_statistics(split: Split) -> tuple[Tensor, Tensor]:
     return torch.stack(mean).view(-1, 1, 1), torch.stack(std).view(-1, 1, 1)
 
 
-def normalised(dataset: Dataset) -> Dataset:
+def normalized(dataset: Dataset) -> Dataset:
     """Each channel with mean 0 and standard deviation 1 over the training split: (x − μ) / σ.
 
     The ``background`` of the result says what black has become, for `on_background`. Raises ValueError if a channel
@@ -27,39 +27,39 @@ def normalised(dataset: Dataset) -> Dataset:
     mean, std = channel_statistics(dataset.train)
     if 0 in std:
         channel = int((std == 0).flatten().nonzero()[0])
-        raise BadValue(f"{dataset.name}: channel {channel} of the training images is constant, nothing to normalise")
+        raise BadValue(f"{dataset.name}: channel {channel} of the training images is constant, nothing to normalize")
     black = ((mean.new_tensor(dataset.background).view(-1, 1, 1) - mean) / std).flatten()
     done = dataset.map_images(lambda images: (images - mean.to(images)) / std.to(images))
     return replace(done, background=tuple(black.tolist()))
 
 
-def contrast_normalised(images: Tensor, scale: float = 55.0) -> Tensor:
-    """Each image ``(C, Y, X)`` of a batch with mean 0 and Euclidean norm ``scale``: global contrast normalisation.
+def contrast_normalized(images: Tensor, scale: float = 55.0) -> Tensor:
+    """Each image ``(C, Y, X)`` of a batch with mean 0 and Euclidean norm ``scale``: global contrast normalization.
 
     With scale 55, as in Goodfellow et al. (2013), *Maxout networks*, the pixels of a 3×32×32 image have a standard
-    deviation of about 1. An image that is one grey everywhere becomes zero.
+    deviation of about 1. An image that is one gray everywhere becomes zero.
     """
-    centred = images - images.mean(dim=(1, 2, 3), keepdim=True)
-    norm = centred.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    return scale * centred / torch.where(norm < 1e-8, torch.ones_like(norm), norm)
+    centered = images - images.mean(dim=(1, 2, 3), keepdim=True)
+    norm = centered.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    return scale * centered / torch.where(norm < 1e-8, torch.ones_like(norm), norm)
 
 
 def whitened(dataset: Dataset, bias: float = 0.1) -> Dataset:
-    """Contrast normalisation, then ZCA whitening: x ↦ (Σ + bias·I)^(−1/2) (x − μ).
+    """Contrast normalization, then ZCA whitening: x ↦ (Σ + bias·I)^(−1/2) (x − μ).
 
-    μ and Σ are the mean and the covariance of the contrast-normalised training images as vectors of C·Y·X numbers; the
+    μ and Σ are the mean and the covariance of the contrast-normalized training images as vectors of C·Y·X numbers; the
     bias is that of Goodfellow et al. (2013), whose preparation of CIFAR-10 Cohen & Welling (2016) use. The covariance
     of 3×32×32 images has 3072² entries: for 45,000 images this takes one to two minutes on two CPU cores.
 
     Black has no value of its own any more, as each place has its own mean: the ``background`` becomes 0, the mean.
     """
-    dataset = dataset.map_images(contrast_normalised)
+    dataset = dataset.map_images(contrast_normalized)
     vectors = dataset.train.images.flatten(1)
     mean = vectors.double().mean(dim=0)
     covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64, device=mean.device)
     for chunk in vectors.split(5000):  # all of them in float64 would take gigabytes
-        centred = chunk.double() - mean
-        covariance += centred.T @ centred / len(vectors)
+        centered = chunk.double() - mean
+        covariance += centered.T @ centered / len(vectors)
     eigenvalues, axes = torch.linalg.eigh(covariance)
     # Rounding may leave a covariance with eigenvalues just below zero.
     transform = (axes * (eigenvalues.clamp(min=0) + bias).rsqrt()) @ axes.T

@@ -128,7 +128,7 @@ def _with_validation(name: str, train: Split, test: Split, sha256: str, validati
 
 
 def _read_amat(archive: zipfile.ZipFile, name: str) -> Split:
-    """A row of text for each image: 784 grey values, row by row, and the label."""
+    """A row of text for each image: 784 gray values, row by row, and the label."""
     with archive.open(name) as file:
         rows = torch.from_numpy(np.loadtxt(file, dtype=np.float32))
     return Split(rows[:, :-1].reshape(-1, 1, 28, 28).contiguous(), rows[:, -1].long())

@@ -61,7 +61,7 @@ def _every_size(f: Function, reference: Function) -> None:
     _odd_size(f, reference)
     for g in D4.elements:
         for pixel in np.ndindex(2, 2):
-            compare(f, reference, g, *pixel, 2, 2, because="The centre of an even size lies between pixels.")
+            compare(f, reference, g, *pixel, 2, 2, because="The center of an even size lies between pixels.")
         for pixel in np.ndindex(2, 3):
             compare(f, reference, g, *pixel, 2, 3, because="L_g f is 2 × 3 here; after a quarter turn f was 3 × 2.")
 
@@ -79,7 +79,7 @@ def _pixel_by(h: Function, y_up: bool = True, swap_sides: bool = True) -> Functi
     return wrong
 
 
-def _whole_centre(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
+def _whole_center(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
     x, y = matrix(inverse(g)) @ (col - width // 2, height // 2 - row)
     if g.r % 2:
         height, width = width, height
@@ -93,7 +93,7 @@ register(
     difficulty=3,
     checks=[_every_size],
     hints=[
-        "Three steps: pixel → (x, y) about the centre; then (x, y) ↦ g⁻¹·(x, y); then (x, y) → pixel again.",
+        "Three steps: pixel → (x, y) about the center; then (x, y) ↦ g⁻¹·(x, y); then (x, y) → pixel again.",
         "Doubled coordinates stay whole numbers: `x = 2 * col - (width - 1)` and `y = (height - 1) - 2 * row`. Solve "
         "both for `row` and `col` for the way back.",
         "A quarter turn makes a map of 2 × 3 out of one of 3 × 2. So swap `height` and `width` before the way back, if "
@@ -113,8 +113,8 @@ register(
             "A quarter turn swaps the sides: `height` and `width` are those of L_g f; f has them the other way round.",
         ),
         (
-            _whole_centre,
-            "Your centre is a pixel, `height // 2`. The centre of an even size lies between pixels, at (height − 1)/2.",
+            _whole_center,
+            "Your center is a pixel, `height // 2`. The center of an even size lies between pixels, at (height − 1)/2.",
         ),
         (
             lambda g, row, col, height, width: source_pixel(g, row, col, height, width)[::-1],

@@ -64,7 +64,7 @@ register(
     checks=[_small_shifts, _shifts_out_of_the_frame, _shifts_of_batches],
     hints=[
         "Draw a 3×3 map and shift it by (1, 0): which columns of `f` are still to be seen, and in which "
-        "columns of the result do they stand? Row 0 is on top, so *up* means towards smaller row numbers.",
+        "columns of the result do they stand? Row 0 is on top, so *up* means toward smaller row numbers.",
         "Two ways lead there. Pad and crop: `F.pad(f, (left, right, top, bottom))` adds zeros, then cut out a frame of "
         "the old size. Or fill a `torch.zeros_like(f)` by one assignment from slice to slice.",
         "Pad and crop: add `u` zeros on the left if u > 0, `-u` on the right if u < 0, `v` zeros at the *bottom* if "
@@ -80,7 +80,7 @@ register(
             lambda t, f: translate((-t[0], -t[1]), f),
             "The map moves the opposite way: the value at x must come from x − t, so the map itself moves by +t.",
         ),
-        (lambda t, f: translate((t[0], -t[1]), f), "v points the wrong way: v > 0 moves the map up, towards row 0."),
+        (lambda t, f: translate((t[0], -t[1]), f), "v points the wrong way: v > 0 moves the map up, toward row 0."),
         (lambda t, f: translate((-t[0], t[1]), f), "u points the wrong way: u > 0 moves the map to the right."),
         (_by_slices, FROM_THE_END),
         (_by_negative_slices, FROM_THE_END),

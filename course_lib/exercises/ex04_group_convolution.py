@@ -146,7 +146,7 @@ def _right_cosets(f: Tensor, group: Group, subgroup: Group) -> Tensor:
     return _pool_sets(f, [list(members) for members in sorted(found)])
 
 
-def _neighbours(f: Tensor, group: Group, subgroup: Group) -> Tensor:
+def _neighbors(f: Tensor, group: Group, subgroup: Group) -> Tensor:
     places = list(range(group.order))
     return _pool_sets(f, [places[i : i + subgroup.order] for i in range(0, group.order, subgroup.order)])
 
@@ -180,8 +180,8 @@ register(
             "These are the right cosets Sh. Under L_g sheet h moves to gh, so hS stays together: use left cosets.",
         ),
         (
-            _neighbours,
-            "You pool sheets that are neighbours in the list. Which sheets belong together is said by the cosets.",
+            _neighbors,
+            "You pool sheets that are neighbors in the list. Which sheets belong together is said by the cosets.",
         ),
         (
             lambda f, group, subgroup: torch.stack(

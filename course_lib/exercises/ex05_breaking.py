@@ -37,7 +37,7 @@ def _smear(x: Tensor) -> Tensor:
     return x + F.pad(x, (0, 1))[..., 1:] + 0.1 * x.square()
 
 
-# Not equivariant: adds the right neighbour of each pixel, and a little of the square.
+# Not equivariant: adds the right neighbor of each pixel, and a little of the square.
 SMEAR = Layer("smear", _smear)
 
 

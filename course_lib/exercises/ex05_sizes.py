@@ -182,8 +182,8 @@ register(
 # 5.3 disk_mask
 
 
-def _disk(size: int, centre: float, radius: float) -> Tensor:
-    place = torch.arange(size) - centre
+def _disk(size: int, center: float, radius: float) -> Tensor:
+    place = torch.arange(size) - center
     return place[:, None] ** 2 + place[None, :] ** 2 <= radius**2
 
 
@@ -199,7 +199,7 @@ register(
     difficulty=1,
     checks=[_disks],
     hints=[
-        "Pixel 0 of a row of four has its centre at 0, pixel 3 at 3. Where is the middle of the row?",
+        "Pixel 0 of a row of four has its center at 0, pixel 3 at 3. Where is the middle of the row?",
         "`place = torch.arange(size) - (size - 1) / 2` says how far each column, and each row, is from the middle. By "
         "Pythagoras the squared distance of a pixel is the sum of two squares.",
         "`place[:, None] ** 2 + place[None, :] ** 2` is a table of squared distances: compare with `(size / 2) ** 2`.",

@@ -10,11 +10,11 @@ from course_lib.redundancy import explained_by_pc1
 # 6.1 explained_by_pc1
 
 
-def _share(psi: Tensor, centre: int | tuple[int, int] | None = 2, power: int = 2) -> Tensor:
-    """A `explained_by_pc1` that centres over another axis of (O·C, |H|, k²), or forgets to square."""
+def _share(psi: Tensor, center: int | tuple[int, int] | None = 2, power: int = 2) -> Tensor:
+    """A `explained_by_pc1` that centers over another axis of (O·C, |H|, k²), or forgets to square."""
     sheets = psi.flatten(0, 1).flatten(2)
-    centred = sheets if centre is None else sheets - sheets.mean(dim=centre, keepdim=True)
-    values = torch.linalg.svdvals(centred) ** power
+    centered = sheets if center is None else sheets - sheets.mean(dim=center, keepdim=True)
+    values = torch.linalg.svdvals(centered) ** power
     return values[:, 0] / values.sum(dim=1)
 
 
@@ -41,26 +41,26 @@ register(
         "first two axes, `flatten(2)` all from the third on.",
         "Subtract from each sheet its own mean: `sheets.mean(dim=2, keepdim=True)`. The variances are the *squares* "
         "of the singular values, and `torch.linalg.svdvals` does a whole stack of tables at once.",
-        "`variances = torch.linalg.svdvals(centred) ** 2` is (O·C, |H|), the largest first. Divide the first column by "
-        "the sum of its row.",
+        "`variances = torch.linalg.svdvals(centered) ** 2` is (O·C, |H|), the largest first. Divide the first column "
+        "by the sum of its row.",
     ],
     known_mistakes=[
         (
-            lambda psi: _share(psi, centre=None),
+            lambda psi: _share(psi, center=None),
             "The centring is missing: subtract from each sheet the mean over its k² places. Variance is measured from "
             "the mean.",
         ),
         (
-            lambda psi: _share(psi, centre=1),
+            lambda psi: _share(psi, center=1),
             "You subtract the mean over the *sheets*. The places are the samples: subtract from each sheet the mean "
             "over its k² places.",
         ),
         (
-            lambda psi: _share(psi, centre=(1, 2)),
+            lambda psi: _share(psi, center=(1, 2)),
             "You subtract one mean from all sheets of a filter. Each sheet has a mean of its own, over its k² places.",
         ),
         (
-            lambda psi: _share(psi - psi.mean(), centre=None),
+            lambda psi: _share(psi - psi.mean(), center=None),
             "You subtract one mean from everything. Each sheet has a mean of its own, over its k² places.",
         ),
         (
@@ -69,7 +69,7 @@ register(
         ),
         (
             _all_filters_at_once,
-            "You analyse all filters together. Each of the O·C filters gets its own analysis, and its own share.",
+            "You analyze all filters together. Each of the O·C filters gets its own analysis, and its own share.",
         ),
         (
             lambda psi: explained_by_pc1(psi).mean(),

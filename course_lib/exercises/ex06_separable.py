@@ -217,7 +217,7 @@ register(
         (
             _channels_in_the_wrong_order,
             "The channels of X̃ are in the wrong order: the C maps of one (n, h) must lie side by side, (O·|H|, C), as "
-            "each group of the convolution takes C neighbours.",
+            "each group of the convolution takes C neighbors.",
         ),
         (
             lambda x, pointwise, kernels, **options: g_factored(

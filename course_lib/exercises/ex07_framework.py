@@ -204,16 +204,16 @@ def _patches(f: Function, reference: Function) -> None:
         compare(f, reference, function, g, steps, because="The entry of step g′ is f(gg′).")
 
 
-def _in_the_order_of_f(f: GroupFunction, g: Isometry, neighbourhood: list[Isometry]) -> Tensor:
-    places = [semidirect_product(g, step) for step in neighbourhood]
+def _in_the_order_of_f(f: GroupFunction, g: Isometry, neighborhood: list[Isometry]) -> Tensor:
+    places = [semidirect_product(g, step) for step in neighborhood]
     return torch.cat([f[place] for place in f if place in places])
 
 
 def _patch_at(place: Function) -> Function:
     """A wrong `local_patch` that looks at place(g, step)."""
 
-    def wrong(f: GroupFunction, g: Isometry, neighbourhood: list[Isometry]) -> Tensor:
-        places = [place(g, step) for step in neighbourhood]
+    def wrong(f: GroupFunction, g: Isometry, neighborhood: list[Isometry]) -> Tensor:
+        places = [place(g, step) for step in neighborhood]
         return torch.cat([f.get(place, torch.zeros_like(f[g])) for place in places])
 
     return wrong
@@ -226,14 +226,14 @@ register(
     difficulty=2,
     checks=[_patches],
     hints=[
-        "For each step g′ of the neighbourhood, in its order: the place is gg′. `semidirect_product` knows how.",
+        "For each step g′ of the neighborhood, in its order: the place is gg′. `semidirect_product` knows how.",
         "A place may have no entry in f. `f.get(place, default)` or `place in f`; the default is `zeros_like(f[g])`.",
         "`torch.cat(list_of_vectors)` joins them to one long vector.",
     ],
     known_mistakes=[
         (
             _patch_at(lambda g, step: semidirect_product(step, g)),
-            "You look at g′g. The neighbourhood of g is gg′: first the step, then carried to g.",
+            "You look at g′g. The neighborhood of g is gg′: first the step, then carried to g.",
         ),
         (
             _patch_at(lambda g, step: step._replace(u=g.u + step.u, v=g.v + step.v)),

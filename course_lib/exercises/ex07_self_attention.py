@@ -9,7 +9,7 @@ from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.exercises import Function, compare, register
 from course_lib.framework import Head, attention_term, entry_at
 from course_lib.groups import C4, D1, D4, Group, inverse
-from course_lib.kernels import attention_weights, neighbourhoods
+from course_lib.kernels import attention_weights, neighborhoods
 from course_lib.layers.attention import position_bank
 from course_lib.wallpaper import Isometry
 
@@ -158,10 +158,10 @@ register(
 
 
 def _softmaxes(f: Function, reference: Function) -> None:
-    two_pixels = neighbourhoods(torch.ones(1, 2), 3).bool()
+    two_pixels = neighborhoods(torch.ones(1, 2), 3).bool()
     share = "Equal scores share the weight of what lies inside."
     compare(f, reference, torch.zeros(2, 9, 1, 2), two_pixels, because=share)
-    inside = neighbourhoods(torch.ones(2, 3), 3).bool()
+    inside = neighborhoods(torch.ones(2, 3), 3).bool()
     compare(f, reference, torch.randn(2, 9, 2, 3), inside)
     compare(f, reference, torch.randn(1, 2, 4, 4, 9, 2, 3), inside, because="There may be any number of axes in front.")
 
@@ -188,7 +188,7 @@ register(
     known_mistakes=[
         (
             lambda scores, inside: scores.masked_fill(~inside, -math.inf).softmax(dim=-3),
-            "Each sheet has a softmax of its own. The sum runs over all g̃: sheets and neighbours together.",
+            "Each sheet has a softmax of its own. The sum runs over all g̃: sheets and neighbors together.",
         ),
         (_softmax_twice(-4, -3), ONE_AFTER_THE_OTHER),
         (_softmax_twice(-3, -4), ONE_AFTER_THE_OTHER),

@@ -133,7 +133,7 @@ register(
         (_without_sheets(lambda generated, matrices: len(matrices.kernel)), NO_SHEETS),
         (
             _term(lambda x, y, w1, w2, n: (w2 @ (w1 @ x).relu()).repeat(n // len(w2))),
-            "You deal the channels out in turn. Here a slice is a block of neighbours: channel c has the kernel "
+            "You deal the channels out in turn. Here a slice is a block of neighbors: channel c has the kernel "
             "c // (O/s). Use `repeat_interleave`.",
         ),
         (

@@ -1,4 +1,4 @@
-"""Exercises 8.4 and 8.7 of notebook 08: the sum over the neighbours, by unfolding and by shifting."""
+"""Exercises 8.4 and 8.7 of notebook 08: the sum over the neighbors, by unfolding and by shifting."""
 
 import torch
 from torch import Tensor
@@ -11,11 +11,11 @@ def _sums(f: Function, reference: Function) -> None:
     row = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 1, 1, 1, 3)
     left = torch.zeros(1, 1, 1, 9, 1, 3)
     left[:, :, :, 3] = 1
-    compare(f, reference, left, row, because="Place 3 of 9 is the left neighbour, and outside of the map V is zero.")
+    compare(f, reference, left, row, because="Place 3 of 9 is the left neighbor, and outside of the map V is zero.")
     column = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 1, 1, 3, 1)
     above = torch.zeros(1, 1, 1, 9, 3, 1)
     above[:, :, :, 1] = 1
-    compare(f, reference, above, column, because="Place 1 of 9 is the neighbour above: the places run row by row.")
+    compare(f, reference, above, column, because="Place 1 of 9 is the neighbor above: the places run row by row.")
     two = torch.tensor([1.0, 10.0]).reshape(1, 2, 1, 1, 1, 1)
     compare(f, reference, two, torch.ones(1, 4, 1, 1, 1), because="Four channels, two slices, k = 1.")
     compare(f, reference, torch.randn(2, 2, 4, 9, 3, 4), torch.randn(2, 6, 4, 3, 4))
@@ -33,7 +33,7 @@ def _transposed(kernels: Tensor, values: Tensor) -> Tensor:
 
 
 def _no_border(kernels: Tensor, values: Tensor) -> Tensor:
-    """Neighbours from the other side of the map instead of zeros."""
+    """Neighbors from the other side of the map instead of zeros."""
     k = round(kernels.shape[3] ** 0.5)
     steps = [(i // k - k // 2, i % k - k // 2) for i in range(k**2)]
     windows = torch.stack([values.roll((-dy, -dx), dims=(-2, -1)) for dy, dx in steps], dim=3)
@@ -44,25 +44,25 @@ def _no_border(kernels: Tensor, values: Tensor) -> Tensor:
 MISTAKES: list[tuple[Function, str]] = [
     (
         _deal,
-        "You deal the channels out in turn, c mod s, as the paper writes it. Here a slice is a block of neighbours: "
+        "You deal the channels out in turn, c mod s, as the paper writes it. Here a slice is a block of neighbors: "
         "channel c has the kernel c // (O/s).",
     ),
     (
         lambda kernels, values: unfold_and_sum(kernels.flip(3), values),
-        "You look the other way, at t − d. The kernel says how much the neighbour at t + d counts.",
+        "You look the other way, at t − d. The kernel says how much the neighbor at t + d counts.",
     ),
     (_transposed, "The places run column by column. They run row by row: place i is row i // k, column i % k."),
     (
         lambda kernels, values: unfold_and_sum(kernels, values) / kernels.shape[3],
-        "You take the mean. Equation 12 sums: nothing divides by the number of neighbours.",
+        "You take the mean. Equation 12 sums: nothing divides by the number of neighbors.",
     ),
     (
         lambda kernels, values: unfold_and_sum(kernels.sum(dim=3, keepdim=True), values),
-        "You multiply by the pixel itself each time. Each of the k² kernel values belongs to another neighbour.",
+        "You multiply by the pixel itself each time. Each of the k² kernel values belongs to another neighbor.",
     ),
     (
         _no_border,
-        "Your neighbours come in again at the opposite border. Outside of the map V is zero: pad before you shift.",
+        "Your neighbors come in again at the opposite border. Outside of the map V is zero: pad before you shift.",
     ),
 ]
 
@@ -73,7 +73,7 @@ register(
     difficulty=2,
     checks=[_sums],
     hints=[
-        "`neighbourhoods(values, k)` is (B, O, |H|, k², Y, X), with k the root of `kernels.shape[3]`.",
+        "`neighborhoods(values, k)` is (B, O, |H|, k², Y, X), with k the root of `kernels.shape[3]`.",
         "Which kernel belongs to which channel? Cut the channels into s blocks: `.unflatten(1, (s, -1))` gives "
         "(B, s, O/s, |H|, k², Y, X), and `kernels.unsqueeze(2)` fits.",
         "Multiply, `.sum(dim=4)`, and join the first two axes of channels again: `.flatten(1, 2)`.",
@@ -88,7 +88,7 @@ register(
     difficulty=3,
     checks=[_sums],
     hints=[
-        "Pad the values once, by k // 2 on all four sides. Then the neighbour number i of *all* pixels is one slice.",
+        "Pad the values once, by k // 2 on all four sides. Then the neighbor number i of *all* pixels is one slice.",
         "Place i is `row, col = divmod(i, k)`, and the slice `padded[..., row : row + Y, col : col + X]`.",
         "`kernels[:, :, None, :, i]` is (B, s, 1, |H|, Y, X): unflatten the channels into (s, O/s), so that it fits.",
     ],

@@ -9,7 +9,7 @@ from torch import Tensor
 from course_lib.exercises import Function, compare, register
 from course_lib.framework import affine_term, entry_at
 from course_lib.groups import C1, C4, D1, D4
-from course_lib.kernels import affine_attention_weights, affine_map, neighbourhoods
+from course_lib.kernels import affine_attention_weights, affine_map, neighborhoods
 from course_lib.kernels.attention import affine_scores
 from course_lib.wallpaper import Isometry
 
@@ -101,7 +101,7 @@ def _summed(letters: str) -> Function:
     """A wrong `affine_map` with another einsum."""
 
     def wrong(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: int) -> Tensor:
-        windows = neighbourhoods(f, kernel_size)
+        windows = neighborhoods(f, kernel_size)
         if psi is not None:
             windows = torch.einsum(letters, psi.flatten(-2), windows)
         return windows if beta is None else windows + beta.flatten(-2)[..., None, None]
@@ -120,7 +120,7 @@ register(
     difficulty=2,
     checks=[_maps],
     hints=[
-        "`neighbourhoods(f, kernel_size)` is (B, C, |H̃|, k², Y, X): the sheets that are looked at, and the neighbours "
+        "`neighborhoods(f, kernel_size)` is (B, C, |H̃|, k², Y, X): the sheets that are looked at, and the neighbors "
         "of each pixel on an axis k². `psi.flatten(-2)` puts the k × k of ψ on one axis as well.",
         "`einsum` with ψ as `chgi` and the windows as `bcgiyx`: c is not summed, g is, i is not.",
         "The result has the axes `bchiyx`. `beta.flatten(-2)[..., None, None]` is (C, |H|, k², 1, 1) and can be added. "
@@ -141,7 +141,7 @@ register(
             lambda f, psi, beta, kernel_size: affine_map(
                 f, None if psi is None else psi.flip(-1, -2), beta, kernel_size
             ),
-            "ψ is flipped. Entry i of ψ belongs to neighbour i as `neighbourhoods` lists them.",
+            "ψ is flipped. Entry i of ψ belongs to neighbor i as `neighborhoods` lists them.",
         ),
         (
             _beta_on_every_sheet,
@@ -150,7 +150,7 @@ register(
         (lambda f, psi, beta, kernel_size: affine_map(f, psi, None, kernel_size), "β is missing."),
         (
             lambda f, psi, beta, kernel_size: affine_map(f, psi, beta, kernel_size).sum(dim=3, keepdim=True),
-            "You sum over the neighbours. That comes later, with α: here each neighbour keeps its place on axis k².",
+            "You sum over the neighbors. That comes later, with α: here each neighbor keeps its place on axis k².",
         ),
     ],
 )
@@ -185,7 +185,7 @@ def _other_weights(scale: float = 0.0, dims: tuple[int, ...] = (3,)) -> Function
         d = query.shape[1] / heads
         scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads) * d**scale
         if masked:
-            inside = neighbourhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0
+            inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0
             scores = scores.masked_fill(~inside, -math.inf)
         return (scores - scores.logsumexp(dim=dims, keepdim=True)).exp()
 
@@ -196,7 +196,7 @@ def _masked_late(
     query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
 ) -> Tensor:
     weights = affine_attention_weights(query, key, key_affine, kernel_size, heads)
-    inside = neighbourhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0
+    inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0
     return weights * inside if masked else weights
 
 
@@ -204,7 +204,7 @@ def _masked_with_zero(
     query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
 ) -> Tensor:
     scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
-    inside = neighbourhoods(query.new_ones(query.shape[-2:]), kernel_size)
+    inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size)
     return (scores * inside if masked else scores).softmax(dim=3)
 
 
@@ -216,7 +216,7 @@ def _masked_where(zero: Callable[[Tensor, Tensor], Tensor]) -> Function:
     ) -> Tensor:
         scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
         if masked:
-            scores = scores.masked_fill(zero(neighbourhoods(key, kernel_size), scores), -math.inf)
+            scores = scores.masked_fill(zero(neighborhoods(key, kernel_size), scores), -math.inf)
         return scores.softmax(dim=3)
 
     return wrong
@@ -235,19 +235,19 @@ register(
     checks=[_weights],
     hints=[
         "Three steps: `affine_map` of the key, `affine_scores` of the query with that, softmax.",
-        "The softmax runs over the neighbours y alone, axis 3 of (B, heads, |H|, k², Y, X). The sheets are summed "
+        "The softmax runs over the neighbors y alone, axis 3 of (B, heads, |H|, k², Y, X). The sheets are summed "
         "already, inside of the affine map.",
-        "For ``masked``: `inside = neighbourhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0`, (k², Y, X), "
-        "says which neighbours lie inside of the map. Then `scores.masked_fill(~inside, -math.inf)`, and softmax.",
+        "For ``masked``: `inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0`, (k², Y, X), "
+        "says which neighbors lie inside of the map. Then `scores.masked_fill(~inside, -math.inf)`, and softmax.",
     ],
     known_mistakes=[
         (
             _other_weights(dims=(2,)),
-            "Your softmax runs over the sheets h. It runs over the neighbours y: axis 3, of length k².",
+            "Your softmax runs over the sheets h. It runs over the neighbors y: axis 3, of length k².",
         ),
         (
             _other_weights(dims=(2, 3)),
-            "Your softmax runs over the sheets h and the neighbours together. Each h has a softmax of its own.",
+            "Your softmax runs over the sheets h and the neighbors together. Each h has a softmax of its own.",
         ),
         (
             _other_weights(dims=(4, 5)),
@@ -276,13 +276,13 @@ register(
         ),
         (
             _masked_with_zero,
-            "You mask with a score of 0, and exp(0) = 1: the neighbour keeps a weight. Mask with −∞.",
+            "You mask with a score of 0, and exp(0) = 1: the neighbor keeps a weight. Mask with −∞.",
         ),
         (
             lambda query, key, key_affine, kernel_size, heads, masked: affine_attention_weights(
                 query, key, key_affine, kernel_size, heads
             ),
-            "You never mask. With `masked` a neighbour outside of the map gets weight 0.",
+            "You never mask. With `masked` a neighbor outside of the map gets weight 0.",
         ),
         (
             lambda query, key, key_affine, kernel_size, heads, masked: affine_attention_weights(

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from course_lib.counting import AttentionKind, attention_parameters
 from course_lib.exercises import Function, compare, register
-from course_lib.layers.asc import factorised_positions
+from course_lib.layers.asc import factorized_positions
 from course_lib.layers.squeeze import LinearMap, excitation
 
 
@@ -24,7 +24,7 @@ def _kinds_first(row: Tensor, column: Tensor) -> Tensor:
 
 register(
     "9.4",
-    factorised_positions,
+    factorized_positions,
     minutes=8,
     difficulty=2,
     checks=[_positions],
@@ -35,7 +35,7 @@ register(
     ],
     known_mistakes=[
         (
-            lambda row, column: factorised_positions(row.flip(-1), column.flip(-1)),
+            lambda row, column: factorized_positions(row.flip(-1), column.flip(-1)),
             "The order is reversed: entry i of `row` belongs to row i of the table.",
         ),
         (
@@ -49,7 +49,7 @@ register(
             "Rows and columns are swapped: `row[..., i]` fills row i from left to right.",
         ),
         (
-            lambda row, column: factorised_positions(column, row).transpose(-1, -2),
+            lambda row, column: factorized_positions(column, row).transpose(-1, -2),
             "The channels stand in the wrong order: in each head those by row come first.",
         ),
         (
@@ -193,7 +193,7 @@ register(
         ),
         (
             _other_count(lambda kind, c, order, k: (kind == "sasa") * (k**2 - k) * c),
-            "Your positions of SASA are a full table. They are factorised: k numbers per channel, not k².",
+            "Your positions of SASA are a full table. They are factorized: k numbers per channel, not k².",
         ),
     ],
 )

@@ -105,7 +105,7 @@ TABLE = Table(
     "asc",
     "CIFAR-10 and CIFAR-100: affine self convolution",
     ASC,
-    note="Open in the paper, and chosen here: the scores are divided by the channels of one head; neighbours outside "
+    note="Open in the paper, and chosen here: the scores are divided by the channels of one head; neighbors outside "
     "of the map count as zeros, with their β; in networks with attention the shortcuts that halve the map take 2×2 "
     "means first, which keeps p4 exact and the counts as they are; squeeze-and-excite stands at the end of the branch, "
     "before the sum. Networks without attention are strided.\n\n"

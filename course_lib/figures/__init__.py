@@ -1,4 +1,4 @@
-"""Static figures: colour-blind safe, with alt text, the same bytes every time. Each function returns a `Picture`."""
+"""Static figures: color-blind safe, with alt text, the same bytes every time. Each function returns a `Picture`."""
 
 from course_lib.figures.curves import accuracy_by_angle, bars, learning_curves
 from course_lib.figures.groups import (

@@ -1,4 +1,4 @@
-"""Figures of notebook 02: colour pictures side by side, and where a pixel of L_g f takes its value from."""
+"""Figures of notebook 02: color pictures side by side, and where a pixel of L_g f takes its value from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from course_lib.oracles import source_pixel
 
 
 def photographs(images: Mapping[str, Any], columns: int = 4, alt: str | None = None) -> Picture:
-    """Images side by side: title → ``(3, Y, X)`` colours or ``(Y, X)`` grey values from 0 to 1.
+    """Images side by side: title → ``(3, Y, X)`` colors or ``(Y, X)`` gray values from 0 to 1.
 
     Raises ValueError for another shape.
     """
@@ -77,7 +77,7 @@ def lookup(f: Any, g: Element, pixel: tuple[int, int]) -> Picture:
 
 
 def _coordinates(axes: Axes, shape: tuple[int, ...]) -> None:
-    """x and y about the centre, as ticks."""
+    """x and y about the center, as ticks."""
     height, width = shape
     axes.set_xticks(range(width), [f"{col - (width - 1) / 2:g}".replace("-", "−") for col in range(width)], fontsize=8)
     axes.set_yticks(

@@ -57,7 +57,7 @@ def draw_gaze(axes: Axes, image: FloatArray, attention: FloatArray) -> None:
 
 
 def pale(image: FloatArray) -> FloatArray:
-    """(Y, X) or (3, Y, X) → (Y, X, 3), paler; a grey image with its strokes dark."""
+    """(Y, X) or (3, Y, X) → (Y, X, 3), paler; a gray image with its strokes dark."""
     span = image.max() - image.min() or 1.0
     light = (image - image.min()) / span
     rgb = np.moveaxis(light, 0, -1) if image.ndim == 3 else np.repeat(1 - light[..., None], 3, axis=-1)
@@ -75,7 +75,7 @@ def _in_words(title: str, look: Look, attention: FloatArray) -> str:
 def weights_by_place(windows: Sequence[Any], weights: Mapping[str, Sequence[Any]]) -> Picture:
     """A row for each place: the window that it sees, then the weights, (k, k), that each kind of layer gives it.
 
-    One colour scale for each kind of layer, white at zero, with the numbers written in. Raises ValueError if a kind has
+    One color scale for each kind of layer, white at zero, with the numbers written in. Raises ValueError if a kind has
     not as many tables as there are windows.
     """
     figure = new_figure(2.1 * (1 + len(weights)), 2.2 * len(windows) + 0.2)

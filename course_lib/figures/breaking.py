@@ -41,16 +41,16 @@ def _draw_windows(axes: Axes, size: int, window: int, stride: int, padding: int)
     length = size + 2 * padding
     for i in range(length):
         is_pixel = padding <= i < padding + size
-        colour, line = ("0.85", "-") if is_pixel else ("white", ":")
-        axes.add_patch(Rectangle((i, 0), 1, 1, edgecolor="0.45", facecolor=colour, linestyle=line))
+        color, line = ("0.85", "-") if is_pixel else ("white", ":")
+        axes.add_patch(Rectangle((i, 0), 1, 1, edgecolor="0.45", facecolor=color, linestyle=line))
     for k, start in enumerate(range(0, length - window + 1, stride)):
-        y = 0.22 + 0.4 * (k % 2)  # neighbours that overlap lie at two heights
+        y = 0.22 + 0.4 * (k % 2)  # neighbors that overlap lie at two heights
         _draw_bar(axes, start, window, -y, OKABE_ITO["blue"])
         _draw_bar(axes, length - start - window, window, 1 + y, OKABE_ITO["vermilion"])
 
 
-def _draw_bar(axes: Axes, start: int, window: int, y: float, colour: str) -> None:
-    axes.plot([start + 0.1, start + window - 0.1], [y, y], color=colour, linewidth=5, solid_capstyle="butt")
+def _draw_bar(axes: Axes, start: int, window: int, y: float, color: str) -> None:
+    axes.plot([start + 0.1, start + window - 0.1], [y, y], color=color, linewidth=5, solid_capstyle="butt")
 
 
 def error_curves(
@@ -64,11 +64,11 @@ def error_curves(
         raise ValueError(f"at most {len(LOOKS)} lines can be told apart, got {len(curves)}: {list(curves)}")
     figure = new_figure(7.0, 3.8)
     axes = figure.subplots()
-    for (name, errors), (colour, dash, marker) in zip(curves.items(), LOOKS, strict=False):
+    for (name, errors), (color, dash, marker) in zip(curves.items(), LOOKS, strict=False):
         if len(errors) != len(places):
             raise ValueError(f"{name!r} has {len(errors)} errors for {len(places)} places")
         drawn = np.maximum(errors, SMALLEST_DRAWN) if logarithmic else np.asarray(errors)
-        axes.plot(places, drawn, color=colour, linestyle=dash, marker=marker, markersize=4, label=name, lw=1.8)
+        axes.plot(places, drawn, color=color, linestyle=dash, marker=marker, markersize=4, label=name, lw=1.8)
     if logarithmic:
         axes.set_yscale("log")
         axes.set_ylim(SMALLEST_DRAWN, 10)
@@ -99,8 +99,8 @@ def shares(table: Mapping[str, Mapping[str, float]], ylabel: str) -> Picture:
     width = 0.8 / len(table)
     for i, (label, row) in enumerate(table.items()):
         places = np.arange(len(names)) + (i - (len(table) - 1) / 2) * width
-        colour = list(OKABE_ITO.values())[i]
-        bars = axes.bar(places, list(row.values()), width * 0.92, color=colour, label=label)
+        color = list(OKABE_ITO.values())[i]
+        bars = axes.bar(places, list(row.values()), width * 0.92, color=color, label=label)
         axes.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
     axes.set_xticks(range(len(names)), names)
     axes.set(ylabel=ylabel, ylim=(0, 1.12))

@@ -29,7 +29,7 @@ class Sight(NamedTuple):
 def generated_kernels(sights: Mapping[str, Sight], group: Group) -> Picture:
     """A row for each sight: the image with the window around the pixel, then the kernel of every sheet.
 
-    A frame has the colour of the sheet that the kernel came from: g⁻¹h on the sheet h, after a move by g. The alt text
+    A frame has the color of the sheet that the kernel came from: g⁻¹h on the sheet h, after a move by g. The alt text
     says for each row whether its kernels are those of the first row, moved by g. Raises ValueError for other shapes.
     """
     side = min(1.5, 10.0 / (group.order + 1))
@@ -123,9 +123,9 @@ def ablations(
 
 
 def _draw_errors(
-    axes: Axes, settings: Sequence[str], means: Sequence[float], deviations: Sequence[float], colour: str
+    axes: Axes, settings: Sequence[str], means: Sequence[float], deviations: Sequence[float], color: str
 ) -> None:
-    axes.errorbar(range(len(means)), means, deviations, color=colour, marker="o", lw=1, capsize=4)
+    axes.errorbar(range(len(means)), means, deviations, color=color, marker="o", lw=1, capsize=4)
     axes.set_xticks(range(len(settings)), settings)
     axes.set_xlim(-0.5, len(settings) - 0.5)
     axes.grid(color="0.9", axis="y")
@@ -154,8 +154,8 @@ def roofline(works: Mapping[str, Work], bandwidth: float, arithmetic: float) -> 
     axes.plot(x, np.minimum(arithmetic, bandwidth * x) / 1e9, color="black", lw=2, label="the machine's roof")
     words = []
     for i, ((name, work), intensity) in enumerate(zip(works.items(), intensities, strict=True)):
-        colour = list(OKABE_ITO.values())[i % len(OKABE_ITO)]
-        axes.plot(intensity, work.operations / work.seconds / 1e9, "o^sDv"[i % 5], color=colour, ms=9, label=name)
+        color = list(OKABE_ITO.values())[i % len(OKABE_ITO)]
+        axes.plot(intensity, work.operations / work.seconds / 1e9, "o^sDv"[i % 5], color=color, ms=9, label=name)
         roof = min(arithmetic, bandwidth * intensity)
         words.append(
             f"{name}: {intensity:.2g} operations per byte, {100 * work.operations / work.seconds / roof:.0f} %"

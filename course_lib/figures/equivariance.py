@@ -51,8 +51,8 @@ def commuting_square(
     phi, move_name = (f"${name}$" if "_" in name else name for name in names)
     axes = _draw_corners(figure, maps, (phi, move_name))
     _draw_arrows(figure, axes, (phi, move_name))
-    sign, colour = ("=", OKABE_ITO["blue"]) if error < COMMUTES_BELOW else ("≠", OKABE_ITO["vermilion"])
-    figure.text(0.665, 0.25, sign, ha="center", va="center", fontsize=30, color=colour)
+    sign, color = ("=", OKABE_ITO["blue"]) if error < COMMUTES_BELOW else ("≠", OKABE_ITO["vermilion"])
+    figure.text(0.665, 0.25, sign, ha="center", va="center", fontsize=30, color=color)
     return Picture.from_figure(
         figure,
         f"Commuting square: an image, the image after {names[1]}, {names[0]} of each, and {names[1]} of {names[0]} of "

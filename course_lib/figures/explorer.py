@@ -66,8 +66,8 @@ def _draw_ring(
 
 def _draw_scores(axes: Axes, scores: Mapping[str, float]) -> None:
     best = max(scores, key=lambda name: scores[name])
-    colours = [OKABE_ITO["vermilion" if name == best else "sky"] for name in scores]
-    axes.bar(range(len(scores)), list(scores.values()), color=colours)
+    colors = [OKABE_ITO["vermilion" if name == best else "sky"] for name in scores]
+    axes.bar(range(len(scores)), list(scores.values()), color=colors)
     axes.set_xticks(range(len(scores)), list(scores), fontsize=8)
     axes.set_yticks([])
     axes.set_ylim(0, 1)

@@ -15,21 +15,21 @@ from course_lib.figures.style import ELEMENT_COLORS, OKABE_ITO
 from course_lib.groups import Group, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
-COLOURS = [OKABE_ITO[name] for name in ("blue", "vermilion", "green", "purple", "sky", "orange", "yellow")] + ["0.75"]
+COLORS = [OKABE_ITO[name] for name in ("blue", "vermilion", "green", "purple", "sky", "orange", "yellow")] + ["0.75"]
 
 
 def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
     """Pairs (g, g̃) on the lattice: an element is a letter F, moved there by it; an arrow leads from g to g̃.
 
-    The alt text names g⁻¹g̃ of each pair. Each pair has a colour; g is filled, g̃ an outline.
+    The alt text names g⁻¹g̃ of each pair. Each pair has a color; g is filled, g̃ an outline.
     """
     figure = new_figure(7.6, 3.1)
     axes = figure.subplots()
-    for (g, other), colour in zip(pairs, COLOURS, strict=False):
+    for (g, other), color in zip(pairs, COLORS, strict=False):
         for element, name in ((g, "$g$"), (other, r"$\tilde{g}$")):
-            _draw_letter(axes, element, name, colour, filled=element is g)
+            _draw_letter(axes, element, name, color, filled=element is g)
         arrow = FancyArrowPatch(g[2:], other[2:], arrowstyle="-|>", mutation_scale=14, shrinkA=16, shrinkB=18)
-        arrow.set(color=colour, linewidth=1.2)
+        arrow.set(color=color, linewidth=1.2)
         axes.add_patch(arrow)
     shifts = np.array([element[2:] for pair in pairs for element in pair])
     (left, low), (right, high) = shifts.min(axis=0) - 1, shifts.max(axis=0) + 1
@@ -39,10 +39,10 @@ def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
     return Picture.from_figure(figure, "Pairs on the lattice. " + " ".join(_in_words(*pair) for pair in pairs))
 
 
-def _draw_letter(axes: Axes, element: Isometry, name: str, colour: str, filled: bool) -> None:
+def _draw_letter(axes: Axes, element: Isometry, name: str, color: str, filled: bool) -> None:
     outline = 0.55 * LETTER_F @ matrix(element.point_part).T + element.shift
-    axes.add_patch(Polygon(outline, facecolor=colour if filled else "white", edgecolor=colour, linewidth=1.8))
-    axes.text(element.u, element.v - 0.72, name, color=colour, fontsize=13, ha="center", va="center")
+    axes.add_patch(Polygon(outline, facecolor=color if filled else "white", edgecolor=color, linewidth=1.8))
+    axes.text(element.u, element.v - 0.72, name, color=color, fontsize=13, ha="center", va="center")
 
 
 def _in_words(g: Isometry, other: Isometry) -> str:
@@ -55,7 +55,7 @@ def _name(g: Isometry) -> str:
 
 
 def relative_position_table(group: Group) -> Picture:
-    """Row g, column g̃ shows g⁻¹g̃: all pairs of one colour must be treated by the same function."""
+    """Row g, column g̃ shows g⁻¹g̃: all pairs of one color must be treated by the same function."""
     n = group.order
     figure = new_figure(0.55 * n + 1.2, 0.5 * n + 1.0)
     axes = figure.subplots()
@@ -71,7 +71,7 @@ def relative_position_table(group: Group) -> Picture:
     axes.set_yticks(np.arange(n) + 0.5, names)
     axes.tick_params(length=0)
     rows = "; ".join(f"{g}: " + " ".join(str(compose(inverse(g), h)) for h in group.elements) for g in group.elements)
-    return Picture.from_figure(figure, f"Table of g⁻¹g̃ on {group}, a row for each g, a colour for each value. {rows}.")
+    return Picture.from_figure(figure, f"Table of g⁻¹g̃ on {group}, a row for each g, a color for each value. {rows}.")
 
 
 class Layer(NamedTuple):
@@ -123,8 +123,8 @@ def framework_map() -> Picture:
         axes.add_patch(Rectangle((-0.1, i), 14.1, 1, facecolor="0.95" if i % 2 == 0 else "white", linewidth=0))
         for x, text in ((0.0, layer.name), (3.9, layer.formula), (11.0, layer.reach)):
             axes.text(x, i + 0.5, text, va="center", fontsize=10.5)
-        for (x, _), depends, colour in zip(DEPENDENCES, layer.depends_on, COLOURS, strict=False):
-            axes.scatter(x, i + 0.5, s=110, c=colour if depends else "white", edgecolors=colour, linewidths=1.5)
+        for (x, _), depends, color in zip(DEPENDENCES, layer.depends_on, COLORS, strict=False):
+            axes.scatter(x, i + 0.5, s=110, c=color if depends else "white", edgecolors=color, linewidths=1.5)
     return Picture.from_figure(figure, "Layers as a sum over pairs. " + " ".join(_row_in_words(row) for row in LAYERS))
 
 

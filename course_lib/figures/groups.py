@@ -126,19 +126,19 @@ def lattice_points(points: Any, moved: Any) -> Picture:
     for start, end in zip(before, after, strict=True):
         axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.55", "shrinkA": 9, "shrinkB": 9})
     looks = ((before, "sky", "o", 170, -13, "before"), (after, "orange", "s", 70, 13, "after"))
-    for place, colour, marker, size, offset, label in looks:
+    for place, color, marker, size, offset, label in looks:
         axes.scatter(
             place[:, 0],
             place[:, 1],
             s=size,
-            c=OKABE_ITO[colour],
+            c=OKABE_ITO[color],
             marker=marker,
             label=label,
             edgecolors="black",
             zorder=3,
         )
         for number, point in enumerate(place, 1):
-            box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": OKABE_ITO[colour]}
+            box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": OKABE_ITO[color]}
             axes.annotate(
                 str(number),
                 point,

@@ -31,7 +31,7 @@ class Arrow:
 
 
 def ring_positions(group: Group, subgroup: Group | None = None) -> FloatArray:
-    """(|H|, 2) centres of the sheets, (x, y) with y up: radius · h·(1, 0). A single sheet stands in the middle.
+    """(|H|, 2) centers of the sheets, (x, y) with y up: radius · h·(1, 0). A single sheet stands in the middle.
 
     With a subgroup S there is a sheet for each left coset hS; it stands where its first element would.
     """
@@ -94,5 +94,5 @@ def _bow(start: FloatArray, end: FloatArray, group: Group) -> FloatArray:
 
 def _trim(points: FloatArray, start: FloatArray, end: FloatArray) -> FloatArray:
     """Cut off what lies within the two sheets and a little clearance."""
-    inside = [np.abs(points - centre).max(axis=1) < CLEARANCE for centre in (start, end)]
+    inside = [np.abs(points - center).max(axis=1) < CLEARANCE for center in (start, end)]
     return np.asarray(points[~(inside[0] | inside[1])])

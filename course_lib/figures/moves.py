@@ -66,9 +66,9 @@ def points_side_by_side(sets: Mapping[str, Any]) -> Picture:
 def _draw_points(axes: Axes, points: np.ndarray[Any, Any]) -> None:
     on_lattice = np.isclose(points, points.round()).all(axis=1)
     axes.plot(points[:, 0], points[:, 1], color="0.5", linewidth=2, zorder=2)
-    for chosen, colour, marker in ((on_lattice, "sky", "o"), (~on_lattice, "vermilion", "X")):
+    for chosen, color, marker in ((on_lattice, "sky", "o"), (~on_lattice, "vermilion", "X")):
         x, y = points[chosen].T
-        axes.scatter(x, y, s=70, c=OKABE_ITO[colour], marker=marker, edgecolors="black", zorder=3)
+        axes.scatter(x, y, s=70, c=OKABE_ITO[color], marker=marker, edgecolors="black", zorder=3)
     axes.grid(color="0.88")
     axes.axhline(0, color="0.4", linewidth=1, zorder=1)
     axes.axvline(0, color="0.4", linewidth=1, zorder=1)

@@ -58,11 +58,11 @@ def draw_sheets(
 ) -> None:
     """Draw the (|H|, Y, X) sheets on the ring, each with its name beside it and a colored frame."""
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
-    for sheet, (x, y), name, colour in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
+    for sheet, (x, y), name, color in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
         left, bottom = x - width / 2, y - height / 2
         extent = (left, left + width, bottom, bottom + height)
         axes.imshow(sheet, cmap=color_map(scale), norm=scale, extent=extent, interpolation="nearest", zorder=2)
-        axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=colour, linewidth=2.5, zorder=3))
+        axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3))
         if name:
             _write_name(axes, name, (x, y), height / 2)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1)
@@ -71,9 +71,9 @@ def draw_sheets(
         axes.set(xlim=(left - wide, right + wide), ylim=(bottom - high, top + high))
 
 
-def _write_name(axes: Axes, name: str, centre: tuple[float, float], half_height: float) -> None:
+def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float) -> None:
     """Outside of the sheet and clear of all arrows: above to the left, or below to the right."""
-    x, y = centre
+    x, y = center
     side = 1 if y > 1e-6 or (abs(y) < 1e-6 and x <= 0) else -1
     place = (x - 0.13 * side, y + (half_height + 0.06) * side)
     ha, va = ("right", "bottom") if side > 0 else ("left", "top")

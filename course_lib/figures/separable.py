@@ -13,7 +13,7 @@ from course_lib.groups import Group
 
 
 def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
-    """Filters on the group, one per row, their sheets from left to right, all on one colour scale.
+    """Filters on the group, one per row, their sheets from left to right, all on one color scale.
 
     Args:
         filters: name → ``(|H|, k, k)``; k may differ from row to row.
@@ -88,13 +88,13 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     means = {name: np.nanmean(value, axis=0) for name, value in values.items()}
     figure = new_figure(6.6, 4.0)
     axes = figure.subplots()
-    for i, ((name, value), (colour, dash, marker)) in enumerate(zip(values.items(), LOOKS, strict=False)):
+    for i, ((name, value), (color, dash, marker)) in enumerate(zip(values.items(), LOOKS, strict=False)):
         x = np.asarray(sizes) * 1.04 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
         spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
         axes.errorbar(
-            x, means[name], spread, color=colour, ls=dash, marker=marker, capsize=4, label=_with_seeds(name, value)
+            x, means[name], spread, color=color, ls=dash, marker=marker, capsize=4, label=_with_seeds(name, value)
         )
-        axes.plot(x, value.T, ".", color=colour, alpha=0.4, ms=5)
+        axes.plot(x, value.T, ".", color=color, alpha=0.4, ms=5)
     axes.set_xscale("log")
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_xticks([], minor=True)
@@ -118,11 +118,11 @@ def _with_seeds(name: str, errors: np.ndarray[Any, Any]) -> str:
     return f"{name} (mean of {seeds})" if many > 1 else name
 
 
-def _bars_with_range(axes: Any, places: Any, values: list[Any], width: float, colour: str, name: str) -> None:
+def _bars_with_range(axes: Any, places: Any, values: list[Any], width: float, color: str, name: str) -> None:
     means = np.array([value.mean() for value in values])
     low = means - [value.min() for value in values]
     high = [value.max() for value in values] - means
-    axes.bar(places, means, width, color=colour, label=name)
+    axes.bar(places, means, width, color=color, label=name)
     if max(len(np.atleast_1d(value)) for value in values) > 1:
         axes.errorbar(places, means, [low, high], fmt="none", color="black", capsize=2, lw=1)
 

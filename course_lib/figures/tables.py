@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from course_lib.figures.picture import Picture, new_figure
 from course_lib.figures.style import OKABE_ITO
 
-# Colour and marker both differ, so that either of them tells the families apart.
+# Color and marker both differ, so that either of them tells the families apart.
 _LOOKS = list(zip(OKABE_ITO.values(), "os^DvP", strict=False))
 
 
@@ -83,22 +83,22 @@ def error_against_cost(
 
 
 def _draw(axes: Axes, name: str, points: Sequence[tuple[float, Cost]], look: tuple[str, str], join: bool) -> None:
-    colour, marker = look
+    color, marker = look
     places, errors = [place for place, _ in points], [cost.error for _, cost in points]
     deviations = [cost.deviation or 0.0 for _, cost in points]
     line = "-" if join else "none"
-    axes.errorbar(places, errors, deviations, color=colour, marker=marker, ls=line, lw=1, capsize=2, label=name)
+    axes.errorbar(places, errors, deviations, color=color, marker=marker, ls=line, lw=1, capsize=2, label=name)
 
 
-def _write(axes: Axes, cost: Cost, place: float, colour: str, above: bool) -> None:
+def _write(axes: Axes, cost: Cost, place: float, color: str, above: bool) -> None:
     offset = (5, 4 if above else -11)
     label = axes.annotate(cost.label, (place, cost.error), offset, textcoords="offset points", fontsize=8)
-    # A white edge, so that it can be read on the error bar of a neighbour.
-    label.set(color=colour, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5)
+    # A white edge, so that it can be read on the error bar of a neighbor.
+    label.set(color=color, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5)
 
 
 def _has_room_above(place: float, error: float, points: Sequence[tuple[float, float]]) -> bool:
-    """Whether the nearest neighbour, among those that stand close enough for the labels to meet, is not above."""
+    """Whether the nearest neighbor, among those that stand close enough for the labels to meet, is not above."""
     width = max(math.log(x / y) for x, _ in points for y, _ in points) or 1
     gaps = [e - error for x, e in points if (x, e) != (place, error) and abs(math.log(x / place)) < width / 4]
     above, below = ([abs(gap) for gap in gaps if (gap >= 0) == side] for side in (True, False))

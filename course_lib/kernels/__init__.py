@@ -9,7 +9,7 @@ from course_lib.kernels.attention_on_group import (
     unfold_and_attend_on_group,
 )
 from course_lib.kernels.shifting import shift_and_add
-from course_lib.kernels.windows import neighbourhoods
+from course_lib.kernels.windows import neighborhoods
 
 __all__ = [
     "affine_attention",
@@ -21,7 +21,7 @@ __all__ = [
     "generate_kernels",
     "group_attention",
     "group_attention_weights",
-    "neighbourhoods",
+    "neighborhoods",
     "shift_and_add",
     "unfold_and_attend",
     "unfold_and_attend_on_group",

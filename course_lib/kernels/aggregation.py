@@ -1,4 +1,4 @@
-"""Neighbourhood aggregation with a kernel of its own at every pixel: the inner operation of the E4 layer."""
+"""Neighborhood aggregation with a kernel of its own at every pixel: the inner operation of the E4 layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from course_lib.kernels.compiled import can_run
 from course_lib.kernels.doors import door
 from course_lib.kernels.lines import promoted
 from course_lib.kernels.windows import (
-    neighbourhoods,
+    neighborhoods,
     require_fit,
     require_odd_window,
     require_shares,
@@ -22,7 +22,7 @@ def generate_kernels(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The kernels that each (h, t) makes for itself, K[s, h, i](t) = Σ_m W[s, h, m, i] hidden[m, h](t) + b[s, h, i].
 
     Shapes: hidden (B, M, |H|, Y, X), weight bank (S, |H|, M, k, k), bias bank (S, |H|, k, k)
-    → (B, S, |H|, k², Y, X), i over the k² neighbours, row by row. Source: He et al. (2021), section 4.1; notebook 08.
+    → (B, S, |H|, k², Y, X), i over the k² neighbors, row by row. Source: He et al. (2021), section 4.1; notebook 08.
     """
     kernels = torch.einsum("bmhyx,shmi->bshiyx", hidden, weight.flatten(-2))
     return kernels + bias.flatten(-2)[..., None, None]
@@ -34,7 +34,7 @@ def unfold_and_sum(kernels: Tensor, values: Tensor) -> Tensor:
     The unfolded map is k² times the feature map, and it is kept for the backward pass together with the kernels.
     """
     slices, kernel_size = kernels.shape[1], round(kernels.shape[3] ** 0.5)
-    windows = neighbourhoods(values, kernel_size).unflatten(1, (slices, -1))  # (B, S, O/S, |H|, k², Y, X)
+    windows = neighborhoods(values, kernel_size).unflatten(1, (slices, -1))  # (B, S, O/S, |H|, k², Y, X)
     return (kernels.unsqueeze(2) * windows).sum(dim=4).flatten(1, 2)
 
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from course_lib.kernels import fused_attention
 from course_lib.kernels.doors import door
-from course_lib.kernels.windows import neighbourhoods, require_fit, require_odd_window, require_shares
+from course_lib.kernels.windows import neighborhoods, require_fit, require_odd_window, require_shares
 
 
 def affine_map(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: int) -> Tensor:
-    """What each (h, t) makes of its neighbours, summed over the sheets (Eqs. 12 and 24):
+    """What each (h, t) makes of its neighbors, summed over the sheets (Eqs. 12 and 24):
 
         A[c, h, i](t) = Σ_h̃ ψ[c, h, h̃, i] f[c, h̃](t + d_i) + β[c, h, i]
 
@@ -21,7 +21,7 @@ def affine_map(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: 
     outside of the map. Without ψ each h takes its own sheet as it is, without β nothing is added.
     Source: *Affine self convolution*, Eqs. 6, 12 and 24; notebook 09.
     """
-    windows = neighbourhoods(f, kernel_size)  # (B, C, |H̃|, k², Y, X)
+    windows = neighborhoods(f, kernel_size)  # (B, C, |H̃|, k², Y, X)
     if psi is not None:
         windows = torch.einsum("chgi,bcgiyx->bchiyx", psi.flatten(-2), windows)
     return windows if beta is None else windows + beta.flatten(-2)[..., None, None]
@@ -46,12 +46,12 @@ def affine_attention(
 ) -> Tensor:
     """Σ_i α_i(t) A^V[V]_i(t), α = softmax_i(⟨query, A^K[K]_i⟩ / d), with `affine_map` for A^K and A^V.
 
-    Neighbour by neighbour, a few images at a time: no unfolded map, and backward keeps the arguments alone and makes
+    Neighbor by neighbor, a few images at a time: no unfolded map, and backward keeps the arguments alone and makes
     the weights α again. It cannot be differentiated again (RuntimeError).
 
     Shapes: query (B, C, |H|, Y, X), key (B, C, |H̃|, Y, X), value (B, O, |H̃|, Y, X), banks (ψ, β) as in `affine_map`
     → (B, O, |H|, Y, X).
-    ``masked``: neighbours outside of the map get no weight; otherwise they take part as zeros, with their β.
+    ``masked``: neighbors outside of the map get no weight; otherwise they take part as zeros, with their β.
     Raises ValueError for others. Source: *Affine self convolution*, Eqs. 10, 11, 19 and 20; notebook 09; reference
     `unfold_and_attend`.
     """
@@ -79,10 +79,10 @@ def affine_attention_weights(
     heads: int = 1,
     masked: bool = False,
 ) -> Tensor:
-    """α alone, where each (h, t) looks: (B, heads, |H|, k², Y, X), sums to 1 over the k² neighbours. Notebook 09."""
+    """α alone, where each (h, t) looks: (B, heads, |H|, k², Y, X), sums to 1 over the k² neighbors. Notebook 09."""
     scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
     if masked:
-        inside = neighbourhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0  # (k², Y, X)
+        inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0  # (k², Y, X)
         scores = scores.masked_fill(~inside, -math.inf)
     return scores.softmax(dim=3)
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from course_lib.kernels import fused_group_attention
 from course_lib.kernels.doors import door
-from course_lib.kernels.windows import neighbourhoods, require_fit, require_odd_window, require_shares
+from course_lib.kernels.windows import neighborhoods, require_fit, require_odd_window, require_shares
 
 
 def attention_weights(scores: Tensor, inside: Tensor) -> Tensor:
-    """Softmax over all (h̃, neighbour) of one query together; neighbours outside of the map get no weight.
+    """Softmax over all (h̃, neighbor) of one query together; neighbors outside of the map get no weight.
 
     Shapes: scores ``(..., |H̃|, k², Y, X)`` → the same; ``inside``, bool, ``(k², Y, X)``. Notebook 07.
     """
@@ -25,24 +25,24 @@ def group_attention_weights(query: Tensor, key: Tensor, positions: Tensor, heads
     """Where each (h, t) looks, α in `group_attention`: (B, heads, |H|, |H̃|, k², Y, X), sums to 1 over (|H̃|, k²)."""
     kernel_size, bank = positions.shape[-1], positions.flatten(-2).unflatten(0, (heads, -1))
     by_head = query.unflatten(1, (heads, -1)) / math.sqrt(query.shape[1] // heads)  # (B, heads, d, |H|, Y, X)
-    keys = neighbourhoods(key.unflatten(1, (heads, -1)), kernel_size)  # (B, heads, d, |H̃|, k², Y, X)
+    keys = neighborhoods(key.unflatten(1, (heads, -1)), kernel_size)  # (B, heads, d, |H̃|, k², Y, X)
     scores = torch.einsum("bmdhyx,bmdgnyx->bmhgnyx", by_head, keys)
     scores = scores + torch.einsum("bmdhyx,mdhgn->bmhgnyx", by_head, bank)
-    inside = neighbourhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0  # (k², Y, X)
+    inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0  # (k², Y, X)
     return attention_weights(scores, inside)
 
 
 def unfold_and_attend_on_group(query: Tensor, key: Tensor, value: Tensor, positions: Tensor, heads: int) -> Tensor:
     """`group_attention` as it is defined, the reference: keys and values unfolded, k² times the map. Notebook 07."""
     weights = group_attention_weights(query, key, positions, heads)
-    values = neighbourhoods(value.unflatten(1, (heads, -1)), positions.shape[-1])  # (B, heads, d, |H̃|, k², Y, X)
+    values = neighborhoods(value.unflatten(1, (heads, -1)), positions.shape[-1])  # (B, heads, d, |H̃|, k², Y, X)
     return torch.einsum("bmhgnyx,bmdgnyx->bmdhyx", weights, values).flatten(1, 2)
 
 
 def group_attention(query: Tensor, key: Tensor, value: Tensor, positions: Tensor, heads: int = 1) -> Tensor:
     """Σ_{h̃, i} α V[c, h̃](t + d_i), α = softmax over (h̃, i) of ⟨Q(t, h), K(t + d_i, h̃) + P[h, h̃, i]⟩ / √d.
 
-    Each head has d = C / heads channels. Neighbours outside of the map get no weight. Neighbour by neighbour, a few
+    Each head has d = C / heads channels. Neighbors outside of the map get no weight. Neighbor by neighbor, a few
     images at a time: nothing is unfolded, and backward keeps the arguments alone and makes α again. It cannot be
     differentiated again (RuntimeError).
     Shapes: query (B, C, |H|, Y, X), key (B, C, |H̃|, Y, X), value (B, O, |H̃|, Y, X), positions as every h sees them

@@ -1,4 +1,4 @@
-"""Local attention without unfolded maps: neighbour by neighbour, a few images at a time, and again in backward."""
+"""Local attention without unfolded maps: neighbor by neighbor, a few images at a time, and again in backward."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class _Attention:
         return self.lines.pick_up_from_border(lines).transpose(1, 2)
 
     def steps(self) -> Iterator[tuple[int, int, int]]:
-        """The number i of each neighbour, its row and its column in the window."""
+        """The number i of each neighbor, its row and its column in the window."""
         k = self.lines.kernel_size
         for row, column in product(range(k), repeat=2):
             yield row * k + column, row, column

@@ -1,4 +1,4 @@
-"""Self-attention on the group without unfolded maps: neighbour by neighbour, a few images at a time. Notebook 07."""
+"""Self-attention on the group without unfolded maps: neighbor by neighbor, a few images at a time. Notebook 07."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def result_like(query: Tensor, key: Tensor, value: Tensor, positions: Tensor, he
 
 
 def _softmax_backward(weights: Tensor, grad: Tensor) -> Tensor:
-    """α (∂α − Σ α ∂α), the sum over sheets and neighbours: all (heads, |H|, |H̃|, k², b, n)."""
+    """α (∂α − Σ α ∂α), the sum over sheets and neighbors: all (heads, |H|, |H̃|, k², b, n)."""
     product = weights * grad
     return product.sub_(weights * product.sum(dim=(2, 3), keepdim=True))
 
 
 class _Steps:
-    """What is done neighbour by neighbour, on lines: queries (heads, d, |H|, b, n), keys and values with their border
+    """What is done neighbor by neighbor, on lines: queries (heads, d, |H|, b, n), keys and values with their border
     (heads, d, |H̃|, b, m), weights and scores (heads, |H|, |H̃|, k², b, n); see `Lines`."""
 
     def __init__(self, query: Tensor, key: Tensor, value: Tensor, positions: Tensor, heads: int) -> None:
@@ -83,7 +83,7 @@ class _Steps:
         return self.lines.pick_up_from_border(lines.flatten(0, 1)).transpose(1, 2)
 
     def windows(self, f: Tensor) -> list[tuple[int, Tensor]]:
-        """The number of each neighbour and the line moved so that it lies where the query does."""
+        """The number of each neighbor and the line moved so that it lies where the query does."""
         places = product(range(self.kernel_size), repeat=2)
         return [(i, self.lines.window(f, row, column)) for i, (row, column) in enumerate(places)]
 

@@ -1,4 +1,4 @@
-"""Maps laid out as lines, so that the neighbours of all pixels are one and the same step away."""
+"""Maps laid out as lines, so that the neighbors of all pixels are one and the same step away."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def promoted(*tensors: Tensor) -> torch.dtype:
 
 
 def working(dtype: torch.dtype) -> torch.dtype:
-    """The type to add up in: sums over a neighbourhood in 16 bits would lose what their terms know."""
+    """The type to add up in: sums over a neighborhood in 16 bits would lose what their terms know."""
     return torch.promote_types(dtype, torch.float32)
 
 
@@ -57,7 +57,7 @@ class Lines:
     """Maps (b, C, |H|, Y, X) as lines (|H|, C, b, n): the rows end to end, with k // 2 zeros after each.
 
     The pixel d = (dy, dx) away lies dy·pitch + dx places further along the line, pitch = X + k // 2: for every pixel
-    the same, and where d leads out of the map, it leads to a zero. So the neighbours number i of all pixels are one
+    the same, and where d leads out of the map, it leads to a zero. So the neighbors number i of all pixels are one
     contiguous piece of the line, which fast loops want, and reading them copies nothing. Notebook 08.
     """
 
@@ -101,12 +101,12 @@ class Lines:
         return self.pick_up(self.window(lines, self.reach, self.reach))
 
     def window(self, lines: Tensor, row: int, column: int) -> Tensor:
-        """What lies at one of the k × k neighbours, a view: (..., m) → (..., n)."""
+        """What lies at one of the k × k neighbors, a view: (..., m) → (..., n)."""
         start = row * self.pitch + column
         return lines[..., start : start + self.length]
 
     def windows(self, lines: Tensor) -> Tensor:
-        """What lies at all k × k neighbours, a view to read from: (..., b, m), contiguous → (..., k, k, b, n)."""
+        """What lies at all k × k neighbors, a view to read from: (..., b, m), contiguous → (..., k, k, b, n)."""
         *outer, b, m = lines.shape
         shape = (*outer, self.kernel_size, self.kernel_size, b, self.length)
         return lines.as_strided(shape, (*lines.stride()[:-2], self.pitch, 1, m, 1))

@@ -121,7 +121,7 @@ class _Tile:
         return self._parts(memory.unflatten(1, (self.slices, -1)))
 
     def _moved(self, padded: Tensor) -> list[list[Tensor]]:
-        """The padded map at each of the k² neighbours, for the sheets of each part."""
+        """The padded map at each of the k² neighbors, for the sheets of each part."""
         steps = list(product(range(self.lines.kernel_size), repeat=2))
         return [[self.lines.window(part, i, j) for i, j in steps] for part in self._by_slice(padded)]
 

@@ -1,4 +1,4 @@
-"""The one neighbourhood gather of this library."""
+"""The one neighborhood gather of this library."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from torch.jit._trace import is_tracing
 
 
 def require_odd_window(kernel_size: int) -> None:
-    """Raise ValueError unless the k × k window around a pixel has that pixel at its centre."""
+    """Raise ValueError unless the k × k window around a pixel has that pixel at its center."""
     if is_tracing():
         return
     if kernel_size < 1:
         raise ValueError(f"a window has at least one pixel, got {kernel_size}. Use an odd kernel_size, 1 or 3 or more")
     if kernel_size % 2 == 0:
         raise ValueError(
-            f"a window of even size ({kernel_size}) has no pixel at its centre, so it would move when the map "
+            f"a window of even size ({kernel_size}) has no pixel at its center, so it would move when the map "
             f"turns. Use an odd kernel_size, {kernel_size - 1} or {kernel_size + 1}"
         )
 
 
-def require_square_window(neighbours: int) -> None:
-    """Raise ValueError unless so many neighbours make up a k × k window with odd k."""
+def require_square_window(neighbors: int) -> None:
+    """Raise ValueError unless so many neighbors make up a k × k window with odd k."""
     if is_tracing():
         return
-    if math.isqrt(neighbours) ** 2 != neighbours:
-        raise ValueError(f"a k × k window has k² neighbours, but kernels has k² = {neighbours}: use a square")
-    require_odd_window(math.isqrt(neighbours))
+    if math.isqrt(neighbors) ** 2 != neighbors:
+        raise ValueError(f"a k × k window has k² neighbors, but kernels has k² = {neighbors}: use a square")
+    require_odd_window(math.isqrt(neighbors))
 
 
 def require_fit(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
@@ -50,7 +50,7 @@ def require_shares(what: str, count: int, channels: int) -> None:
         raise ValueError(f"{count} {what} cannot share {channels} channels evenly: use a divisor of them")
 
 
-def neighbourhoods(f: Tensor, kernel_size: int) -> Tensor:
+def neighborhoods(f: Tensor, kernel_size: int) -> Tensor:
     """The k × k window around every pixel, zero outside of the map: (..., Y, X) → (..., k², Y, X), for odd k.
 
     Raises ValueError for an even one.

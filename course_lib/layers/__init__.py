@@ -1,6 +1,6 @@
 """Equivariant layers. Each takes a Group and works on maps (B, C, |H|, Y, X)."""
 
-from course_lib.kernels import attention_weights, neighbourhoods
+from course_lib.kernels import attention_weights, neighborhoods
 from course_lib.layers.asc import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d
 from course_lib.layers.attention import GroupSelfAttention, position_bank
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
@@ -51,7 +51,7 @@ __all__ = [
     "gc_factored",
     "group_filter_bank",
     "lifting_filter_bank",
-    "neighbourhoods",
+    "neighborhoods",
     "pointwise_bank",
     "position_bank",
     "separable_filters",

@@ -28,7 +28,7 @@ Banks = tuple[Tensor | None, Tensor | None]  # ψ and β as every h sees them; N
 
 
 class AffineMap(WeightsOfGroup):
-    """What g = (t, h) makes of its neighbours at y = t + d, one channel at a time, summed over the sheets:
+    """What g = (t, h) makes of its neighbors at y = t + d, one channel at a time, summed over the sheets:
 
         A_g[f](y) = Σ_h̃ f(y, h̃) ψ(h⁻¹d, h⁻¹h̃) + β(h⁻¹d)
 
@@ -50,12 +50,12 @@ class AffineMap(WeightsOfGroup):
         """L_h ψ and L_h β for every h: (C, |H|, |H̃|, k, k) and (C, |H|, k, k)."""
         return group_filter_bank(self.psi, self.group), lifting_filter_bank(self.beta, self.group)
 
-    def centre(self, f: Tensor) -> Tensor:
+    def center(self, f: Tensor) -> Tensor:
         """A_g[f](t), at the pixel of g itself: (B, C, |H|, Y, X) → the same."""
         psi, beta = self.banks()
         middle = self.kernel_size // 2
-        at_centre = (psi[..., middle : middle + 1, middle : middle + 1], beta[..., middle, middle, None, None])
-        return affine_map(f, *at_centre, kernel_size=1).squeeze(3)
+        at_center = (psi[..., middle : middle + 1, middle : middle + 1], beta[..., middle, middle, None, None])
+        return affine_map(f, *at_center, kernel_size=1).squeeze(3)
 
     def forward(self, f: Tensor) -> Tensor:
         require_map(f, FEATURE_MAP, self, C=self.channels, H=self.group.order)
@@ -70,7 +70,7 @@ class AffineMap(WeightsOfGroup):
         return f"{self.group}, {self.channels}, kernel_size={self.kernel_size}"
 
 
-def factorised_positions(row: Tensor, column: Tensor) -> Tensor:
+def factorized_positions(row: Tensor, column: Tensor) -> Tensor:
     """A β of k numbers per channel: in each head the first channels depend on the row, the others on the column.
 
     Shapes: row (heads, d₁, k), column (heads, d₂, k) → (heads·(d₁ + d₂), k, k). Notebook 09.
@@ -80,7 +80,7 @@ def factorised_positions(row: Tensor, column: Tensor) -> Tensor:
     return torch.cat([rows, columns], dim=1).flatten(0, 1)
 
 
-class FactorisedPositions(WeightsOfGroup):
+class FactorizedPositions(WeightsOfGroup):
     """A β with k numbers per channel: in each head one half of the channels depends on the row, one on the column.
 
     Shapes: row ``(heads, ⌊d/2⌋, k)``, column ``(heads, ⌈d/2⌉, k)`` → banks (None, (C, |H|, k, k)). Source: Ramachandran
@@ -96,7 +96,7 @@ class FactorisedPositions(WeightsOfGroup):
 
     def banks(self) -> Banks:
         """β for every h; there is no ψ."""
-        return None, lifting_filter_bank(factorised_positions(self.row, self.column), self.group)
+        return None, lifting_filter_bank(factorized_positions(self.row, self.column), self.group)
 
     def cost(self, values: int) -> Cost:
         """k numbers per channel, which are only added."""
@@ -138,7 +138,7 @@ class _LocalAttention2d(GroupLayer):
         return AffineMap(self.group, self.out_channels, kernel_size)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
-        """Query (at the centre, already mapped), key, value, and the banks (ψ, β) for key and value."""
+        """Query (at the center, already mapped), key, value, and the banks (ψ, β) for key and value."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ class _LocalAttention2d(GroupLayer):
     def cost(self, values: int) -> Cost:
         """k² products for the scores and k² for the weighted sum per value, and the affine maps or positions."""
         own = Cost(aggregation=2 * self.kernel_size**2 * values)
-        pieces = [piece for piece in self.children() if isinstance(piece, AffineMap | FactorisedPositions)]
+        pieces = [piece for piece in self.children() if isinstance(piece, AffineMap | FactorizedPositions)]
         return sum((piece.cost(values * piece.kernel_size**2) for piece in pieces), start=own)
 
     def products(self, x: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class _LocalAttention2d(GroupLayer):
         return self.output(embeddings[0])
 
     def attention(self, x: Tensor) -> Tensor:
-        """α, where each (h, t) looks: (B, heads, |H|, k², Y, X), which sums to 1 over the k² neighbours."""
+        """α, where each (h, t) looks: (B, heads, |H|, k², Y, X), which sums to 1 over the k² neighbors."""
         require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)
         query, key, _, key_banks, _ = self._parts(x)
         return affine_attention_weights(
@@ -183,7 +183,7 @@ class AffineSelfConv2d(_LocalAttention2d):
     self-attention with positions.
 
     Choices where the paper leaves room: d is the number of channels of one head (the paper divides by d_k = d_out, and
-    does not say whether before or after they are shared among the heads). With ``border="zeros"`` neighbours outside
+    does not say whether before or after they are shared among the heads). With ``border="zeros"`` neighbors outside
     of the map take part in the softmax as zeros, with their β; ``"masked"`` leaves them out. Both are exact. There is
     no stride: pool after the layer.
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y, X)``. Source: *Affine self convolution*, Eqs. 8 to 11 and 17 to 20;
@@ -198,7 +198,7 @@ class AffineSelfConv2d(_LocalAttention2d):
         )
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
-        query = self.query_affine.centre(self.query(x))
+        query = self.query_affine.center(self.query(x))
         return query, self.key(x), self.value(x), self.key_affine.banks(), self.value_affine.banks()
 
 
@@ -217,7 +217,7 @@ class SimpleAffineSelfConv2d(_LocalAttention2d):
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
         f, banks = self.embedding(x), self.affine.banks()
-        return self.affine.centre(f), f, f, banks, banks
+        return self.affine.center(f), f, f, banks, banks
 
 
 class StandAloneSelfAttention2d(_LocalAttention2d):
@@ -225,13 +225,13 @@ class StandAloneSelfAttention2d(_LocalAttention2d):
 
         f′(g) = W^O Σ_y α(g, y) V(y, h),   α(g, y) = softmax_y(⟨Q(t, h), K(y, h) + β(h⁻¹(y − t))⟩ / d)
 
-    β is factorised (`FactorisedPositions`). Shapes, choices, exactness and errors as in `AffineSelfConv2d`. Source:
+    β is factorized (`FactorizedPositions`). Shapes, choices, exactness and errors as in `AffineSelfConv2d`. Source:
     Ramachandran et al. (2019), as in *Affine self convolution*, section 4; notebook 09.
     """
 
     def _make_maps(self) -> None:
         self.query, self.key, self.value = (self._embedding() for _ in range(3))
-        self.positions = FactorisedPositions(self.group, self.out_channels, self.kernel_size, self.heads)
+        self.positions = FactorizedPositions(self.group, self.out_channels, self.kernel_size, self.heads)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
         return self.query(x), self.key(x), self.value(x), self.positions.banks(), (None, None)

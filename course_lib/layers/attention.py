@@ -34,12 +34,12 @@ class GroupSelfAttention(WeightsOfGroup):
 
         f′(g) = Σ_g̃ softmax_g̃[h_Q(f(g))ᵀ (h_K(f(g̃)) + P(g⁻¹g̃)) / √d] h_V(f(g̃))
 
-    The sum runs over the k × k pixels around that of g, on all |H| sheets; neighbours outside of the map are left out
+    The sum runs over the k × k pixels around that of g, on all |H| sheets; neighbors outside of the map are left out
     of the softmax. h_Q, h_K and h_V are matrices (O, C), the same at every g. C1 is ordinary local self-attention.
 
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y, X)``; positions ``(O, |H|, k, k)``, d rows for each head.
     Source: He et al. (2021), Eq. 6, and Romero & Cordonnier (2021); notebook 07; oracle ``oracles.self_attention``.
-    Exact on every size, as the window is centred on its pixel. Raises ValueError for an even kernel, for channels that
+    Exact on every size, as the window is centered on its pixel. Raises ValueError for an even kernel, for channels that
     the heads cannot share, and for wrong shapes; TypeError for a map that is not float.
     """
 

@@ -33,7 +33,7 @@ class E4Layer(WeightsOfGroup):
         f′(g) = Σ_v K_v(∪_a f(g·(0, a))) ⊙ V(∪_a f(g·(v, a))),   v over k × k pixels, a over H
         K_v(z) = W₂[v] relu(norm(W₁ z)) + b₂[v],   V(z) = W₃ z
 
-    For g = (t, h) the neighbour g·(v, e) lies at t + hv: the kernel of h is that of the identity, turned by h. So the
+    For g = (t, h) the neighbor g·(v, e) lies at t + hv: the kernel of h is that of the identity, turned by h. So the
     small matrix W₂ is turned, never the generated kernels. Concatenating the features of all g·(0, a) and multiplying
     by a matrix is a 1×1 group convolution. ``concat`` tells which of K and V do so; the other sees f(g) alone.
     Each of the ``slices`` s shares one kernel: channel c belongs to slice c // (O/s). (The paper takes c mod s, the
@@ -43,7 +43,7 @@ class E4Layer(WeightsOfGroup):
     ``(s, k, k)``. Outside of the map V is zero. Source: He et al. (2021), Eqs. 11 and 12 and section 4.1; notebook 08;
     oracle ``oracles.e4``. ``affine`` of the norm between W₁ and relu as in `GroupInstanceNorm2d`.
     Exact for every map size; not with ``affine="per_element"``, hence ``allow_approximate``. There is no stride: a
-    strided window has no centre pixel on an even map, so pool after the layer. Raises ValueError for an even kernel,
+    strided window has no center pixel on an even map, so pool after the layer. Raises ValueError for an even kernel,
     for channels that slices or reduction do not divide, and for wrong shapes; TypeError for a map that is not float.
     """
 

@@ -135,14 +135,14 @@ def _batch_norm(norm: _BatchNorm, count: int, part: slice, x: Tensor) -> Tensor:
     axes, shape = [0, *range(2, x.ndim)], (1, -1, *(1 for _ in x.shape[2:]))
     values = count * x[0, 0].numel()  # of each channel
     mean = _summed(x32.sum(axes)) / values
-    centred = x32 - mean.view(shape)
-    variance = _summed(centred.square().sum(axes)) / values
+    centered = x32 - mean.view(shape)
+    variance = _summed(centered.square().sum(axes)) / values
     if norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
         momentum = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum
         norm.running_mean.lerp_(mean.detach(), momentum)
         norm.running_var.lerp_(variance.detach() * values / (values - 1), momentum)
-    y = centred * (variance + norm.eps).rsqrt().view(shape)
+    y = centered * (variance + norm.eps).rsqrt().view(shape)
     if norm.affine:
         y = y * norm.weight.view(shape) + norm.bias.view(shape)
     return y.to(x.dtype)

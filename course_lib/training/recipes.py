@@ -9,7 +9,7 @@ from course_lib.data import (
     Augmentation,
     Dataset,
     compose,
-    normalised,
+    normalized,
     on_background,
     random_crops,
     random_flips,
@@ -64,7 +64,7 @@ def prepared(dataset: Dataset, normalization: str) -> Dataset:
     """The data set with a recipe's normalization, which is fitted on the training split."""
     if normalization == "none":
         return dataset
-    return whitened(dataset) if normalization == "contrast and ZCA" else normalised(dataset)
+    return whitened(dataset) if normalization == "contrast and ZCA" else normalized(dataset)
 
 
 def augmentation_of(recipe: Recipe, dataset: Dataset) -> Augmentation | None:

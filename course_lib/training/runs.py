@@ -97,7 +97,7 @@ class Run:
         return replace(config, **{name: given[name] for name in names if name in given})
 
     def dataset(self) -> Dataset:
-        """The data set, normalised as the recipe wants it. Raises ValueError if its images do not fit the row."""
+        """The data set, normalized as the recipe wants it. Raises ValueError if its images do not fit the row."""
         recipe = self.row.recipe
         if self.small:
             return small_dataset(recipe.image_shape, self.row.counts())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from course_lib.data import Dataset, load_digits, normalised
+from course_lib.data import Dataset, load_digits, normalized
 from course_lib.experiments.row import Counts
 from course_lib.training.config import TrainConfig
 
@@ -29,7 +29,7 @@ def small_dataset(image_shape: tuple[int, int, int], counts: Counts) -> Dataset:
         images = max(2, int(BUDGET / 3 / _cost(counts)) // BATCH) * BATCH
         train, test = dataset.train.first(images), dataset.test.first(images)
         dataset = replace(dataset, train=train, validation=dataset.validation.first(images // 2), test=test)
-    return normalised(dataset)
+    return normalized(dataset)
 
 
 def small_config(config: TrainConfig, counts: Counts) -> TrainConfig:

@@ -57,9 +57,9 @@ function drawGaze(canvas, scratch, image, gaze, size, [row, column], [x, y]) {
   context.drawImage(paint(scratch, size, pixelAt), 0, 0, canvas.width, canvas.height);
   const from = [(column + 0.5) * unit, (row + 0.5) * unit], length = canvas.width / 8;
   const to = [from[0] + x * length, from[1] - y * length], angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
-  for (const [colour, width] of [["white", 6], [VERMILION, 3]]) {
+  for (const [color, width] of [["white", 6], [VERMILION, 3]]) {
     const thick = (width * canvas.width) / 300;
-    context.strokeStyle = context.fillStyle = colour;
+    context.strokeStyle = context.fillStyle = color;
     context.lineWidth = thick;
     context.beginPath();
     context.moveTo(...from);

@@ -18,7 +18,7 @@ from course_lib.figures.attention import Look
 from course_lib.figures.picture import Picture, error_words
 from course_lib.groups import Element, Group, compose, matrix
 from course_lib.widgets.base import LARGEST, WidgetWithStill, number, script
-from course_lib.widgets.frames import Turn, quantise, turns
+from course_lib.widgets.frames import Turn, quantize, turns
 
 Attention = Callable[[Tensor], Tensor]
 STEPS = 65535  # a weight from 0 to 1 is sent as a whole number of two bytes
@@ -79,7 +79,7 @@ class AttentionExplorer(WidgetWithStill):
         return [self._group.index(compose(nearest, h)) for h in self._group.elements]
 
     def _describe(self) -> dict[str, Any]:
-        heads, _, neighbours = self._weights[0].shape[:3]
+        heads, _, neighbors = self._weights[0].shape[:3]
         frames = [
             {
                 "degrees": turn.degrees, "mirror": turn.mirror, "name": str(turn), "carry": self._carry(turn),
@@ -91,13 +91,13 @@ class AttentionExplorer(WidgetWithStill):
         return {
             "group": str(self._group), "sheets": [str(h) for h in self._group.elements], "heads": heads,
             "ahead": [matrix(h)[:, 0].tolist() for h in self._group.elements], "size": self._size,
-            "window": math.isqrt(neighbours), "mirrors": len(self._turns) > 4, "frames": frames,
+            "window": math.isqrt(neighbors), "mirrors": len(self._turns) > 4, "frames": frames,
         }  # fmt: skip
 
     def _bytes(self) -> dict[str, bytes]:
         """Weights (turn, head, sheet, k², Y, X), two bytes each, the lower first; pale images (turn, Y, X, 3)."""
         weights = np.stack([weights.numpy() for weights in self._weights])
-        images = [quantise(pale(_as_shown(image).numpy()), 0, 1) for image in self._images]
+        images = [quantize(pale(_as_shown(image).numpy()), 0, 1) for image in self._images]
         return {
             "weights": np.rint(STEPS * weights).astype("<u2").tobytes(),
             "images": b"".join(image.tobytes() for image in images),
@@ -110,9 +110,9 @@ def attention_explorer(
     """An interactive view of where pixels look, in an image and in the same image turned, which is computed afresh.
 
     Args:
-        attention: from an image (1, C, Y, X) to weights (heads, |H|, k², Y, X) that sum to 1 over the k² neighbours,
+        attention: from an image (1, C, Y, X) to weights (heads, |H|, k², Y, X) that sum to 1 over the k² neighbors,
             such as ``lambda image: layer.attention(lift(image))[0]`` with one of the layers of notebook 09.
-        image: ``(1, C, Y, X)``, square. Three channels are shown as colours, otherwise the first in grey.
+        image: ``(1, C, Y, X)``, square. Three channels are shown as colors, otherwise the first in gray.
         group: the group of the layer. The image turns by quarter turns, and is mirrored if the group has mirrors or is
             C1; where that is no element of the group, sheets are permuted as under the nearest.
         pixel: (row, column) of the one that looks first; by default the middle.
@@ -168,5 +168,5 @@ def _weights_of(attention: Attention, image: Tensor, group: Group, count: int) -
 
 
 def _as_shown(image: Tensor) -> Tensor:
-    """(1, C, Y, X) → (3, Y, X) in colours or (Y, X) in grey."""
+    """(1, C, Y, X) → (3, Y, X) in colors or (Y, X) in gray."""
     return image[0].cpu() if image.shape[1] == 3 else image[0, 0].cpu()

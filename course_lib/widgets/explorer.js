@@ -56,8 +56,8 @@ function drawRing(canvas, layer, scratch, pixelsOf, ink) {
   }
   const ratio = window.devicePixelRatio || 1, font = ratio * Math.min(13, Math.max(9, (0.2 * unit) / ratio));
   context.font = `${font}px sans-serif`;
-  layer.places.forEach((centre, sheet) => {
-    const [x, y] = place(centre), name = layer.names[sheet];
+  layer.places.forEach((center, sheet) => {
+    const [x, y] = place(center), name = layer.names[sheet];
     context.drawImage(paint(scratch, layer.size, pixelsOf(sheet)), x - unit / 2, y - unit / 2, unit, unit);
     context.lineWidth = Math.max(2 * ratio, 0.035 * unit);
     context.strokeStyle = layer.colors[sheet];
@@ -185,7 +185,7 @@ function render({ model, el }) {
   const positions = ["degrees", "mirror", "layer", "channel"].map((name) => `change:${name}`);
   for (const event of positions) model.on(event, setup.live ? syncControls : draw);
   model.on("change:data", answer);
-  requestAnimationFrame(draw); // after the element is in the page, whose text colour tells a dark theme
+  requestAnimationFrame(draw); // after the element is in the page, whose text color tells a dark theme
   return () => {
     for (const event of positions) model.off(event, setup.live ? syncControls : draw);
     model.off("change:data", answer);

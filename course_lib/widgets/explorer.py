@@ -23,7 +23,7 @@ from course_lib.widgets.frames import (
     compute_frame,
     liveliest,
     map_layers,
-    quantise,
+    quantize,
     shown_by_default,
     turns,
 )
@@ -120,7 +120,7 @@ class FeatureMapExplorer(WidgetWithStill):
         }  # fmt: skip
 
     def _all_data(self) -> dict[str, Any]:
-        """Every turn, layer and channel, one colour scale for each layer and channel."""
+        """Every turn, layer and channel, one color scale for each layer and channel."""
         positions = list(turns(self._step, self._mirrors))
         size = len(positions) * sum(2 * len(a["channels"]) * a["sheets"] * a["size"] ** 2 for a in self.setup["layers"])
         if size > LARGEST:
@@ -135,7 +135,7 @@ class FeatureMapExplorer(WidgetWithStill):
             for name, channels in self._channels.items()
         ]
         return {
-            "maps": b"".join(_quantise_block(block) for block in blocks),
+            "maps": b"".join(_quantize_block(block) for block in blocks),
             "signed": [_signed(block) for block in blocks],
             "images": b"".join(_image_bytes(frame.image, self._image) for frame in frames),
             "frames": [self._numbers(turn, frame) for turn, frame in zip(positions, frames, strict=True)],
@@ -148,7 +148,7 @@ class FeatureMapExplorer(WidgetWithStill):
         name = list(self._layers)[self.layer]
         block = torch.stack(frame.maps[name], dim=1)[[self._chosen_channel()]].cpu().numpy()[None]
         return {
-            "maps": _quantise_block(block), "signed": [_signed(block)],
+            "maps": _quantize_block(block), "signed": [_signed(block)],
             "images": _image_bytes(frame.image, self._image),
             "frames": [self._numbers(turn, frame)], "layer": self.layer, "channel": self.channel,
         }  # fmt: skip
@@ -202,10 +202,10 @@ def _as_batch(image: Any, net: nn.Module) -> Tensor:
     return batch
 
 
-def _quantise_block(block: np.ndarray[Any, Any]) -> bytes:
+def _quantize_block(block: np.ndarray[Any, Any]) -> bytes:
     """(frame, channel, order, sheet, Y, X) as bytes, each channel on a scale of its own."""
     scales = [shared_scale([block[:, c]]) for c in range(block.shape[1])]
-    channels = [quantise(block[:, c], float(s.vmin or 0), float(s.vmax or 1)) for c, s in enumerate(scales)]
+    channels = [quantize(block[:, c], float(s.vmin or 0), float(s.vmax or 1)) for c, s in enumerate(scales)]
     return np.stack(channels, axis=1).tobytes()
 
 
@@ -216,11 +216,11 @@ def _signed(block: np.ndarray[Any, Any]) -> list[bool]:
 
 def _image_bytes(image: Tensor, reference: Tensor) -> bytes:
     low, high = float(reference.min()), float(reference.max())
-    return quantise(_as_rgb(image), low, high).tobytes()
+    return quantize(_as_rgb(image), low, high).tobytes()
 
 
 def _as_rgb(image: Tensor) -> np.ndarray[Any, Any]:
-    """(Y, X, 3): a colour image as it is, else the first channel in grey."""
+    """(Y, X, 3): a color image as it is, else the first channel in gray."""
     rgb = image if len(image) == 3 else image[:1].expand(3, -1, -1)
     return rgb.permute(1, 2, 0).cpu().numpy()
 
@@ -228,4 +228,4 @@ def _as_rgb(image: Tensor) -> np.ndarray[Any, Any]:
 def _palettes() -> bytes:
     """256 colors for maps without a sign, then 256 for maps with one."""
     shades = np.linspace(0, 1, 256)
-    return b"".join(quantise(palette(shades)[:, :3], 0, 1).tobytes() for palette in (INK, SIGNED))
+    return b"".join(quantize(palette(shades)[:, :3], 0, 1).tobytes() for palette in (INK, SIGNED))

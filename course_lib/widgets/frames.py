@@ -90,7 +90,7 @@ def map_layers(net: nn.Module, image: Tensor, group: Group) -> dict[str, Group |
 
 
 def shown_by_default(net: nn.Module, layers: dict[str, Group | None]) -> dict[str, Group | None]:
-    """Of several layers in a row that work pixel by pixel, the last: maps are shown normalised and rectified."""
+    """Of several layers in a row that work pixel by pixel, the last: maps are shown normalized and rectified."""
     modules = dict(net.named_modules())
     following = [*list(layers)[1:], OUTPUT]
     pointwise = [isinstance(modules.get(_module(name)), POINTWISE) for name in following]
@@ -129,7 +129,7 @@ def turns(step: int, mirrors: bool) -> Iterator[Turn]:
         yield from (Turn(degrees, mirror) for degrees in range(0, 360, step))
 
 
-def quantise(values: np.ndarray[Any, Any], low: float, high: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def quantize(values: np.ndarray[Any, Any], low: float, high: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Values from low to high as bytes 0 to 255."""
     scaled = (values - low) / (high - low if high > low else 1.0)
     return np.rint(np.clip(np.nan_to_num(scaled), 0, 1) * 255).astype(np.uint8)

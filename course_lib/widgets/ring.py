@@ -18,7 +18,7 @@ from course_lib.figures.picture import Picture
 from course_lib.figures.style import ELEMENT_COLORS, INK
 from course_lib.groups import C4, Element
 from course_lib.widgets.base import WidgetWithStill, number, script
-from course_lib.widgets.frames import liveliest, quantise
+from course_lib.widgets.frames import liveliest, quantize
 
 STEP = 15  # degrees between two answers
 TURNS = C4.elements
@@ -75,8 +75,8 @@ class TurningRing(WidgetWithStill):
     def __init__(self, watched: Mapping[str, Watched], image: Tensor, classes: list[str]) -> None:
         super().__init__()
         self._watched = dict(watched)
-        self.colors = quantise(INK(np.arange(256) / 255)[:, :3], 0, 1).tobytes()
-        self.picture = quantise(image[0, 0].cpu().numpy(), 0, float(image.max())).tobytes()
+        self.colors = quantize(INK(np.arange(256) / 255)[:, :3], 0, 1).tobytes()
+        self.picture = quantize(image[0, 0].cpu().numpy(), 0, float(image.max())).tobytes()
         self.setup = {
             "imageSize": image.shape[-1], "classes": classes,
             "colors": [ELEMENT_COLORS[h] for h in TURNS], "names": [str(h) for h in TURNS],
@@ -94,7 +94,7 @@ def _as_json(name: str, network: Watched) -> dict[str, Any]:
     maps = network.maps.cpu().numpy()
     return {
         "name": name, "sheets": maps.shape[1], "size": maps.shape[-1], "travels": network.travels,
-        "maps": quantise(maps, 0, float(maps.max())).tobytes(), "scores": network.scores,
+        "maps": quantize(maps, 0, float(maps.max())).tobytes(), "scores": network.scores,
         "errors": [number(error) for error in network.errors],
     }  # fmt: skip
 

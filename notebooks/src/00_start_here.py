@@ -19,7 +19,7 @@
 # %% [markdown]
 # ## Your machine
 #
-# A grey box is a *code cell*. Click into it and press **Shift + Enter**: it runs, its result appears below, and the
+# A gray box is a *code cell*. Click into it and press **Shift + Enter**: it runs, its result appears below, and the
 # next cell is selected. Run all cells in order, from here to the end.
 
 # %% tags=["nbval-ignore-output"]
@@ -194,7 +194,7 @@ feature_map_explorer(ours, two)
 #   cells below use the course's function.
 # - **Right?** The cells below use *your* function.
 #
-# Try it: turn an image by 180°, so that each pixel ends up on the other side of the centre, equally far from it. Try a
+# Try it: turn an image by 180°, so that each pixel ends up on the other side of the center, equally far from it. Try a
 # wrong answer first, such as `return image.flip(0)`.
 
 

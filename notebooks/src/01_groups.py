@@ -52,15 +52,15 @@ from course_lib.groups import Element, IntArray
 #
 # <details><summary>Predict first…</summary>
 #
-# Corner 1 can go to any of the four corners of the frame. Its neighbour, corner 2, then has two places left, to the left
+# Corner 1 can go to any of the four corners of the frame. Its neighbor, corner 2, then has two places left, to the left
 # or to the right of it. After that nothing is free: 4 · 2 = 8 ways.
 # </details>
 
 # %%
-edges = [{0, 1}, {1, 2}, {2, 3}, {3, 0}]  # neighbouring corners of the frame, here 0 to 3
+edges = [{0, 1}, {1, 2}, {2, 3}, {3, 0}]  # neighboring corners of the frame, here 0 to 3
 ways = list(permutations(range(4)))
 untorn = [way for way in ways if all({way[a], way[b]} in edges for a, b in edges)]
-print(f"of {len(ways)} ways to place four corners, {len(untorn)} keep neighbours together")
+print(f"of {len(ways)} ways to place four corners, {len(untorn)} keep neighbors together")
 symmetries_of_the_square(groups.D4)
 
 # %% [markdown]
@@ -231,12 +231,12 @@ print(f"ab = ba for {(table == table.T).sum()} of 64 pairs, ab ≠ ba for {(tabl
 cayley_table_figure(table, labels=moves)
 
 # %% [markdown]
-# **What do you notice** about the colours of a row? About the four blocks? About the picture and its mirror image along
+# **What do you notice** about the colors of a row? About the four blocks? About the picture and its mirror image along
 # the diagonal?
 #
 # <details><summary>Look first, then open</summary>
 #
-# 1. Every row and every column holds every colour once, as in a sudoku: a *latin square* (the cell asserts it). The reason is
+# 1. Every row and every column holds every color once, as in a sudoku: a *latin square* (the cell asserts it). The reason is
 #    undoing: if ab = ac, multiply by a⁻¹ from the left, and b = c. So no product can stand twice in row a; nor in a column:
 #    there multiply from the right.
 # 2. Two rotations, or two mirrors, make a rotation; one of each makes a mirror.
@@ -335,7 +335,7 @@ mark_guesses(guess, answers)
 #
 # - **K** turn by 0°, 90°, 180°, 270°
 # - **L** leave it, flip left-right, flip up-down
-# - **M** leave it, invert the grey values
+# - **M** leave it, invert the gray values
 # - **N** leave it, erase the right half
 # - **O** turn by 0°, 30°, …, 330°, interpolating between pixels
 # - **P** all shifts left and right; what leaves the frame is lost
@@ -345,7 +345,7 @@ mark_guesses(guess, answers)
 from course_lib.actions import rotate_by_angle, translate
 from course_lib.data import load_photograph
 
-photograph = load_photograph().mean(dim=1, keepdim=True)  # (1, 1, 112, 112), grey
+photograph = load_photograph().mean(dim=1, keepdim=True)  # (1, 1, 112, 112), gray
 small = photograph[..., ::7, ::7]  # (1, 1, 16, 16)
 augmentations = {
     "K": [lambda f, k=k: torch.rot90(f, k, (2, 3)) for k in range(4)],
@@ -460,7 +460,7 @@ cayley_table_figure(groups.D4, highlight=groups.D2)
 
 # %% [markdown]
 # Two mirrors with axes 45° apart generate everything, rotations included. In the picture {e, r², m, mr²} has its
-# full colours: where its rows meet its columns, only members stand. No product leads out.
+# full colors: where its rows meet its columns, only members stand. No product leads out.
 #
 # Six of the ten get names. C*n* (cyclic) has n rotations; D*n* (dihedral) has n rotations and n mirrors. The other four
 # are D1 or D2 with other axes. These six are *the* groups of this course; every layer takes one as an argument, called H.
@@ -519,7 +519,7 @@ print("|S| · (number of cosets) = 8 for all", len(groups.D4.subgroups), "subgro
 cosets_figure(groups.D4, groups.D1)
 
 # %% [markdown]
-# Four colours, two circles each. No accident:
+# Four colors, two circles each. No accident:
 #
 # - **All pieces have the same size.** h can be undone, so s ↦ hs never takes two members to one place.
 # - **Pieces do not overlap.** If hs = ks′, then h = k(s′s⁻¹), and s′s⁻¹ is in S. So hS = kS.

@@ -115,14 +115,14 @@ f = torch.arange(16.0).reshape(4, 4)
 figures.panels({"f": f})
 
 # %% [markdown]
-# **Where is (x, y) in an array?** An array counts rows *downwards* from the top; y points *up*. And we turn about the centre
+# **Where is (x, y) in an array?** An array counts rows *downwards* from the top; y points *up*. And we turn about the center
 # of the image. So, for a map with `height` rows and `width` columns:
 #
 # $$x = \text{col} - \tfrac{\text{width} - 1}{2}, \qquad y = \tfrac{\text{height} - 1}{2} - \text{row}$$
 #
-# For an even size the centre lies *between* pixels, and the coordinates end in .5. Multiply them by 2, and all is whole
-# numbers again; you will want that in a minute. (Is a turn about such a centre still in p4? Yes. Counted from a pixel
-# next to it, the centre is c = (½, ½), and the turn is x ↦ r(x − c) + c = r x + (1, 0): a quarter turn about that pixel,
+# For an even size the center lies *between* pixels, and the coordinates end in .5. Multiply them by 2, and all is whole
+# numbers again; you will want that in a minute. (Is a turn about such a center still in p4? Yes. Counted from a pixel
+# next to it, the center is c = (½, ½), and the turn is x ↦ r(x − c) + c = r x + (1, 0): a quarter turn about that pixel,
 # and a shift by a whole pixel.)
 #
 # Now f as what it is, a function: a dictionary from (x, y) to a number.
@@ -197,7 +197,7 @@ figures.panels({"R_r R_m f": one_by_one, "R_rm f": without_inverse(rm, f), "R_mr
 # %%
 @exercise
 def source_pixel(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
-    """The pixel (row, col) of f that L_g f shows at (row, col): x ↦ g⁻¹x about the centre.
+    """The pixel (row, col) of f that L_g f shows at (row, col): x ↦ g⁻¹x about the center.
 
     ``height`` and ``width`` are those of L_g f. After an odd number of quarter turns f has them the other way round.
     Example: for the quarter turn r and size 4 × 4, the pixel (0, 1) shows the pixel (1, 3) of f.
@@ -315,7 +315,7 @@ print("L_h L_t = L_{h·t} L_h for 8 symmetries and 81 shifts.")
 
 # %% [markdown]
 # **What about angles that are no multiple of 90°?** At 45° most pixels fall between pixels, and their values have to be
-# *interpolated*: mixed from four neighbours. Turn a photograph by 45°, eight times.
+# *interpolated*: mixed from four neighbors. Turn a photograph by 45°, eight times.
 #
 # <details><summary>Predict first: 8 · 45° = 360°. Do you get the photograph back?</summary>
 #
@@ -420,7 +420,7 @@ figures.feature_map_ring(sheets, C4, title="edges of the digit")
 figures.act_on_ring(sheets, r, C4)
 
 # %% [markdown]
-# Each frame keeps its colour, and a dot marks what was its top left corner; on the right, ← names the sheet that came
+# Each frame keeps its color, and a dot marks what was its top left corner; on the right, ← names the sheet that came
 # here. Every sheet has turned, and has followed its arrow.
 #
 # **How was that figure drawn?** Here it is in a few lines, as one big array: sheet h is pasted where h takes the
@@ -442,7 +442,7 @@ def on_a_ring(sheets: Tensor) -> Tensor:
 assert torch.equal(act_on_image(r, on_a_ring(sheets)), on_a_ring(sheets_of_turned))
 figures.panels(
     {"ring of f": on_a_ring(sheets), "the whole picture turned": act_on_image(r, on_a_ring(sheets))},
-    alt="Four sheets of edges on a ring, and the same picture turned by 90°, each sheet in its neighbour's place.",
+    alt="Four sheets of edges on a ring, and the same picture turned by 90°, each sheet in its neighbor's place.",
 )
 
 # %% [markdown]

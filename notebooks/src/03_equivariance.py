@@ -34,7 +34,7 @@ from course_lib.figures.equivariance import commuting_square, sliding_filter
 from course_lib.groups import C4, D2, D4, Element, Group, inverse
 from course_lib.widgets import feature_map_explorer
 
-photograph = load_photograph().mean(1, keepdim=True).double()  # (1, 1, 112, 112), grey
+photograph = load_photograph().mean(1, keepdim=True).double()  # (1, 1, 112, 112), gray
 r = Element(0, 1)  # a quarter turn, counter-clockwise
 
 
@@ -313,7 +313,7 @@ for g in D4.elements:
 #
 # and that is $L_h(f \star \psi)$ at t. Two facts are used: h is a matrix, so $h^{-1}(y - t) = h^{-1}y - h^{-1}t$; and h maps
 # the lattice onto itself, so that z runs over all of it. At an angle of 45° the second fact fails. (Arrays turn about their
-# centre, not about the origin. The two differ by shifts, which only shift the result.)
+# center, not about the origin. The two differ by shifts, which only shift the result.)
 
 # %%
 f, psi = noise(1, 1, 8, 11), noise(1, 1, 3, 3)
@@ -361,7 +361,7 @@ panels(rows, columns=4)
 # <details><summary>Predict first…</summary>
 #
 # Three. The eight moves take each corner to each corner, and the middle of each side to the middle of each side; so the four
-# corners become equal, and so do the four middles. The centre stays.
+# corners become equal, and so do the four middles. The center stays.
 #
 # </details>
 
@@ -552,7 +552,7 @@ def size_of_edges(x: Tensor) -> Tensor:
 
 
 fresh = copy.deepcopy(cnn)
-nn.init.zeros_(fresh.head[1].weight)  # a common way to initialise a last layer
+nn.init.zeros_(fresh.head[1].weight)  # a common way to initialize a last layer
 flat, mirrored = torch.ones(1, 1, 14, 14).double(), mean_over_d4(noise(1, 1, 14, 14))
 print("the CNN on a constant image:         ", show(equivariance_error(cnn, C4, flat).error))
 print("the CNN on a symmetric image:        ", show(equivariance_error(cnn, C4, mirrored).error))
@@ -567,7 +567,7 @@ print("|edges|, under mirrors and half turn:", show(equivariance_error(size_of_e
 # - **noise**, which has no symmetry of its own;
 # - **float64**, where rounding is about 1e-16, so that 1e-10 is far above it and far below a broken symmetry;
 # - **every element** of the group, and sizes that are **odd, even and not square**;
-# - **after training**, or with random weights everywhere, normalisation layers included.
+# - **after training**, or with random weights everywhere, normalization layers included.
 
 # %%
 images = {"noise": noise(1, 1, 14, 14), "a digit": load_digits(size=14).test.images[:1].double()}
@@ -625,14 +625,14 @@ explorer
 # ### Why was it equivariant before training and not after?
 #
 # Some layers start as if they were symmetric. `LayerNorm` over (C, Y, X) has a gain and a bias *for every pixel*. All gains
-# start as 1, all biases as 0. Training changes them. Hence the rule: randomise before you measure.
+# start as 1, all biases as 0. Training changes them. Hence the rule: randomize before you measure.
 
 # %%
 norm = nn.LayerNorm([1, 9, 9]).double()
 print("fresh:     ", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
 torch.manual_seed(0)
 nn.init.normal_(norm.weight)
-print("randomised:", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
+print("randomized:", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
 
 # %% [markdown]
 # ## 7 Make any function equivariant: average it

@@ -92,7 +92,7 @@ figures.panels({"f": f[0]} | {f"L_{h} ψ": act_on_image(h, psi[0, 0]) for h in C
 #
 # Write the definition as a loop. `source_pixel(h, a, b, k, k)` of notebook 02 says which pixel of ψ the turned filter
 # shows at (a, b): the cell above printed one. The window of t begins at some (row, col) of f; the filter turns about
-# its own centre. `np.ndindex(2, 3)` runs through (0, 0), (0, 1), … (1, 2); so two loops are enough, one over all output
+# its own center. `np.ndindex(2, 3)` runs through (0, 0), (0, 1), … (1, 2); so two loops are enough, one over all output
 # values, and in it one over the terms.
 
 
@@ -701,7 +701,7 @@ figures.bars(errors, ylabel="test error, in % (dots: seeds)")
 # ### Look inside: turn a digit under the slider
 #
 # 1. P4CNN, at 90°: follow a dark sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree, in every layer?
-# 2. Which layer is the first whose map you no longer recognise as the digit? Is it still exact?
+# 2. Which layer is the first whose map you no longer recognize as the digit? Is it still exact?
 # 3. Z2CNN, at 90°: there is no other sheet to go to. How large is the error, and does depth repair it?
 # 4. Watch the ten bars: which network changes its mind?
 #

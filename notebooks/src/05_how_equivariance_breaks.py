@@ -43,7 +43,7 @@ from course_lib.layers import (
 )
 
 # %%
-photograph = load_photograph().mean(1, keepdim=True).double()  # (1, 1, 112, 112), grey
+photograph = load_photograph().mean(1, keepdim=True).double()  # (1, 1, 112, 112), gray
 r = Element(0, 1)  # a quarter turn, counter-clockwise
 
 
@@ -78,7 +78,7 @@ windows_from_both_sides(
 )
 
 # %% [markdown]
-# Blue, below: the windows as they are (neighbours lie at two heights). Orange, above: the same windows as the mirrored image sees
+# Blue, below: the windows as they are (neighbors lie at two heights). Orange, above: the same windows as the mirrored image sees
 # them. Dotted squares are padding. Where orange does not lie over blue, the layer reads other pixels after the turn.
 #
 # A row of $n$ pixels with padding $p$ at both ends, window $k$, stride $s$. What lies past the last window is
@@ -150,7 +150,7 @@ for name, layers in {
 #
 # ## 2 Padding and the parity of the kernel
 #
-# Zero padding breaks shifts at the border (notebook 03). Does it break turns? And are even kernels allowed, whose centre lies between
+# Zero padding breaks shifts at the border (notebook 03). Does it break turns? And are even kernels allowed, whose center lies between
 # pixels? One more case: a framework's `padding="same"` keeps the size. A 4 × 4 kernel needs three extra rows for that, one above and two
 # below; and so for the columns.
 #
@@ -203,15 +203,15 @@ except ValueError as error:
 # %% [markdown]
 # ## 3 Angles between
 #
-# At 30° the lattice does not fall on itself. Pixels must be *interpolated*, that is, mixed from their neighbours, and the corners of the
+# At 30° the lattice does not fall on itself. Pixels must be *interpolated*, that is, mixed from their neighbors, and the corners of the
 # frame leave it. The corners are no fault of the network. So compare only where every turn stays in the frame: inside a disk.
 
 
 # %%
 @exercise
 def disk_mask(size: int) -> Tensor:
-    """(size, size), bool: True for the pixels whose centre is at most size / 2 from the centre of the map.
-    The centre of the map is the middle of its pixels: for size 4, between the second and the third.
+    """(size, size), bool: True for the pixels whose center is at most size / 2 from the center of the map.
+    The center of the map is the middle of its pixels: for size 4, between the second and the third.
     disk_mask(4) is False in the four corners only."""
     ...
 
@@ -232,7 +232,7 @@ def error_inside(got: Tensor, expected: Tensor) -> float:
 
 
 # %%
-face = (photograph - photograph.mean())[..., 6:-6, 6:-6]  # what enters at the border, 0, is now a medium grey
+face = (photograph - photograph.mean())[..., 6:-6, 6:-6]  # what enters at the border, 0, is now a medium gray
 turned = rotate_by_angle(30, face)
 there_and_back = rotate_by_angle(-30, turned)
 
@@ -417,7 +417,7 @@ error_curves(curves, list(range(13)), "training steps")
 # The lower line is rounding, and stays there. The other leaves it with the first step. On noise the error grows to 3 per cent: too small to
 # crash anything, too large to be rounding. It is the worst kind of fault, since a fresh network passes every plain test.
 #
-# **Cure:** one gain, bias, mean and variance per channel, shared over the group. And randomise parameters and statistics before you measure.
+# **Cure:** one gain, bias, mean and variance per channel, shared over the group. And randomize parameters and statistics before you measure.
 #
 # ## 6 A flattened group axis
 #
@@ -591,14 +591,14 @@ for name, net in {"CNN, untrained": cnn, **nets}.items():
 # %% [markdown]
 # Before training the CNN keeps its answer on nine of ten digits, since it gives nearly all of them one class. The p4 layer agrees by
 # construction, yet untrained it is right no more often than by chance. Agreement alone is no virtue. And what augmentation has bought is
-# real: turned digits are recognised as well as upright ones, 0.82 of them. After the same 20 epochs the net trained on upright digits has 0.92 on upright
+# real: turned digits are recognized as well as upright ones, 0.82 of them. After the same 20 epochs the net trained on upright digits has 0.92 on upright
 # ones. All this is one seed and a small net: a sketch.
 #
 # ## 9 Detective work
 #
 # `diagnose(net, group, input_shape)` does for any `nn.Module` what you did above (input_shape has no batch axis). It runs noise and all its
 # turns through the net in float64, finds the first layer whose input still moves as it should and whose output does not, and tries what
-# would mend it. Then it repeats everything with equal parameters randomised.
+# would mend it. Then it repeats everything with equal parameters randomized.
 #
 # Three suspects, made from the network of section 4, untrained:
 #

@@ -76,7 +76,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 #
 # To measure this, put the sheets of one filter into a table, one sheet per row, and do a **principal component analysis**: find
 # the one k × k pattern, PC1, of which multiples fit all rows best. How well they fit is the *share of the variance that PC1 explains*.
-# With every sheet centred (its mean subtracted) and $\sigma_1 \ge \sigma_2 \ge \dots$ the singular values of the table:
+# With every sheet centered (its mean subtracted) and $\sigma_1 \ge \sigma_2 \ge \dots$ the singular values of the table:
 #
 # $$\text{share} = \frac{\sigma_1^2}{\sigma_1^2 + \sigma_2^2 + \dots + \sigma_{|H|}^2}$$
 #
@@ -91,7 +91,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 def explained_by_pc1(psi: Tensor) -> Tensor:
     """The share of the variance of each filter's sheets that its first principal component explains.
 
-    Shapes: (O, C, |H|, k, k) → (O·C,). Centre each sheet over its k² places. `torch.linalg.svdvals` takes a stack of
+    Shapes: (O, C, |H|, k, k) → (O·C,). Center each sheet over its k² places. `torch.linalg.svdvals` takes a stack of
     tables (N, |H|, k²) and returns the singular values (N, |H|), the largest first.
     """
     ...
@@ -165,7 +165,7 @@ share_by_layer(shares)
 # share measures here belongs to the layer, not to the filter. The paper trains on more than ten times the data, and its *after* bars
 # rise clearly; ours are diluted by the random start, and we do not know how theirs stand against mixed sheets.
 #
-# What training added to the two of conv3's 100 filters with the largest shares, each sheet centred:
+# What training added to the two of conv3's 100 filters with the largest shares, each sheet centered:
 
 # %% tags=["nbval-ignore-output"]
 psi = added["conv3"] - added["conv3"].mean(dim=(-2, -1), keepdim=True)

@@ -38,7 +38,7 @@ from course_lib.figures.attention import Look, attention_figure, attention_map
 from course_lib.figures.framework import framework_map, relative_position_table, relative_positions
 from course_lib.framework import GroupFunction, Head, as_feature_map, as_function, heads_of, transform
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
-from course_lib.layers import GroupConv2d, GroupSelfAttention, GSeparableConv2d, LiftingConv2d, neighbourhoods
+from course_lib.layers import GroupConv2d, GroupSelfAttention, GSeparableConv2d, LiftingConv2d, neighborhoods
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
 e, r, m = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0)  # elements of p4m here, without a shift
@@ -172,8 +172,8 @@ print([int(value) for value in result.values()])
 relative_position_table(D4)
 
 # %% [markdown]
-# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one per cell. Now let all cells of one colour share one function: eight are
-# left. Each row holds every colour once, in another order.
+# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one per cell. Now let all cells of one color share one function: eight are
+# left. Each row holds every color once, in another order.
 #
 # ## 3 Theorem 1
 #
@@ -450,7 +450,7 @@ def position_bank(positions: Tensor, group: Group) -> Tensor:
 # %% [markdown]
 # <!-- help: position_bank -->
 #
-# Second, the softmax, over *all* g̃ at once: over sheets and neighbours. And the border: a neighbour outside of the map is not there, so it must get no weight. A key of zeros would not do, for exp(score) > 0.
+# Second, the softmax, over *all* g̃ at once: over sheets and neighbors. And the border: a neighbor outside of the map is not there, so it must get no weight. A key of zeros would not do, for exp(score) > 0.
 
 
 # %%
@@ -465,7 +465,7 @@ def attention_weights(scores: Tensor, inside: Tensor) -> Tensor:
 # %% [markdown]
 # <!-- help: attention_weights -->
 #
-# All together. `neighbourhoods` puts the k × k window of each pixel on an axis k². The letters of `einsum` name the axes: h looks, g is looked at, n is a neighbour, c and d are channels.
+# All together. `neighborhoods` puts the k × k window of each pixel on an axis k². The letters of `einsum` name the axes: h looks, g is looked at, n is a neighbor, c and d are channels.
 
 
 # %%
@@ -473,11 +473,11 @@ def fast_self_attention(f: Tensor, head: Head, group: Group, bank: Callable = po
     """One head, one map: (C, |H|, Y, X) → (O, |H|, Y, X)"""
     k = head.positions.shape[-1]
     query, key, value = (torch.einsum("dc,chyx->dhyx", matrix, f) for matrix in head[:3])
-    scores = torch.einsum("dhyx,dgnyx->hgnyx", query, neighbourhoods(key, k))
+    scores = torch.einsum("dhyx,dgnyx->hgnyx", query, neighborhoods(key, k))
     scores = scores + torch.einsum("dhyx,dhgn->hgnyx", query, bank(head.positions, group).flatten(-2))
-    inside = neighbourhoods(torch.ones_like(f[0, 0]), k) > 0
+    inside = neighborhoods(torch.ones_like(f[0, 0]), k) > 0
     weights = attention_weights(scores / len(query) ** 0.5, inside)
-    return torch.einsum("hgnyx,dgnyx->dhyx", weights, neighbourhoods(value, k))
+    return torch.einsum("hgnyx,dgnyx->dhyx", weights, neighborhoods(value, k))
 
 
 for group in ALL_GROUPS:
@@ -575,15 +575,15 @@ for look in (upright, turned):
 #
 # ## 8 Patches
 #
-# A single vector f(g) says little. May H̃ look at a whole **patch** around g and g̃? Yes, if it is collected in the right order (Proposition 1 of He et al.). Choose a neighbourhood of e once, a list of steps g′; carry it to g, and join the vectors:
+# A single vector f(g) says little. May H̃ look at a whole **patch** around g and g̃? Yes, if it is collected in the right order (Proposition 1 of He et al.). Choose a neighborhood of e once, a list of steps g′; carry it to g, and join the vectors:
 #
 # $$\mathcal F_{N}(g) = \big(f(gg'_1),\, f(gg'_2),\, \dots\big), \qquad N = (g'_1, g'_2, \dots)$$
 
 
 # %%
 @exercise
-def local_patch(f: GroupFunction, g: Isometry, neighbourhood: Sequence[Isometry]) -> Tensor:
-    """The vectors f(gg′) for the steps g′ of the neighbourhood, joined in its order; zeros where f has no entry.
+def local_patch(f: GroupFunction, g: Isometry, neighborhood: Sequence[Isometry]) -> Tensor:
+    """The vectors f(gg′) for the steps g′ of the neighborhood, joined in its order; zeros where f has no entry.
     Example: for f = (1, 2, 3, 4) on C4 with one pixel, at g = r, the steps (e, r) give (2, 3).
     """
     ...
@@ -592,7 +592,7 @@ def local_patch(f: GroupFunction, g: Isometry, neighbourhood: Sequence[Isometry]
 # %% [markdown]
 # <!-- help: local_patch -->
 #
-# Compare it with the order in which the sheets are stored. Take f = (1, 2, 3, 4), all four sheets as neighbourhood, and turn.
+# Compare it with the order in which the sheets are stored. Take f = (1, 2, 3, 4), all four sheets as neighborhood, and turn.
 #
 # <details><summary>Predict first: what stood at e stands at r after the turn. What is its patch now, in each order?</summary>
 #
@@ -604,8 +604,8 @@ def local_patch(f: GroupFunction, g: Isometry, neighbourhood: Sequence[Isometry]
 steps = [Isometry(*h, 0, 0) for h in C4.elements]
 
 
-def as_stored(f: GroupFunction, g: Isometry, neighbourhood: Sequence[Isometry]) -> Tensor:
-    return torch.cat([f[step._replace(u=g.u, v=g.v)] for step in neighbourhood])
+def as_stored(f: GroupFunction, g: Isometry, neighborhood: Sequence[Isometry]) -> Tensor:
+    return torch.cat([f[step._replace(u=g.u, v=g.v)] for step in neighborhood])
 
 
 for order in (local_patch, as_stored):

@@ -43,7 +43,7 @@ from course_lib.figures import panels
 from course_lib.figures.e4 import Sight, Work, ablations, generated_kernels, roofline
 from course_lib.framework import E4Matrices, aggregate, as_feature_map, as_function, local_patch
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
-from course_lib.layers import E4Layer, GroupConv2d, LiftingConv2d, lifting_filter_bank, neighbourhoods
+from course_lib.layers import E4Layer, GroupConv2d, LiftingConv2d, lifting_filter_bank, neighborhoods
 from course_lib.models import small_e4net
 from course_lib.training import TrainConfig, seed_everything, train
 from course_lib.training.results import results_folder
@@ -74,7 +74,7 @@ def say(error: float) -> str:
 # The plainest choice: let $\tilde H_{\hat g}$ be a small neural network for each relative position ĝ. Say it reads both patches, each with C channels on all |H| sheets, has C hidden channels,
 # and puts out C numbers.
 #
-# <details><summary>Predict first: 16 channels on C4, 28 × 28 pixels, and g̃ only among the 5 × 5 neighbours on the sheet of g. A group convolution needs 80 million
+# <details><summary>Predict first: 16 channels on C4, 28 × 28 pixels, and g̃ only among the 5 × 5 neighbors on the sheet of g. A group convolution needs 80 million
 # multiply-accumulates. And this?</summary>
 #
 # More than twice as many, and nine times as many if g̃ runs over all sheets. A network per pair is too much.
@@ -93,13 +93,13 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 #
 # $$\tilde H_{\hat g}(x, y) = K_{\hat g}(x) \odot V(y)$$
 #
-# ⊙ multiplies entry by entry. K is the **kernel generator**: it looks at x and says how much each neighbour counts. V is the **encoder**: it says what each neighbour
+# ⊙ multiplies entry by entry. K is the **kernel generator**: it looks at x and says how much each neighbor counts. V is the **encoder**: it says what each neighbor
 # has to offer. Each element computes one V, and one kernel with K for all ĝ. Joining the two takes C products per pair.
 #
 # E4 goes on saving:
 # - **One hidden layer for all kernels.** $K_v(x) = W_2[v]\,\mathrm{relu}(W_1 x)$, with a part W₂[v] for each place v. The **reduction** r, not the turn: the hidden layer has M = C/r channels.
 # - **Slices.** The O channels of the output are cut into s blocks; those of one block share a kernel. So W₂[v] has s rows.
-# - **Space only.** g̃ runs through the k × k neighbours g·(v, e) on the sheet of g.
+# - **Space only.** g̃ runs through the k × k neighbors g·(v, e) on the sheet of g.
 #
 # The last one has a price: sheets no longer meet. So the patches must bring them together: $N_1 = N_2$ are all sheets at one pixel, $\{(0, a)\}$. Joining vectors is written ∪ (**concatenation** along the group). Now you have
 # the E4 layer (Eq. 12):
@@ -202,7 +202,7 @@ print(by_pairs(small, simple, C1).flatten().tolist())
 #
 # ## 4 Unfold and sum
 #
-# Where does the neighbour g·(v, e) of g = (t, h) lie? At the pixel t + d with d = hv, so v = h⁻¹d. **On the plane, the kernel of h is what e would write if it saw the same patch, turned by h.** With the patches left out:
+# Where does the neighbor g·(v, e) of g = (t, h) lie? At the pixel t + d with d = hv, so v = h⁻¹d. **On the plane, the kernel of h is what e would write if it saw the same patch, turned by h.** With the patches left out:
 #
 # $$f'(t, h) = \sum_{d} K_{h^{-1}d}(t, h) \odot V(t + d, h)$$
 #
@@ -222,7 +222,7 @@ def generate_kernels(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 # %% [markdown]
 # <!-- help: generate_kernels -->
 #
-# Then the sum. The paper does it by **unfolding**: `neighbourhoods` puts the k × k window of each pixel on an axis of its own. Multiply, and sum over that axis.
+# Then the sum. The paper does it by **unfolding**: `neighborhoods` puts the k × k window of each pixel on an axis of its own. Multiply, and sum over that axis.
 
 
 # %%
@@ -321,7 +321,7 @@ generated_kernels(
 # Red is +, blue is −. Upper row: the pixel in the middle of the window has ink to its right (border e) and above it (border r). Sheet e sees both and writes both half lines. Sheet r sees its own border, *ahead* of it, which is up. On sheet r² there is nothing. And
 # sheet r³ sees border e as its "next".
 #
-# Lower row: the digit has been turned by r. Follow a frame's colour: each kernel has moved one sheet on, and has turned. As for every other map, with κ for the kernel drawn on the plane:
+# Lower row: the digit has been turned by r. Follow a frame's color: each kernel has moved one sheet on, and has turned. As for every other map, with κ for the kernel drawn on the plane:
 #
 # $$\kappa_{L_u f}(ug) = L_u\,\kappa_f(g)$$
 #
@@ -341,7 +341,7 @@ generated_kernels(both, D4)
 # What does a kernel do? At this pixel, on sheet e, with the ink itself as V, it takes ink ahead minus ink to its left, each weighed by its border:
 
 # %%
-kernel, window = upright.kernels[0], neighbourhoods(digit[0, 0], 5)[:, corner[0], corner[1]].unflatten(0, (5, 5))
+kernel, window = upright.kernels[0], neighborhoods(digit[0, 0], 5)[:, corner[0], corner[1]].unflatten(0, (5, 5))
 print(f"sum of the products: {(kernel * window).sum():.2f}")
 panels({"kernel K": kernel, "window of V": window, "K ⊙ V": kernel * window})
 
@@ -532,7 +532,7 @@ print("8 images, 4 turns: gradients differ:", spread_of_gradients(all_turns, lab
 # %% [markdown]
 # With all four turns in every batch the sheets would stay equal, at four times the cost. Sharing γ and β costs nothing, so our layer shares them, and asks for `allow_approximate=True` otherwise.
 #
-# The paper's theorem is untouched, for its layer has no norm there. The detail is easy to miss: every test at initialisation passes. A test after a few steps, or with random γ and β, does not.
+# The paper's theorem is untouched, for its layer has no norm there. The detail is easy to miss: every test at initialization passes. A test after a few steps, or with random γ and β, does not.
 #
 # ## 8 Which decisions matter?
 #
@@ -598,7 +598,7 @@ for variant in ("e4net", "per-element"):
 #
 # ## 9 From unfold to the roofline
 #
-# As the authors say, their layer needs fewer operations than a group convolution and is slower. Memory takes the time. Three steps mend it. The first: **shift instead of unfold**. The unfolded map is k² times the map. But the i-th neighbours of *all* pixels form one piece of the padded map (`nn.functional.pad`).
+# As the authors say, their layer needs fewer operations than a group convolution and is slower. Memory takes the time. Three steps mend it. The first: **shift instead of unfold**. The unfolded map is k² times the map. But the i-th neighbors of *all* pixels form one piece of the padded map (`nn.functional.pad`).
 
 
 # %%

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 09 Affine self convolution: a filter that looks
 #
-# A convolution weighs its neighbours by *where* they are; it has the same filter everywhere. Self-attention weighs them by *what* they are. **Affine self
+# A convolution weighs its neighbors by *where* they are; it has the same filter everywhere. Self-attention weighs them by *what* they are. **Affine self
 # convolution** (ASC; Diaconu and Worrall, 2019) does both: first an affine map, then attention. You derive it, prove it equivariant, build it for every group, and see where it looks.
 #
 # **You will be able to**
@@ -41,7 +41,7 @@ from course_lib.figures.asc import gaze, gaze_figure, weights_by_place
 from course_lib.figures.attention import Look
 from course_lib.framework import GroupFunction, as_feature_map, as_function, relative_position, transform
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
-from course_lib.kernels import neighbourhoods
+from course_lib.kernels import neighborhoods
 from course_lib.kernels.attention import affine_scores
 from course_lib.layers import AffineSelfConv2d, GroupSqueezeExcite, StandAloneSelfAttention2d
 from course_lib.layers.conv import group_filter_bank, lifting_filter_bank
@@ -85,7 +85,7 @@ def say(error: float) -> str:
 # %%
 digit = load_digits().train.images[7:8].double()
 edge = torch.tensor([[-1.0, 0.0, 1.0]] * 3).double()
-windows = neighbourhoods(2 * digit[0, 0], 3)  # (k², Y, X); 2 makes the softmax sharper
+windows = neighborhoods(2 * digit[0, 0], 3)  # (k², Y, X); 2 makes the softmax sharper
 seen = [windows[:, row, col] for row, col in ((17, 11), (17, 15))]
 alpha = [torch.softmax(window[4] * window, dim=0) for window in seen]
 shown = {
@@ -107,7 +107,7 @@ for title, tables in shown.items():
 # %% [markdown]
 # ## 2 The affine map
 #
-# So let each x first make its own version of every neighbour y, by an **affine map**: times ψ, plus β.
+# So let each x first make its own version of every neighbor y, by an **affine map**: times ψ, plus β.
 #
 # $$A_x[f](y) = f(y)\,\psi(y - x) + \beta(y - x)$$
 #
@@ -158,9 +158,9 @@ def softmax(scores: Tensor) -> Tensor:
 
 def result_at(f: GroupFunction, g: Isometry, pixels: list, tables: Tables, weigh: Callable = softmax) -> Tensor:
     """Σ_y α(g, y) A_g[f](y) over these pixels, with α = weigh(scores)"""
-    centre = affine_sum(f, g, (g.u, g.v), tables)
+    center = affine_sum(f, g, (g.u, g.v), tables)
     seen = torch.stack([affine_sum(f, g, pixel, tables) for pixel in pixels])  # (pixels, C)
-    return weigh(seen @ centre / len(centre)) @ seen
+    return weigh(seen @ center / len(center)) @ seen
 
 
 def self_convolution(f: GroupFunction, tables: Tables, weigh: Callable = softmax) -> dict[Isometry, Tensor]:
@@ -171,9 +171,9 @@ def self_convolution(f: GroupFunction, tables: Tables, weigh: Callable = softmax
 # `weigh` makes weights of scores, a softmax if nothing else is said. An example for the head, on C1: three pixels in a row, f = (0, 1, 2), β = 0, and in the middle row of the 3 × 3 filter ψ = (1, 1, 3). To keep
 # the numbers round, take $2^s$ in the place of $e^s$.
 #
-# <details><summary>Predict first: the result at the middle pixel. There are nine neighbours, six of them outside of the image.</summary>
+# <details><summary>Predict first: the result at the middle pixel. There are nine neighbors, six of them outside of the image.</summary>
 #
-# A is 0·1, 1·1, 2·3 = 0, 1, 6, and 0 outside. The score of y is A at the centre, which is 1, times A at y: the same numbers again. So the weights are 1, 2, 64, and 1 for each of the six:
+# A is 0·1, 1·1, 2·3 = 0, 1, 6, and 0 outside. The score of y is A at the center, which is 1, times A at y: the same numbers again. So the weights are 1, 2, 64, and 1 for each of the six:
 # 73 in all. The result is (0·1 + 1·2 + 6·64) / 73 = 386/73.
 #
 # </details>
@@ -197,7 +197,7 @@ torch.testing.assert_close(as_feature_map(without_scores, C1)[:, 0], convolution
 print("α = 1, β = 0: PyTorch's convolution, channel by channel")
 
 without_filter = self_convolution(function, (ones, beta, C1))
-seen = neighbourhoods(f[:, 0], 3) + beta.view(2, 9, 1, 1)  # (C, k², Y, X)
+seen = neighborhoods(f[:, 0], 3) + beta.view(2, 9, 1, 1)  # (C, k², Y, X)
 attention = (seen * (seen * seen[:, 4:5]).mean(dim=0).softmax(dim=0)).sum(dim=1)
 torch.testing.assert_close(as_feature_map(without_filter, C1)[:, 0], attention)
 print("ψ = 1:        local self-attention, with β for its positions")
@@ -211,7 +211,7 @@ print("ψ = 1:        local self-attention, with β for its positions")
 #
 # $$A_x[T_z f](y + z) = f(y)\,\psi(y + z - x) + \beta(y + z - x) = A_{x-z}[f](y)$$
 #
-# Seen from x, the moved image at y + z is what the old image was at y, seen from x − z. Now the layer, called □. It takes the version c of the centre and the versions $a_y$ of a window; write
+# Seen from x, the moved image at y + z is what the old image was at y, seen from x − z. Now the layer, called □. It takes the version c of the center and the versions $a_y$ of a window; write
 # $S(c; a_y)$ for its sum $\sum_y \operatorname{softmax}_y[\langle c, a_y\rangle/d]\, a_y$, and N(x) for the window around x.
 #
 # $$\begin{aligned}
@@ -223,9 +223,9 @@ print("ψ = 1:        local self-attention, with β for its positions")
 # And (3) is □[f](x − z), that is, $[T_z\square f](x)$.
 #
 # - (1) → (2): put y + z in the place of y. While y + z runs through the window N(x), y runs through N(x − z).
-# - (2) → (3): the lemma, twice: at y, and at y = x − z for the centre.
+# - (2) → (3): the lemma, twice: at y, and at y = x − z for the center.
 #
-# Nowhere did we use what the softmax does. Any `weigh` that treats all neighbours alike will do. In the code u is the shift.
+# Nowhere did we use what the softmax does. Any `weigh` that treats all neighbors alike will do. In the code u is the shift.
 
 
 # %%
@@ -262,7 +262,7 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 # %% [markdown]
 # ## 4 From shifts to turns
 #
-# Now let g = (t, h) be any element of p4m, and f a map on the group. Each g sees all sheets h̃ of a neighbour y. It makes a version of each, and adds them up, as a group convolution does:
+# Now let g = (t, h) be any element of p4m, and f a map on the group. Each g sees all sheets h̃ of a neighbor y. It makes a version of each, and adds them up, as a group convolution does:
 #
 # $$A_g[f](y) = \Big[\sum_{\tilde h} f(y,\tilde h)\,\psi\big(h^{-1}(y-t),\,h^{-1}\tilde h\big)\Big] + \beta\big(h^{-1}(y-t)\big)$$
 #
@@ -282,7 +282,7 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # </details>
 #
-# <details><summary>Predict first: <code>by_place</code> weighs the neighbours 0, 1, 2, … from the bottom row up, whatever the scores. For which u do the lines still agree?</summary>
+# <details><summary>Predict first: <code>by_place</code> weighs the neighbors 0, 1, 2, … from the bottom row up, whatever the scores. For which u do the lines still agree?</summary>
 #
 # For those that keep the order: no turn, no mirror, one h of the group. With two g for each h these are 2 of the pairs. The lemma holds as before; what fails is the step from (1) to (2).
 #
@@ -345,14 +345,14 @@ print("four equal sheets:", all_equal(list(result[0])))
 # our layers choose, and say so:
 #
 # - d is the number of channels of *one head*;
-# - outside of the map, neighbours count as zeros with their β (`border="zeros"`), or not at all (`"masked"`);
+# - outside of the map, neighbors count as zeros with their β (`border="zeros"`), or not at all (`"masked"`);
 # - there is no stride: where the map should shrink, an average pool follows.
 #
 # An example: three pixels in a row again, f = (0, 1, 2), all W = 1, and on the left, in the middle, on the right $\psi^K = (1, 1, 1)$ and $\psi^V = (1, 10, 100)$. The query has $\psi^Q = \ln 2$. All β = 0.
 #
 # <details><summary>Predict first: α at the middle pixel, masked, and the result. And with zeros at the border?</summary>
 #
-# The scores are ln 2 · (0, 1, 2), so the weights are 1, 2, 4, divided by 7. The result is (1·0 + 2·10 + 4·200) / 7 = 820/7. With zeros, six more neighbours weigh 1 and
+# The scores are ln 2 · (0, 1, 2), so the weights are 1, 2, 4, divided by 7. The result is (1·0 + 2·10 + 4·200) / 7 = 820/7. With zeros, six more neighbors weigh 1 and
 # bring nothing: 820/13.
 #
 # </details>
@@ -386,7 +386,7 @@ print((psi_q.grad.abs().sum(dim=(0, 1)) > 0).int())
 #
 # ## 6 The fast version
 #
-# For a fixed h, ψ is turned *and* permuted, β only turned. You have built both banks: `group_filter_bank` and `lifting_filter_bank` in notebook 04. (Each channel works alone here, so one channel axis is missing.) The affine map is then a sum over h̃, for neighbours i at the steps $\delta_i$ from a pixel t:
+# For a fixed h, ψ is turned *and* permuted, β only turned. You have built both banks: `group_filter_bank` and `lifting_filter_bank` in notebook 04. (Each channel works alone here, so one channel axis is missing.) The affine map is then a sum over h̃, for neighbors i at the steps $\delta_i$ from a pixel t:
 #
 # $$A_{c,h,i}(t) = \sum_{\tilde h} \psi_{c,h,\tilde h,i}\; f_{c,\tilde h}(t + \delta_i) + \beta_{c,h,i}$$
 
@@ -416,8 +416,8 @@ def affine_attention_weights(
     heads: int = 1,
     masked: bool = False,
 ) -> Tensor:
-    """α: (B, heads, |H|, k², Y, X), which sums to 1 over the k² neighbours of each g.
-    key_affine = (ψ, β), two banks. With ``masked`` neighbours outside of the map get weight 0.
+    """α: (B, heads, |H|, k², Y, X), which sums to 1 over the k² neighbors of each g.
+    key_affine = (ψ, β), two banks. With ``masked`` neighbors outside of the map get weight 0.
     """
     ...
 
@@ -439,8 +439,8 @@ def fast_self_convolution(
     query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False, banks=right_banks
 ) -> Tensor:
     k = value[1][0].shape[-1]
-    centre = affine_map(query[0], *banks(*query[1], group), kernel_size=1)[:, :, :, 0]  # (B, C, |H|, Y, X)
-    weights = affine_attention_weights(centre, key[0], banks(*key[1], group), k, heads, masked)
+    center = affine_map(query[0], *banks(*query[1], group), kernel_size=1)[:, :, :, 0]  # (B, C, |H|, Y, X)
+    weights = affine_attention_weights(center, key[0], banks(*key[1], group), k, heads, masked)
     values = affine_map(value[0], *banks(*value[1], group), k).unflatten(1, (heads, -1))
     return torch.einsum("bnhiyx,bnchiyx->bnchyx", weights, values).flatten(1, 2)
 
@@ -557,25 +557,25 @@ for name, dims in {"y": (3,), "y and h": (2, 3), "h": (2,), "the t of a row": (5
 #
 # $$\alpha(g, y) = \operatorname{softmax}_y\big[\langle Q(t, h),\; K(y, h) + \beta(h^{-1}(y - t))\rangle / d\big], \qquad f'(g) = W^O \sum_y \alpha(g, y)\, V(y, h)$$
 #
-# Without ψ a sum over the sheets would lose them, as you have seen, so each h keeps to its own sheet, as if ψ were 1 for ĥ = e and 0 for the others. And β is **factorised**, to save parameters: in each head some channels of β
+# Without ψ a sum over the sheets would lose them, as you have seen, so each h keeps to its own sheet, as if ψ were 1 for ĥ = e and 0 for the others. And β is **factorized**, to save parameters: in each head some channels of β
 # depend on the row alone, the others on the column alone.
 
 
 # %%
 @exercise
-def factorised_positions(row: Tensor, column: Tensor) -> Tensor:
+def factorized_positions(row: Tensor, column: Tensor) -> Tensor:
     """β, (heads·(d₁ + d₂), k, k), from row (heads, d₁, k) and column (heads, d₂, k): in each head d₁ channels
     that depend on the row, then d₂. Example: row [[[1, 2, 3]]] gives the channel [[1, 1, 1], [2, 2, 2], [3, 3, 3]]."""
     ...
 
 
 # %% [markdown]
-# <!-- help: factorised_positions -->
+# <!-- help: factorized_positions -->
 
 # %%
 for group in ALL_GROUPS:
     sasa, x = StandAloneSelfAttention2d(group, 3, 4, 5, heads=2).double(), noise(1, 3, group.order, 6, 6)
-    beta = factorised_positions(sasa.positions.row, sasa.positions.column)
+    beta = factorized_positions(sasa.positions.row, sasa.positions.column)
     torch.testing.assert_close(lifting_filter_bank(beta, group), sasa.positions.banks()[1])
     print(f"{group}: {say(equivariance_error(sasa, group, x).error)}")
 print(f"{beta[0].numel()} positions per channel from {beta.shape[-1]} numbers")
@@ -609,9 +609,9 @@ print("One head of SASA stays between lowest and highest value of the window:", 
 # %% [markdown]
 # ## 8 Where does a pixel look?
 #
-# We set the weights by hand: each pixel shall look **ahead**, at what has **its own colour**. On the sheet e, ahead is to the right.
+# We set the weights by hand: each pixel shall look **ahead**, at what has **its own color**. On the sheet e, ahead is to the right.
 #
-# - Four channels: the three colours c, and −|c|²/2. With $A^Q = (c, 1)$ and $A^K = (c', -|c'|^2/2)$ the score is $\langle c,c'\rangle-|c'|^2/2=|c|^2/2-|c-c'|^2/2$, largest where c′ = c.
+# - Four channels: the three colors c, and −|c|²/2. With $A^Q = (c, 1)$ and $A^K = (c', -|c'|^2/2)$ the score is $\langle c,c'\rangle-|c'|^2/2=|c|^2/2-|c-c'|^2/2$, largest where c′ = c.
 # - $\beta^K$ of the fourth channel is very low, except in a cone ahead.
 
 
@@ -634,8 +634,8 @@ def looker(group: Group) -> AffineSelfConv2d:
 
 def attention_of(layer: AffineSelfConv2d, image: Tensor) -> Tensor:
     """(1, 3, Y, X) → α, (heads, |H|, k², Y, X)"""
-    colours = 20 * (image - 0.5)  # 20 makes the softmax sharp
-    channels = torch.cat([colours, -colours.square().sum(dim=1, keepdim=True) / 2], dim=1)
+    colors = 20 * (image - 0.5)  # 20 makes the softmax sharp
+    channels = torch.cat([colors, -colors.square().sum(dim=1, keepdim=True) / 2], dim=1)
     return layer.attention(channels[:, :, None].expand(-1, -1, layer.group.order, -1, -1))[0].detach()
 
 
@@ -648,7 +648,7 @@ photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
 gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements})
 
 # %% [markdown]
-# One pixel, at the rim of the eye, on four sheets. Each looks into its own direction (the arrow), at colours like its own (blue: large α). On sheet e it sees the eye.
+# One pixel, at the rim of the eye, on four sheets. Each looks into its own direction (the arrow), at colors like its own (blue: large α). On sheet e it sees the eye.
 #
 # Now turn the photograph by r. The same spot is now pixel (25, 13), and what looked from sheet e looks from sheet r.
 
@@ -668,7 +668,7 @@ print("the first gaze, turned by r, against the second one:", say(gap))
 #
 # <details><summary>Answers</summary>
 #
-# 1. To the right, and down; each time at colours like that of your pixel. 2. To row 31 − column, and column = row, on the next sheet; the words below say that both agree. 3. Still to
+# 1. To the right, and down; each time at colors like that of your pixel. 2. To row 31 − column, and column = row, on the next sheet; the words below say that both agree. 3. Still to
 # the right, after every turn: on Z² "ahead" is a direction of the frame, and the image has turned away from it.
 #
 # </details>

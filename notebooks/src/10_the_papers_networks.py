@@ -256,7 +256,7 @@ def basic_block(
 # %% [markdown]
 # <!-- help: basic_block -->
 #
-# **Break it on purpose.** The branch pools, but the shortcut keeps its stride. The shortcut is 1 × 1, it does not even look at its neighbours. What can go wrong?
+# **Break it on purpose.** The branch pools, but the shortcut keeps its stride. The shortcut is 1 × 1, it does not even look at its neighbors. What can go wrong?
 #
 # <details><summary>Predict first…</summary>
 #
@@ -544,7 +544,7 @@ def reported_error(validation: Sequence[float], test: Sequence[float], report: R
 # %% [markdown]
 # <!-- help: reported_error -->
 #
-# The third habit has looked at the answers. How much does it shift? Measure: a small p4 network on our 1,029 rotated digits, 14 × 14 pixels, and after each epoch both errors. (The optimiser starts anew in every epoch, as it does in the released E4 code.)
+# The third habit has looked at the answers. How much does it shift? Measure: a small p4 network on our 1,029 rotated digits, 14 × 14 pixels, and after each epoch both errors. (The optimizer starts anew in every epoch, as it does in the released E4 code.)
 
 
 # %%

@@ -44,7 +44,7 @@ from tqdm import tqdm
 from course_lib import data, figures, training
 from course_lib.actions import rotate_by_angle
 from course_lib.changes import Changes
-from course_lib.data import load_digits, normalised, on_background, random_crops, random_rotations
+from course_lib.data import load_digits, normalized, on_background, random_crops, random_rotations
 from course_lib.exercises import exercise, progress
 from course_lib.experiments import find
 from course_lib.experiments.protocol import reported_error
@@ -81,13 +81,13 @@ torch.set_num_threads(1)  # one thread: the same sums in the same order, so the 
 # The sets of this course fit into memory: 12,000 images of 28 × 28 are 38 megabytes. So nothing is read or decoded during training. All images lie
 # in one tensor, on the device that trains, and a batch is an index into it.
 #
-# First they are **normalised**: mean 0 and deviation 1, *measured on the training images alone*. Measuring on the test images would leak them.
+# First they are **normalized**: mean 0 and deviation 1, *measured on the training images alone*. Measuring on the test images would leak them.
 #
 # Here: the bundled digits, rotated, 14 pixels wide so that a run takes seconds, and a small network written once for any group.
 
 # %%
 raw = load_digits(rotated=True, size=14)
-digits = normalised(raw)
+digits = normalized(raw)
 mean, std = digits.train.images.mean(), digits.train.images.std()
 print(f"{len(digits.train)} training images: mean {abs(mean):.2f}, deviation {std:.2f}")
 print(f"black, before: {raw.background[0]:.2f}, now: {digits.background[0]:.2f}")
@@ -141,9 +141,9 @@ figures.panels(
 #
 # `on_background` was needed. Rotation and crop fill what comes in from outside with 0.
 #
-# <details><summary>Predict first: after normalisation, which brightness is the value 0?</summary>
+# <details><summary>Predict first: after normalization, which brightness is the value 0?</summary>
 #
-# The mean over all training pixels, a dark grey. Black has become a negative number, printed in section 1. Without care the turned image gets brighter corners, and the
+# The mean over all training pixels, a dark gray. Black has become a negative number, printed in section 1. Without care the turned image gets brighter corners, and the
 # network can read the angle from them.
 # </details>
 

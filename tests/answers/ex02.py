@@ -75,7 +75,7 @@ def same_sides(g, row, col, height, width):
 
 
 @wrong("source_pixel", says="lies between pixels")
-def centre_is_a_pixel(g, row, col, height, width):
+def center_is_a_pixel(g, row, col, height, width):
     x, y = matrix(inverse(g)) @ (col - width // 2, height // 2 - row)
     if g.r % 2:
         height, width = width, height

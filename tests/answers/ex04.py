@@ -188,8 +188,8 @@ def right_cosets(f, group, subgroup):
     return torch.stack(pooled)
 
 
-@wrong("coset_max_pool", says="neighbours")
-def neighbours(f, group, subgroup):
+@wrong("coset_max_pool", says="neighbors")
+def neighbors(f, group, subgroup):
     return f.unflatten(0, (-1, subgroup.order)).amax(dim=1)
 
 

@@ -139,17 +139,17 @@ def all_sizes(layers, sizes):
 
 @correct("disk_mask")
 def pixel_by_pixel(size):
-    centre = (size - 1) / 2
-    rows = [[math.hypot(x - centre, y - centre) <= size / 2 for x in range(size)] for y in range(size)]
+    center = (size - 1) / 2
+    rows = [[math.hypot(x - center, y - center) <= size / 2 for x in range(size)] for y in range(size)]
     return torch.tensor(rows)
 
 
-def disk(size, centre, radius):
-    return torch.tensor([[math.hypot(x - centre, y - centre) <= radius for x in range(size)] for y in range(size)])
+def disk(size, center, radius):
+    return torch.tensor([[math.hypot(x - center, y - center) <= radius for x in range(size)] for y in range(size)])
 
 
 @wrong("disk_mask", says="half a pixel off")
-def centre_at_half(size):
+def center_at_half(size):
     return disk(size, size / 2, size / 2)
 
 

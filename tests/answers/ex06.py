@@ -25,7 +25,7 @@ def share(sheets):
 
 
 @wrong("explained_by_pc1", says="centring is missing")
-def uncentred(psi):
+def uncentered(psi):
     return share(psi.flatten(0, 1).flatten(2))
 
 

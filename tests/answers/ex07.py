@@ -268,12 +268,12 @@ def sheet_by_sheet(scores, inside):
 
 
 @wrong("attention_weights", says="one softmax after the other")
-def sheets_and_then_neighbours(scores, inside):
+def sheets_and_then_neighbors(scores, inside):
     return scores.masked_fill(~inside, -torch.inf).softmax(dim=-4).softmax(dim=-3)
 
 
 @wrong("attention_weights", says="one softmax after the other")
-def neighbours_and_then_sheets(scores, inside):
+def neighbors_and_then_sheets(scores, inside):
     return scores.masked_fill(~inside, -torch.inf).softmax(dim=-3).softmax(dim=-4)
 
 
@@ -298,9 +298,9 @@ def masked_by_zero(scores, inside):
 
 
 @correct("local_patch")
-def one_after_the_other(f, g, neighbourhood):
+def one_after_the_other(f, g, neighborhood):
     patch = []
-    for step in neighbourhood:
+    for step in neighborhood:
         u, v = matrix(g.point_part) @ step.shift + g.shift
         place = Isometry(*compose(g.point_part, step.point_part), int(u), int(v))
         patch.extend(f[place].tolist() if place in f else [0.0] * len(f[g]))
@@ -312,30 +312,30 @@ def _joined(f, g, places):
 
 
 @wrong("local_patch", says="g′g")
-def step_on_the_left(f, g, neighbourhood):
-    return _joined(f, g, [semidirect_product(step, g) for step in neighbourhood])
+def step_on_the_left(f, g, neighborhood):
+    return _joined(f, g, [semidirect_product(step, g) for step in neighborhood])
 
 
 @wrong("local_patch", says="fixed order")
-def fixed_order(f, g, neighbourhood):
-    return _joined(f, g, [step._replace(u=g.u + step.u, v=g.v + step.v) for step in neighbourhood])
+def fixed_order(f, g, neighborhood):
+    return _joined(f, g, [step._replace(u=g.u + step.u, v=g.v + step.v) for step in neighborhood])
 
 
 @wrong("local_patch", says="turn the shift of the step")
-def shift_not_turned(f, g, neighbourhood):
-    parts = [compose(g.point_part, step.point_part) for step in neighbourhood]
-    shifts = [step.shift + g.shift for step in neighbourhood]
+def shift_not_turned(f, g, neighborhood):
+    parts = [compose(g.point_part, step.point_part) for step in neighborhood]
+    shifts = [step.shift + g.shift for step in neighborhood]
     return _joined(f, g, [Isometry(*h, *map(int, t)) for h, t in zip(parts, shifts, strict=True)])
 
 
 @wrong("local_patch", says="without an inverse")
-def seen_from_g(f, g, neighbourhood):
-    return _joined(f, g, [in_coordinates(g, step) for step in neighbourhood])
+def seen_from_g(f, g, neighborhood):
+    return _joined(f, g, [in_coordinates(g, step) for step in neighborhood])
 
 
 @wrong("local_patch", says="order of f")
-def in_the_order_of_f(f, g, neighbourhood):
-    places = [semidirect_product(g, step) for step in neighbourhood]
+def in_the_order_of_f(f, g, neighborhood):
+    places = [semidirect_product(g, step) for step in neighborhood]
     return torch.cat([vector for place, vector in f.items() if place in places])
 
 

@@ -82,7 +82,7 @@ def slices_in_turn(position, x, y, matrices):
 
 
 @wrong("e4_term", says="make the kernel from y")
-def kernel_of_the_neighbour(position, x, y, matrices):
+def kernel_of_the_neighbor(position, x, y, matrices):
     kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ y)
     return _or_zero(position, _spread(kernel, matrices) * (matrices.encoder @ y))
 
@@ -256,7 +256,7 @@ for name in ("unfold_and_sum", "shift_and_add"):
 
 
 @wrong("unfold_and_sum", says="the pixel itself")
-def centre_only(kernels, values):
+def center_only(kernels, values):
     per_channel = kernels.repeat_interleave(values.shape[1] // kernels.shape[1], dim=1)
     return per_channel.sum(dim=3) * values
 

@@ -97,7 +97,7 @@ def without_beta(f, psi, beta, kernel_size):
     return by_unfold(f, psi, None, kernel_size)
 
 
-@wrong("affine_map", says="sum over the neighbours")
+@wrong("affine_map", says="sum over the neighbors")
 def already_aggregated(f, psi, beta, kernel_size):
     return by_unfold(f, psi, beta, kernel_size).sum(3, keepdim=True)
 
@@ -135,8 +135,8 @@ def over_the_sheets(query, key, key_affine, kernel_size, heads=1, masked=False):
     return _softmax_over(_masked(_scores(query, key, key_affine, kernel_size, heads), query, kernel_size, masked), 2)
 
 
-@wrong("affine_attention_weights", says="sheets h and the neighbours together")
-def over_sheets_and_neighbours(query, key, key_affine, kernel_size, heads=1, masked=False):
+@wrong("affine_attention_weights", says="sheets h and the neighbors together")
+def over_sheets_and_neighbors(query, key, key_affine, kernel_size, heads=1, masked=False):
     scores = _masked(_scores(query, key, key_affine, kernel_size, heads), query, kernel_size, masked)
     return _softmax_over(scores, (2, 3))
 
@@ -185,7 +185,7 @@ def always_masked(query, key, key_affine, kernel_size, heads=1, masked=False):
     return by_exponentials(query, key, key_affine, kernel_size, heads, masked=True)
 
 
-@correct("factorised_positions")
+@correct("factorized_positions")
 def entry_by_entry(row, column):
     k = row.shape[-1]
     tables = []
@@ -195,29 +195,29 @@ def entry_by_entry(row, column):
     return torch.stack(tables)
 
 
-@wrong("factorised_positions", says="order is reversed")
+@wrong("factorized_positions", says="order is reversed")
 def from_below(row, column):
     return entry_by_entry(row, column).flip(-1).flip(-2)
 
 
-@wrong("factorised_positions", says="rows and columns are swapped")
+@wrong("factorized_positions", says="rows and columns are swapped")
 def rows_as_columns(row, column):
     return entry_by_entry(row, column).mT
 
 
-@wrong("factorised_positions", says="wrong order")
+@wrong("factorized_positions", says="wrong order")
 def columns_first(row, column):
     return entry_by_entry(column, row).mT
 
 
-@wrong("factorised_positions", says="all. heads in front")
+@wrong("factorized_positions", says="all. heads in front")
 def rows_of_all_heads_first(row, column):
     tables = entry_by_entry(row, column).unflatten(0, (len(row), -1))
     d = row.shape[1]
     return torch.cat([tables[:, :d].flatten(0, 1), tables[:, d:].flatten(0, 1)])
 
 
-@wrong("factorised_positions", says="add row and column")
+@wrong("factorized_positions", says="add row and column")
 def outer_sum(row, column):
     return (row[:, :, :, None] + column[:, :, None, :]).flatten(0, 1)
 
@@ -313,7 +313,7 @@ def matrices_of_the_plane(kind, channels, order, k):
     return term_by_term(kind, channels, order, k) - matrices * (order - 1) * channels**2
 
 
-@wrong("attention_parameters", says="factorised: k numbers")
+@wrong("attention_parameters", says="factorized: k numbers")
 def full_positions(kind, channels, order, k):
     return term_by_term(kind, channels, order, k) + (k * k - k) * channels * (kind == "sasa")
 

@@ -84,7 +84,7 @@ def test_the_browser_draws_the_weights_that_it_got(tmp_path):
 
 
 def corners(shown, panel):
-    """The colours in the corners of the window around the middle pixel, which no arrow covers."""
+    """The colors in the corners of the window around the middle pixel, which no arrow covers."""
     places = [(row, column) for row in (2, 6) for column in (2, 6)]
     read = """(canvas, { places, size }) => places.map(([row, column]) => [...canvas.getContext('2d').getImageData(
         canvas.width * (column + 0.5) / size, canvas.height * (row + 0.5) / size, 1, 1).data].slice(0, 3))"""

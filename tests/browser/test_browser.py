@@ -101,7 +101,7 @@ def colors(widget, values, signed=False):
 
 
 def middles(shown, about, index):
-    """The colour in the middle of each sheet, as read from the canvas."""
+    """The color in the middle of each sheet, as read from the canvas."""
     places = {"places": about["places"], "reach": 2 * max(about["extent"]) + 0.1}
     return (
         shown.locator("canvas")

@@ -52,10 +52,10 @@ LOST = """() => [...document.querySelectorAll('.jp-OutputArea-output')].map(node
     .filter(text => text.includes('Error displaying widget') || text.includes('Loading widget'))"""
 # The contrast of a text with what is behind it, as WCAG defines it.
 CONTRAST = """nodes => nodes.map(node => {
-    const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+    const numbers = color => color.match(/[\\d.]+/g).map(Number);
     let behind = node;
     while (numbers(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
-    const luminance = colour => numbers(colour).slice(0, 3).map(v => v / 255)
+    const luminance = color => numbers(color).slice(0, 3).map(v => v / 255)
         .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
         .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
     const [text, back] = [getComputedStyle(node).color, getComputedStyle(behind).backgroundColor].map(luminance);

@@ -48,5 +48,12 @@ def test_the_errors_are_those_of_the_results():
         here = re.compile(rf"\| `{key}` \| .* \| {figures} \| .*shorten 20; .*[ |]{parameters} \|")
         assert any(map(here.fullmatch, found)), f"{key}: {ours} is not what data/results/README.md says"
         assert {run["config"]["epochs"] for run in study[key]} == {int(epochs)}
+    (full,) = trained_alike(read_results(results_folder()), "rotated mnist-27k (rebuilt, seed 0)", validation=2000)[
+        "p4cnn"
+    ]
+    in_full = (
+        f"{full['config']['epochs']} epochs on one CPU core, reaches {errors_of([full])[0]:.2f} % test error (one seed"
+    )
+    assert in_full in README
     found_order = order("p4cnn", "z2cnn", errors_of(study["p4cnn"]), errors_of(study["z2cnn"]))
     assert f"(permutation test, p = {found_order.p:.3f})" in README and found_order.verdict == "as published"

@@ -3,6 +3,10 @@
 All maps lie as lines, as in `course_lib.kernels.lines`: rows end to end, k // 2 zeros after each, images one under
 another. Every line has a border of zeros at both ends, so that the pixel d = (dy, dx) away is dy·pitch + dx further on
 for all pixels alike. Each sheet of each image is on its own, for kernels are turned, but never mixed, between sheets.
+
+Indices are unsigned, as a signed one could count from the end and nothing would be vectorized. Three lines are read
+at once, so that each number is used several times while it is in a register. All loops are in this one file, because
+Numba takes a stored kernel for a fresh one as long as the file of that kernel has not changed.
 """
 
 from __future__ import annotations
@@ -11,13 +15,15 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numba import uintp
 from torch import Tensor
 
 from course_lib.kernels.compiled import loops, shared_among_threads
-from course_lib.kernels.compiled_lines import combine, correlate, images_at_once, lay, padded_to_threes, pick_up
 
 Bank = np.ndarray[Any, Any]
+LONG_ENOUGH = 512  # pixels: loops over shorter lines take longer to begin than to run
+BLOCK = 256  # pixels: so much of all lines stays in the nearest cache
 
 
 def generate_and_aggregate(hidden: Tensor, values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -55,6 +61,100 @@ def _matrix(weight: Tensor, bias: Tensor) -> Bank:
     (|H|·S, k², M + 1), both lengths filled up with zeros to multiples of three."""
     banks = torch.cat([weight.flatten(-2), bias.flatten(-2)[:, :, None]], dim=2)  # (S, |H|, M + 1, k²)
     return padded_to_threes(banks.detach().permute(1, 0, 3, 2).flatten(0, 1))
+
+
+def images_at_once(maps: Tensor) -> int:
+    """How many images to lay one under another, so that lines of small maps are long enough."""
+    return max(1, LONG_ENOUGH // (maps.shape[-2] * maps.shape[-1]))
+
+
+def padded_to_threes(matrix: Tensor) -> Bank:
+    """Rows and columns of zeros added to (..., rows, columns) until there are multiples of three of both."""
+    rows, columns = matrix.shape[-2:]
+    return F.pad(matrix, (0, -columns % 3, 0, -rows % 3)).contiguous().numpy()
+
+
+@loops
+def whole_vectors(pixels):  # type: ignore[no-untyped-def]
+    """So many pixels or a few more, a multiple of what the widest registers hold: reads that straddle them are slow."""
+    return (pixels + 15) // 16 * 16
+
+
+@loops
+def lay(lines, maps, image, count, sheet, border, reach):  # type: ignore[no-untyped-def]
+    """One sheet of some images into lines; where there are fewer images than room, the rest becomes zero."""
+    _, channels, _, height, width = maps.shape
+    pitch = width + reach
+    for c in range(channels):
+        for b in range(count):
+            for y in range(height):
+                begin = border + (b * (height + reach) + y) * pitch
+                for x in range(uintp(width)):
+                    lines[uintp(c), uintp(begin) + x] = maps[uintp(image + b), uintp(c), uintp(sheet), uintp(y), x]
+        lines[c, border + count * (height + reach) * pitch :] = 0
+
+
+@loops
+def pick_up(maps, lines, image, count, sheet, border, reach):  # type: ignore[no-untyped-def]
+    """The inverse of `lay`."""
+    _, channels, _, height, width = maps.shape
+    pitch = width + reach
+    for c in range(channels):
+        for b in range(count):
+            for y in range(height):
+                begin = border + (b * (height + reach) + y) * pitch
+                for x in range(uintp(width)):
+                    maps[uintp(image + b), uintp(c), uintp(sheet), uintp(y), x] = lines[uintp(c), uintp(begin) + x]
+
+
+@loops
+def combine(out, matrix, lines, start, stop):  # type: ignore[no-untyped-def]
+    """out[i] += Σ_m matrix[i, m] lines[m]; there are multiples of three of both."""
+    rows, columns = uintp(matrix.shape[0]), uintp(matrix.shape[1])
+    one, two = uintp(1), uintp(2)
+    for block in range(start, stop, uintp(BLOCK)):
+        end = min(block + uintp(BLOCK), stop)
+        for i in range(uintp(0), rows, uintp(3)):
+            for m in range(uintp(0), columns, uintp(3)):
+                a, b, c = matrix[i, m], matrix[i, m + one], matrix[i, m + two]
+                d, e, f = (
+                    matrix[i + uintp(1), m],
+                    matrix[i + uintp(1), m + uintp(1)],
+                    matrix[i + uintp(1), m + uintp(2)],
+                )
+                g, h, k = (
+                    matrix[i + uintp(2), m],
+                    matrix[i + uintp(2), m + uintp(1)],
+                    matrix[i + uintp(2), m + uintp(2)],
+                )
+                for j in range(block, end):
+                    x, y, z = lines[m, j], lines[m + one, j], lines[m + two, j]
+                    out[i, j] += a * x + b * y + c * z
+                    out[i + one, j] += d * x + e * y + f * z
+                    out[i + two, j] += g * x + h * y + k * z
+
+
+@loops
+def correlate(matrix, left, right, start, stop):  # type: ignore[no-untyped-def]
+    """matrix[i, m] += Σ_t left[i](t) right[m](t); there are multiples of three of both."""
+    rows, columns = uintp(matrix.shape[0]), uintp(matrix.shape[1])
+    one, two = uintp(1), uintp(2)
+    for block in range(start, stop, uintp(BLOCK)):
+        end = min(block + uintp(BLOCK), stop)
+        for i in range(uintp(0), rows, uintp(3)):
+            for m in range(uintp(0), columns, uintp(3)):
+                a, b, c = matrix[i, m], matrix[i, m + one], matrix[i, m + two]
+                d, e, f = matrix[i + one, m], matrix[i + one, m + one], matrix[i + one, m + two]
+                g, h, k = matrix[i + two, m], matrix[i + two, m + one], matrix[i + two, m + two]
+                for j in range(block, end):
+                    x, y, z = right[m, j], right[m + one, j], right[m + two, j]
+                    p, q, r = left[i, j], left[i + one, j], left[i + two, j]
+                    a, b, c = a + p * x, b + p * y, c + p * z
+                    d, e, f = d + q * x, e + q * y, f + q * z
+                    g, h, k = g + r * x, h + r * y, k + r * z
+                matrix[i, m], matrix[i, m + one], matrix[i, m + two] = a, b, c
+                matrix[i + one, m], matrix[i + one, m + one], matrix[i + one, m + two] = d, e, f
+                matrix[i + two, m], matrix[i + two, m + one], matrix[i + two, m + two] = g, h, k
 
 
 @loops
@@ -97,22 +197,23 @@ def add_products(grad, upstream, values, c, d, steps, border, pixels):  # type: 
 
 
 @loops
-def steps_to(reach, pitch, taps):  # type: ignore[no-untyped-def]
-    """How far along the line each tap of the window lies, from the first; those that only fill up are in the middle."""
-    steps = np.full(taps, reach * pitch + reach, np.uintp)
+def steps_to(reach, pitch, border, taps):  # type: ignore[no-untyped-def]
+    """How far along the line each tap of a pixel's window lies, the pixel at border; what only fills up stays there."""
+    steps = np.full(taps, border, np.uintp)
     for row in range(2 * reach + 1):
         for col in range(2 * reach + 1):
-            steps[row * (2 * reach + 1) + col] = row * pitch + col
+            steps[row * (2 * reach + 1) + col] = border + (row - reach) * pitch + col - reach
     return steps
 
 
 @loops
 def forward(hidden, values, out, matrix, reach, slices, together, first, last):  # type: ignore[no-untyped-def]
     _, channels, sheets, height, width = values.shape
-    pitch, border = width + reach, reach * (width + reach) + reach
-    pixels, share = uintp(together * (height + reach) * pitch), channels // slices
+    pitch = width + reach
+    border = whole_vectors(reach * pitch + reach)
+    pixels, share = uintp(whole_vectors(together * (height + reach) * pitch)), channels // slices
     start, stop, length = uintp(border), uintp(border) + pixels, uintp(2 * border) + pixels
-    where = steps_to(reach, pitch, matrix.shape[1]), uintp(border), pixels
+    where = steps_to(reach, pitch, border, matrix.shape[1]), uintp(border), pixels
     hidden_lines = np.zeros((matrix.shape[2], length), values.dtype)
     value_lines = np.zeros((channels + 1, length), values.dtype)  # the last pairs up with what is left over
     out_lines = np.zeros((channels + 1, length), values.dtype)
@@ -149,10 +250,11 @@ def backward(  # type: ignore[no-untyped-def]
     last,
 ):
     _, channels, sheets, height, width = values.shape
-    pitch, border = width + reach, reach * (width + reach) + reach
-    pixels, share = uintp(together * (height + reach) * pitch), channels // slices
+    pitch = width + reach
+    border = whole_vectors(reach * pitch + reach)
+    pixels, share = uintp(whole_vectors(together * (height + reach) * pitch)), channels // slices
     start, stop, length = uintp(border), uintp(border) + pixels, uintp(2 * border) + pixels
-    where = steps_to(reach, pitch, matrix.shape[1]), uintp(border), pixels
+    where = steps_to(reach, pitch, border, matrix.shape[1]), uintp(border), pixels
     hidden_lines = np.zeros((matrix.shape[2], length), values.dtype)
     grad_hidden_lines = np.zeros((matrix.shape[2], length), values.dtype)
     value_lines = np.zeros((channels + 1, length), values.dtype)  # the last pairs up with what is left over

@@ -188,6 +188,13 @@ def test_an_element_has_its_color_in_every_figure_and_rotations_keep_theirs_in_l
             assert tuple(bytes.fromhex(ELEMENT_COLORS[h][1:])) in colors, h
 
 
+@pytest.mark.parametrize("values", [[[0, 1]], [[0, 1, 2, 3]], [[-1, 0, 1]]])
+def test_pictures_with_few_colors_are_white_too(values):
+    picture = Image.open(io.BytesIO(figures.panels({"f": values}, values=False).png)).convert("RGB")
+    colors = {color: n for n, color in picture.getcolors(10**7)}
+    assert max(colors, key=colors.get) == (255, 255, 255)
+
+
 def test_elements_are_typeset():
     assert [typeset(g) for g in D4.elements] == ["e", "r", "r^2", "r^3", "m", "mr", "mr^2", "mr^3"]
 

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 
 from course_lib.figures.picture import Picture, difference, error_words, new_figure, shared_scale
 from course_lib.figures.rings import draw_ring_arrows, draw_sheets
-from course_lib.figures.style import ELEMENT_COLORS, OKABE_ITO
+from course_lib.figures.style import ELEMENT_COLORS, LINES, OKABE_ITO
 from course_lib.groups import Group
 
 FloatArray = np.ndarray[Any, Any]
@@ -59,7 +59,8 @@ def _draw_ring(
     subgroup = subgroup if len(sheets) > 1 else group
     firsts = [coset[0] for coset in group.left_cosets(subgroup)] if subgroup else group.elements
     labels = [str(h) if with_names and len(sheets) > 1 else "" for h in firsts]
-    draw_sheets(axes, sheets, group, scale, labels, [ELEMENT_COLORS[h] for h in firsts], subgroup=subgroup)
+    frames = [ELEMENT_COLORS[h] for h in firsts] if len(sheets) > 1 else [LINES]
+    draw_sheets(axes, sheets, group, scale, labels, frames, subgroup=subgroup)
     if with_names and len(sheets) == group.order:
         draw_ring_arrows(axes, group, head=7)
 

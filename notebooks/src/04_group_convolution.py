@@ -722,6 +722,33 @@ feature_map_explorer(nets["P4CNN"], digits.test.images[7])
 feature_map_explorer(nets["Z2CNN"], digits.test.images[7])
 
 # %% [markdown]
+# ### A p4 network is an ordinary CNN with tied weights
+#
+# How different is P4CNN from an ordinary network? Not at all, once it is trained. Each group convolution is one `conv2d`
+# with a filter bank, so write the bank out as the weight of an ordinary `nn.Conv2d`. Do the same for every layer, and
+# nothing of the group is left: a plain CNN with four times as many channels, in which sets of four filters happen to be
+# turned copies of each other. That is how you ship such a network to software that has never heard of groups.
+#
+# **Predict:** will the plain network give the same answers? And how many parameters will it have?
+
+# %% tags=["nbval-ignore-output"]
+from course_lib.models import as_ordinary_cnn
+
+plain = as_ordinary_cnn(nets["P4CNN"])
+print(plain)
+
+# %%
+images = digits.test.images[:100]
+with torch.no_grad():
+    alike = torch.allclose(plain(images), nets["P4CNN"].eval()(images), atol=1e-4)
+print("the plain network gives the same answers:", alike)
+for name, net in {"P4CNN": nets["P4CNN"], "the same, written out": plain}.items():
+    print(f"{name:<22} {sum(p.numel() for p in net.parameters()):>7,} parameters")
+
+# %% [markdown]
+# The same answers, from about four times as many numbers. Nearly all of them are copies, and training the plain network
+# further would let the copies drift apart. So the symmetry is not in the operations: it is in the *tying* of the weights.
+#
 # ## What you have built, against the library
 
 # %%

@@ -200,9 +200,12 @@ def test_elements_are_typeset():
 
 
 def test_all_text_is_in_the_shipped_font(caplog):
-    figure = new_figure(3, 1)
+    figure = new_figure(4, 3)
     figure.suptitle(r"$L_{r^2}\,\psi$ and Φ")
     figure.text(0.5, 0.2, "← e", weight="bold")
+    axes = figure.subplots()
+    axes.plot([1, 2], [1e-9, 1e-3])
+    axes.set(yscale="log", xlabel=r"$-\psi \neq \Phi(\tilde{g}^{-1}) \odot \sqrt{2} \times \rightarrow$")
     Picture.from_figure(figure, "")
     assert all(text.get_fontname() == FONT for text in figure.texts), "found, not replaced by another"
     assert not caplog.records, "no sign is missing"

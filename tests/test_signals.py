@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,23 @@ LONG = "--rows z2cnn --seeds 4 --small --epochs 4000"
 def start(*words: str) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command, pipe = [sys.executable, *words], subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True, preexec_fn=usual_signals
+    )
+
+
+def usual_signals() -> None:
+    """As in a terminal: these tests may run below nohup, or in the background, where some are ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    """A test that fails must not leave trainings of hours behind."""
+    yield
+    for pid in relatives(str(tmp_path)):
+        os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(what: Callable[[], Any]) -> None:

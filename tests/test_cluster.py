@@ -22,6 +22,7 @@ from course_lib.changes import Changes
 from course_lib.cli.parser import make_parser
 from course_lib.cluster import table, train_on_ray, worker
 from course_lib.cluster.overview import Job, overview
+from course_lib.errors import BadValue
 from course_lib.training import AlreadyRunning, locked
 from course_lib.training.runs import Run, Stopped
 
@@ -212,7 +213,7 @@ def test_every_run_is_done_once_and_errors_are_listed_at_the_end(
     def play(run: Run) -> str:
         played.append(run.seed)
         if run.seed == 1:
-            raise ValueError("too large")
+            raise BadValue("too large")
         return f"seed {run.seed} is done"
 
     run.folder.mkdir(parents=True)

@@ -39,7 +39,8 @@ def test_twenty_steps_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
     assert one.keys() == two.keys() and len(one) == len(twenty_steps.CASES)
     for case, expected in one.items():
         for name, value in expected.items():
-            assert (two[case][name] - value).abs().max() < 1e-5, (case, name)
+            rounding = (1e-9 if value.dtype == torch.float64 else 1e-4) * max(1, value.abs().max())
+            assert (two[case][name] - value).abs().max() < rounding, (case, name)
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ CASES = [
     (ordinary, ADAM, DOUBLE),
     (grouped, SGD, SINGLE),
     (grouped, ADAM, DOUBLE),
-    (cumulative, SGD, SINGLE),
+    (cumulative, SGD, DOUBLE),
 ]
 
 

@@ -158,9 +158,25 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-def _summed(x: Tensor) -> Tensor:
-    """The sum over all processes, each of which has a copy; so the gradient is a sum over them, too."""
-    from torch.distributed.nn.functional import all_reduce  # not at the top: a torch without `dist` lacks it
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, each of which has a copy; so the gradient is a sum over them, too.
 
-    total: Tensor = all_reduce(x)
+    `torch.distributed.nn.functional.all_reduce` is the same, but deprecated.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+def _summed(x: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(x)
     return total

@@ -59,6 +59,8 @@ from course_lib.layers import (
     LiftingConv2d,
     SpatialMaxPool2d,
 )
+
+# %%
 from course_lib.training import (
     TrainConfig,
     evaluate,

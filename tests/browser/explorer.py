@@ -5,10 +5,10 @@ from playwright.sync_api import Locator, Page
 
 def explorer(page: Page) -> Locator:
     """The first explorer on the page, scrolled into view and drawn."""
-    widget = page.locator(".fme").first
+    widget = page.locator(".fme:not(.ring)").first
     widget.wait_for(state="attached")
     widget.scroll_into_view_if_needed()
-    page.wait_for_function("() => document.querySelector('.fme-status')?.textContent")
+    page.wait_for_function("() => document.querySelector('.fme:not(.ring) .fme-status')?.textContent")
     return widget
 
 

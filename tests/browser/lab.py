@@ -50,7 +50,10 @@ def running_lab(root: Path) -> Iterator[tuple[str, str]]:
         (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}))
         port, token, log = _free_port(), secrets.token_hex(16), Path(home, "lab.log")
         places = {"LAB_SETTINGS": "settings", "LAB_WORKSPACES": "workspaces", "_RUNTIME": "runtime"}
-        own = {f"JUPYTER{name}_DIR": f"{home}/{place}" for name, place in places.items()} | {"JUPYTER_PATH": home}
+        own = {f"JUPYTER{name}_DIR": f"{home}/{place}" for name, place in places.items()} | {
+            "JUPYTER_PATH": home,
+            "COURSE_HOME": home,
+        }
         shutil.copytree(EXTENSION, Path(home, "labextensions", "equivariance-from-scratch"))
         options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
         options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]

@@ -28,12 +28,18 @@ def address(tmp_path_factory):
     return path.as_uri()
 
 
-def opened(page, address):
+def opened(page, address, frozen=False):
+    """The page; with ``frozen``, its clock goes on only when it is told to."""
     errors = []
+    if frozen:
+        page.clock.install(time=0)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
     page.wait_for_function("document.querySelector('.fme-status').textContent")
-    page.wait_for_timeout(100)
+    if frozen:
+        page.clock.pause_at(60_000)
+    else:
+        page.wait_for_timeout(100)
     return errors
 
 
@@ -57,13 +63,13 @@ def drag(page, degrees):
 
 def test_sheets_glide_to_their_new_places_and_the_difference_fades(address):
     with browser_page(offline=True) as page:
-        errors = opened(page, address)
+        errors = opened(page, address, frozen=True)
         before = drawn(page)
         drag(page, 60)
-        page.wait_for_timeout(80)
+        page.clock.run_for(120)
         gliding = drawn(page)
         page.mouse.up()
-        page.wait_for_timeout(500)
+        page.clock.run_for(500)
         after = drawn(page)
         assert all(a != b for a, b in zip(before[:3], after[:3], strict=True)) and before[3] == after[3]
         assert gliding[1] not in (before[1], after[1]), "on their way the sheets are neither here nor there"

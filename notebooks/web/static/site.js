@@ -34,7 +34,7 @@ if (boxes.length) {
 
 function reachable() {
   for (const box of document.querySelectorAll("pre, .table-wrapper, .output, .math-wrapper, div.math")) {
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+    if (box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
   }
 }
 addEventListener("load", reachable);

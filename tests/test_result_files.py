@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,7 @@ def test_what_is_no_result_is_named(content: str, why: str, run: Run) -> None:
         ("seed", False, "seed must be a whole number of at least 0"),
         ("small", 0, "small must be true or false"),
         ("network", [], "network must be an object"),
+        ("network.width", ..., "the field network.width is missing"),
         ("network.macs", 0, "network.macs must be a positive number, got 0"),
         ("dataset.images.train", 0, "dataset.images.train must be a positive number"),
         ("dataset.sha256", None, "dataset.sha256 must be a text"),
@@ -181,6 +182,24 @@ def test_a_pipe_or_a_folder_in_a_files_place_is_named_and_never_waited_for(run: 
     os.mkfifo(run.result.with_name("seed1.json"))
     with pytest.raises(ValueError, match="seed1.json is no result of a run: it is no file"):
         read_results(run.results)
+
+
+def test_small_runs_of_two_recipes_and_batch_sizes_are_told_apart(run: Run) -> None:
+    result = json.loads(run.result.read_text())
+    for recipe, changes in (("published", {}), ("laptop", {}), ("laptop", {"batch_size": 8})):
+        alike = replace(
+            run,
+            row=replace(run.row, recipe=replace(run.row.recipe, name=recipe)),
+            data="",
+            small=True,
+            changes=Changes(**changes),
+        )
+        write(alike.result, result | {"small": True, "changes": changes, "recipe": asdict(alike.row.recipe)})
+    told = markdown(run.results, "tiny").partition("## Small runs")[2]
+    assert told.count("(n = 1)") == 3 and "n = 2" not in told
+    assert [words in told for words in ("| my digits |", "| my digits; laptop recipe |", "recipe; batch size 8 |")] == [
+        True
+    ] * 3
 
 
 def test_a_row_that_its_table_does_not_have_is_shown(run: Run) -> None:

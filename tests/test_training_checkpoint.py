@@ -218,6 +218,10 @@ ODD = {
     "a column is short": about(lambda told: told["history"].update(train_loss=[])),
     "a column is a text": about(lambda told: told["history"].update(seconds="1")),
     "a column has texts": about(lambda told: told["history"].update(train_loss=["low"])),
+    "a column is null": about(lambda told: told["history"].update(validation_accuracy=None)),
+    "one column of two is empty": about(
+        lambda told: told["history"].update(validation_accuracy=[], changed_by_turn=[0])
+    ),
     "too many epochs": about(lambda told: told["history"].update(seconds=[1.0] * 9)),
     "identity is null": about(lambda told: told.update(identity=None)),
     "sessions are missing": about(lambda told: told.pop("sessions") and None),
@@ -233,6 +237,13 @@ ODD = {
     "optimizer remembers another shape": lambda state: state["optimizer"]["state"][0].update(
         momentum_buffer=torch.zeros(2, 2)
     ),
+    "optimizer has a setting of another kind": lambda state: state["optimizer"]["param_groups"][0].update(
+        momentum=None
+    ),
+    "optimizer has another setting": lambda state: state["optimizer"]["param_groups"][0].update(weight_decay=3.0),
+    "optimizer climbs": lambda state: state["optimizer"]["param_groups"][0].update(maximize=True),
+    "optimizer remembers nothing": lambda state: state["optimizer"].update(state={}),
+    "optimizer remembers nan": lambda state: state["optimizer"]["state"][0]["momentum_buffer"].fill_(math.nan),
     "random is empty": lambda state: state.update(random={}),
     "random is null": lambda state: state.update(random=None),
     "torch's generator is cut": lambda state: state["random"].update(torch=torch.zeros(3, dtype=torch.uint8)),

@@ -89,9 +89,9 @@ class Checkpoint:
         self._require_same_run(about, stored, config)
         try:
             _require_finite(state["net"], net)
-            needed = [set(group) for group in optimizer.param_groups]
+            settings = [dict(group) for group in optimizer.param_groups]
             restore_training_state(state, net, optimizer, generator)
-            _require_whole(optimizer, needed)
+            _require_whole(optimizer, settings, stored.epochs_done)
         except Exception as error:  # the states are torch's and NumPy's, and so are their errors
             raise self._damaged(error) from error
         self.sessions = [*about["sessions"], {"first_epoch": stored.epochs_done + 1, **self.session}]
@@ -137,15 +137,25 @@ def _require_finite(stored: Mapping[str, Tensor], net: nn.Module) -> None:
             raise ValueError(f"{name} has values that are no finite numbers")
 
 
-def _require_whole(optimizer: Optimizer, needed: list[set[str]]) -> None:
-    """Raise ValueError if a restored optimizer would fail in its first step: torch takes what is of no use, too."""
-    for group, names in zip(optimizer.param_groups, needed, strict=True):
-        if missing := names - set(group):
+def _require_whole(optimizer: Optimizer, settings: list[dict[str, Any]], epochs_done: int) -> None:
+    """Raise ValueError if a restored optimizer would fail, or go another way: torch takes whatever it is given.
+
+    ``settings`` are those of the fresh optimizer; its learning rate is set anew in each epoch.
+    """
+    for group, fresh in zip(optimizer.param_groups, settings, strict=True):
+        if missing := set(fresh) - set(group):
             raise ValueError(f"the optimizer has no {', '.join(sorted(missing))}")
+        for name in sorted(set(fresh) - {"params", "lr"}):
+            if group[name] != fresh[name]:
+                raise ValueError(f"{name} of the optimizer is {group[name]!r}, not {fresh[name]!r}")
+        if epochs_done and (isinstance(optimizer, torch.optim.Adam) or fresh.get("momentum")) and not optimizer.state:
+            raise ValueError("the optimizer remembers nothing of its steps")
     for parameter, remembered in optimizer.state.items():
         for name, value in remembered.items():
             if isinstance(value, Tensor) and value.numel() != 1 and value.shape != parameter.shape:
                 raise ValueError(f"{name} of the optimizer is {tuple(value.shape)}, not {tuple(parameter.shape)}")
+            if isinstance(value, Tensor) and not value.isfinite().all():
+                raise ValueError(f"{name} of the optimizer has values that are no finite numbers")
 
 
 def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -> dict[str, Any]:

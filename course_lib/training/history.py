@@ -72,7 +72,8 @@ class History:
         done, validated = self.epochs_done, (self.validation_accuracy, self.changed_by_turn)
         if done > self.config.epochs:
             raise ValueError(f"it has {done} epochs of {self.config.epochs}")
-        columns = [self.train_loss, self.train_accuracy, self.seconds, *filter(None, validated)]
+        columns = [self.train_loss, self.train_accuracy, self.seconds]
+        columns += [column for column in validated if column != [] or self.validation_accuracy != self.changed_by_turn]
         for column in columns:
             if not isinstance(column, list) or len(column) != done:
                 raise ValueError(f"each column must have {done} entries, one is {column!r:.60}")

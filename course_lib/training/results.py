@@ -85,10 +85,11 @@ def _table(table: Table, results: Sequence[Result], title: str) -> str:
 
 
 def _groups(results: Sequence[Result]) -> list[list[Result]]:
-    """The seeds of one row, data set and set of changes together."""
+    """The seeds of one row, data set, recipe and set of changes together."""
     groups: dict[str, list[Result]] = {}
     for result in results:
-        key = json.dumps([result["table"], result["row"], result["dataset"], result["changes"]], sort_keys=True)
+        run = [result["table"], result["row"], result["dataset"], recipe_of(result), result["changes"]]
+        key = json.dumps(run, sort_keys=True)
         groups.setdefault(key, []).append(result)
     return list(groups.values())
 
@@ -108,7 +109,9 @@ def _network(result: Result) -> str:
 def _small_cells(group: Sequence[Result]) -> list[str]:
     first = group[0]
     epochs, parameters = str(first["config"]["epochs"]), f"{first['network']['parameters']:,}"
-    return [f"`{first['row']}`", _measured(group, "error"), plain_text(first["dataset"]["name"]), epochs, parameters]
+    recipe = [] if recipe_of(first) == "published" else [f"{recipe_of(first)} recipe"]
+    data = plain_text("; ".join([first["dataset"]["name"], *recipe, *_changes(first)]))
+    return [f"`{first['row']}`", _measured(group, "error"), data, epochs, parameters]
 
 
 def _measured(group: Sequence[Result], measure: str) -> str:
@@ -121,15 +124,18 @@ def _measured(group: Sequence[Result], measure: str) -> str:
 def _conditions(group: Sequence[Result]) -> tuple[str, str]:
     """What it was trained on, and how long that took; the shortest epoch, as the machine may have had other work."""
     result, images = group[0], group[0]["dataset"]["images"]
-    changes = [f"{name.replace('_', ' ')} {value}" for name, value in result["changes"].items()]
     held_out = f"{images['train']:,} training images, {images['validation']:,} held out, {images['test']:,} test"
     hardware = result["sessions"][0]["hardware"]
     shortest = min(second for run in group for second in run["epochs"]["seconds"])
     threads = f", {hardware['threads']} thread{'s' * (hardware['threads'] > 1)}" if hardware["type"] == "cpu" else ""
     return (
-        plain_text("; ".join([result["dataset"]["name"], held_out, *changes])),
+        plain_text("; ".join([result["dataset"]["name"], held_out, *_changes(result)])),
         plain_text(f"{shortest:.3g} s an epoch{threads} of {hardware['device']}"),
     )
+
+
+def _changes(result: Result) -> list[str]:
+    return [f"{name.replace('_', ' ')} {value}" for name, value in result["changes"].items()]
 
 
 def _parameters(row: Row | None, group: Sequence[Result]) -> str:

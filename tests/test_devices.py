@@ -80,3 +80,10 @@ def test_training_and_validation_need_no_float64_on_the_device() -> None:
 def test_a_device_that_training_cannot_use_is_refused() -> None:
     with pytest.raises(ValueError, match="has no autocast on 'meta'"):
         require_device("meta")
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is such a device here")
+def test_a_device_that_is_not_there_is_named_in_one_short_line() -> None:
+    with pytest.raises(ValueError, match=r"no device 'mps' here \(.*\); cpu is always there") as refused:
+        require_device("mps")
+    assert len(str(refused.value)) < 200 and "\n" not in str(refused.value)

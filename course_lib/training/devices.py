@@ -22,7 +22,8 @@ def require_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except Exception as error:  # each kind of device fails with an exception of its own
-        raise BadValue(f"no device {name!r} here ({str(error).splitlines()[0]}); cpu is always there") from error
+        reason = str(error).splitlines()[0].split(". ")[0]  # PyTorch goes on for a page
+        raise BadValue(f"no device {name!r} here ({reason}); cpu is always there") from error
     if device.type == "cpu" and device.index:
         raise BadValue(f"no device {name!r} here: all cores are one device, cpu")
     if not torch.amp.is_autocast_available(device.type):

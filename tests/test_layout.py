@@ -1,5 +1,7 @@
 """How maps lie in memory: any strides give the right answer, and layers pass channels-last maps on without copies."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -164,3 +166,25 @@ def test_gradients_lie_as_the_maps_do(group):
     f = channels_last(torch.randn(2, 4, group.order, 6, 6)).requires_grad_()
     conv(f).relu().square().sum().backward()
     assert is_channels_last(f.grad)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("shape", [(1, 3, 5, 5), (1, 3, 1, 1), (1, 1, 5, 4), (1, 9, 4, 1), (2, 3, 5, 5)], ids=str)
+@pytest.mark.parametrize("group", [C1, C4, D4], ids=str)
+@pytest.mark.parametrize("norm", [L.GroupBatchNorm2d, L.GroupInstanceNorm2d])
+def test_gradients_of_norms_in_every_layout_also_for_a_single_image(norm, group, shape, training):
+    """The axis of a single image may have any stride, and PyTorch's batch norm goes by it."""
+    batch, channels, height, width = shape
+    if (alone := batch * group.order * height * width == 1) and training:
+        return  # one value has no variance, and a batch norm refuses it
+    values = torch.randn(batch, channels, group.order, height, width, dtype=torch.float64)
+    upstream, layer = torch.randn_like(values), norm(group, channels).double().train(training)
+    found = {}
+    for name, arrange in {"default": torch.Tensor.contiguous, "channels-last": channels_last}.items():
+        for back, arrange_back in {"default": torch.Tensor.contiguous, "channels-last": channels_last}.items():
+            x = arrange(values).requires_grad_()
+            (found[name, back],) = torch.autograd.grad(copy.deepcopy(layer)(x), x, arrange_back(upstream))
+    expected = found.pop(("default", "default"))
+    assert alone or expected.abs().max() > 0.01
+    for layouts, gradient in found.items():
+        assert torch.allclose(gradient, expected, atol=1e-9), layouts

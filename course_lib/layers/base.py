@@ -104,10 +104,14 @@ def join_sheets(sheets: Sequence[Tensor]) -> Tensor:
 
 def by_channel(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """A function of images (B, C, Y, X) that treats all values of a channel alike, applied to all sheets together."""
-    if not by_pixel(x).is_contiguous():
-        return function(x.flatten(2, 3)).unflatten(2, x.shape[2:4])
-    y = function(x.permute(0, 1, 3, 4, 2).flatten(3))  # (B, C, Y, X·|H|), channels-last
-    return y.unflatten(3, (x.shape[4], x.shape[2])).permute(0, 1, 4, 2, 3)
+    # By way of one axis: in a single image the stride of B may be anything, and unless it is what it would be in a
+    # batch, PyTorch's batch norm mixes up the channels of the gradient, without a word.
+    batch, channels, sheets, height, width = x.shape
+    pixels = by_pixel(x)
+    if not pixels.is_contiguous():
+        return function(x.reshape(-1).view(batch, channels, sheets * height, width)).reshape(-1).view(x.shape)
+    planes = pixels.flatten().view(batch, height, width * sheets, channels).permute(0, 3, 1, 2)  # channels-last
+    return function(planes).permute(0, 2, 3, 1).reshape(-1).view(pixels.shape).permute(0, 4, 3, 1, 2)
 
 
 # --- where sampling is exact -----------------------------------------------------------------------------------------

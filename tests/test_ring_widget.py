@@ -7,7 +7,8 @@ import torch
 from course_lib.actions import act_on_image
 from course_lib.data import load_digits
 from course_lib.experiments import trained
-from course_lib.groups import C4, Element
+from course_lib.groups import C4, D2, Element
+from course_lib.models import p4cnn
 from course_lib.widgets import turning_ring
 from course_lib.widgets.ring import STEP, watch
 
@@ -51,3 +52,9 @@ def test_wrong_images_and_layers_are_refused():
         turning_ring({"p4": P4}, TWO[0])
     with pytest.raises(ValueError, match="p4 has no layer 'relu9'; choose from .*'relu1'"):
         turning_ring({"p4": P4}, TWO, "relu9")
+    with pytest.raises(ValueError, match="the maps of 'conv1' have negative values"):
+        turning_ring({"p4": P4}, TWO, "conv1")
+    with pytest.raises(ValueError, match="needs at least one network"):
+        turning_ring({}, TWO)
+    with pytest.raises(ValueError, match="d2 is a network on D2"):  # it has four sheets, too, but not those of C4
+        turning_ring({"d2": p4cnn(D2, 2)}, TWO)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from course_lib.actions import act_on_image, rotate_by_angle
 from course_lib.checks import layer_outputs, relative_error
-from course_lib.figures.maps import act_on_ring
+from course_lib.figures.maps import act_on_ring, find_group
 from course_lib.figures.picture import Picture
 from course_lib.figures.style import ELEMENT_COLORS, INK
-from course_lib.groups import C4, Element
+from course_lib.groups import C1, C4, Element
 from course_lib.widgets.base import WidgetWithStill, number, script
 from course_lib.widgets.frames import liveliest, quantize
 
@@ -40,7 +40,9 @@ class Watched:
 def watch(net: nn.Module, image: Tensor, layer: str) -> Watched:
     """What the layer puts out for ``image`` (1, C, Y, X) and its three quarter turns, and what the net answers."""
     outputs = [layer_outputs(net, act_on_image(g, image))[layer][0][0] for g in TURNS]
-    travels = outputs[0].ndim == 4 and outputs[0].shape[1] == 4
+    travels = find_group(net) == C4
+    if outputs[0].min() < 0:
+        raise ValueError(f"the maps of {layer!r} have negative values; choose a layer after its ReLU, such as relu1")
     if travels:  # the channel whose sheets differ most
         spread = outputs[0].std(dim=1, correction=0).mean(dim=(1, 2))
         maps = torch.stack([y[int(spread.argmax())] for y in outputs])
@@ -109,13 +111,19 @@ def turning_ring(nets: Mapping[str, nn.Module], image: Tensor, layer: str = "rel
         layer: whose maps to show, none of them negative, as in ``net.named_modules()``.
 
     Between quarter turns only the drawing moves: sheets glide to where the maps of the next quarter turn are. Raises
-    ValueError for an image of another shape or a layer that is not there.
+    ValueError for an image of another shape, a layer that is not there or puts out negative values, another group.
     """
+    if not nets:
+        raise ValueError("turning_ring needs at least one network: turning_ring({'p4 network': net}, image)")
     if image.ndim != 4 or len(image) != 1 or image.shape[-1] != image.shape[-2]:
         raise ValueError(f"image must be one square image (1, C, Y, X), got shape {tuple(image.shape)}")
     for name, net in nets.items():
         if layer not in dict(net.named_modules()):
             raise ValueError(f"{name} has no layer {layer!r}; choose from {[n for n, _ in net.named_modules() if n]}")
+        if (group := find_group(net)) not in (None, C1, C4):
+            raise ValueError(
+                f"{name} is a network on {group}; the ring shows the four sheets of C4, or an ordinary one"
+            )
     watched = {name: watch(net, image, layer) for name, net in nets.items()}
     classes = len(next(iter(watched.values())).scores[0])
     return TurningRing(watched, image, [str(i) for i in range(classes)])

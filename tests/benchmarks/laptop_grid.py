@@ -1,6 +1,6 @@
 """The grid that chose the laptop recipe of rotated MNIST, by validation images alone: the test set is not read.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=. python tests/benchmarks/laptop_grid.py rotated:mnist-27k.npz
+    OMP_NUM_THREADS=1 PYTHONPATH=. python tests/benchmarks/laptop_grid.py rotated:mnist-27k.npz [PROCESSES]
 
 Seed 0. Each network is trained by each candidate. What data/results/laptop_grid.json holds already is not trained
 again, so the command may be stopped and repeated. It ends when every cell is filled.
@@ -8,8 +8,10 @@ again, so the command may be stopped and repeated. It ends when every cell is fi
 
 import json
 import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 
 from course_lib.data import load_dataset
@@ -20,8 +22,8 @@ from course_lib.training.provenance import provenance
 from course_lib.training.recipes import augmentation_of, config_of, prepared
 
 OUT = Path(__file__).resolve().parents[2] / "data" / "results" / "laptop_grid.json"
-ROWS = ("p4cnn", "z2cnn", "e4net")  # the two ends of the comparison, and the slowest learner
-CANDIDATES = [(16, 0.01), (16, 0.02), (16, 0.005), (48, 0.01)]  # epochs, learning rate
+ROWS = ("e4net", "gc-p4cnn-30", "p4cnn", "z2cnn")  # the slowest learner first
+CANDIDATES = list(product((48, 16), (0.005, 0.01, 0.02)))  # epochs, learning rate
 
 
 def cell(row_key: str, epochs: int, rate: float, source: str) -> dict[str, object]:
@@ -44,12 +46,19 @@ def cell(row_key: str, epochs: int, rate: float, source: str) -> dict[str, objec
     }
 
 
-if __name__ == "__main__":
+def main(source: str, processes: int) -> None:
+    """Fill the cells that are missing; the file is written whenever one is done."""
     cells = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else []
     done = {(found["row"], found["epochs"], found["learning_rate"]) for found in cells}
-    for (epochs, rate), row_key in sorted(product(CANDIDATES, ROWS), key=lambda cell: cell[0][0]):  # short ones first
-        if (row_key, epochs, rate) not in done:
-            cells.append(cell(row_key, epochs, rate, sys.argv[1]))
-            write_json(OUT, cells)
+    missing = [(row, *candidate) for candidate, row in product(CANDIDATES, ROWS) if (row, *candidate) not in done]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for finished in as_completed(pool.submit(cell, *key, source) for key in missing):
+            cells.append(finished.result())
+            write_json(OUT, sorted(cells, key=lambda c: (c["row"], c["epochs"], c["learning_rate"])))
+            row, epochs, rate = (cells[-1][name] for name in ("row", "epochs", "learning_rate"))
             error = cells[-1]["validation_error_percent"][-1]
-            print(f"{row_key}, {epochs} epochs, rate {rate}: {error:.2f} % of the validation images", flush=True)
+            print(f"{row}, {epochs} epochs, rate {rate}: {error:.2f} % of the validation images", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1)

@@ -306,8 +306,8 @@ def test_the_laptop_recipe_is_one_for_all_networks_of_a_data_set() -> None:
     recipes = {with_laptop_recipe(find(key)).recipe for key in keys}
     assert recipes == {LAPTOP["rotated-mnist"]}
     assert with_laptop_recipe(find("p4cnn")).figure == find("p4cnn").figure
-    with pytest.raises(LookupError, match="resnet44 is trained on cifar10, which has no laptop recipe"):
-        with_laptop_recipe(find("resnet44"))
+    with pytest.raises(LookupError, match="resnet29-cifar100 is trained on cifar100, which has no laptop"):
+        with_laptop_recipe(find("resnet29-cifar100"))
 
 
 def test_networks_without_a_table_and_small_runs_stand_apart(run: Run) -> None:

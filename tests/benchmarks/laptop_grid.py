@@ -1,7 +1,9 @@
-"""The grid that chose the laptop recipe of rotated MNIST, by validation images alone: the test set is not read.
+"""The grids that chose the laptop recipes, by validation images alone: the test sets are not read.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=. python tests/benchmarks/laptop_grid.py rotated:mnist-27k.npz [PROCESSES]
+    OMP_NUM_THREADS=1 PYTHONPATH=. python tests/benchmarks/laptop_grid.py rotated-mnist rotated:mnist-27k.npz
+    OMP_NUM_THREADS=1 PYTHONPATH=. python tests/benchmarks/laptop_grid.py cifar10 cifar10-jpeg.npz
 
+A number behind it is that of the processes at once.
 Seed 0. Each network is trained by each candidate. What data/results/laptop_grid.json holds already is not trained
 again, so the command may be stopped and repeated. It ends when every cell is filled.
 """
@@ -22,16 +24,20 @@ from course_lib.training.provenance import provenance
 from course_lib.training.recipes import augmentation_of, config_of, prepared
 
 OUT = Path(__file__).resolve().parents[2] / "data" / "results" / "laptop_grid.json"
-ROWS = ("e4net", "gc-p4cnn-30", "p4cnn", "z2cnn")  # the slowest learner first
-CANDIDATES = list(product((48, 16), (0.005, 0.01, 0.02)))  # epochs, learning rate
+# Epochs, learning rates, and networks, the slowest learner first.
+GRIDS = {
+    "rotated-mnist": ((48, 16), (0.005, 0.01, 0.02), ("e4net", "gc-p4cnn-30", "p4cnn", "z2cnn")),
+    "cifar10": ((40,), (0.05, 0.1, 0.2), ("resnet29-asc", "resnet29")),
+}
 
 
 def cell(row_key: str, epochs: int, rate: float, source: str) -> dict[str, object]:
     """Train one network by one candidate; its validation error in percent after each epoch."""
-    recipe = replace(LAPTOP["rotated-mnist"], epochs=epochs, learning_rate=rate)
-    dataset = prepared(load_dataset(source, recipe.validation), recipe.normalization)
+    row = find(row_key)
+    recipe = replace(LAPTOP[row.recipe.dataset], epochs=epochs, learning_rate=rate)
+    dataset = prepared(load_dataset(source, recipe.validation, recipe.per_class), recipe.normalization)
     seed_everything(0)
-    net = find(row_key).build()
+    net = row.build(dataset.classes)
     history = train(net, dataset.train, config_of(recipe), dataset.validation, augmentation_of(recipe, dataset))
     return {
         "row": row_key,
@@ -46,11 +52,11 @@ def cell(row_key: str, epochs: int, rate: float, source: str) -> dict[str, objec
     }
 
 
-def main(source: str, processes: int) -> None:
+def main(grid: str, source: str, processes: int) -> None:
     """Fill the cells that are missing; the file is written whenever one is done."""
     cells = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else []
     done = {(found["row"], found["epochs"], found["learning_rate"]) for found in cells}
-    missing = [(row, *candidate) for candidate, row in product(CANDIDATES, ROWS) if (row, *candidate) not in done]
+    missing = [(row, epochs, rate) for epochs, rate, row in product(*GRIDS[grid]) if (row, epochs, rate) not in done]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for finished in as_completed(pool.submit(cell, *key, source) for key in missing):
             cells.append(finished.result())
@@ -61,4 +67,4 @@ def main(source: str, processes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 1)

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.kill_and_resume import row
 from course_lib.cli import main
-from course_lib.experiments import TABLES, Table
+from course_lib.experiments import LAPTOP, TABLES, Table
 from course_lib.training import hours
 from course_lib.training.hours import NOT_MEASURED, hours_markdown
 
@@ -49,10 +49,10 @@ def cells(text: str) -> list[list[str]]:
 
 def test_nothing_is_said_of_what_nobody_measured(results: list[dict[str, Any]]) -> None:
     results.append(result("small", "cuda", 1, 1, [1], small=True))
-    heading, _, line = cells(hours_markdown(Path(), seeds=8))
-    assert heading[3:] == ["GPU, hours"] and line[:2] == ["`tiny`", "2 rows × 8 seeds"] and line[3:] == [NOT_MEASURED]
+    heading, _, line, laptop = cells(hours_markdown(Path(), seeds=8))
+    assert heading[4:] == ["GPU, hours"] and line[:3] == ["`tiny`", "published", "2 rows × 8 seeds"] and line[4:] == [NOT_MEASURED]
     work = sum(r.counts().executed * r.recipe.train * r.recipe.epochs for r in (ONE, TWO))
-    assert line[2] == f"{8 * work:.1e}"
+    assert line[3] == f"{8 * work:.1e}" and laptop[4:] == [NOT_MEASURED]
 
 
 def test_a_measured_row_by_its_own_epochs_another_by_its_operations(results: list[dict[str, Any]]) -> None:
@@ -62,13 +62,16 @@ def test_a_measured_row_by_its_own_epochs_another_by_its_operations(results: lis
     results.append(result("small", "cpu", macs, ONE.recipe.train // 2, [9.0, 3.0, 4.0]))
     own = ONE.recipe.epochs * 6
     other = TWO.recipe.epochs * 6 * TWO.recipe.train / ONE.recipe.train * TWO.counts().executed / macs
-    heading, _, line = cells(hours_markdown(Path(), seeds=1000, cards=2))
-    assert heading[3:] == ["GPU, hours", "2 threads of Fast cpu, hours"] and line[3] == NOT_MEASURED
-    assert line[4] == f"{1000 * (own + other) / 3600 / 2:,.0f} (1 of 2 rows measured)"
+    heading, _, line, laptop = cells(hours_markdown(Path(), seeds=1000, cards=2))
+    assert heading[4:] == ["GPU, hours", "2 threads of Fast cpu, hours"] and line[4] == NOT_MEASURED
+    assert line[5] == f"{1000 * (own + other) / 3600 / 2:,.0f} (1 of 2 rows measured)"
+    epoch = 6 * LAPTOP["rotated-mnist"].train / ONE.recipe.train  # of the first row; the other has these images, too
+    both = LAPTOP["rotated-mnist"].epochs * epoch * (1 + TWO.counts().executed / macs)
+    assert laptop[1] == "laptop" and laptop[5] == f"{1000 * both / 3600 / 2:,.0f} (1 of 2 rows measured)"
     results.append(result("elsewhere", "cuda", macs, ONE.recipe.train, [0.6]))
-    heading, _, line = cells(hours_markdown(Path(), seeds=1000, cards=2))
-    assert heading[3:] == ["GPU Fast cuda, hours", "2 threads of Fast cpu, hours"]
-    assert line[3] == f"{1000 * (own + other) / 10 / 3600 / 2:,.0f} (by operations alone)"
+    heading, _, line, laptop = cells(hours_markdown(Path(), seeds=1000, cards=2))
+    assert heading[4:] == ["GPU Fast cuda, hours", "2 threads of Fast cpu, hours"]
+    assert line[4] == f"{1000 * (own + other) / 10 / 3600 / 2:,.0f} (by operations alone)"
 
 
 def test_the_command(results: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

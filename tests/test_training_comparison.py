@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from course_lib.experiments import LAPTOP, find
-from course_lib.training.comparison import errors_of, order, orders_markdown, trained_alike
+from course_lib.experiments import CLAIMS, LAPTOP, TABLES, Claim, find
+from course_lib.training.comparison import claims_markdown, errors_of, order, trained_alike
 
 
 def result(row="p4cnn", seed=0, error=5.0, dataset="mine", small=False, recipe=None, **changes):
@@ -45,7 +45,7 @@ def test_an_order_holds_only_if_chance_would_rarely_give_it():
     found = order("p4cnn", "z2cnn", low, high)
     assert found.published == pytest.approx(5.20 - 2.23) and found.ours == pytest.approx(1.0)
     assert found.p == found.smallest_p == pytest.approx(2 / 70)
-    assert found.verdict == "as published"
+    assert found.verdict == "holds"
     assert order("p4cnn", "z2cnn", high, low).verdict == "the other way round"
     assert order("p4cnn", "z2cnn", [1.0, 2.0, 3.0, 4.0], [1.1, 2.1, 3.1, 4.1]).verdict == "within noise"
 
@@ -60,14 +60,25 @@ def test_with_unequal_numbers_one_deal_alone_may_be_as_far_apart():
     assert found.p == found.smallest_p == pytest.approx(1 / 21)
 
 
-def test_the_table_has_a_line_for_each_pair_run_or_not():
+def test_the_table_has_a_line_for_each_claim_run_or_not():
     errors = {"p4cnn": (1.0, 2.0), "z2cnn": (4.0, 5.0), "gc-p4cnn-30": (4.0, 5.0)}
     alike = {row: [result(row, error=e) for e in both] for row, both in errors.items()}
-    table = orders_markdown(alike, [("p4cnn", "z2cnn"), ("gc-p4cnn-30", "p4cnn"), ("e4net", "p4cnn")])
-    lines = table.splitlines()[2:]
-    assert lines[0] == "| `p4cnn` | `z2cnn` | 2.97 | +3.00 (n = 2, 2) | 0.333 (≥ 0.333) | too few seeds to tell |"
+    pairs = [("p4cnn", "z2cnn"), ("gc-p4cnn-30", "p4cnn"), ("e4net", "p4cnn")]
+    claims = [Claim(f"Claim {i}.", better, worse, "A. Author") for i, (better, worse) in enumerate(pairs)]
+    lines = claims_markdown(alike, claims).splitlines()[2:]
+    ours = "+3.00 = 4.50 ± 0.71 (2) − 1.50 ± 0.71 (2)"
+    assert lines[0] == f"| Claim 0. | A. Author | 2.97 | {ours} | 0.333 (≥ 0.333) | **too few seeds to tell** |"
     assert "−3.00" in lines[1]
-    assert lines[2].endswith("| *not yet run* |")
+    assert lines[2] == "| Claim 2. | A. Author |  |  |  | *not yet run* |"
+
+
+def test_the_papers_claims_are_orders_of_their_printed_errors():
+    rows = {row.key: row for table in TABLES.values() for row in table.rows}
+    for claim in CLAIMS:
+        if claim.source:
+            assert rows[claim.better].error < rows[claim.worse].error, claim
+        else:
+            assert claim.better not in rows, "no paper has this row"
 
 
 def test_of_a_variant_nothing_was_published():

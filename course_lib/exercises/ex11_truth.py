@@ -1,4 +1,4 @@
-"""Exercises 11.4 and 11.5 of notebook 11: what a checkpoint must hold, and what a handful of seeds can tell."""
+"""Exercises 11.2 and 11.3 of notebook 11: what a checkpoint must hold, and what a handful of seeds can tell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.optim import Adam, Optimizer
 from course_lib.exercises import Function, compare, register
 from course_lib.training import permutation_p_value, restore_training_state, train_step, training_state
 
-# 11.4 training_state
+# 11.2 training_state
 
 State = dict[str, Any]
 
@@ -103,7 +103,7 @@ OBJECTS = (
 )
 
 register(
-    "11.4",
+    "11.2",
     training_state,
     minutes=8,
     difficulty=2,
@@ -125,7 +125,7 @@ register(
     ],
 )
 
-# 11.5 permutation_p_value
+# 11.3 permutation_p_value
 
 
 def _p_values(f: Function, reference: Function) -> None:
@@ -172,7 +172,7 @@ def _far(gap: float, found: float) -> bool:
 
 
 register(
-    "11.5",
+    "11.3",
     permutation_p_value,
     minutes=12,
     difficulty=2,

@@ -1,5 +1,6 @@
 """The papers' tables as data: which network, how it was trained, and what was published about it."""
 
+from course_lib.experiments.claims import CLAIMS, Claim
 from course_lib.experiments.laptop import LAPTOP, with_laptop_recipe
 from course_lib.experiments.markdown import table_markdown
 from course_lib.experiments.recipe import Recipe, RecipeName
@@ -10,9 +11,11 @@ from course_lib.experiments.tables import TABLES, find, find_architecture, find_
 from course_lib.experiments.weights import trained, trained_weights
 
 __all__ = [
+    "CLAIMS",
     "LAPTOP",
     "ROTATED_MNIST",
     "TABLES",
+    "Claim",
     "Printed",
     "Quoted",
     "Recipe",

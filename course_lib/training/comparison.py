@@ -6,10 +6,10 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
-from course_lib.experiments import TABLES, Recipe
+from course_lib.experiments import TABLES, Claim, Recipe
 from course_lib.experiments.markdown import pipe_table
 from course_lib.training.result_files import Result, recipe_of
 from course_lib.training.significance import permutation_p_value
@@ -62,7 +62,7 @@ class Order:
             return "within noise"
         if not self.published:
             return "fewer errors" if self.ours > 0 else "more errors"
-        return "as published" if self.ours > 0 else "the other way round"
+        return "holds" if self.ours > 0 else "the other way round"
 
 
 def order(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Order:
@@ -82,17 +82,22 @@ def order(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Or
     return Order(gap, fmean(b) - fmean(a), p, smallest)
 
 
-def orders_markdown(alike: Mapping[str, Sequence[Result]], pairs: Iterable[tuple[str, str]]) -> str:
-    """A line for each pair (fewer errors in print, more errors in print); pairs that were not both run say so."""
+def claims_markdown(alike: Mapping[str, Sequence[Result]], claims: Iterable[Claim]) -> str:
+    """A line for each claim, with the errors of both rows and the verdict; claims that were not run say so."""
     lines = []
-    for better, worse in pairs:
-        names = [f"`{better}`", f"`{worse}`"]
-        if better not in alike or worse not in alike:
-            lines.append([*names, "", "", "", "*not yet run*"])
+    for claim in claims:
+        if claim.better not in alike or claim.worse not in alike:
+            lines.append([claim.words, claim.source, "", "", "", "*not yet run*"])
             continue
-        a, b = errors_of(alike[better]), errors_of(alike[worse])
-        found = order(better, worse, a, b)
+        a, b = errors_of(alike[claim.better]), errors_of(alike[claim.worse])
+        found = order(claim.better, claim.worse, a, b)
         gap = "–" if found.published is None else f"{found.published:.2f}"
-        ours = f"{found.ours:+.2f} (n = {len(a)}, {len(b)})".replace("-", "−")
-        lines.append([*names, gap, ours, f"{found.p:.3f} (≥ {found.smallest_p:.3f})", found.verdict])
-    return pipe_table(("fewer errors", "than", "published gap", "our gap", "p (smallest possible)", "here"), lines)
+        ours = f"{found.ours:+.2f} = {_spread(b)} − {_spread(a)}".replace("-", "−")
+        p = f"{found.p:.3f} (≥ {found.smallest_p:.3f})"
+        lines.append([claim.words, claim.source, gap, ours, p, f"**{found.verdict}**"])
+    return pipe_table(("claim", "by", "published gap", "our gap, in points", "p (smallest possible)", "here"), lines)
+
+
+def _spread(errors: Sequence[float]) -> str:
+    deviation = f" ± {stdev(errors):.2f}" if len(errors) > 1 else ""
+    return f"{fmean(errors):.2f}{deviation} ({len(errors)})"

@@ -1,54 +1,16 @@
 """Answers to the exercises of notebook 11."""
 
-import random
 from itertools import combinations, permutations
 
 import torch
 import torch.nn.functional as F
-from torch import Generator
+from torch import Generator, nn
 
 from answers import correct, wrong
+from course_lib.groups import C1, C4, D4
+from course_lib.layers import EquivariantSequential, GlobalMaxPool, GroupConv2d, LiftingConv2d
+from course_lib.models import e4net, p4cnn_linear
 from course_lib.training.randomness import random_states
-
-
-@correct("random_flips")
-def one_by_one(images, generator):
-    draws = torch.rand(len(images), generator=generator)
-    return torch.stack([image.flip(-1) if draw < 0.5 else image for image, draw in zip(images, draws, strict=True)])
-
-
-@wrong("random_flips", says="once for the whole batch")
-def all_at_once(images, generator):
-    return images.flip(-1) if torch.rand(1, generator=generator).item() < 0.5 else images
-
-
-@wrong("random_flips", says="top to bottom")
-def upside_down(images, generator):
-    return one_by_one(images.transpose(-1, -2), generator).transpose(-1, -2)
-
-
-@wrong("random_flips", says="order of the images")
-def batch_reversed(images, generator):
-    chosen = torch.rand(len(images), generator=generator) < 0.5
-    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(0), images)
-
-
-@wrong("random_flips", says="every image")
-def always(images, generator):
-    return images.flip(-1)
-
-
-@wrong("random_flips", says="stopped in line.*images.flip")
-def axes_counted_from_one(images, generator):
-    chosen = torch.rand(len(images), generator=generator) < 0.5
-    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(4), images)
-
-
-@wrong("random_flips", says="in place")
-def in_place(images, generator):
-    chosen = torch.rand(len(images), generator=generator) < 0.5
-    images[chosen] = images[chosen].flip(-1)
-    return images
 
 
 @correct("train_step")
@@ -121,39 +83,6 @@ def without_autocast(forward, images, labels, optimizer, bf16=False):
     return by_hand(forward, images, labels, optimizer)
 
 
-@correct("stepped_rate")
-def in_a_loop(step, steps_per_epoch, milestones=(), factor=0.1, warmup_epochs=0):
-    steps = steps_per_epoch * warmup_epochs
-    rate = min(1.0, (step + 1) / steps) if steps else 1.0
-    for milestone in milestones:
-        if step >= max(steps, milestone * steps_per_epoch):
-            rate *= factor
-    return rate
-
-
-@wrong("stepped_rate", says="rate 0")
-def from_zero(step, steps_per_epoch, milestones=(), factor=0.1, warmup_epochs=0):
-    steps = steps_per_epoch * warmup_epochs
-    return step / steps if step < steps else in_a_loop(step, steps_per_epoch, milestones, factor)
-
-
-@wrong("stepped_rate", says="compare them with steps")
-def in_steps(step, steps_per_epoch, milestones=(), factor=0.1, warmup_epochs=0):
-    steps = steps_per_epoch * warmup_epochs
-    return (step + 1) / steps if step < steps else factor ** sum(step >= m for m in milestones)
-
-
-@wrong("stepped_rate", says="one epoch late")
-def late(step, steps_per_epoch, milestones=(), factor=0.1, warmup_epochs=0):
-    return in_a_loop(step, steps_per_epoch, tuple(m + 1 for m in milestones), factor, warmup_epochs)
-
-
-@wrong("stepped_rate", says="once per epoch")
-def in_jumps(step, steps_per_epoch, milestones=(), factor=0.1, warmup_epochs=0):
-    epoch = step // steps_per_epoch
-    return in_a_loop(epoch, 1, milestones, factor, warmup_epochs)
-
-
 @correct("training_state")
 def spelled_out(net, optimizer, generator):
     state = {"random": random_states(torch.device("cpu"), generator)}
@@ -224,17 +153,6 @@ def complement(a, b):
     return 1 - by_all_orders(a, b)
 
 
-@wrong("random_flips", says="draw nothing from `generator`")
-def without_the_generator(images, generator):
-    chosen = torch.rand(len(images)) < 0.5
-    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(-1), images)
-
-
-@wrong("random_flips", says="draw nothing from `generator`")
-def from_python(images, generator):
-    return torch.stack([image.flip(-1) if random.random() < 0.5 else image for image in images])
-
-
 @wrong("training_state", says="objects themselves")
 def objects(net, optimizer, generator):
     return {"net": net, "optimizer": optimizer, "random": generator}
@@ -267,3 +185,53 @@ def distinct_ways(a, b):
     ways = {tuple(sorted(way)) for way in combinations(everything, len(a))}
     gaps = [abs(sum(way) / len(a) - (sum(everything) - sum(way)) / len(b)) for way in ways]
     return sum(gap >= found - 1e-9 for gap in gaps) / len(ways)
+
+
+@correct("contender")
+def half_as_wide_on_p4m():
+    return p4cnn_linear(D4, width=7)
+
+
+@correct("contender")
+def e4():
+    return e4net()
+
+
+@wrong("contender", says="25,210 parameters; at most 25,000")
+def too_many_by_a_few():
+    return p4cnn_linear(C1, width=20)
+
+
+@wrong("contender", says="scores change when the image is turned.*first.*Cause: .*Cure: ")
+def ordinary():
+    return p4cnn_linear(C1, width=10)
+
+
+@wrong("contender", says="'1' breaks the symmetry first. Cause: a flattened")
+def linear():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+
+@wrong("contender", says="expected scores of shape \\(2, 10\\)")
+def without_an_end():
+    return EquivariantSequential(LiftingConv2d(C4, 1, 8, 3), GlobalMaxPool(C4))
+
+
+@wrong("contender", says="must go through LiftingConv2d first")
+def without_a_lift():
+    return EquivariantSequential(GroupConv2d(C4, 1, 8, 3), GlobalMaxPool(C4), nn.Linear(8, 10))
+
+
+@wrong("contender", says="call the class")
+def the_class():
+    return nn.Linear
+
+
+@wrong("contender", says="returned a function")
+def the_function():
+    return p4cnn_linear
+
+
+@wrong("contender", says="nothing to train")
+def nothing():
+    return nn.Identity()

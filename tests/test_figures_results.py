@@ -1,0 +1,40 @@
+"""Figures of results: every number is told, nothing is drawn for nothing."""
+
+import pytest
+
+from course_lib.figures.results import errors_by_row, mean_and_deviation, published_against_ours
+
+PUBLISHED = {"Z2CNN": (5.2, 0.11), "P4CNN": (2.23, None)}
+
+
+def test_one_seed_has_no_deviation():
+    assert mean_and_deviation([2.0]) == (2.0, None)
+    mean, deviation = mean_and_deviation([1.0, 2.0, 3.0])
+    assert (mean, deviation) == (2.0, 1.0)
+
+
+def test_the_rows_tell_all_errors_and_your_own():
+    alt = errors_by_row({"published": PUBLISHED, "ours": {"P4CNN": (1.74, 0.05)}}, {"P4CNN": 3.5}).alt
+    assert "published: Z2CNN 5.2 ± 0.11 %, P4CNN 2.23 %" in alt
+    assert "ours: P4CNN 1.74 ± 0.05 %" in alt and "your run: P4CNN 3.5 %" in alt
+
+
+def test_each_network_is_a_line_and_the_picture_grows_with_them():
+    short, long = (errors_by_row({"a": {f"net {i}": (1.0 + i, None) for i in range(n)}}) for n in (2, 12))
+    assert long.size[1] > short.size[1] + 200
+
+
+def test_a_star_needs_no_line_of_its_own_if_the_network_is_there():
+    assert errors_by_row({"a": PUBLISHED}, {"P4CNN": 3.0}).size == errors_by_row({"a": PUBLISHED}).size
+
+
+def test_both_errors_of_a_network_are_told():
+    picture = published_against_ours(PUBLISHED, {"48 epochs": {"P4CNN": (1.74, 0.05), "Z2CNN": (3.6, None)}})
+    assert "48 epochs: P4CNN 1.74 ± 0.05 % (published 2.23), Z2CNN 3.6 % (published 5.2)" in picture.alt
+
+
+def test_nothing_to_show_and_too_much_are_refused():
+    with pytest.raises(ValueError, match="expected 1 to 4 series with at least one network"):
+        errors_by_row({})
+    with pytest.raises(ValueError, match="expected 1 to 4 series"):
+        errors_by_row({str(i): PUBLISHED for i in range(5)})

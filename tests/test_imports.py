@@ -35,7 +35,7 @@ def run_without(code: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_the_library_needs_no_notebook_package() -> None:
     modules = [f"course_lib.{room}" for room in sorted(ROOMS)] + [
-        "course_lib.training.results",
+        "course_lib.reports.results",
         "course_lib.cli.commands",
     ]
     done = run_without("import " + ", ".join(modules))

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from course_lib.training.comparison import errors_of, order, trained_alike
+from course_lib.reports.comparison import errors_of, order, trained_alike
+from course_lib.reports.results import results_folder
 from course_lib.training.result_files import read_results
-from course_lib.training.results import results_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

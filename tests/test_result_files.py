@@ -18,9 +18,9 @@ from course_lib.changes import Changes
 from course_lib.cli import main
 from course_lib.experiments import TABLES, Table
 from course_lib.experiments.markdown import plain_text
-from course_lib.training.hours import hours_markdown
+from course_lib.reports.hours import hours_markdown
+from course_lib.reports.results import markdown, results_folder
 from course_lib.training.result_files import read_results
-from course_lib.training.results import markdown, results_folder
 from course_lib.training.runs import Run, execute
 
 CPU = torch.device("cpu")

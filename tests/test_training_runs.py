@@ -21,13 +21,13 @@ from course_lib.data import Dataset, Split, load_digits
 from course_lib.experiments import LAPTOP, TABLES, Recipe, find, with_laptop_recipe
 from course_lib.experiments.row import Counts
 from course_lib.experiments.table import Table
+from course_lib.reports.hours import results_page
+from course_lib.reports.results import NOT_RUN, markdown, one_line
 from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, runs
 from course_lib.training.checkpoint import WrongCheckpoint
-from course_lib.training.hours import results_page
 from course_lib.training.provenance import provenance
 from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
 from course_lib.training.result_files import read_results
-from course_lib.training.results import NOT_RUN, markdown, one_line
 from course_lib.training.runs import Run, Stopped, execute
 from course_lib.training.small import small_dataset
 

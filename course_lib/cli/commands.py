@@ -20,11 +20,11 @@ from course_lib.errors import BadValue
 from course_lib.experiments import TABLES, Row, find, find_architecture, find_table, variant, with_laptop_recipe
 from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
+from course_lib.reports.hours import hours_markdown, results_page
+from course_lib.reports.results import markdown, one_line, results_folder
 from course_lib.signals import SHARED, WORDS, held, sharing
 from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
 from course_lib.training.distributed import is_first, process_group, under_torchrun
-from course_lib.training.hours import hours_markdown, results_page
-from course_lib.training.results import markdown, one_line, results_folder
 from course_lib.training.runs import Run, Stopped, execute
 
 VARIANTS = "variants"  # the folder of results for networks that stand in no table

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from course_lib.errors import BadValue
+from course_lib.reports.results import one_line
 from course_lib.training import AlreadyRunning, require_device
-from course_lib.training.results import one_line
 from course_lib.training.runs import Run, Stopped, execute
 
 PATIENCE = 120.0  # seconds in which the lock of a worker that died with its machine is given back; NFS takes up to 90

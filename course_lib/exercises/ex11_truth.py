@@ -14,7 +14,8 @@ from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from course_lib.exercises import Function, compare, register
-from course_lib.training import permutation_p_value, restore_training_state, train_step, training_state
+from course_lib.reports import permutation_p_value
+from course_lib.training import restore_training_state, train_step, training_state
 
 # 11.2 training_state
 

@@ -1,4 +1,4 @@
-"""One training loop for every network, checkpoints, and what happened as data."""
+"""One training loop for every network, checkpoints, and each run as a file."""
 
 from course_lib.files import AlreadyRunning, locked, remove_unfinished, write_json, write_whole
 from course_lib.training.checkpoint import (
@@ -15,7 +15,6 @@ from course_lib.training.history import History
 from course_lib.training.loop import train, train_step
 from course_lib.training.randomness import seed_everything
 from course_lib.training.schedule import stepped_rate
-from course_lib.training.significance import permutation_p_value
 
 __all__ = [
     "AlreadyRunning",
@@ -28,7 +27,6 @@ __all__ = [
     "device_name",
     "evaluate",
     "locked",
-    "permutation_p_value",
     "predict",
     "remove_unfinished",
     "require_device",

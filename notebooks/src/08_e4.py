@@ -45,8 +45,8 @@ from course_lib.framework import E4Matrices, aggregate, as_feature_map, as_funct
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.layers import E4Layer, GroupConv2d, LiftingConv2d, lifting_filter_bank, neighborhoods
 from course_lib.models import small_e4net
+from course_lib.reports.results import results_folder
 from course_lib.training import TrainConfig, seed_everything, train
-from course_lib.training.results import results_folder
 from course_lib.wallpaper import Isometry
 
 # %%

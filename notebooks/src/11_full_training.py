@@ -39,7 +39,7 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 # %%
-from course_lib import figures, training
+from course_lib import figures, reports, training
 from course_lib.checks import diagnose
 from course_lib.data import Split, load_dataset, load_digits, normalized, on_background, random_rotations
 from course_lib.data.downloads import DownloadError
@@ -58,12 +58,12 @@ from course_lib.layers import (
     LiftingConv2d,
     SpatialMaxPool2d,
 )
+from course_lib.reports.comparison import claims_markdown, errors_of, order, trained_alike
+from course_lib.reports.results import results_folder
 
 # %%
 from course_lib.training import evaluate, predict, restore_training_state, seed_everything, weights_checksum
-from course_lib.training.comparison import claims_markdown, errors_of, order, trained_alike
 from course_lib.training.result_files import read_results
-from course_lib.training.results import results_folder
 
 torch.set_num_threads(1)  # one thread: the same sums in the same order, so the same bits
 
@@ -594,7 +594,7 @@ Markdown(scoreboard(*rivals))
 # %%
 images, labels = torch.randn(6, 1, 14, 14), torch.arange(6)
 for a, b in combinations([[1.0, 2.0, 4.0], [2.5, 3.5], [0.0, 9.0, 1.0]], 2):
-    assert abs(permutation_p_value(a, b) - training.permutation_p_value(a, b)) < 1e-12
+    assert abs(permutation_p_value(a, b) - reports.permutation_p_value(a, b)) < 1e-12
 process = begin(seed=0)
 assert training_state(*process).keys() == training.training_state(*process).keys()
 checksums = set()
@@ -618,7 +618,7 @@ progress("11")
 # And the course: a group is a set of moves that you can undo and chain (01). It acts on images and on feature maps, where it turns the sheets *and* permutes them (02, 03). Convolution over the group is the linear map that
 # commutes with it (04); strides, padding and norms can spoil that (05). Filters may share more (06), be written by the data (08), or attend (07, 09), as long as they see relative positions only. And every network is a function of a group (10).
 #
-# **Now in `course_lib`:** `from course_lib.training import train, train_step, training_state, permutation_p_value, TrainConfig, Checkpoint`;
+# **Now in `course_lib`:** `from course_lib.training import train, train_step, training_state, TrainConfig, Checkpoint`; `from course_lib.reports import permutation_p_value`;
 # `from course_lib.training.runs import Run, execute`; and `python -m course_lib --help`.
 #
 # **Further reading:** X. Bouthillier and others, *Accounting for Variance in Machine Learning Benchmarks*, MLSys 2021.

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from course_lib.experiments import CLAIMS, LAPTOP, TABLES, Claim, find
-from course_lib.training.comparison import claims_markdown, errors_of, order, trained_alike
+from course_lib.reports.comparison import claims_markdown, errors_of, order, trained_alike
 
 
 def result(row="p4cnn", seed=0, error=5.0, dataset="mine", small=False, recipe=None, **changes):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from course_lib.training import permutation_p_value
+from course_lib.reports import permutation_p_value
 
 
 def test_two_numbers_tell_nothing():

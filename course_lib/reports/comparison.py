@@ -11,8 +11,8 @@ from typing import Any
 
 from course_lib.experiments import TABLES, Claim, Recipe
 from course_lib.experiments.markdown import pipe_table
+from course_lib.reports.significance import permutation_p_value
 from course_lib.training.result_files import Result, recipe_of
-from course_lib.training.significance import permutation_p_value
 
 LEVEL = 0.05  # a p above it is called noise
 

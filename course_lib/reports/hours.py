@@ -9,16 +9,16 @@ from pathlib import Path
 from course_lib.experiments import LAPTOP, TABLES, Row, with_laptop_recipe
 from course_lib.experiments.markdown import pipe_table, plain_text
 from course_lib.experiments.table import Table
+from course_lib.reports.results import markdown
 from course_lib.training.result_files import Result, read_results
-from course_lib.training.results import markdown
 
 NOT_MEASURED = "*not yet measured*"
 
 
 def hours_markdown(folder: Path, seeds: int, cards: int = 1, name: str | None = None) -> str:
-    """The hours for each table, or one, by each recipe, on each kind of machine of which the folder has results.
+    """The hours for each table, or one, by each recipe, on each kind of machine that was measured, as Markdown.
 
-    As Markdown. With A the operations of a row for one image, N its training images, E its epochs, and a, n, t those of a measured
+    With A the operations of a row for one image, N its training images, E its epochs, and a, n, t those of a measured
     run with an epoch of t seconds, the shortest one:
 
         hours = seeds · Σ_rows E · s / 3600 / cards,   s = t · N / n   for a row that was measured itself,
@@ -63,11 +63,11 @@ What has really been run, beside what was published. This page is made from the 
 `python -m course_lib results --write`; [SCHEMA.md](SCHEMA.md) says what a file holds. A row that nobody has run yet
 says so. `python -m course_lib table NAME --seeds 5` runs what is missing; `--help` says how to make it shorter.
 
-There are two recipes. The *published* one is what the paper says, for each network its own. The *laptop* recipe is ours:
-one for all networks of a data set, chosen on validation images, so that what differs is the network. It takes 48 epochs
-of rotated MNIST; where it says *epochs 16*, it was given a third of that. *Rebuilt* data is made from MNIST by the
-protocol of rotated MNIST (12,000 training images, of which 2,000 are for validation, uniform angles); it is not the
-original archive.
+There are two recipes. The *published* one is what the paper says, for each network its own. The *laptop* recipe is
+ours: one for all networks of a data set, chosen on validation images, so that what differs is the network. On rotated
+MNIST it takes 48 epochs; where it says *epochs 16*, a run was given a third of that. *Rebuilt* data is made from MNIST
+by the protocol of rotated MNIST (12,000 training images, of which 2,000 are for validation, uniform angles); it is not
+the original archive.
 """
 
 

@@ -58,6 +58,7 @@ def with_laptop_recipe(row: Row) -> Row:
 
     Raises LookupError for a data set that has no laptop recipe: its networks are out of reach of a CPU.
 
+        >>> from course_lib.experiments import find
         >>> with_laptop_recipe(find("e4net")).recipe == with_laptop_recipe(find("z2cnn")).recipe
         True
     """

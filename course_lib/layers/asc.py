@@ -36,6 +36,9 @@ class AffineMap(WeightsOfGroup):
     each sheet could not be told from their sum: one that only turns is enough.
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|, k², Y, X)``, zero outside of the map; psi ``(C, |H|, k, k)``, beta
     ``(C, k, k)``. Source: *Affine self convolution*, Eqs. 6, 12 and 24; notebook 09. Exact.
+
+        >>> AffineMap(C4, 8, kernel_size=5)
+        AffineMap(C4, 8, kernel_size=5)
     """
 
     def __init__(self, group: Group, channels: int, kernel_size: Side) -> None:
@@ -189,6 +192,9 @@ class AffineSelfConv2d(_LocalAttention2d):
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y, X)``. Source: *Affine self convolution*, Eqs. 8 to 11 and 17 to 20;
     notebook 09; oracle ``oracles.affine_self_conv``. Exact on every size. Raises ValueError for an even kernel, for
     channels that the heads cannot share, and for wrong shapes; TypeError for a map that is not float.
+
+        >>> AffineSelfConv2d(C4, 16, 16, kernel_size=5, heads=4)(torch.randn(2, 16, 4, 14, 14)).shape
+        torch.Size([2, 16, 4, 14, 14])
     """
 
     def _make_maps(self) -> None:
@@ -209,6 +215,9 @@ class SimpleAffineSelfConv2d(_LocalAttention2d):
 
     Shapes, choices, exactness and errors as in `AffineSelfConv2d`. Source: *Affine self convolution*, Eqs. 7, 13
     and 14; notebook 09; oracle ``oracles.affine_self_conv``.
+
+        >>> SimpleAffineSelfConv2d(C4, 16, 16, kernel_size=5, heads=4)(torch.randn(2, 16, 4, 14, 14)).shape
+        torch.Size([2, 16, 4, 14, 14])
     """
 
     def _make_maps(self) -> None:
@@ -227,6 +236,9 @@ class StandAloneSelfAttention2d(_LocalAttention2d):
 
     β is factorized (`FactorizedPositions`). Shapes, choices, exactness and errors as in `AffineSelfConv2d`. Source:
     Ramachandran et al. (2019), as in *Affine self convolution*, section 4; notebook 09.
+
+        >>> StandAloneSelfAttention2d(C4, 16, 16, kernel_size=5, heads=4)(torch.randn(2, 16, 4, 14, 14)).shape
+        torch.Size([2, 16, 4, 14, 14])
     """
 
     def _make_maps(self) -> None:

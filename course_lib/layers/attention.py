@@ -41,6 +41,9 @@ class GroupSelfAttention(WeightsOfGroup):
     Source: He et al. (2021), Eq. 6, and Romero & Cordonnier (2021); notebook 07; oracle ``oracles.self_attention``.
     Exact on every size, as the window is centered on its pixel. Raises ValueError for an even kernel, for channels that
     the heads cannot share, and for wrong shapes; TypeError for a map that is not float.
+
+        >>> GroupSelfAttention(C4, 8, 16, kernel_size=5, heads=4)(torch.randn(2, 8, 4, 14, 14)).shape
+        torch.Size([2, 16, 4, 14, 14])
     """
 
     def __init__(self, group: Group, in_channels: int, out_channels: int, kernel_size: Side, heads: int = 1) -> None:

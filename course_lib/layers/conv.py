@@ -217,6 +217,9 @@ class LiftingConv2d(_FilterBankConv2d):
     Exact for every kernel size at stride 1, and at stride s where (size + 2·padding − k) is divisible by s.
     Raises ValueError where it cannot be exact (unless ``allow_approximate``) and for wrong shapes; TypeError for a map
     that is not float.
+
+        >>> LiftingConv2d(C4, 3, 8, kernel_size=5, padding=2)(torch.randn(2, 3, 28, 28)).shape
+        torch.Size([2, 8, 4, 28, 28])
     """
 
     def _weight_shape(self) -> tuple[int, ...]:
@@ -239,6 +242,9 @@ class GroupConv2d(_FilterBankConv2d):
     over H.
     Source: Cohen & Welling (2016), eq. 11; notebook 04; oracle ``oracles.group_conv``.
     Exact and raising as LiftingConv2d.
+
+        >>> GroupConv2d(C4, 8, 16, kernel_size=3, padding=1)(torch.randn(2, 8, 4, 28, 28)).shape
+        torch.Size([2, 16, 4, 28, 28])
     """
 
     def _weight_shape(self) -> tuple[int, ...]:

@@ -45,6 +45,9 @@ class E4Layer(WeightsOfGroup):
     Exact for every map size; not with ``affine="per_element"``, hence ``allow_approximate``. There is no stride: a
     strided window has no center pixel on an even map, so pool after the layer. Raises ValueError for an even kernel,
     for channels that slices or reduction do not divide, and for wrong shapes; TypeError for a map that is not float.
+
+        >>> E4Layer(C4, 16, 16, kernel_size=5, slices=2)(torch.randn(2, 16, 4, 14, 14)).shape
+        torch.Size([2, 16, 4, 14, 14])
     """
 
     def __init__(

@@ -20,6 +20,9 @@ class GroupBatchNorm2d(nn.BatchNorm3d):
     Shapes: ``(B, C, |H|, Y, X)`` → the same. Exact, before and after training. Notebook 04; oracle
     ``oracles.batch_norm``. PyTorch's BatchNorm3d does just this when |H| stands where it expects depth. Raises
     ValueError or TypeError for a map of another shape or type.
+
+        >>> GroupBatchNorm2d(C4, 8)(torch.randn(2, 8, 4, 7, 9)).shape
+        torch.Size([2, 8, 4, 7, 9])
     """
 
     def __init__(self, group: Group, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
@@ -48,6 +51,9 @@ class GroupInstanceNorm2d(GroupLayer):
     training ends. It needs ``allow_approximate=True``.
     Shapes: ``(B, C, |H|, Y, X)`` → the same; γ, β ``(C, 1)``, per element ``(C, |H|)``. Exact when shared. Notebook 08.
     Raises ValueError for per-element parameters without leave and for wrong shapes; TypeError for a map not float.
+
+        >>> GroupInstanceNorm2d(C4, 8)(torch.randn(2, 8, 4, 7, 9)).shape
+        torch.Size([2, 8, 4, 7, 9])
     """
 
     def __init__(
@@ -95,6 +101,9 @@ class GroupDropout(nn.Dropout3d):
 
     Shapes: ``(B, C, |H|, Y, X)`` → the same. A mask drawn per value would not: it would have to turn with the input.
     Raises ValueError or TypeError for a map of another shape or type. Notebook 04.
+
+        >>> GroupDropout(C4, 0.3)(torch.randn(2, 8, 4, 7, 9)).shape
+        torch.Size([2, 8, 4, 7, 9])
     """
 
     def __init__(self, group: Group, p: float = 0.5) -> None:

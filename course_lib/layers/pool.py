@@ -27,6 +27,9 @@ class GroupMaxPool(GroupLayer):
     """Maximum over the group axis: P(f)(x) = max over h ∈ H of f(x, h). ``(B, C, |H|, Y, X)`` → ``(B, C, Y, X)``.
 
     Exact: the result turns like an image, since the maximum does not see the permutation of the sheets. Notebook 04.
+
+        >>> GroupMaxPool(C4)(torch.randn(2, 8, 4, 7, 9)).shape
+        torch.Size([2, 8, 7, 9])
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,6 +48,9 @@ class CosetMaxPool(GroupLayer):
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|/|S|, Y, X)``. The result lives on (Z² ⋊ H)/S, on which H acts by
     permuting the cosets: ``act_on_feature_map(g, f, group, subgroup)``. Exact. Source: Cohen & Welling (2016), section
     6.3; notebook 04; oracle ``oracles.coset_max_pool``. Raises ValueError if S is no subgroup.
+
+        >>> CosetMaxPool(D4, C4)(torch.randn(2, 8, 8, 7, 9)).shape
+        torch.Size([2, 8, 2, 7, 9])
     """
 
     def __init__(self, group: Group, subgroup: Group) -> None:
@@ -58,7 +64,11 @@ class CosetMaxPool(GroupLayer):
 
 
 class GlobalMaxPool(GroupLayer):
-    """Maximum over the group and over space: ``(B, C, |H|, Y, X)`` → ``(B, C)``, invariant to H. Exact. Notebook 04."""
+    """Maximum over the group and over space: ``(B, C, |H|, Y, X)`` → ``(B, C)``, invariant to H. Exact. Notebook 04.
+
+    >>> GlobalMaxPool(D4)(torch.randn(2, 8, 8, 7, 9)).shape
+    torch.Size([2, 8])
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, H=self.group.order)
@@ -66,7 +76,11 @@ class GlobalMaxPool(GroupLayer):
 
 
 class GlobalAvgPool(GroupLayer):
-    """Mean over the group and over space: ``(B, C, |H|, Y, X)`` → ``(B, C)``, invariant to H. Exact. Notebook 10."""
+    """Mean over the group and over space: ``(B, C, |H|, Y, X)`` → ``(B, C)``, invariant to H. Exact. Notebook 10.
+
+    >>> GlobalAvgPool(D4)(torch.randn(2, 8, 8, 7, 9)).shape
+    torch.Size([2, 8])
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, H=self.group.order)
@@ -109,6 +123,9 @@ class SpatialMaxPool2d(_SpatialPool2d):
 
     Exact where (Y − size) and (X − size) are divisible by the stride, else ValueError (unless ``allow_approximate``): a
     2×2 pool is exact on even maps and on no odd one. Notebooks 04 and 05; oracle ``oracles.spatial_pool``.
+
+        >>> SpatialMaxPool2d(C4, 2)(torch.randn(2, 8, 4, 6, 10)).shape
+        torch.Size([2, 8, 4, 3, 5])
     """
 
     def _pool(self, x: Tensor) -> Tensor:
@@ -116,7 +133,11 @@ class SpatialMaxPool2d(_SpatialPool2d):
 
 
 class SpatialAvgPool2d(_SpatialPool2d):
-    """Mean over windows of size × size pixels; otherwise as SpatialMaxPool2d."""
+    """Mean over windows of size × size pixels; otherwise as SpatialMaxPool2d.
+
+    >>> SpatialAvgPool2d(C4, 2)(torch.randn(2, 8, 4, 6, 10)).shape
+    torch.Size([2, 8, 4, 3, 5])
+    """
 
     def _pool(self, x: Tensor) -> Tensor:
         return F.avg_pool2d(x, self.size, self.stride)

@@ -107,6 +107,9 @@ class GSeparableConv2d(_SeparableConv2d):
     Source: Lengyel & van Gemert (2021), Eqs. 4–9; notebook 06. Both forms agree to rounding; the full one is used: the
     factored one needs a map for every (n, h, c) and is slower (``python -m course_lib bench``).
     Exact and raising as GroupConv2d.
+
+        >>> GSeparableConv2d(C4, 8, 16, kernel_size=3, padding=1)(torch.randn(2, 8, 4, 28, 28)).shape
+        torch.Size([2, 16, 4, 28, 28])
     """
 
     def _kernel_shape(self) -> tuple[int, ...]:
@@ -131,6 +134,9 @@ class GCSeparableConv2d(_SeparableConv2d):
     Source: Lengyel & van Gemert (2021), Eqs. 10–15; notebook 06. Both forms agree to rounding; the factored one is
     used where it is faster: from C·|H| = 16 on (``python -m course_lib bench``). Exact and raising as GroupConv2d;
     ValueError for a ``pointwise_bias`` with padding, where the zeros around a map would be moved, too.
+
+        >>> GCSeparableConv2d(C4, 8, 16, kernel_size=3, padding=1)(torch.randn(2, 8, 4, 28, 28)).shape
+        torch.Size([2, 16, 4, 28, 28])
     """
 
     def __init__(

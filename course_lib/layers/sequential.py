@@ -21,6 +21,9 @@ class EquivariantSequential(nn.Sequential):
     that group. For example, D4 pooled over D1 leaves a map of C4. Groups are compared in blocks inside the row, too,
     unless a block has a ``group`` of its own, which then speaks for it; channels between the layers of the row itself.
     Raises ValueError at construction and names the two layers.
+
+        >>> EquivariantSequential(LiftingConv2d(C4, 1, 8, 3), GroupMaxPool(C4))(torch.randn(2, 1, 9, 9)).shape
+        torch.Size([2, 8, 7, 7])
     """
 
     def __init__(self, *layers: Any) -> None:  # as nn.Sequential: modules in a row, or one OrderedDict of them

@@ -31,6 +31,9 @@ class GroupSqueezeExcite(GroupLayer):
     Shapes: ``(B, C, |H|, Y, X)`` → the same; W₁ ``(C/r, C)`` and W₂ ``(C, C/r)`` with biases, r the ``reduction``.
     Source: *Affine self convolution*, Eqs. 15 and 16; notebook 09. Exact. Raises ValueError if r does not divide C
     and for wrong shapes; TypeError for a map that is not float.
+
+        >>> GroupSqueezeExcite(C4, 16, reduction=4)(torch.randn(2, 16, 4, 14, 14)).shape
+        torch.Size([2, 16, 4, 14, 14])
     """
 
     def __init__(self, group: Group, channels: int, reduction: int = 16) -> None:

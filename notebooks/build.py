@@ -7,8 +7,9 @@
     uv run python notebooks/build.py --export answered DIR    copies with every exercise filled in
 
 The same source gives the same bytes: cell ids come from the cells' order, and nothing that differs from run to run is
-stored. A markdown line ``<!-- help: compose -->`` becomes the folded hints and solution of the exercise `compose`, and
-``<!-- contents -->`` the table of all notebooks with their exercises and minutes.
+stored. A markdown line ``<!-- help: compose -->`` becomes the folded hints and solution of the exercise `compose`; the
+head of its card is put above its cell. ``<!-- contents -->`` becomes the table of all notebooks with their exercises
+and minutes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
@@ -28,11 +30,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from course_lib.exercises.card import head
 from course_lib.exercises.registry import find
 from course_lib.exercises.solution import help_text
 from course_lib.files import write_whole
 from outline import contents
-from versions import VERSIONS
+from versions import STUB, VERSIONS
 
 FOLDER = Path(__file__).resolve().parent
 CELL_TIMEOUT = 300
@@ -75,6 +78,7 @@ def from_source(source: Path) -> NotebookNode:
     notebook = jupytext.read(source)
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.cells = list(_with_heads(notebook.cells))
     known: set[str] = set()
     for i, cell in enumerate(notebook.cells):
         cell.id = f"{source.stem[:2]}-{i:03d}"
@@ -88,6 +92,17 @@ def from_source(source: Path) -> NotebookNode:
     colab = nbformat.v4.new_code_cell(COLAB, id=f"{source.stem[:2]}-colab", metadata=COLAB_METADATA)
     notebook.cells.insert(1, colab)  # below the title
     return notebook
+
+
+def _with_heads(cells: list[NotebookNode]) -> Iterator[NotebookNode]:
+    """Above each exercise the head of its card, at the end of the text that leads to it."""
+    for cell, following in zip(cells, [*cells[1:], None], strict=True):
+        yield cell
+        found = STUB.search(following.source) if following is not None and following.cell_type == "code" else None
+        if found and cell.cell_type == "markdown":
+            cell.source += f"\n\n{head(find(found[1]))}"
+        elif found:
+            yield nbformat.v4.new_markdown_cell(head(find(found[1])))
 
 
 def _with_help(text: str, known: set[str]) -> str:

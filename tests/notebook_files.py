@@ -34,4 +34,5 @@ def solutions(notebook):
 
 
 def text_of(cell):
-    return "".join(output.get("text", "") for output in cell.outputs)
+    """What was printed, and what is shown, as text."""
+    return "".join(output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in cell.outputs)

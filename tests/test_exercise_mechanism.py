@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from course_lib.exercises import Mistake, checking, compare, exercise, expect_error, record
+from course_lib.exercises.card import Strip, head
 from course_lib.exercises.networks import _first_difference
 from course_lib.exercises.registry import Exercise, all_exercises, find, register
 from course_lib.exercises.solution import help_text, solution
@@ -327,10 +328,25 @@ def test_the_solution_is_the_librarys_source_with_the_imports_it_needs():
     this = Exercise("99.1", act_on_image, (print,), ("Think.",), 5, 2, ())
     code = solution(this, known={"Element", "Tensor"})
     assert code.startswith("from course_lib.actions import require_axes\nimport torch\n@exercise\ndef act_on_image(")
+    assert head(this) == "> **Exercise 99.1 act_on_image** · 5 minutes · medium (2 of 3)"
     text = help_text(this, known=set())
-    assert "**Exercise 99.1 act_on_image** · 5 minutes · medium (2 of 3)" in text
-    assert "<details><summary>Hint 1</summary>\n\nThink.\n\n</details>" in text
+    assert text.startswith("<details><summary>Hint 1</summary>\n\nThink.\n\n</details>")
 
 
 def test_every_exercise_belongs_to_a_notebook():
     assert {this.notebook for this in all_exercises()} <= {path.stem[:2] for path in NOTEBOOKS}
+
+
+def test_the_strip_says_in_words_sign_and_color_how_an_answer_stands():
+    strips = [Strip(state, "Exercise 1.1 f", "a message") for state in ("right", "empty", "wrong")]
+    shown = [strip._repr_html_() for strip in strips]
+    assert [sign in html for sign, html in zip("✓○✗", shown, strict=True)] == [True] * 3
+    assert len({html.split("border-left: 6px solid ")[1][:7] for html in shown}) == 3
+    assert {repr(strip) for strip in strips} == {"Exercise 1.1 f: a message"}
+
+
+def test_what_a_learner_wrote_is_shown_and_not_obeyed():
+    strip = Strip("wrong", "Exercise 1.1 f", "not yet. `<b>` in line 2", "x = <script>alert(1)</script>", "The end.")
+    html = strip._repr_html_()
+    assert "<script>" not in html and "&lt;script&gt;" in html and "<code>&lt;b&gt;</code>" in html
+    assert repr(strip) == "Exercise 1.1 f: not yet. `<b>` in line 2\nx = <script>alert(1)</script>\nThe end."

@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from course_lib.exercises import progress, record
+from course_lib.exercises.registry import all_exercises
 
 
 def test_progress_names_the_next_exercise_and_survives_a_restart(course_home):
@@ -21,9 +22,19 @@ def test_progress_names_the_next_exercise_and_survives_a_restart(course_home):
     record.save_attempt("half_turn", passed=False)
     stored = json.loads((course_home / "progress.json").read_text())
     assert stored["half_turn"]["status"] == "done" and stored["half_turn"]["attempts"] == 2
-    row = next(row for row in progress().rows if row[0] == "00")
-    assert row == ("00", "0.1", "–", "–")
-    assert '<th scope="row">00</th><td>0.1</td>' in progress()._repr_html_()
+    assert repr(progress()).splitlines()[0] == "00  ●"
+    assert 'aria-label="Exercise 0.1 half_turn: done"' in progress()._repr_html_()
+
+
+def test_dots_tell_done_tried_and_to_do_and_lead_to_their_notebook(course_home, tmp_path, monkeypatch):
+    first, second, *others = [exercise for exercise in all_exercises() if exercise.notebook == "01"]
+    record.save_attempt(first.name, passed=True)
+    record.save_attempt(second.name, passed=False)
+    monkeypatch.chdir(tmp_path)
+    assert repr(progress("01")).splitlines()[0] == "01  ● ◐" + " ○" * len(others)
+    assert "<a " not in progress("01")._repr_html_(), "there is nothing to lead to"
+    (tmp_path / "01_groups.ipynb").touch()
+    assert progress("01")._repr_html_().count('<a href="01_groups.ipynb"') == 3 + len(others)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "", "[" * 10**5, "null"])

@@ -74,7 +74,7 @@ def test_an_unknown_name_is_named(page):
 def test_without_a_kernel_the_table_is_left(page):
     bundle = page._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert "<table>" in bundle["text/html"] and bundle["text/plain"].startswith("notebook")
+    assert "<table>" in bundle["text/html"] and bundle["text/plain"].startswith("00  ●")
     json.dumps(bundle)
 
 

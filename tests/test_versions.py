@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 import build
-from notebook_files import FOLDER, NOTEBOOKS, exercises_of, read, solutions, stub_cells
+from notebook_files import FOLDER, NOTEBOOKS, exercises_of, read, solutions, stub_cells, text_of
 from versions import answered, student
 
 STORED = [pytest.param(path, id=path.stem) for path in NOTEBOOKS]
@@ -56,7 +56,7 @@ def test_an_exercise_without_a_solution_is_named():
 def test_the_answered_copy_runs_and_every_check_passes(tmp_path):
     build.export(build.sources(["00_start_here"])[0], "answered", tmp_path / "copies")
     notebook = build.execute(read(tmp_path / "copies" / "00_start_here.ipynb"))
-    assert "well done" in "".join(output.get("text", "") for cell in code_cells(notebook) for output in cell.outputs)
+    assert "well done" in "".join(map(text_of, code_cells(notebook)))
 
 
 def test_bad_orders_are_named(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import record
+from course_lib.exercises.card import Strip
 from course_lib.exercises.comparing import Mistake, describe_endless, describe_error, file_of, in_one_line, show_example
 from course_lib.exercises.limits import stopped_line, time_limit
 from course_lib.exercises.registry import Check, Exercise, Function, find
@@ -27,23 +28,21 @@ def exercise(f: Function) -> Function:
     """Check the function below against the exercise of its name, and return what the cells below shall use.
 
     Right: the learner's function. Wrong, or not filled in: the reference, so that later cells show what they should.
-    The outcome is printed, with a counterexample if it is wrong, and kept for `progress`.
+    The outcome is shown, with a counterexample if it is wrong, and kept for `progress`.
     """
     this = find(f.__name__)
     mistake = find_mistake(this, f)
     if mistake is None:
         count = len(this.checks)
         checks = f"all {count} checks pass" if count > 1 else "the check passes"
-        print(f"{this.title}: well done, {checks}; the cells below use yours.")
+        Strip("right", this.title, f"well done, {checks}; the cells below use yours.").show()
         record.save_attempt(this.name, passed=True)
         return f
     if has_placeholder(f):
-        print(f"{this.title}: not filled in yet; the cells below use the reference.")
+        Strip("empty", this.title, "not filled in yet; the cells below use the reference.").show()
         return this.reference
-    print(f"{this.title}: not yet. {mistake.message}")
-    if example := show_example(mistake):
-        print(example)
-    print("The cells below use the reference.")
+    closing = "The cells below use the reference."
+    Strip("wrong", this.title, f"not yet. {mistake.message}", show_example(mistake), closing).show()
     _show_picture(mistake)
     record.save_attempt(this.name, passed=False)
     return this.reference

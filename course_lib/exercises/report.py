@@ -1,41 +1,45 @@
-"""What `progress()` shows: a small table, one row per notebook, and what comes next."""
+"""What `progress()` shows: a row of dots for each notebook, one for each exercise, and what comes next."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
-from typing import Any
+from pathlib import Path
 
 from course_lib.exercises import record
 from course_lib.exercises.registry import Exercise, all_exercises
 
-HEADINGS = ("notebook", "done", "not yet", "to do")
+# A dot's form says as much as its color.
+DOTS = {"done": ("●", "#00875F"), "not yet": ("◐", "#B36B00"), "todo": ("○", "#767676")}
+WORDS = {"done": "done", "not yet": "tried", "todo": "to do"}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A learner's progress, as a table in a notebook and as text elsewhere."""
+    """A learner's progress: ``rows`` are pairs (notebook, status of each of its exercises).
 
-    rows: tuple[tuple[str, ...], ...]
+    In a notebook the dots lead to the notebooks; elsewhere they are text.
+    """
+
+    rows: tuple[tuple[str, Mapping[Exercise, str]], ...]
     closing_line: str
 
     def __repr__(self) -> str:
-        widths = [max(map(len, column)) for column in zip(HEADINGS, *self.rows, strict=True)]
-        lines = [
-            "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)) for row in (HEADINGS, *self.rows)
-        ]
-        return "\n".join([line.rstrip() for line in lines] + [self.closing_line])
+        lines = [f"{name}  {' '.join(DOTS[status][0] for status in row.values())}" for name, row in self.rows]
+        return "\n".join([*lines, _legend(), self.closing_line])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS)
         body = "".join(
-            f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-            for name, *cells in self.rows
+            f'<tr><th scope="row">{_linked(escape(name), name)}</th>'
+            f'<td style="text-align: left">{" ".join(_dot(e, status) for e, status in row.items())}</td></tr>'
+            for name, row in self.rows
         )
         return (
-            f"<table><caption>Your exercises</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            f"<p>{escape(self.closing_line)}</p>"
+            "<table><caption>Your exercises</caption>"
+            '<thead><tr><th scope="col">notebook</th><th scope="col" style="text-align: left">exercises</th></tr>'
+            f"</thead><tbody>{body}</tbody></table><p>{_legend()}</p><p>{escape(self.closing_line)}</p>"
         )
 
 
@@ -48,17 +52,29 @@ def progress(notebook: str | None = None) -> Progress:
     if not exercises:
         raise ValueError(f"there are no exercises in notebook {notebook!r}; expected two digits such as '01'")
     entries = record.load()
-    status = {exercise.name: entries.get(exercise.name, record.Entry()).status for exercise in exercises}
-    rows = []
-    for name, group in groupby(exercises, key=lambda exercise: exercise.notebook):
-        here = list(group)
-        rows.append((name, *(_numbers(here, status, wanted) for wanted in ("done", "not yet", "todo"))))
-    open_ones = [exercise for exercise in exercises if status[exercise.name] != "done"]
-    return Progress(tuple(rows), _closing_line(len(status) - len(open_ones), len(status), open_ones))
+    status = {exercise: entries.get(exercise.name, record.Entry()).status for exercise in exercises}
+    by_notebook = groupby(exercises, key=lambda exercise: exercise.notebook)
+    rows = tuple((name, {exercise: status[exercise] for exercise in group}) for name, group in by_notebook)
+    open_ones = [exercise for exercise in exercises if status[exercise] != "done"]
+    return Progress(rows, _closing_line(len(status) - len(open_ones), len(status), open_ones))
 
 
-def _numbers(exercises: list[Exercise], status: dict[str, Any], wanted: str) -> str:
-    return ", ".join(exercise.number for exercise in exercises if status[exercise.name] == wanted) or "–"
+def _legend() -> str:
+    return "   ".join(f"{DOTS[status][0]} {word}" for status, word in WORDS.items())
+
+
+def _dot(exercise: Exercise, status: str) -> str:
+    dot, color = DOTS[status]
+    words = f"{exercise.title}: {WORDS[status]}"
+    look = f"color: {color}; font-size: 1.3em"
+    shown = f'<span role="img" aria-label="{words}" title="{words}" style="{look}">{dot}</span>'
+    return _linked(shown, exercise.notebook)
+
+
+def _linked(shown: str, notebook: str) -> str:
+    """A link to the notebook, if it lies where the kernel runs, as it does in the course's folder."""
+    found = next(Path.cwd().glob(f"{notebook}_*.ipynb"), None)
+    return f'<a href="{found.name}" style="text-decoration: none">{shown}</a>' if found else shown
 
 
 def _closing_line(done: int, total: int, open_ones: list[Exercise]) -> str:

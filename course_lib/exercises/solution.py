@@ -10,20 +10,15 @@ from types import ModuleType
 
 from course_lib.exercises.registry import Exercise
 
-WAYS = {1: "easy", 2: "medium", 3: "hard"}
-
 
 def help_text(exercise: Exercise, known: set[str]) -> str:
-    """Markdown for below the exercise: number, minutes, difficulty, folded hints, folded solution.
+    """Markdown for below the exercise: folded hints, folded solution. What stands above it is `card.head`.
 
     ``known`` are the names that the notebook has defined or imported so far.
     """
-    title = (
-        f"**{exercise.title}** · {exercise.minutes} minutes · {WAYS[exercise.difficulty]} ({exercise.difficulty} of 3)"
-    )
     hints = [_folded(f"Hint {i}", textwrap.dedent(hint).strip()) for i, hint in enumerate(exercise.hints, 1)]
     code = f"```python\n{solution(exercise, known)}```"
-    return "\n\n".join([title, *hints, _folded("Solution", code)])
+    return "\n\n".join([*hints, _folded("Solution", code)])
 
 
 def solution(exercise: Exercise, known: set[str]) -> str:

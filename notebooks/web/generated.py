@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import course_lib.layers
+from course_lib.exercises.card import DIFFICULTY
 from course_lib.exercises.registry import Exercise, all_exercises
-from course_lib.exercises.solution import WAYS
 from outline import contents, notebooks
 
 # Hours → the exercises of a course of that length. Half of the time is theirs; the other half, for talking and looking.
 PLANS = {
     2: "0.1 1.1 2.3 2.5 3.2 4.1 4.3",
     4: "0.1 1.1 1.6 2.3 2.4 2.5 3.2 3.4 4.1 4.2 4.3 4.4 4.5",
-    8: "0.1 1.1 1.2 1.6 2.3 2.4 2.5 3.2 3.3 3.4 4.1 4.2 4.3 4.4 4.5 5.2 5.4 6.3 6.5 7.2 7.6 8.2 8.3 9.1 9.2 10.6 11.2",
+    8: "0.1 1.1 1.2 1.6 2.3 2.4 2.5 3.2 3.3 3.4 4.1 4.2 4.3 4.4 4.5 5.2 5.4 6.3 6.5 7.2 7.6 8.2 8.3 9.1 9.2 10.6 11.1",
 }
 
 
@@ -67,7 +67,7 @@ def _exercises() -> str:
         parts.append("| done | exercise | minutes | difficulty |\n|---|---|---|---|")
         for e in book.exercises:
             box = f'<input type="checkbox" data-exercise="{e.name}" aria-label="{e.title} is done">'
-            parts.append(f"| {box} | [{e.title}](#exercise-{e.name}) | {e.minutes} | {WAYS[e.difficulty]} |")
+            parts.append(f"| {box} | [{e.title}](#exercise-{e.name}) | {e.minutes} | {DIFFICULTY[e.difficulty]} |")
         parts.append("")
     return "\n".join(parts)
 

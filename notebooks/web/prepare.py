@@ -12,7 +12,7 @@ from web.terms import in_prose, link_first_uses
 OPTION = re.compile(r"(\\begin\{aligned\}\s*)(?=\[)")
 # What looks like a link, but is a formula: [L_g f](x). A link leads to a file, a place on the page or an address.
 FORMULA = re.compile(r"(?<!\\)\[([^\]\n]+)\]\((?=[^).:#/]*\))")
-EXERCISE = re.compile(r"^(?=\*\*Exercise [\d.]+ (\w+)\*\*)", re.MULTILINE)
+EXERCISE = re.compile(r"^(?=> \*\*Exercise [\d.]+ (\w+)\*\*)", re.MULTILINE)
 SECTION = re.compile(r"^(?=## (\d+)\.? )", re.MULTILINE)
 EQUATION = re.compile(r"\bEqs?\. \d+(?: and \d+)?")
 STILL = '<noscript><img src="data:image/png;base64,{png}" alt="{alt}"></noscript>'

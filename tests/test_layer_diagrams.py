@@ -1,0 +1,89 @@
+"""Diagrams of layers: every shape is that of the real layer, and the picture says the same as its words."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+import torch
+from torch import nn
+
+from course_lib import layers
+from course_lib.figures.diagram import SHEET
+from course_lib.figures.layer_diagrams import layer_diagram
+from course_lib.figures.style import ELEMENT_COLORS
+from course_lib.groups import C1, C4, D4
+
+LAYERS = [
+    layers.LiftingConv2d(C4, 3, 8, 5, padding=2),
+    layers.GroupConv2d(C4, 8, 16, 3),
+    layers.GroupConv2d(D4, 4, 2, 3, padding=1),
+    layers.GSeparableConv2d(C4, 8, 16, 3, padding=1),
+    layers.GCSeparableConv2d(C4, 8, 16, 3, padding=1),
+    layers.GroupSelfAttention(C4, 8, 16, 5, heads=4),
+    layers.E4Layer(C4, 16, 8, 5, slices=2, reduction=2),
+    layers.E4Layer(C1, 4, 8, 3, concat="none"),
+    layers.AffineSelfConv2d(C4, 16, 8, 5, heads=4),
+    layers.SimpleAffineSelfConv2d(D4, 16, 16, 5, heads=4),
+    layers.GroupSqueezeExcite(C4, 16, reduction=4),
+]
+FEW_WEIGHTS = {"bias", "norm.weight", "norm.bias", "kernel_bias"}  # too small to be drawn
+
+
+def shape_text(shape):
+    return "(" + ", ".join(map(str, shape)) + ")"
+
+
+def texts(svg):
+    return [
+        "".join(node.itertext()).replace("\u200b", "")
+        for node in ET.fromstring(svg).iter()
+        if node.tag.endswith("text")
+    ]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_every_shape_is_that_of_the_real_layer(layer):
+    lifts = isinstance(layer, layers.LiftingConv2d)
+    channels = layer.channels if isinstance(layer, layers.GroupSqueezeExcite) else layer.in_channels
+    x = torch.randn(3, channels, *(() if lifts else (layer.group.order,)), 14, 10)
+    shown = texts(layer_diagram(layer, 14, 10).svg)
+    for real in (x, layer(x)):
+        assert shape_text(["B", *real.shape[1:]]) in shown
+    for name, parameter in layer.named_parameters():
+        if name in FEW_WEIGHTS or name.endswith(".bias"):
+            continue
+        matrix = (
+            parameter.shape[:2] if isinstance(layer, layers.GroupSelfAttention) and "." in name else parameter.shape
+        )
+        assert any(text.endswith(shape_text(matrix)) for text in shown), f"{name} {tuple(parameter.shape)}"
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_the_words_hold_every_shape_of_the_picture(layer):
+    diagram = layer_diagram(layer)
+    for text in texts(diagram.svg):
+        assert not text.startswith("(") or text in diagram.alt
+    assert diagram._repr_mimebundle_() == {"text/html": diagram.svg, "text/plain": diagram.alt}
+
+
+def test_what_the_e4_layer_makes_on_the_way_is_shown():
+    layer = layers.E4Layer(C4, 16, 8, 5, slices=2, reduction=2)
+    alt = layer_diagram(layer, 14, 10).alt
+    assert "kernels K, one at every g (B, 2, 4, 25, 14, 10)" in alt and "V (B, 8, 4, 14, 10)" in alt
+
+
+def test_each_sheet_has_the_color_of_its_element():
+    svg = layer_diagram(layers.GroupConv2d(D4, 4, 2, 3, padding=1)).svg
+    frames = re.findall(rf'width="{SHEET}" height="{SHEET}" fill="white" stroke="(#\w+)"', svg)
+    assert frames == 2 * list(ELEMENT_COLORS.values())[::-1]
+
+
+def test_a_letter_is_turned_as_its_element_says():
+    svg = layer_diagram(layers.LiftingConv2d(C4, 1, 2, 3)).svg
+    assert [f"rotate({-90 * r})" in svg for r in (1, 2, 3)] == [True] * 3 and "scale(-1" not in svg
+    assert layer_diagram(layers.LiftingConv2d(D4, 1, 2, 3)).svg.count("scale(-1 1)") == 4
+
+
+def test_a_layer_without_a_diagram_is_named():
+    with pytest.raises(TypeError, match="no diagram of Linear; there is one of LiftingConv2d, GroupConv2d"):
+        layer_diagram(nn.Linear(1, 1))

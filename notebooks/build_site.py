@@ -20,6 +20,7 @@ from pathlib import Path
 import nbformat
 from sphinx.cmd.build import build_main
 
+from web.front import write_front_page
 from web.generated import PAGES
 from web.prepare import prepared
 from web.widgets import fragments
@@ -58,7 +59,10 @@ def write_sources(source: Path, quick: bool) -> None:
         path.write_text(text.replace(marker, page.markdown()), encoding="utf-8")
     for path in sorted(FOLDER.glob("[0-9]*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        nbformat.write(prepared(notebook, path.stem, fragments(notebook, quick)), source / path.name)
+        widgets = fragments(notebook, quick)
+        if path.stem.startswith("00"):
+            write_front_page(source, FOLDER, ring=next(iter(widgets.values())))
+        nbformat.write(prepared(notebook, path.stem, widgets), source / path.name)
     package = importlib.util.find_spec("sphinx-mathjax-offline")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("the package sphinx-mathjax-offline is missing: uv sync --group site")

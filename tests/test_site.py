@@ -86,6 +86,17 @@ def test_every_notebook_shows_its_figures_and_every_figure_has_words(pages):
 
 
 @pytest.mark.slow
+def test_the_front_page_has_the_ring_and_a_picture_card_for_each_notebook(site, pages):
+    front = (site / "index.html").read_text(encoding="utf-8")
+    assert front.count('class="course-widget"') == 1 and "turning" in front
+    assert front.count('class="course-card"') == len(NOTEBOOKS)
+    for path in NOTEBOOKS:
+        picture = f"_static/cards/{path.stem[:2]}.png"
+        assert f"{path.stem}.html" in pages["index.html"].links and picture in pages["index.html"].links
+        assert 1_000 < (site / picture).stat().st_size < 100_000
+
+
+@pytest.mark.slow
 def test_no_link_is_broken(site, pages):
     broken = []
     for name, page in pages.items():

@@ -544,7 +544,7 @@ for base in ("resnet44-cohen", "resnet44"):
 # python -m course_lib results rotated-mnist            # published beside ours
 # ```
 #
-# Everything that has been run, and what has not, is on [one page](../data/results/README.md).
+# Everything that has been run, and what has not, is on one page, `data/results/README.md`.
 #
 # ## 10 Your turn: beat P4CNN
 #

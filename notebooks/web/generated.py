@@ -11,7 +11,7 @@ from itertools import groupby
 import course_lib.layers
 from course_lib.exercises.card import DIFFICULTY
 from course_lib.exercises.registry import Exercise, all_exercises
-from outline import contents, notebooks
+from outline import notebooks
 
 # Hours → the exercises of a course of that length. Half of the time is theirs; the other half, for talking and looking.
 PLANS = {
@@ -33,10 +33,6 @@ def plan(hours: int) -> list[Exercise]:
     """The exercises of a course of so many hours."""
     wanted = PLANS[hours].split()
     return [exercise for exercise in all_exercises() if exercise.number in wanted]
-
-
-def _contents() -> str:
-    return contents("{name}.ipynb")
 
 
 def _minutes() -> str:
@@ -86,7 +82,6 @@ def _docstrings() -> str:
 
 
 PAGES = {
-    "contents": Page("index.md", _contents),
     "exercises": Page("progress.md", _exercises),
     "docstrings": Page("library.md", _docstrings),
     "minutes": Page("teacher.md", _minutes),

@@ -22,7 +22,7 @@ from build import defined_names, parsed
 from course_lib.widgets.base import WidgetWithStill
 from course_lib.widgets.export import standalone_html
 
-WIDGETS = {"feature_map_explorer", "attention_explorer"}
+WIDGETS = {"turning_ring", "feature_map_explorer", "attention_explorer"}
 SEEDS = {"manual_seed", "seed_everything"}
 TRAINING = {"train", "fit"}
 

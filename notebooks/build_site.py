@@ -51,6 +51,7 @@ def write_sources(source: Path, quick: bool) -> None:
     """Everything that Sphinx reads."""
     shutil.copytree(FOLDER / "web", source, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     shutil.copy(FOLDER / "web" / "conf.py", source)
+    (source / "downloads").mkdir()
     for name, page in PAGES.items():
         marker, path = f"<!-- generated: {name} -->", source / page.file
         text = path.read_text(encoding="utf-8")
@@ -63,6 +64,7 @@ def write_sources(source: Path, quick: bool) -> None:
         if path.stem.startswith("00"):
             write_front_page(source, FOLDER, ring=next(iter(widgets.values())))
         nbformat.write(prepared(notebook, path.stem, widgets), source / path.name)
+        shutil.copy(path, source / "downloads")
     package = importlib.util.find_spec("sphinx-mathjax-offline")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("the package sphinx-mathjax-offline is missing: uv sync --group site")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from course_lib import figures
 from course_lib.figures.layout import ring_arrows, ring_positions
-from course_lib.figures.picture import DPI, Picture, new_figure, shared_scale
+from course_lib.figures.picture import DPI, Picture, new_figure, shared_scale, typeset_actions
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, typeset
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, cayley_table, compose, matrix
 from course_lib.layers import EquivariantSequential, GroupBatchNorm2d, GroupConv2d, LiftingConv2d
@@ -232,3 +232,10 @@ def test_all_text_is_in_the_shipped_font(caplog):
 def test_errors_name_the_value_and_the_way_out(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_the_action_in_a_title_is_typeset_and_its_words_stay():
+    assert typeset_actions("L_r² f") == "$L_{r^{2}}$ f" and typeset_actions("L_mr ψ") == "$L_{mr}$ ψ"
+    assert typeset_actions("FULL_r and f_L") == "FULL_r and f_L"
+    plain, action = (figures.panels({title: np.eye(3)}) for title in ("Lr f", "L_r f"))
+    assert plain.png != action.png and action.alt == plain.alt.replace("Lr f", "L_r f")

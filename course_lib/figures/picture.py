@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from course_lib.files import write_whole
 DPI = 100  # of the layout; pixels are drawn at DENSITY times as many
 DENSITY = 2
 MAX_CELLS_WITH_NUMBERS = 8
+_ACTION = re.compile(r"\bL_\{?([a-z]+[²³]?)\}?")
 ROUNDING = 1e-6  # a value below zero by no more than this share of the largest has no sign
 _FONTS = [FONT, "DejaVu Sans"]  # the second for the few signs that the first lacks, such as arrows
 
@@ -46,6 +48,7 @@ class Picture:
         FigureCanvasAgg(figure)
         raw, small = io.BytesIO(), io.BytesIO()
         for text in figure.findobj(Text):
+            text.set_text(typeset_actions(text.get_text()))
             text.set(fontfamily=[*text.get_fontfamily()] if "monospace" in text.get_fontfamily() else _FONTS)
             text.set_math_fontfamily("custom")
         with rc_context(TYPESETTING):
@@ -67,6 +70,12 @@ class Picture:
         width, _height = self.size
         data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt, "width": width}}
+
+
+def typeset_actions(words: str) -> str:
+    """Words of a figure with the action L_g as it stands in formulas: "L_r² f" becomes "$L_{r^{2}}$ f"."""
+    exponents = str.maketrans({"²": "^{2}", "³": "^{3}"})
+    return _ACTION.sub(lambda found: f"$L_{{{found[1].translate(exponents)}}}$", words)
 
 
 def _with_palette(image: Image.Image) -> Image.Image:

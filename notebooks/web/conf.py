@@ -3,9 +3,12 @@
 project = "Equivariance from scratch"
 html_title = "Equivariance from scratch"
 language = "en"
-extensions = ["myst_nb", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton"]
+exclude_patterns = ["downloads"]  # the notebooks as they are, to be fetched
 nb_execution_mode = "off"  # the stored outputs are the truth, and tests compare them
 nb_merge_streams = True
+nb_code_prompt_show = "Show the imports"  # the only cells that are folded
+nb_code_prompt_hide = "Hide the imports"
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from nbformat import NotebookNode
 
+from build import parsed
 from web.terms import in_prose, link_first_uses
 
 # \\begin{aligned} takes what stands in brackets behind it for an option, and would not show it.
@@ -13,6 +15,7 @@ OPTION = re.compile(r"(\\begin\{aligned\}\s*)(?=\[)")
 # What looks like a link, but is a formula: [L_g f](x). A link leads to a file, a place on the page or an address.
 FORMULA = re.compile(r"(?<!\\)\[([^\]\n]+)\]\((?=[^).:#/]*\))")
 EXERCISE = re.compile(r"^(?=> \*\*Exercise [\d.]+ (\w+)\*\*)", re.MULTILINE)
+TITLE = re.compile(r"^# .+$", re.MULTILINE)
 SECTION = re.compile(r"^(?=## (\d+)\.? )", re.MULTILINE)
 EQUATION = re.compile(r"\bEqs?\. \d+(?: and \d+)?")
 STILL = '<noscript><img src="data:image/png;base64,{png}" alt="{alt}"></noscript>'
@@ -34,12 +37,25 @@ def prepared(notebook: NotebookNode, name: str, widgets: dict[str, str]) -> Note
         cell.metadata["mystnb"] = {"image": {"alt": alt, "classes": "figure"}}
         if cell.id in widgets:
             output.data = NotebookNode({"text/html": widgets[cell.id] + _still(output.data["image/png"], alt)})
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and only_imports(cell.source):
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
     seen: set[str] = set()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             text = in_prose(OPTION.sub(r"\1{}", cell.source), lambda prose: _with_links(prose, name[:2], seen))
             cell.source = SECTION.sub(rf"(section-{name[:2]}-\1)=\n", EXERCISE.sub(r"(exercise-\1)=\n", text))
+    title = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
+    title.source = TITLE.sub(
+        rf"\g<0>\n\n{{download}}`Download this notebook <downloads/{name}.ipynb>`", title.source, 1
+    )
     return notebook
+
+
+def only_imports(code: str) -> bool:
+    """Whether a cell does nothing but import."""
+    body = parsed(code).body
+    return bool(body) and all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in body)
 
 
 def _with_links(prose: str, number: str, seen: set[str]) -> str:

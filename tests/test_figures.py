@@ -11,7 +11,7 @@ from PIL import Image
 from course_lib import figures
 from course_lib.figures.layout import ring_arrows, ring_positions
 from course_lib.figures.picture import DPI, Picture, new_figure, shared_scale, typeset_actions
-from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, typeset
+from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, cayley_table, compose, matrix
 from course_lib.layers import EquivariantSequential, GroupBatchNorm2d, GroupConv2d, LiftingConv2d
 from course_lib.training import History, TrainConfig
@@ -239,3 +239,12 @@ def test_the_action_in_a_title_is_typeset_and_its_words_stay():
     assert typeset_actions("FULL_r and f_L") == "FULL_r and f_L"
     plain, action = (figures.panels({title: np.eye(3)}) for title in ("Lr f", "L_r f"))
     assert plain.png != action.png and action.alt == plain.alt.replace("Lr f", "L_r f")
+
+
+def test_a_kind_of_network_has_the_same_color_everywhere_and_two_of_a_kind_differ():
+    z2, p4 = line_colors(["Z2CNN", "P4CNN"])
+    assert line_colors(["p4 network", "ordinary network"]) == [p4, z2] != [z2, p4]
+    assert line_colors(["gc-P4CNN, 30 channels", "P4CNN", "E4-Net"])[1] == p4
+    first, second = line_colors(["P4CNN", "P4CNN on p4m"])
+    assert first == p4 != second
+    assert not {z2, p4} & set(ELEMENT_COLORS.values())

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from course_lib.figures.picture import Picture, as_array, new_figure
-from course_lib.figures.style import OKABE_ITO
+from course_lib.figures.style import OKABE_ITO, line_colors
 
 FloatArray = np.ndarray[Any, Any]
 # Color, dash and marker all differ, so that any one of them tells the lines apart.
@@ -67,9 +67,9 @@ def bars(values: Mapping[str, float | Sequence[float]], ylabel: str) -> Picture:
         raise ValueError("bars needs at least one value: bars({'name': 0.5}, ylabel='accuracy')")
     figure = new_figure(max(3.0, 1.3 * len(seeds) + 0.8), 3.6)
     axes = figure.subplots()
-    colors = list(OKABE_ITO.values())
+    colors = line_colors(seeds)
     for i, value in enumerate(seeds.values()):
-        axes.bar(i, value.mean(), color=colors[i % len(colors)], width=0.65)
+        axes.bar(i, value.mean(), color=colors[i], width=0.65)
         top = (i, max(value.max(), 0))
         axes.annotate(f"{value.mean():.3g}", top, xytext=(0, 6), textcoords="offset points", ha="center")
         if len(value) > 1:
@@ -97,7 +97,7 @@ def _seeds(name: str, run: Any, metric: str) -> FloatArray:
 def _draw_lines(axes: Axes, curves: Mapping[str, FloatArray], places: Mapping[str, FloatArray]) -> None:
     if len(curves) > len(LOOKS):
         raise ValueError(f"at most {len(LOOKS)} lines can be told apart, got {len(curves)}: {list(curves)}")
-    for (name, values), (color, dash, marker) in zip(curves.items(), LOOKS, strict=False):
+    for (name, values), color, (_, dash, marker) in zip(curves.items(), line_colors(curves), LOOKS, strict=False):
         x, every = places[name], max(1, values.shape[1] // 24)
         label = f"{name} (mean of {len(values)})" if len(values) > 1 else name
         axes.plot(

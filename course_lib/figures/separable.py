@@ -9,6 +9,7 @@ import numpy as np
 
 from course_lib.figures.curves import LOOKS
 from course_lib.figures.picture import Picture, as_array, draw_map, new_figure, shared_scale
+from course_lib.figures.style import line_colors
 from course_lib.groups import Group
 
 
@@ -88,7 +89,8 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     means = {name: np.nanmean(value, axis=0) for name, value in values.items()}
     figure = new_figure(6.6, 4.0)
     axes = figure.subplots()
-    for i, ((name, value), (color, dash, marker)) in enumerate(zip(values.items(), LOOKS, strict=False)):
+    looks = zip(line_colors(values), LOOKS, strict=False)
+    for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=False)):
         x = np.asarray(sizes) * 1.04 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
         spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
         axes.errorbar(

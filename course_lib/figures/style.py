@@ -3,12 +3,15 @@
 - A group element has one color everywhere: frames of sheets, Cayley tables and graphs, cosets. Okabe and Ito's eight
   colors can be told apart by color-blind readers; those of C4 are the rotations' of D4. Nothing else has these colors
   beside a picture of elements.
+- A kind of network has one color in all plots, which no element has.
 - Values without a sign run from white to ink, values with a sign from blue over white, at zero, to red.
 - Text is Noto Sans, which is shipped with the package (fonts/, SIL Open Font License); formulas are typeset in it.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -27,6 +30,14 @@ OKABE_ITO = {
     "orange": "#E69F00",
     "yellow": "#F0E442",
     "black": "#000000",
+}
+# A kind of network has one color in every plot: the first line whose pattern is found in its name.
+NETWORK_COLORS = {
+    r"\basc|affine|sasa|attention": "#4B4FA8",
+    r"\be4": "#A3316F",
+    r"\bg-|\bgc-|\bc-|separable": "#A06A00",
+    r"\bz2|ordinary|\bc1\b|resnet": "#5B6573",
+    r"\bp4|\bc4|\bd4|group conv|p4cnn": "#00807A",
 }
 ELEMENT_COLORS: dict[Element, str] = dict(zip(D4.elements, OKABE_ITO.values(), strict=True))
 LINES = "#3B4656"  # arrows, axes and whatever carries no meaning by its color
@@ -54,6 +65,16 @@ def _load_font() -> None:
 
 
 _load_font()
+
+
+def line_colors(names: Iterable[str]) -> list[str]:
+    """A color for each line of a plot: that of its kind of network, unless an earlier line has it or it is none."""
+    chosen: list[str] = []
+    others = iter([*OKABE_ITO.values(), *OKABE_ITO.values()])
+    for name in names:
+        own = next((color for kind, color in NETWORK_COLORS.items() if re.search(kind, name, re.IGNORECASE)), None)
+        chosen.append(own if own and own not in chosen else next(others))
+    return chosen
 
 
 def typeset(g: Element) -> str:

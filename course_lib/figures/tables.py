@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from course_lib.figures.picture import Picture, new_figure
-from course_lib.figures.style import OKABE_ITO
+from course_lib.figures.style import OKABE_ITO, line_colors
 
 # Color and marker both differ, so that either of them tells the families apart.
 _LOOKS = list(zip(OKABE_ITO.values(), "os^DvP", strict=False))
@@ -60,7 +60,8 @@ def error_against_cost(
             for name, costs in families.items()
         }
         everywhere = [(place, cost.error) for points in shown.values() for place, cost in points]
-        for (name, points), look in zip(shown.items(), _LOOKS, strict=False):
+        for (name, points), color, (_, marker) in zip(shown.items(), line_colors(shown), _LOOKS, strict=False):
+            look = color, marker
             _draw(axes, name, points, look, join)
             for place, cost in points:
                 _write(axes, cost, place, look[0], _has_room_above(place, cost.error, everywhere))

@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from course_lib.experiments import LAPTOP, TABLES, Recipe, find, with_laptop_rec
 from course_lib.experiments.row import Counts
 from course_lib.experiments.table import Table
 from course_lib.reports.hours import results_page
-from course_lib.reports.results import NOT_RUN, markdown, one_line
+from course_lib.reports.results import NOT_RUN, markdown, one_line, results_folder
 from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, runs
 from course_lib.training.checkpoint import WrongCheckpoint
 from course_lib.training.provenance import provenance
@@ -299,6 +299,23 @@ def test_each_recipe_has_tables_of_its_own(run: Run, monkeypatch: pytest.MonkeyP
     execute(replace(run, row=small), CPU)
     published, laptop = markdown(run.results, "tiny").split(", by the laptop recipe")
     assert published.count("(n = 1)") == laptop.count("(n = 1)") == 1, "seeds of two recipes are not averaged"
+
+
+def test_the_laptop_recipe_is_what_its_grid_chose() -> None:
+    """The smallest mean validation error over the networks that were trained by every candidate."""
+    cells = json.loads((results_folder() / "laptop_grid.json").read_text(encoding="utf-8"))
+    cells = [cell for cell in cells if find(cell["row"]).recipe.dataset == "rotated-mnist"]
+    errors: dict[tuple[int, float], dict[str, float]] = {}
+    for cell in cells:
+        candidate = errors.setdefault((cell["epochs"], cell["learning_rate"]), {})
+        candidate[cell["row"]] = cell["validation_error_percent"][-1]
+    assert len({frozenset(by_row) for by_row in errors.values()}) == 1 and len(errors) == 6
+    chosen = min(errors, key=lambda candidate: sum(errors[candidate].values()))
+    recipe = LAPTOP["rotated-mnist"]
+    assert chosen == (recipe.epochs, recipe.learning_rate)
+    for cell in cells:
+        candidate = replace(recipe, epochs=cell["epochs"], learning_rate=cell["learning_rate"])
+        assert cell["config"] == json.loads(json.dumps(asdict(config_of(candidate))))
 
 
 def test_the_laptop_recipe_is_one_for_all_networks_of_a_data_set() -> None:

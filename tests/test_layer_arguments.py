@@ -57,7 +57,7 @@ WITH_GROUP = {
         name: partial(getattr(L, name), channels=2)
         for name in ("GroupBatchNorm2d", "GroupInstanceNorm2d", "GroupSqueezeExcite")
     },
-    **{name: partial(getattr(L, name), size=2) for name in ("SpatialMaxPool2d", "SpatialAvgPool2d")},
+    **{name: partial(getattr(L, name), kernel_size=2) for name in ("SpatialMaxPool2d", "SpatialAvgPool2d")},
     **{name: getattr(L, name) for name in ("GroupDropout", "GroupMaxPool", "GlobalMaxPool", "GlobalAvgPool")},
     "CosetMaxPool": partial(L.CosetMaxPool, subgroup=C1),
     "its subgroup": partial(L.CosetMaxPool, D4),

@@ -329,7 +329,7 @@ F4 = (1, 2, 4, 8, 8)
         (lambda: L.GroupConv2d(C4, 2, 2, 3, stride=2, padding=1)(torch.zeros(F4)), ValueError, "height of 7 or 9"),
         (lambda: L.GroupConv2d(C4, 2, 0, 3), ValueError, "out_channels must be at least 1, got 0"),
         (lambda: L.SpatialMaxPool2d(C2, 2)(torch.zeros(1, 2, 2, 7, 8)), ValueError, "height of 6 or 8"),
-        (lambda: L.SpatialMaxPool2d(C2, 0), ValueError, "at least 1, got size 0"),
+        (lambda: L.SpatialMaxPool2d(C2, 0), ValueError, "at least 1, got 0 and"),
         (lambda: L.GroupBatchNorm2d(C4, 3)(torch.zeros(F4)), ValueError, "channel axis must be 3, got 2"),
         (lambda: L.GroupDropout(D4)(torch.zeros(F4)), ValueError, "group axis of D4 has length 8, got 4"),
         (lambda: L.GroupMaxPool(D4)(torch.zeros(F4)), ValueError, "group axis of D4 has length 8, got 4"),

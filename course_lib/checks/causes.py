@@ -42,7 +42,7 @@ def another_group(case: Case) -> Words | None:
 
 def windows(module: nn.Module) -> list[tuple[int, int, int]] | None:
     """(window, stride, padding) along Y and X of a convolution or pool; None for any other, or padding='same'."""
-    size = getattr(module, "kernel_size", getattr(module, "size", None))
+    size = getattr(module, "kernel_size", None)
     stride, padding = getattr(module, "stride", None), getattr(module, "padding", 0)
     if size is None or stride is None or isinstance(padding, str) or isinstance(size, torch.Size):
         return None

@@ -89,13 +89,13 @@ class GlobalAvgPool(GroupLayer):
 
 class _SpatialPool2d(GroupLayer):
     def __init__(
-        self, group: Group, size: Side, stride: Side | None = None, *, allow_approximate: bool = False
+        self, group: Group, kernel_size: Side, stride: Side | None = None, *, allow_approximate: bool = False
     ) -> None:
         super().__init__(group)
-        self.size = side_of_square(size=size)
-        self.stride = self.size if stride is None else side_of_square(stride=stride)
-        if self.size < 1 or self.stride < 1:
-            raise ValueError(f"size and stride must be at least 1, got size {size} and stride {stride}")
+        self.kernel_size = side_of_square(kernel_size=kernel_size)
+        self.stride = self.kernel_size if stride is None else side_of_square(stride=stride)
+        if self.kernel_size < 1 or self.stride < 1:
+            raise ValueError(f"kernel_size and stride must be at least 1, got {kernel_size} and {stride}")
         self.allow_approximate = allow_approximate
 
     def _pool(self, x: Tensor) -> Tensor:
@@ -109,35 +109,36 @@ class _SpatialPool2d(GroupLayer):
             require_map(x, FEATURE_MAP, self)
         height, width = x.shape[-2:]
         stride = 1 if self.allow_approximate else self.stride
-        require_exact_sampling(self, self.group, (height, width), self.size, stride)
+        require_exact_sampling(self, self.group, (height, width), self.kernel_size, stride)
         memory = memory_format(x)
         y = self._pool(to_planes(x, memory))
         return y if is_image else to_feature_map(y, x.shape[2], memory)
 
     def extra_repr(self) -> str:
-        return f"{self.group}, size={self.size}, stride={self.stride}"
+        return f"{self.group}, kernel_size={self.kernel_size}, stride={self.stride}"
 
 
 class SpatialMaxPool2d(_SpatialPool2d):
-    """Maximum over windows of size × size pixels, sheet by sheet, of ``(B, C, |H|, Y, X)`` or ``(B, C, Y, X)``.
+    """Maximum over windows of k × k pixels, sheet by sheet, of ``(B, C, |H|, Y, X)`` or ``(B, C, Y, X)``.
 
-    Exact where (Y − size) and (X − size) are divisible by the stride, else ValueError (unless ``allow_approximate``): a
-    2×2 pool is exact on even maps and on no odd one. Notebooks 04 and 05; oracle ``oracles.spatial_pool``.
+    Exact where (Y − k) and (X − k) are divisible by the stride, else ValueError (unless ``allow_approximate``): a 2×2
+    pool is exact on even maps and on no odd one. k is ``kernel_size``. Notebooks 04 and 05; oracle
+    ``oracles.spatial_pool``.
 
         >>> SpatialMaxPool2d(C4, 2)(torch.randn(2, 8, 4, 6, 10)).shape
         torch.Size([2, 8, 4, 3, 5])
     """
 
     def _pool(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(x, self.size, self.stride)
+        return F.max_pool2d(x, self.kernel_size, self.stride)
 
 
 class SpatialAvgPool2d(_SpatialPool2d):
-    """Mean over windows of size × size pixels; otherwise as SpatialMaxPool2d.
+    """Mean over windows of k × k pixels; otherwise as SpatialMaxPool2d.
 
     >>> SpatialAvgPool2d(C4, 2)(torch.randn(2, 8, 4, 6, 10)).shape
     torch.Size([2, 8, 4, 3, 5])
     """
 
     def _pool(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, self.size, self.stride)
+        return F.avg_pool2d(x, self.kernel_size, self.stride)

@@ -1,8 +1,11 @@
 """What the turning ring is given: maps of both networks in the four positions, errors and answers that are theirs."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from traitlets import TraitError
 
 from course_lib.actions import act_on_image
 from course_lib.data import load_digits
@@ -58,3 +61,23 @@ def test_wrong_images_and_layers_are_refused():
         turning_ring({}, TWO)
     with pytest.raises(ValueError, match="d2 is a network on D2"):  # it has four sheets, too, but not those of C4
         turning_ring({"d2": p4cnn(D2, 2)}, TWO)
+
+
+def test_what_is_no_dict_of_networks_no_map_or_no_number_is_named():
+    with pytest.raises(TypeError, match="nets must be a dict from names to networks, got list"):
+        turning_ring([P4], TWO)
+    with pytest.raises(ValueError, match=r"'invariant' puts out \(10,\) for an image; choose a layer that makes maps"):
+        turning_ring({"p4": P4}, TWO, "invariant")
+    broken = copy.deepcopy(P4)
+    broken.conv7.bias.data.fill_(torch.nan)
+    with pytest.raises(ValueError, match="answers are no numbers"):
+        turning_ring({"broken": broken}, TWO)
+
+
+def test_it_is_turned_within_a_turn_and_shows_a_network_that_is_there():
+    ring = turning_ring({"p4": P4}, TWO)
+    for name, value, said in (("network", 1, "from 0 to 0, got 1"), ("degrees", 400, "from 0 to 360, got 400")):
+        with pytest.raises(TraitError, match=said):
+            setattr(ring, name, value)
+    ring.degrees = 90
+    assert ring.degrees == 90 and ring.network == 0

@@ -73,7 +73,12 @@ class Picture:
 
 
 def typeset_actions(words: str) -> str:
-    """Words of a figure with the action L_g as it stands in formulas: "L_r² f" becomes "$L_{r^{2}}$ f"."""
+    """Words of a figure with the action L_g as it stands in formulas: "L_r² f" becomes "$L_{r^{2}}$ f".
+
+    Words with a formula of their own stay as they are.
+    """
+    if "$" in words:
+        return words
     exponents = str.maketrans({"²": "^{2}", "³": "^{3}"})
     return _ACTION.sub(lambda found: f"$L_{{{found[1].translate(exponents)}}}$", words)
 

@@ -40,6 +40,8 @@ class Watched:
 def watch(net: nn.Module, image: Tensor, layer: str) -> Watched:
     """What the layer puts out for ``image`` (1, C, Y, X) and its three quarter turns, and what the net answers."""
     outputs = [layer_outputs(net, act_on_image(g, image))[layer][0][0] for g in TURNS]
+    if outputs[0].ndim not in (3, 4):
+        raise ValueError(f"{layer!r} puts out {tuple(outputs[0].shape)} for an image; choose a layer that makes maps")
     travels = find_group(net) == C4
     if outputs[0].min() < 0:
         raise ValueError(f"the maps of {layer!r} have negative values; choose a layer after its ReLU, such as relu1")
@@ -54,8 +56,10 @@ def watch(net: nn.Module, image: Tensor, layer: str) -> Watched:
     errors = [relative_error(seen, expected) for seen, expected in zip(maps, moved, strict=True)]
     with torch.no_grad():
         turned = torch.cat([rotate_by_angle(degrees, image) for degrees in range(0, 360, STEP)])
-        scores = net(turned).softmax(dim=1).tolist()
-    return Watched(maps, scores, errors, travels)
+        scores = net(turned).softmax(dim=1)
+    if scores.isnan().any():
+        raise ValueError("the network's answers are no numbers: its weights, or the image, hold nan or infinite values")
+    return Watched(maps, scores.tolist(), errors, travels)
 
 
 def _moved(sheets: Tensor, g: Element, travels: bool) -> Tensor:
@@ -75,8 +79,8 @@ class TurningRing(WidgetWithStill):
     network = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, watched: Mapping[str, Watched], image: Tensor, classes: list[str]) -> None:
-        super().__init__()
         self._watched = dict(watched)
+        super().__init__()
         self.colors = quantize(INK(np.arange(256) / 255)[:, :3], 0, 1).tobytes()
         self.picture = quantize(image[0, 0].cpu().numpy(), 0, float(image.max())).tobytes()
         self.setup = {
@@ -84,6 +88,20 @@ class TurningRing(WidgetWithStill):
             "colors": [ELEMENT_COLORS[h] for h in TURNS], "names": [str(h) for h in TURNS],
         }  # fmt: skip
         self.networks = [_as_json(name, network) for name, network in watched.items()]
+
+    @traitlets.validate("network")
+    def _one_of_them(self, proposal: Any) -> int:
+        if not 0 <= proposal["value"] < len(self._watched):
+            raise traitlets.TraitError(
+                f"network must be a number from 0 to {len(self._watched) - 1}, got {proposal['value']}"
+            )
+        return int(proposal["value"])
+
+    @traitlets.validate("degrees")
+    def _within_a_turn(self, proposal: Any) -> int:
+        if not 0 <= proposal["value"] <= 360:
+            raise traitlets.TraitError(f"degrees must be from 0 to 360, got {proposal['value']}")
+        return int(proposal["value"])
 
     def still(self) -> Picture:
         """The first network's sheets before and after a quarter turn."""
@@ -111,8 +129,11 @@ def turning_ring(nets: Mapping[str, nn.Module], image: Tensor, layer: str = "rel
         layer: whose maps to show, none of them negative, as in ``net.named_modules()``.
 
     Between quarter turns only the drawing moves: sheets glide to where the maps of the next quarter turn are. Raises
-    ValueError for an image of another shape, a layer that is not there or puts out negative values, another group.
+    ValueError for an image of another shape, a layer that is not there, makes no maps or puts out negative values,
+    answers that are no numbers, another group; TypeError for ``nets`` that are no dict.
     """
+    if not isinstance(nets, Mapping):
+        raise TypeError(f"nets must be a dict from names to networks, got {type(nets).__name__}")
     if not nets:
         raise ValueError("turning_ring needs at least one network: turning_ring({'p4 network': net}, image)")
     if image.ndim != 4 or len(image) != 1 or image.shape[-1] != image.shape[-2]:

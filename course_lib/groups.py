@@ -88,7 +88,7 @@ def left_cosets(elements: Iterable[Element], subgroup: Iterable[Element]) -> tup
 
 
 def left_permutation(g: Element, elements: Sequence[Element]) -> list[int]:
-    """Where the sheets of L_g f come from: entry i is the position of g⁻¹hᵢ, since [L_g f](x, hᵢ) = f(g⁻¹x, g⁻¹hᵢ)."""
+    """Which sheets of f those of L_g f come from: sheet hᵢ from sheet g⁻¹hᵢ, as [L_g f](x, h) = f(g⁻¹x, g⁻¹h)."""
     return [elements.index(compose(inverse(g), h)) for h in elements]
 
 

@@ -42,8 +42,7 @@ register(
         "Start with the mirrors: the product mirrors if exactly one of a and b does. For the rotations, look at `b.m`: "
         "does a's rotation have to move past a mirror?",
         "If `b.m` is 0, simply add the rotations. If `b.m` is 1, a's rotation moves past b's mirror, and so it "
-        "reverses "
-        "its direction before you add.",
+        "reverses its direction before you add.",
         "Let `sign = -1 if b.m else 1`. The new r is `(sign * a.r + b.r) % 4`, and the new m is `(a.m + b.m) % 2`.",
     ],
     known_mistakes=[

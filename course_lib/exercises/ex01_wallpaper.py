@@ -98,8 +98,7 @@ register(
         (
             lambda g: _with_shift(inverse(g.point_part), -g.shift),
             "You take the shift back unturned. That is right only if h leaves t as it is. You take t away first and "
-            "turn "
-            "back afterwards, so the shift is −h⁻¹·t.",
+            "turn back afterwards, so the shift is −h⁻¹·t.",
         ),
         (
             lambda g: _with_shift(inverse(g.point_part), -matrix(g.point_part) @ g.shift),
@@ -153,8 +152,7 @@ def _is_a_finite_group(f: Function, reference: Function) -> None:
             if (product := semidirect_product(g, k)) not in yours:
                 raise Mistake(
                     "Your set is not closed: the product gk is missing. Add it, or find out why it should not be "
-                    "there. "
-                    "Turns about *different* points, for example, make pure shifts.",
+                    "there. Turns about *different* points, for example, make pure shifts.",
                     {"g": g, "k": k, "gk": product},
                 )
     if len(set(yours)) < len(yours):

@@ -1,14 +1,16 @@
 """The exercises of notebook 02: how symmetries move points, images and feature maps."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from course_lib.actions import act_on_feature_map, act_on_image
-from course_lib.exercises import Function, compare, register
+from course_lib.exercises import Function, Mistake, call, compare, register
 from course_lib.groups import C4, D4, Element, Group, compose, inverse, left_permutation, matrix
 from course_lib.oracles import source_pixel
-from course_lib.wallpaper import Isometry, act_on_points
+from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse
 
 R, M = Element(0, 1), Element(1, 0)
 
@@ -24,6 +26,11 @@ def _many_points(f: Function, reference: Function) -> None:
         compare(f, reference, g, np.arange(12).reshape(2, 3, 2), because="There may be any number of axes in front.")
 
 
+ROWS = (
+    "The points are rows, so the matrix stands on their right, and is transposed: `points @ h.T`. (On an array with "
+    "more than two axes, `points.T` reverses all of them.)"
+)
+
 register(
     "2.1",
     act_on_points,
@@ -32,20 +39,33 @@ register(
     checks=[_one_point, _many_points],
     hints=[
         "For one point p it is `matrix(g.point_part) @ p + g.shift`. What changes when the points are *rows*?",
-        "The transpose of h·p is pᵀ·hᵀ: a matrix that moves rows stands on their right, transposed.",
-        "`points @ h.T + t`, where `h = matrix(g.point_part)` and `t = g.shift`, for any number of axes in front.",
+        "The transpose of h·p is pᵀ·hᵀ. So a matrix that moves rows stands on their right, and is transposed.",
+        "Let `h = matrix(g.point_part)` and `t = g.shift`. Then `points @ h.T + t` works for any number of axes in "
+        "front.",
     ],
     known_mistakes=[
         (
             lambda g, points: points @ matrix(g.point_part) + g.shift,
-            "You turn the wrong way round. `points @ h` moves each row by hᵀ = h⁻¹; rows need `points @ h.T`.",
+            "You turn in the wrong direction. `points @ h` moves each row by hᵀ, which is h⁻¹. Rows need `points @ "
+            "h.T`.",
         ),
         (
             lambda g, points: (points + g.shift) @ matrix(g.point_part).T,
-            "You shift first and turn afterwards, so that the shift gets turned too. First turn, then shift.",
+            "You shift first and turn afterwards, so the shift gets turned too. First turn, then shift.",
         ),
         (lambda g, points: points @ matrix(g.point_part).T, "You turn, but you forget the shift t."),
         (lambda g, points: points + g.shift, "You shift, but you forget to turn by h first."),
+        (
+            lambda g, points: points @ matrix(g.point_part).T - g.shift,
+            "You shift in the opposite direction. Add t, do not subtract it.",
+        ),
+        (
+            lambda g, points: act_on_points(semidirect_inverse(g), points),
+            "You move the points by the inverse of g. A point itself moves by g: first h, then + t.",
+        ),
+        (lambda g, points: matrix(g.point_part) @ points + g.shift, ROWS),
+        (lambda g, points: matrix(g.point_part) @ points.T + g.shift, ROWS),
+        (lambda g, points: (matrix(g.point_part) @ points.T).T + g.shift, ROWS),
     ],
 )
 
@@ -93,11 +113,12 @@ register(
     difficulty=3,
     checks=[_every_size],
     hints=[
-        "Three steps: pixel → (x, y) about the center; then (x, y) ↦ g⁻¹·(x, y); then (x, y) → pixel again.",
-        "Doubled coordinates stay whole numbers: `x = 2 * col - (width - 1)` and `y = (height - 1) - 2 * row`. Solve "
-        "both for `row` and `col` for the way back.",
-        "A quarter turn makes a map of 2 × 3 out of one of 3 × 2. So swap `height` and `width` before the way back, if "
-        "`g.r` is odd.",
+        "Take three steps: from the pixel to (x, y) about the center; then ask where (x, y) came from; then back from "
+        "(x, y) to a pixel.",
+        "(x, y) came from g⁻¹·(x, y). Use doubled coordinates, which are whole numbers: `x = 2 * col - (width - 1)` "
+        "and `y = (height - 1) - 2 * row`. For the way back, solve both equations for `row` and `col`.",
+        "A quarter turn makes a 2 × 3 map out of a 3 × 2 map. So if `g.r` is odd, swap `height` and `width` before the "
+        "way back.",
     ],
     known_mistakes=[
         (
@@ -109,8 +130,19 @@ register(
             "Your y points down. Rows count downwards, but y points up: y = (height − 1)/2 − row.",
         ),
         (
+            _pixel_by(lambda g: g, y_up=False),
+            "Two mistakes cancel for rotations, but not for mr: your y points down, and the inverse is missing. y "
+            "points up, y = (height − 1)/2 − row, and L_g f shows f(g⁻¹x) at x.",
+        ),
+        (
+            _pixel_by(lambda g: g, swap_sides=False),
+            "The inverse is missing: L_g f shows f(g⁻¹x) at x. And after a quarter turn, f has the sides of L_g f the "
+            "other way round.",
+        ),
+        (
             _pixel_by(inverse, swap_sides=False),
-            "A quarter turn swaps the sides: `height` and `width` are those of L_g f; f has them the other way round.",
+            "A quarter turn swaps the sides: `height` and `width` are those of L_g f, and f has them the other way "
+            "round.",
         ),
         (
             _whole_center,
@@ -122,8 +154,8 @@ register(
         ),
         (
             lambda g, row, col, height, width: tuple(map(float, source_pixel(g, row, col, height, width))),
-            "The pixel is right, but its numbers are floats, and no array takes those as an index. Doubled coordinates "
-            "stay whole; or turn both numbers into `int` at the end.",
+            "The pixel is right, but its numbers are floats, which cannot be an array index. Doubled coordinates stay "
+            "whole numbers; or convert both numbers to `int` at the end.",
         ),
     ],
 )
@@ -147,14 +179,17 @@ register(
     difficulty=1,
     checks=[_small_images, _batches],
     hints=[
-        "`torch.rot90(f, k, dims=…)` turns by k·90°, and `f.flip(axis)` reverses one axis. The last two are −2 and −1.",
-        "(m, r) means: first the rotation, then the mirror. The mirror x → −x reverses the columns, axis −1.",
-        "`turned = torch.rot90(f, g.r, dims=(-2, -1))`; then, if `g.m`, `turned.flip(-1)`.",
+        "`torch.rot90(f, k, dims=…)` turns by k quarter turns, and `f.flip(axis)` reverses one axis. Count axes from "
+        "the end: the last two are −2 and −1.",
+        "(m, r) means: first the rotation, then the mirror. The mirror x → −x reverses the columns, which is axis −1.",
+        "First `turned = torch.rot90(f, g.r, dims=(-2, -1))`. Then return `turned.flip(-1)` if `g.m` is 1, and "
+        "`turned` if it is 0.",
     ],
     known_mistakes=[
         (
             lambda g, f: act_on_image(Element(g.m, -g.r % 4), f),
-            "You turn clockwise. r is counter-clockwise, as is `torch.rot90` with a positive k on the axes (−2, −1).",
+            "You turn clockwise. r is counter-clockwise, and so is `torch.rot90` with a positive k on the axes (−2, "
+            "−1).",
         ),
         (
             lambda g, f: torch.rot90(f.flip(-1) if g.m else f, g.r, dims=(-2, -1)),
@@ -162,16 +197,29 @@ register(
         ),
         (
             lambda g, f: act_on_image(Element(0, g.r), f).flip(-2) if g.m else act_on_image(g, f),
-            "You mirror top and bottom. The mirror is x → −x: it swaps left and right, which is axis −1.",
+            "You swap top and bottom. The mirror x → −x swaps left and right, which is axis −1.",
         ),
         (
             lambda g, f: act_on_image(Element(0, g.r) if g.r else g, f),
             "You turn *or* mirror. An element with both needs both: first the rotation, then the mirror.",
         ),
-        (lambda g, f: act_on_image(Element(0, g.r), f), "You forget the mirror: when g.m is 1, flip after the turn."),
+        (lambda g, f: act_on_image(Element(0, g.r), f), "You forget the mirror: if g.m is 1, flip after the turn."),
+        (
+            lambda g, f: act_on_image(Element(1, g.r), f),
+            "You mirror every time. Flip only if g.m is 1.",
+        ),
+        (
+            lambda g, f: act_on_image(Element(0, (g.r + 2 * g.m) % 4), f),
+            "Flipping both axes is a half turn, not a mirror. The mirror x → −x reverses axis −1 only.",
+        ),
+        (
+            lambda g, f: torch.rot90(f, g.r, dims=(-2, -1)).flip(1) if g.m else act_on_image(g, f),
+            "You flip axis 1, which is the columns of a single image but the channels of a batch. Count from the end: "
+            "the columns are axis −1.",
+        ),
         (
             lambda g, f: torch.rot90(f, g.r).flip(-1) if g.m else torch.rot90(f, g.r),
-            "You turn the first two axes, the batch and the channels. Say `dims=(-2, -1)`.",
+            "You turn the first two axes, which are the batch and the channels. Write `dims=(-2, -1)`.",
         ),
     ],
 )
@@ -180,7 +228,7 @@ register(
 def _all_groups(f: Function, reference: Function) -> None:
     for elements in (C4.elements, D4.elements, tuple(reversed(D4.elements)), (Element(0, 0), M)):
         for g in elements:
-            compare(f, reference, g, elements, because="Entry i is the position of g⁻¹hᵢ.")
+            compare(f, reference, g, elements, because="Entry i is the position of the old sheet that arrives there.")
 
 
 register(
@@ -190,19 +238,19 @@ register(
     difficulty=2,
     checks=[_all_groups],
     hints=[
-        "One entry per element h of `elements`. Which element's sheet goes to the place of h?",
-        "[L_g f](x, h) = f(g⁻¹x, g⁻¹h): the sheet of g⁻¹h. Build it with `compose` and `inverse`.",
-        "`elements.index(element)` is an element's position in the tuple; a list comprehension over h does the rest.",
+        "The list has one entry for each element h of `elements`. Sheet k goes to sheet gk. Which k arrives at h?",
+        "Solve gk = h for k: multiply both sides by g⁻¹ from the left. Build the result with `compose` and `inverse`.",
+        "k = g⁻¹h is `compose(inverse(g), h)`, and `elements.index(k)` is its position. A list comprehension over h "
+        "does the rest.",
     ],
     known_mistakes=[
         (
             lambda g, elements: [elements.index(compose(g, h)) for h in elements],
-            "The inverse is missing. You take the position of gh, which says where sheet h *goes*. The sheet that "
-            "arrives at h comes from g⁻¹h.",
+            "The inverse is missing. gh says where sheet h *goes*. The sheet that arrives at h comes from g⁻¹h.",
         ),
         (
             lambda g, elements: [elements.index(compose(h, inverse(g))) for h in elements],
-            "You multiply on the wrong side: hg⁻¹ instead of g⁻¹h. In C4 both agree, in D4 they do not.",
+            "You multiply on the wrong side: hg⁻¹ instead of g⁻¹h. In C4 both are the same, in D4 they are not.",
         ),
         (
             lambda g, elements: [elements.index(compose(h, g)) for h in elements],
@@ -210,7 +258,15 @@ register(
         ),
         (
             lambda g, elements: [compose(inverse(g), h) for h in elements],
-            "These are the elements g⁻¹h themselves. Asked for are their positions: `elements.index(…)`.",
+            "You return the elements g⁻¹h themselves. Return their positions: `elements.index(…)`.",
+        ),
+        (
+            lambda g, elements: [elements.index(compose(inverse(h), g)) for h in elements],
+            "You invert the wrong factor: h⁻¹g instead of g⁻¹h. Solve gk = h for k.",
+        ),
+        (
+            lambda g, elements: list(range(len(elements))),
+            "You leave every sheet in its place. Sheet k goes to sheet gk.",
         ),
     ],
 )
@@ -219,7 +275,7 @@ register(
 def _feature_maps(f: Function, reference: Function) -> None:
     for g in (R, Element(0, 2)):
         one_pixel = torch.arange(4.0).reshape(4, 1, 1)
-        compare(f, reference, g, one_pixel, C4, because="With one pixel only the order of the sheets shows.")
+        compare(f, reference, g, one_pixel, C4, because="With one pixel, you see only the order of the sheets.")
         batch = torch.arange(16.0).reshape(4, 4, 1, 1)
         compare(f, reference, g, batch, C4, because="The group axis is the third from the end.")
     for g in C4.elements:
@@ -239,7 +295,10 @@ def _with_permutation(permute: Function) -> Function:
     return wrong
 
 
-GROUP_AXIS = "You permute another axis than the sheets'. Count from the end: X is the last axis, Y stands before it."
+GROUP_AXIS = (
+    "You permute another axis than the sheets'. Count from the end: X is the last axis, Y comes before it, and the "
+    "sheets come before Y."
+)
 
 
 def _along(pick: Function) -> Function:
@@ -254,14 +313,15 @@ register(
     difficulty=2,
     checks=[_feature_maps],
     hints=[
-        "Two things happen to the sheets, and you have written both: `act_on_image` and `left_permutation`.",
+        "Two things happen to the sheets, and you have already written both: `act_on_image` and `left_permutation`.",
         "A list of positions picks sheets in that order: `f[..., [3, 0, 1, 2], :, :]`.",
-        "`permutation = left_permutation(g, group.elements)`, then `act_on_image(g, f[..., permutation, :, :])`.",
+        "Let `permutation = left_permutation(g, group.elements)`, and return "
+        "`act_on_image(g, f[..., permutation, :, :])`.",
     ],
     known_mistakes=[
         (
             lambda g, f, group, subgroup=None: act_on_image(g, f),
-            "You turn the sheets, but you leave them in their places. Permute them too: sheet h comes from g⁻¹h.",
+            "You turn the sheets, but you leave them in their places. Permute them too: sheet h comes from sheet g⁻¹h.",
         ),
         (
             lambda g, f, group, subgroup=None: f[..., group.permutation(g), :, :],
@@ -269,15 +329,21 @@ register(
         ),
         (
             _with_permutation(lambda g, group: group.permutation(inverse(g))),
-            "The inverse is missing in the permutation. You take the sheet of gh, but sheet h comes from g⁻¹h.",
+            "The inverse is missing in the permutation. You take sheet gh, but sheet h comes from sheet g⁻¹h.",
         ),
         (
             _with_permutation(lambda g, group: [group.index(compose(h, inverse(g))) for h in group.elements]),
-            "You multiply on the wrong side: sheet h comes from g⁻¹h, not from hg⁻¹. Only a group like D4 shows it.",
+            "You multiply on the wrong side: sheet h comes from g⁻¹h, not from hg⁻¹. Only a group like D4, whose "
+            "elements do not all commute, shows the difference.",
         ),
         (
             lambda g, f, group, subgroup=None: act_on_feature_map(inverse(g), f, group),
-            "You turn and permute, but both by g⁻¹. L_g turns each sheet by g, and sheet h comes from g⁻¹h.",
+            "You turn and permute, but both by g⁻¹. L_g turns each sheet by g, and sheet h comes from sheet g⁻¹h.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: act_on_image(inverse(g), f[..., group.permutation(g), :, :]),
+            "The permutation is right, but you turn the sheets by g⁻¹. Turn them by g: `act_on_image` has the inverse "
+            "of the formula inside it.",
         ),
         (_along(lambda f, permutation: f[:, permutation]), GROUP_AXIS),
         (_along(lambda f, permutation: f[..., permutation]), GROUP_AXIS),
@@ -286,5 +352,53 @@ register(
             lambda g, f, group, subgroup=None: act_on_image(g, f)[group.permutation(g)],
             "You permute the first axis, but the group axis is the third from the end: `f[..., permutation, :, :]`.",
         ),
+    ],
+)
+
+
+def pattern_with_symmetry(subgroup: Group) -> Tensor:
+    """A 4 × 4 pattern that the elements of ``subgroup`` leave unchanged, and the other elements of D4 do not.
+
+    Adding up all copies under the subgroup makes them equal. Powers of 2 keep every other coincidence away.
+    """
+    pattern = (2 ** torch.arange(16)).reshape(4, 4)
+    return torch.stack([act_on_image(s, pattern) for s in subgroup.elements]).sum(dim=0)
+
+
+def _exactly_these_symmetries(f: Function, reference: Function) -> None:
+    """Any pattern will do, so there is nothing to compare with: try the eight elements on it."""
+    for subgroup in D4.subgroups:
+        pattern = call(f, subgroup, example={"subgroup": subgroup})
+        if problem := _wrong_symmetry(pattern, subgroup):
+            raise Mistake(problem, {"subgroup": subgroup}, yours=pattern)
+
+
+def _wrong_symmetry(pattern: Any, subgroup: Group) -> str | None:
+    if not isinstance(pattern, Tensor) or pattern.ndim != 2 or pattern.shape[0] != pattern.shape[1]:
+        return "Your function should return a square pattern: a tensor of shape (n, n)."
+    unchanged = {g for g in D4.elements if torch.allclose(act_on_image(g, pattern), pattern, atol=1e-6)}
+    if missing := sorted(set(subgroup.elements) - unchanged):
+        return f"Your pattern changes under {missing[0]}, which is in the subgroup, so it should stay as it is."
+    if not (extra := sorted(unchanged - set(subgroup.elements))):
+        return None
+    also = f"Your pattern also stays as it is under {extra[0]}, which is not in the subgroup."
+    if R in subgroup.elements and len(pattern) < 4:
+        return f"{also} On fewer than 4 × 4 pixels, every pattern with quarter-turn symmetry has the mirrors as well."
+    return f"{also} The pattern has too much symmetry: change some of its numbers."
+
+
+register(
+    "2.6",
+    pattern_with_symmetry,
+    minutes=15,
+    difficulty=3,
+    checks=[_exactly_these_symmetries],
+    hints=[
+        "You need no list of ten patterns. Start with a pattern that has no symmetry at all, and force the symmetry of "
+        "the subgroup on it.",
+        "Add up all copies L_s p of a pattern p, for s in the subgroup S. A further move by an element of S only "
+        "reorders the sum.",
+        "`torch.stack([act_on_image(s, pattern) for s in subgroup.elements]).sum(dim=0)`. Start with numbers such that "
+        "no two sums agree by accident, and with more than 3 × 3 pixels.",
     ],
 )

@@ -38,12 +38,12 @@ def test_notebook_00_and_the_site_show_one_table():
 
 
 def test_a_header_that_says_something_else_is_refused():
-    assert outline("02_actions", HEADER.format(80, "five")).minutes == 80
+    assert outline("02_actions", HEADER.format(80, "six")).minutes == 80
     for header in (
-        HEADER.format(80, "six"),
-        HEADER.format("75–90", "five"),
+        HEADER.format(80, "seven"),
+        HEADER.format("75–90", "six"),
         HEADER[8:],
         HEADER.replace("Time", "When"),
     ):
-        with pytest.raises(ValueError, match=r"02_actions.py must begin .* with five exercises"):
+        with pytest.raises(ValueError, match=r"02_actions.py must begin .* with six exercises"):
             outline("02_actions", header)

@@ -70,6 +70,11 @@ register(
             "reverses its direction: use `compose`.",
         ),
         (
+            lambda g, k: _with_shift(compose(g.point_part, k.point_part), matrix(g.point_part) @ g.shift + k.shift),
+            "You turn g's own shift. g turns first and shifts afterwards, so t stays, and it is k's shift that gets "
+            "turned: t + h·t′.",
+        ),
+        (
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), matrix(g.point_part) @ k.shift),
             "You turn k's shift, but you lose g's own: the shift is t + h·t′.",
         ),
@@ -120,6 +125,11 @@ register(
             lambda g: _with_shift(inverse(g.point_part), matrix(g.point_part) @ g.shift),
             "The point part is right. The shift has to be taken away (a minus sign) and turned back (by h⁻¹): −h⁻¹·t.",
         ),
+        (
+            lambda g: _with_shift(Element(g.m, -g.r % 4), -matrix(inverse(g.point_part)) @ g.shift),
+            "The shift is right. But a mirror undoes itself, so its r must not change its sign: use `inverse`.",
+        ),
+        (lambda g: g, "You return g itself. The inverse takes hx + t back to x."),
         (
             lambda g: _with_shift(inverse(g.point_part), g.shift),
             "The point part is right. But you add the same shift again instead of taking it away: it is −h⁻¹·t.",

@@ -1,14 +1,11 @@
-"""The exercises of notebook 02: how symmetries move points, images and feature maps."""
-
-from typing import Any
+"""Exercises 2.1 to 2.3 of notebook 02: how symmetries move points and images."""
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from course_lib.actions import act_on_feature_map, act_on_image
-from course_lib.exercises import Function, Mistake, call, compare, register
-from course_lib.groups import C4, D4, Element, Group, compose, inverse, left_permutation, matrix
+from course_lib.actions import act_on_image
+from course_lib.exercises import Function, compare, register
+from course_lib.groups import D4, Element, inverse, matrix
 from course_lib.oracles import source_pixel
 from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse
 
@@ -66,6 +63,11 @@ register(
         (lambda g, points: matrix(g.point_part) @ points + g.shift, ROWS),
         (lambda g, points: matrix(g.point_part) @ points.T + g.shift, ROWS),
         (lambda g, points: (matrix(g.point_part) @ points.T).T + g.shift, ROWS),
+        (
+            lambda g, points: np.array([matrix(g.point_part) @ point + g.shift for point in points]),
+            "You loop over the first axis, but a point may come without it, or with several axes in front. "
+            "`points @ h.T` moves all of them at once.",
+        ),
     ],
 )
 
@@ -106,6 +108,13 @@ def _whole_center(g: Element, row: int, col: int, height: int, width: int) -> tu
     return int(height // 2 - y), int(x + width // 2)
 
 
+def _rows_as_x(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
+    x, y = matrix(inverse(g)) @ (2 * row - (height - 1), 2 * col - (width - 1))
+    if g.r % 2:
+        height, width = width, height
+    return int(x + height - 1) // 2, int(y + width - 1) // 2
+
+
 register(
     "2.2",
     source_pixel,
@@ -143,6 +152,10 @@ register(
             _pixel_by(inverse, swap_sides=False),
             "A quarter turn swaps the sides: `height` and `width` are those of L_g f, and f has them the other way "
             "round.",
+        ),
+        (
+            _rows_as_x,
+            "You use (row, col) as if it were (x, y). x comes from the column, and y from the row, counted upwards.",
         ),
         (
             _whole_center,
@@ -218,187 +231,16 @@ register(
             "the columns are axis −1.",
         ),
         (
+            lambda g, f: torch.rot90(f, g.r, dims=(1, 2)),
+            "Count the axes from the end: whatever axes come in front, Y and X are −2 and −1.",
+        ),
+        (
+            lambda g, f: f.transpose(-2, -1) if g.r % 2 else f,
+            "A transpose is not a quarter turn: it is a mirror, along a diagonal. Use `torch.rot90`.",
+        ),
+        (
             lambda g, f: torch.rot90(f, g.r).flip(-1) if g.m else torch.rot90(f, g.r),
             "You turn the first two axes, which are the batch and the channels. Write `dims=(-2, -1)`.",
         ),
-    ],
-)
-
-
-def _all_groups(f: Function, reference: Function) -> None:
-    for elements in (C4.elements, D4.elements, tuple(reversed(D4.elements)), (Element(0, 0), M)):
-        for g in elements:
-            compare(f, reference, g, elements, because="Entry i is the position of the old sheet that arrives there.")
-
-
-register(
-    "2.4",
-    left_permutation,
-    minutes=8,
-    difficulty=2,
-    checks=[_all_groups],
-    hints=[
-        "The list has one entry for each element h of `elements`. Sheet k goes to sheet gk. Which k arrives at h?",
-        "Solve gk = h for k: multiply both sides by g⁻¹ from the left. Build the result with `compose` and `inverse`.",
-        "k = g⁻¹h is `compose(inverse(g), h)`, and `elements.index(k)` is its position. A list comprehension over h "
-        "does the rest.",
-    ],
-    known_mistakes=[
-        (
-            lambda g, elements: [elements.index(compose(g, h)) for h in elements],
-            "The inverse is missing. gh says where sheet h *goes*. The sheet that arrives at h comes from g⁻¹h.",
-        ),
-        (
-            lambda g, elements: [elements.index(compose(h, inverse(g))) for h in elements],
-            "You multiply on the wrong side: hg⁻¹ instead of g⁻¹h. In C4 both are the same, in D4 they are not.",
-        ),
-        (
-            lambda g, elements: [elements.index(compose(h, g)) for h in elements],
-            "You multiply on the wrong side and without the inverse: hg instead of g⁻¹h.",
-        ),
-        (
-            lambda g, elements: [compose(inverse(g), h) for h in elements],
-            "You return the elements g⁻¹h themselves. Return their positions: `elements.index(…)`.",
-        ),
-        (
-            lambda g, elements: [elements.index(compose(inverse(h), g)) for h in elements],
-            "You invert the wrong factor: h⁻¹g instead of g⁻¹h. Solve gk = h for k.",
-        ),
-        (
-            lambda g, elements: list(range(len(elements))),
-            "You leave every sheet in its place. Sheet k goes to sheet gk.",
-        ),
-    ],
-)
-
-
-def _feature_maps(f: Function, reference: Function) -> None:
-    for g in (R, Element(0, 2)):
-        one_pixel = torch.arange(4.0).reshape(4, 1, 1)
-        compare(f, reference, g, one_pixel, C4, because="With one pixel, you see only the order of the sheets.")
-        batch = torch.arange(16.0).reshape(4, 4, 1, 1)
-        compare(f, reference, g, batch, C4, because="The group axis is the third from the end.")
-    for g in C4.elements:
-        sheets = torch.arange(64.0).reshape(4, 4, 2, 2)
-        compare(f, reference, g, sheets[0], C4)
-        compare(f, reference, g, sheets, C4, because="The group axis is the third from the end.")
-    for g in D4.elements:
-        compare(f, reference, g, torch.arange(32.0).reshape(8, 2, 2), D4)
-
-
-def _with_permutation(permute: Function) -> Function:
-    """A wrong `act_on_feature_map` that turns the sheets rightly, but permutes them in another way."""
-
-    def wrong(g: Element, f: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
-        return act_on_image(g, f[..., permute(g, group), :, :])
-
-    return wrong
-
-
-GROUP_AXIS = (
-    "You permute another axis than the sheets'. Count from the end: X is the last axis, Y comes before it, and the "
-    "sheets come before Y."
-)
-
-
-def _along(pick: Function) -> Function:
-    """A wrong `act_on_feature_map` that picks from another axis."""
-    return lambda g, f, group, subgroup=None: act_on_image(g, pick(f, group.permutation(g)))
-
-
-register(
-    "2.5",
-    act_on_feature_map,
-    minutes=8,
-    difficulty=2,
-    checks=[_feature_maps],
-    hints=[
-        "Two things happen to the sheets, and you have already written both: `act_on_image` and `left_permutation`.",
-        "A list of positions picks sheets in that order: `f[..., [3, 0, 1, 2], :, :]`.",
-        "Let `permutation = left_permutation(g, group.elements)`, and return "
-        "`act_on_image(g, f[..., permutation, :, :])`.",
-    ],
-    known_mistakes=[
-        (
-            lambda g, f, group, subgroup=None: act_on_image(g, f),
-            "You turn the sheets, but you leave them in their places. Permute them too: sheet h comes from sheet g⁻¹h.",
-        ),
-        (
-            lambda g, f, group, subgroup=None: f[..., group.permutation(g), :, :],
-            "You permute the sheets, but you do not turn them.",
-        ),
-        (
-            _with_permutation(lambda g, group: group.permutation(inverse(g))),
-            "The inverse is missing in the permutation. You take sheet gh, but sheet h comes from sheet g⁻¹h.",
-        ),
-        (
-            _with_permutation(lambda g, group: [group.index(compose(h, inverse(g))) for h in group.elements]),
-            "You multiply on the wrong side: sheet h comes from g⁻¹h, not from hg⁻¹. Only a group like D4, whose "
-            "elements do not all commute, shows the difference.",
-        ),
-        (
-            lambda g, f, group, subgroup=None: act_on_feature_map(inverse(g), f, group),
-            "You turn and permute, but both by g⁻¹. L_g turns each sheet by g, and sheet h comes from sheet g⁻¹h.",
-        ),
-        (
-            lambda g, f, group, subgroup=None: act_on_image(inverse(g), f[..., group.permutation(g), :, :]),
-            "The permutation is right, but you turn the sheets by g⁻¹. Turn them by g: `act_on_image` has the inverse "
-            "of the formula inside it.",
-        ),
-        (_along(lambda f, permutation: f[:, permutation]), GROUP_AXIS),
-        (_along(lambda f, permutation: f[..., permutation]), GROUP_AXIS),
-        (_along(lambda f, permutation: f[..., permutation, :]), GROUP_AXIS),
-        (
-            lambda g, f, group, subgroup=None: act_on_image(g, f)[group.permutation(g)],
-            "You permute the first axis, but the group axis is the third from the end: `f[..., permutation, :, :]`.",
-        ),
-    ],
-)
-
-
-def pattern_with_symmetry(subgroup: Group) -> Tensor:
-    """A 4 × 4 pattern that the elements of ``subgroup`` leave unchanged, and the other elements of D4 do not.
-
-    Adding up all copies under the subgroup makes them equal. Powers of 2 keep every other coincidence away.
-    """
-    pattern = (2 ** torch.arange(16)).reshape(4, 4)
-    return torch.stack([act_on_image(s, pattern) for s in subgroup.elements]).sum(dim=0)
-
-
-def _exactly_these_symmetries(f: Function, reference: Function) -> None:
-    """Any pattern will do, so there is nothing to compare with: try the eight elements on it."""
-    for subgroup in D4.subgroups:
-        pattern = call(f, subgroup, example={"subgroup": subgroup})
-        if problem := _wrong_symmetry(pattern, subgroup):
-            raise Mistake(problem, {"subgroup": subgroup}, yours=pattern)
-
-
-def _wrong_symmetry(pattern: Any, subgroup: Group) -> str | None:
-    if not isinstance(pattern, Tensor) or pattern.ndim != 2 or pattern.shape[0] != pattern.shape[1]:
-        return "Your function should return a square pattern: a tensor of shape (n, n)."
-    unchanged = {g for g in D4.elements if torch.allclose(act_on_image(g, pattern), pattern, atol=1e-6)}
-    if missing := sorted(set(subgroup.elements) - unchanged):
-        return f"Your pattern changes under {missing[0]}, which is in the subgroup, so it should stay as it is."
-    if not (extra := sorted(unchanged - set(subgroup.elements))):
-        return None
-    also = f"Your pattern also stays as it is under {extra[0]}, which is not in the subgroup."
-    if R in subgroup.elements and len(pattern) < 4:
-        return f"{also} On fewer than 4 × 4 pixels, every pattern with quarter-turn symmetry has the mirrors as well."
-    return f"{also} The pattern has too much symmetry: change some of its numbers."
-
-
-register(
-    "2.6",
-    pattern_with_symmetry,
-    minutes=15,
-    difficulty=3,
-    checks=[_exactly_these_symmetries],
-    hints=[
-        "You need no list of ten patterns. Start with a pattern that has no symmetry at all, and force the symmetry of "
-        "the subgroup on it.",
-        "Add up all copies L_s p of a pattern p, for s in the subgroup S. A further move by an element of S only "
-        "reorders the sum.",
-        "`torch.stack([act_on_image(s, pattern) for s in subgroup.elements]).sum(dim=0)`. Start with numbers such that "
-        "no two sums agree by accident, and with more than 3 × 3 pixels.",
     ],
 )

@@ -158,6 +158,10 @@ register(
             lambda f, psi: correlate(f, psi)[:-1, :-1],
             "The last windows are missing: in a column of Y pixels, a window of k has Y − k + 1 places, not Y − k.",
         ),
+        (
+            lambda f, psi: F.conv2d(f[None, None], psi[None, None], padding=1)[0, 0],
+            "You pad the map with zeros. Use whole windows only: no padding.",
+        ),
         (_padded, "Your result is as large as f, so zeros from outside were mixed in. Use whole windows only."),
         (lambda f, psi: correlate(f, psi) / psi.numel(), "That is the mean over the window. The definition is a sum."),
     ],
@@ -181,7 +185,7 @@ def _equivariant_at_every_size(f: Function, reference: Function) -> None:
     exact_at = ""
     for size in ((6, 6), (5, 7)):
         x, shown = torch.randn(2, 1, *size, dtype=torch.float64), {"x": f"noise of size {size[0]} × {size[1]}"}
-        y = call(f, x.clone(), example=shown)
+        y = call(f, x.clone(), example=shown, because="(x is in float64: make your filters with dtype=x.dtype.)")
         if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 2 or not y.numel():
             raise Mistake("Your function should return images of shape (B, C', Y', X').", shown, yours=y)
         if not torch.equal(call(f, x.clone(), example=shown), y):
@@ -195,7 +199,7 @@ def _equivariant_at_every_size(f: Function, reference: Function) -> None:
                     f"{error:.2f}.{exact_at}",
                     shown | {"g": g},
                 )
-        exact_at = " On 6 × 6 pixels it was exact: is there a stride, or a window with a side of even length?"
+        exact_at = " On 6 × 6 pixels it was exact: is there a stride that leaves pixels over?"
 
 
 def _neither_pointwise_nor_linear(f: Function, reference: Function) -> None:
@@ -226,9 +230,9 @@ register(
     hints=[
         "Equivariant functions can be put together: apply one after the other, or add them up, and the result is "
         "equivariant again. Which ones have you seen?",
-        "Anything that treats a window the same from all sides will do: its maximum, its median, its variance. Use an "
-        "odd window and stride 1. Or use the answers of all turned copies of a filter, and combine them in a way in "
-        "which their order does not matter.",
+        "Anything that treats a window the same from all sides will do: its maximum, its median, its variance. Use "
+        "stride 1. Or take the answers of all turned copies of a filter, and combine them in a way in which their "
+        "order does not matter.",
         "For example `F.max_pool2d(x, 3, stride=1)`, or `(F.avg_pool2d(x, 3, 1) - 0.2).relu()`, or the sum of the "
         "squares of `F.conv2d(x, act_on_image(h, psi))` over all h in D4, with `psi` in the precision of x.",
     ],

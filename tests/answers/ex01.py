@@ -396,3 +396,47 @@ def r_of_four():
 @wrong("group_with_shifts", says="a tuple of moves")
 def elements_without_shifts():
     return D4.elements
+
+
+@wrong("compose", says="mirrors are counted, not multiplied")
+def multiplies_mirrors(a, b):
+    return Element(a.m and b.m, (b.r - a.r if b.m else b.r + a.r) % 4)
+
+
+@wrong("compose", says="You take r modulo 2")
+def r_modulo_2(a, b):
+    return Element(a.m ^ b.m, (a.r + b.r) % 2)
+
+
+@wrong("generate", says="while you loop over it")
+def grows_while_looping(generators):
+    found = {IDENTITY, *generators}
+    for a in found:
+        found.add(product_of(a, a))
+    return tuple(sorted(found))
+
+
+@wrong("left_cosets", says="Sort each coset before you put it into a set")
+def a_set_of_unsorted_cosets(elements, subgroup):
+    return tuple({tuple(product_of(h, s) for s in subgroup) for h in elements})
+
+
+@wrong("left_cosets", says="It is the other way round")
+def loops_swapped(elements, subgroup):
+    return tuple(sorted({tuple(sorted(product_of(h, s) for s in elements)) for h in subgroup}))
+
+
+@wrong("semidirect_product", says="You turn g's own shift")
+def turns_gs_shift_by_g(g, k):
+    u, v = matrix(g.point_part) @ g.shift + k.shift
+    return Isometry(*product_of(g.point_part, k.point_part), u, v)
+
+
+@wrong("semidirect_inverse", says="a mirror undoes itself")
+def mirror_turned_back(g):
+    return Isometry(g.m, -g.r % 4, *by_solving(g)[2:])
+
+
+@wrong("semidirect_inverse", says="return g itself")
+def g_itself(g):
+    return g

@@ -314,3 +314,48 @@ def three_by_three(subgroup):
 @wrong("pattern_with_symmetry", says="a square pattern")
 def not_square(subgroup):
     return torch.arange(12).reshape(3, 4)
+
+
+@wrong("act_on_points", says="You loop over the first axis")
+def by_a_loop(g, points):
+    return np.array([matrix(g.point_part) @ point + g.shift for point in points])
+
+
+@wrong("source_pixel", says="as if it were .x, y.")
+def rows_as_x(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (2 * row - height + 1, 2 * col - width + 1)
+    if g.r % 2:
+        height, width = width, height
+    return (int(x) + height - 1) // 2, (int(y) + width - 1) // 2
+
+
+@wrong("act_on_image", says="Dimension out of range.*from the end")
+def axes_from_the_front(g, f):
+    turned = torch.rot90(f, g.r, dims=(1, 2))
+    return turned.flip(2) if g.m else turned
+
+
+@wrong("act_on_image", says="transpose is not a quarter turn")
+def transposes(g, f):
+    return f.mT if g.r in (1, 3) else f
+
+
+@wrong("left_permutation", says="right for rotations only")
+def counts_back(g, elements):
+    return [(place - g.r) % len(elements) for place in range(len(elements))]
+
+
+@wrong("left_permutation", says="position in D4 only")
+def index_in_d4(g, elements):
+    products = [compose(inverse(g), h) for h in elements]
+    return [4 * k.m + k.r for k in products]
+
+
+@wrong("act_on_feature_map", says="right for rotations only")
+def rolls(g, f, group, subgroup=None):
+    return by_transposing(g, f.roll(g.r, -3))
+
+
+@wrong("act_on_feature_map", says="stack the sheets along the first axis")
+def stacks_in_front(g, f, group, subgroup=None):
+    return torch.stack([by_transposing(g, f[..., i, :, :]) for i in by_sending_each_sheet_away(g, group.elements)])

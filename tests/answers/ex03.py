@@ -125,7 +125,7 @@ def by_matrix_products(f, psi):
     return torch.tensor([[(f[i : i + k, j : j + k] @ psi).sum() for j in places[1]] for i in places[0]], dtype=f.dtype)
 
 
-@wrong("correlate", says="returned shape")
+@wrong("correlate", says="You pad the map with zeros")
 def same_size(f, psi):
     return by_shifting_the_map(F.pad(f, (1, 1, 1, 1)), psi)
 
@@ -457,3 +457,28 @@ def a_number_per_image(x):
 @wrong("equivariant_function", says="called again")
 def random_every_time(x):
     return F.max_pool2d(x, 3, stride=1) + torch.randn(1, dtype=x.dtype)
+
+
+@wrong("relative_error", says="ZeroDivisionError.*you divide by 0")
+def without_care_for_zeros_in_floats(got, expected):
+    return (got - expected).abs().max().item() / expected.abs().max().item()
+
+
+@wrong("correlate", says="You pad the map with zeros")
+def padded_by_conv2d(f, psi):
+    return F.conv2d(f[None, None], psi[None, None], padding=1)[0, 0]
+
+
+@wrong("equivariant_function", says="float64: make your filters with")
+def filters_in_float32(x):
+    return F.conv2d(x, torch.ones(1, 1, 3, 3)).relu()
+
+
+@wrong("group_average", says="over everything, pixels included")
+def mean_of_all(function, group, x):
+    return backwards_through_the_group(function, group, x).mean()
+
+
+@wrong("group_average", says="return all the results")
+def no_mean(function, group, x):
+    return torch.stack([act(inverse(g), function(act(g, x, group)), group) for g in group.elements])

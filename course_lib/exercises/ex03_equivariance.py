@@ -216,8 +216,8 @@ def _neither_pointwise_nor_linear(f: Function, reference: Function) -> None:
     constant = call(f, torch.zeros_like(x))
     if relative_error(call(f, x) + call(f, y) - constant, call(f, x + y)) < 1e-8:
         raise Mistake(
-            "Your function is linear: f(x + y) = f(x) + f(y), up to a constant. Then it is a correlation with a "
-            "symmetric filter, blind to orientation. Put something nonlinear into it, such as a maximum or a square."
+            "Your function is linear: f(x + y) = f(x) + f(y), up to a constant. Such functions are blind to "
+            "orientation, as the symmetric filter is. Put something nonlinear into it, such as a maximum or a square."
         )
 
 

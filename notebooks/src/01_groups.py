@@ -398,8 +398,8 @@ shifted = translate((-40, 0), translate((40, 0), photograph))
 photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 right, 40 left": shifted[0, 0]})
 
 # %% [markdown]
-# In a group, the last two pictures would equal the first. The surprise is **H**. The *angles* 0°, 30°, …, 330° do form
-# a group, like the hours of a clock. But turning *pixels* by 30° interpolates, and two blurred turns by 30° are not one
+# If turning and shifting *pixels* worked like turning and shifting *points*, the last two pictures would equal the first.
+# The surprise is **H**. The *angles* 0°, 30°, …, 330° do form a group, like the hours of a clock. But turning *pixels* by 30° interpolates, and two blurred turns by 30° are not one
 # blurred turn by 60°: closure is broken. **I** breaks closure too: a shift to the right and back again erases a stripe
 # and moves nothing, and no single shift does that.
 #
@@ -408,7 +408,8 @@ photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 r
 # - **F** breaks closure. Flip both ways, and you have made the half turn, which is missing. Add it, and you have a
 #   group of four.
 # - **G** breaks the inverse axiom: what is erased cannot be brought back. Cutout and cropping fail for the same reason.
-# - **J** is a group: a clock with sixteen hours, and no pixel is lost.
+# - **J** is a group: the test image is 16 pixels wide, so these shifts are a clock with sixteen hours, and no pixel is
+#   lost.
 # - A *random* rotation or crop is not one transformation but a way to choose one. Ask the question about the set that it
 #   chooses from.
 # </details>
@@ -436,7 +437,7 @@ cayley_graph(groups.D4)
 # Follow the solid arrows on the inner ring: m → mr³ → mr² → mr. The powers of `r` run backwards there, which is the
 # rule R M = M R⁻¹ again.
 #
-# Moves from which you start are called **generators**, and the set of all that you can reach is the set they
+# The moves that you may use are called **generators**, and the set of all that you can reach is the set that they
 # **generate**. It is the smallest set that contains `e` and the generators and is closed under products.
 #
 # ### Exercise 1.3: everything that can be reached
@@ -481,7 +482,7 @@ cayley_table_figure(groups.D4, highlight=groups.D2)
 # picture, the subgroup {e, r², m, mr²} keeps its full colors: where its rows meet its columns, you find only its own
 # members. No product leads out of it.
 #
-# Six of the ten subgroups get names. C*n* (cyclic) has n rotations; D*n* (dihedral) has n rotations and n mirrors. The
+# Six of the ten subgroups have names. C*n* (cyclic) has n rotations; D*n* (dihedral) has n rotations and n mirrors. The
 # other four are copies of D1 and D2 with other mirror axes. These six are *the* groups of this course; every layer
 # takes one of them as an argument, called H. The number of its elements is its **order**, |H|.
 
@@ -568,7 +569,7 @@ print("|S| · (number of cosets) = 8 for all", len(groups.D4.subgroups), "subgro
 # $$g\,x = h\,x + t$$
 #
 # All these moves together are called **p4m**; those without mirrors are called **p4**. The names come from
-# crystallography, which knows 17 kinds of repeating pattern in the plane, the *wallpaper groups*: p stands for a
+# crystallography, where there are 17 kinds of repeating patterns in the plane, the *wallpaper groups*: p stands for a
 # *primitive* lattice, 4 for fourfold rotations, m for mirrors.
 #
 # In the library a move is an `Isometry(m, r, u, v)`; an isometry is a map that keeps all distances.
@@ -686,7 +687,8 @@ points_side_by_side({"start": letter, "there": there, "and back": back, "back wi
 #
 # In plain words: to go back, undo the shift first, and then undo the turn. The turn back also turns the −t.
 #
-# **Is p4m a group?** It is infinite, so no table can tell, but we have found everything that the axioms ask for.
+# **Is p4m a group?** It is infinite, so we cannot write down its table, but we have found everything that the axioms
+# ask for.
 # *Closure:* t + ht′ has whole coordinates, and hh′ is one of the eight. *Associativity:* these are moves in a row.
 # *Identity:* no shift and no turn, (0, e). *Inverse:* exercise 1.6. The group p4 is a subgroup of p4m, and so is the
 # set of all pure shifts.

@@ -179,7 +179,7 @@ lookup(f, r, pixel=(0, 1))
 #
 # $$
 # \begin{aligned}
-# [L_g L_k f](x) &= [L_k f](g^{-1}x)   && \text{the outer } L_g \text{ looks up at } g^{-1}x\\
+# {}[L_g L_k f](x) &= [L_k f](g^{-1}x)   && \text{the outer } L_g \text{ looks up at } g^{-1}x\\
 #                &= f(k^{-1}g^{-1}x)   && \text{the inner } L_k \text{ puts } k^{-1} \text{ in front of that}\\
 #                &= f((gk)^{-1}x) = [L_{gk} f](x) && \text{which is one move by } gk
 # \end{aligned}

@@ -17,9 +17,9 @@
 # **Time:** about 105 minutes, with seven exercises. **Hardware:** any laptop; no GPU, no internet.
 #
 # A pathologist looks at a slice of tissue under the microscope. The slide has no up and no down: how it lies on the table
-# is chance. Would you trust a network whose answer changes when the slide is turned? Such networks are the rule. At the
-# end of this notebook you train an ordinary one on digits, with rotated training images to help it, and find that it still
-# changes its answer on every fifth test image when that image is turned. So the first step is to say precisely what we
+# is a matter of chance. Would you trust a network whose answer changes when the slide is turned? Most networks are like
+# that. At the end of this notebook you train an ordinary one on digits, with rotated training images to help it, and find that it still
+# changes its answer on about one test image in five when that image is turned. So the first step is to say precisely what we
 # want from a network, and to measure how far it is from it.
 
 # %%
@@ -65,7 +65,7 @@ commuting_square(blur, lambda x: act_on_image(r, x), photograph, names=("Φ", "L
 
 # %% [markdown]
 # Start at the photograph. Go right and then down: turn, then compute. Or go down and then right: compute, then turn. Both
-# ways end in the same picture, because this blur treats all four sides alike. One says that the square *commutes*.
+# ways end in the same picture, because this blur treats all four sides alike. We say that the square *commutes*.
 #
 # ### Exercise 3.1: go both ways
 #
@@ -449,8 +449,8 @@ for name, layer in layers.items():
 
 # %% [markdown]
 # The exact ones are pointwise. (Softmax over the channels compares the values of *one* pixel, so it is pointwise too.) What
-# breaks the symmetry is to treat *positions* differently: with a number of its own for each pixel, or by preferring one
-# axis of the picture to the other.
+# breaks the symmetry is to treat *positions* differently: with a separate number for each pixel, or by preferring one axis
+# of the picture to the other.
 #
 # Now **pooling**: take the maximum, or the mean, of each window of size × size pixels; the windows are `stride` pixels
 # apart. A maximum does not care in which order a window is read. So a pool should commute with turns. Does a 2 × 2 pool
@@ -547,8 +547,8 @@ for name, values in heads.items():
 panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, columns=4)
 
 # %% [markdown]
-# The maximum and the mean, because a move only reorders the pixels. The linear layer has a weight of its own for each place,
-# and these random weights differ.
+# The maximum and the mean, because a move only reorders the pixels. The linear layer has a separate weight for each place, and
+# these random weights differ.
 #
 # Here is the recipe for an invariant network. Keep every layer *equivariant*, and forget the position once, at the very end,
 # by a global maximum or mean. Whatever you forget earlier is lost.
@@ -557,7 +557,7 @@ panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, 
 #
 # `course_lib.checks` does for any module what your `worst_error` does for functions on images: it turns maps, and expects
 # vectors to stay as they are. Now look at four tests that *seem* sound. The first three test an ordinary CNN with a
-# flattening head, which is not equivariant at all. The last tests |edges|, the edge filter with an absolute value behind it.
+# flattening head, which is not equivariant at all. The last tests |edges|, the edge filter followed by an absolute value.
 
 # %%
 torch.manual_seed(0)
@@ -618,7 +618,7 @@ except AssertionError as error:
 # %% [markdown]
 # `assert_equivariant` turns the measurement into a test. Its message names the worst element, the worst number of the
 # output (image 0, class 7) and the first layer above the tolerance. `equivariance_error(…).by_layer()` measures all layers.
-# But a layer behind a broken one gets broken input, and then it looks broken, too. So we also test each layer by itself, on
+# But a layer after a broken one gets broken input, and then it looks broken, too. So we also test each layer by itself, on
 # the output of the layer before it.
 
 

@@ -94,6 +94,14 @@ register(
             "The rotations are right. But two mirrors cancel: if both a and b mirror, the new m is 0.",
         ),
         (
+            lambda a, b: Element((a.m + b.m) % 2, (a.r - b.r) % 4),
+            "You subtract b's rotation every time. The rotations add up, but if b mirrors, a's counts backwards.",
+        ),
+        (
+            lambda a, b: Element((a.m + b.m) % 2, (-1) ** b.m * a.r % 4),
+            "b's rotation is missing. Add it to a's, after a's has moved past the mirror.",
+        ),
+        (
             lambda a, b: Element(a.m * b.m, ((-1) ** b.m * a.r + b.r) % 4),
             "The rotations are right. But mirrors are counted, not multiplied: the new m is (a.m + b.m) modulo 2.",
         ),
@@ -174,6 +182,10 @@ register(
         (
             _outside_is_zero,
             "In your table, a product outside the set gets 0, as if it were the first element. Mark it with −1.",
+        ),
+        (
+            lambda elements, product: cayley_table(elements, product) >= 0,
+            "Your table says only whether a product is in the set. It should say *where*: write its position, or −1.",
         ),
         (
             lambda elements, product: cayley_table(elements, product) + 1,

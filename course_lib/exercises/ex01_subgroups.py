@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from course_lib.exercises import Function, Mistake, call, compare, register
-from course_lib.groups import C1, C2, C4, D1, D2, D4, IDENTITY, Element, compose, generate, left_cosets
+from course_lib.groups import C1, C2, C4, D1, D2, D4, IDENTITY, Element, compose, generate, inverse, left_cosets
 
 R, R2, R3, M, MR = Element(0, 1), Element(0, 2), Element(0, 3), Element(1, 0), Element(1, 1)
 
@@ -155,6 +155,12 @@ register(
             ),
             "You put every element of the group behind an h from the subgroup. It is the other way round: h comes from "
             "the whole group, and s from the subgroup.",
+        ),
+        (
+            lambda elements, subgroup: tuple(
+                sorted({tuple(sorted(compose(compose(h, s), inverse(h)) for s in subgroup)) for h in elements})
+            ),
+            "These are the sets hSh⁻¹. A left coset is hS, without an inverse behind it.",
         ),
         (_unsorted, "The cosets are right, but the order is not: sort each coset, then sort the cosets."),
         (_as_sets, "The cosets are right, but return a sorted tuple of sorted tuples."),

@@ -75,6 +75,17 @@ register(
             "turned: t + h·t′.",
         ),
         (
+            lambda g, k: _with_shift(
+                h := compose(g.point_part, k.point_part),
+                g.shift + matrix(h) @ k.shift,
+            ),
+            "You turn k's shift by the whole product hh′. Only h comes after that shift: t + h·t′.",
+        ),
+        (
+            lambda g, k: _with_shift(compose(g.point_part, k.point_part), g.shift - matrix(g.point_part) @ k.shift),
+            "You subtract the turned shift. Add it: t + h·t′.",
+        ),
+        (
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), matrix(g.point_part) @ k.shift),
             "You turn k's shift, but you lose g's own: the shift is t + h·t′.",
         ),
@@ -128,6 +139,10 @@ register(
         (
             lambda g: _with_shift(Element(g.m, -g.r % 4), -matrix(inverse(g.point_part)) @ g.shift),
             "The shift is right. But a mirror undoes itself, so its r must not change its sign: use `inverse`.",
+        ),
+        (
+            lambda g: Isometry(*inverse(g.point_part), 0, 0),
+            "The point part is right, but the shift is missing. It has to be taken away: −h⁻¹·t.",
         ),
         (lambda g: g, "You return g itself. The inverse takes hx + t back to x."),
         (

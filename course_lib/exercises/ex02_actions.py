@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from course_lib.actions import act_on_image
-from course_lib.exercises import Function, compare, register
+from course_lib.exercises import Function, Mistake, call, compare, register
 from course_lib.groups import D4, Element, inverse, matrix
 from course_lib.oracles import source_pixel
 from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse
@@ -60,6 +60,10 @@ register(
             lambda g, points: act_on_points(semidirect_inverse(g), points),
             "You move the points by the inverse of g. A point itself moves by g: first h, then + t.",
         ),
+        (
+            lambda g, points: points @ matrix(g.point_part).T + g.shift[::-1],
+            "You add (v, u) in place of (u, v). The shift is in the order of the points: x first.",
+        ),
         (lambda g, points: matrix(g.point_part) @ points + g.shift, ROWS),
         (lambda g, points: matrix(g.point_part) @ points.T + g.shift, ROWS),
         (lambda g, points: (matrix(g.point_part) @ points.T).T + g.shift, ROWS),
@@ -70,6 +74,18 @@ register(
         ),
     ],
 )
+
+
+FLOATS = (
+    "The numbers of your pixel are floats, which cannot be an array index. Doubled coordinates stay whole numbers; or "
+    "convert both numbers to `int` at the end."
+)
+
+
+def _whole_numbers(f: Function, reference: Function) -> None:
+    pixel = call(f, R, 0, 1, 3, 3)
+    if isinstance(pixel, tuple) and any(isinstance(number, float) for number in pixel):
+        raise Mistake(FLOATS, dict(g=R, row=0, col=1, height=3, width=3), reference(R, 0, 1, 3, 3), pixel)
 
 
 def _odd_size(f: Function, reference: Function) -> None:
@@ -120,7 +136,7 @@ register(
     source_pixel,
     minutes=15,
     difficulty=3,
-    checks=[_every_size],
+    checks=[_whole_numbers, _every_size],
     hints=[
         "Take three steps: from the pixel to (x, y) about the center; then ask where (x, y) came from; then back from "
         "(x, y) to a pixel.",
@@ -154,6 +170,10 @@ register(
             "round.",
         ),
         (
+            lambda g, row, col, height, width: (row, col),
+            "You return the pixel itself. Ask where its number came from: x ↦ g⁻¹x about the center.",
+        ),
+        (
             _rows_as_x,
             "You use (row, col) as if it were (x, y). x comes from the column, and y from the row, counted upwards.",
         ),
@@ -164,11 +184,6 @@ register(
         (
             lambda g, row, col, height, width: source_pixel(g, row, col, height, width)[::-1],
             "Your pixel is (col, row). An array index is (row, col): down first, then to the right.",
-        ),
-        (
-            lambda g, row, col, height, width: tuple(map(float, source_pixel(g, row, col, height, width))),
-            "The pixel is right, but its numbers are floats, which cannot be an array index. Doubled coordinates stay "
-            "whole numbers; or convert both numbers to `int` at the end.",
         ),
     ],
 )
@@ -184,6 +199,8 @@ def _batches(f: Function, reference: Function) -> None:
     for g in (R, M):
         compare(f, reference, g, torch.arange(12.0).reshape(1, 3, 2, 2), because="Y and X are the last two axes.")
 
+
+TRANSPOSE = "A transpose is not a quarter turn: it is a mirror, along a diagonal. Use `torch.rot90`."
 
 register(
     "2.3",
@@ -234,9 +251,14 @@ register(
             lambda g, f: torch.rot90(f, g.r, dims=(1, 2)),
             "Count the axes from the end: whatever axes come in front, Y and X are −2 and −1.",
         ),
+        (lambda g, f: f.transpose(-2, -1) if g.r % 2 else f, TRANSPOSE),
         (
-            lambda g, f: f.transpose(-2, -1) if g.r % 2 else f,
-            "A transpose is not a quarter turn: it is a mirror, along a diagonal. Use `torch.rot90`.",
+            lambda g, f: act_on_image(Element(g.m, 0), f.transpose(-2, -1) if g.r % 2 else f),
+            TRANSPOSE,
+        ),
+        (
+            lambda g, f: act_on_image(Element(g.m, 1), f),
+            "You always make one quarter turn. Make g.r of them.",
         ),
         (
             lambda g, f: torch.rot90(f, g.r).flip(-1) if g.m else torch.rot90(f, g.r),

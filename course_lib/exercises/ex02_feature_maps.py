@@ -51,6 +51,13 @@ register(
             lambda g, elements: [elements.index(compose(inverse(h), g)) for h in elements],
             "You invert the wrong factor: h⁻¹g instead of g⁻¹h. Solve gk = h for k.",
         ),
+        *[
+            (
+                lambda g, elements, wrong=wrong: [elements.index(wrong(g, h)) for h in elements],
+                "You invert h. Solve gk = h for k: only g gets inverted, k = g⁻¹h.",
+            )
+            for wrong in (lambda g, h: compose(g, inverse(h)), lambda g, h: compose(inverse(g), inverse(h)))
+        ],
         (
             lambda g, elements: [(i - g.r) % len(elements) for i in range(len(elements))],
             "Counting back by r places is right for rotations only. In general, find the element g⁻¹h by `compose`.",

@@ -62,6 +62,16 @@ register(
             "You do not turn the input: you only turn and average the result of the upright image.",
         ),
         (
+            lambda function, group, x: group.order / 4 * group_average(function, group, x),
+            "You divide by 4, whatever the group is. Divide by |H|, the number of its elements.",
+        ),
+        (
+            lambda function, group, x: act(
+                inverse(group.elements[1]), function(act(group.elements[1], x, group)), group
+            ),
+            "You turn by one element only. Do the same for every element of the group, and take the mean.",
+        ),
+        (
             lambda function, group, x: group_average(function, group, x).mean(),
             "You take the mean over everything, pixels included. Take it over the group only: `.mean(dim=0)`.",
         ),

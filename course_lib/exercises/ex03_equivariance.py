@@ -16,6 +16,10 @@ from course_lib.oracles import correlate
 # 3.2 translate
 
 
+def _to_the_right(f: Function, reference: Function) -> None:
+    compare(f, reference, (1, 0), torch.arange(1, 10).reshape(3, 3))
+
+
 def _small_shifts(f: Function, reference: Function) -> None:
     nine = torch.arange(1, 10).reshape(3, 3)
     for t in ((1, 0), (0, 1), (0, 0)):
@@ -65,7 +69,7 @@ register(
     translate,
     minutes=10,
     difficulty=2,
-    checks=[_small_shifts, _shifts_out_of_the_frame, _shifts_of_batches],
+    checks=[_to_the_right, _small_shifts, _shifts_out_of_the_frame, _shifts_of_batches],
     hints=[
         "Draw a 3×3 map and shift it by (1, 0). Which columns of `f` can you still see, and which columns of the "
         "result are they? Row 0 is on top, so *up* means toward smaller row numbers.",
@@ -157,6 +161,19 @@ register(
         (
             lambda f, psi: correlate(f, psi)[:-1, :-1],
             "The last windows are missing: in a column of Y pixels, a window of k has Y − k + 1 places, not Y − k.",
+        ),
+        (
+            lambda f, psi: (f.unfold(0, len(psi), 1).unfold(1, len(psi), 1) * psi).amax(dim=(2, 3)),
+            "You take the largest product of each window. The definition is a sum.",
+        ),
+        (
+            lambda f, psi: F.conv2d(f, psi),
+            "`F.conv2d` needs two more axes, for the batch and for the channels: `f[None, None]`, and `[0, 0]` at the "
+            "end.",
+        ),
+        (
+            lambda f, psi: f[0:3, 0:3] * psi,
+            "Your windows are 3 × 3, whatever the filter is. Its size is `len(psi)`.",
         ),
         (
             lambda f, psi: F.conv2d(f[None, None], psi[None, None], padding=1)[0, 0],

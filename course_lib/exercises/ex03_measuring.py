@@ -84,6 +84,15 @@ register(
             "output.",
         ),
         (
+            lambda function, g, x: (act_on_image(g, function(act_on_image(g, x))), act_on_image(g, function(x))),
+            "On the first way you turn twice, before and after. Turn the input, compute, and leave the result as it "
+            "is.",
+        ),
+        (
+            lambda function, g, x: (act_on_image(g, function(x)), function(x)),
+            "You never turn the input, and your second way does not turn at all. First way: turn, then compute.",
+        ),
+        (
             lambda function, g, x: both_ways(function, inverse(g), x),
             "Both ways turn by g⁻¹. `act_on_image(g, x)` already has the inverse of the formula inside it: turn by g.",
         ),
@@ -168,6 +177,13 @@ register(
         (
             lambda got, expected: (got - expected).max().item() / expected.abs().max().item(),
             "You do not take the absolute value of the difference, so an error with a minus sign goes unnoticed.",
+        ),
+        (
+            lambda got, expected: (
+                abs(got.abs().max() - expected.abs().max()).item() / (expected.abs().max().item() or 1.0)
+            ),
+            "You compare the largest value of one map with the largest value of the other. They may be at different "
+            "places: subtract the maps first.",
         ),
         (
             lambda got, expected: (got - expected).abs().max().item() / expected.max().item(),

@@ -398,10 +398,11 @@ shifted = translate((-40, 0), translate((40, 0), photograph))
 photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 right, 40 left": shifted[0, 0]})
 
 # %% [markdown]
-# If turning and shifting *pixels* worked like turning and shifting *points*, the last two pictures would equal the first.
-# The surprise is **H**. The *angles* 0°, 30°, …, 330° do form a group, like the hours of a clock. But turning *pixels* by 30° interpolates, and two blurred turns by 30° are not one
-# blurred turn by 60°: closure is broken. **I** breaks closure too: a shift to the right and back again erases a stripe
-# and moves nothing, and no single shift does that.
+# If turning and shifting *pixels* worked like turning and shifting *points*, the last two pictures would equal the
+# first. The surprise is **H**. The *angles* 0°, 30°, …, 330° do form a group, like the hours of a clock. But turning
+# *pixels* by 30° interpolates, and two blurred turns by 30° are not one blurred turn by 60°: closure is broken. **I**
+# breaks closure too: a shift to the right and back again erases a stripe and moves nothing, and no single shift does
+# that.
 #
 # <details><summary>The others</summary>
 #
@@ -688,10 +689,9 @@ points_side_by_side({"start": letter, "there": there, "and back": back, "back wi
 # In plain words: to go back, undo the shift first, and then undo the turn. The turn back also turns the −t.
 #
 # **Is p4m a group?** It is infinite, so we cannot write down its table, but we have found everything that the axioms
-# ask for.
-# *Closure:* t + ht′ has whole coordinates, and hh′ is one of the eight. *Associativity:* these are moves in a row.
-# *Identity:* no shift and no turn, (0, e). *Inverse:* exercise 1.6. The group p4 is a subgroup of p4m, and so is the
-# set of all pure shifts.
+# ask for. *Closure:* t + ht′ has whole coordinates, and hh′ is one of the eight. *Associativity:* these are moves in a
+# row. *Identity:* no shift and no turn, (0, e). *Inverse:* exercise 1.6. The group p4 is a subgroup of p4m, and so is
+# the set of all pure shifts.
 #
 # ### Exercise 1.7: design a group
 #

@@ -440,3 +440,40 @@ def mirror_turned_back(g):
 @wrong("semidirect_inverse", says="return g itself")
 def g_itself(g):
     return g
+
+
+@wrong("compose", says="subtract b's rotation")
+def difference_of_rotations(a, b):
+    return Element(a.m ^ b.m, (a.r - b.r) % 4)
+
+
+@wrong("compose", says="b's rotation is missing")
+def without_bs_rotation(a, b):
+    return Element(a.m ^ b.m, (-a.r if b.m else a.r) % 4)
+
+
+@wrong("cayley_table", says="says only whether")
+def inside_or_not(elements, product):
+    return np.array([[product(a, b) in elements for b in elements] for a in elements])
+
+
+@wrong("left_cosets", says="the sets hSh⁻¹")
+def conjugates(elements, subgroup):
+    conjugate = {h: [product_of(product_of(h, s), inverse_of(h)) for s in subgroup] for h in elements}
+    return tuple(sorted({tuple(sorted(members)) for members in conjugate.values()}))
+
+
+@wrong("semidirect_product", says="by the whole product hh′")
+def turned_by_the_product(g, k):
+    point_part = product_of(g.point_part, k.point_part)
+    return Isometry(*point_part, *(g.shift + matrix(point_part) @ k.shift))
+
+
+@wrong("semidirect_product", says="subtract the turned shift")
+def minus_the_turned_shift(g, k):
+    return Isometry(*product_of(g.point_part, k.point_part), *(g.shift - matrix(g.point_part) @ k.shift))
+
+
+@wrong("semidirect_inverse", says="the shift is missing")
+def point_part_only(g):
+    return Isometry(*inverse_of(g.point_part), 0, 0)

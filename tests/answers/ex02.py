@@ -87,7 +87,7 @@ def column_first(g, row, col, height, width):
     return by_moving_the_indices(g, row, col, height, width)[::-1]
 
 
-@wrong("source_pixel", says="its numbers are floats")
+@wrong("source_pixel", says="are floats, which cannot")
 def in_floats(g, row, col, height, width):
     row, col = by_moving_the_indices(g, row, col, height, width)
     return row * 1.0, np.float64(col)
@@ -359,3 +359,35 @@ def rolls(g, f, group, subgroup=None):
 @wrong("act_on_feature_map", says="stack the sheets along the first axis")
 def stacks_in_front(g, f, group, subgroup=None):
     return torch.stack([by_transposing(g, f[..., i, :, :]) for i in by_sending_each_sheet_away(g, group.elements)])
+
+
+@wrong("act_on_points", says="v, u. in place of .u, v")
+def shift_reversed(g, points):
+    return points @ matrix(g.point_part).T + np.array([g.v, g.u])
+
+
+@wrong("source_pixel", says="return the pixel itself")
+def the_pixel_itself(g, row, col, height, width):
+    return row, col
+
+
+@wrong("act_on_image", says="always make one quarter turn")
+def one_turn(g, f):
+    turned = torch.rot90(f, 1, dims=(-2, -1))
+    return turned.flip(-1) if g.m else turned
+
+
+@wrong("act_on_image", says="transpose is not a quarter turn")
+def transposes_and_mirrors(g, f):
+    turned = f.mT if g.r % 2 else f
+    return turned.flip(-1) if g.m else turned
+
+
+@wrong("left_permutation", says="You invert h")
+def inverts_h(g, elements):
+    return [elements.index(compose(g, inverse(h))) for h in elements]
+
+
+@wrong("left_permutation", says="You invert h")
+def inverts_both(g, elements):
+    return [elements.index(compose(inverse(g), inverse(h))) for h in elements]

@@ -482,3 +482,60 @@ def mean_of_all(function, group, x):
 @wrong("group_average", says="return all the results")
 def no_mean(function, group, x):
     return torch.stack([act(inverse(g), function(act(g, x, group)), group) for g in group.elements])
+
+
+@wrong("both_ways", says="first way you turn twice")
+def first_way_turned_twice(function, g, x):
+    return act_on_image(g, function(act_on_image(g, x))), act_on_image(g, function(x))
+
+
+@wrong("both_ways", says="never turn the input")
+def input_never_turned(function, g, x):
+    return act_on_image(g, function(x)), function(x)
+
+
+@wrong("relative_error", says="They may be at different places")
+def difference_of_maxima(got, expected):
+    largest, wanted = got.abs().max().item(), expected.abs().max().item()
+    return abs(largest - wanted) / (wanted or 1.0)
+
+
+@wrong("translate", says="opposite side")
+def negative_indices_wrap(t, f):
+    out = torch.zeros_like(f)
+    for row in range(f.shape[-2]):
+        for col in range(f.shape[-1]):
+            out[..., row, col] = f[..., row + t[1], col - t[0]]
+    return out
+
+
+@wrong("correlate", says="largest product")
+def maximum_of_products(f, psi):
+    k = len(psi)
+    places = [range(n - k + 1) for n in f.shape]
+    return torch.stack([torch.stack([(f[i : i + k, j : j + k] * psi).max() for j in places[1]]) for i in places[0]])
+
+
+@wrong("correlate", says="needs two more axes")
+def conv2d_of_two_axes(f, psi):
+    return F.conv2d(f, psi)
+
+
+@wrong("correlate", says="3 × 3, whatever the filter is")
+def windows_of_three(f, psi):
+    out = f.new_zeros(f.shape[0] - 2, f.shape[1] - 2)
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            out[row, col] = (f[row : row + 3, col : col + 3] * psi).sum()
+    return out
+
+
+@wrong("group_average", says="divide by 4, whatever")
+def divided_by_four(function, group, x):
+    return sum(act(inverse(g), function(act(g, x, group)), group) for g in group.elements) / 4
+
+
+@wrong("group_average", says="by one element only")
+def one_element(function, group, x):
+    g = group.elements[1]
+    return act(inverse(g), function(act(g, x, group)), group)

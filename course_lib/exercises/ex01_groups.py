@@ -102,6 +102,10 @@ register(
             "b's rotation is missing. Add it to a's, after a's has moved past the mirror.",
         ),
         (
+            lambda a, b: Element(b.m, ((-1) ** b.m * a.r + b.r) % 4),
+            "The rotations are right. But the mirrors add up as well: a's mirror is missing from your m.",
+        ),
+        (
             lambda a, b: Element(a.m * b.m, ((-1) ** b.m * a.r + b.r) % 4),
             "The rotations are right. But mirrors are counted, not multiplied: the new m is (a.m + b.m) modulo 2.",
         ),

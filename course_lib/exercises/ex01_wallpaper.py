@@ -82,6 +82,10 @@ register(
             "You turn k's shift by the whole product hh′. Only h comes after that shift: t + h·t′.",
         ),
         (
+            lambda g, k: _with_shift(g.point_part, g.shift + matrix(g.point_part) @ k.shift),
+            "The shift is right, but the point part is not: k's own turn or mirror is missing. It is hh′.",
+        ),
+        (
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), g.shift - matrix(g.point_part) @ k.shift),
             "You subtract the turned shift. Add it: t + h·t′.",
         ),

@@ -61,6 +61,11 @@ register(
             "You move the points by the inverse of g. A point itself moves by g: first h, then + t.",
         ),
         (
+            lambda g, points: (points + g.shift) @ matrix(g.point_part),
+            "Two things are wrong. You shift first, but h comes before t. And rows need the transposed matrix, "
+            "`points @ h.T`.",
+        ),
+        (
             lambda g, points: points @ matrix(g.point_part).T + g.shift[::-1],
             "You add (v, u) in place of (u, v). The shift is in the order of the points: x first.",
         ),
@@ -255,6 +260,16 @@ register(
         (
             lambda g, f: act_on_image(Element(g.m, 0), f.transpose(-2, -1) if g.r % 2 else f),
             TRANSPOSE,
+        ),
+        (
+            lambda g, f: act_on_image(Element(0, -g.r % 4), f),
+            "You turn clockwise, and you forget the mirror. r is counter-clockwise, and if g.m is 1, flip after the "
+            "turn.",
+        ),
+        (
+            lambda g, f: act_on_image(Element(0, g.r), f.flip(-2) if g.m else f),
+            "You swap top and bottom, and you do so before the turn. First turn, and then swap left and right, axis "
+            "−1.",
         ),
         (
             lambda g, f: act_on_image(Element(g.m, 1), f),

@@ -148,6 +148,10 @@ register(
             "of the formula inside it.",
         ),
         (
+            lambda g, f, group, subgroup=None: f[..., group.permutation(g), :, :].rot90(g.r, (-2, -1)),
+            "The permutation is right, but if g mirrors, each sheet has to be mirrored, too. Use `act_on_image`.",
+        ),
+        (
             lambda g, f, group, subgroup=None: act_on_image(g, f.roll(g.r, -3)),
             "Moving every sheet on by r places is right for rotations only. Use `left_permutation`.",
         ),

@@ -8,7 +8,7 @@ from torch import Tensor
 from course_lib.actions import act, act_on_image
 from course_lib.averaging import group_average
 from course_lib.exercises import compare, register
-from course_lib.exercises.ex03_measuring import shift_then_multiply, square_times_column
+from course_lib.exercises.ex03_both_ways import shift_then_multiply, square_times_column
 from course_lib.exercises.registry import Function
 from course_lib.groups import C4, D4, inverse
 
@@ -60,6 +60,14 @@ register(
         (
             lambda function, group, x: _mean_of(act(inverse(g), function(x), group) for g in group.elements),
             "You do not turn the input: you only turn and average the result of the upright image.",
+        ),
+        (
+            lambda function, group, x: group.order / len(x) * group_average(function, group, x),
+            "You divide by `len(x)`, the number of images. Divide by |H|, the number of elements of the group.",
+        ),
+        (
+            lambda function, group, x: group_average(function, group, x) - function(x) / group.order,
+            "The identity e is missing from your sum. It belongs to the group, too.",
         ),
         (
             lambda function, group, x: group.order / 4 * group_average(function, group, x),

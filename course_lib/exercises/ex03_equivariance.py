@@ -90,6 +90,14 @@ register(
         ),
         (lambda t, f: translate((t[0], -t[1]), f), "v points the wrong way: v > 0 moves the map up, toward row 0."),
         (lambda t, f: translate((-t[0], t[1]), f), "u points the wrong way: u > 0 moves the map to the right."),
+        (
+            lambda t, f: F.pad(f, (t[0], 0, 0, t[1])),
+            "Your map has grown. The frame keeps its size: cut it out after you have added the zeros.",
+        ),
+        (
+            lambda t, f: f[..., t[1] :, t[0] :],
+            "Your map has shrunk. The frame keeps its size, and zeros come in at the border.",
+        ),
         (_by_slices, FROM_THE_END),
         (_by_negative_slices, FROM_THE_END),
         (_cropped_from_behind, FROM_THE_END),

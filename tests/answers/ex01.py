@@ -477,3 +477,13 @@ def minus_the_turned_shift(g, k):
 @wrong("semidirect_inverse", says="the shift is missing")
 def point_part_only(g):
     return Isometry(*inverse_of(g.point_part), 0, 0)
+
+
+@wrong("compose", says="a's mirror is missing")
+def mirror_of_b(a, b):
+    return Element(b.m, (b.r - a.r if b.m else b.r + a.r) % 4)
+
+
+@wrong("semidirect_product", says="k's own turn or mirror is missing")
+def point_part_of_g(g, k):
+    return Isometry(*g.point_part, *(g.shift + matrix(g.point_part) @ k.shift))

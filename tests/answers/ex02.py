@@ -391,3 +391,23 @@ def inverts_h(g, elements):
 @wrong("left_permutation", says="You invert h")
 def inverts_both(g, elements):
     return [elements.index(compose(inverse(g), inverse(h))) for h in elements]
+
+
+@wrong("act_on_points", says="Two things are wrong")
+def shift_first_without_transpose(g, points):
+    return (points + g.shift) @ matrix(g.point_part)
+
+
+@wrong("act_on_image", says="clockwise, and you forget the mirror")
+def clockwise_without_mirror(g, f):
+    return torch.rot90(f, g.r, dims=(-1, -2))
+
+
+@wrong("act_on_image", says="swap top and bottom, and you do so before")
+def upside_down_first(g, f):
+    return torch.rot90(f.flip(-2) if g.m else f, g.r, dims=(-2, -1))
+
+
+@wrong("act_on_feature_map", says="each sheet has to be mirrored, too")
+def without_mirrored_sheets(g, f, group, subgroup=None):
+    return torch.rot90(f[..., by_sending_each_sheet_away(g, group.elements), :, :], g.r, dims=(-2, -1))

@@ -44,7 +44,7 @@ def swapped(t, f):
     return by_one_assignment(t[::-1], f)
 
 
-@wrong("translate", says="shape")
+@wrong("translate", says="has grown")
 def without_cropping(t, f):
     u, v = t
     return F.pad(f, (max(u, 0), max(-u, 0), max(-v, 0), max(v, 0)))
@@ -539,3 +539,46 @@ def divided_by_four(function, group, x):
 def one_element(function, group, x):
     g = group.elements[1]
     return act(inverse(g), function(act(g, x, group)), group)
+
+
+@wrong("both_ways", says="second way you turn, but you do not compute")
+def second_way_without_function(function, g, x):
+    turned = act_on_image(g, x)
+    return function(turned), turned
+
+
+@wrong("both_ways", says="Each way has two steps")
+def one_step_each(function, g, x):
+    return act_on_image(g, x), function(x)
+
+
+@wrong("relative_error", says="mean of .expected")
+def divided_by_the_mean(got, expected):
+    return (got - expected).abs().max().item() / (expected.abs().mean().item() or 1.0)
+
+
+@wrong("relative_error", says="larger of both maps")
+def divided_by_the_larger(got, expected):
+    scale = max(got.abs().max().item(), expected.abs().max().item())
+    return (got - expected).abs().max().item() / (scale or 1.0)
+
+
+@wrong("worst_error", says="You return a mean")
+def mean_over_eight(function, group, x):
+    return sum(errors(function, group.elements, x)) / 8
+
+
+@wrong("translate", says="has shrunk")
+def without_zeros(t, f):
+    return f[..., t[1] :, t[0] :]
+
+
+@wrong("group_average", says="the number of images")
+def divided_by_the_batch(function, group, x):
+    return sum(act(inverse(g), function(act(g, x, group)), group) for g in group.elements) / len(x)
+
+
+@wrong("group_average", says="identity e is missing")
+def without_identity(function, group, x):
+    results = [act(inverse(g), function(act(g, x, group)), group) for g in group.elements[1:]]
+    return torch.stack(results).sum(dim=0) / group.order

@@ -25,7 +25,7 @@ def act_on_image(g: Element, f: Tensor) -> Tensor:
         f: ``(..., Y, X)`` of any dtype. A quarter turn of a non-square map gives ``(..., X, Y)``.
 
     Exact: values are moved, never computed. Source: Cohen & Welling (2016), section 4.4; notebook 02.
-    Raises TypeError or ValueError if f is no tensor or has fewer than two axes.
+    Raises TypeError or ValueError if f is not a tensor or has fewer than two axes.
     """
     require_axes(f, 2, "(..., Y, X)")
     turned = torch.rot90(f, g.r, dims=(-2, -1))
@@ -40,7 +40,7 @@ def act_on_feature_map(g: Element, f: Tensor, group: Group, subgroup: Group | No
         f: ``(..., |H|, Y, X)``; with a ``subgroup`` S the group axis runs over the |H|/|S| left cosets of S.
 
     Exact. Source: Cohen & Welling (2016), section 4.4; notebook 02. Raises ValueError if the group axis has another
-    length or g is no element of the group.
+    length or g is not an element of the group.
     """
     require_axes(f, 3, "(..., |H|, Y, X)")
     permutation = group.permutation(g, subgroup)
@@ -74,13 +74,13 @@ def act(g: Element, y: Tensor, group: Group, subgroup: Group | None = None) -> T
 
 
 def translate(t: tuple[int, int], f: Tensor) -> Tensor:
-    """[L_t f](x) = f(x − t) on the last two axes: shift by t = (u, v), u to the right and v up; what enters is zero.
+    """[L_t f](x) = f(x − t) on the last two axes: shift by t = (u, v), u to the right, v up; zeros enter at the edges.
 
     Args:
         t: whole pixels, of any sign and size.
         f: ``(..., Y, X)``.
 
-    Exact but for what leaves the frame. Notebook 02.
+    Exact, except for what leaves the frame. Notebook 02.
     """
     require_axes(f, 2, "(..., Y, X)")
     u, v = t
@@ -93,13 +93,13 @@ def translate(t: tuple[int, int], f: Tensor) -> Tensor:
 
 
 def rotate_by_angle(degrees: float | Sequence[float] | Tensor, f: Tensor) -> Tensor:
-    """Turn ``(B, C, Y, X)`` counter-clockwise by any angle about its center; what enters from outside is zero.
+    """Turn ``(B, C, Y, X)`` counter-clockwise by any angle about its center; zeros enter at the edges.
 
     Args:
         degrees: one angle for all maps, of which multiples of 90° are exact; or B angles, one for each map, exact up to
             rounding at multiples of 90°.
 
-    At any other angle pixels fall between pixels and are interpolated bilinearly: this is no group action on the
+    At any other angle pixels fall between pixels and are interpolated bilinearly: this is not a group action on the
     lattice, only an approximation of one. Notebooks 02 and 05. Raises ValueError if the shapes do not fit.
     """
     if isinstance(degrees, int | float) and degrees % 90 == 0:

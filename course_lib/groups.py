@@ -32,9 +32,9 @@ IDENTITY = Element(0, 0)
 
 
 def compose(a: Element, b: Element) -> Element:
-    """The product ab, "first b, then a": (mₐ, rₐ)(m_b, r_b) = (mₐ + m_b mod 2, (−1)^{m_b} rₐ + r_b mod 4).
+    """The product ab, "first b, then a": m = a.m + b.m modulo 2, and r = (−1)^(b.m)·a.r + b.r modulo 4.
 
-    The sign appears because a rotation that passes a mirror turns the other way round: R M = M R⁻¹.
+    The sign appears because a rotation that moves past a mirror reverses its direction: R M = M R⁻¹.
     """
     sign = -1 if b.m else 1
     return Element((a.m + b.m) % 2, (sign * a.r + b.r) % 4)
@@ -74,7 +74,7 @@ def broken_axiom(table: IntArray) -> str | None:
 
 
 def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
-    """The smallest set that holds e and the generators and is closed under products, in index order."""
+    """The smallest set that contains e and the generators and is closed under products, in index order."""
     found = {IDENTITY, *generators}
     while larger := {compose(a, b) for a in found for b in found} - found:
         found |= larger
@@ -82,13 +82,13 @@ def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
 
 
 def left_cosets(elements: Iterable[Element], subgroup: Iterable[Element]) -> tuple[tuple[Element, ...], ...]:
-    """The left cosets hS = {hs : s ∈ S}, which cut H into pieces of size |S|; each sorted, smallest first."""
+    """The left cosets hS = {hs : s ∈ S}, which cut H into pieces of size |S|. Each is sorted, and so are the cosets."""
     members = tuple(subgroup)
     return tuple(sorted({tuple(sorted(compose(h, s) for s in members)) for h in elements}))
 
 
 def left_permutation(g: Element, elements: Sequence[Element]) -> list[int]:
-    """Where the sheets of L_g f come from: entry i is the position of g⁻¹hᵢ, since [L_g f](x, hᵢ) = f(g⁻¹x, g⁻¹hᵢ)."""
+    """Which sheets of f those of L_g f come from: sheet hᵢ from sheet g⁻¹hᵢ, as [L_g f](x, h) = f(g⁻¹x, g⁻¹h)."""
     return [elements.index(compose(inverse(g), h)) for h in elements]
 
 
@@ -113,7 +113,9 @@ class Group:
             raise ValueError(f"{self.name}: elements must be sorted by (m, r) and distinct, got {self.elements}")
         if axiom := broken_axiom(self.cayley_table):
             listed = ", ".join(map(str, self.elements))
-            raise ValueError(f"{self.name}: {{{listed}}} is no group, it breaks the axiom '{axiom}'; see `generate`")
+            raise ValueError(
+                f"{self.name}: {{{listed}}} is not a group, because it breaks the axiom '{axiom}'; see `generate`"
+            )
 
     def __repr__(self) -> str:
         return self.name
@@ -133,12 +135,12 @@ class Group:
         return cayley_table(self.elements, compose)
 
     def index(self, g: Element) -> int:
-        """The position of g in the group axis. Raises ValueError if g is no element of this group."""
+        """The position of g in the group axis. Raises ValueError if g is not an element of this group."""
         try:
             return self.elements.index(g)
         except ValueError:
             listed = ", ".join(map(str, self.elements))
-            raise ValueError(f"{g!r} is no element of {self.name} = {{{listed}}}") from None
+            raise ValueError(f"{g!r} is not an element of {self.name} = {{{listed}}}") from None
 
     def is_subgroup(self, subgroup: Group) -> bool:
         return set(subgroup.elements) <= set(self.elements)
@@ -156,7 +158,7 @@ class Group:
         Raises ValueError if ``subgroup`` is not contained in this group.
         """
         if not self.is_subgroup(subgroup):
-            raise ValueError(f"{subgroup} is no subgroup of {self}; its subgroups are {list(self.subgroups)}")
+            raise ValueError(f"{subgroup} is not a subgroup of {self}; its subgroups are {list(self.subgroups)}")
         return left_cosets(self.elements, subgroup.elements)
 
     def permutation(self, g: Element, subgroup: Group | None = None) -> list[int]:

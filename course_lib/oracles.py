@@ -16,9 +16,10 @@ from course_lib.groups import Element, Group, compose, inverse, matrix
 
 
 def source_pixel(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
-    """The pixel of f that L_g f shows at (row, col): x ↦ g⁻¹x about the center of a map of size (height, width).
+    """The pixel of f, as (its row, its column), whose number L_g f shows at (row, col): x ↦ g⁻¹x about the center.
 
-    Works in half pixels, so that the center of an even map is a whole number too.
+    ``height`` and ``width`` are those of L_g f. It counts in half pixels, so that the center of a map of even size
+    has whole coordinates, too.
     """
     x = np.array([2 * col - (width - 1), (height - 1) - 2 * row])
     x_before, y_before = matrix(inverse(g)) @ x

@@ -23,7 +23,7 @@ class Isometry(NamedTuple):
 
     @property
     def point_part(self) -> Element:
-        """h, what remains when the shift is forgotten."""
+        """h, the turn or mirror that comes before the shift."""
         return Element(self.m, self.r)
 
     @property
@@ -57,7 +57,7 @@ def semidirect_product(g: Isometry, k: Isometry) -> Isometry:
 
 
 def semidirect_inverse(g: Isometry) -> Isometry:
-    """The element that undoes g: (t, h)⁻¹ = (−h⁻¹·t, h⁻¹)."""
+    """The element that undoes g: (t, h)⁻¹ = (−h⁻¹·t, h⁻¹). The turn back also turns the shift −t."""
     back = inverse(g.point_part)
     u, v = -matrix(back) @ g.shift
     return Isometry(*back, int(u), int(v))

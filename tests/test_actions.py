@@ -84,7 +84,7 @@ def test_rotate_by_angle_keeps_shapes_on_non_square_maps():
         (lambda: act_on_image(Element(0, 1), torch.zeros(3)), ValueError, "(..., Y, X), got shape (3,)"),
         (lambda: act_on_feature_map(Element(0, 1), torch.zeros(2, 8, 3, 3), C4), ValueError, "length 8, but C4 has 4"),
         (lambda: act_on_feature_map(Element(0, 1), torch.zeros(2, 8, 3, 3), D4, D1), ValueError, "D4/D1 has 4"),
-        (lambda: act_on_feature_map(Element(1, 0), torch.zeros(4, 3, 3), C4), ValueError, "no element of C4"),
+        (lambda: act_on_feature_map(Element(1, 0), torch.zeros(4, 3, 3), C4), ValueError, "not an element of C4"),
         (lambda: rotate_by_angle(45, torch.zeros(3, 3)), ValueError, "(B, C, Y, X)"),
         (
             lambda: act_on_feature_map(Element(0, 1), torch.zeros(3, 3), C4),

@@ -2,6 +2,7 @@
 
 import pytest
 
+import build
 from course_lib.exercises.quiz import mark_guesses
 
 ANSWERS = {"A": "closure", "B": "group", "F": "inverse"}
@@ -24,3 +25,9 @@ ANSWERS = {"A": "closure", "B": "group", "F": "inverse"}
 def test_every_guess_is_marked_and_every_wrong_one_has_a_reason(capsys, guess, printed):
     mark_guesses(guess, ANSWERS)
     assert printed in capsys.readouterr().out
+
+
+def test_every_quiz_begins_with_an_empty_guess_so_that_a_wrong_kind_in_one_does_not_spoil_the_next():
+    cells = build.from_source(build.sources(["01_groups"])[0]).cells
+    quizzes = [cell.source for cell in cells if cell.cell_type == "code" and "mark_guesses(guess" in cell.source]
+    assert len(quizzes) == 2 and all("\nguess = {}\n" in source for source in quizzes)

@@ -222,7 +222,7 @@ def test_all_text_is_in_the_shipped_font(caplog):
         (lambda: figures.cayley_table_figure(C4, highlight=["m"]), r"\['m'\]"),
         (lambda: figures.cosets_figure(C4, D1), "no subgroup"),
         (lambda: figures.lattice_points(POINTS, POINTS[:2]), r"\(n, 2\)"),
-        (lambda: figures.act_on_ring(SHEETS[:4], M, C4), "no element of C4"),
+        (lambda: figures.act_on_ring(SHEETS[:4], M, C4), "not an element of C4"),
         (lambda: figures.turn_then_compute(torch.nn.Flatten(), IMAGE, R, C1), "4 or 5 axes"),
         (lambda: figures.accuracy_by_angle({"a": [1.0]}, [0, 90]), "1 accuracies for 2 angles"),
         (lambda: figures.learning_curves({str(i): [1.0] for i in range(5)}), "at most 4"),

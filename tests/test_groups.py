@@ -122,8 +122,8 @@ def test_generate():
     [
         (lambda: Group("X", (IDENTITY, Element(0, 1))), "closure"),
         (lambda: Group("X", (Element(0, 2), IDENTITY)), "sorted"),
-        (lambda: C2.index(Element(0, 1)), "no element of C2"),
-        (lambda: C4.left_cosets(D1), "D1 is no subgroup of C4"),
+        (lambda: C2.index(Element(0, 1)), "not an element of C2"),
+        (lambda: C4.left_cosets(D1), "D1 is not a subgroup of C4"),
         (lambda: act_on_points(ISOMETRIES[0], np.zeros((2, 3))), "(..., 2)"),
         (lambda: from_homogeneous_matrix(np.diag([2, 1, 1])), "no element of p4m"),
         (lambda: from_homogeneous_matrix(np.eye(2)), "no element of p4m"),

@@ -333,7 +333,7 @@ F4 = (1, 2, 4, 8, 8)
         (lambda: L.GroupBatchNorm2d(C4, 3)(torch.zeros(F4)), ValueError, "channel axis must be 3, got 2"),
         (lambda: L.GroupDropout(D4)(torch.zeros(F4)), ValueError, "group axis of D4 has length 8, got 4"),
         (lambda: L.GroupMaxPool(D4)(torch.zeros(F4)), ValueError, "group axis of D4 has length 8, got 4"),
-        (lambda: L.CosetMaxPool(C4, D1), ValueError, "D1 is no subgroup of C4"),
+        (lambda: L.CosetMaxPool(C4, D1), ValueError, "D1 is not a subgroup of C4"),
         (
             lambda: L.EquivariantSequential(L.LiftingConv2d(C4, 1, 2, 3), L.GroupConv2d(D2, 2, 2, 3)),
             ValueError,

@@ -30,7 +30,7 @@ def test_notebook_00_and_the_site_show_one_table():
     table = contents("{name}.ipynb")
     texts = [cell.source for cell in build.from_source(build.sources(["00_start_here"])[0]).cells]
     assert table in "\n".join(texts) and table == PAGES["contents"].markdown()
-    assert "| [02 How symmetries move points, images and feature maps](02_actions.ipynb) | 5 | 80 |" in table
+    assert "| [02 How symmetries move points, images and feature maps](02_actions.ipynb) | 6 | 100 |" in table
     for book in notebooks():
         minutes = sum(exercise.minutes for exercise in book.exercises)
         assert f"({book.name}.ipynb) | {book.minutes} | {minutes} |" in PAGES["minutes"].markdown()
@@ -38,12 +38,12 @@ def test_notebook_00_and_the_site_show_one_table():
 
 
 def test_a_header_that_says_something_else_is_refused():
-    assert outline("02_actions", HEADER.format(80, "five")).minutes == 80
+    assert outline("02_actions", HEADER.format(80, "six")).minutes == 80
     for header in (
-        HEADER.format(80, "six"),
-        HEADER.format("75–90", "five"),
+        HEADER.format(80, "seven"),
+        HEADER.format("75–90", "six"),
         HEADER[8:],
         HEADER.replace("Time", "When"),
     ):
-        with pytest.raises(ValueError, match=r"02_actions.py must begin .* with five exercises"):
+        with pytest.raises(ValueError, match=r"02_actions.py must begin .* with six exercises"):
             outline("02_actions", header)

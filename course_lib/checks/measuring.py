@@ -71,9 +71,9 @@ class EquivarianceReport:
 
 
 def relative_error(got: Tensor, expected: Tensor) -> float:
-    """The largest |got − expected|, as a share of the largest |expected|; infinite where a value is not finite."""
+    """The largest |got − expected|, divided by the largest |expected|; infinite if a difference is not finite."""
     difference = (got - expected).abs()
-    # Every comparison with nan is false: left as it is, a nan would count as no error at all.
+    # Every comparison with nan is false, so a nan that stays would count as no error at all.
     if not difference.isfinite().all():
         return math.inf
     return difference.max().item() / (expected.abs().max().item() or 1.0)

@@ -1,25 +1,17 @@
-"""The exercises of notebook 01 about the symmetries of the square: products, tables, subgroups, cosets."""
+"""Exercises 1.1 and 1.2 of notebook 01: the product of two symmetries of the square, and the table of all products."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.exercises import Function, compare, register
 from course_lib.groups import (
-    C1,
-    C2,
-    C4,
-    D1,
-    D2,
     D4,
     IDENTITY,
     Element,
     IntArray,
     cayley_table,
     compose,
-    generate,
-    inverse,
-    left_cosets,
 )
 
 R, R2, R3, M, MR = Element(0, 1), Element(0, 2), Element(0, 3), Element(1, 0), Element(1, 1)
@@ -40,35 +32,40 @@ register(
     difficulty=2,
     checks=[_all_pairs],
     hints=[
-        "Mirrors add up modulo 2. For the rotations, look at `b.m` first: does a's rotation have to pass a mirror?",
-        "If `b.m` is 0 the rotations add up. If `b.m` is 1, a's rotation changes its sign on the way.",
-        "`sign = -1 if b.m else 1`; then the new r is `(sign * a.r + b.r) % 4`.",
+        "Start with the mirrors: the product mirrors if exactly one of a and b does. For the rotations, look at `b.m`: "
+        "does a's rotation have to move past a mirror?",
+        "If `b.m` is 0, simply add the rotations. If `b.m` is 1, a's rotation moves past b's mirror, and so it "
+        "reverses its direction before you add.",
+        "Let `sign = -1 if b.m else 1`. The new r is `(sign * a.r + b.r) % 4`, and the new m is `(a.m + b.m) % 2`.",
     ],
     known_mistakes=[
         (
             lambda a, b: Element((a.m + b.m) % 2, (a.r + b.r) % 4),
-            "You add the rotations as if no mirror stood between them. When b mirrors, a's rotation turns the other "
-            "way round: R M = M R⁻¹.",
+            "You add the rotations as if there were no mirror between them. When b mirrors, a's rotation reverses its "
+            "direction: R M = M R⁻¹.",
         ),
         (
             lambda a, b: compose(b, a),
-            'You compose in the other order. The product ab means "first b, then a".',
+            'You compose in the opposite order. The product ab means "first b, then a".',
         ),
         (
             lambda a, b: Element((a.m + b.m) % 2, ((-1) ** a.m * a.r + b.r) % 4),
-            "The sign of a's rotation depends on the mirror that it passes: that is b's, not a's own.",
+            "The sign of a's rotation depends on the mirror that it moves past. That is b's mirror, not a's own.",
         ),
         (
             lambda a, b: Element((a.m + b.m) % 2, (a.r + (-1) ** b.m * b.r) % 4),
-            "You turn the wrong rotation round. It is a's rotation that passes b's mirror; b's own passes nothing.",
+            "You reverse the wrong rotation. It is a's rotation that moves past b's mirror; b's own rotation does not "
+            "have to move past anything.",
         ),
         (
             lambda a, b: Element((a.m + b.m) % 2, (-1) ** b.m * (a.r + b.r) % 4),
-            "You change the sign of the whole sum. Only one of the two rotations has to pass b's mirror: which one?",
+            "You change the sign of the whole sum. Only one of the two rotations has to move past b's mirror: which "
+            "one?",
         ),
         (
             lambda a, b: Element((a.m + b.m) % 2, (-1) ** a.m * (a.r + b.r) % 4),
-            "You change the sign of the whole sum, and you ask a's mirror. Which rotation has to pass which mirror?",
+            "You change the sign of the whole sum, and it depends on a's mirror. Which rotation has to move past which "
+            "mirror?",
         ),
         (
             lambda a, b: Element(a.m + b.m, (-1) ** b.m * a.r + b.r),
@@ -76,47 +73,49 @@ register(
         ),
         (
             lambda a, b: Element((a.m + b.m) % 2, (-1) ** b.m * a.r + b.r),
-            "Four quarter turns bring the square back: take r modulo 4.",
+            "The sums are right, but four quarter turns bring the square back: take r modulo 4.",
         ),
         (
             lambda a, b: Element(a.m + b.m, ((-1) ** b.m * a.r + b.r) % 4),
-            "Two mirrors cancel: take m modulo 2.",
-        ),
-    ],
-)
-
-
-def _all_elements(f: Function, reference: Function) -> None:
-    for a in D4.elements:
-        compare(f, reference, a)
-
-
-register(
-    "1.2",
-    inverse,
-    minutes=5,
-    difficulty=1,
-    checks=[_all_elements],
-    hints=[
-        "There are two cases, `a.m == 0` and `a.m == 1`. Try each on the figure of the eight places.",
-        "Look for b with `compose(a, b) == Element(0, 0)`. For a rotation: which r′ makes r + r′ a multiple of 4?",
-        "A rotation is undone by `Element(0, -a.r % 4)`. Each of the four mirrors undoes itself.",
-    ],
-    known_mistakes=[
-        (
-            lambda a: Element(a.m, -a.r % 4),
-            "You turn a mirror's r round too. Every (1, r) is a mirror, and a mirror undoes itself: "
-            "(1, r)(1, r) = (0, −r + r) = e.",
-        ),
-        (lambda a: a, "You return the move itself. That undoes the mirrors and r², but r needs the turn back, r³."),
-        (lambda a: Element(0, -a.r % 4), "You drop the mirror. What mirrors can only be undone by a mirror."),
-        (
-            lambda a: a if a.m else Element(0, -a.r),
-            "A turn back by r quarter turns is right, but r must lie in 0, 1, 2, 3: take it modulo 4.",
+            "The sums are right, but two mirrors cancel: take m modulo 2.",
         ),
         (
-            lambda a: a if a.m else Element(0, 4 - a.r),
-            "For the identity your r is 4, and r must lie in 0, 1, 2, 3: take it modulo 4.",
+            lambda a, b: Element((a.m + b.m) % 2, (b.r - a.r) % 4),
+            "You reverse a's rotation every time. It reverses its direction only when it moves past a mirror, that is "
+            "when b.m is 1.",
+        ),
+        (
+            lambda a, b: Element((a.m + b.m) % 2, ((-1) ** (a.m + b.m) * a.r + b.r) % 4),
+            "You reverse a's rotation when exactly one of the two mirrors. Only b's mirror stands in its way: a's own "
+            "mirror is already on the left.",
+        ),
+        (
+            lambda a, b: Element(a.m | b.m, ((-1) ** b.m * a.r + b.r) % 4),
+            "The rotations are right. But two mirrors cancel: if both a and b mirror, the new m is 0.",
+        ),
+        (
+            lambda a, b: Element((a.m + b.m) % 2, (a.r - b.r) % 4),
+            "You subtract b's rotation every time. The rotations add up, but if b mirrors, a's counts backwards.",
+        ),
+        (
+            lambda a, b: Element((a.m + b.m) % 2, (-1) ** b.m * a.r % 4),
+            "b's rotation is missing. Add it to a's, after a's has moved past the mirror.",
+        ),
+        (
+            lambda a, b: Element(b.m, ((-1) ** b.m * a.r + b.r) % 4),
+            "The rotations are right. But the mirrors add up as well: a's mirror is missing from your m.",
+        ),
+        (
+            lambda a, b: Element(a.m * b.m, ((-1) ** b.m * a.r + b.r) % 4),
+            "The rotations are right. But mirrors are counted, not multiplied: the new m is (a.m + b.m) modulo 2.",
+        ),
+        (
+            lambda a, b: Element((a.m + b.m) % 2, ((-1) ** b.m * a.r + b.r) % 2),
+            "You take r modulo 2. It is four quarter turns that cancel: take r modulo 4.",
+        ),
+        (
+            lambda a, b: Element(a.m, ((-1) ** b.m * a.r + b.r) % 4),
+            "The rotations are right. But the mirrors add up as well: b's mirror is missing from your m.",
         ),
     ],
 )
@@ -132,10 +131,10 @@ def add_mod_3(a: int, b: int) -> int:
 
 def _products_inside(f: Function, reference: Function) -> None:
     compare(f, reference, (0, 1, 2), add_mod_3)
-    compare(f, reference, (1, 2, 3, 4), times_mod_5, because="Positions are asked for, not the products themselves.")
+    compare(f, reference, (1, 2, 3, 4), times_mod_5, because="The table holds positions, not the products themselves.")
     compare(f, reference, (IDENTITY, R, M), compose, because="A product outside the set counts as −1.")
     for elements in ((R, M, MR), D4.elements):
-        compare(f, reference, elements, compose, because="In table[i, j] the row i is the left factor.")
+        compare(f, reference, elements, compose, because="In table[i, j], the row i belongs to the left factor.")
 
 
 def _keyed(elements: Iterable[object], product: Callable[..., object]) -> IntArray:
@@ -147,26 +146,38 @@ def _outside_is_zero(elements: Iterable[object], product: Callable[..., object])
     return np.maximum(cayley_table(list(elements), product), 0)
 
 
+OUTSIDE = "This product is not in the set, so it has no position. Write −1 for it."
+
+
+def _outside_by_index(elements: Sequence[object], product: Callable[..., object]) -> IntArray:
+    return np.array([[elements.index(product(a, b)) for b in elements] for a in elements])
+
+
+def _outside_by_key(elements: Iterable[object], product: Callable[..., object]) -> IntArray:
+    position = {element: i for i, element in enumerate(elements)}
+    return np.array([[position[product(a, b)] for b in position] for a in position])
+
+
 register(
-    "1.3",
+    "1.2",
     cayley_table,
     minutes=10,
     difficulty=2,
     checks=[_products_inside],
     hints=[
-        "Two loops: a runs over the rows, b over the columns. Each entry is the position of `product(a, b)`.",
-        "A dictionary finds positions: `position = {element: i for i, element in enumerate(elements)}`.",
-        "`position.get(product(a, b), -1)` is −1 for a product outside; collect the rows with `np.array([[… for b in "
-        "elements] for a in elements])`.",
+        "Use two loops: a runs over the rows, b over the columns. Each entry is the position of `product(a, b)`.",
+        "A dictionary can look up positions: `position = {element: i for i, element in enumerate(elements)}`.",
+        "`position.get(product(a, b), -1)` is −1 for a product that is not in the list. Collect the rows with "
+        "`np.array([[… for b in elements] for a in elements])`.",
     ],
     known_mistakes=[
         (
             lambda elements, product: cayley_table(elements, product).T,
-            "Your table is transposed. Row i is the left factor: table[i, j] belongs to elements[i]·elements[j].",
+            "Your table is transposed. The row belongs to the left factor: table[i, j] is for elements[i]·elements[j].",
         ),
         (
             _keyed,
-            "You put the products themselves into the table. Wanted are their positions in `elements`.",
+            "Your table holds the products themselves. It should hold their positions in `elements`.",
         ),
         (
             lambda elements, product: cayley_table(elements, product).tolist(),
@@ -174,124 +185,22 @@ register(
         ),
         (
             _outside_is_zero,
-            "A product outside the set gets 0 in your table, as if it were the first element. Mark it with −1.",
-        ),
-    ],
-)
-
-
-def _small_sets(f: Function, reference: Function) -> None:
-    sets = [[], [R], [R2], [M], [R2, M], [R, M], [MR], [M, Element(1, 2)], [MR, Element(1, 2)], [R3]]
-    for generators in sets:
-        _explain_the_order(f, reference, generators)
-        compare(f, reference, generators)
-
-
-def _explain_the_order(f: Function, reference: Function, generators: list[Element]) -> None:
-    """No known mistake can play an order that depends on the answer's loops, or on a `set`."""
-    expected, example = reference(list(generators)), {"generators": generators}
-    yours = call(f, list(generators), example=example)
-    if isinstance(yours, tuple) and yours != expected and sorted(yours) == list(expected):
-        raise Mistake(
-            "The members are right, but not their order: sort them before you return.", example, expected, yours
-        )
-
-
-def _one_round(generators: Iterable[Element]) -> tuple[Element, ...]:
-    found = {IDENTITY, *generators}
-    return tuple(sorted(found | {compose(a, b) for a in found for b in found}))
-
-
-def _powers_only(generators: Iterable[Element]) -> tuple[Element, ...]:
-    return tuple(sorted({h for g in generators for h in generate([g])} | {IDENTITY}))
-
-
-register(
-    "1.4",
-    generate,
-    minutes=12,
-    difficulty=3,
-    checks=[_small_sets],
-    hints=[
-        "Start with the identity and the generators in a `set`. Add all products of two members. Is it closed now?",
-        "Not always: new members make new products. Repeat until a round adds nothing.",
-        "`larger = {compose(a, b) for a in found for b in found} - found` is what a round adds. Return "
-        "`tuple(sorted(found))`.",
-    ],
-    known_mistakes=[
-        (
-            _one_round,
-            "You form all products once. New members have products too: repeat until a round adds nothing.",
+            "In your table, a product outside the set gets 0, as if it were the first element. Mark it with −1.",
         ),
         (
-            _powers_only,
-            "You repeat each generator on its own. Products of different generators, such as r·m, belong to it too.",
+            lambda elements, product: cayley_table(elements, product) >= 0,
+            "Your table says only whether a product is in the set. It should say *where*: write its position, or −1.",
         ),
         (
-            lambda generators: generate(generators) if list(generators) else (),
-            "With no generator at all the identity still remains.",
+            lambda elements, product: cayley_table(elements, product) + 1,
+            "Your positions are too large by one. Count them from 0, and write −1 for a product outside the set.",
         ),
         (
-            lambda generators: set(generate(generators)),
-            "The members are right, but return them as a sorted tuple: `tuple(sorted(found))`.",
+            lambda elements, product: np.where((table := cayley_table(elements, product)) < 0, -1, table + 1),
+            "You count positions from 1. Count them from 0, as Python does.",
         ),
-        (
-            lambda generators: sorted(generate(generators)),
-            "The members are right, but return them as a sorted tuple: `tuple(sorted(found))`.",
-        ),
-    ],
-)
-
-
-def _cosets_in_D4(f: Function, reference: Function) -> None:
-    for group, subgroup in ((C4, C2), (D4, C4), (D4, D1), (D4, D2), (D2, C1), (D4, D4)):
-        compare(f, reference, group.elements, subgroup.elements)
-
-
-def _as_sets(elements: Iterable[Element], subgroup: Iterable[Element]) -> set[frozenset[Element]]:
-    return {frozenset(coset) for coset in left_cosets(elements, tuple(subgroup))}
-
-
-def _unsorted(elements: Iterable[Element], subgroup: Iterable[Element]) -> tuple[tuple[Element, ...], ...]:
-    members = tuple(subgroup)
-    found: dict[frozenset[Element], tuple[Element, ...]] = {}
-    for h in elements:
-        coset = tuple(compose(h, s) for s in members)
-        found.setdefault(frozenset(coset), coset)
-    return tuple(found.values())
-
-
-register(
-    "1.5",
-    left_cosets,
-    minutes=10,
-    difficulty=2,
-    checks=[_cosets_in_D4],
-    hints=[
-        "For one h the coset is the list of all `compose(h, s)` with s in the subgroup.",
-        "Different h can give the same coset. Sort each one and make it a tuple; then a `set` keeps each once.",
-        "`tuple(sorted({tuple(sorted(compose(h, s) for s in subgroup)) for h in elements}))`",
-    ],
-    known_mistakes=[
-        (
-            lambda elements, subgroup: tuple(
-                sorted({tuple(sorted(compose(s, h) for s in subgroup)) for h in elements})
-            ),
-            "These are the right cosets Sh. In the left coset hS the element h is the left factor: compose(h, s).",
-        ),
-        (
-            lambda elements, subgroup: tuple(tuple(sorted(compose(h, s) for s in subgroup)) for h in elements),
-            "You list one coset per element, so the same coset comes several times. Keep each once.",
-        ),
-        (
-            lambda elements, subgroup: tuple(sorted(tuple(sorted(compose(h, s) for s in subgroup)) for h in elements)),
-            "You list one coset per element, so the same coset comes several times. Keep each once.",
-        ),
-        (_unsorted, "The cosets are right, but the order is not: sort each coset, then sort the cosets."),
-        (_as_sets, "The cosets are right, but return a sorted tuple of sorted tuples."),
-        (
-            lambda elements, subgroup: [list(coset) for coset in left_cosets(elements, subgroup)],
-            "The cosets are right, but return a sorted tuple of sorted tuples.",
-        ),
+        (_outside_by_index, OUTSIDE),
+        (lambda elements, product: _outside_by_index(list(elements), product), OUTSIDE),
+        (_outside_by_key, OUTSIDE),
     ],
 )

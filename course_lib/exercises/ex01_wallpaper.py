@@ -1,7 +1,7 @@
-"""The exercises of notebook 01 about p4 and p4m: product and inverse, shifts included."""
+"""The exercises of notebook 01 about p4 and p4m: product and inverse, and a finite group with shifts in it."""
 
-from course_lib.exercises import Function, compare, register
-from course_lib.groups import Element, IntArray, compose, inverse, matrix
+from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.groups import D4, IDENTITY, Element, IntArray, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
 SHIFT, TURN, TURN_AND_SHIFT = Isometry(0, 0, 2, 1), Isometry(0, 1, 0, 0), Isometry(0, 1, 3, 0)
@@ -20,29 +20,31 @@ def _with_shift(point_part: Element, shift: IntArray) -> Isometry:
 
 
 register(
-    "1.6",
+    "1.5",
     semidirect_product,
     minutes=10,
     difficulty=2,
     checks=[_pairs_of_isometries],
     hints=[
-        "Two parts: the point part is `compose` of the point parts; the shift is t + h·t′.",
-        "`matrix(g.point_part) @ k.shift` is h·t′. Add `g.shift` and take the two numbers apart: `u, v = …`.",
+        "The point x goes to h′x + t′, and g takes that to h(h′x + t′) + t. Multiply out, and sort the terms: what is "
+        "applied to x, and what is added?",
+        "The point part is hh′, made by `compose`. The shift is t + h·t′, where h·t′ is "
+        "`matrix(g.point_part) @ k.shift`. Unpack its two numbers: `u, v = …`.",
         "`Isometry(*compose(g.point_part, k.point_part), int(u), int(v))`",
     ],
     known_mistakes=[
         (
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), g.shift + k.shift),
-            "You add the shifts, as in a direct product. But g turns everything that k has done, so k's shift gets "
+            "You add the shifts, as in a direct product. But g acts on everything that k has done, so k's shift gets "
             "turned: t + h·t′.",
         ),
         (
             lambda g, k: semidirect_product(k, g),
-            'You compose in the other order. The product gk means "first k, then g".',
+            'You compose in the opposite order. The product gk means "first k, then g".',
         ),
         (
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), g.shift + matrix(k.point_part) @ k.shift),
-            "You turn k's shift by k's own h′. It is g, done afterwards, that turns it: t + h·t′.",
+            "You turn k's shift by k's own h′. What turns it is g, which comes afterwards: t + h·t′.",
         ),
         (
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), matrix(k.point_part) @ g.shift + k.shift),
@@ -54,12 +56,42 @@ register(
         ),
         (
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), g.shift + k.shift @ matrix(g.point_part)),
-            "You turn k's shift, but the wrong way: `k.shift @ h` multiplies by the transpose of h, which is h⁻¹. A "
-            "matrix that moves a vector stands on its left.",
+            "You turn k's shift, but in the wrong direction: `k.shift @ h` multiplies by the transpose of h, which is "
+            "h⁻¹. Put the matrix on the left of the vector that it moves.",
         ),
         (
             lambda g, k: _with_shift(compose(k.point_part, g.point_part), g.shift + matrix(g.point_part) @ k.shift),
-            "The shift is right, but the point part is in the other order: hh′, `compose(g.point_part, k.point_part)`.",
+            "The shift is right, but the point part has the wrong order. It is hh′: `compose(g.point_part, "
+            "k.point_part)`.",
+        ),
+        (
+            lambda g, k: Isometry((g.m + k.m) % 2, (g.r + k.r) % 4, *semidirect_product(g, k)[2:]),
+            "The shift is right. But point parts do not simply add up, because a rotation that moves past a mirror "
+            "reverses its direction: use `compose`.",
+        ),
+        (
+            lambda g, k: _with_shift(compose(g.point_part, k.point_part), matrix(g.point_part) @ g.shift + k.shift),
+            "You turn g's own shift. g turns first and shifts afterwards, so t stays, and it is k's shift that gets "
+            "turned: t + h·t′.",
+        ),
+        (
+            lambda g, k: _with_shift(
+                h := compose(g.point_part, k.point_part),
+                g.shift + matrix(h) @ k.shift,
+            ),
+            "You turn k's shift by the whole product hh′. Only h comes after that shift: t + h·t′.",
+        ),
+        (
+            lambda g, k: _with_shift(g.point_part, g.shift + matrix(g.point_part) @ k.shift),
+            "The shift is right, but the point part is not: k's own turn or mirror is missing. It is hh′.",
+        ),
+        (
+            lambda g, k: _with_shift(compose(g.point_part, k.point_part), g.shift - matrix(g.point_part) @ k.shift),
+            "You subtract the turned shift. Add it: t + h·t′.",
+        ),
+        (
+            lambda g, k: _with_shift(compose(g.point_part, k.point_part), matrix(g.point_part) @ k.shift),
+            "You turn k's shift, but you lose g's own: the shift is t + h·t′.",
         ),
     ],
 )
@@ -71,24 +103,26 @@ def _isometries(f: Function, reference: Function) -> None:
 
 
 register(
-    "1.7",
+    "1.6",
     semidirect_inverse,
     minutes=8,
     difficulty=2,
     checks=[_isometries],
     hints=[
-        "The point part of the result is `inverse(g.point_part)`; call it `back`.",
-        "Taking the shift away again happens after turning back, so the shift −t has to be turned too.",
-        "The shift is `-matrix(back) @ g.shift`.",
+        "From y = hx + t follows hx = y − t. What do you have to apply to both sides, so that x stands alone?",
+        "x = h⁻¹(y − t): the shift is taken away *first*, and the turn back comes after it. So the −t gets turned, "
+        "too.",
+        "Let `back = inverse(g.point_part)`. The shift is `-matrix(back) @ g.shift`.",
     ],
     known_mistakes=[
         (
             lambda g: _with_shift(inverse(g.point_part), -g.shift),
-            "You take the shift back unturned. That is right only where h leaves t as it is: the shift must be −h⁻¹·t.",
+            "You take the shift back unturned. That is right only if h leaves t as it is. You take t away first and "
+            "turn back afterwards, so the shift is −h⁻¹·t.",
         ),
         (
             lambda g: _with_shift(inverse(g.point_part), -matrix(g.point_part) @ g.shift),
-            "You turn the shift by h once more. It must be turned back, by h⁻¹.",
+            "You turn the shift by h once more. It has to be turned back, by h⁻¹.",
         ),
         (
             lambda g: _with_shift(inverse(g.point_part), matrix(inverse(g.point_part)) @ g.shift),
@@ -98,5 +132,80 @@ register(
             lambda g: _with_shift(g.point_part, -matrix(inverse(g.point_part)) @ g.shift),
             "The shift is right, but the point part must be undone too: h⁻¹.",
         ),
+        (
+            lambda g: _with_shift(g.point_part, -g.shift),
+            "You undo the shift, but not the turn: the point part of the inverse is h⁻¹, and the shift is −h⁻¹·t.",
+        ),
+        (
+            lambda g: _with_shift(inverse(g.point_part), matrix(g.point_part) @ g.shift),
+            "The point part is right. The shift has to be taken away (a minus sign) and turned back (by h⁻¹): −h⁻¹·t.",
+        ),
+        (
+            lambda g: _with_shift(Element(g.m, -g.r % 4), -matrix(inverse(g.point_part)) @ g.shift),
+            "The shift is right. But a mirror undoes itself, so its r must not change its sign: use `inverse`.",
+        ),
+        (
+            lambda g: Isometry(*inverse(g.point_part), 0, 0),
+            "The point part is right, but the shift is missing. It has to be taken away: −h⁻¹·t.",
+        ),
+        (lambda g: g, "You return g itself. The inverse takes hx + t back to x."),
+        (
+            lambda g: _with_shift(inverse(g.point_part), g.shift),
+            "The point part is right. But you add the same shift again instead of taking it away: it is −h⁻¹·t.",
+        ),
+    ],
+)
+
+
+def group_with_shifts() -> tuple[Isometry, ...]:
+    """The four rotations about (½, ½), the middle of a square of the grid: a finite group in p4m, shifts included."""
+    quarter_turn = Isometry(0, 1, 1, 0)  # (0, 0) → (1, 0) → (1, 1) → (0, 1) → (0, 0): once around the square
+    found = [Isometry(0, 0, 0, 0)]
+    while (following := semidirect_product(quarter_turn, found[-1])) not in found:
+        found.append(following)
+    return tuple(found)
+
+
+def _is_a_finite_group(f: Function, reference: Function) -> None:
+    """Any group will do. A finite set that is closed, of moves that can be undone, satisfies all four axioms."""
+    yours = call(f)
+    if not isinstance(yours, (tuple, list, set, frozenset)) or not all(isinstance(g, Isometry) for g in yours):
+        raise Mistake("Your function should return a tuple of moves: (Isometry(0, 0, 0, 0), …).", yours=yours)
+    for g in yours:
+        if Element(*g[:2]) not in D4.elements:
+            raise Mistake(f"In {g}, m must be 0 or 1, and r must be 0, 1, 2 or 3.", yours=yours)
+        if g.point_part == IDENTITY and g.shift.any():
+            raise Mistake(f"{g} is a pure shift. Repeat it, and it never comes back: its powers are infinitely many.")
+    for g in yours:
+        for k in yours:
+            if (product := semidirect_product(g, k)) not in yours:
+                raise Mistake(
+                    "Your set is not closed: the product gk is missing. Add it, or find out why it should not be "
+                    "there. Turns about *different* points, for example, make pure shifts.",
+                    {"g": g, "k": k, "gk": product},
+                )
+    if len(set(yours)) < len(yours):
+        raise Mistake("Your set is a group, but you list a move more than once.", yours=yours)
+    if not any(g.shift.any() for g in yours):
+        raise Mistake(
+            "Your set is a group, but no move in it has a shift. Turn about another point than the origin.", yours=yours
+        )
+    if len(yours) < 4:
+        raise Mistake(f"Your set is a group with shifts, but it needs at least four moves; it has {len(yours)}.")
+
+
+register(
+    "1.7",
+    group_with_shifts,
+    minutes=12,
+    difficulty=3,
+    checks=[_is_a_finite_group],
+    hints=[
+        "Stick the pin into the graph paper somewhere else than at the origin, and make quarter turns about it. Where "
+        "may the pin be, so that the grid comes back to itself?",
+        "A turn about the point c is x ↦ h(x − c) + c. Multiply out: its point part is h, and its shift is c − hc. Try "
+        "c = (1, 0), or c = (½, ½).",
+        "About c = (1, 0) the quarter turn is `Isometry(0, 1, 1, -1)`. Multiply it by itself with `semidirect_product` "
+        "until you come back to `Isometry(0, 0, 0, 0)`.",
     ],
 )

@@ -1,14 +1,13 @@
-"""The exercises of notebook 02: how symmetries move points, images and feature maps."""
+"""Exercises 2.1 to 2.3 of notebook 02: how symmetries move points and images."""
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from course_lib.actions import act_on_feature_map, act_on_image
-from course_lib.exercises import Function, compare, register
-from course_lib.groups import C4, D4, Element, Group, compose, inverse, left_permutation, matrix
+from course_lib.actions import act_on_image
+from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.groups import D4, Element, inverse, matrix
 from course_lib.oracles import source_pixel
-from course_lib.wallpaper import Isometry, act_on_points
+from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse
 
 R, M = Element(0, 1), Element(1, 0)
 
@@ -24,6 +23,11 @@ def _many_points(f: Function, reference: Function) -> None:
         compare(f, reference, g, np.arange(12).reshape(2, 3, 2), because="There may be any number of axes in front.")
 
 
+ROWS = (
+    "The points are rows, so the matrix stands on their right, and is transposed: `points @ h.T`. (On an array with "
+    "more than two axes, `points.T` reverses all of them.)"
+)
+
 register(
     "2.1",
     act_on_points,
@@ -32,22 +36,61 @@ register(
     checks=[_one_point, _many_points],
     hints=[
         "For one point p it is `matrix(g.point_part) @ p + g.shift`. What changes when the points are *rows*?",
-        "The transpose of h·p is pᵀ·hᵀ: a matrix that moves rows stands on their right, transposed.",
-        "`points @ h.T + t`, where `h = matrix(g.point_part)` and `t = g.shift`, for any number of axes in front.",
+        "The transpose of h·p is pᵀ·hᵀ. So a matrix that moves rows stands on their right, and is transposed.",
+        "Let `h = matrix(g.point_part)` and `t = g.shift`. Then `points @ h.T + t` works for any number of axes in "
+        "front.",
     ],
     known_mistakes=[
         (
             lambda g, points: points @ matrix(g.point_part) + g.shift,
-            "You turn the wrong way round. `points @ h` moves each row by hᵀ = h⁻¹; rows need `points @ h.T`.",
+            "You turn in the wrong direction. `points @ h` moves each row by hᵀ, which is h⁻¹. Rows need `points @ "
+            "h.T`.",
         ),
         (
             lambda g, points: (points + g.shift) @ matrix(g.point_part).T,
-            "You shift first and turn afterwards, so that the shift gets turned too. First turn, then shift.",
+            "You shift first and turn afterwards, so the shift gets turned too. First turn, then shift.",
         ),
         (lambda g, points: points @ matrix(g.point_part).T, "You turn, but you forget the shift t."),
         (lambda g, points: points + g.shift, "You shift, but you forget to turn by h first."),
+        (
+            lambda g, points: points @ matrix(g.point_part).T - g.shift,
+            "You shift in the opposite direction. Add t, do not subtract it.",
+        ),
+        (
+            lambda g, points: act_on_points(semidirect_inverse(g), points),
+            "You move the points by the inverse of g. A point itself moves by g: first h, then + t.",
+        ),
+        (
+            lambda g, points: (points + g.shift) @ matrix(g.point_part),
+            "Two things are wrong. You shift first, but h comes before t. And rows need the transposed matrix, "
+            "`points @ h.T`.",
+        ),
+        (
+            lambda g, points: points @ matrix(g.point_part).T + g.shift[::-1],
+            "You add (v, u) in place of (u, v). The shift is in the order of the points: x first.",
+        ),
+        (lambda g, points: matrix(g.point_part) @ points + g.shift, ROWS),
+        (lambda g, points: matrix(g.point_part) @ points.T + g.shift, ROWS),
+        (lambda g, points: (matrix(g.point_part) @ points.T).T + g.shift, ROWS),
+        (
+            lambda g, points: np.array([matrix(g.point_part) @ point + g.shift for point in points]),
+            "You loop over the first axis, but a point may come without it, or with several axes in front. "
+            "`points @ h.T` moves all of them at once.",
+        ),
     ],
 )
+
+
+FLOATS = (
+    "The numbers of your pixel are floats, which cannot be an array index. Doubled coordinates stay whole numbers; or "
+    "convert both numbers to `int` at the end."
+)
+
+
+def _whole_numbers(f: Function, reference: Function) -> None:
+    pixel = call(f, R, 0, 1, 3, 3)
+    if isinstance(pixel, tuple) and any(isinstance(number, float) for number in pixel):
+        raise Mistake(FLOATS, dict(g=R, row=0, col=1, height=3, width=3), reference(R, 0, 1, 3, 3), pixel)
 
 
 def _odd_size(f: Function, reference: Function) -> None:
@@ -86,18 +129,26 @@ def _whole_center(g: Element, row: int, col: int, height: int, width: int) -> tu
     return int(height // 2 - y), int(x + width // 2)
 
 
+def _rows_as_x(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
+    x, y = matrix(inverse(g)) @ (2 * row - (height - 1), 2 * col - (width - 1))
+    if g.r % 2:
+        height, width = width, height
+    return int(x + height - 1) // 2, int(y + width - 1) // 2
+
+
 register(
     "2.2",
     source_pixel,
     minutes=15,
     difficulty=3,
-    checks=[_every_size],
+    checks=[_whole_numbers, _every_size],
     hints=[
-        "Three steps: pixel → (x, y) about the center; then (x, y) ↦ g⁻¹·(x, y); then (x, y) → pixel again.",
-        "Doubled coordinates stay whole numbers: `x = 2 * col - (width - 1)` and `y = (height - 1) - 2 * row`. Solve "
-        "both for `row` and `col` for the way back.",
-        "A quarter turn makes a map of 2 × 3 out of one of 3 × 2. So swap `height` and `width` before the way back, if "
-        "`g.r` is odd.",
+        "Take three steps: from the pixel to (x, y) about the center; then ask where (x, y) came from; then back from "
+        "(x, y) to a pixel.",
+        "(x, y) came from g⁻¹·(x, y). Use doubled coordinates, which are whole numbers: `x = 2 * col - (width - 1)` "
+        "and `y = (height - 1) - 2 * row`. For the way back, solve both equations for `row` and `col`.",
+        "A quarter turn makes a 2 × 3 map out of a 3 × 2 map. So if `g.r` is odd, swap `height` and `width` before the "
+        "way back.",
     ],
     known_mistakes=[
         (
@@ -109,8 +160,27 @@ register(
             "Your y points down. Rows count downwards, but y points up: y = (height − 1)/2 − row.",
         ),
         (
+            _pixel_by(lambda g: g, y_up=False),
+            "Two mistakes cancel for rotations, but not for mr: your y points down, and the inverse is missing. y "
+            "points up, y = (height − 1)/2 − row, and L_g f shows f(g⁻¹x) at x.",
+        ),
+        (
+            _pixel_by(lambda g: g, swap_sides=False),
+            "The inverse is missing: L_g f shows f(g⁻¹x) at x. And after a quarter turn, f has the sides of L_g f the "
+            "other way round.",
+        ),
+        (
             _pixel_by(inverse, swap_sides=False),
-            "A quarter turn swaps the sides: `height` and `width` are those of L_g f; f has them the other way round.",
+            "A quarter turn swaps the sides: `height` and `width` are those of L_g f, and f has them the other way "
+            "round.",
+        ),
+        (
+            lambda g, row, col, height, width: (row, col),
+            "You return the pixel itself. Ask where its number came from: x ↦ g⁻¹x about the center.",
+        ),
+        (
+            _rows_as_x,
+            "You use (row, col) as if it were (x, y). x comes from the column, and y from the row, counted upwards.",
         ),
         (
             _whole_center,
@@ -119,11 +189,6 @@ register(
         (
             lambda g, row, col, height, width: source_pixel(g, row, col, height, width)[::-1],
             "Your pixel is (col, row). An array index is (row, col): down first, then to the right.",
-        ),
-        (
-            lambda g, row, col, height, width: tuple(map(float, source_pixel(g, row, col, height, width))),
-            "The pixel is right, but its numbers are floats, and no array takes those as an index. Doubled coordinates "
-            "stay whole; or turn both numbers into `int` at the end.",
         ),
     ],
 )
@@ -140,6 +205,8 @@ def _batches(f: Function, reference: Function) -> None:
         compare(f, reference, g, torch.arange(12.0).reshape(1, 3, 2, 2), because="Y and X are the last two axes.")
 
 
+TRANSPOSE = "A transpose is not a quarter turn: it is a mirror, along a diagonal. Use `torch.rot90`."
+
 register(
     "2.3",
     act_on_image,
@@ -147,14 +214,17 @@ register(
     difficulty=1,
     checks=[_small_images, _batches],
     hints=[
-        "`torch.rot90(f, k, dims=…)` turns by k·90°, and `f.flip(axis)` reverses one axis. The last two are −2 and −1.",
-        "(m, r) means: first the rotation, then the mirror. The mirror x → −x reverses the columns, axis −1.",
-        "`turned = torch.rot90(f, g.r, dims=(-2, -1))`; then, if `g.m`, `turned.flip(-1)`.",
+        "`torch.rot90(f, k, dims=…)` turns by k quarter turns, and `f.flip(axis)` reverses one axis. Count axes from "
+        "the end: the last two are −2 and −1.",
+        "(m, r) means: first the rotation, then the mirror. The mirror x → −x reverses the columns, which is axis −1.",
+        "First `turned = torch.rot90(f, g.r, dims=(-2, -1))`. Then return `turned.flip(-1)` if `g.m` is 1, and "
+        "`turned` if it is 0.",
     ],
     known_mistakes=[
         (
             lambda g, f: act_on_image(Element(g.m, -g.r % 4), f),
-            "You turn clockwise. r is counter-clockwise, as is `torch.rot90` with a positive k on the axes (−2, −1).",
+            "You turn clockwise. r is counter-clockwise, and so is `torch.rot90` with a positive k on the axes (−2, "
+            "−1).",
         ),
         (
             lambda g, f: torch.rot90(f.flip(-1) if g.m else f, g.r, dims=(-2, -1)),
@@ -162,129 +232,52 @@ register(
         ),
         (
             lambda g, f: act_on_image(Element(0, g.r), f).flip(-2) if g.m else act_on_image(g, f),
-            "You mirror top and bottom. The mirror is x → −x: it swaps left and right, which is axis −1.",
+            "You swap top and bottom. The mirror x → −x swaps left and right, which is axis −1.",
         ),
         (
             lambda g, f: act_on_image(Element(0, g.r) if g.r else g, f),
             "You turn *or* mirror. An element with both needs both: first the rotation, then the mirror.",
         ),
-        (lambda g, f: act_on_image(Element(0, g.r), f), "You forget the mirror: when g.m is 1, flip after the turn."),
+        (lambda g, f: act_on_image(Element(0, g.r), f), "You forget the mirror: if g.m is 1, flip after the turn."),
+        (
+            lambda g, f: act_on_image(Element(1, g.r), f),
+            "You mirror every time. Flip only if g.m is 1.",
+        ),
+        (
+            lambda g, f: act_on_image(Element(0, (g.r + 2 * g.m) % 4), f),
+            "Flipping both axes is a half turn, not a mirror. The mirror x → −x reverses axis −1 only.",
+        ),
+        (
+            lambda g, f: torch.rot90(f, g.r, dims=(-2, -1)).flip(1) if g.m else act_on_image(g, f),
+            "You flip axis 1, which is the columns of a single image but the channels of a batch. Count from the end: "
+            "the columns are axis −1.",
+        ),
+        (
+            lambda g, f: torch.rot90(f, g.r, dims=(1, 2)),
+            "Count the axes from the end: whatever axes come in front, Y and X are −2 and −1.",
+        ),
+        (lambda g, f: f.transpose(-2, -1) if g.r % 2 else f, TRANSPOSE),
+        (
+            lambda g, f: act_on_image(Element(g.m, 0), f.transpose(-2, -1) if g.r % 2 else f),
+            TRANSPOSE,
+        ),
+        (
+            lambda g, f: act_on_image(Element(0, -g.r % 4), f),
+            "You turn clockwise, and you forget the mirror. r is counter-clockwise, and if g.m is 1, flip after the "
+            "turn.",
+        ),
+        (
+            lambda g, f: act_on_image(Element(0, g.r), f.flip(-2) if g.m else f),
+            "You swap top and bottom, and you do so before the turn. First turn, and then swap left and right, axis "
+            "−1.",
+        ),
+        (
+            lambda g, f: act_on_image(Element(g.m, 1), f),
+            "You always make one quarter turn. Make g.r of them.",
+        ),
         (
             lambda g, f: torch.rot90(f, g.r).flip(-1) if g.m else torch.rot90(f, g.r),
-            "You turn the first two axes, the batch and the channels. Say `dims=(-2, -1)`.",
-        ),
-    ],
-)
-
-
-def _all_groups(f: Function, reference: Function) -> None:
-    for elements in (C4.elements, D4.elements, tuple(reversed(D4.elements)), (Element(0, 0), M)):
-        for g in elements:
-            compare(f, reference, g, elements, because="Entry i is the position of g⁻¹hᵢ.")
-
-
-register(
-    "2.4",
-    left_permutation,
-    minutes=8,
-    difficulty=2,
-    checks=[_all_groups],
-    hints=[
-        "One entry per element h of `elements`. Which element's sheet goes to the place of h?",
-        "[L_g f](x, h) = f(g⁻¹x, g⁻¹h): the sheet of g⁻¹h. Build it with `compose` and `inverse`.",
-        "`elements.index(element)` is an element's position in the tuple; a list comprehension over h does the rest.",
-    ],
-    known_mistakes=[
-        (
-            lambda g, elements: [elements.index(compose(g, h)) for h in elements],
-            "The inverse is missing. You take the position of gh, which says where sheet h *goes*. The sheet that "
-            "arrives at h comes from g⁻¹h.",
-        ),
-        (
-            lambda g, elements: [elements.index(compose(h, inverse(g))) for h in elements],
-            "You multiply on the wrong side: hg⁻¹ instead of g⁻¹h. In C4 both agree, in D4 they do not.",
-        ),
-        (
-            lambda g, elements: [elements.index(compose(h, g)) for h in elements],
-            "You multiply on the wrong side and without the inverse: hg instead of g⁻¹h.",
-        ),
-        (
-            lambda g, elements: [compose(inverse(g), h) for h in elements],
-            "These are the elements g⁻¹h themselves. Asked for are their positions: `elements.index(…)`.",
-        ),
-    ],
-)
-
-
-def _feature_maps(f: Function, reference: Function) -> None:
-    for g in (R, Element(0, 2)):
-        one_pixel = torch.arange(4.0).reshape(4, 1, 1)
-        compare(f, reference, g, one_pixel, C4, because="With one pixel only the order of the sheets shows.")
-        batch = torch.arange(16.0).reshape(4, 4, 1, 1)
-        compare(f, reference, g, batch, C4, because="The group axis is the third from the end.")
-    for g in C4.elements:
-        sheets = torch.arange(64.0).reshape(4, 4, 2, 2)
-        compare(f, reference, g, sheets[0], C4)
-        compare(f, reference, g, sheets, C4, because="The group axis is the third from the end.")
-    for g in D4.elements:
-        compare(f, reference, g, torch.arange(32.0).reshape(8, 2, 2), D4)
-
-
-def _with_permutation(permute: Function) -> Function:
-    """A wrong `act_on_feature_map` that turns the sheets rightly, but permutes them in another way."""
-
-    def wrong(g: Element, f: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
-        return act_on_image(g, f[..., permute(g, group), :, :])
-
-    return wrong
-
-
-GROUP_AXIS = "You permute another axis than the sheets'. Count from the end: X is the last axis, Y stands before it."
-
-
-def _along(pick: Function) -> Function:
-    """A wrong `act_on_feature_map` that picks from another axis."""
-    return lambda g, f, group, subgroup=None: act_on_image(g, pick(f, group.permutation(g)))
-
-
-register(
-    "2.5",
-    act_on_feature_map,
-    minutes=8,
-    difficulty=2,
-    checks=[_feature_maps],
-    hints=[
-        "Two things happen to the sheets, and you have written both: `act_on_image` and `left_permutation`.",
-        "A list of positions picks sheets in that order: `f[..., [3, 0, 1, 2], :, :]`.",
-        "`permutation = left_permutation(g, group.elements)`, then `act_on_image(g, f[..., permutation, :, :])`.",
-    ],
-    known_mistakes=[
-        (
-            lambda g, f, group, subgroup=None: act_on_image(g, f),
-            "You turn the sheets, but you leave them in their places. Permute them too: sheet h comes from g⁻¹h.",
-        ),
-        (
-            lambda g, f, group, subgroup=None: f[..., group.permutation(g), :, :],
-            "You permute the sheets, but you do not turn them.",
-        ),
-        (
-            _with_permutation(lambda g, group: group.permutation(inverse(g))),
-            "The inverse is missing in the permutation. You take the sheet of gh, but sheet h comes from g⁻¹h.",
-        ),
-        (
-            _with_permutation(lambda g, group: [group.index(compose(h, inverse(g))) for h in group.elements]),
-            "You multiply on the wrong side: sheet h comes from g⁻¹h, not from hg⁻¹. Only a group like D4 shows it.",
-        ),
-        (
-            lambda g, f, group, subgroup=None: act_on_feature_map(inverse(g), f, group),
-            "You turn and permute, but both by g⁻¹. L_g turns each sheet by g, and sheet h comes from g⁻¹h.",
-        ),
-        (_along(lambda f, permutation: f[:, permutation]), GROUP_AXIS),
-        (_along(lambda f, permutation: f[..., permutation]), GROUP_AXIS),
-        (_along(lambda f, permutation: f[..., permutation, :]), GROUP_AXIS),
-        (
-            lambda g, f, group, subgroup=None: act_on_image(g, f)[group.permutation(g)],
-            "You permute the first axis, but the group axis is the third from the end: `f[..., permutation, :, :]`.",
+            "You turn the first two axes, which are the batch and the channels. Write `dims=(-2, -1)`.",
         ),
     ],
 )

@@ -1,15 +1,23 @@
-"""Exercises 3.1, 3.2 and 3.4 of notebook 03: translate, correlate, pool."""
+"""Exercises 3.2, 3.3 and 3.6 of notebook 03: translate, correlate, and an equivariant function to invent."""
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.actions import translate
-from course_lib.exercises import compare, register
+from course_lib.actions import act_on_image, translate
+from course_lib.checks import relative_error
+from course_lib.exercises import Mistake, call, compare, register
 from course_lib.exercises.registry import Function
-from course_lib.oracles import correlate, spatial_pool
+from course_lib.groups import D4
+from course_lib.oracles import correlate
 
-# 3.1 translate
+# 3.2 translate
+
+
+def _to_the_right(f: Function, reference: Function) -> None:
+    compare(f, reference, (1, 0), torch.arange(1, 10).reshape(3, 3))
 
 
 def _small_shifts(f: Function, reference: Function) -> None:
@@ -23,7 +31,7 @@ def _small_shifts(f: Function, reference: Function) -> None:
 def _shifts_out_of_the_frame(f: Function, reference: Function) -> None:
     six = torch.arange(1, 7).reshape(2, 3)
     for t in ((3, 0), (-5, 1), (0, 2), (2, -1)):
-        compare(f, reference, t, six, because="Whatever leaves the frame is gone, also when all of it leaves.")
+        compare(f, reference, t, six, because="Whatever leaves the frame is gone, even if all of it leaves.")
 
 
 def _shifts_of_batches(f: Function, reference: Function) -> None:
@@ -57,31 +65,39 @@ FROM_THE_END = (
 )
 
 register(
-    "3.1",
+    "3.2",
     translate,
     minutes=10,
     difficulty=2,
-    checks=[_small_shifts, _shifts_out_of_the_frame, _shifts_of_batches],
+    checks=[_to_the_right, _small_shifts, _shifts_out_of_the_frame, _shifts_of_batches],
     hints=[
-        "Draw a 3×3 map and shift it by (1, 0): which columns of `f` are still to be seen, and in which "
-        "columns of the result do they stand? Row 0 is on top, so *up* means toward smaller row numbers.",
-        "Two ways lead there. Pad and crop: `F.pad(f, (left, right, top, bottom))` adds zeros, then cut out a frame of "
-        "the old size. Or fill a `torch.zeros_like(f)` by one assignment from slice to slice.",
+        "Draw a 3×3 map and shift it by (1, 0). Which columns of `f` can you still see, and which columns of the "
+        "result are they? Row 0 is on top, so *up* means toward smaller row numbers.",
+        "There are two ways. Pad and crop: `F.pad(f, (left, right, top, bottom))` adds zeros, and then you cut out a "
+        "frame of the old size. Or fill a `torch.zeros_like(f)` with one assignment from slice to slice.",
         "Pad and crop: add `u` zeros on the left if u > 0, `-u` on the right if u < 0, `v` zeros at the *bottom* if "
         "v > 0, `-v` on top if v < 0. The frame then begins at row `max(v, 0)` and column `max(-u, 0)`. Return zeros "
-        "at once if |u| or |v| is as large as the frame.",
+        "right away if |u| or |v| is as large as the frame.",
     ],
     known_mistakes=[
         (
             lambda t, f: torch.roll(f, (-t[1], t[0]), dims=(-2, -1)),
-            "What leaves the frame comes back in at the opposite side. Zeros should enter: the world outside is zero.",
+            "In your result, what leaves the frame comes back in on the opposite side. Zeros should come in instead.",
         ),
         (
             lambda t, f: translate((-t[0], -t[1]), f),
-            "The map moves the opposite way: the value at x must come from x − t, so the map itself moves by +t.",
+            "Your map moves in the opposite direction. The value at x comes from x − t, so the map itself moves by +t.",
         ),
         (lambda t, f: translate((t[0], -t[1]), f), "v points the wrong way: v > 0 moves the map up, toward row 0."),
         (lambda t, f: translate((-t[0], t[1]), f), "u points the wrong way: u > 0 moves the map to the right."),
+        (
+            lambda t, f: F.pad(f, (t[0], 0, 0, t[1])),
+            "Your map has grown. The frame keeps its size: cut it out after you have added the zeros.",
+        ),
+        (
+            lambda t, f: f[..., t[1] :, t[0] :],
+            "Your map has shrunk. The frame keeps its size, and zeros come in at the border.",
+        ),
         (_by_slices, FROM_THE_END),
         (_by_negative_slices, FROM_THE_END),
         (_cropped_from_behind, FROM_THE_END),
@@ -89,7 +105,7 @@ register(
     ],
 )
 
-# 3.2 correlate
+# 3.3 correlate
 
 
 def _padded(f: Tensor, psi: Tensor) -> Tensor:
@@ -109,104 +125,140 @@ def _correlate_small(f: Function, reference: Function) -> None:
     compare(f, reference, nine, torch.tensor([[1.0, -2.0], [3.0, 5.0]]))
 
 
+def _correlate_wide(f: Function, reference: Function) -> None:
+    compare(f, reference, torch.arange(15.0).reshape(3, 5) % 4, torch.arange(4.0).reshape(2, 2))
+
+
 def _correlate_larger(f: Function, reference: Function) -> None:
     compare(f, reference, torch.arange(16.0).reshape(4, 4) % 5, torch.arange(9.0).reshape(3, 3))
-    compare(f, reference, torch.arange(15.0).reshape(3, 5) % 4, torch.arange(4.0).reshape(2, 2))
     compare(f, reference, torch.randn(5, 4, dtype=torch.float64), torch.randn(3, 3, dtype=torch.float64))
 
 
 register(
-    "3.2",
+    "3.3",
     correlate,
     minutes=12,
     difficulty=2,
-    checks=[_correlate_small, _correlate_larger],
+    checks=[_correlate_small, _correlate_wide, _correlate_larger],
     hints=[
-        "How many places does a k × k window have in a row of n pixels? Try n = 4, k = 3 with a finger.",
-        "Each output value is one window times the filter, entry by entry, summed: the window at (row, col) is "
-        "`f[row : row + k, col : col + k]`.",
+        "In how many places does a window of width k fit into a row of n pixels? Try n = 4 and k = 3 with a finger.",
+        "Each output value is one window times the filter, entry by entry, and then summed. The window at (row, col) "
+        "is `f[row : row + k, col : col + k]`.",
         "Make `out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)`, loop over its rows and columns, and set "
         "`out[row, col] = (f[row : row + k, col : col + k] * psi).sum()`.",
     ],
     known_mistakes=[
         (
             lambda f, psi: correlate(f, psi.flip(0, 1)),
-            "Your filter is turned by 180°. That is the convolution of mathematics, with ψ(t − y); here the filter "
+            "Your filter is turned by 180°. That is the convolution of mathematics, with ψ(t − y). Here the filter "
             "stays upright: ψ(y − t).",
         ),
         (lambda f, psi: correlate(f, psi.T), "Rows and columns of the filter are swapped."),
         (lambda f, psi: correlate(f, psi).T, "Rows and columns of the result are swapped."),
+        (lambda f, psi: correlate(f, psi.flip(0)), "Your filter is upside down: its rows come in reverse order."),
+        (lambda f, psi: correlate(f, psi.flip(1)), "Your filter is mirrored: its columns come in reverse order."),
+        (
+            lambda f, psi: correlate(f[:, : len(f)], psi),
+            "Your loops take the map to be square: a map (Y, X) has Y rows, but X columns.",
+        ),
         (
             _matrix_products,
-            "`@` multiplies window and filter as matrices. Use `*`: each number times the one on top of it.",
+            "`@` multiplies window and filter as matrices. Use `*`, which multiplies each number by the one that lies "
+            "on it.",
         ),
         (
             lambda f, psi: correlate(f, psi)[:-1, :-1],
-            "The last windows are missing: k × k windows have Y − k + 1 places in a column of Y pixels, not Y − k.",
+            "The last windows are missing: in a column of Y pixels, a window of k has Y − k + 1 places, not Y − k.",
         ),
-        (_padded, "The result has the size of f, so zeros from outside were mixed in. Use whole windows only."),
+        (
+            lambda f, psi: (f.unfold(0, len(psi), 1).unfold(1, len(psi), 1) * psi).amax(dim=(2, 3)),
+            "You take the largest product of each window. The definition is a sum.",
+        ),
+        (
+            lambda f, psi: F.conv2d(f, psi),
+            "`F.conv2d` needs two more axes, for the batch and for the channels: `f[None, None]`, and `[0, 0]` at the "
+            "end.",
+        ),
+        (
+            lambda f, psi: f[0:3, 0:3] * psi,
+            "Your windows are 3 × 3, whatever the filter is. Its size is `len(psi)`.",
+        ),
+        (
+            lambda f, psi: F.conv2d(f[None, None], psi[None, None], padding=1)[0, 0],
+            "You pad the map with zeros. Use whole windows only: no padding.",
+        ),
+        (_padded, "Your result is as large as f, so zeros from outside were mixed in. Use whole windows only."),
         (lambda f, psi: correlate(f, psi) / psi.numel(), "That is the mean over the window. The definition is a sum."),
     ],
 )
 
-# 3.4 spatial_pool
+# 3.6 equivariant_function
 
 
-def _pool_small(f: Function, reference: Function) -> None:
-    sixteen = torch.tensor([[1.0, 2.0, 7.0, 3.0], [5.0, 4.0, 6.0, 8.0], [9.0, 1.0, 2.0, 2.0], [3.0, 0.0, 4.0, 5.0]])
-    compare(f, reference, sixteen, 2, 2, "max")
-    compare(f, reference, sixteen, 2, 2, "mean")
-    compare(f, reference, -sixteen, 2, 2, "max")
+def equivariant_function(x: Tensor) -> Tensor:
+    """How steep the image is at each pixel, whatever the direction: the length of its gradient.
+
+    A quarter turn swaps the two differences, up to signs, and the sum of their squares does not change.
+    """
+    across = x[..., 1:-1, 2:] - x[..., 1:-1, :-2]
+    up = x[..., :-2, 1:-1] - x[..., 2:, 1:-1]
+    return (across.square() + up.square()).sqrt()
 
 
-def _pool_odd_and_overlapping(f: Function, reference: Function) -> None:
-    many = torch.arange(35.0).reshape(5, 7) * 3 % 11
-    compare(f, reference, many, 2, 2, "max", because="Windows that do not fit whole into the map are left out.")
-    compare(f, reference, many, 3, 2, "max")
-    compare(f, reference, many, 3, 1, "mean")
-    compare(f, reference, many, 1, 2, "mean")
+def _equivariant_at_every_size(f: Function, reference: Function) -> None:
+    """Any function that keeps the promise will do, so it is measured, not compared."""
+    exact_at = ""
+    for size in ((6, 6), (5, 7)):
+        x, shown = torch.randn(2, 1, *size, dtype=torch.float64), {"x": f"noise of size {size[0]} × {size[1]}"}
+        y = call(f, x.clone(), example=shown, because="(x is in float64: make your filters with dtype=x.dtype.)")
+        if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 2 or not y.numel():
+            raise Mistake("Your function should return images of shape (B, C', Y', X').", shown, yours=y)
+        if not torch.equal(call(f, x.clone(), example=shown), y):
+            raise Mistake("Your function gives another answer when it is called again. Fix its random numbers.", shown)
+        for g in D4.elements:
+            got, expected = call(f, act_on_image(g, x), example=shown | {"g": g}), act_on_image(g, y)
+            error = relative_error(got, expected) if got.shape == expected.shape else math.inf
+            if error > 1e-8:
+                raise Mistake(
+                    f"Your function is not equivariant: under {g} the two ways differ, with a relative error of "
+                    f"{error:.2f}.{exact_at}",
+                    shown | {"g": g},
+                )
+        exact_at = " On 6 × 6 pixels it was exact: is there a stride that leaves pixels over?"
 
 
-def _with_partial_windows(f: Tensor, size: int, stride: int, how: str) -> Tensor:
-    if how == "max":
-        return F.max_pool2d(f[None, None], size, stride, ceil_mode=True)[0, 0]
-    return F.avg_pool2d(f[None, None], size, stride, ceil_mode=True, count_include_pad=False)[0, 0]
+def _neither_pointwise_nor_linear(f: Function, reference: Function) -> None:
+    x, y = torch.randn(2, 1, 1, 6, 6, dtype=torch.float64)
+    one_pixel_changed = x + 5 * torch.eye(36, dtype=torch.float64).reshape(36, 1, 6, 6)
+    changes = (call(f, one_pixel_changed) - call(f, x)).abs() > 1e-9
+    if not changes.any():
+        raise Mistake("Your function gives the same answer for every image. That is equivariant, but of no use.")
+    if changes.sum(dim=0).max() == 1:
+        raise Mistake(
+            "Your function is pointwise: each output pixel depends on one input pixel only. Combine neighbors, for "
+            "example all pixels of a window."
+        )
+    constant = call(f, torch.zeros_like(x))
+    if relative_error(call(f, x) + call(f, y) - constant, call(f, x + y)) < 1e-8:
+        raise Mistake(
+            "Your function is linear: f(x + y) = f(x) + f(y), up to a constant. Such functions are blind to "
+            "orientation, as the symmetric filter is. Put something nonlinear into it, such as a maximum or a square."
+        )
 
 
 register(
-    "3.4",
-    spatial_pool,
-    minutes=10,
-    difficulty=1,
-    checks=[_pool_small, _pool_odd_and_overlapping],
+    "3.6",
+    equivariant_function,
+    minutes=12,
+    difficulty=3,
+    checks=[_equivariant_at_every_size, _neither_pointwise_nor_linear],
     hints=[
-        "A pool is a correlation whose windows are `stride` pixels apart, with a maximum or a mean instead of the sum.",
-        "Along an axis of n pixels there are `(n - size) // stride + 1` whole windows. Window number i begins at pixel "
-        "`i * stride`.",
-        "Output (row, col) has the window `f[row * stride : row * stride + size, col * stride : col * stride + size]`: "
-        "take its `.max()` or its `.mean()`.",
-    ],
-    known_mistakes=[
-        (lambda f, size, stride, how: spatial_pool(f, size, size, how), "You use the size as the stride."),
-        (lambda f, size, stride, how: spatial_pool(f, stride, stride, how), "You use the stride as the size."),
-        (
-            lambda f, size, stride, how: spatial_pool(f, size, stride, how)[:-1, :-1],
-            "The last windows are missing: there are (n − size) // stride + 1 of them along an axis of n pixels.",
-        ),
-        (lambda f, size, stride, how: spatial_pool(f, size, 1, how), "Your windows move by 1 pixel, not by `stride`."),
-        (lambda f, size, stride, how: spatial_pool(f, size, stride, "max"), 'You take the maximum also for "mean".'),
-        (lambda f, size, stride, how: spatial_pool(f, size, stride, "mean"), 'You take the mean also for "max".'),
-        (
-            lambda f, size, stride, how: spatial_pool(f, size, stride, how) * (1 if how == "max" else size**2),
-            'For "mean" you return the sum of the window. Divide by size².',
-        ),
-        (
-            _with_partial_windows,
-            "At the border you also pool windows that stick out of the map. Use whole windows only.",
-        ),
-        (
-            lambda f, size, stride, how: spatial_pool(f, size, stride, how).clamp(min=0),
-            "Your maximum starts at 0, so it is wrong where all values are negative.",
-        ),
+        "Equivariant functions can be put together: apply one after the other, or add them up, and the result is "
+        "equivariant again. Which ones have you seen?",
+        "Anything that treats a window the same from all sides will do: its maximum, its median, its variance. Use "
+        "stride 1. Or take the answers of all turned copies of a filter, and combine them in a way in which their "
+        "order does not matter.",
+        "For example `F.max_pool2d(x, 3, stride=1)`, or `(F.avg_pool2d(x, 3, 1) - 0.2).relu()`, or the sum of the "
+        "squares of `F.conv2d(x, act_on_image(h, psi))` over all h in D4, with `psi` in the precision of x.",
     ],
 )

@@ -1,19 +1,19 @@
-"""Exercises 3.3 and 3.5 of notebook 03: measure an error, and average over a group."""
+"""Exercises 3.4 and 3.5 of notebook 03: measure an error, and the worst one over a group."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from course_lib.actions import act, act_on_image
-from course_lib.averaging import group_average
+from course_lib.actions import act_on_image
 from course_lib.checks import relative_error
 from course_lib.exercises import compare, register
+from course_lib.exercises.ex03_both_ways import both_ways, square_times_column, swirl
 from course_lib.exercises.registry import Function
-from course_lib.groups import C4, D4, inverse
+from course_lib.groups import C4, D2, D4, Element, Group
 
-# 3.3 relative_error
+# 3.4 relative_error
 
 
 def _without_guard(got: Tensor, expected: Tensor) -> float:
@@ -29,7 +29,7 @@ def _error_of_small_maps(f: Function, reference: Function) -> None:
 
 
 def _error_of_zeros(f: Function, reference: Function) -> None:
-    because = "Where nothing is expected there is no scale to divide by: take the error itself."
+    because = "If all of expected is 0, there is no scale to divide by: return the error itself."
     compare(f, reference, torch.zeros(2, 2), torch.zeros(2, 2), because=because)
     compare(f, reference, torch.full((2, 2), 0.5), torch.zeros(2, 2), because=because)
 
@@ -42,16 +42,16 @@ def _error_of_nan(f: Function, reference: Function) -> None:
 
 
 register(
-    "3.3",
+    "3.4",
     relative_error,
     minutes=8,
     difficulty=2,
     checks=[_error_of_small_maps, _error_of_zeros, _error_of_nan],
     hints=[
-        "Two numbers, one divided by the other. Both are a `.abs().max().item()`.",
-        "Two cases need care: the largest |expected| may be 0, and a value may be nan. `x or 1.0` is 1.0 where x is 0; "
-        "`tensor.isfinite().all()` is false as soon as one value is nan or infinite.",
-        "`difference = (got - expected).abs()`; return `math.inf` if it is not finite everywhere; else divide "
+        "You divide one number by another. Both are a `.abs().max().item()`.",
+        "Two cases need care: the largest |expected| may be 0, and a value may be nan. `x or 1.0` is 1.0 if x is 0, "
+        "and `tensor.isfinite().all()` is false as soon as one value is nan or infinite.",
+        "Let `difference = (got - expected).abs()`. Return `math.inf` if it is not finite everywhere. Otherwise divide "
         "`difference.max().item()` by `expected.abs().max().item() or 1.0`.",
     ],
     known_mistakes=[
@@ -60,16 +60,49 @@ register(
             "A nan slips through: `nan > tolerance` is false, so a broken network would pass. Return math.inf for it.",
         ),
         (
-            lambda got, expected: ((got - expected).abs().max() / expected.abs().max()).item(),
-            "Where nothing is expected you divide by 0. There is no scale then: take the error itself.",
+            lambda got, expected: (got - expected).abs().max().item() / expected.abs().max().item(),
+            "If all of expected is 0, you divide by 0. There is no scale then: return the error itself.",
         ),
+        (
+            lambda got, expected: ((got - expected).abs().max() / expected.abs().max()).item(),
+            "If all of expected is 0, you divide by 0. There is no scale then: return the error itself.",
+        ),
+        *[
+            (
+                lambda got, expected, tiny=tiny: (
+                    math.inf
+                    if not (got - expected).isfinite().all()
+                    else (got - expected).abs().max().item() / (expected.abs().max().item() + tiny)
+                ),
+                "A small number in the denominator avoids dividing by 0, but it makes an enormous error out of a small "
+                "one. If all of expected is 0, return the largest |got|.",
+            )
+            for tiny in (1e-6, 1e-8, 1e-9, 1e-10, 1e-12)
+        ],
         (
             lambda got, expected: (got - expected).abs().max().item(),
             "That is the absolute error. Divide by the largest |expected|, or a small network always looks better.",
         ),
         (
             lambda got, expected: (got - expected).max().item() / expected.abs().max().item(),
-            "The difference has no absolute value, so an error with a minus sign is not seen.",
+            "You do not take the absolute value of the difference, so an error with a minus sign goes unnoticed.",
+        ),
+        (
+            lambda got, expected: (
+                abs(got.abs().max() - expected.abs().max()).item() / (expected.abs().max().item() or 1.0)
+            ),
+            "You compare the largest value of one map with the largest value of the other. They may be at different "
+            "places: subtract the maps first.",
+        ),
+        (
+            lambda got, expected: (got - expected).abs().max().item() / (expected.abs().mean().item() or 1.0),
+            "You divide by the mean of |expected|. The scale is the largest |expected|.",
+        ),
+        (
+            lambda got, expected: (
+                (got - expected).abs().max().item() / (max(got.abs().max().item(), expected.abs().max().item()) or 1.0)
+            ),
+            "You divide by the larger of both maps' largest values. The scale is the largest |expected| only.",
         ),
         (
             lambda got, expected: (got - expected).abs().max().item() / expected.max().item(),
@@ -77,12 +110,12 @@ register(
         ),
         (
             lambda got, expected: ((got - expected) / expected).abs().max().item(),
-            "You divide each entry by its own expected value. One that is almost 0 then decides all: divide by the "
-            "largest |expected| instead.",
+            "You divide each entry by its own expected value. Then one entry that is almost 0 decides everything. "
+            "Divide by the largest |expected| instead.",
         ),
         (
             lambda got, expected: (got - expected).abs().mean().item() / expected.abs().mean().item(),
-            "A mean hides an error that sits in few pixels, such as a border. Take the maximum.",
+            "A mean hides an error that sits in a few pixels, such as those at the border. Take the maximum.",
         ),
         (
             lambda got, expected: (got - expected).norm().item() / expected.norm().item(),
@@ -91,95 +124,90 @@ register(
         ),
         (
             lambda got, expected: (got - expected).abs().max().item() / got.abs().max().item(),
-            "You divide by the largest |got|. The scale is that of what was expected.",
+            "You divide by the largest |got|. The scale is the largest |expected|.",
         ),
     ],
 )
 
-# 3.5 group_average
+# 3.5 worst_error
 
 
-def square_times_column(x: Tensor) -> Tensor:
-    """Not equivariant: what it does to a pixel depends on where the pixel is. Not linear either."""
-    return x.square() * torch.arange(x.shape[-1], dtype=x.dtype)
+def worst_error(function: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> float:
+    """The largest relative error between the two ways around the square, over all elements of the group."""
+    return max(relative_error(*both_ways(function, g, x)) for g in group.elements)
 
 
-def shift_then_multiply(x: Tensor) -> Tensor:
-    return square_times_column(x.roll(1, dims=-2))
+def _errors(function: Function, group: Group, x: Tensor) -> list[float]:
+    return [relative_error(*both_ways(function, g, x)) for g in group.elements]
 
 
-def sum_of_first_row(x: Tensor) -> Tensor:
-    """A function from images to (B, n) that is not invariant."""
-    return x[..., 0, :].sum(dim=1)
-
-
-def _average_of_maps(f: Function, reference: Function) -> None:
-    compare(f, reference, square_times_column, C4, torch.arange(1.0, 5.0).reshape(1, 1, 2, 2))
-    for group in (C4, D4):
-        compare(f, reference, shift_then_multiply, group, torch.randn(2, 1, 3, 3))
-
-
-def _average_of_vectors(f: Function, reference: Function) -> None:
-    because = "On (B, n) the symmetry does nothing; `act` knows that from the shape."
-    x = torch.randn(3, 1, 3, 3)  # the result (3, 3) could be mistaken for a map
-    compare(f, reference, sum_of_first_row, C4, x, because=because)
-
-
-def _mean_of(terms: Iterable[Tensor]) -> Tensor:
-    return torch.stack(list(terms)).mean(dim=0)
+def _worst_of_several(f: Function, reference: Function) -> None:
+    x = torch.randn(1, 1, 5, 5, dtype=torch.float64)
+    for group in (C4, D4, D2):
+        compare(f, reference, square_times_column, group, x)
+        compare(f, reference, swirl, group, x)
 
 
 register(
     "3.5",
-    group_average,
-    minutes=10,
-    difficulty=2,
-    checks=[_average_of_maps, _average_of_vectors],
+    worst_error,
+    minutes=6,
+    difficulty=1,
+    checks=[_worst_of_several],
     hints=[
-        "Read the formula from the inside out: turn the input by g, apply the function, turn the result *back*; do "
-        "that for every g of the group.",
-        "`act(g, x, group)` turns, `act(inverse(g), y, group)` turns back, and `group.elements` are all the g. Collect "
-        "the results in a list.",
-        "`results = [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]`, then the mean over "
-        "the list: `torch.stack(results).mean(dim=0)`.",
+        "You have written the pieces: `both_ways` gives two pictures, and `relative_error` compares them.",
+        "`relative_error(*both_ways(function, g, x))` is the error for one g. Take the largest over `group.elements`.",
     ],
     known_mistakes=[
         (
-            lambda function, group, x: _mean_of(function(act(g, x, group)) for g in group.elements),
-            "The results are not turned back before the mean: they show the image in different positions.",
+            lambda function, group, x: sum(_errors(function, group, x)) / group.order,
+            "You return the mean over the group. One bad element is enough to break equivariance: take the largest "
+            "error.",
         ),
         (
-            lambda function, group, x: _mean_of(act(g, function(act(g, x, group)), group) for g in group.elements),
-            "The inverse is missing: you turn the result by g once more instead of turning it back by g⁻¹.",
+            lambda function, group, x: sum(_errors(function, group, x)) / 8,
+            "You return a mean. One bad element is enough to break equivariance: take the largest error.",
+        ),
+        (lambda function, group, x: sum(_errors(function, group, x)), "You add up the errors. Take the largest one."),
+        (
+            lambda function, group, x: min(_errors(function, group, x)),
+            "You return the smallest error, which is that of e: 0. Take the largest one.",
         ),
         (
-            lambda function, group, x: _mean_of(act(inverse(g), function(x), group) for g in group.elements),
-            "The input is not turned: only the result of the upright image is turned and averaged.",
+            lambda function, group, x: _errors(function, group, x)[-1],
+            "You return the error of the last element only. Compare all of them, and keep the largest error.",
         ),
         (
-            lambda function, group, x: function(_mean_of(act(g, x, group) for g in group.elements)),
-            "You take the mean of the inputs. Apply the function to each of them, and take the mean of the results.",
-        ),
-        (lambda function, group, x: function(x), "That is the function itself, without any averaging."),
-        (
-            lambda function, group, x: group.order * group_average(function, group, x),
-            "That is the sum over the group. Divide by |H|, the number of elements.",
+            lambda function, group, x: _errors(function, group, x)[1],
+            "You try one element only. Try every element of the group, and keep the largest error.",
         ),
         (
-            lambda function, group, x: torch.stack(
-                [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
-            ).amax(dim=0),
-            "That is the maximum over the group. It is equivariant too, but the formula asks for the mean.",
+            lambda function, group, x: relative_error(*both_ways(function, Element(0, 1), x)),
+            "You try the quarter turn only. Try every element of the group.",
         ),
         (
-            lambda function, group, x: _mean_of(
-                act_on_image(inverse(g), function(act_on_image(g, x))) for g in group.elements
+            lambda function, group, x: worst_error(function, C4, x),
+            "You try the four rotations, whatever the group is. Use `group.elements`.",
+        ),
+        (
+            lambda function, group, x: worst_error(function, D4, x),
+            "You try all eight elements of D4, whatever the group is. Use `group.elements`.",
+        ),
+        (
+            lambda function, group, x: max(relative_error(*both_ways(function, g, x)[::-1]) for g in group.elements),
+            "You swap `got` and `expected`. What we expect is the second way, L_g Φ(x), and it sets the scale.",
+        ),
+        (
+            lambda function, group, x: max(
+                (way - other).abs().max().item() for way, other in (both_ways(function, g, x) for g in group.elements)
             ),
-            "You turn the result even where it is no map. A vector (B, n) stays: use `act`, not `act_on_image`.",
+            "These are absolute errors. Use `relative_error`, or a network with small outputs always looks better.",
         ),
         (
-            lambda function, group, x: group_average(function, C4, x),
-            "The mirrors are missing: you average over the four rotations only, whatever the group.",
+            lambda function, group, x: max(
+                relative_error(function(act_on_image(g, x)), function(x)) for g in group.elements
+            ),
+            "You compare with Φ(x), which tests for invariance. Compare with L_g Φ(x): use `both_ways`.",
         ),
     ],
 )

@@ -63,7 +63,7 @@ register(
         (_with_an_inverse_by_fields, "Your inverse only changes signs. `semidirect_inverse` of notebook 01 is right."),
         (
             _with_an_unturned_inverse,
-            "You invert g with the shift −t. The way back turns first: g⁻¹ = (−h⁻¹t, h⁻¹), as in exercise 1.7.",
+            "You invert g with the shift −t. The way back turns first: g⁻¹ = (−h⁻¹t, h⁻¹), as in exercise 1.6.",
         ),
         (
             _without_turning_the_shift,

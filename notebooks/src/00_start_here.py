@@ -14,7 +14,7 @@
 #
 # **What you need before:** a little Python and PyTorch (tensors, functions, what a convolution is). No group theory.
 #
-# **Time:** about 10 minutes, with one exercise. **Hardware:** any laptop; no GPU, and no network once the course is installed.
+# **Time:** about 10 minutes, with one exercise. **Hardware:** any laptop; no GPU, and no internet once the course is installed.
 
 # %% [markdown]
 # ## Your machine
@@ -33,7 +33,7 @@ print(f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_c
 
 # %%
 assert torch.__version__ >= "2.4", "This course needs torch 2.4 or newer."
-print("Ready: this machine can run the course. A GPU is of use only in the last notebook, 11.")
+print("Ready: this machine can run the course. A GPU helps only in the last notebook, 11.")
 
 # %% [markdown]
 # ## The question of this course
@@ -70,7 +70,7 @@ panels(answers, columns=4)
 
 # %% [markdown]
 # The ordinary network is sure that the upright 2 is a 2. Turned, the 2 becomes a 5, an 8 and a 9. Our network gives the
-# same answer all four times, and it gives it with the same certainty. Nobody ever showed it a turned digit either.
+# same answer all four times, with the same certainty. Yet nobody ever showed it a turned digit, either.
 #
 # One digit could be luck, so here are all 510 digits of the test set:
 
@@ -78,25 +78,25 @@ panels(answers, columns=4)
 from course_lib.training import predict
 
 for name, net in {"ordinary": ordinary, "ours": ours}.items():
-    shares = []
+    rates = []
     for quarter in range(4):
         right = predict(net, act_on_image(Element(0, quarter), digits.images)) == digits.labels
-        shares.append(f"{right.double().mean():4.0%}")
-    print(f"{name:<9} right at 0°, 90°, 180°, 270°:", "  ".join(shares))
+        rates.append(f"{right.double().mean():4.0%}")
+    print(f"{name:<9} right at 0°, 90°, 180°, 270°:", "  ".join(rates))
 
 # %% [markdown]
-# For a handwritten 2 you may not mind: on paper, up is up. But a slice of tissue under a microscope has no up. Neither has
-# a field seen from a satellite, or a galaxy. There, an ordinary network has to learn every pattern again in each direction,
-# and you have to hope that it did. The networks of this course do not need to: the symmetry is built in.
+# For a handwritten 2 you may not mind: on paper, up is up. But a slice of tissue under a microscope has no up. Neither
+# does a field seen from a satellite, or a galaxy. For such pictures, an ordinary network has to learn every pattern again in
+# each direction, and you have to hope that it did. The networks of this course do not need to: the symmetry is built in.
 #
-# How can that be built in? The next picture is the heart of the course.
+# How can a symmetry be built in? The next picture is the heart of the course.
 #
 # ## The turning ring
 #
 # Between the image and the answer, a network computes *feature maps*: images again, which say where a certain pattern was
 # found. Our network keeps four of them for each pattern, one for each direction, and arranges them in a ring.
 #
-# 1. Drag the picture round by a quarter turn, or use the slider and the arrow keys. What happens to the four framed maps?
+# 1. Drag the picture around by a quarter turn, or use the slider and the arrow keys. What happens to the four framed maps?
 # 2. On the left, the picture was turned and then went through the network. On the right, it went through the network
 #    first, and then its maps were turned *and moved on by one place*. Do the two agree?
 # 3. Switch to the ordinary network and turn again. Watch the maps, and the bars: they are the answer, from 0 to 9.
@@ -108,9 +108,9 @@ turning_ring({"p4 network": ours, "ordinary network": ordinary}, two)
 
 # %% [markdown]
 # In our network the maps turn with the picture, and each of them *travels* to the next place. Nothing is lost, and nothing
-# new comes in. The answer uses all four places alike, so at every quarter turn it stays what it was. (In between, pixels
-# have to be mixed, and our network can be wrong like any other.) In the ordinary network the maps have no place to go to:
-# each of them becomes something else, and the answer jumps.
+# new comes in. The answer uses all four places alike, so it stays the same at every quarter turn. (At the angles in between,
+# pixels have to be mixed, and our network can be wrong like any other.) In the ordinary network, the maps have no place to
+# go to: each of them becomes something else, and the answer jumps.
 #
 # Without a running kernel, as on GitHub, you see a still picture: before and after a quarter turn.
 #
@@ -127,7 +127,7 @@ photograph = load_photograph()
 photographs({"a photograph": photograph[0], "turned by 90°": act_on_image(quarter_turn, photograph[0])})
 
 # %% [markdown]
-# Take a filter that finds edges: it answers where the picture is brighter on the right than on the left. Now turn the
+# Take a filter that finds edges: it responds where the picture is brighter on the right than on the left. Now turn the
 # *filter* by 90°, 180° and 270°, which gives three more filters, for edges in three more directions. Each of the four
 # filters slides over the photograph and produces a map of its own, a *sheet*. The four sheets are arranged in a ring, and
 # are called `e` (filter not turned), `r` (turned by 90°), `r²` (180°) and `r³` (270°).
@@ -156,7 +156,7 @@ act_on_ring(sheets, quarter_turn, C4)
 # see it turn.
 #
 # Why do they change places? On the turned photograph, filter `r` sees exactly what filter `e` saw before: filter and
-# picture have turned together. So the map that stood at `e` appears at `r`, turned. Nothing is lost and nothing new comes
+# picture have turned together. So the map that was at `e` appears at `r`, turned. Nothing is lost and nothing new comes
 # in; the network only has to treat all four places alike. Notebooks 01 to 04 explain this picture, and build the layers
 # that work like this.
 #
@@ -187,10 +187,10 @@ feature_map_explorer(ours, two)
 # ## How exercises work
 #
 # You learn this by building it. An exercise is an empty function, with three dots where your code goes. Run its cell at
-# any time: it checks your function, and if it is wrong shows you the smallest example where it goes wrong.
+# any time: it checks your function, and if something is wrong, it shows you a small example of it.
 #
 # - **Empty?** The cells below use the course's own function. You can go on, and come back later.
-# - **Wrong?** You see the input, what was expected and what you returned. Mend it and run the cell again. Meanwhile, the
+# - **Wrong?** You see the input, what was expected, and what you returned. Fix it and run the cell again. Meanwhile, the
 #   cells below use the course's function.
 # - **Right?** The cells below use *your* function.
 #
@@ -206,8 +206,8 @@ def half_turn(image: Tensor) -> Tensor:
 
 
 # %% [markdown]
-# Below each exercise stand its number, the time it takes, and hints that open when you click them. The first is a nudge,
-# the last nearly gives it away. The solution is folded away below the hints; it is the source of the course's own library.
+# Below each exercise you find its number, the time it takes, and hints that open when you click them. The first is a nudge,
+# the last nearly gives it away. The solution is folded away below the hints. It is the source of the course's own library.
 #
 # <!-- help: half_turn -->
 
@@ -223,8 +223,8 @@ photographs({"the photograph": image, "half a turn": half_turn(image)})
 # ## How far you are
 #
 # Your progress is kept in your home folder, in `.equivariance-from-scratch/progress.json`, so it survives when you close
-# the notebook or restart the kernel. *Not yet* lists what you have tried and what does not pass its check so far. Choose an
-# exercise below the table and press *Reset* to have it to do again. Run the cell again to bring the table up to date.
+# the notebook or restart the kernel. *Not yet* lists the exercises that you have tried and that do not pass their checks
+# yet. To do an exercise again, choose it below the table and press *Reset*. Run the cell again to update the table.
 
 # %%
 progress_page()
@@ -234,14 +234,14 @@ progress_page()
 #
 # <!-- contents -->
 #
-# Take them in order: each uses what the ones before have built.
+# Take them in order: each notebook uses what the earlier ones have built.
 
 # %% [markdown]
 # ## If something goes wrong
 #
 # - **A cell shows an error that you do not understand:** *Kernel → Restart Kernel and Run All Cells*. Your progress is kept.
-# - **A cell does not stop** (a star stays beside it): press the square *stop* button.
-# - **You want to start afresh:** `git checkout notebooks/01_groups.ipynb` brings back the original of that notebook. What
+# - **A cell does not stop** (a star stays beside it): press the *stop* button, the square.
+# - **You want to start over:** `git checkout notebooks/01_groups.ipynb` brings back the original of that notebook. What
 #   you wrote in it is lost, so copy your answers first.
 
 # %% [markdown]

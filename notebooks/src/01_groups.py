@@ -11,16 +11,19 @@
 #
 # **You will be able to**
 # - name the eight symmetries of a square, and compute what two of them do in a row;
-# - decide whether a set of transformations is a *group*, and if not, why;
-# - find subgroups and cosets by code;
+# - decide whether a set of transformations is a *group*, and if not, say why;
+# - find subgroups and cosets with a few lines of code;
 # - compute with rotations, mirrors and shifts together: the groups *p4* and *p4m*.
 #
 # **You need before:** Python, 2×2 matrices, and notebook 00 (how exercises work). No group theory.
 #
-# **Time:** about 80 minutes, with seven exercises. **Hardware:** any laptop; nothing is trained here.
+# **Time:** about 115 minutes, with seven exercises. **Hardware:** any laptop; nothing is trained here.
 #
-# A network that treats all orientations alike must know which orientations there are, and what happens when one move
-# follows another. That is group theory. A square of paper is enough to learn it.
+# In notebook 04 you will write a layer that treats all orientations alike. To do that, the layer has to know which
+# orientations exist, and which one you reach when one move follows another. A mistake here is hard to notice later: you
+# will meet a natural-looking multiplication rule that is right for three products in four, and a network built on it
+# would still train without an error message. So this notebook builds the arithmetic of moves carefully. It is called group theory, and a
+# square of paper is enough to learn it.
 
 # %%
 from collections.abc import Callable, Iterable, Sequence
@@ -47,14 +50,9 @@ from course_lib.groups import Element, IntArray
 # %% [markdown]
 # ## 1. A square in its frame
 #
-# A square of thin paper lies in a frame. A letter F is painted on it and shows through on the back. Take the square
-# out, and put it back so that it fills the frame again. **In how many ways can it lie?**
-#
-# <details><summary>Predict first…</summary>
-#
-# Corner 1 can go to any of the four corners of the frame. Its neighbor, corner 2, then has two places left, to the left
-# or to the right of it. After that nothing is free: 4 · 2 = 8 ways.
-# </details>
+# A square of thin paper lies in a frame. The letter F is painted on it and shows through on the back. Take the square
+# out, and put it back so that it fills the frame again. **In how many ways can it lie?** Guess a number before you run
+# the cell: it tries every way to place the four corners, and keeps those that do not tear the paper.
 
 # %%
 edges = [{0, 1}, {1, 2}, {2, 3}, {3, 0}]  # neighboring corners of the frame, here 0 to 3
@@ -64,21 +62,30 @@ print(f"of {len(ways)} ways to place four corners, {len(untorn)} keep neighbors 
 symmetries_of_the_square(groups.D4)
 
 # %% [markdown]
-# Upper row: the square was turned. Lower row: it was turned over as well; the dashed line is the mirror axis. No two
-# pictures are alike. (Section 4 explains the matrices.)
+# Why eight? Corner 1 can go to any of the four corners of the frame. Corner 2 is its neighbor, so two places are left
+# for it. After that nothing is free: 4 · 2 = 8 ways.
 #
-# A move that brings a figure back into its own outline is a **symmetry**. We write each as a pair **(m, r)**:
-# **first** rotate by r quarter turns, counter-clockwise; **then**, if m = 1, mirror left and right. (1, 1) is printed
-# as `mr`, and (0, 0), "leave it", as `e`.
+# In the upper row, the square was turned. In the lower row, it was turned over as well; the dashed line is the mirror
+# axis. No two pictures are alike. (Section 4 explains the matrices.)
+#
+# A move that brings a figure back into its own outline is a **symmetry** of that figure. All eight can be made from two
+# moves: `r`, a quarter turn counter-clockwise, and `m`, the mirror that swaps left and right. So two numbers describe
+# each symmetry. We write it as a pair **(m, r)**: **first** make r quarter turns, **then** mirror m times, where m is 0
+# or 1. The pair (1, 1), one quarter turn and then one mirror, is printed as `mr`; the pair (0, 0) does nothing and is
+# printed as `e`.
+#
+# In Python a symmetry is an `Element(m, r)`. For an element `a`, `a.m` is its number of mirrors and `a.r` its number of
+# quarter turns.
 #
 # ## 2. Two moves in a row
 #
-# Do `r`, then `m`. The square fills its frame again, so the result must be one of the eight. Which one? Is it the
-# same if `m` comes first?
+# Do `r`, then `m`. The square fills its frame again, so the result must be one of the eight. Which one? And is it the
+# same one if `m` comes first?
 #
 # <details><summary>Predict first…</summary>
 #
-# First r, then m is (1, 1) by our very definition: `mr`. The other order gives something else, as the picture shows.
+# First `r`, then `m` is the pair (1, 1) by our very definition: `mr`. The other order gives something else, as the
+# picture shows.
 # </details>
 
 # %%
@@ -89,25 +96,39 @@ moves_in_a_row([r, m], [m, r], [Element(0, 3), m])
 
 # %% [markdown]
 # Compare the last squares of the first two rows: the F lies differently. **Order matters.**
-# We write **ab** for "first b, then a", like a(b(x)) for functions. So the first row is `mr`, and the second is `rm`. Find it
-# among the eight: it is `mr³`.
 #
-# Rows two and three end alike. Mirror, then turn, is the same as turn *back* (`r³`, written R⁻¹), then mirror. With
-# capital letters for the moves:
+# We write the **product ab** for "first b, then a". This is how functions are written: in a(b(x)), b is applied first.
+# So the first row ends at the product `mr`, and the second at `rm`. Find the second result among the eight: it is `mr³`.
+#
+# Now compare rows two and three: they end alike. "Mirror, then turn" is the same as "turn *back*, then mirror". Write R
+# for a quarter turn, M for the mirror, and R⁻¹ for the turn back, which is the same as R³:
 #
 # $$R\,M = M\,R^{-1}$$
+#
+# In plain words: **a rotation that moves past a mirror reverses its direction.**
 
 # %% [markdown]
-# *A rotation that passes a mirror turns the other way round.* This rule multiplies any two moves. The turns come
-# first, so (m, r) is $M^mR^r$. In $ab=M^{m_a}R^{r_a}M^{m_b}R^{r_b}$, take $R^{r_a}$ past $M^{m_b}$: if $m_b=1$, it
-# changes its sign. Then the mirrors stand together, and two of them cancel; so do the turns, and four of them cancel:
+# This one rule is enough to multiply any two of the eight moves.
 #
-# $$(m_a,r_a)\,(m_b,r_b)=\bigl(m_a+m_b\bmod 2,\;\;(-1)^{m_b}\,r_a+r_b\bmod 4\bigr)$$
+# **Worked example.** What is (`mr³`)(`mr²`), "first `mr²`, then `mr³`"? We want the form "mirrors on the left,
+# rotations on the right", because that is how the eight moves are written. One mirror is in the wrong place: the second
+# M has the rotation R³ on its left. Move the rotation past the mirror, and its direction reverses:
 #
-# **Worked example.** a = (1, 3), b = (1, 2). Mirrors: 1 + 1 = 2, that is 0. Rotations: b mirrors, so 3 becomes
-# −3, and −3 + 2 = −1, that is 3 modulo 4 (as Python's `-1 % 4`). So ab = (0, 3) = `r³`.
+# $$
+# \begin{aligned}
+# (MR^3)(MR^2) &= M\,(R^3\,M)\,R^2 && \text{only the brackets have changed}\\
+#              &= M\,(M\,R^{-3})\,R^2 && \text{R³ has moved past M}\\
+#              &= M^2\,R^{-3+2} && \text{mirrors with mirrors, rotations with rotations}\\
+#              &= R^{-1} = R^3 && \text{two mirrors cancel; one turn back is three turns forward}
+# \end{aligned}
+# $$
+#
+# So the product of (1, 3) and (1, 2) is (0, 3). In Python, `-1 % 4` is 3.
 #
 # ### Exercise 1.1: compose two moves
+#
+# Turn the worked example into a rule for any two elements a and b. When does a's rotation have to move past a mirror,
+# and whose mirror is it?
 
 
 # %%
@@ -121,13 +142,8 @@ def compose(a: Element, b: Element) -> Element:
 # <!-- help: compose -->
 
 # %% [markdown]
-# **Break it.** Leave out the sign and add the rotations as they come. How many of the 64 products come out wrong?
-#
-# <details><summary>Predict first…</summary>
-#
-# Wrong only if b mirrors (half of the b) and if rₐ ≠ −rₐ modulo 4, that is rₐ = 1 or 3 (half of the a): a quarter of 64.
-# Three answers in four are right by luck, so a spot check may well miss this bug.
-# </details>
+# **Break it.** Leave out the change of direction and simply add the rotations. How many of the 64 products come out
+# wrong? Write down a guess, then run the cell.
 
 
 # %%
@@ -140,48 +156,58 @@ print("rm =", compose(r, m), "  mr =", compose(m, r), "  (mr³)(mr²) =", compos
 print(f"{wrong} of {len(moves) ** 2} products are wrong without the sign")
 
 # %% [markdown]
-# ## 3. Undo
+# Only a quarter of the products are wrong. The direction matters only if b mirrors (half of all b) and if a's rotation
+# differs from its reverse, which means one or three quarter turns (half of all a). The other three quarters are right
+# by luck, so a spot check can easily miss this bug.
 #
-# Every move can be undone, by one of the eight again. It is called the **inverse**, a⁻¹: the move with a a⁻¹ = a⁻¹ a = e. **How
-# many of the eight undo themselves?**
+# Here is the rule as a formula. Write both moves with their mirrors and turns, and move a's rotation past b's mirrors,
+# as in the worked example:
 #
-# <details><summary>Predict first…</summary>
+# $$
+# \begin{aligned}
+# ab &= M^{a.m}\,R^{a.r}\;M^{b.m}\,R^{b.r} && \text{a, then b, as they are written}\\
+#    &= M^{a.m}\,M^{b.m}\;R^{(-1)^{b.m}\,a.r}\,R^{b.r} && \text{a's rotation has moved past b's mirror}\\
+#    &= M^{a.m+b.m}\;R^{(-1)^{b.m}\,a.r+b.r} && \text{mirrors add up, and so do rotations}
+# \end{aligned}
+# $$
 #
-# Six: e, the half turn r², and all four mirrors (looking twice into a mirror changes nothing). Only r and r³ undo each
-# other. Check a mirror with the rule, for any number r: (1, r)(1, r) = (1 + 1, −r + r) = (0, 0).
-# </details>
-#
-# $$(0, r)^{-1} = (0, -r \bmod 4), \qquad (1, r)^{-1} = (1, r)$$
-#
-# ### Exercise 1.2: undo a move
-
-
-# %%
-@exercise
-def inverse(a: Element) -> Element:
-    """The element that undoes a. Example: inverse(Element(0, 1)) == Element(0, 3)."""
-    ...
-
+# In plain words: add the mirrors modulo 2, since two of them cancel. Add the rotations modulo 4, since four quarter
+# turns cancel; but if b mirrors, a's rotation counts backwards.
 
 # %% [markdown]
-# <!-- help: inverse -->
+# ## 3. Undo
+#
+# Each of the eight moves can be undone, and what undoes it is again one of the eight. It is called the **inverse** of a
+# and written a⁻¹: the move with a a⁻¹ = a⁻¹ a = e. **How many of the eight undo themselves?** Guess, then let the
+# computer search for each inverse.
 
 # %%
-print(", ".join(f"({a})⁻¹ = {inverse(a)}" for a in moves))
-assert all(compose(a, inverse(a)) == e == compose(inverse(a), a) for a in moves)
-print(sum(inverse(a) == a for a in moves), "of 8 undo themselves; a a⁻¹ = a⁻¹ a = e for all")
+found = {a: next(b for b in moves if compose(a, b) == e) for a in moves}
+print(", ".join(f"({a})⁻¹ = {b}" for a, b in found.items()))
+assert all(compose(b, a) == e for a, b in found.items())
+print(sum(a == b for a, b in found.items()), "of 8 undo themselves; a a⁻¹ = a⁻¹ a = e for all")
+
+# %% [markdown]
+# Six of them: `e`, the half turn `r²`, and all four mirrors, because reflecting twice in the same mirror changes
+# nothing. Only `r` and `r³` undo each other. The library's `inverse` says the same without a search: a mirror is its
+# own inverse, and r quarter turns are undone by −r.
+
+# %%
+from course_lib.groups import inverse
+
+assert all(inverse(a) == b for a, b in found.items())
 
 # %% [markdown]
 # ## 4. Moves as matrices
 #
-# The rule came from a picture. Is it right? Ask an independent witness. Put the origin into the middle of the square,
-# **x to the right and y up**. A quarter turn takes (1, 0) to (0, 1), and (0, 1) to (−1, 0); those are the columns of R. The
-# mirror takes x to −x.
+# We read the rule R M = M R⁻¹ off a picture. Is it right? Ask an independent witness: linear algebra. Put the origin at
+# the center of the square, with **x to the right and y up**. A quarter turn takes (1, 0) to (0, 1), and (0, 1) to
+# (−1, 0); these are the columns of R. The mirror takes x to −x.
 #
 # $$R=\begin{bmatrix}0&-1\\1&0\end{bmatrix},\qquad M=\begin{bmatrix}-1&0\\0&1\end{bmatrix}$$
 #
-# First the turns, then the mirror: the matrix of (m, r) is MᵐRʳ. "First b, then a" is the matrix product AB. So all
-# 64 products can be checked:
+# The pair (m, r) means "first the turns, then the mirror", so its matrix is M multiplied m times, times R multiplied r
+# times. And "first b, then a" is the matrix product AB. So the computer can check all 64 products.
 
 # %%
 from course_lib.groups import matrix
@@ -192,7 +218,7 @@ R, M = np.array([[0, -1], [1, 0]]), np.array([[-1, 0], [0, 1]])
 def matrix_in_loops(a):
     result = np.eye(2, dtype=int)
     for step in [R] * a.r + [M] * a.m:
-        result = step @ result  # what is done later stands on the left
+        result = step @ result  # what is done later goes on the left
     return result
 
 
@@ -204,13 +230,14 @@ print("the loop and the library agree on 8 matrices, and all 64 products are rig
 # %% [markdown]
 # ## 5. The whole table
 #
-# All products fit into one square: row a, column b holds ab. This is the **Cayley table**. We store each product as its
-# *position* in the list of elements, and −1 if it is not in the list.
+# All products fit into one square table: row a, column b holds ab. It is called the **Cayley table**. We store each
+# product as its *position* in the list of elements, counted from 0, and write −1 if the product is not in the list.
 #
-# **Worked example.** The numbers 1, 2, 3, 4 under "multiply, then take the remainder modulo 5". 2 · 4 = 8 leaves 3,
-# and 3 stands at position 2. So row 1, column 3 (counted from 0) holds a 2.
+# **Worked example.** Take the numbers 1, 2, 3, 4 and the product "multiply, then take the remainder modulo 5". Look at
+# the row of 2 and the column of 4. The product is 2 · 4 = 8, which leaves the remainder 3. The number 3 is at position
+# 2 of the list. So the entry is 2.
 #
-# ### Exercise 1.3: the Cayley table, for any set and any product
+# ### Exercise 1.2: the Cayley table, for any set and any product
 
 
 # %%
@@ -231,32 +258,29 @@ print(f"ab = ba for {(table == table.T).sum()} of 64 pairs, ab ≠ ba for {(tabl
 cayley_table_figure(table, labels=moves)
 
 # %% [markdown]
-# **What do you notice** about the colors of a row? About the four blocks? About the picture and its mirror image along
-# the diagonal?
+# **What do you notice** about the colors of a row? About the four blocks? About the table and its mirror image in the
+# diagonal? Look for a minute before you read on.
 #
-# <details><summary>Look first, then open</summary>
-#
-# 1. Every row and every column holds every color once, as in a sudoku: a *latin square* (the cell asserts it). The reason is
-#    undoing: if ab = ac, multiply by a⁻¹ from the left, and b = c. So no product can stand twice in row a; nor in a column:
-#    there multiply from the right.
+# 1. Every row and every column holds every color once, as in a sudoku: the table is a *Latin square*. The reason is
+#    that moves can be undone. If ab = ac, multiply both sides by a⁻¹ from the left, and b = c. So no product appears
+#    twice in row a. For a column, multiply from the right.
 # 2. Two rotations, or two mirrors, make a rotation; one of each makes a mirror.
-# 3. It is *not* symmetric: ab ≠ ba for 24 pairs. Where ab = ba for all pairs, the product is called *commutative*; ours is
-#    not. In later notebooks many bugs are a product in the wrong order.
-# </details>
+# 3. It is *not* symmetric: ab ≠ ba for 24 pairs. A product with ab = ba for all pairs is called *commutative*; ours is
+#    not. Many of the bugs that you will meet in later notebooks are products in the wrong order.
 #
 # ## 6. Is this set of transformations a group?
 #
-# What makes the eight moves so well-behaved? Four properties, the **axioms**. A set with a product that has them all is a
-# **group**.
+# What makes the eight moves so well-behaved? They have four properties, the **axioms**. A set with a product that has
+# all four is a **group**.
 #
 # 1. **Closure:** ab is in the set, for all a and b in it.
 # 2. **Associativity:** (ab)c = a(bc).
-# 3. **Identity:** there is an e with ea = ae = a for all a.
+# 3. **Identity:** there is an e in the set with ea = ae = a for all a.
 # 4. **Inverse:** each a has an a⁻¹ in the set with a a⁻¹ = a⁻¹ a = e.
 #
-# For moves done in a row, associativity is free: both sides say "c, then b, then a". The others must be earned.
-#
-# A finite set can be tested by its table. Here is the definition as loops; it stops at the first axiom that breaks.
+# For moves done in a row, associativity comes for free: both sides say "first c, then b, then a". The other three have
+# to be checked. For a finite set, the Cayley table is enough to check all four. Here is the definition as loops; it
+# stops at the first axiom that is broken.
 
 
 # %%
@@ -275,71 +299,58 @@ def broken_axiom_in_loops(table):
 
 
 # %% [markdown]
-# Now predict. A group? If not, which axiom breaks first? Below the line that starts with `guess`, write lines such as
-# `guess["A"] = "closure"` or `"group"`, then run the cell: it marks what you guessed.
+# Now predict. Is each of these a group? If not, which axiom is the first that breaks?
 #
-# Moves, done in a row:
-# - **A** rotations of the square by 0°, 90°, 180°
-# - **B** e and the mirror m
-# - **C** the four mirrors m, mr, mr², mr³
-# - **D** rotations of a hexagon: 0°, 60°, …, 300°
+# - **A** rotations of the square by 0°, 90°, 180°, done in a row
+# - **B** the two moves `e` and `m`, done in a row
+# - **C** the numbers 0, 1, 2, 3; the product is the larger of the two
+# - **D** the numbers 0, 2, 4, 6; the product is "times, modulo 8"
+# - **E** rock, paper, scissors; the product is the winner (or either one, if they are equal)
 #
-# Other sets, other products:
-# - **E** 0, 1, 2, 3; plus, modulo 4
-# - **F** 0, 1, 2, 3; times, modulo 4
-# - **G** 1, 2, 3, 4; times, modulo 5
-# - **H** 0, 1, 2, 3; the larger one
-# - **I** 0, 2, 4, 6; times, modulo 8
-# - **J** rock, paper, scissors; the winner
+# Below the line `guess = {}`, write lines such as `guess["A"] = "closure"` or `guess["A"] = "group"`, then run the
+# cell. It marks your guesses.
 
 # %%
 from course_lib.exercises.quiz import mark_guesses
 from course_lib.groups import broken_axiom
 
 guess = {}
+
 beats = {("paper", "rock"), ("scissors", "paper"), ("rock", "scissors")}
 quiz = {
     "A": cayley_table([e, r, Element(0, 2)], compose),
     "B": cayley_table([e, m], compose),
-    "C": cayley_table(moves[4:], compose),
-    "D": cayley_table(range(0, 360, 60), lambda a, b: (a + b) % 360),
-    "E": cayley_table(range(4), lambda a, b: (a + b) % 4),
-    "F": cayley_table(range(4), lambda a, b: a * b % 4),
-    "G": cayley_table((1, 2, 3, 4), lambda a, b: a * b % 5),
-    "H": cayley_table(range(4), max),
-    "I": cayley_table((0, 2, 4, 6), lambda a, b: a * b % 8),
-    "J": cayley_table(("rock", "paper", "scissors"), lambda a, b: b if (b, a) in beats else a),
+    "C": cayley_table(range(4), max),
+    "D": cayley_table((0, 2, 4, 6), lambda a, b: a * b % 8),
+    "E": cayley_table(("rock", "paper", "scissors"), lambda a, b: b if (b, a) in beats else a),
 }
-# Both tests must agree: the library's, by indexing, and our loops.
+# Both tests must agree: the library's, which uses no loops, and ours.
 assert all(broken_axiom(candidate) == broken_axiom_in_loops(candidate) for candidate in quiz.values())
-answers = {name: broken_axiom(candidate) or "group" for name, candidate in quiz.items()}
-mark_guesses(guess, answers)
+mark_guesses(guess, {name: broken_axiom(candidate) or "group" for name, candidate in quiz.items()})
 
 # %% [markdown]
 # <details><summary>The reasons, one by one</summary>
 #
-# - **A** closure: 90° + 180° = 270° is missing. **C** closure: two mirrors make a rotation. (And e is missing as well.)
-# - **B** group: m undoes itself, and there is nothing else to check.
-# - **D** and **E** groups: clocks with six and four hours. Our quarter turns behave exactly like E.
-# - **F** inverse: 1 is the identity, but 0 · a = 0 for all a: nothing brings you back to 1. (Nor can 2 be undone.)
-# - **G** group: 2 · 3 = 6 → 1 and 4 · 4 = 16 → 1: everything can be undone.
-# - **H** inverse: 0 is the identity (the larger of 0 and a is a), but after "the larger of 3 and …" the 0 is lost for
-#   ever. A ReLU, max(0, x), loses the negative x in the same way.
-# - **I** identity: 2 · 2 = 4, 2 · 4 = 8 → 0, 2 · 6 = 12 → 4: no product ever gives 2, so nothing leaves 2 as it is.
-# - **J** associativity: (rock·paper)·scissors = paper·scissors = scissors, but rock·(paper·scissors) = rock·scissors = rock.
+# - **A** breaks closure: 90° + 180° = 270° is missing.
+# - **B** is a group: `m` undoes itself, and there is nothing else to check.
+# - **C** breaks the inverse axiom. 0 is the identity, because the larger of 0 and a is a. But once you have taken "the
+#   larger of 3 and …", no second number brings the 0 back. A ReLU, max(0, x), loses the negative x in the same way.
+# - **D** breaks the identity axiom. 2 · 2 = 4, 2 · 4 = 8 → 0 and 2 · 6 = 12 → 4: no product ever gives 2, so nothing
+#   leaves 2 as it is.
+# - **E** breaks associativity. (rock · paper) · scissors = paper · scissors = scissors, but
+#   rock · (paper · scissors) = rock · scissors = rock.
 # </details>
 #
 # ### Image augmentations
 #
-# Now transformations of *images*, done in a row. Two count as equal if they do the same to a test image. Predict again:
+# Now take transformations of *images*, done in a row. Here two transformations count as equal if they do the same to a
+# test image. Predict again, and write your guesses below the line `guess = {}`:
 #
-# - **K** turn by 0°, 90°, 180°, 270°
-# - **L** leave it, flip left-right, flip up-down
-# - **M** leave it, invert the gray values
-# - **N** leave it, erase the right half
-# - **O** turn by 0°, 30°, …, 330°, interpolating between pixels
-# - **P** all shifts left and right; what leaves the frame is lost
-# - **Q** the same; what leaves comes in again on the other side
+# - **F** leave the image as it is; flip it left-right; flip it up-down
+# - **G** leave it as it is; erase its right half
+# - **H** turn it by 0°, 30°, …, 330°, interpolating between pixels
+# - **I** shift it left or right by any number of pixels; what leaves the frame is lost
+# - **J** the same shifts, but what leaves the frame comes in again on the other side
 
 # %%
 from course_lib.actions import rotate_by_angle, translate
@@ -348,13 +359,11 @@ from course_lib.data import load_photograph
 photograph = load_photograph().mean(dim=1, keepdim=True)  # (1, 1, 112, 112), gray
 small = photograph[..., ::7, ::7]  # (1, 1, 16, 16)
 augmentations = {
-    "K": [lambda f, k=k: torch.rot90(f, k, (2, 3)) for k in range(4)],
-    "L": [lambda f: f, lambda f: f.flip(3), lambda f: f.flip(2)],
-    "M": [lambda f: f, lambda f: 1 - f],
-    "N": [lambda f: f, lambda f: f * (torch.arange(16) < 8)],
-    "O": [lambda f, k=k: rotate_by_angle(30 * k, f) for k in range(12)],
-    "P": [lambda f, k=k: translate((k, 0), f) for k in range(-16, 17)],
-    "Q": [lambda f, k=k: f.roll(k, 3) for k in range(16)],
+    "F": [lambda f: f, lambda f: f.flip(3), lambda f: f.flip(2)],
+    "G": [lambda f: f, lambda f: f * (torch.arange(16) < 8)],
+    "H": [lambda f, k=k: rotate_by_angle(30 * k, f) for k in range(12)],
+    "I": [lambda f, k=k: translate((k, 0), f) for k in range(-16, 17)],
+    "J": [lambda f, k=k: f.roll(k, 3) for k in range(16)],
 }
 
 
@@ -369,19 +378,18 @@ def table_of_functions(functions, image):
     return cayley_table(range(len(functions)), product)
 
 
-guess |= {}  # write your guesses here, such as {"K": "group"}
-for name, functions in augmentations.items():
-    answers[name] = broken_axiom(table_of_functions(functions, small)) or "group"
-mark_guesses(guess, {name: answers[name] for name in augmentations})
+guess = {}
+
+tables = {name: table_of_functions(functions, small) for name, functions in augmentations.items()}
+mark_guesses(guess, {name: broken_axiom(candidate) or "group" for name, candidate in tables.items()})
 
 # %% [markdown]
-# The surprise is **O**. Angles form a group, like D. But turning *pixels* by 30° interpolates, and two blurred turns
-# by 30° are not one blurred turn by 60°. **P** fails too: right, then left again, erases a stripe and moves nothing; no single
-# shift does.
+# When you have guessed, run the next cell. It prints all answers of both quizzes, and shows two of the sets at work on
+# the full photograph.
 
 # %%
 for kind in ("group", "closure", "associativity", "identity", "inverse"):
-    print(f"{kind + ':':15}", *(name for name, answer in answers.items() if answer == kind))
+    print(f"{kind + ':':15}", *(name for name, t in (quiz | tables).items() if (broken_axiom(t) or "group") == kind))
 
 turned = photograph
 for _ in range(12):
@@ -390,42 +398,52 @@ shifted = translate((-40, 0), translate((40, 0), photograph))
 photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 right, 40 left": shifted[0, 0]})
 
 # %% [markdown]
-# Above, all answers. In a group the last two pictures would equal the first. But one is blurred and has lost its
-# corners; the other has lost a stripe.
+# If turning and shifting *pixels* worked like turning and shifting *points*, the last two pictures would equal the
+# first. The surprise is **H**. The *angles* 0°, 30°, …, 330° do form a group, like the hours of a clock. But turning
+# *pixels* by 30° interpolates, and two blurred turns by 30° are not one blurred turn by 60°: closure is broken. **I**
+# breaks closure too: a shift to the right and back again erases a stripe and moves nothing, and no single shift does
+# that.
 #
-# <details><summary>The others, and the ones people ask about</summary>
+# <details><summary>The others</summary>
 #
-# - **L** Flip both ways, and you have the half turn, which is missing. Add it, and you have a group of four.
-# - **N** What is erased cannot be brought back. Cutout and cropping fail for the same reason.
-# - **K** and **Q** are clocks like D and E, with four and sixteen hours, and no pixel is lost; **M** is like B: groups.
-# - **Random crop, random rotation:** a random transformation is a *die*, not one transformation. Ask about the set of faces.
-# - **Scalings by 2ᵏ**, k any whole number: a group as maps of the plane (k and −k cancel). On pixels, shrinking throws
-#   pixels away: small, then large again, is none of the scalings, as with P.
-# - **Strings of the letters r and m**, written one behind the other: closed, associative, and the empty string is
-#   the identity; but no string becomes shorter by adding letters: only the empty one has an inverse.
+# - **F** breaks closure. Flip both ways, and you have made the half turn, which is missing. Add it, and you have a
+#   group of four.
+# - **G** breaks the inverse axiom: what is erased cannot be brought back. Cutout and cropping fail for the same reason.
+# - **J** is a group: the test image is 16 pixels wide, so these shifts are a clock with sixteen hours, and no pixel is
+#   lost.
+# - A *random* rotation or crop is not one transformation but a way to choose one. Ask the question about the set that it
+#   chooses from.
 # </details>
+#
+# The clocks deserve a word. Quarter turns done in a row behave exactly like the numbers 0, 1, 2, 3 under "plus,
+# modulo 4": rename `rᵏ` to k, and one Cayley table becomes the other. Two groups whose tables agree after renaming are
+# called **isomorphic**.
 #
 # ## 7. Generators and subgroups
 #
-# You may use the quarter turn only, as often as you like. Which of the eight can you reach? And with `r` *and* `m`?
+# Suppose you may use only the quarter turn, as often as you like. Which of the eight moves can you reach? And which can
+# you reach with `r` *and* `m`?
 #
 # <details><summary>Predict first…</summary>
 #
-# With r: e, r, r², r³, and then e again. With r and m: all eight, since every (m, r) *is* some turns and perhaps a mirror.
+# With `r`: e, r, r², r³, and then e again. With `r` and `m`: all eight, because every element is some number of turns,
+# perhaps followed by a mirror.
 # </details>
 
 # %%
 cayley_graph(groups.D4)
 
 # %% [markdown]
-# Solid arrows do `r`, dashed ones do `m`, after what the circle says. From `e` they lead everywhere. On the inner ring
-# the powers run backwards, m → mr³ → mr² → mr: the rule R M = M R⁻¹ again.
+# Start at any circle. A solid arrow means "now do `r`", a dashed one "now do `m`". From `e` the arrows lead everywhere.
+# Follow the solid arrows on the inner ring: m → mr³ → mr² → mr. The powers of `r` run backwards there, which is the
+# rule R M = M R⁻¹ again.
 #
-# What can be reached from some **generators** is what they **generate**: the smallest closed set that contains e and them.
+# The moves that you may use are called **generators**, and the set of all that you can reach is the set that they
+# **generate**. It is the smallest set that contains `e` and the generators and is closed under products.
 #
-# ### Exercise 1.4: everything that can be reached
+# ### Exercise 1.3: everything that can be reached
 #
-# Start from the identity and the generators. Add all products of two members, until nothing is new.
+# Which elements do the generators reach? How will your function know that it has found all of them?
 
 
 # %%
@@ -440,9 +458,11 @@ def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
 # <!-- help: generate -->
 
 # %% [markdown]
-# A part of a group that is a group itself, with the same product, is a **subgroup**. In finite groups, closed and
-# non-empty is enough: repeat a move and you come to e, and just before it to the inverse. So whatever is generated is a
-# subgroup. Among our eight, two generators suffice for each. **How many subgroups do you expect?**
+# A part of a group that is itself a group, with the same product, is called a **subgroup**. What is generated is always
+# one. It is closed and contains `e` by definition, and inverses come for free in a finite group: repeat a move often
+# enough and you arrive at `e`; the move just before that was the inverse.
+#
+# Among our eight moves, two generators are enough for each subgroup. **How many subgroups do you expect?**
 
 
 # %%
@@ -459,28 +479,28 @@ print("two mirrors, mr and mr², generate", show(generate([Element(1, 1), Elemen
 cayley_table_figure(groups.D4, highlight=groups.D2)
 
 # %% [markdown]
-# Two mirrors with axes 45° apart generate everything, rotations included. In the picture {e, r², m, mr²} has its
-# full colors: where its rows meet its columns, only members stand. No product leads out.
+# The last printed line says that two mirrors whose axes are 45° apart generate everything, rotations included. In the
+# picture, the subgroup {e, r², m, mr²} keeps its full colors: where its rows meet its columns, you find only its own
+# members. No product leads out of it.
 #
-# Six of the ten get names. C*n* (cyclic) has n rotations; D*n* (dihedral) has n rotations and n mirrors. The other four
-# are D1 or D2 with other axes. These six are *the* groups of this course; every layer takes one as an argument, called H.
-# The number of its elements is its **order**, |H|.
+# Six of the ten subgroups have names. C*n* (cyclic) has n rotations; D*n* (dihedral) has n rotations and n mirrors. The
+# other four are copies of D1 and D2 with other mirror axes. These six are *the* groups of this course; every layer
+# takes one of them as an argument, called H. The number of its elements is its **order**, |H|.
 
 # %%
 for group in groups.ALL_GROUPS:
     print(f"{group.name}: |H| = {group.order}  {show(group.elements)}")
 try:
-    groups.Group("mine", (e, r, m))  # break it: a set that is no group
+    groups.Group("mine", (e, r, m))  # break it: a set that is not a group
 except ValueError as error:
     print(error)
 
 # %% [markdown]
-# C4 and D2 both have four elements. Are they one group under two names?
+# C4 and D2 both have four elements. Are they isomorphic: one group under two names?
 #
 # <details><summary>Predict first…</summary>
 #
-# No. Look at the diagonals below, the products aa (0 is the position of e): in D2 every element undoes itself, in C4
-# only two do. No renaming of the elements can change that.
+# Compare how many elements undo themselves. Renaming cannot change that number.
 # </details>
 
 # %%
@@ -488,17 +508,29 @@ print("a² = e for", {g.name: sum(compose(a, a) == e for a in g.elements) for g 
 panels({"C4": groups.C4.cayley_table, "D2": groups.D2.cayley_table})
 
 # %% [markdown]
+# They are not. The diagonal of a table holds the products aa, and 0 is the position of `e`. In D2 every element undoes
+# itself; in C4 only two do. No renaming can turn one table into the other.
+#
 # ## 8. Cosets: a group in equal pieces
 #
-# Sometimes you want to forget something, say a mirror at the very beginning. Then h and hm (first m, then h) count as
-# the same. With any subgroup S in place of {e, m}, the pieces are the **left cosets** of S:
+# A network that knows eight orientations will sometimes want to forget a distinction. Suppose you no longer care
+# whether the square was flipped at the very beginning. Then the move h and the move hm ("first `m`, then h") get the
+# same label. Take h = r. Its partner is rm, which is `mr³`; and the partner of `mr³` is mr³m, which is `r` again. So
+# {r, mr³} is a pair, and the picture shows that all eight moves fall into such pairs.
+
+# %%
+cosets_figure(groups.D4, groups.D1)
+
+# %% [markdown]
+# Each pair is made from the subgroup {e, m} by putting one h in front of both members. The same works with any subgroup
+# S in place of {e, m}, and the pieces are called the **left cosets** of S:
 #
 # $$hS = \{hs : s \in S\}$$
 #
-# **Worked example.** S = {e, m} and h = r: hS = {re, rm} = {r, mr³}. Starting from h = mr³ gives {mr³, mr³m} = {mr³, r}:
-# the same piece. (Networks will *pool* over cosets: keep one number for each piece.)
+# In plain words: the coset of h holds every move that does "something from S, then h". (In notebook 04 a network keeps
+# one number for each coset; this is called coset pooling.)
 #
-# ### Exercise 1.5: left cosets
+# ### Exercise 1.4: left cosets
 
 
 # %%
@@ -516,62 +548,35 @@ def left_cosets(elements: Iterable[Element], subgroup: Iterable[Element]) -> tup
 for subgroup in groups.D4.subgroups:
     assert len(left_cosets(moves, subgroup.elements)) * subgroup.order == 8
 print("|S| · (number of cosets) = 8 for all", len(groups.D4.subgroups), "subgroups")
-cosets_figure(groups.D4, groups.D1)
 
 # %% [markdown]
-# Four colors, two circles each. No accident:
+# This is no accident:
 #
-# - **All pieces have the same size.** h can be undone, so s ↦ hs never takes two members to one place.
-# - **Pieces do not overlap.** If hs = ks′, then h = k(s′s⁻¹), and s′s⁻¹ is in S. So hS = kS.
-# - **None is left over.** h = he is in hS.
+# - **All cosets have the same size.** h can be undone, so hs and hs′ are different whenever s and s′ are.
+# - **Two cosets are either equal or have no member in common.** Suppose they share one: hs = ks′. Then h = k(s′s⁻¹).
+#   Since s′s⁻¹ is in S, h is a member of kS, and so is everything in hS. The same argument with h and k swapped shows
+#   that hS = kS.
+# - **No element is left over.** h = he is in hS.
 #
-# Equal pieces fill the group: therefore |S| **divides** |H|. This is Lagrange's theorem, and why D4 has no
-# subgroup of order 3.
+# Pieces of equal size fill the group: therefore |S| **divides** |H|. This is Lagrange's theorem, and the reason why D4
+# has no subgroup with three elements.
 #
-# **Break it.** Why *left*? Right cosets Sh cut the group up as well. Now let a move g act on everything, h ↦ gh. Does a piece
-# land on a piece?
+# ## 9. Adding shifts: p4 and p4m
 #
-# <details><summary>Predict first…</summary>
-#
-# Left cosets: always, g(hS) = (gh)S. Right cosets: g(Sh) has g on the wrong side of S. It works only for those g that can
-# be taken past S, gS = Sg; here that is half of them. A network that pooled over right cosets would treat the other half
-# wrongly.
-# </details>
-
-# %%
-right_cosets = {tuple(sorted(compose(s, h) for s in (e, m))) for h in moves}
-for name, pieces in {"left": set(left_cosets(moves, (e, m))), "right": right_cosets}.items():
-    landed = sum(tuple(sorted(compose(g, h) for h in piece)) in pieces for g in moves for piece in pieces)
-    print(f"{name} cosets: {landed} of {len(moves) * len(pieces)} moved pieces are pieces again")
-
-# %% [markdown]
-# ## 9. Where a group element lives in an array
-#
-# From notebook 02 on, a feature map has an axis for the group: its shape is (B, C, |H|, Y, X), that is batch,
-# channels, group, rows, columns, with one *sheet* for each element. In D4 the element (m, r) has index 4m + r; index
-# 0 is the identity. When g moves the image, the sheets trade places: the new sheet h is the old sheet g⁻¹h, moved
-# (notebook 02 shows why). That order is a row of the Cayley table; nobody types indices.
-
-# %%
-from course_lib.groups import left_permutation
-
-print("index of mr²:", groups.D4.index(Element(1, 2)))
-print("after a quarter turn the sheets come from", left_permutation(r, moves))
-print("row r⁻¹ of the Cayley table:             ", table[moves.index(inverse(r))].tolist())
-
-# %% [markdown]
-# ## 10. Adding shifts: p4 and p4m
-#
-# A convolution shifts a filter over the pixels. So we need turns, mirrors *and* shifts of the **lattice** Z², the points
-# with whole coordinates. A move is now g = (t, h): **first** h = (m, r), about the origin, **then** the shift t = (u, v), u
-# to the right and v up.
+# A convolution shifts a filter over the pixels. So we need turns, mirrors *and* shifts of the **lattice** Z², the set
+# of points with whole coordinates. A move is now a pair g = (t, h): **first** the turn or mirror h, about the origin,
+# **then** the shift t = (u, v), u to the right and v up.
 #
 # $$g\,x = h\,x + t$$
 #
-# All these moves together are **p4m**; those without mirrors, **p4**. In the library: `Isometry(m, r, u, v)`, which
-# means "keeps distances".
+# All these moves together are called **p4m**; those without mirrors are called **p4**. The names come from
+# crystallography, where there are 17 kinds of repeating patterns in the plane, the *wallpaper groups*: p stands for a
+# *primitive* lattice, 4 for fourfold rotations, m for mirrors.
 #
-# **Worked example.** A quarter turn, then 4 to the right. The point (1, 0) turns to (0, 1) and is shifted to (4, 1).
+# In the library a move is an `Isometry(m, r, u, v)`; an isometry is a map that keeps all distances.
+#
+# **Worked example.** Take a quarter turn, then a shift by 4 to the right. The point (1, 0) turns to (0, 1), which is
+# then shifted to (4, 1).
 
 # %%
 from course_lib.wallpaper import Isometry, act_on_points
@@ -581,8 +586,8 @@ letter = np.array([(0, 2), (0, 1), (0, 0), (1, 0)])  # an L of lattice points
 lattice_points(letter, act_on_points(turn_and_shift, letter))
 
 # %% [markdown]
-# Circles before, squares after: the L has turned about the origin, then moved right. One matrix does both: give each
-# point a third coordinate 1, and write the shift into the third column.
+# Circles show the L before, squares after: it has turned about the origin, then moved to the right. One matrix can do
+# both. Give each point a third coordinate 1, and write the shift into the third column.
 #
 # $$\begin{bmatrix}h&t\\0&1\end{bmatrix}\begin{bmatrix}x\\1\end{bmatrix}=\begin{bmatrix}h\,x+t\\1\end{bmatrix}$$
 
@@ -593,15 +598,16 @@ print(homogeneous_matrix(turn_and_shift))
 print("(1, 0) goes to", (homogeneous_matrix(turn_and_shift) @ (1, 0, 1))[:2].tolist())
 
 # %% [markdown]
-# Two in a row: first (t′, h′), then (t, h). The point x goes to h′x + t′, and then to h(h′x + t′) + t = (hh′)x + (t + h t′).
-# So the product has the point part hh′ and the shift t + h t′:
+# ### Exercise 1.5: the product in p4m
 #
-# $$(t, h)\,(t', h') = (t + h\,t',\; h h')$$
+# Do one move k = (t′, h′), and then another, g = (t, h). The result is again a move of this kind. What are its shift
+# and its point part, the turn or mirror? Find them with pencil and paper, in one of two ways:
 #
-# The shift t′ **gets turned on the way**: h acts on all that happened before. With this product, pairs of a shift
-# and an element of H form the **semidirect product** Z² ⋊ H. So p4 = Z² ⋊ C4, and p4m = Z² ⋊ D4.
+# - follow a point x: k takes it to h′x + t′; where does g take *that*?
+# - or multiply the two block matrices, the later move on the left.
 #
-# ### Exercise 1.6: the product in p4m
+# **A worked case to test your answer.** Shift by (1, 0), then make a quarter turn. The origin goes to (1, 0) and then to
+# (0, 1). So the product's shift is (0, 1), not (1, 0).
 
 
 # %%
@@ -616,13 +622,8 @@ def semidirect_product(g: Isometry, k: Isometry) -> Isometry:
 # <!-- help: semidirect_product -->
 
 # %% [markdown]
-# **Break it.** Leave t′ unturned: (t + t′, hh′), the *direct product* Z² × H. It even is a group. What is wrong with it?
-#
-# <details><summary>Predict first…</summary>
-#
-# It is not the group of *our* moves. Shift the origin by (1, 0), then make a quarter turn: the origin is at (0, 1). The direct
-# product says (1, 0). Axioms alone do not tell you that you have the right group; moving points does.
-# </details>
+# **Break it.** What if you simply add the shifts, and leave t′ unturned? The product (t + t′, hh′) is called the *direct
+# product*. It is even a group. So what is wrong with it? Predict, then compare the pictures.
 
 
 # %%
@@ -642,13 +643,22 @@ print({name: bool((moved == one_by_one).all()) for name, moved in at_once.items(
 points_side_by_side({"start": letter, "3 right, then turn": one_by_one, **at_once})
 
 # %% [markdown]
-# The third picture equals the second, the fourth does not.
+# The third picture equals the second, the fourth does not. The direct product is a group, but it is not the group of
+# *our* moves. The axioms alone do not tell you that you have the right group; moving points does.
 #
-# ### Exercise 1.7: the inverse in p4m
+# Here is the rule for our moves. The point x goes to h′x + t′, and then to h(h′x + t′) + t. Sort the terms: this is
+# (hh′)x + (t + ht′). So the product has the point part hh′ and the shift t + ht′:
 #
-# Solve h x + t = y for x: x = h⁻¹(y − t) = h⁻¹y − h⁻¹t. So the way back turns by h⁻¹ and shifts by −h⁻¹t:
+# $$(t, h)\,(t', h') = (t + h\,t',\; h h')$$
 #
-# $$(t, h)^{-1} = (-h^{-1} t,\; h^{-1})$$
+# In plain words: h acts on everything that happened before it, and so the earlier shift t′ **gets turned on the way**.
+# Pairs of a shift and an element of H, with this product, form the **semidirect product** Z² ⋊ H. So p4 = Z² ⋊ C4, and
+# p4m = Z² ⋊ D4.
+#
+# ### Exercise 1.6: the inverse in p4m
+#
+# g takes x to y = hx + t. Which move takes y back to x? Solve for x, and write the answer in the form "something
+# applied to y, plus a shift".
 
 
 # %%
@@ -672,21 +682,54 @@ print("back at the start:", bool((back == letter).all()), "  with −t:", bool((
 points_side_by_side({"start": letter, "there": there, "and back": back, "back with −t": unturned})
 
 # %% [markdown]
-# **Is p4m a group?** It is infinite, so no table can say, but the axioms can be read off. *Closure:* t + h t′ has whole
-# coordinates, and hh′ is one of the eight. *Associativity:* moves in a row. *Identity:* (0, e). *Inverse:* exercise 1.7.
-# p4 and the shifts alone are subgroups.
+# From y = hx + t we get x = h⁻¹(y − t) = h⁻¹y − h⁻¹t. So the way back turns by h⁻¹ and shifts by −h⁻¹t:
 #
-# ## 11. Why not 45°, and why no hexagons?
+# $$(t, h)^{-1} = (-h^{-1} t,\; h^{-1})$$
 #
-# Which other moves keep the origin in place, keep lengths, and take the lattice to itself?
+# In plain words: to go back, undo the shift first, and then undo the turn. The turn back also turns the −t.
 #
-# <details><summary>Predict first…</summary>
+# **Is p4m a group?** It is infinite, so we cannot write down its table, but we have found everything that the axioms
+# ask for. *Closure:* t + ht′ has whole coordinates, and hh′ is one of the eight. *Associativity:* these are moves in a
+# row. *Identity:* no shift and no turn, (0, e). *Inverse:* exercise 1.6. The group p4 is a subgroup of p4m, and so is
+# the set of all pure shifts.
 #
-# (1, 0) must go to a lattice point at distance 1 from the origin. There are four: (1, 0), (0, 1), (−1, 0), (0, −1). What keeps
-# all lengths also keeps right angles, so (0, 1) must go to one at a right angle to it: two ways. These two decide where all
-# other points go. That makes eight moves, and we have them all. (So the cell below needs to try no matrix entries but −1, 0
-# and 1.)
-# </details>
+# ### Exercise 1.7: design a group
+#
+# This one has many right answers. **Find a finite group of moves in p4m that has at least four elements and in which
+# at least one element has a shift other than (0, 0).** A pure shift cannot be in it: repeat it, and it never comes
+# back. So where could the shifts come from? Think of a sheet of graph paper and a pin. What can you do that takes the
+# grid to itself, and returns after a few steps?
+
+
+# %%
+@exercise
+def group_with_shifts() -> tuple[Isometry, ...]:
+    """The elements of a finite group in p4m: at least four, and at least one with a shift other than (0, 0)."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: group_with_shifts -->
+
+# %%
+for g in group_with_shifts():
+    print(f"{g.point_part!s:>3}, then shift by {g.shift.tolist()}")
+
+# %% [markdown]
+# If the cells use the reference, you see the four rotations about the point (½, ½), the middle of a square of the grid.
+# It is not a lattice point, and yet these rotations take the lattice to itself. Notebook 02 needs exactly them: the
+# center of an image with an even number of pixels lies between pixels.
+#
+# ## 10. Why not 45°, and why no hexagons?
+#
+# Which other moves keep the origin in place, keep all distances, and take the lattice to itself? Are there any besides
+# our eight?
+#
+# Such a move must take (1, 0) to a lattice point at distance 1 from the origin. There are only four: (1, 0), (0, 1),
+# (−1, 0) and (0, −1). A move that keeps distances also keeps right angles, so (0, 1) must go to one of the two points
+# at a right angle to the first. And a move that keeps distances and fixes the origin is linear, so these two points
+# decide where all others go. That makes 4 · 2 = 8 moves, and we have them all. The cell below confirms it by trying all
+# 2×2 matrices whose entries are −1, 0 or 1.
 
 
 # %%
@@ -697,35 +740,37 @@ def turn(degrees):
 
 entries = np.stack(np.meshgrid(*[[-1, 0, 1]] * 4), axis=-1).reshape(-1, 2, 2)
 rigid = [h for h in entries if (h.T @ h == np.eye(2)).all()]
-print(f"of {len(entries)} matrices with entries −1, 0, 1, {len(rigid)} keep lengths and angles")
+print(f"of {len(entries)} matrices with entries −1, 0, 1, {len(rigid)} keep all distances")
 print("they are our eight:", {str(h) for h in rigid} == {str(matrix(a)) for a in moves})
 points_side_by_side({f"{angle}°": letter @ turn(angle).T for angle in (0, 45, 60, 90)})
 
 # %% [markdown]
-# Red crosses fell between the lattice points. There the image has no value; it would have to be interpolated, and quiz
-# set O showed the cost. A hexagon's 60° needs a lattice of triangles.
+# A red cross marks a point that fell between the lattice points. The image has no value there; it would have to be
+# interpolated, and set H of the quiz showed what that costs. Rotations by 60° need a lattice of triangles.
 #
 # ## Recap
 #
-# - A **group**: closed, associative, with an identity, and everything can be undone. Ask this of any set of transformations.
-# - D4 has eight elements (m, r): rotate, then mirror. R M = M R⁻¹ gives all products; the **Cayley table** holds them.
+# - A **group** is closed and associative, has an identity, and everything in it can be undone. Ask this of any set of
+#   transformations.
+# - D4 has eight elements (m, r): rotate, then mirror. The rule R M = M R⁻¹ gives all products, and the **Cayley table**
+#   holds them.
 # - **Subgroups** are parts that are groups themselves; **cosets** are the equal pieces into which they cut the group.
-# - **p4** and **p4m** add shifts, and a shift gets turned on the way: (t, h)(t′, h′) = (t + h t′, hh′).
-# - Every later layer needs only a `Group`: its elements move the pixels, its table the sheets.
+# - **p4** and **p4m** add shifts, and a shift gets turned on the way: (t, h)(t′, h′) = (t + ht′, hh′).
+# - Every later layer needs only a `Group`.
 #
-# Last check: what you built, or the reference, against the library on random input.
+# As a last check, compare what you built (or the reference) with the library on random input.
 
 # %%
 for _ in range(20):
     g, k = (Isometry(*rng.integers((0, 0, -9, -9), (2, 4, 9, 9)).tolist()) for _ in range(2))
     a, b = g.point_part, k.point_part
-    assert compose(a, b) == groups.compose(a, b) and inverse(a) == groups.inverse(a)
+    assert compose(a, b) == groups.compose(a, b)
     assert generate([a, b]) == groups.generate([a, b])
     assert left_cosets(moves, generate([a])) == groups.left_cosets(moves, groups.generate([a]))
     assert semidirect_product(g, k) == wallpaper.semidirect_product(g, k)
     assert semidirect_inverse(g) == wallpaper.semidirect_inverse(g)
 assert (cayley_table(moves, compose) == groups.D4.cayley_table).all()
-print("your seven functions and the library's agree")
+print("your functions and the library's agree")
 
 # %%
 progress("01")

@@ -20,7 +20,12 @@
 #
 # **You need before:** notebook 01 (elements, products, inverses; p4 and p4m); matrices; PyTorch tensors.
 #
-# **Time:** about 80 minutes, with five exercises. **Hardware:** any laptop, no GPU, no network.
+# **Time:** about 100 minutes, with six exercises. **Hardware:** any laptop; no GPU, no internet.
+#
+# Why so much care for something as simple as turning a picture? Because every layer of the later notebooks must do to
+# its numbers exactly what the turn did to the image. There are several natural ways to write this down, and most of
+# them are wrong. In section 6 you will meet two wrong versions that pass every algebraic test on rotations; only a
+# turned digit gives them away.
 
 # %%
 from collections import OrderedDict
@@ -46,16 +51,21 @@ e, r, m = Element(0, 0), Element(0, 1), Element(1, 0)
 # %% [markdown]
 # ## 1 Points
 #
-# An isometry g = (m, r, u, v) means: first the point symmetry h = (m, r), then the shift t = (u, v). As a formula:
+# In notebook 01, an isometry g was a turn or mirror h, followed by a shift t. As a formula:
 #
 # $$g \cdot x = h\,x + t$$
+#
+# In plain words: first turn the point about the origin, then shift it.
 #
 # <details><summary>Predict first: where does r send the point (2, 1)? And where does "r, then shift by (3, 1)" send it?</summary>
 #
 # r sends (2, 1) to (−1, 2): a quarter turn, counter-clockwise. The shift then moves it to (2, 3).
 # </details>
 #
-# Points come in numbers, so let the function take many at once: an array whose last axis holds (x, y).
+# ### Exercise 2.1: many points at once
+#
+# For one point the formula is already code. But points usually come by the hundreds, as the *rows* of an array whose
+# last axis holds (x, y). Write the function so that it moves all of them at once, without a loop.
 
 
 # %%
@@ -78,15 +88,16 @@ g = Isometry(0, 1, 3, 1)
 figures.lattice_points(corner, act_on_points(g, corner))
 
 # %% [markdown]
-# The long arm of the L (points 1, 2, 3) lay along x and now points up; its corner sits at (3, 1).
+# The long arm of the L (points 1, 2, 3) lay along the x axis and now points up; its corner is at (3, 1).
 #
-# **What makes this an action?** Two rules. Doing nothing moves nothing, e·x = x. And moving by k, then by g, is the same
-# as moving once by the product:
+# **What makes this an action?** Two rules. Doing nothing moves nothing: e·x = x. And moving by k, then by g, is the
+# same as moving once by the product gk:
 #
 # $$g \cdot (k \cdot x) = (g k) \cdot x$$
 #
-# A group *acts* on a set if each of its elements moves the members of the set so that both rules hold. Take
-# the eight point symmetries with nine shifts each, and let the computer look at every pair.
+# A group **acts** on a set if each of its elements moves the members of the set in such a way that both rules hold. In
+# plain words: it does not matter whether you multiply first or move first. Take the eight point symmetries with nine
+# shifts each, and let the computer look at every pair.
 
 # %%
 shifts = [(u, v) for u in (-1, 0, 2) for v in (-1, 0, 2)]
@@ -105,8 +116,8 @@ print(f"Both rules hold for {len(isometries)} elements of p4m and all their {pai
 # %% [markdown]
 # ## 2 Images
 #
-# An image is not a point. It is a **function** f: Z² → ℝ: ask it at a pixel x, and it answers with a number. How do you
-# turn a function?
+# An image is not a point. It is a **function** f: Z² → ℝ. Ask it about a pixel x, a point of the lattice, and it
+# answers with a number. How do you turn a function?
 #
 # Take a small one, 4 × 4, with a different number in every pixel so that none can hide.
 
@@ -115,17 +126,16 @@ f = torch.arange(16.0).reshape(4, 4)
 figures.panels({"f": f})
 
 # %% [markdown]
-# **Where is (x, y) in an array?** An array counts rows *downwards* from the top; y points *up*. And we turn about the center
-# of the image. So, for a map with `height` rows and `width` columns:
+# **Where is (x, y) in an array?** An array counts rows *downwards* from the top, but y points *up*. And an image turns
+# about its center. So, for an array with `height` rows and `width` columns, we measure x and y from the center:
 #
 # $$x = \text{col} - \tfrac{\text{width} - 1}{2}, \qquad y = \tfrac{\text{height} - 1}{2} - \text{row}$$
 #
-# For an even size the center lies *between* pixels, and the coordinates end in .5. Multiply them by 2, and all is whole
-# numbers again; you will want that in a minute. (Is a turn about such a center still in p4? Yes. Counted from a pixel
-# next to it, the center is c = (½, ½), and the turn is x ↦ r(x − c) + c = r x + (1, 0): a quarter turn about that pixel,
-# and a shift by a whole pixel.)
+# In plain words: x counts columns to the right of the center, y counts rows above it. For an odd size these are whole
+# numbers. For an even size the center lies *between* pixels, as in exercise 1.7, and the coordinates end in .5.
+# Multiply them by 2, and all of them are whole numbers again; you will want that in a minute.
 #
-# Now f as what it is, a function: a dictionary from (x, y) to a number.
+# The next cell stores f as what it is, a function: a dictionary from (x, y) to a number.
 
 # %%
 places = [[(col - 1.5, 1.5 - row) for col in range(4)] for row in range(4)]
@@ -140,67 +150,80 @@ def look_up(h: Element) -> Tensor:
 
 
 # %% [markdown]
-# **The question of this section.** You want to turn the image by r, a quarter turn counter-clockwise. To fill pixel x of the
-# new image, do you look up the old one at r·x, or at r⁻¹·x?
-#
-# <details><summary>Predict first, then run the cell</summary>
-#
-# At r⁻¹·x. The new image at x shows what *came from* r⁻¹·x. In the picture: a counter-clockwise turn carries the top
-# right corner, 3, to the top left. The right-hand panel has it there; the middle one has turned clockwise.
-# </details>
+# **The question of this section.** You want to turn the image by r, a quarter turn counter-clockwise. To fill pixel x
+# of the new image, do you look up the old one at r·x, or at r⁻¹·x? Decide before you run the cell. In the correct
+# picture, the 3 from the top right corner has moved to the top left.
 
 # %%
 figures.panels({"f": f, "look up f(r x)": look_up(r), "look up f(r⁻¹ x)": look_up(inverse(r))})
 
 # %% [markdown]
-# So this is how a group acts on functions. Write L_g f for "f, moved by g". It is the most-used formula of the course:
+# The right-hand panel has the 3 in the top left corner; the one in the middle has turned clockwise. The reason is that
+# you fill in pixels one by one, and each has to ask *where its number came from*. What is at x after the turn was at
+# r⁻¹·x before it.
+#
+# This is how a group acts on functions. Write L_g f for "f, moved by g". It is the most-used formula of the course:
 #
 # $$[L_g f](x) = f(g^{-1} x)$$
 #
-# Read it as: *L_g f shows at x what f had at the place x came from.* In the figure, one pixel of L_r f looks back.
+# In plain words: *L_g f shows at x what f had at the place that x came from.* In the figure, one pixel of L_r f looks
+# back.
 
 # %%
 lookup(f, r, pixel=(0, 1))
 
 # %% [markdown]
-# **Is the inverse only a matter of taste,** clockwise or not? No. Write R_g f(x) = f(gx), without the inverse, and apply k
-# first, then g. The outer one puts gx in place of x; then k is applied to *that*:
+# **Is the inverse only a matter of taste,** clockwise or not? No: only with the inverse do we get an action. Move f by
+# k first, and then by g. Read the definition from the outside in, and use notebook 01's rule that a product is undone
+# in reverse order, (gk)⁻¹ = k⁻¹g⁻¹:
 #
-# $$[R_g R_k f](x) = [R_k f](gx) = f(k g x) = [R_{kg} f](x)$$
+# $$
+# \begin{aligned}
+# {}[L_g L_k f](x) &= [L_k f](g^{-1}x)   && \text{the outer } L_g \text{ looks up at } g^{-1}x\\
+#                &= f(k^{-1}g^{-1}x)   && \text{the inner } L_k \text{ puts } k^{-1} \text{ in front of that}\\
+#                &= f((gk)^{-1}x) = [L_{gk} f](x) && \text{which is one move by } gk
+# \end{aligned}
+# $$
 #
-# The product came out the wrong way round: first k, then g, step by step, would not be gk at once. With the inverse the
-# two reversals cancel: what is done last is undone first, (gk)⁻¹ = k⁻¹g⁻¹, and so L_g L_k = L_{gk}.
+# Now leave the inverse out. Call the result $W_g$, for "without": $[W_g f](x) = f(gx)$. The same three steps give
 #
-# **Break it on purpose.** Elements that *commute*, ab = ba, such as two rotations, would not tell. Take r and m.
+# $$[W_g W_k f](x) = [W_k f](gx) = f(k g x) = [W_{kg} f](x)$$
+#
+# We applied k first and g second, which should give gk. We got kg.
+#
+# **Break it on purpose.** For elements that *commute* (ab = ba), such as two rotations, this makes no difference. So
+# take r and m.
 
 
 # %%
 def without_inverse(g: Element, f: Tensor) -> Tensor:
-    """R_g f(x) = f(gx), which is L of g⁻¹. The library's slow loop for L_g is what you write next."""
+    """W_g f(x) = f(gx), which is L of g⁻¹. The library's slow loop for L_g is what you write next."""
     return oracles.act_on_image(inverse(g), f)
 
 
 rm, mr = compose(r, m), compose(m, r)
 one_by_one = without_inverse(r, without_inverse(m, f))
-print("R_r R_m = R_rm:", torch.equal(one_by_one, without_inverse(rm, f)))
-print("R_r R_m = R_mr:", torch.equal(one_by_one, without_inverse(mr, f)))
-figures.panels({"R_r R_m f": one_by_one, "R_rm f": without_inverse(rm, f), "R_mr f": without_inverse(mr, f)})
+print("W_r W_m = W_rm:", torch.equal(one_by_one, without_inverse(rm, f)))
+print("W_r W_m = W_mr:", torch.equal(one_by_one, without_inverse(mr, f)))
+figures.panels({"W_r W_m f": one_by_one, "W_rm f": without_inverse(rm, f), "W_mr f": without_inverse(mr, f)})
 
 # %% [markdown]
-# The first panel equals the third, not the second: R is no action of the group but a *right* action, one that multiplies in the
-# reverse order. L, with the inverse, is a *left* action, and the one we use everywhere.
+# The first panel equals the third, not the second. W breaks our second rule. It multiplies in the reverse order, which
+# is called a *right* action. L, with the inverse, is a *left* action, and the one that we use everywhere.
 #
-# Now write the heart of it, for any size and any of the eight symmetries: which pixel of f does L_g f show at (row, col)?
-# Mind that a quarter turn of a 2 × 3 image is 3 × 2.
+# ### Exercise 2.2: where a pixel comes from
+#
+# Now write the heart of it, for any size and for any of the eight symmetries. You are about to fill one pixel of L_g f.
+# Which pixel of f do you copy? Note that a quarter turn of a 2 × 3 image is 3 × 2.
 
 
 # %%
 @exercise
 def source_pixel(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
-    """The pixel (row, col) of f that L_g f shows at (row, col): x ↦ g⁻¹x about the center.
+    """The pixel of f, as (its row, its column), whose number L_g f shows at its own pixel (row, col).
 
     ``height`` and ``width`` are those of L_g f. After an odd number of quarter turns f has them the other way round.
-    Example: for the quarter turn r and size 4 × 4, the pixel (0, 1) shows the pixel (1, 3) of f.
+    Example: for the quarter turn r and size 4 × 4, the pixel (0, 1) of L_r f shows the pixel (1, 3) of f.
     """
     ...
 
@@ -224,17 +247,21 @@ def act_by_loop(g: Element, f: Tensor) -> Tensor:
 figures.panels({"f": f, "L_r f": act_by_loop(r, f), "L_m f": act_by_loop(m, f), "L_mr f": act_by_loop(mr, f)})
 
 # %% [markdown]
-# Values are moved, never computed, so nothing is rounded. And no arithmetic is needed at all: PyTorch can turn and flip whole
-# arrays. Write the fast version. Mind what (m, r) means: *first* rotate, *then* mirror.
+# Numbers are moved, never computed, so nothing is rounded. In fact no arithmetic is needed at all, because PyTorch can
+# turn and flip whole arrays.
+#
+# ### Exercise 2.3: the fast version
+#
+# Look at the four panels above, and find PyTorch functions that do the same to the last two axes of a tensor, whatever
+# axes come before them.
 
 
 # %%
 @exercise
 def act_on_image(g: Element, f: Tensor) -> Tensor:
-    """[L_g f](x) = f(g⁻¹x) on the last two axes: turn by r·90° counter-clockwise, then mirror left-right if m.
+    """[L_g f](x) = f(g⁻¹x) on the last two axes of f (..., Y, X). The axes in front, such as batch and channels, stay.
 
-    ``f`` has shape (..., Y, X); any axes in front (batch, channels) stay as they are.
-    Example: r takes [[0, 1], [2, 3]] to [[1, 3], [0, 2]].
+    Example: r takes [[0, 1], [2, 3]] to [[1, 3], [0, 2]], and m takes it to [[1, 0], [3, 2]].
     """
     ...
 
@@ -242,8 +269,8 @@ def act_on_image(g: Element, f: Tensor) -> Tensor:
 # %% [markdown]
 # <!-- help: act_on_image -->
 #
-# Do the loop and the fast version agree? On odd, even and non-square sizes, for all eight elements. And then a photograph,
-# for which the loop would be slow.
+# Do the loop and the fast version agree? Test them on odd, even and non-square sizes, for all eight elements. Then turn
+# a photograph, for which the loop would be slow.
 
 # %%
 torch.manual_seed(0)
@@ -251,7 +278,7 @@ for size in [(5, 5), (4, 4), (3, 6), (1, 2)]:
     image = torch.rand(size)
     for g in D4.elements:
         assert torch.equal(act_by_loop(g, image), act_on_image(g, image))
-print("Loop and fast version agree for 8 elements and 4 sizes, to the last bit.")
+print("Loop and fast version agree for 8 elements and 4 sizes, bit for bit.")
 
 photo = load_photograph()[0]
 photographs(
@@ -260,15 +287,10 @@ photographs(
 )
 
 # %% [markdown]
-# Top row: the head tips over counter-clockwise. Below each picture stands its mirror image.
+# In the top row, the head tips over counter-clockwise. Below each picture is its mirror image.
 #
-# **Break it on purpose: the order.** Mirror first, and rotate then. For how many of the eight elements does it matter?
-#
-# <details><summary>Predict first</summary>
-#
-# For two. Without a mirror there is nothing to swap, and e and r² commute with every mirror. What remains is mr and mr³. A test
-# on r and m alone, the two elements one would try first, would notice nothing.
-# </details>
+# **Break it on purpose: the order.** The pair (m, r) means "first rotate, then mirror". Suppose somebody mirrors first
+# and then rotates. For how many of the eight elements does this give a wrong picture? Guess, then run the cell.
 
 # %%
 for g in D4.elements:
@@ -277,16 +299,17 @@ for g in D4.elements:
     print(f"{g!s:>3}: {'right' if torch.equal(wrong_order, act_on_image(g, photo)) else 'WRONG'}")
 
 # %% [markdown]
+# For two only. Without a mirror there is nothing to swap, and e and r² commute with every mirror; that leaves mr and
+# mr³. A test on r and on m, the two elements that one would try first, would notice nothing.
+#
 # ## 3 Shifts, and angles in between
 #
-# A shift acts by the same formula, [L_t f](x) = f(x − t). What enters the frame is zero. For this we need a picture
-# with an empty margin, so that nothing falls off: a real digit. Rounded to whole numbers from 0 to 16, so that every
-# test below can be exact.
+# A shift acts by the same formula, [L_t f](x) = f(x − t). At the edges of the frame, zeros come in. Here we want a
+# picture with an empty margin, so that nothing falls off: a real digit, rounded to whole numbers from 0 to 16 so that
+# every test below can be exact.
 #
-# <details><summary>Predict first: shift by t = (3, 0) and then turn by r. Or turn, and then shift by the same t. The same picture?</summary>
-#
-# No. In the first case the shift gets turned as well: to the right becomes up.
-# </details>
+# **Predict:** shift the digit by t = (3, 0) and then turn it by r. Or turn it first, and then shift it by the same t.
+# Do you get the same picture?
 
 # %%
 digit = (load_digits().train.images[7, 0] * 16).round()
@@ -298,12 +321,14 @@ alt = "A handwritten 7; turned by 90° it lies higher in panels two and four, an
 figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, alt=alt)
 
 # %% [markdown]
-# Panels 2 and 4 agree: you may swap the two, if you turn the shift.
+# No: panels 2 and 3 differ. If you shift first, the turn also turns the shift, so "to the right" becomes "up". Panels 2
+# and 4 agree. You may swap a shift and a turn if you turn the shift:
 #
 # $$L_h L_t = L_{h \cdot t}\, L_h$$
 #
-# This is the semidirect product of notebook 01, seen in a picture: "first t, then h" is the element (h·t, h). Check
-# it for every h and every shift by up to 4 pixels, as wide as the margin is.
+# In plain words: shifting by t and then turning is the same as turning and then shifting by the turned t. This is the
+# semidirect product of notebook 01 in a picture: "first t, then h" is the element (h·t, h). Check it for every h and
+# for every shift by up to 4 pixels, which is as wide as the margin.
 
 # %%
 for h in D4.elements:
@@ -314,14 +339,9 @@ for h in D4.elements:
 print("L_h L_t = L_{h·t} L_h for 8 symmetries and 81 shifts.")
 
 # %% [markdown]
-# **What about angles that are no multiple of 90°?** At 45° most pixels fall between pixels, and their values have to be
-# *interpolated*: mixed from four neighbors. Turn a photograph by 45°, eight times.
-#
-# <details><summary>Predict first: 8 · 45° = 360°. Do you get the photograph back?</summary>
-#
-# No. Corners leave the frame in the first turn and come back as black; and each interpolation blurs a little, so fine
-# whiskers are gone for good.
-# </details>
+# **What about angles that are not multiples of 90°?** At 45° most pixels land between pixels, and their values have to
+# be *interpolated*: mixed from four neighbors. Turn a photograph by 45°, eight times. Since 8 · 45° = 360°, do you get
+# the photograph back?
 
 
 # %%
@@ -348,26 +368,26 @@ photographs(
 )
 
 # %% [markdown]
-# Four turns by 90° give the photograph back, exactly. Eight turns by 45° do not. Its values lie between 0 and 1, and
-# on average they are off by 0.12; most of that is lost corners, but even in the middle 0.02 is blur. On the pixel
-# grid the rotations by 45° form **no action**. That is why this course builds on p4 and p4m, where both rules
-# hold to the last bit. Notebook 05 measures what a network does at angles in between.
+# Four turns by 90° give the photograph back exactly. Eight turns by 45° do not. The photograph's values lie between 0
+# and 1, and on average they are now off by 0.12. Most of this comes from the corners, which left the frame in the first
+# turn and came back black. But even in the middle there is a change of 0.02, because each interpolation blurs a little.
+#
+# So on the pixel grid the rotations by 45° do **not act**: eight of them should be e, and they are not. This is why the
+# course builds on p4 and p4m, for which both rules hold bit for bit. Notebook 05 measures what a network does at the
+# angles in between.
 #
 # ## 4 Feature maps
 #
-# What does a network with orientations compute? Make such a map by hand. One small filter ψ asks: *is there more ink on the right
-# than on the left?* Its copy L_r ψ asks: *is there more ink above than below?* And so on.
+# What does a network with orientations compute? Make such a map by hand. One small filter ψ asks: *is there more ink on
+# the right than on the left?* Its copy L_r ψ asks: *is there more ink above than below?* And so on.
 
 # %%
 psi = torch.tensor([[-1.0, 0.0, 1.0]] * 3)
 figures.panels({f"L_{h} ψ": act_on_image(h, psi) for h in C4.elements})
 
 # %% [markdown]
-# Slide each of the four over the digit and keep what is positive. The result has one **sheet** per orientation, shape
-# (|H|, Y, X). The sheet of h answers, pixel by pixel: *is there such an edge here, in orientation h?* It is a
-# function of a place **and** an orientation, f(x, h): a **feature map on p4**. For the pair (x, h) *is* an element of
-# p4: first turn by h, then shift by x. So f is a function on the group itself, as an image is a function on the
-# plane.
+# Slide each of the four over the digit and keep what is positive. The result has one **sheet** per orientation, and the
+# shape (|H|, Y, X). Sheet h answers, pixel by pixel: *is there such an edge here, in orientation h?*
 
 
 # %%
@@ -385,15 +405,21 @@ figures.panels(
 )
 
 # %% [markdown]
-# Sheet e shows left borders of the strokes (the ink is to the right), sheet r² right borders; sheets r and r³ show lower and upper
-# borders.
+# Sheet e shows left borders of the strokes (the ink is to the right of them), sheet r² right borders; sheets r and r³
+# show lower and upper borders.
+#
+# Each number of this map belongs to a place x **and** an orientation h: we write it f(x, h). Take one of them, for
+# example x = (3, 1) and h = r. How was f(x, h) computed? We turned the filter ψ by r, shifted it to the pixel (3, 1),
+# and compared it with the image. "First turn by r, then shift by (3, 1)" is an element of p4, and it is the element that
+# moved the filter. So each pair (x, h) is an element of the group p4, and every element has its number. An image is a
+# function on the plane; this map is a function on the *group*, and it is called a **feature map on p4**.
 #
 # **The question of this section.** The digit turns by r. What happens to its four sheets?
 #
 # <details><summary>Predict first. A left border of a stroke: what kind of border is it after a quarter turn, and on which sheet does it light up?</summary>
 #
-# Counter-clockwise, left becomes bottom. A left border lit up on sheet e; a lower border lights up on sheet r. So its trace has
-# turned **and** moved from sheet e to sheet r.
+# Counter-clockwise, left becomes bottom. A left border lit up on sheet e; a lower border lights up on sheet r. So its
+# trace has turned **and** moved from sheet e to sheet r.
 # </details>
 
 # %%
@@ -403,15 +429,8 @@ for h, sheet in zip(C4.elements, sheets_of_turned, strict=True):
     print(f"sheet {h!s:>2} of the turned digit = turned sheet {origin[0]!s:>2} of the digit")
 
 # %% [markdown]
-# The sheets turn *and* change places: sheet h of the new map comes from sheet r⁻¹h of the old one. Not only the place
-# is looked up where it came from, the orientation is, too:
-#
-# $$[L_g f](x, h) = f(g^{-1} x,\; g^{-1} h)$$
-#
-# It is the formula for images once more, with the group element (x, h) in the place of the pixel x. If g has a
-# shift, only x feels it: a pure shift leaves every sheet in its place.
-#
-# Cohen and Welling draw it with the sheets on a ring, sheet rᵏ at the angle 90°·k, and arrows from h to rh.
+# The sheets turn *and* change places. Cohen and Welling draw this with the sheets on a ring: sheet rᵏ at the angle
+# 90°·k, and arrows from h to rh.
 
 # %%
 figures.feature_map_ring(sheets, C4, title="edges of the digit")
@@ -420,13 +439,69 @@ figures.feature_map_ring(sheets, C4, title="edges of the digit")
 figures.act_on_ring(sheets, r, C4)
 
 # %% [markdown]
-# Each frame keeps its color, and a dot marks what was its top left corner; on the right, ← names the sheet that came
-# here. Every sheet has turned, and has followed its arrow.
+# Each frame keeps its color, and a dot marks the corner that used to be its top left one. On the right, the arrow ← names
+# the sheet that came here. Every sheet has turned, and has followed its arrow to the next place.
 #
-# **How was that figure drawn?** Here it is in a few lines, as one big array: sheet h is pasted where h takes the
-# point (1, 0). And this choice has an advantage: with sheet rᵏ at 90°·k, turning the *whole picture* like a
-# photograph does both at once, turns each sheet and carries it to the next place. The turned picture **is** the
-# picture of L_r f.
+# **Why do the sheets change places in this way?** Sheet k of the map was made with the filter L_k ψ. Now turn the digit
+# by g. Whatever the filter L_k ψ matched in the digit, the filter turned along with it, L_g L_k ψ = L_{gk} ψ, matches in
+# the turned digit. And the answers of the filter L_{gk} ψ are on sheet gk. So **what was on sheet k is now on sheet gk.**
+#
+# ### Exercise 2.4: which sheet comes from where
+#
+# To build the new map, you need to know the opposite: which *old* sheet does each *new* sheet come from? Write it for
+# any group. Rotations alone cannot tell you whether you have the factors in the right order, so think of D4, too.
+
+
+# %%
+@exercise
+def left_permutation(g: Element, elements: Sequence[Element]) -> list[int]:
+    """Which sheets of f the sheets of L_g f come from: entry i is the position in ``elements`` of the old sheet that
+    arrives at place i. For g = r and C4 = (e, r, r², r³) it is [3, 0, 1, 2]: sheet e comes from sheet r³, position 3.
+    """
+    ...
+
+
+# %% [markdown]
+# <!-- help: left_permutation -->
+#
+# What arrives at sheet h comes from the sheet k with gk = h, and so k = g⁻¹h. The place is looked up where it came from,
+# and so is the orientation:
+#
+# $$[L_g f](x, h) = f(g^{-1} x,\; g^{-1} h)$$
+#
+# In plain words: *every sheet turns, and the sheets change places.* It is the formula for images once more, with the
+# group element (x, h) in the place of the pixel x. If g has a shift, only x feels it: a pure shift leaves every sheet in
+# its place.
+#
+# ### Exercise 2.5: act on a feature map
+#
+# Now put both movements together. The library's function has one more argument, `subgroup`. Notebook 04 needs it, when
+# pooling leaves fewer sheets; ignore it here.
+
+
+# %%
+@exercise
+def act_on_feature_map(g: Element, f: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
+    """[L_g f](x, h) = f(g⁻¹x, g⁻¹h) for f (..., |H|, Y, X): the group axis is the third from the end.
+    Example: with sheets of one pixel, r takes [[[0]], [[1]], [[2]], [[3]]] on C4 to [[[3]], [[0]], [[1]], [[2]]].
+    """
+    ...
+
+
+# %% [markdown]
+# <!-- help: act_on_feature_map -->
+
+# %%
+for g in C4.elements:
+    print(f"{g!s:>2}: the sheets come from positions {left_permutation(g, C4.elements)}")
+    assert torch.equal(act_on_feature_map(g, sheets, C4), oracles.act_on_feature_map(g, sheets, C4))
+    assert torch.equal(act_on_feature_map(g, sheets, C4), edge_sheets(act_on_image(g, digit), psi, C4))
+print("For all g in C4: L_g of the edge map = its definition in loops = the edge map of the turned digit.")
+
+# %% [markdown]
+# **How was the ring drawn?** Here it is in a few lines, as one big array: sheet h is pasted where h takes the point
+# (1, 0). This choice has an advantage. With sheet rᵏ at 90°·k, turning the *whole picture* like a photograph turns each
+# sheet and also carries it to the next place. The turned picture **is** the picture of L_r f.
 
 
 # %%
@@ -446,50 +521,9 @@ figures.panels(
 )
 
 # %% [markdown]
-# Now write it. First the change of places: for each h in turn, the *position* of g⁻¹h in the list of elements.
-
-
-# %%
-@exercise
-def left_permutation(g: Element, elements: Sequence[Element]) -> list[int]:
-    """Where sheet hᵢ of L_g f comes from: entry i is the position of g⁻¹hᵢ in ``elements``.
-    Example: for g = r and C4 = (e, r, r², r³) it is [3, 0, 1, 2]: sheet e comes from sheet r³, at position 3.
-    """
-    ...
-
-
-# %% [markdown]
-# <!-- help: left_permutation -->
-#
-# Now both movements together. The library's function has one more argument, `subgroup`: notebook 04 needs it, when
-# pooling leaves fewer sheets. Leave it alone here.
-
-
-# %%
-@exercise
-def act_on_feature_map(g: Element, f: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
-    """[L_g f](x, h) = f(g⁻¹x, g⁻¹h): turn every sheet, and permute the sheets.
-
-    ``f`` has shape (..., |H|, Y, X); the group axis is the third from the end. Ignore ``subgroup``.
-    Example: with sheets of one pixel, r takes [[[0]], [[1]], [[2]], [[3]]] on C4 to [[[3]], [[0]], [[1]], [[2]]].
-    """
-    ...
-
-
-# %% [markdown]
-# <!-- help: act_on_feature_map -->
-
-# %%
-for g in C4.elements:
-    print(f"{g!s:>2}: the sheets come from positions {left_permutation(g, C4.elements)}")
-    assert torch.equal(act_on_feature_map(g, sheets, C4), oracles.act_on_feature_map(g, sheets, C4))
-    assert torch.equal(act_on_feature_map(g, sheets, C4), edge_sheets(act_on_image(g, digit), psi, C4))
-print("For all g in C4: L_g of the edge map = its definition in loops = the edge map of the turned digit.")
-
-# %% [markdown]
-# **With mirrors**, on p4m, there are eight sheets and two rings: rotations outside, mirrored elements inside, and
-# dashed lines from h to mh. Our edge filter looks the same after mr², so half of its eight sheets would be copies.
-# A crooked filter has eight different faces.
+# **With mirrors**, on p4m, there are eight sheets on two rings: rotations outside, mirrored elements inside, and dashed
+# lines from h to mh. For this we need another filter: the mirror mr² leaves our edge filter as it is, so half of its
+# eight sheets would be copies of the other half. A crooked filter has eight different faces.
 
 # %%
 hook = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
@@ -500,20 +534,52 @@ for g in D4.elements:
 figures.act_on_ring(hook_sheets, r, D4)
 
 # %% [markdown]
-# Again every sheet goes where a turned picture carries it, on both rings. But m does more: it sends each sheet
-# along its dashed line to the *other* ring. So a mirrored picture of the rings is not yet L_m f.
+# Under r, every sheet again goes where a turned picture carries it, on both rings. But m does more: it sends each sheet
+# along its dashed line to the *other* ring. So a mirrored picture of the rings is not yet the picture of L_m f.
 
 # %%
 figures.act_on_ring(hook_sheets, m, D4)
 
 # %% [markdown]
+# ### Exercise 2.6: design patterns
+#
+# The edge filter has a symmetry, the hook has none, and a blur has all eight. **For each of the ten subgroups of D4,
+# find a square pattern that is left unchanged by exactly the elements of the subgroup**, and by no other element of D4.
+# Choose any size and any numbers. There are many answers, and one of the ten subgroups is harder to please than it looks.
+
+
+# %%
+@exercise
+def pattern_with_symmetry(subgroup: Group) -> Tensor:
+    """A square pattern (n, n), n of your choice, with L_g pattern = pattern for the g in ``subgroup``, and no others."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: pattern_with_symmetry -->
+
+# %%
+for subgroup in D4.subgroups:
+    copies = [act_on_image(g, pattern_with_symmetry(subgroup)) for g in D4.elements]
+    seen_before = [any(torch.allclose(copy, c, atol=1e-6) for c in copies[:i]) for i, copy in enumerate(copies)]
+    print(f"symmetries: {subgroup.order}, different copies: {seen_before.count(False)}   {subgroup}")
+    assert seen_before.count(False) == len(D4.left_cosets(subgroup))
+
+# %% [markdown]
+# The more symmetries a pattern has, the fewer different copies. Their product is always 8, and this is Lagrange's
+# theorem again: two elements g and gs with s in S make the same copy, so there is one copy for each coset gS.
+#
 # ## 5 The change of places, as matrices
 #
-# Forget space for a moment: one pixel, one number per sheet. Then L_g only permutes |H| numbers, and a permutation is a
-# matrix of zeros and ones. The matrices ρ(g) together are called the **regular representation** of the group. The word
-# *representation* says that products of matrices follow the products of the group:
+# Forget space for a moment: suppose there is only one pixel, and so one number per sheet. Then L_g only permutes |H|
+# numbers, and a permutation is a matrix of zeros and ones. The matrices ρ(g) together are called the **regular
+# representation** of the group. The word *representation* says that the products of the matrices follow the products of
+# the group:
 #
 # $$\rho(g)\,\rho(k) = \rho(gk)$$
+#
+# In plain words: multiplying the matrices is the same as multiplying the elements. It is the second rule of an action,
+# written with matrices.
 
 
 # %%
@@ -535,16 +601,9 @@ for group in (C4, D4):
 # %% [markdown]
 # ## 6 Break it on purpose
 #
-# Two mistakes that people make, beside the right thing: to turn the sheets but leave each in its place, `turn_only`; and
-# to turn them but permute by g in place of g⁻¹, `permute_by_g`. Each gets two tests: *is it an action* (both rules, all
-# pairs)? And *is it what the edge maps of a turned digit do*?
-#
-# <details><summary>Predict first: which test notices which mistake, on C4 and on D4?</summary>
-#
-# Turning alone **is** an action, on both groups: the algebra is content, only the digit notices. Permuting by g in
-# place of g⁻¹ is a right action in the group axis. D4 notices. C4 does not, as rotations commute; there, too, only
-# the digit tells.
-# </details>
+# Here are two mistakes that people make. `turn_only` turns the sheets but leaves each in its place. `permute_by_g` turns
+# them but permutes by g in place of g⁻¹. Give each of them two tests: *is it an action* (both rules, all pairs)? And *is
+# it what the edge maps of a turned digit do*? Predict, for each mistake and for C4 and D4, which test notices it.
 
 
 # %%
@@ -576,15 +635,24 @@ for act in (act_on_feature_map, turn_only, permute_by_g):
         print(f"{act.__name__:<18} on {group}: an action {acts!s:<5}  fits the digit {fits_the_digit(act, group)}")
 
 # %% [markdown]
-# Remember this table. A wrong layout can pass every algebraic test; so each layer of this course is tested twice, for
-# its symmetry *and* against its definition.
+# | | is it an action? | does it fit the digit? |
+# |---|---|---|
+# | `turn_only` | yes, on C4 and on D4 | no |
+# | `permute_by_g` | yes on C4, no on D4 | no |
+#
+# Turning alone **is** an action: the algebra finds nothing wrong with it. Permuting by g in place of g⁻¹ multiplies in
+# the reverse order, like W above. D4 notices; C4 does not, because rotations commute. In all four cases the digit
+# notices.
+#
+# Remember this table. A wrong layout can pass every algebraic test. So each layer of this course is tested twice: for
+# its symmetry, *and* against its definition.
 #
 # **"What happens to the orientation channels in the second layer, and must I permute them too?"** Here is the first
-# half of the answer. The *input* of a second layer is a feature map with sheets, and when the image turns, it turns
-# as just seen: sheets and places. So a filter that is to be turned along with it must permute its own sheets in the
-# same way.
+# half of the answer. The *input* of a second layer is a feature map with sheets. When the image turns, this map moves as
+# you have just seen: its sheets turn and change places. So a filter that is to be turned along with it must turn and
+# permute its own sheets in the same way.
 #
-# Which needs nothing new. **A filter is a small feature map**: on p4 it has four sheets of k × k weights. The same
+# This needs nothing new. **A filter is a small feature map**: on p4 it has four sheets of k × k weights. The same
 # function acts on it.
 
 # %%
@@ -595,22 +663,23 @@ print("one filter", tuple(p4_filter.shape), "→ all its turned copies", tuple(t
 figures.filter_bank_figure(turned_filters, C4)
 
 # %% [markdown]
-# Follow one sheet down the rows: one quarter turn and one place to the right per row, and from the last place back to
-# the first. Notebook 04 makes a layer of it.
+# Follow one sheet down the rows: in each row it has made one more quarter turn and moved one place to the right, and
+# from the last place it goes back to the first. Notebook 04 makes a layer of it.
 #
 # ## 7 Play
 #
-# A network of two layers, which notebook 04 builds, looks at our digit. Its weights are random, and the filters of its second
-# layer turn as above. Move the slider to turn the digit. The explorer opens at `relu2`, the map that the second layer puts
-# out, after its ReLU.
+# A network of two layers, which notebook 04 builds, looks at our digit. Its weights are random, and the filters of its
+# second layer turn as above. Move the slider to turn the digit. The explorer opens at `relu2`, the output of the second
+# layer after its ReLU.
 #
-# 1. Watch the left ring, "turn, then compute". At 0°, find the darkest spot. On which sheet is it at 90°, at 180°?
-# 2. The right ring is "compute, then turn": the sheets of the upright digit, moved by L_g. Where do the rings differ at 90°?
-# 3. And at 45°?
+# 1. Watch the left ring, "turn, then compute". At 0°, find the darkest spot. On which sheet is it at 90°, and at 180°?
+# 2. The right ring is "compute, then turn": the sheets of the upright digit, moved by L_g. Where do the rings differ at
+#    90°?
+# 3. And where do they differ at 45°?
 #
 # <details><summary>Answers</summary>
 #
-# 1. One place further along the arrows for every 90°, and turned with its sheet.
+# 1. For every 90° it is one place further along the arrows, and it has turned with its sheet.
 # 2. Nowhere: the difference on the right is empty. Turning the input moves the sheets of the second layer by L_g,
 #    too. Notebook 03 gives this a name.
 # 3. In many places. There is no sheet between e and r, so L_g is not defined at 45°: pixels are interpolated, and the
@@ -658,11 +727,11 @@ progress("02")
 # ## Recap
 #
 # - A group **acts** if e moves nothing and g·(k·x) = (gk)·x.
-# - On functions: $[L_g f](x) = f(g^{-1}x)$. Without the inverse the order of products is reversed.
+# - On functions: $[L_g f](x) = f(g^{-1}x)$. Without the inverse, the order of products is reversed.
 # - Shifts and turns swap as L_h L_t = L_{h·t} L_h. On the pixel grid this is exact for multiples of 90°, and for no
 #   other angle.
-# - On feature maps: $[L_g f](x, h) = f(g^{-1}x,\; g^{-1}h)$. Sheets turn *and* change places; the change of places is the regular
-#   representation ρ(g). Filters are small feature maps and move in the same way.
+# - On feature maps: $[L_g f](x, h) = f(g^{-1}x,\; g^{-1}h)$. Sheets turn *and* change places; the change of places is the
+#   regular representation ρ(g). Filters are small feature maps and move in the same way.
 #
 # **Now in `course_lib`:**
 # `from course_lib.actions import act_on_image, act_on_feature_map, translate, rotate_by_angle`. The definitions in loops:

@@ -9,12 +9,18 @@
 # %% [markdown]
 # # 03 Turn, then compute, or compute, then turn?
 #
-# **After this notebook you will be able to** say in one equation what equivariance is, prove it for translations, show why a
-# convolution loses it under rotation, and measure it in any network without fooling yourself.
+# **After this notebook you will be able to** say in one equation what equivariance is, prove it for translations, show why
+# a convolution loses it under rotation, and measure it in any network without fooling yourself.
 #
 # **What you need before:** notebooks 01 (groups) and 02 (the action $L_g$), and PyTorch's `conv2d`.
 #
-# **Time:** about 80 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network.
+# **Time:** about 105 minutes, with seven exercises. **Hardware:** any laptop; no GPU, no internet.
+#
+# A pathologist looks at a slice of tissue under the microscope. The slide has no up and no down: how it lies on the table
+# is a matter of chance. Would you trust a network whose answer changes when the slide is turned? Most networks are like
+# that. At the end of this notebook you train an ordinary one on digits, with rotated training images to help it, and find that it still
+# changes its answer on about one test image in five when that image is turned. So the first step is to say precisely what we
+# want from a network, and to measure how far it is from it.
 
 # %%
 import copy
@@ -32,6 +38,7 @@ from course_lib.exercises import exercise, progress
 from course_lib.figures import panels
 from course_lib.figures.equivariance import commuting_square, sliding_filter
 from course_lib.groups import C4, D2, D4, Element, Group, inverse
+from course_lib.oracles import spatial_pool
 from course_lib.widgets import feature_map_explorer
 
 photograph = load_photograph().mean(1, keepdim=True).double()  # (1, 1, 112, 112), gray
@@ -45,13 +52,8 @@ def noise(*shape: int) -> Tensor:
 # %% [markdown]
 # ## 1 A square that closes
 #
-# Blur a photograph, then turn it. Or turn it, then blur it. Do you get the same picture? Call the blur Φ.
-#
-# <details><summary>Predict first…</summary>
-#
-# Yes, if the blur treats all four sides alike, as this one does: each pixel becomes the mean of a 5 × 5 window.
-#
-# </details>
+# Blur a photograph, then turn it. Or turn it, then blur it. Do you get the same picture? Decide before you run the cell.
+# The blur, called Φ, replaces each pixel by the mean of the 5 × 5 window around it.
 
 
 # %%
@@ -62,30 +64,43 @@ def blur(x: Tensor) -> Tensor:
 commuting_square(blur, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r"))
 
 # %% [markdown]
-# Go right and then down: turn, then compute. Go down and then right: compute, then turn. Both ways end in the same picture:
-# the square *commutes*. A function Φ for which it does is **equivariant**:
+# Start at the photograph. Go right and then down: turn, then compute. Or go down and then right: compute, then turn. Both
+# ways end in the same picture, because this blur treats all four sides alike. We say that the square *commutes*.
 #
-# $$\Phi(L_g x) = L_g\,\Phi(x) \qquad \text{for every image } x \text{ and every } g \text{ of the group}$$
+# ### Exercise 3.1: go both ways
 #
-# Read it as a promise: what happens to the input happens to the output, and nothing else.
+# Everything in this notebook is measured by walking around this square. Write the walk, for any function and any g.
 
 
 # %%
+@exercise
 def both_ways(function: Callable[[Tensor], Tensor], g: Element, x: Tensor) -> tuple[Tensor, Tensor]:
-    return function(act_on_image(g, x)), act_on_image(g, function(x))
+    """The two pictures at the end of the square: first "turn by g, then compute", second "compute, then turn by g".
+    Both function and act_on_image take images (B, C, Y, X) to images."""
+    ...
 
 
+# %% [markdown]
+# <!-- help: both_ways -->
+
+# %%
 for g in C4.elements:
     print(f"{g!s:2}  both ways give the same:", torch.allclose(*both_ways(blur, g, photograph)))
 
 # %% [markdown]
-# Sometimes the output should *not* follow. A cat is a cat at every angle. Then $L_g$ does nothing on the output, and the
-# promise reads
+# A function Φ for which both ways agree is called **equivariant**:
+#
+# $$\Phi(L_g x) = L_g\,\Phi(x) \qquad \text{for every image } x \text{ and every } g \text{ of the group}$$
+#
+# In plain words, it is a promise: what happens to the input happens to the output, and nothing else.
+#
+# Sometimes the output should *not* follow. A cat is a cat at every angle. Then $L_g$ does nothing to the output, and the
+# promise becomes
 #
 # $$\Phi(L_g x) = \Phi(x)$$
 #
-# This is **invariance**: the special case in which the group acts on the output by doing nothing. The mean brightness of
-# a picture is invariant. The brightness of its top left quarter is not.
+# This is **invariance**, the special case in which the group acts on the output by doing nothing. The mean brightness of a
+# picture is invariant. The brightness of its top left quarter is not.
 #
 # **Predict:** the input turns by 90°. What should the output of a good network do?
 #
@@ -98,17 +113,19 @@ for g in C4.elements:
 #
 # <details><summary>Answers</summary>
 #
-# The label stays (invariant). The mask turns with the image (equivariant). The arrows move to new pixels *and* each of
-# them turns: acting on the output can be more than moving pixels, as in notebook 02. For digits it depends: a 6 turned by
-# 180° reads as a 9. Whether the task has the symmetry is your decision, before any code.
+# The label of the animal stays as it is (invariant). The mask turns with the image (equivariant). The arrows move to new
+# pixels *and* each of them turns: acting on the output can be more than moving pixels, as in notebook 02. For digits it
+# depends: a 6 turned by 180° reads as a 9. Whether the task has the symmetry is your decision, before you write any code.
 #
 # </details>
 
 # %% [markdown]
 # ## 2 Translation: what convolution gives for free
 #
-# Shifts first (f is the image now, x a pixel): $[L_t f](x) = f(x - t)$. The value at $x$ comes from $x - t$, so the
-# picture moves by $+t$. In a frame, zeros enter at the border.
+# Shifts come first. From here on the image is f and a pixel is x. A shift acts by $[L_t f](x) = f(x - t)$: the value at
+# $x$ comes from $x - t$, so the picture moves by $+t$. At the border of a frame, zeros come in.
+#
+# ### Exercise 3.2: shift
 
 
 # %%
@@ -128,13 +145,19 @@ small = torch.tensor([[0.0, 2, 1, 0], [1, 3, 0, 2], [0, 1, 2, 1], [2, 0, 1, 3]])
 panels({"f": small, "1 to the right": translate((1, 0), small), "2 up": translate((0, 2), small)})
 
 # %% [markdown]
-# Now the operation itself. Slide a small filter ψ over the map f. At each place $t$, multiply what lies on top of each other
-# and sum up. Here y is a lattice point, not a coordinate:
+# Now the operation that a convolutional network is made of. Slide a small filter ψ over the map f. At each place $t$,
+# multiply each number of the filter by the number of f that it lies on, and add up the products. In the formula, y is a
+# lattice point, not a coordinate:
 #
 # $$[f \star \psi](t) = \sum_{y} f(y)\,\psi(y - t)$$
 #
+# In plain words: put the filter down at t, and see how well the picture under it matches.
+#
 # This is **cross-correlation**, and it is what deep learning calls *convolution*. The convolution of mathematics has
-# $\psi(t - y)$: a filter turned by 180°. Since filters are learned, networks do not care. Formulas do.
+# $\psi(t - y)$ in place of $\psi(y - t)$, which is the filter turned by 180°. Networks do not care, because their filters
+# are learned. Formulas do.
+#
+# ### Exercise 3.3: slide a filter
 
 
 # %%
@@ -148,9 +171,9 @@ def correlate(f: Tensor, psi: Tensor) -> Tensor:
 # %% [markdown]
 # <!-- help: correlate -->
 #
-# **By hand.** ψ below subtracts the left column of its window from the right one, so it answers to edges between left
-# and right. A 3 × 3 window has four places on a 4 × 4 map. The cell works out window (0, 1), row 0 and column 1. Do the same
-# for window (1, 1) before you read its title.
+# **By hand.** The filter ψ below subtracts the left column of its window from the right one, so it responds to edges
+# between left and right. A 3 × 3 window has four places on a 4 × 4 map. The cell works out window (0, 1), the one that
+# begins in row 0 and column 1. Work out window (1, 1) yourself before you read its title.
 
 # %%
 edge = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
@@ -159,7 +182,7 @@ print(correlate(small, edge))
 sliding_filter(small, edge)
 
 # %% [markdown]
-# The fast version is one call, with two more axes, for the batch and the channels.
+# The fast version is one call, with two more axes, for the batch and for the channels.
 
 # %%
 fast = F.conv2d(small[None, None], edge[None, None])[0, 0]
@@ -172,7 +195,8 @@ print("This ψ turned by 180° is -ψ, so only the signs change:", torch.equal(e
 # %% [markdown]
 # ### Why shifts commute with it: a proof in three steps
 #
-# We claim $(L_s f) \star \psi = L_s (f \star \psi)$ for every shift $s$. On all of $\mathbb{Z}^2$ there is no border.
+# We claim that $(L_s f) \star \psi = L_s (f \star \psi)$ for every shift $s$. On all of $\mathbb{Z}^2$, where there is no
+# border:
 #
 # $$\begin{aligned}
 # {}[(L_s f) \star \psi](t) &= \sum_{y} f(y - s)\,\psi(y - t) && \text{(1)}\\
@@ -180,47 +204,16 @@ print("This ψ turned by 180° is -ψ, so only the signs change:", torch.equal(e
 # &= [f \star \psi](t - s) = [L_s (f \star \psi)](t) && \text{(3)}
 # \end{aligned}$$
 #
-# 1. The definitions: $[L_s f](y) = f(y - s)$, inserted into the sum.
-# 2. Rename: $z = y - s$. As y runs over all lattice points, so does z. No term is lost, none is added.
-# 3. Read: $z + s - t = z - (t - s)$, so the sum is the definition of $f \star \psi$ at $t - s$. And looking up a map at $t - s$
-#    is what $L_s$ does.
+# 1. Insert the definitions. The shifted picture has the value $[L_s f](y) = f(y - s)$.
+# 2. Rename: let $z = y - s$, so $y = z + s$. As y runs over all lattice points, so does z. No term is lost, none is added.
+# 3. Read: $z + s - t$ is $z - (t - s)$. So the sum is the definition of $f \star \psi$, at the place $t - s$ instead of t.
+#    And looking up a map at $t - s$ is what $L_s$ does.
 #
-# The cell makes f and ψ functions of a lattice point, zero outside their arrays, (0, 0) being the bottom left pixel. The number
-# is that of window (0, 1) again.
-
-
-# %%
-def on_lattice(a: Tensor) -> Callable[[int, int], float]:
-    height, width = a.shape
-    return lambda x, y: a[height - 1 - y, x].item() if 0 <= x < width and 0 <= y < height else 0.0
-
-
-def correlated(t1: int, t2: int) -> float:
-    return sum(f(y1, y2) * psi(y1 - t1, y2 - t2) for y1, y2 in lattice)
-
-
-f, psi = on_lattice(small), on_lattice(edge)
-lattice = [(y1, y2) for y1 in range(-9, 10) for y2 in range(-9, 10)]  # beyond these points f is zero
-t1, t2, s1, s2 = 2, 0, 1, -1
-line_1 = sum(f(y1 - s1, y2 - s2) * psi(y1 - t1, y2 - t2) for y1, y2 in lattice)
-line_2 = sum(f(z1, z2) * psi(z1 + s1 - t1, z2 + s2 - t2) for z1, z2 in lattice)
-line_3 = correlated(t1 - s1, t2 - s2)
-print("line (1):", line_1, "  line (2):", line_2, "  line (3):", line_3)
-assert line_1 == line_2 == line_3
-
-# %% [markdown]
 # ### Borders
 #
-# Arrays have a frame. Shift a piece of the photograph, 48 pixels wide, by 9 to the right, under a 3 × 3 convolution with zero
-# padding. Where do the two ways differ: everywhere, nowhere, in some columns?
-#
-# <details><summary>Predict first…</summary>
-#
-# In two columns. Column 8 lies just outside the shifted picture: there the filter reaches into the picture, while the shifted
-# result has a zero, which came in at the border. Column 47, the last, no longer sees what has left. Each further layer widens
-# the first strip by one column on each side, and the second, which lies at the frame, by one column to the left.
-#
-# </details>
+# Arrays have a frame. Take a piece of the photograph, 48 pixels wide, and shift it by 9 to the right. Then apply a 3 × 3
+# convolution with zero padding, or apply it before the shift. Where do the two ways differ: everywhere, nowhere, or in
+# some columns? Guess before you run the cell.
 
 
 # %%
@@ -240,17 +233,22 @@ shifted, differs = translate((9, 0), eye)[0, 0], where_they_differ(padded, eye)[
 panels({"shifted": shifted, "differs (1 layer)": differs}, photograph=True)
 
 # %% [markdown]
-# They differ where the frame matters, and each layer carries this further in. With an empty margin around the picture, nothing
-# is lost.
+# With one layer, the two ways differ in two columns. Column 8 lies just outside the shifted picture. If you shift first,
+# the filter at column 8 reaches into the picture; if you shift last, column 8 holds a zero that came in at the border. In
+# the last column, 47, the filter misses pixels that the shift pushed out of the frame. Each further layer widens both
+# strips by one more column: the first one on both sides, the second one to the left.
+#
+# So the two ways differ only where the frame matters, and each layer carries the difference further in. With an empty
+# margin around the picture, nothing is lost.
 #
 # ## 3 Rotation: what convolution does not give
 #
-# Same filter, but now the image turns. Is $(L_r f) \star \psi = L_r (f \star \psi)$?
+# Now take the same filter, but turn the image instead of shifting it. Is $(L_r f) \star \psi = L_r (f \star \psi)$?
 #
 # <details><summary>Predict first…</summary>
 #
-# No. The filter answers to edges between left and right. In the turned image those edges lie between top and bottom,
-# and the filter does not see them any more.
+# No. The filter responds to edges between left and right. In the turned image those edges lie between top and bottom, and
+# the filter no longer sees them.
 #
 # </details>
 
@@ -263,57 +261,84 @@ def edges(x: Tensor) -> Tensor:
 commuting_square(edges, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r"))
 
 # %% [markdown]
-# Look at the long sides of the nose: drawn in $L_r\Phi(x)$, gone in $\Phi(L_r x)$. How far apart are the two maps? We need one
-# number with a sound scale:
+# Look at the long sides of the nose: they are there in $L_r\Phi(x)$, and gone in $\Phi(L_r x)$. How far apart are the two
+# maps? We need one number with a sensible scale:
 #
 # $$\text{error} = \frac{\max |\text{got} - \text{expected}|}{\max |\text{expected}|}$$
 #
-# The maximum, because a mean would hide an error in few pixels, such as the one at the border. *Relative*, because a
-# network with small outputs is not a better one. And a `nan` must count as an infinite error: `nan > 0.1` is false, so it
-# would pass that test. Below we print an error under 1e-10, which is rounding, as `exact`.
+# In plain words: the worst difference, compared with the largest value that we expected. Why the maximum? Because a mean
+# would hide an error that sits in a few pixels, such as one at the border. Why relative? Because a network whose outputs
+# are small is not better for that.
+#
+# ### Exercise 3.4: one number for the error
+#
+# Two cases need care. There may be nothing to divide by. And a `nan` must count as an infinite error: `nan > 0.1` is
+# false, so a broken network would pass that test.
 
 
 # %%
 @exercise
 def relative_error(got: Tensor, expected: Tensor) -> float:
     """The largest |got - expected| divided by the largest |expected|: ([2, 4], [2, 5]) gives 1 / 5 = 0.2.
-    Where all of expected is 0: the largest |got|. Where a difference is nan or infinite: math.inf."""
+    If all of expected is 0: the largest |got|. If a difference is nan or infinite: math.inf."""
     ...
 
 
 # %% [markdown]
 # <!-- help: relative_error -->
+#
+# ### Exercise 3.5: the error of a function
+#
+# A function is equivariant under a *group*, not under one element. So walk around the square with every element of the
+# group, and report the worst error that you meet.
 
 
 # %%
+@exercise
 def worst_error(function: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> float:
-    return max(relative_error(*both_ways(function, g, x)) for g in group.elements)
+    """How far the function is from being equivariant under the group, measured on the image x: 0.0 if it is exact."""
+    ...
 
 
+# %% [markdown]
+# <!-- help: worst_error -->
+#
+# Below, an error under 1e-10 is only rounding, and we print it as `exact`.
+
+
+# %%
 def show(error: float) -> str:
     return "exact" if error < 1e-10 else f"{error:.2f}"
 
 
 for g in D4.elements:
     print(f"{g!s:3} {show(relative_error(*both_ways(edges, g, photograph)))}")
+print("worst over D4:", show(worst_error(edges, D4, photograph)))
 
 # %% [markdown]
-# An error of 1 means: as large as the output itself. At $r^2$ and m the two ways have opposite signs, hence 2. Two elements are
-# exact: $e$, and $mr^2$, the mirror that swaps top and bottom. It leaves this filter as it is.
+# An error of 1 means that the error is as large as the output itself. At $r^2$ and m the two ways have opposite signs,
+# hence the 2. Two elements are exact: $e$, and $mr^2$, the mirror that swaps top and bottom. It leaves this filter as it
+# is.
 #
-# That is the clue: *what matters is what the turn does to the filter*. Here is the identity that does hold, for every filter
-# and every h:
+# That is the clue: *what matters is what the turn does to the filter*. Here is an identity that does hold, for every
+# filter and every h:
 #
 # $$(L_h f) \star (L_h \psi) = L_h (f \star \psi)$$
-
-# %% [markdown]
-# **Proof, in the same three steps.** Insert the definitions on the left, at a place t; put $z = h^{-1} y$; read:
 #
-# $$\sum_{y} f(h^{-1}y)\,\psi(h^{-1}(y - t)) = \sum_{z} f(z)\,\psi(z - h^{-1}t) = [f \star \psi](h^{-1}t)$$
+# In plain words: turn the picture *and* the filter, and the result turns.
 #
-# and that is $L_h(f \star \psi)$ at t. Two facts are used: h is a matrix, so $h^{-1}(y - t) = h^{-1}y - h^{-1}t$; and h maps
-# the lattice onto itself, so that z runs over all of it. At an angle of 45° the second fact fails. (Arrays turn about their
-# center, not about the origin. The two differ by shifts, which only shift the result.)
+# **Proof, in the same three steps.**
+#
+# $$\begin{aligned}
+# {}[(L_h f) \star (L_h \psi)](t) &= \sum_{y} f(h^{-1}y)\;\psi\big(h^{-1}(y - t)\big) && \text{(1) insert the definitions}\\
+# &= \sum_{y} f(h^{-1}y)\;\psi(h^{-1}y - h^{-1}t) && \text{h is a matrix}\\
+# &= \sum_{z} f(z)\;\psi(z - h^{-1}t) && \text{(2) rename } z = h^{-1}y\\
+# &= [f \star \psi](h^{-1}t) = [L_h(f \star \psi)](t) && \text{(3) read}
+# \end{aligned}$$
+#
+# Step (2) needs a fact about h: it maps the lattice onto itself, so that z runs over all lattice points, each of them
+# once. At an angle of 45° this is not so, and the proof fails. (In arrays we turn about the center, not about the origin.
+# The two differ by a shift, and shifts commute with the correlation.)
 
 # %%
 f, psi = noise(1, 1, 8, 11), noise(1, 1, 3, 3)
@@ -326,17 +351,19 @@ print("Turning image and filter together turns the result: exact for all 8 eleme
 # %% [markdown]
 # ### The repair, and the seed of all that follows
 #
-# Put $L_h^{-1}\psi$ in the place of ψ, and the identity says $(L_h f) \star \psi = L_h(f \star L_h^{-1}\psi)$: the filter ψ on the
-# turned image answers as the *back-turned* filter does on the upright one. So keep the answers of all four turned filters, and
-# nothing is lost. Upper row: the four answers for f. Lower row: for $L_r f$. Where in the lower row is the first picture of
-# the upper one?
+# The identity holds for any filter, so it holds for the back-turned filter $L_h^{-1}\psi$ in the place of ψ:
 #
-# <details><summary>Predict first…</summary>
+# $$(L_h f) \star \psi = L_h\big(f \star L_h^{-1}\psi\big)$$
 #
-# One place further right, turned: filter $L_r\psi$, turned back, is ψ. In general
-# $(L_r f) \star L_{r^i}\psi = L_r(f \star L_{r^{i-1}}\psi)$.
+# In plain words: what the filter ψ finds in the *turned* image is exactly what the *back-turned* filter finds in the
+# upright image, only turned.
 #
-# </details>
+# This suggests what to do. The answers of one filter are not enough, because the turned image asks for the answers of a
+# back-turned filter. So compute the answers of all four turned copies of the filter, and keep all of them. Whichever
+# answers the turned image asks for, you have them already.
+#
+# The figure shows this for the edge filter. The upper row has its four answers for the image f, and the lower row those for
+# the turned image $L_r f$. Take the first picture of the upper row. Where do you find it in the lower row?
 
 # %%
 filters = [act_on_image(h, edge.double()[None, None]) for h in C4.elements]
@@ -350,20 +377,19 @@ rows |= {f"(L_r f) ⋆ L_{h} ψ": answer for h, answer in zip(C4.elements, botto
 panels(rows, columns=4)
 
 # %% [markdown]
-# Every picture has turned, *and* has moved one place to the right; the last has become the first. That is how a feature map on
-# p4 turned in notebook 02. Notebook 04 makes a layer of it, the **group convolution**.
+# It is one place further to the right, and it is turned. Check it with the identity: the second filter of the lower row is
+# $L_r\psi$. Turned back, it is ψ, the first filter of the upper row. The same holds for every column:
+#
+# $$(L_r f) \star L_{r^i}\psi = L_r\big(f \star L_{r^{i-1}}\psi\big)$$
+#
+# Every picture has turned, *and* it has moved one place to the right; the last has become the first. This is how a feature
+# map on p4 moved in notebook 02. Notebook 04 makes a layer of it, the **group convolution**.
 #
 # ### The other repair: filters without direction
 #
-# If $L_h \psi = \psi$ for all h, the identity above *is* equivariance. To get such a filter, average a random one over all eight
-# elements: a further turn only reorders the eight summands. How many different numbers has it left?
-#
-# <details><summary>Predict first…</summary>
-#
-# Three. The eight moves take each corner to each corner, and the middle of each side to the middle of each side; so the four
-# corners become equal, and so do the four middles. The center stays.
-#
-# </details>
+# There is a simpler way. If $L_h \psi = \psi$ for all h, the identity above *is* equivariance. To get such a filter, take a
+# random one and average it over all eight elements. One more turn only reorders the eight summands, so the average stays
+# as it is. How many different numbers does a 3 × 3 filter of this kind contain?
 
 
 # %%
@@ -378,14 +404,10 @@ print("error of the symmetric filter under D4:", show(worst_error(lambda x: F.co
 panels({"a random filter": random_filter[0, 0], "its mean over D4": round_filter[0, 0]})
 
 # %% [markdown]
+# Three. The eight moves take every corner to every other corner, so the four corners become equal. The same is true of the
+# middles of the four sides. The center stays where it is.
+#
 # What can such a filter *not* see? Show it a vertical bar and a horizontal bar, and take its strongest answer.
-#
-# <details><summary>Predict first…</summary>
-#
-# Which way the bar lies. The horizontal bar is the turned vertical one, so all answers are turned, and the strongest stays as
-# strong. Of the edge filter, the mean leaves nothing at all: each weight meets its opposite.
-#
-# </details>
 
 # %%
 vertical = torch.zeros(1, 1, 9, 9).double()
@@ -396,22 +418,20 @@ for name, psi in {"edge filter": filters[0], "symmetric filter": round_filter}.i
 print("largest weight of the edge filter's mean over D4:", mean_over_d4(filters[0]).abs().max().item())
 
 # %% [markdown]
-# The symmetric filter gives 1.23 for both bars: it is **blind to orientation**. So keep all turned filters, not their mean.
+# The symmetric filter gives 1.23 for both bars: it is **blind to orientation**. It has to be, because the horizontal bar is
+# the turned vertical one: the answers turn with it, and the strongest stays as strong. For the edge filter it is even
+# worse. Averaging it gives zero, because every weight cancels with its negative. So keep all turned filters, not their
+# mean.
 #
 # ## 4 The other layers
 #
-# A **pointwise** function σ treats each pixel alone, and all alike. Then it does not matter when the pixel is moved:
+# A **pointwise** function σ computes each output pixel from the one input pixel at the same place, and in the same way
+# everywhere. Then it does not matter whether the pixel is moved before or after:
 #
 # $$\sigma\big([L_g f](x)\big) = \sigma\big(f(g^{-1}x)\big) = \big[L_g\,\sigma(f)\big](x)$$
 #
-# Which lines below say *exact*?
-#
-# <details><summary>Predict first…</summary>
-#
-# ReLU, tanh, the bias per channel and softmax over channels, which compares values of one pixel: that is pointwise. What breaks
-# is what treats *positions* differently: a number of its own for each pixel, or one axis of the picture preferred to the other.
-#
-# </details>
+# **Predict** which of the lines below will say `exact`: ReLU, tanh, one bias per channel, one bias per pixel, softmax over
+# the channels, softmax along x, sorting each row.
 
 # %%
 per_channel, per_pixel = noise(3, 1, 1), noise(9, 9)
@@ -428,29 +448,13 @@ for name, layer in layers.items():
     print(f"{name:22} {show(worst_error(layer, C4, noise(1, 3, 9, 9)))}")
 
 # %% [markdown]
-# Now **pooling**: the maximum, or the mean, of each window, with the windows `stride` pixels apart.
-
-
-# %%
-@exercise
-def spatial_pool(f: Tensor, size: int, stride: int, how: str) -> Tensor:
-    """Pool one map f (Y, X) over windows of size x size, `stride` pixels apart; whole windows only.
-    how is "max" or "mean": spatial_pool([[1, 2], [3, 6]], 2, 2, "max") is [[6]], with "mean" [[3]]."""
-    ...
-
-
-# %% [markdown]
-# <!-- help: spatial_pool -->
+# The exact ones are pointwise. (Softmax over the channels compares the values of *one* pixel, so it is pointwise too.) What
+# breaks the symmetry is to treat *positions* differently: with a separate number for each pixel, or by preferring one axis
+# of the picture to the other.
 #
-# A maximum does not care in which order a window is read. So a pool should commute with turns. Does a 2 × 2 pool with stride 2
-# do so on a 4 × 4 map? On a 5 × 5 map?
-#
-# <details><summary>Predict first…</summary>
-#
-# On 4 × 4 yes, on 5 × 5 no: two windows fit into a row and one pixel is left over, so the last column and the last row are never
-# read. Turn the map, and *other* pixels are the last ones.
-#
-# </details>
+# Now **pooling**: take the maximum, or the mean, of each window of size × size pixels; the windows are `stride` pixels
+# apart. A maximum does not care in which order a window is read. So a pool should commute with turns. Does a 2 × 2 pool
+# with stride 2 do so on a 4 × 4 map? And on a 5 × 5 map? Decide, then compare the last two panels of each row.
 
 # %%
 maps = {}
@@ -463,12 +467,13 @@ for n in (4, 5):
 panels(maps, columns=4)
 
 # %% [markdown]
-# Compare the last two panels of each row: equal above, different below.
+# They are equal in the upper row and different in the lower one. On 5 × 5, two windows fit into a row and one pixel is left
+# over, so the last column and the last row are never read. Turn the map, and *other* pixels are the last ones.
 #
 # ### Why is my network not equivariant, and why only at some sizes?
 #
-# A layer with a stride skips places. Its windows start at the left and upper border. They reach the opposite border, and then
-# look the same from all sides, only if the stride divides (size − window):
+# A layer with a stride skips places. Its windows start at the left and the upper border. Only if the stride divides
+# (size − window) do they also end at the opposite borders, and only then do they look the same from all sides.
 
 
 # %%
@@ -480,11 +485,12 @@ for n in range(6, 12):
     print(f"{n:3}     {show(pool):22}{show(conv)}")
 
 # %% [markdown]
-# The pool is exact on even maps, the filter on odd ones. So 28 pixels allow two pools of 2 × 2
-# (28, 14, 7), and a third one breaks the symmetry. The layers of `course_lib` raise a `ValueError` instead.
+# The pool is exact on even maps, the filter on odd ones. So 28 pixels allow two pools of 2 × 2 (28, 14, 7), and a third one
+# breaks the symmetry. The layers of `course_lib` raise a `ValueError` instead of computing something that is not
+# equivariant.
 #
-# **And shifts?** A stride of 2 halves the picture, so a shift by 2 becomes a shift by 1. A shift by 1 would have to become a
-# shift by one half:
+# **And shifts?** A stride of 2 halves the picture, so a shift by 2 becomes a shift by 1. And a shift by 1 would have to
+# become a shift by one half:
 
 # %%
 bar = torch.zeros(2, 10)
@@ -494,22 +500,41 @@ for u in range(3):
     print(f"shift {u}: {shifted[0].int().tolist()} -> {spatial_pool(shifted, 2, 2, 'max')[0].int().tolist()}")
 
 # %% [markdown]
-# Shifted by 2 the pooled bar moves by one pixel, unchanged. Shifted by 1 it gets *wider*: a pattern that no shift of the
-# first one is. This is **aliasing**: what is finer than the new grid shows up as something else. So a stride s keeps
-# only the shifts by multiples of s.
+# If the bar is shifted by 2, the pooled bar moves by one pixel and is otherwise unchanged. If it is shifted by 1, the pooled
+# bar gets *wider*, and no shift of the first pooled bar looks like this. The effect is called **aliasing**: details finer
+# than the new grid show up as something else. So a layer with stride s is equivariant only under shifts by multiples of s.
 #
+# ### Exercise 3.6: invent an equivariant function
+#
+# By now you have seen several ways to be equivariant under all of D4. Invent a function of your own from images to images,
+# with any ingredients you like, that
+#
+# - is exactly equivariant under D4;
+# - looks at neighbors: it is not pointwise;
+# - is not linear, so that it is not just a correlation with a symmetric filter;
+# - has a different answer for different images.
+
+
+# %%
+@exercise
+def equivariant_function(x: Tensor) -> Tensor:
+    """From images (B, C, Y, X) to images (B, C', Y', X'): equivariant under D4, not pointwise, and not linear."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: equivariant_function -->
+
+# %%
+print("error under D4:", show(worst_error(equivariant_function, D4, photograph)))
+panels({"photograph": photograph[0, 0], "after your function": equivariant_function(photograph)[0, 0]}, photograph=True)
+
+# %% [markdown]
 # ## 5 Invariance, at the end
 #
-# The **orbit** of an image is the set of all pictures that the group makes of it: $\{L_g x : g \in H\}$. An invariant function
-# gives one value on a whole orbit. Which of these do: the maximum over all pixels, their mean, a linear layer on the flattened
-# image?
-#
-# <details><summary>Predict first…</summary>
-#
-# The maximum and the mean. A move only reorders the pixels. The linear layer has a weight of its own for each place, and these
-# random weights differ.
-#
-# </details>
+# The **orbit** of an image is the set of all pictures that the group makes of it: $\{L_g x : g \in H\}$. An invariant
+# function has one value on a whole orbit. Which of these do: the maximum over all pixels, their mean, a linear layer on the
+# flattened image?
 
 # %%
 digits = load_digits()
@@ -522,13 +547,17 @@ for name, values in heads.items():
 panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, columns=4)
 
 # %% [markdown]
-# The recipe for an invariant network: keep every layer *equivariant*, and forget the position once, at the very end, by a
-# global maximum or mean. What is forgotten earlier is lost.
+# The maximum and the mean, because a move only reorders the pixels. The linear layer has a separate weight for each place, and
+# these random weights differ.
+#
+# Here is the recipe for an invariant network. Keep every layer *equivariant*, and forget the position once, at the very end,
+# by a global maximum or mean. Whatever you forget earlier is lost.
 #
 # ## 6 How to measure it, and how to fool yourself
 #
-# `course_lib.checks` does this for any module: maps must turn, a vector must stay. First four tests that *look* sound. The
-# network is an ordinary CNN with a flattening head, not equivariant at all. What is wrong with each test?
+# `course_lib.checks` does for any module what your `worst_error` does for functions on images: it turns maps, and expects
+# vectors to stay as they are. Now look at four tests that *seem* sound. The first three test an ordinary CNN with a
+# flattening head, which is not equivariant at all. The last tests |edges|, the edge filter followed by an absolute value.
 
 # %%
 torch.manual_seed(0)
@@ -560,14 +589,20 @@ print("the CNN with its last layer zeroed:  ", show(equivariance_error(fresh, C4
 print("|edges|, under mirrors and half turn:", show(equivariance_error(size_of_edges, D2, noise(1, 1, 14, 14)).error))
 
 # %% [markdown]
-# All four tests passed, and all four mislead. Twice the image looked the same after the turn. Once the network had nothing
-# to say yet. And D2 has no quarter turn: its moves map a left edge to a left or a right edge, and the absolute value hides the
-# sign. An honest test takes
+# All four tests pass. The first three mislead. In the first two, the image looks the same after the turn, so any network
+# would pass. In the third, the network does not say anything yet: its outputs do not depend on the image.
+#
+# The fourth result is correct, but it says less than it seems to. Under D2, which has the half turn and two mirrors but no
+# quarter turn, |edges| really is equivariant: these moves take a left edge to a left or a right edge, and the absolute
+# value hides the difference. It says nothing about quarter turns.
+#
+# An honest test uses
 #
 # - **noise**, which has no symmetry of its own;
-# - **float64**, where rounding is about 1e-16, so that 1e-10 is far above it and far below a broken symmetry;
-# - **every element** of the group, and sizes that are **odd, even and not square**;
-# - **after training**, or with random weights everywhere, normalization layers included.
+# - **float64**, in which rounding errors are about 1e-16, so that a threshold of 1e-10 is far above rounding and far below
+#   a broken symmetry;
+# - **every element** of the group that you want, and sizes that are **odd, even and not square**;
+# - networks **after training**, or with random weights everywhere, normalization layers included.
 
 # %%
 images = {"noise": noise(1, 1, 14, 14), "a digit": load_digits(size=14).test.images[:1].double()}
@@ -581,21 +616,21 @@ except AssertionError as error:
     print(str(error).splitlines()[0])
 
 # %% [markdown]
-# `assert_equivariant` is the same as a test: it names the worst element, the worst number of the output (image 0,
-# class 7) and the first layer above the tolerance.
-# `equivariance_error(…).by_layer()` measures all layers. But what comes after a broken layer gets broken input. So we also test
-# each layer alone, on what the layer before it puts out.
+# `assert_equivariant` turns the measurement into a test. Its message names the worst element, the worst number of the
+# output (image 0, class 7) and the first layer above the tolerance. `equivariance_error(…).by_layer()` measures all layers.
+# But a layer after a broken one gets broken input, and then it looks broken, too. So we also test each layer by itself, on
+# the output of the layer before it.
 
 
 # %%
 def table(net: nn.Module, size: int) -> None:
     x = noise(1, 1, size, size)
     in_net = {group: equivariance_error(net[:5], group, x).by_layer() for group in (C4, D4)}
-    print(f"size {size}:{'in the net: C4':>24}    D4    {'alone: C4':>10}    D4")
+    print(f"size {size}:{'in the net: C4':>24}    D4    {'by itself: C4':>13}    D4")
     for name, layer in list(net.named_children())[:5]:
         alone = [show(equivariance_error(layer, group, x).error) for group in (C4, D4)]
         errors = [show(in_net[group][name].error) for group in (C4, D4)]
-        print(f"{name:29}{errors[0]:6}{errors[1]:14}{alone[0]:6}{alone[1]}")
+        print(f"{name:29}{errors[0]:6}{errors[1]:17}{alone[0]:6}{alone[1]}")
         x = layer(x).detach()
 
 
@@ -603,14 +638,14 @@ table(cnn, 14)
 table(cnn, 15)
 
 # %% [markdown]
-# `conv1` and `conv2` are guilty at both sizes, ReLU never, and the pool at size 15 only, where it meets a 13 × 13 map.
+# `conv1` and `conv2` are to blame at both sizes, ReLU never, and the pool at size 15 only, where its input is a 13 × 13 map.
 #
-# **Look at it.** Move the slider. At size 14 the pool alone was exact. Why do its two maps differ?
+# **Look at it.** Move the slider. At size 14 the pool by itself was exact. Why do its two maps differ here?
 #
 # <details><summary>Answer</summary>
 #
-# It gets unequal maps from `relu1`, which got them from `conv1`. At 0°, not mirrored, all agrees; at the seven other
-# positions no layer does.
+# It gets different maps from `relu1`, which got them from `conv1`. At 0° and not mirrored, everything agrees; at the seven
+# other positions no layer does.
 #
 # </details>
 
@@ -620,12 +655,13 @@ explorer.layer = 1  # the pool
 explorer
 
 # %% [markdown]
-# Without a kernel: a still at 90°.
+# Without a running kernel you see a still picture at 90°.
 #
 # ### Why was it equivariant before training and not after?
 #
 # Some layers start as if they were symmetric. `LayerNorm` over (C, Y, X) has a gain and a bias *for every pixel*. All gains
-# start as 1, all biases as 0. Training changes them. Hence the rule: randomize before you measure.
+# start as 1 and all biases as 0, so at first every pixel is treated alike. Training changes them. Hence the rule: randomize
+# before you measure.
 
 # %%
 norm = nn.LayerNorm([1, 9, 9]).double()
@@ -637,37 +673,46 @@ print("randomized:", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
 # %% [markdown]
 # ## 7 Make any function equivariant: average it
 #
-# A blunt idea: turn the input, compute, turn back. Do so for all elements and take the mean.
+# Suppose somebody hands you a network Φ that you cannot change, and you need it to be equivariant. There is a blunt way. You
+# cannot know how the image is turned, so try all turns: for each g, turn the image by g and let the network compute. The
+# results are turned by g as well, so turn each of them back. Then take the mean.
 #
-# $$\bar\Phi(x) = \frac{1}{|H|} \sum_{g \in H} L_g^{-1}\, \Phi(L_g x)$$
+# ### Exercise 3.7: average over the group
 #
-# Where Φ puts out a vector, the mean is invariant. `act(g, x, group)` knows from the shape what to do: it turns images
-# (B, C, Y, X), and leaves (B, n) alone.
+# If Φ returns a vector (B, n), there is nothing to turn back. `act(g, x, group)` knows this from the shape: it turns images
+# (B, C, Y, X), and leaves (B, n) as it is.
 
 
 # %%
 @exercise
 def group_average(function: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> Tensor:
-    """The mean over all g in group.elements of L_g⁻¹ function(L_g x); x is an image (B, C, Y, X).
-    Use act(g, x, group) for L_g x, and inverse(g)."""
+    """The mean, over all g of the group, of: turn x by g, compute, turn the result back. x is an image (B, C, Y, X)."""
     ...
 
 
 # %% [markdown]
 # <!-- help: group_average -->
 #
-# **Two questions.** Is the mean exactly equivariant, whatever Φ is? And if Φ is a single correlation with ψ, its mean over D4 is a
-# correlation again: with which filter?
+# As a formula, with $\bar\Phi$ for the averaged function:
 #
-# <details><summary>Predict first…</summary>
+# $$\bar\Phi(x) = \frac{1}{|H|} \sum_{g \in H} L_g^{-1}\, \Phi(L_g x)$$
 #
-# 1. Yes. Put $L_k x$ in: $\bar\Phi(L_k x)$ is the mean of $L_g^{-1}\Phi(L_{gk}x)$ over all g. Rename $g' = gk$, which also runs over
-#    the whole group. Then $g^{-1} = k g'^{-1}$, so each term is $L_k L_{g'}^{-1}\Phi(L_{g'}x)$, and the mean of them is
-#    $L_k\bar\Phi(x)$.
-# 2. With its mean over D4. By the identity of section 3, $L_g^{-1}\big((L_g f) \star \psi\big) = f \star L_g^{-1}\psi$. A mean of
-#    correlations of f is the correlation with the mean of the filters, and with g also $g^{-1}$ runs over all of D4.
+# **Is it exactly equivariant, whatever Φ is?** Feed it a turned image $L_k x$ and see whether the result is turned by k:
 #
-# </details>
+# $$\begin{aligned}
+# \bar\Phi(L_k x) &= \frac{1}{|H|} \sum_{g} L_g^{-1}\, \Phi(L_g L_k x) && \text{the definition, with } L_k x \text{ for } x\\
+# &= \frac{1}{|H|} \sum_{g} L_g^{-1}\, \Phi(L_{gk}\, x) && \text{two moves in a row are one}\\
+# &= \frac{1}{|H|} \sum_{g'} L_k L_{g'}^{-1}\, \Phi(L_{g'} x) && \text{rename } g' = gk, \text{ so } g = g'k^{-1} \text{ and } g^{-1} = k\,g'^{-1}\\
+# &= L_k\, \bar\Phi(x) && L_k \text{ is the same in every term}
+# \end{aligned}$$
+#
+# Yes. In the third line, g′ runs over the whole group just as g does, because a column of the Cayley table holds every
+# element once.
+#
+# **What does it do to a single correlation?** Suppose Φ is the correlation with ψ. By the identity of section 3,
+# $L_g^{-1}\big((L_g f) \star \psi\big) = f \star L_g^{-1}\psi$. The mean of these correlations is the correlation with the
+# mean of the filters. And if g runs over all of D4, so does g⁻¹. So the average of a correlation is the correlation with
+# the mean filter, the one that is blind to orientation.
 
 # %%
 averaged = equivariance_error(lambda x: group_average(cnn, D4, x), D4, noise(1, 1, 14, 14))
@@ -680,21 +725,15 @@ result_of_mean = F.conv2d(x, mean_over_d4(psi))
 print("the average of a correlation, against the mean filter:", show(relative_error(mean_of_results, result_of_mean)))
 
 # %% [markdown]
-# Exact, for *any* function, at |H| times the cost. But an averaged correlation has the mean filter, which is blind to orientation.
-# So never average layer by layer: average once, at the end, or do better. **Weight sharing**, in notebook 04, uses one filter in
-# all |H| orientations, as we did with the edge filter, and lets the next layer compare the answers.
+# The average is exact for *any* function, at |H| times the cost. But never average layer by layer, because each averaged
+# correlation is blind to orientation. Average once, at the end, or do better: **weight sharing**, in notebook 04, uses one
+# filter in all |H| orientations, as we did with the edge filter, and lets the next layer compare the answers.
 #
 # ## 8 Does a network learn it from data?
 #
-# One small experiment: the CNN, trained on small digits, once as they are and once with random quarter turns
-# (*augmentation*). Then each net also as its average over C4. Does the augmented net give one answer on a whole orbit?
-#
-# <details><summary>Predict first…</summary>
-#
-# Not on every orbit. Training rewards right answers on the pictures it was shown. Nothing ties the answers on one orbit to each
-# other, on digits that it has never seen least of all.
-#
-# </details>
+# One small experiment. Train the CNN on small digits twice: once on the digits as they are, and once with random quarter
+# turns (*augmentation*). Then test each network as it is, and also as its average over C4. Does the augmented network give
+# one answer on a whole orbit? Predict before you run the cells.
 
 # %%
 from course_lib.training import TrainConfig, accuracy_by_angle, train
@@ -727,21 +766,24 @@ with torch.no_grad():
         print(f"    equivariance error {error}, the same answer at all four turns for {agree:.2f} of the digits")
 
 # %% [markdown]
-# Augmentation works: the second net is as good on turned digits as on upright ones, 0.82. But it is not equivariant. For 22 % of
-# the test digits the answer changes with the turn, and its outputs differ by up to 0.42 of the largest one. After the same 20
-# epochs it is behind the first net's 0.92 on upright digits.
+# Augmentation works: the second network is as good on turned digits as on upright ones, 0.82. But it is not equivariant. For
+# 22 % of the test digits the answer changes with the turn, and its outputs differ by up to 0.42 of the largest one. The
+# reason is that training rewards right answers on the pictures that it shows. Nothing ties the answers on one orbit to each
+# other, least of all on digits that the network has never seen. And after the same 20 epochs, it is behind the first
+# network's 0.92 on upright digits.
 #
-# Averaging makes both nets invariant. It helps the second, which reaches 0.85. The first gets 0.24 only: three of its four
-# votes are about pictures of a kind that it has never seen. Invariance alone does not make a network good.
+# Averaging makes both networks invariant. It helps the second, which reaches 0.85. The first reaches only 0.24, because
+# three of its four votes are about pictures of a kind that it has never seen. Invariance by itself does not make a network
+# good.
 #
 # This is one seed and a small network: a sketch, not a verdict.
 #
 # ## What you have built
 #
-# Your functions against the library, on random input:
+# Here are your functions against the library, on random input:
 
 # %%
-from course_lib import actions, averaging, checks, oracles
+from course_lib import actions, averaging, checks
 
 torch.manual_seed(1)
 for _ in range(20):
@@ -749,10 +791,10 @@ for _ in range(20):
     assert torch.equal(translate(t, f), actions.translate(t, f))
     assert torch.allclose(correlate(f, psi), F.conv2d(f[None, None], psi[None, None])[0, 0], atol=1e-5)
     assert math.isclose(relative_error(f, f.flip(0)), checks.relative_error(f, f.flip(0)), rel_tol=1e-6)
-    assert torch.allclose(spatial_pool(f, 3, 2, "max"), oracles.spatial_pool(f, 3, 2, "max"))
     image = torch.randn(1, 1, 14, 14).double()
+    assert math.isclose(worst_error(edges, D4, image), checks.equivariance_error(edges, D4, image).error, rel_tol=1e-6)
     assert torch.allclose(group_average(cnn, C4, image), averaging.group_average(cnn, C4, image))
-print("All five functions agree with the library.")
+print("Your functions agree with the library.")
 
 # %%
 progress("03")
@@ -760,15 +802,15 @@ progress("03")
 # %% [markdown]
 # ## Recap
 #
-# - **Equivariant**: $\Phi(L_g x) = L_g\,\Phi(x)$. **Invariant**: the special case in which $L_g$ does nothing on the output.
-# - Correlation commutes with shifts, up to the border; not with turns, unless the filter turns too.
+# - **Equivariant**: $\Phi(L_g x) = L_g\,\Phi(x)$. **Invariant**: the special case in which $L_g$ does nothing to the output.
+# - Correlation commutes with shifts, up to the border. It does not commute with turns, unless the filter turns too.
 # - Symmetric filters are exact but blind to orientation. Averaging a whole network is exact, at |H| times the cost. Keeping
 #   *all* turned filters loses nothing.
-# - Pointwise functions commute, strides only where they fit, and a linear layer on pixels does not.
-# - Measure with noise, in float64, every element, several sizes, random weights.
+# - Pointwise functions commute with every move, strides only where they fit, and a linear layer on pixels does not.
+# - Measure with noise, in float64, with every element, several sizes, and random weights.
 #
 # **Now in `course_lib`:**
-# `from course_lib.actions import translate` · `from course_lib.oracles import correlate, spatial_pool` ·
+# `from course_lib.actions import translate` · `from course_lib.oracles import correlate` ·
 # `from course_lib.checks import relative_error, equivariance_error, assert_equivariant` ·
 # `from course_lib.averaging import group_average`
 #

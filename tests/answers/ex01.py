@@ -16,22 +16,22 @@ def by_matrices(a, b):
     return BY_MATRIX[str(matrix(a) @ matrix(b))]
 
 
-@wrong("compose", says="as if no mirror stood between")
+@wrong("compose", says="as if there were no mirror between")
 def no_sign(a, b):
     return Element((a.m + b.m) % 2, (a.r + b.r) % 4)
 
 
-@wrong("compose", says="in the other order")
+@wrong("compose", says="in the opposite order")
 def first_a_then_b(a, b):
     return product_of(b, a)
 
 
-@wrong("compose", says="that is b's, not a's own")
+@wrong("compose", says="That is b's mirror, not a's own")
 def sign_of_a(a, b):
     return Element((a.m + b.m) % 2, (-a.r + b.r if a.m else a.r + b.r) % 4)
 
 
-@wrong("compose", says="turn the wrong rotation round")
+@wrong("compose", says="reverse the wrong rotation")
 def turns_b(a, b):
     return Element(a.m ^ b.m, (a.r - b.r if b.m else a.r + b.r) % 4)
 
@@ -56,36 +56,6 @@ def plain_tuple(a, b):
     return (a.m + b.m) % 2, ((-1) ** b.m * a.r + b.r) % 4
 
 
-@correct("inverse")
-def search(a):
-    return next(b for b in D4.elements if product_of(a, b) == IDENTITY)
-
-
-@wrong("inverse", says="a mirror undoes itself")
-def mirrors_turned_back(a):
-    return Element(a.m, -a.r % 4)
-
-
-@wrong("inverse", says="return the move itself")
-def itself(a):
-    return a
-
-
-@wrong("inverse", says="drop the mirror")
-def without_mirror(a):
-    return Element(0, (4 - a.r) % 4)
-
-
-@wrong("inverse", says="modulo 4")
-def negative_r(a):
-    return a if a.m else Element(0, -a.r)
-
-
-@wrong("inverse", says="for the identity your r is 4")
-def four_minus_r(a):
-    return a if a.m else Element(0, 4 - a.r)
-
-
 @correct("cayley_table")
 def filled_by_loops(elements, product):
     table = np.full((len(elements), len(elements)), -1)
@@ -101,12 +71,12 @@ def columns_first(elements, product):
     return filled_by_loops(elements, product).T
 
 
-@wrong("cayley_table", says="the products themselves")
+@wrong("cayley_table", says="holds the products themselves")
 def products(elements, product):
     return np.array([[product(a, b) for b in elements] for a in elements])
 
 
-@wrong("cayley_table", says="not in tuple")
+@wrong("cayley_table", says="not in tuple.*Write −1 for it")
 def outside_fails(elements, product):
     return np.array([[elements.index(product(a, b)) for b in elements] for a in elements])
 
@@ -153,7 +123,7 @@ def powers_only(generators):
     return tuple(sorted(found))
 
 
-@wrong("generate", says="the identity still remains")
+@wrong("generate", says="still contains the identity")
 def nothing_from_nothing(generators):
     generators = list(generators)
     return by_steps(generators) if generators else ()
@@ -179,7 +149,7 @@ def right_cosets(elements, subgroup):
     return tuple(sorted({tuple(sorted(product_of(s, h) for s in subgroup)) for h in elements}))
 
 
-@wrong("left_cosets", says="Keep each once")
+@wrong("left_cosets", says="Keep each one once")
 def one_per_element(elements, subgroup):
     return tuple(tuple(sorted(product_of(h, s) for s in subgroup)) for h in elements)
 
@@ -208,7 +178,7 @@ def direct(g, k):
     return Isometry(*product_of(g.point_part, k.point_part), g.u + k.u, g.v + k.v)
 
 
-@wrong("semidirect_product", says="in the other order")
+@wrong("semidirect_product", says="in the opposite order")
 def first_g_then_k(g, k):
     return by_3x3_matrices(k, g)
 
@@ -266,7 +236,7 @@ def sign_of_the_sum(a, b):
     return Element(a.m ^ b.m, (-r if b.m else r) % 4)
 
 
-@wrong("compose", says="whole sum, and you ask a's mirror")
+@wrong("compose", says="whole sum, and it depends on a's mirror")
 def sign_of_the_sum_by_a(a, b):
     r = a.r + b.r
     return Element(a.m ^ b.m, (-r if a.m else r) % 4)
@@ -284,3 +254,236 @@ def in_the_order_of_discovery(generators):
 def row_vector(g, k):
     u, v = g.shift + k.shift @ matrix(g.point_part)
     return Isometry(*product_of(g.point_part, k.point_part), u, v)
+
+
+@wrong("compose", says="reverse a's rotation every time")
+def always_reversed(a, b):
+    return Element(a.m ^ b.m, (b.r - a.r) % 4)
+
+
+@wrong("compose", says="exactly one of the two mirrors")
+def sign_of_both(a, b):
+    return Element(a.m ^ b.m, (b.r - a.r if a.m != b.m else b.r + a.r) % 4)
+
+
+@wrong("compose", says="if both a and b mirror, the new m is 0")
+def either_mirror(a, b):
+    return Element(max(a.m, b.m), (b.r - a.r if b.m else b.r + a.r) % 4)
+
+
+@wrong("compose", says="b's mirror is missing")
+def mirror_of_a(a, b):
+    return Element(a.m, (b.r - a.r if b.m else b.r + a.r) % 4)
+
+
+@wrong("cayley_table", says="not in list.*Write −1 for it")
+def outside_fails_in_a_list(elements, product):
+    return outside_fails(list(elements), product)
+
+
+@wrong("cayley_table", says="KeyError.*Write −1 for it")
+def outside_has_no_key(elements, product):
+    place = {element: i for i, element in enumerate(elements)}
+    return np.array([[place[product(a, b)] for b in elements] for a in elements])
+
+
+@wrong("cayley_table", says="count positions from 1")
+def positions_from_one(elements, product):
+    place = {element: i for i, element in enumerate(elements, 1)}
+    return np.array([[place.get(product(a, b), -1) for b in elements] for a in elements])
+
+
+@wrong("cayley_table", says="too large by one")
+def all_one_too_large(elements, product):
+    return filled_by_loops(elements, product) + 1
+
+
+@wrong("generate", says="but not their products")
+def generators_only(generators):
+    return tuple(sorted({IDENTITY, *generators}))
+
+
+@wrong("generate", says="identity is missing")
+def without_identity(generators):
+    return tuple(h for h in by_steps(generators) if h != IDENTITY) or (IDENTITY,)
+
+
+@wrong("left_cosets", says="S itself")
+def without_the_subgroup(elements, subgroup):
+    return tuple(coset for coset in take_away(elements, subgroup) if IDENTITY not in coset)
+
+
+@wrong("left_cosets", says="You return S only")
+def the_subgroup_only(elements, subgroup):
+    return (tuple(subgroup),)
+
+
+@wrong("semidirect_product", says="do not simply add up")
+def adds_point_parts(g, k):
+    return Isometry((g.m + k.m) % 2, (g.r + k.r) % 4, *by_3x3_matrices(g, k)[2:])
+
+
+@wrong("semidirect_product", says="you lose g's own")
+def without_gs_shift(g, k):
+    u, v = matrix(g.point_part) @ k.shift
+    return Isometry(*product_of(g.point_part, k.point_part), u, v)
+
+
+@wrong("semidirect_inverse", says="undo the shift, but not the turn")
+def shift_only(g):
+    return Isometry(g.m, g.r, -g.u, -g.v)
+
+
+@wrong("semidirect_inverse", says="taken away .a minus sign. and turned back")
+def turned_on_and_not_taken_away(g):
+    u, v = matrix(g.point_part) @ g.shift
+    return Isometry(*inverse_of(g.point_part), u, v)
+
+
+@wrong("semidirect_inverse", says="add the same shift again")
+def same_shift(g):
+    return Isometry(*inverse_of(g.point_part), g.u, g.v)
+
+
+ABOUT = {h: Isometry(*h, *(np.array([3, 1]) - matrix(h) @ (3, 1))) for h in D4.elements}
+
+
+@correct("group_with_shifts")
+def all_eight_about_a_lattice_point():
+    return tuple(ABOUT.values())
+
+
+@correct("group_with_shifts")
+def half_turn_and_mirrors_about_an_edge():
+    return tuple(Isometry(m, r, u, 0) for m, r, u in ((0, 0, 0), (0, 2, 1), (1, 0, 1), (1, 2, 0)))
+
+
+@wrong("group_with_shifts", says="not closed: the product gk is missing")
+def not_closed():
+    return tuple(ABOUT[Element(0, r)] for r in range(3))
+
+
+@wrong("group_with_shifts", says="turns about .different. points")
+def two_centers():
+    return (Isometry(0, 0, 0, 0), Isometry(0, 2, 0, 0), Isometry(0, 2, 1, 0), Isometry(0, 2, 2, 0))
+
+
+@wrong("group_with_shifts", says="is a pure shift")
+def shifts():
+    return tuple(Isometry(0, 0, u, 0) for u in range(4))
+
+
+@wrong("group_with_shifts", says="no move in it has a shift")
+def no_shift():
+    return tuple(Isometry(*h, 0, 0) for h in D4.elements)
+
+
+@wrong("group_with_shifts", says="at least four moves; it has 2")
+def two_moves():
+    return (Isometry(0, 0, 0, 0), Isometry(1, 0, 1, 0))
+
+
+@wrong("group_with_shifts", says="more than once")
+def a_move_twice():
+    return (*ABOUT.values(), Isometry(0, 0, 0, 0))
+
+
+@wrong("group_with_shifts", says="must be 0, 1, 2 or 3")
+def r_of_four():
+    return (Isometry(0, 4, 1, 0),)
+
+
+@wrong("group_with_shifts", says="a tuple of moves")
+def elements_without_shifts():
+    return D4.elements
+
+
+@wrong("compose", says="mirrors are counted, not multiplied")
+def multiplies_mirrors(a, b):
+    return Element(a.m and b.m, (b.r - a.r if b.m else b.r + a.r) % 4)
+
+
+@wrong("compose", says="You take r modulo 2")
+def r_modulo_2(a, b):
+    return Element(a.m ^ b.m, (a.r + b.r) % 2)
+
+
+@wrong("generate", says="while you loop over it")
+def grows_while_looping(generators):
+    found = {IDENTITY, *generators}
+    for a in found:
+        found.add(product_of(a, a))
+    return tuple(sorted(found))
+
+
+@wrong("left_cosets", says="Sort each coset before you put it into a set")
+def a_set_of_unsorted_cosets(elements, subgroup):
+    return tuple({tuple(product_of(h, s) for s in subgroup) for h in elements})
+
+
+@wrong("left_cosets", says="It is the other way round")
+def loops_swapped(elements, subgroup):
+    return tuple(sorted({tuple(sorted(product_of(h, s) for s in elements)) for h in subgroup}))
+
+
+@wrong("semidirect_product", says="You turn g's own shift")
+def turns_gs_shift_by_g(g, k):
+    u, v = matrix(g.point_part) @ g.shift + k.shift
+    return Isometry(*product_of(g.point_part, k.point_part), u, v)
+
+
+@wrong("semidirect_inverse", says="a mirror undoes itself")
+def mirror_turned_back(g):
+    return Isometry(g.m, -g.r % 4, *by_solving(g)[2:])
+
+
+@wrong("semidirect_inverse", says="return g itself")
+def g_itself(g):
+    return g
+
+
+@wrong("compose", says="subtract b's rotation")
+def difference_of_rotations(a, b):
+    return Element(a.m ^ b.m, (a.r - b.r) % 4)
+
+
+@wrong("compose", says="b's rotation is missing")
+def without_bs_rotation(a, b):
+    return Element(a.m ^ b.m, (-a.r if b.m else a.r) % 4)
+
+
+@wrong("cayley_table", says="says only whether")
+def inside_or_not(elements, product):
+    return np.array([[product(a, b) in elements for b in elements] for a in elements])
+
+
+@wrong("left_cosets", says="the sets hSh⁻¹")
+def conjugates(elements, subgroup):
+    conjugate = {h: [product_of(product_of(h, s), inverse_of(h)) for s in subgroup] for h in elements}
+    return tuple(sorted({tuple(sorted(members)) for members in conjugate.values()}))
+
+
+@wrong("semidirect_product", says="by the whole product hh′")
+def turned_by_the_product(g, k):
+    point_part = product_of(g.point_part, k.point_part)
+    return Isometry(*point_part, *(g.shift + matrix(point_part) @ k.shift))
+
+
+@wrong("semidirect_product", says="subtract the turned shift")
+def minus_the_turned_shift(g, k):
+    return Isometry(*product_of(g.point_part, k.point_part), *(g.shift - matrix(g.point_part) @ k.shift))
+
+
+@wrong("semidirect_inverse", says="the shift is missing")
+def point_part_only(g):
+    return Isometry(*inverse_of(g.point_part), 0, 0)
+
+
+@wrong("compose", says="a's mirror is missing")
+def mirror_of_b(a, b):
+    return Element(b.m, (b.r - a.r if b.m else b.r + a.r) % 4)
+
+
+@wrong("semidirect_product", says="k's own turn or mirror is missing")
+def point_part_of_g(g, k):
+    return Isometry(*g.point_part, *(g.shift + matrix(g.point_part) @ k.shift))

@@ -23,7 +23,7 @@ def in_coordinates(g, points):
     return np.stack([(-x if g.m else x) + g.u, y + g.v], axis=-1)
 
 
-@wrong("act_on_points", says="wrong way round")
+@wrong("act_on_points", says="in the wrong direction")
 def rows_without_transpose(g, points):
     return points @ matrix(g.point_part) + g.shift
 
@@ -38,7 +38,7 @@ def without_shift(g, points):
     return points @ matrix(g.point_part).T
 
 
-@wrong("act_on_points", says="come as rows")
+@wrong("act_on_points", says="come as rows|points are rows")
 def one_point_only(g, points):
     return matrix(g.point_part) @ points.reshape(-1, 2)[0] + g.shift
 
@@ -87,7 +87,7 @@ def column_first(g, row, col, height, width):
     return by_moving_the_indices(g, row, col, height, width)[::-1]
 
 
-@wrong("source_pixel", says="its numbers are floats")
+@wrong("source_pixel", says="are floats, which cannot")
 def in_floats(g, row, col, height, width):
     row, col = by_moving_the_indices(g, row, col, height, width)
     return row * 1.0, np.float64(col)
@@ -119,7 +119,7 @@ def one_or_the_other(g, f):
     return f.flip(-1) if g.m else f
 
 
-@wrong("act_on_image", says="top and bottom")
+@wrong("act_on_image", says="swap top and bottom")
 def upside_down(g, f):
     turned = torch.rot90(f, g.r, dims=(-2, -1))
     return turned.flip(-2) if g.m else turned
@@ -159,7 +159,7 @@ def on_the_right(g, elements):
     return [elements.index(compose(h, g)) for h in elements]
 
 
-@wrong("left_permutation", says="their positions")
+@wrong("left_permutation", says="Return their positions")
 def elements_themselves(g, elements):
     return [compose(inverse(g), h) for h in elements]
 
@@ -217,3 +217,197 @@ def permute_the_columns(g, f, group, subgroup=None):
 def permute_the_rows(g, f, group, subgroup=None):
     permutation = by_sending_each_sheet_away(g, group.elements)
     return by_transposing(g, f[..., permutation, :])
+
+
+@wrong("act_on_points", says="Add t, do not subtract")
+def minus_t(g, points):
+    return points @ matrix(g.point_part).T - g.shift
+
+
+@wrong("act_on_points", says="by the inverse of g")
+def moved_back(g, points):
+    return (points - g.shift) @ matrix(g.point_part)
+
+
+@wrong("act_on_points", says="stopped in line.*points are rows")
+def matrix_on_the_left(g, points):
+    return matrix(g.point_part) @ points + g.shift
+
+
+@wrong("act_on_points", says="stopped in line.*reverses all of them")
+def two_transposes(g, points):
+    return (matrix(g.point_part) @ points.T).T + g.shift
+
+
+@wrong("source_pixel", says="Two mistakes cancel for rotations")
+def y_down_without_inverse(g, row, col, height, width):
+    x, y = matrix(g) @ (2 * col - width + 1, 2 * row - height + 1)
+    if g.r % 2:
+        height, width = width, height
+    return (int(y) + height - 1) // 2, (int(x) + width - 1) // 2
+
+
+@wrong("source_pixel", says="inverse is missing.*the other way round")
+def same_sides_without_inverse(g, row, col, height, width):
+    x, y = matrix(g) @ (2 * col - width + 1, height - 1 - 2 * row)
+    return (height - 1 - int(y)) // 2, (int(x) + width - 1) // 2
+
+
+@wrong("act_on_image", says="mirror every time")
+def always_mirrored(g, f):
+    return by_transposing(g, f) if g.m else by_transposing(g, f).flip(-1)
+
+
+@wrong("act_on_image", says="both axes is a half turn")
+def flips_both(g, f):
+    turned = torch.rot90(f, g.r, dims=(-2, -1))
+    return turned.flip(-2, -1) if g.m else turned
+
+
+@wrong("act_on_image", says="flip axis 1")
+def flips_axis_one(g, f):
+    turned = torch.rot90(f, g.r, dims=(-2, -1))
+    return turned.flip(1) if g.m else turned
+
+
+@wrong("left_permutation", says="h⁻¹g instead of g⁻¹h")
+def inverts_the_other(g, elements):
+    return [elements.index(compose(inverse(h), g)) for h in elements]
+
+
+@wrong("left_permutation", says="every sheet in its place")
+def nothing_moves(g, elements):
+    return list(range(len(elements)))
+
+
+@wrong("act_on_feature_map", says="turn the sheets by g⁻¹. Turn them by g")
+def turned_back(g, f, group, subgroup=None):
+    return by_transposing(inverse(g), f[..., by_sending_each_sheet_away(g, group.elements), :, :])
+
+
+def _orbit(subgroup, row, col, n):
+    return min(by_moving_the_indices(s, row, col, n, n) for s in subgroup.elements)
+
+
+@correct("pattern_with_symmetry")
+def one_number_for_each_orbit(subgroup):
+    rows = [[_orbit(subgroup, row, col, 5) for col in range(5)] for row in range(5)]
+    return torch.tensor([[10.0 * row + col for row, col in line] for line in rows])
+
+
+@wrong("pattern_with_symmetry", says="stays as it is under .* too much symmetry")
+def constant(subgroup):
+    return torch.ones(4, 4)
+
+
+@wrong("pattern_with_symmetry", says="changes under .* in the subgroup")
+def no_symmetry(subgroup):
+    return torch.arange(16).reshape(4, 4)
+
+
+@wrong("pattern_with_symmetry", says="fewer than 4 × 4 pixels")
+def three_by_three(subgroup):
+    pattern = (2 ** torch.arange(9)).reshape(3, 3)
+    return sum(by_transposing(s, pattern) for s in subgroup.elements)
+
+
+@wrong("pattern_with_symmetry", says="a square pattern")
+def not_square(subgroup):
+    return torch.arange(12).reshape(3, 4)
+
+
+@wrong("act_on_points", says="You loop over the first axis")
+def by_a_loop(g, points):
+    return np.array([matrix(g.point_part) @ point + g.shift for point in points])
+
+
+@wrong("source_pixel", says="as if it were .x, y.")
+def rows_as_x(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (2 * row - height + 1, 2 * col - width + 1)
+    if g.r % 2:
+        height, width = width, height
+    return (int(x) + height - 1) // 2, (int(y) + width - 1) // 2
+
+
+@wrong("act_on_image", says="Dimension out of range.*from the end")
+def axes_from_the_front(g, f):
+    turned = torch.rot90(f, g.r, dims=(1, 2))
+    return turned.flip(2) if g.m else turned
+
+
+@wrong("act_on_image", says="transpose is not a quarter turn")
+def transposes(g, f):
+    return f.mT if g.r in (1, 3) else f
+
+
+@wrong("left_permutation", says="right for rotations only")
+def counts_back(g, elements):
+    return [(place - g.r) % len(elements) for place in range(len(elements))]
+
+
+@wrong("left_permutation", says="position in D4 only")
+def index_in_d4(g, elements):
+    products = [compose(inverse(g), h) for h in elements]
+    return [4 * k.m + k.r for k in products]
+
+
+@wrong("act_on_feature_map", says="right for rotations only")
+def rolls(g, f, group, subgroup=None):
+    return by_transposing(g, f.roll(g.r, -3))
+
+
+@wrong("act_on_feature_map", says="stack the sheets along the first axis")
+def stacks_in_front(g, f, group, subgroup=None):
+    return torch.stack([by_transposing(g, f[..., i, :, :]) for i in by_sending_each_sheet_away(g, group.elements)])
+
+
+@wrong("act_on_points", says="v, u. in place of .u, v")
+def shift_reversed(g, points):
+    return points @ matrix(g.point_part).T + np.array([g.v, g.u])
+
+
+@wrong("source_pixel", says="return the pixel itself")
+def the_pixel_itself(g, row, col, height, width):
+    return row, col
+
+
+@wrong("act_on_image", says="always make one quarter turn")
+def one_turn(g, f):
+    turned = torch.rot90(f, 1, dims=(-2, -1))
+    return turned.flip(-1) if g.m else turned
+
+
+@wrong("act_on_image", says="transpose is not a quarter turn")
+def transposes_and_mirrors(g, f):
+    turned = f.mT if g.r % 2 else f
+    return turned.flip(-1) if g.m else turned
+
+
+@wrong("left_permutation", says="You invert h")
+def inverts_h(g, elements):
+    return [elements.index(compose(g, inverse(h))) for h in elements]
+
+
+@wrong("left_permutation", says="You invert h")
+def inverts_both(g, elements):
+    return [elements.index(compose(inverse(g), inverse(h))) for h in elements]
+
+
+@wrong("act_on_points", says="Two things are wrong")
+def shift_first_without_transpose(g, points):
+    return (points + g.shift) @ matrix(g.point_part)
+
+
+@wrong("act_on_image", says="clockwise, and you forget the mirror")
+def clockwise_without_mirror(g, f):
+    return torch.rot90(f, g.r, dims=(-1, -2))
+
+
+@wrong("act_on_image", says="swap top and bottom, and you do so before")
+def upside_down_first(g, f):
+    return torch.rot90(f.flip(-2) if g.m else f, g.r, dims=(-2, -1))
+
+
+@wrong("act_on_feature_map", says="each sheet has to be mirrored, too")
+def without_mirrored_sheets(g, f, group, subgroup=None):
+    return torch.rot90(f[..., by_sending_each_sheet_away(g, group.elements), :, :], g.r, dims=(-2, -1))

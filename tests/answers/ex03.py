@@ -7,9 +7,9 @@ import torch.nn.functional as F
 
 from answers import correct, wrong
 from course_lib.actions import act, act_on_image
-from course_lib.groups import compose, inverse
+from course_lib.groups import C4, D4, compose, inverse
 
-# 3.1
+# 3.2
 
 
 @correct("translate")
@@ -29,7 +29,7 @@ def rolled(t, f):
     return f.roll((-t[1], t[0]), dims=(-2, -1))
 
 
-@wrong("translate", says="opposite way")
+@wrong("translate", says="in the opposite direction")
 def backwards(t, f):
     return by_one_assignment((-t[0], -t[1]), f)
 
@@ -44,7 +44,7 @@ def swapped(t, f):
     return by_one_assignment(t[::-1], f)
 
 
-@wrong("translate", says="shape")
+@wrong("translate", says="has grown")
 def without_cropping(t, f):
     u, v = t
     return F.pad(f, (max(u, 0), max(-u, 0), max(-v, 0), max(v, 0)))
@@ -78,7 +78,7 @@ def first_two_axes(t, f):
     return by_one_assignment(t, moved).permute(1, 2, 0).reshape(f.shape)
 
 
-# 3.2
+# 3.3
 
 
 @correct("correlate")
@@ -125,19 +125,19 @@ def by_matrix_products(f, psi):
     return torch.tensor([[(f[i : i + k, j : j + k] @ psi).sum() for j in places[1]] for i in places[0]], dtype=f.dtype)
 
 
-@wrong("correlate", says="returned shape")
+@wrong("correlate", says="You pad the map with zeros")
 def same_size(f, psi):
     return by_shifting_the_map(F.pad(f, (1, 1, 1, 1)), psi)
 
 
-@wrong("correlate", says="returned shape")
+@wrong("correlate", says="take the map to be square")
 def square_maps_only(f, psi):
     n, k = len(f), len(psi)
     places = range(n - k + 1)
     return torch.stack([torch.stack([(f[i : i + k, j : j + k] * psi).sum() for j in places]) for i in places])
 
 
-# 3.3
+# 3.4
 
 
 @correct("relative_error")
@@ -156,7 +156,7 @@ def absolute(got, expected):
     return (got - expected).abs().max().item()
 
 
-@wrong("relative_error", says="minus sign")
+@wrong("relative_error", says="minus sign goes unnoticed")
 def without_absolute_value(got, expected):
     return ((got - expected).max() / expected.abs().max()).item()
 
@@ -166,7 +166,7 @@ def entry_by_entry(got, expected):
     return ((got - expected).abs() / expected.abs()).max().item()
 
 
-@wrong("relative_error", says="in few pixels")
+@wrong("relative_error", says="in a few pixels")
 def means(got, expected):
     return ((got - expected).abs().mean() / expected.abs().mean()).item()
 
@@ -176,7 +176,7 @@ def by_the_largest_value(got, expected):
     return (got - expected).abs().max().item() / (expected.max().item() or 1.0)
 
 
-@wrong("relative_error", says="divide by 0")
+@wrong("relative_error", says="you divide by 0")
 def without_care_for_zeros(got, expected):
     return ((got - expected).abs().max() / expected.abs().max()).item()
 
@@ -191,59 +191,7 @@ def as_tensor(got, expected):
     return (got - expected).abs().max() / expected.abs().max()
 
 
-# 3.4
-
-
-@correct("spatial_pool")
-def by_unfolding(f, size, stride, how):
-    windows = f.unfold(0, size, stride).unfold(1, size, stride)
-    return windows.amax(dim=(2, 3)) if how == "max" else windows.mean(dim=(2, 3))
-
-
-@wrong("spatial_pool", says="size as the stride")
-def stride_is_size(f, size, stride, how):
-    return by_unfolding(f, size, size, how)
-
-
-@wrong("spatial_pool", says="stride as the size")
-def size_is_stride(f, size, stride, how):
-    return by_unfolding(f, stride, stride, how)
-
-
-@wrong("spatial_pool", says="last windows are missing")
-def one_window_too_few(f, size, stride, how):
-    rows, cols = ((n - size) // stride for n in f.shape)
-    return by_unfolding(f, size, stride, how)[:rows, :cols]
-
-
-@wrong("spatial_pool", says="move by 1 pixel")
-def stride_is_one(f, size, stride, how):
-    return by_unfolding(f, size, 1, how)
-
-
-@wrong("spatial_pool", says='maximum also for "mean"')
-def always_max(f, size, stride, how):
-    return by_unfolding(f, size, stride, "max")
-
-
-@wrong("spatial_pool", says="sum of the window")
-def sum_for_mean(f, size, stride, how):
-    return by_unfolding(f, size, stride, how) * (1 if how == "max" else size * size)
-
-
-@wrong("spatial_pool", says="stick out")
-def with_partial_windows(f, size, stride, how):
-    rows, cols = (-(-(n - size) // stride) + 1 for n in f.shape)
-    windows = [[f[i * stride :, j * stride :][:size, :size] for j in range(cols)] for i in range(rows)]
-    return torch.stack([torch.stack([w.max() if how == "max" else w.mean() for w in row]) for row in windows])
-
-
-@wrong("spatial_pool", says="starts at 0")
-def maximum_from_zero(f, size, stride, how):
-    return by_unfolding(f, size, stride, how).clamp(min=0)
-
-
-# 3.5
+# 3.7
 
 
 @correct("group_average")
@@ -254,7 +202,7 @@ def backwards_through_the_group(function, group, x):
     return total / len(group.elements)
 
 
-@wrong("group_average", says="not turned back")
+@wrong("group_average", says="do not turn the results back")
 def never_back(function, group, x):
     return sum(function(act(g, x, group)) for g in group.elements) / group.order
 
@@ -264,7 +212,7 @@ def turned_on(function, group, x):
     return sum(act(g, function(act(g, x, group)), group) for g in group.elements) / group.order
 
 
-@wrong("group_average", says="input is not turned")
+@wrong("group_average", says="do not turn the input")
 def only_the_result(function, group, x):
     return sum(act(g, function(x), group) for g in group.elements) / group.order
 
@@ -290,7 +238,7 @@ def square_of_g(function, group, x):
     return sum(act(compose(g, g), function(act(g, x, group)), group) for g in group.elements) / group.order
 
 
-@wrong("group_average", says="even where it is no map")
+@wrong("group_average", says="even if it is not an image")
 def turned_like_an_image(function, group, x):
     results = [act_on_image(inverse(g), function(act_on_image(g, x))) for g in group.elements]
     return torch.stack(results).mean(dim=0)
@@ -315,3 +263,322 @@ def cut_at_a_negative_place(t, f):
 @wrong("relative_error", says="ratio of norms")
 def norm_ratio(got, expected):
     return torch.linalg.vector_norm(got - expected).item() / (torch.linalg.vector_norm(expected).item() or 1.0)
+
+
+# 3.1
+
+
+@correct("both_ways")
+def in_two_steps(function, g, x):
+    turned = act_on_image(g, x)
+    computed = function(x)
+    return function(turned), act_on_image(g, computed)
+
+
+@wrong("both_ways", says="their order is not")
+def second_way_first(function, g, x):
+    return act_on_image(g, function(x)), function(act_on_image(g, x))
+
+
+@wrong("both_ways", says="first way twice")
+def first_way_twice(function, g, x):
+    turned = function(act_on_image(g, x))
+    return turned, turned
+
+
+@wrong("both_ways", says="second way twice")
+def second_way_twice(function, g, x):
+    return act_on_image(g, function(x)), act_on_image(g, function(x))
+
+
+@wrong("both_ways", says="do not turn the result. .* invariance")
+def as_if_invariant(function, g, x):
+    return function(act_on_image(g, x)), function(x)
+
+
+@wrong("both_ways", says="On the first way you do not turn the input")
+def input_not_turned(function, g, x):
+    return function(x), act_on_image(g, function(x))
+
+
+@wrong("both_ways", says="second way you turn by g⁻¹")
+def result_turned_back(function, g, x):
+    return function(act_on_image(g, x)), act_on_image(inverse(g), function(x))
+
+
+@wrong("both_ways", says="Both ways turn by g⁻¹")
+def all_by_the_inverse(function, g, x):
+    return function(act_on_image(inverse(g), x)), act_on_image(inverse(g), function(x))
+
+
+@wrong("both_ways", says="turn back at the end of the first way")
+def back_to_the_start(function, g, x):
+    return act_on_image(inverse(g), function(act_on_image(g, x))), function(x)
+
+
+@wrong("both_ways", says="a Tensor, expected a tuple")
+def their_difference(function, g, x):
+    return function(act_on_image(g, x)) - act_on_image(g, function(x))
+
+
+# 3.5
+
+
+def errors(function, elements, x):
+    return [in_steps(*in_two_steps(function, g, x)) for g in elements]
+
+
+@correct("worst_error")
+def by_a_loop(function, group, x):
+    worst = 0.0
+    for error in errors(function, group.elements, x):
+        if error > worst:
+            worst = error
+    return worst
+
+
+@wrong("worst_error", says="mean over the group")
+def mean_error(function, group, x):
+    return sum(errors(function, group.elements, x)) / group.order
+
+
+@wrong("worst_error", says="add up the errors")
+def sum_of_errors(function, group, x):
+    return sum(errors(function, group.elements, x))
+
+
+@wrong("worst_error", says="smallest error")
+def best_error(function, group, x):
+    return min(errors(function, group.elements, x))
+
+
+@wrong("worst_error", says="last element only")
+def overwritten(function, group, x):
+    for error in errors(function, group.elements, x):
+        worst = error
+    return worst
+
+
+@wrong("worst_error", says="quarter turn only")
+def quarter_turn_only(function, group, x):
+    return errors(function, C4.elements, x)[1]
+
+
+@wrong("worst_error", says="the four rotations, whatever")
+def always_c4(function, group, x):
+    return max(errors(function, C4.elements, x))
+
+
+@wrong("worst_error", says="all eight elements of D4, whatever")
+def always_d4(function, group, x):
+    return max(errors(function, D4.elements, x))
+
+
+@wrong("worst_error", says="swap `got` and `expected`")
+def scale_of_the_other_way(function, group, x):
+    return max(in_steps(*in_two_steps(function, g, x)[::-1]) for g in group.elements)
+
+
+@wrong("worst_error", says="absolute errors")
+def absolute_errors(function, group, x):
+    return max(absolute(*in_two_steps(function, g, x)) for g in group.elements)
+
+
+@wrong("worst_error", says="tests for invariance")
+def against_the_upright_result(function, group, x):
+    return max(in_steps(function(act_on_image(g, x)), function(x)) for g in group.elements)
+
+
+@wrong("relative_error", says="small number in the denominator")
+def with_epsilon(got, expected):
+    if not (got - expected).isfinite().all():
+        return math.inf
+    return ((got - expected).abs().max() / (expected.abs().max() + 1e-8)).item()
+
+
+@wrong("correlate", says="upside down")
+def rows_reversed(f, psi):
+    return by_shifting_the_map(f, psi.flip(0))
+
+
+@wrong("correlate", says="is mirrored")
+def columns_reversed(f, psi):
+    return by_shifting_the_map(f, psi.flip(1))
+
+
+# 3.6
+
+
+@correct("equivariant_function")
+def largest_in_a_window(x):
+    return F.max_pool2d(x, 3, stride=1, padding=1)
+
+
+@correct("equivariant_function")
+def relu_of_a_blur(x):
+    return torch.cat([F.relu(F.avg_pool2d(x, 3, 1) - 0.1), F.avg_pool2d(x, 3, 1)], dim=1)
+
+
+@correct("equivariant_function")
+def over_the_global_mean(x):
+    return x - x.square().mean(dim=(2, 3), keepdim=True)
+
+
+@wrong("equivariant_function", says="is pointwise")
+def relu(x):
+    return x.relu()
+
+
+@wrong("equivariant_function", says="is linear")
+def blur(x):
+    return F.avg_pool2d(x, 3, 1) + 1
+
+
+@wrong("equivariant_function", says="not equivariant: under r ")
+def edges_left_and_right(x):
+    return (x[..., 1:] - x[..., :-1]).square()
+
+
+@wrong("equivariant_function", says="is there a stride")
+def strided(x):
+    return F.max_pool2d(x, 2)
+
+
+@wrong("equivariant_function", says="same answer for every image")
+def nothing(x):
+    return torch.zeros_like(x)
+
+
+@wrong("equivariant_function", says="should return images")
+def a_number_per_image(x):
+    return x.amax(dim=(1, 2, 3))
+
+
+@wrong("equivariant_function", says="called again")
+def random_every_time(x):
+    return F.max_pool2d(x, 3, stride=1) + torch.randn(1, dtype=x.dtype)
+
+
+@wrong("relative_error", says="ZeroDivisionError.*you divide by 0")
+def without_care_for_zeros_in_floats(got, expected):
+    return (got - expected).abs().max().item() / expected.abs().max().item()
+
+
+@wrong("correlate", says="You pad the map with zeros")
+def padded_by_conv2d(f, psi):
+    return F.conv2d(f[None, None], psi[None, None], padding=1)[0, 0]
+
+
+@wrong("equivariant_function", says="float64: make your filters with")
+def filters_in_float32(x):
+    return F.conv2d(x, torch.ones(1, 1, 3, 3)).relu()
+
+
+@wrong("group_average", says="over everything, pixels included")
+def mean_of_all(function, group, x):
+    return backwards_through_the_group(function, group, x).mean()
+
+
+@wrong("group_average", says="return all the results")
+def no_mean(function, group, x):
+    return torch.stack([act(inverse(g), function(act(g, x, group)), group) for g in group.elements])
+
+
+@wrong("both_ways", says="first way you turn twice")
+def first_way_turned_twice(function, g, x):
+    return act_on_image(g, function(act_on_image(g, x))), act_on_image(g, function(x))
+
+
+@wrong("both_ways", says="never turn the input")
+def input_never_turned(function, g, x):
+    return act_on_image(g, function(x)), function(x)
+
+
+@wrong("relative_error", says="They may be at different places")
+def difference_of_maxima(got, expected):
+    largest, wanted = got.abs().max().item(), expected.abs().max().item()
+    return abs(largest - wanted) / (wanted or 1.0)
+
+
+@wrong("translate", says="opposite side")
+def negative_indices_wrap(t, f):
+    out = torch.zeros_like(f)
+    for row in range(f.shape[-2]):
+        for col in range(f.shape[-1]):
+            out[..., row, col] = f[..., row + t[1], col - t[0]]
+    return out
+
+
+@wrong("correlate", says="largest product")
+def maximum_of_products(f, psi):
+    k = len(psi)
+    places = [range(n - k + 1) for n in f.shape]
+    return torch.stack([torch.stack([(f[i : i + k, j : j + k] * psi).max() for j in places[1]]) for i in places[0]])
+
+
+@wrong("correlate", says="needs two more axes")
+def conv2d_of_two_axes(f, psi):
+    return F.conv2d(f, psi)
+
+
+@wrong("correlate", says="3 × 3, whatever the filter is")
+def windows_of_three(f, psi):
+    out = f.new_zeros(f.shape[0] - 2, f.shape[1] - 2)
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            out[row, col] = (f[row : row + 3, col : col + 3] * psi).sum()
+    return out
+
+
+@wrong("group_average", says="divide by 4, whatever")
+def divided_by_four(function, group, x):
+    return sum(act(inverse(g), function(act(g, x, group)), group) for g in group.elements) / 4
+
+
+@wrong("group_average", says="by one element only")
+def one_element(function, group, x):
+    g = group.elements[1]
+    return act(inverse(g), function(act(g, x, group)), group)
+
+
+@wrong("both_ways", says="second way you turn, but you do not compute")
+def second_way_without_function(function, g, x):
+    turned = act_on_image(g, x)
+    return function(turned), turned
+
+
+@wrong("both_ways", says="Each way has two steps")
+def one_step_each(function, g, x):
+    return act_on_image(g, x), function(x)
+
+
+@wrong("relative_error", says="mean of .expected")
+def divided_by_the_mean(got, expected):
+    return (got - expected).abs().max().item() / (expected.abs().mean().item() or 1.0)
+
+
+@wrong("relative_error", says="larger of both maps")
+def divided_by_the_larger(got, expected):
+    scale = max(got.abs().max().item(), expected.abs().max().item())
+    return (got - expected).abs().max().item() / (scale or 1.0)
+
+
+@wrong("worst_error", says="You return a mean")
+def mean_over_eight(function, group, x):
+    return sum(errors(function, group.elements, x)) / 8
+
+
+@wrong("translate", says="has shrunk")
+def without_zeros(t, f):
+    return f[..., t[1] :, t[0] :]
+
+
+@wrong("group_average", says="the number of images")
+def divided_by_the_batch(function, group, x):
+    return sum(act(inverse(g), function(act(g, x, group)), group) for g in group.elements) / len(x)
+
+
+@wrong("group_average", says="identity e is missing")
+def without_identity(function, group, x):
+    results = [act(inverse(g), function(act(g, x, group)), group) for g in group.elements[1:]]
+    return torch.stack(results).sum(dim=0) / group.order

@@ -1,0 +1,180 @@
+"""Exercises 1.3 and 1.4 of notebook 01: what some symmetries generate, and the cosets of a subgroup."""
+
+from collections.abc import Iterable
+
+from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.groups import C1, C2, C4, D1, D2, D4, IDENTITY, Element, compose, generate, inverse, left_cosets
+
+R, R2, R3, M, MR = Element(0, 1), Element(0, 2), Element(0, 3), Element(1, 0), Element(1, 1)
+
+
+def _small_sets(f: Function, reference: Function) -> None:
+    sets = [[], [R], [R2], [M], [R2, M], [R, M], [MR], [M, Element(1, 2)], [MR, Element(1, 2)], [R3]]
+    for generators in sets:
+        _explain_the_order(f, reference, generators)
+        compare(f, reference, generators)
+
+
+def _explain_the_order(f: Function, reference: Function, generators: list[Element]) -> None:
+    """No known mistake can play an order that depends on the answer's loops, or on a `set`."""
+    expected, example = reference(list(generators)), {"generators": generators}
+    yours = call(f, list(generators), example=example)
+    if isinstance(yours, tuple) and yours != expected and sorted(yours) == list(expected):
+        raise Mistake(
+            "The members are right, but not their order: sort them before you return them.", example, expected, yours
+        )
+
+
+def _one_round(generators: Iterable[Element]) -> tuple[Element, ...]:
+    found = {IDENTITY, *generators}
+    return tuple(sorted(found | {compose(a, b) for a in found for b in found}))
+
+
+def _added_inside_the_loop(generators: Iterable[Element]) -> tuple[Element, ...]:
+    found = {IDENTITY, *generators}
+    for a in found:
+        for b in found:
+            found.add(compose(a, b))
+    return tuple(sorted(found))
+
+
+def _powers_only(generators: Iterable[Element]) -> tuple[Element, ...]:
+    return tuple(sorted({h for g in generators for h in generate([g])} | {IDENTITY}))
+
+
+register(
+    "1.3",
+    generate,
+    minutes=12,
+    difficulty=3,
+    checks=[_small_sets],
+    hints=[
+        "Start with a `set` that holds the identity and the generators. Add all products of two members. Is the set "
+        "closed now?",
+        "Not always, because new members make new products. Repeat the step until a round adds nothing new.",
+        "`new = {compose(a, b) for a in found for b in found} - found` is what one round adds. At the end return "
+        "`tuple(sorted(found))`.",
+    ],
+    known_mistakes=[
+        (
+            _one_round,
+            "You form all products once. New members have products too, so repeat until a round adds nothing new.",
+        ),
+        (
+            _added_inside_the_loop,
+            "You add to the set while you loop over it. Collect the new members first, and add them after the loop.",
+        ),
+        (
+            _powers_only,
+            "You repeat each generator by itself. Products of different generators, such as r·m, belong to the set "
+            "too.",
+        ),
+        (
+            lambda generators: generate(generators) if list(generators) else (),
+            "If there is no generator at all, the set still contains the identity.",
+        ),
+        (
+            lambda generators: set(generate(generators)),
+            "The members are right, but return them as a sorted tuple: `tuple(sorted(found))`.",
+        ),
+        (
+            lambda generators: sorted(generate(generators)),
+            "The members are right, but return them as a sorted tuple: `tuple(sorted(found))`.",
+        ),
+        (
+            lambda generators: tuple(sorted({IDENTITY, *generators})),
+            "You return the generators and the identity, but not their products. Whatever can be reached by several "
+            "moves in a row belongs to the set too.",
+        ),
+        (
+            lambda generators: tuple(h for h in generate(generators) if h != IDENTITY) or (IDENTITY,),
+            "The identity is missing. It always belongs to the set: do nothing at all.",
+        ),
+    ],
+)
+
+
+def _cosets_in_D4(f: Function, reference: Function) -> None:
+    for group, subgroup in ((C4, C2), (D4, C4), (D4, D1), (D4, D2), (D2, C1), (D4, D4)):
+        compare(f, reference, group.elements, subgroup.elements)
+
+
+def _as_sets(elements: Iterable[Element], subgroup: Iterable[Element]) -> set[frozenset[Element]]:
+    return {frozenset(coset) for coset in left_cosets(elements, tuple(subgroup))}
+
+
+def _unsorted(elements: Iterable[Element], subgroup: Iterable[Element]) -> tuple[tuple[Element, ...], ...]:
+    members = tuple(subgroup)
+    found: dict[frozenset[Element], tuple[Element, ...]] = {}
+    for h in elements:
+        coset = tuple(compose(h, s) for s in members)
+        found.setdefault(frozenset(coset), coset)
+    return tuple(found.values())
+
+
+register(
+    "1.4",
+    left_cosets,
+    minutes=10,
+    difficulty=2,
+    checks=[_cosets_in_D4],
+    hints=[
+        "For one h, the coset consists of all `compose(h, s)` with s in the subgroup.",
+        "Different h can give the same coset. Sort each coset and make it a tuple; then a `set` keeps each one once.",
+        "`tuple(sorted({tuple(sorted(compose(h, s) for s in subgroup)) for h in elements}))`",
+    ],
+    known_mistakes=[
+        (
+            lambda elements, subgroup: tuple(
+                sorted({tuple(sorted(compose(s, h) for s in subgroup)) for h in elements})
+            ),
+            "These are the right cosets Sh. In the left coset hS, the element h is the left factor: compose(h, s).",
+        ),
+        (
+            lambda elements, subgroup: tuple(tuple(sorted(compose(h, s) for s in subgroup)) for h in elements),
+            "You list one coset for every element, so the same coset appears several times. Keep each one once.",
+        ),
+        (
+            lambda elements, subgroup: tuple(sorted(tuple(sorted(compose(h, s) for s in subgroup)) for h in elements)),
+            "You list one coset for every element, so the same coset appears several times. Keep each one once.",
+        ),
+        *[
+            (
+                wrong,
+                "The same coset appears several times, because its members come in another order. Sort each coset "
+                "before you put it into a set.",
+            )
+            for wrong in (
+                lambda elements, subgroup: tuple({tuple(compose(h, s) for s in subgroup) for h in elements}),
+                lambda elements, subgroup: tuple(sorted({tuple(compose(h, s) for s in subgroup) for h in elements})),
+            )
+        ],
+        (
+            lambda elements, subgroup: tuple(
+                sorted({tuple(sorted(compose(h, s) for s in elements)) for h in subgroup})
+            ),
+            "You put every element of the group behind an h from the subgroup. It is the other way round: h comes from "
+            "the whole group, and s from the subgroup.",
+        ),
+        (
+            lambda elements, subgroup: tuple(
+                sorted({tuple(sorted(compose(compose(h, s), inverse(h)) for s in subgroup)) for h in elements})
+            ),
+            "These are the sets hSh⁻¹. A left coset is hS, without an inverse behind it.",
+        ),
+        (_unsorted, "The cosets are right, but the order is not: sort each coset, then sort the cosets."),
+        (_as_sets, "The cosets are right, but return a sorted tuple of sorted tuples."),
+        (
+            lambda elements, subgroup: [list(coset) for coset in left_cosets(elements, subgroup)],
+            "The cosets are right, but return a sorted tuple of sorted tuples.",
+        ),
+        (
+            lambda elements, subgroup: tuple(c for c in left_cosets(elements, subgroup) if IDENTITY not in c),
+            "One coset is missing: S itself, which is the coset eS.",
+        ),
+        (
+            lambda elements, subgroup: (tuple(sorted(subgroup)),),
+            "You return S only. Every element h of the group has its coset hS.",
+        ),
+    ],
+)

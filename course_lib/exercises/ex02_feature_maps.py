@@ -1,0 +1,221 @@
+"""Exercises 2.4 to 2.6 of notebook 02: how symmetries move feature maps, and patterns with a given symmetry."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.groups import C4, D4, Element, Group, compose, inverse, left_permutation
+
+R, M = Element(0, 1), Element(1, 0)
+
+
+def _all_groups(f: Function, reference: Function) -> None:
+    for elements in (C4.elements, D4.elements, tuple(reversed(D4.elements)), (Element(0, 0), M)):
+        for g in elements:
+            compare(f, reference, g, elements, because="Entry i is the position of the old sheet that arrives there.")
+
+
+register(
+    "2.4",
+    left_permutation,
+    minutes=8,
+    difficulty=2,
+    checks=[_all_groups],
+    hints=[
+        "The list has one entry for each element h of `elements`. Sheet k goes to sheet gk. Which k arrives at h?",
+        "Solve gk = h for k: multiply both sides by g⁻¹ from the left. Build the result with `compose` and `inverse`.",
+        "k = g⁻¹h is `compose(inverse(g), h)`, and `elements.index(k)` is its position. A list comprehension over h "
+        "does the rest.",
+    ],
+    known_mistakes=[
+        (
+            lambda g, elements: [elements.index(compose(g, h)) for h in elements],
+            "The inverse is missing. gh says where sheet h *goes*. The sheet that arrives at h comes from g⁻¹h.",
+        ),
+        (
+            lambda g, elements: [elements.index(compose(h, inverse(g))) for h in elements],
+            "You multiply on the wrong side: hg⁻¹ instead of g⁻¹h. In C4 both are the same, in D4 they are not.",
+        ),
+        (
+            lambda g, elements: [elements.index(compose(h, g)) for h in elements],
+            "You multiply on the wrong side and without the inverse: hg instead of g⁻¹h.",
+        ),
+        (
+            lambda g, elements: [compose(inverse(g), h) for h in elements],
+            "You return the elements g⁻¹h themselves. Return their positions: `elements.index(…)`.",
+        ),
+        (
+            lambda g, elements: [elements.index(compose(inverse(h), g)) for h in elements],
+            "You invert the wrong factor: h⁻¹g instead of g⁻¹h. Solve gk = h for k.",
+        ),
+        *[
+            (
+                lambda g, elements, wrong=wrong: [elements.index(wrong(g, h)) for h in elements],
+                "You invert h. Solve gk = h for k: only g gets inverted, k = g⁻¹h.",
+            )
+            for wrong in (lambda g, h: compose(g, inverse(h)), lambda g, h: compose(inverse(g), inverse(h)))
+        ],
+        (
+            lambda g, elements: [(i - g.r) % len(elements) for i in range(len(elements))],
+            "Counting back by r places is right for rotations only. In general, find the element g⁻¹h by `compose`.",
+        ),
+        (
+            lambda g, elements: [4 * k.m + k.r for k in (compose(inverse(g), h) for h in elements)],
+            "4m + r is the position in D4 only, and only if its elements are in order. Use `elements.index(…)`.",
+        ),
+        (
+            lambda g, elements: list(range(len(elements))),
+            "You leave every sheet in its place. Sheet k goes to sheet gk.",
+        ),
+    ],
+)
+
+
+def _feature_maps(f: Function, reference: Function) -> None:
+    for g in (R, Element(0, 2)):
+        one_pixel = torch.arange(4.0).reshape(4, 1, 1)
+        compare(f, reference, g, one_pixel, C4, because="With one pixel, you see only the order of the sheets.")
+        batch = torch.arange(16.0).reshape(4, 4, 1, 1)
+        compare(f, reference, g, batch, C4, because="The group axis is the third from the end.")
+    for g in C4.elements:
+        sheets = torch.arange(64.0).reshape(4, 4, 2, 2)
+        compare(f, reference, g, sheets[0], C4)
+        compare(f, reference, g, sheets, C4, because="The group axis is the third from the end.")
+    for g in D4.elements:
+        compare(f, reference, g, torch.arange(32.0).reshape(8, 2, 2), D4)
+
+
+def _with_permutation(permute: Function) -> Function:
+    """A wrong `act_on_feature_map` that turns the sheets rightly, but permutes them in another way."""
+
+    def wrong(g: Element, f: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
+        return act_on_image(g, f[..., permute(g, group), :, :])
+
+    return wrong
+
+
+GROUP_AXIS = (
+    "You permute another axis than the sheets'. Count from the end: X is the last axis, Y comes before it, and the "
+    "sheets come before Y."
+)
+
+
+def _along(pick: Function) -> Function:
+    """A wrong `act_on_feature_map` that picks from another axis."""
+    return lambda g, f, group, subgroup=None: act_on_image(g, pick(f, group.permutation(g)))
+
+
+register(
+    "2.5",
+    act_on_feature_map,
+    minutes=8,
+    difficulty=2,
+    checks=[_feature_maps],
+    hints=[
+        "Two things happen to the sheets, and you have already written both: `act_on_image` and `left_permutation`.",
+        "A list of positions picks sheets in that order: `f[..., [3, 0, 1, 2], :, :]`.",
+        "Let `permutation = left_permutation(g, group.elements)`, and return "
+        "`act_on_image(g, f[..., permutation, :, :])`.",
+    ],
+    known_mistakes=[
+        (
+            lambda g, f, group, subgroup=None: act_on_image(g, f),
+            "You turn the sheets, but you leave them in their places. Permute them too: sheet h comes from sheet g⁻¹h.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: f[..., group.permutation(g), :, :],
+            "You permute the sheets, but you do not turn them.",
+        ),
+        (
+            _with_permutation(lambda g, group: group.permutation(inverse(g))),
+            "The inverse is missing in the permutation. You take sheet gh, but sheet h comes from sheet g⁻¹h.",
+        ),
+        (
+            _with_permutation(lambda g, group: [group.index(compose(h, inverse(g))) for h in group.elements]),
+            "You multiply on the wrong side: sheet h comes from g⁻¹h, not from hg⁻¹. Only a group like D4, whose "
+            "elements do not all commute, shows the difference.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: act_on_feature_map(inverse(g), f, group),
+            "You turn and permute, but both by g⁻¹. L_g turns each sheet by g, and sheet h comes from sheet g⁻¹h.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: act_on_image(inverse(g), f[..., group.permutation(g), :, :]),
+            "The permutation is right, but you turn the sheets by g⁻¹. Turn them by g: `act_on_image` has the inverse "
+            "of the formula inside it.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: f[..., group.permutation(g), :, :].rot90(g.r, (-2, -1)),
+            "The permutation is right, but if g mirrors, each sheet has to be mirrored, too. Use `act_on_image`.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: act_on_image(g, f.roll(g.r, -3)),
+            "Moving every sheet on by r places is right for rotations only. Use `left_permutation`.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: torch.stack(
+                [act_on_image(g, f[..., i, :, :]) for i in group.permutation(g)]
+            ),
+            "You stack the sheets along the first axis. The group axis is the third from the end: "
+            "`torch.stack(…, dim=-3)`.",
+        ),
+        (_along(lambda f, permutation: f[:, permutation]), GROUP_AXIS),
+        (_along(lambda f, permutation: f[..., permutation]), GROUP_AXIS),
+        (_along(lambda f, permutation: f[..., permutation, :]), GROUP_AXIS),
+        (
+            lambda g, f, group, subgroup=None: act_on_image(g, f)[group.permutation(g)],
+            "You permute the first axis, but the group axis is the third from the end: `f[..., permutation, :, :]`.",
+        ),
+    ],
+)
+
+
+def pattern_with_symmetry(subgroup: Group) -> Tensor:
+    """A 4 × 4 pattern that the elements of ``subgroup`` leave unchanged, and the other elements of D4 do not.
+
+    Adding up all copies under the subgroup makes them equal. Powers of 2 keep every other coincidence away.
+    """
+    pattern = (2 ** torch.arange(16)).reshape(4, 4)
+    return torch.stack([act_on_image(s, pattern) for s in subgroup.elements]).sum(dim=0)
+
+
+def _exactly_these_symmetries(f: Function, reference: Function) -> None:
+    """Any pattern will do, so there is nothing to compare with: try the eight elements on it."""
+    for subgroup in D4.subgroups:
+        pattern = call(f, subgroup, example={"subgroup": subgroup})
+        if problem := _wrong_symmetry(pattern, subgroup):
+            raise Mistake(problem, {"subgroup": subgroup}, yours=pattern)
+
+
+def _wrong_symmetry(pattern: Any, subgroup: Group) -> str | None:
+    if not isinstance(pattern, Tensor) or pattern.ndim != 2 or pattern.shape[0] != pattern.shape[1]:
+        return "Your function should return a square pattern: a tensor of shape (n, n)."
+    unchanged = {g for g in D4.elements if torch.allclose(act_on_image(g, pattern), pattern, atol=1e-6)}
+    if missing := sorted(set(subgroup.elements) - unchanged):
+        return f"Your pattern changes under {missing[0]}, which is in the subgroup, so it should stay as it is."
+    if not (extra := sorted(unchanged - set(subgroup.elements))):
+        return None
+    also = f"Your pattern also stays as it is under {extra[0]}, which is not in the subgroup."
+    if R in subgroup.elements and len(pattern) < 4:
+        return f"{also} On fewer than 4 × 4 pixels, every pattern with quarter-turn symmetry has the mirrors as well."
+    return f"{also} The pattern has too much symmetry: change some of its numbers."
+
+
+register(
+    "2.6",
+    pattern_with_symmetry,
+    minutes=15,
+    difficulty=3,
+    checks=[_exactly_these_symmetries],
+    hints=[
+        "You need no list of ten patterns. Start with a pattern that has no symmetry at all, and force the symmetry of "
+        "the subgroup on it.",
+        "Add up all copies L_s p of a pattern p, for s in the subgroup S. A further move by an element of S only "
+        "reorders the sum.",
+        "`torch.stack([act_on_image(s, pattern) for s in subgroup.elements]).sum(dim=0)`. Start with numbers such that "
+        "no two sums agree by accident, and with more than 3 × 3 pixels.",
+    ],
+)

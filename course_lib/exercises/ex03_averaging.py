@@ -1,0 +1,119 @@
+"""Exercise 3.7 of notebook 03: average any function over a group."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from course_lib.actions import act, act_on_image
+from course_lib.averaging import group_average
+from course_lib.exercises import compare, register
+from course_lib.exercises.ex03_both_ways import shift_then_multiply, square_times_column
+from course_lib.exercises.registry import Function
+from course_lib.groups import C4, D4, inverse
+
+
+def sum_of_first_row(x: Tensor) -> Tensor:
+    """A function from images to (B, n) that is not invariant."""
+    return x[..., 0, :].sum(dim=1)
+
+
+def _average_of_maps(f: Function, reference: Function) -> None:
+    compare(f, reference, square_times_column, C4, torch.arange(1.0, 5.0).reshape(1, 1, 2, 2))
+    for group in (C4, D4):
+        compare(f, reference, shift_then_multiply, group, torch.randn(2, 1, 3, 3))
+
+
+def _average_of_vectors(f: Function, reference: Function) -> None:
+    because = "A vector (B, n) stays as it is; `act` knows this from the shape."
+    x = torch.randn(3, 1, 3, 3)  # the result (3, 3) could be mistaken for a map
+    compare(f, reference, sum_of_first_row, C4, x, because=because)
+
+
+def _mean_of(terms: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).mean(dim=0)
+
+
+register(
+    "3.7",
+    group_average,
+    minutes=10,
+    difficulty=2,
+    checks=[_average_of_maps, _average_of_vectors],
+    hints=[
+        "For one g there are three steps: turn the input by g, apply the function, turn the result *back*. Do this for "
+        "every g of the group, and take the mean of the results.",
+        "`act(g, x, group)` turns, `act(inverse(g), y, group)` turns back, and `group.elements` holds all the g. "
+        "Collect the results in a list.",
+        "Let `results = [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]`. The mean over "
+        "the list is `torch.stack(results).mean(dim=0)`.",
+    ],
+    known_mistakes=[
+        (
+            lambda function, group, x: _mean_of(function(act(g, x, group)) for g in group.elements),
+            "You do not turn the results back before you take the mean, so they show the image in different positions.",
+        ),
+        (
+            lambda function, group, x: _mean_of(act(g, function(act(g, x, group)), group) for g in group.elements),
+            "The inverse is missing: you turn the result by g once more, instead of turning it back by g⁻¹.",
+        ),
+        (
+            lambda function, group, x: _mean_of(act(inverse(g), function(x), group) for g in group.elements),
+            "You do not turn the input: you only turn and average the result of the upright image.",
+        ),
+        (
+            lambda function, group, x: group.order / len(x) * group_average(function, group, x),
+            "You divide by `len(x)`, the number of images. Divide by |H|, the number of elements of the group.",
+        ),
+        (
+            lambda function, group, x: group_average(function, group, x) - function(x) / group.order,
+            "The identity e is missing from your sum. It belongs to the group, too.",
+        ),
+        (
+            lambda function, group, x: group.order / 4 * group_average(function, group, x),
+            "You divide by 4, whatever the group is. Divide by |H|, the number of its elements.",
+        ),
+        (
+            lambda function, group, x: act(
+                inverse(group.elements[1]), function(act(group.elements[1], x, group)), group
+            ),
+            "You turn by one element only. Do the same for every element of the group, and take the mean.",
+        ),
+        (
+            lambda function, group, x: group_average(function, group, x).mean(),
+            "You take the mean over everything, pixels included. Take it over the group only: `.mean(dim=0)`.",
+        ),
+        (
+            lambda function, group, x: torch.stack(
+                [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+            ),
+            "You return all the results. Take their mean: `torch.stack(results).mean(dim=0)`.",
+        ),
+        (
+            lambda function, group, x: function(_mean_of(act(g, x, group) for g in group.elements)),
+            "You take the mean of the inputs. Apply the function to each of them, and take the mean of the results.",
+        ),
+        (lambda function, group, x: function(x), "That is the function itself, without any averaging."),
+        (
+            lambda function, group, x: group.order * group_average(function, group, x),
+            "That is the sum over the group. Divide by |H|, the number of elements.",
+        ),
+        (
+            lambda function, group, x: torch.stack(
+                [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+            ).amax(dim=0),
+            "That is the maximum over the group. It is equivariant too, but here we want the mean.",
+        ),
+        (
+            lambda function, group, x: _mean_of(
+                act_on_image(inverse(g), function(act_on_image(g, x))) for g in group.elements
+            ),
+            "You turn the result even if it is not an image. A vector (B, n) stays as it is: use `act`, not "
+            "`act_on_image`.",
+        ),
+        (
+            lambda function, group, x: group_average(function, C4, x),
+            "The mirrors are missing: you average over the four rotations only, whatever the group is.",
+        ),
+    ],
+)

@@ -88,24 +88,25 @@ register(
     difficulty=2,
     checks=[_errors_of_rows, _errors_of_feature_maps],
     hints=[
-        "Send two things through the layers, side by side: x, and all its turned copies. Compare after each layer.",
-        "Before the loop: `turned = [act(g, x, group) for g in group.elements]`. In the loop each layer takes what the "
-        "layer before it put out, for x and for each copy. Expected is `act(g, plain, group)`.",
+        "Send x and all its turned copies through the layers, side by side. Compare them after each layer.",
+        "Before the loop: `turned = [act(g, x, group) for g in group.elements]`. In the loop, each layer takes the "
+        "output of the layer before it, for x and for each copy. A turned copy should equal `act(g, plain, group)`.",
         "In the loop: `plain, turned = layer(plain), [layer(y) for y in turned]`, then append the largest "
         "`relative_error(y, act(g, plain, group))` over all g.",
     ],
     known_mistakes=[
         (
             _alone,
-            "That is the error of each layer alone, on an exactly turned input. Send the turned copies through all.",
+            "That is the error of each layer alone, on an exactly turned input. Send the turned copies through all "
+            "layers, one after the other.",
         ),
         (
             _always_from_x,
-            "Every layer gets x itself. It must get what the layer before it put out.",
+            "In your function every layer gets x itself. It must get the output of the layer before it.",
         ),
         (
             lambda layers, group, x: _errors(layers, group, x, lambda t, p: max(relative_error(y, p) for y in t)),
-            "The plain output is not turned: compare Φ(L_g x) with L_g Φ(x), not with Φ(x).",
+            "Your plain output is not turned: compare Φ(L_g x) with L_g Φ(x), not with Φ(x).",
         ),
         (
             lambda layers, group, x: _errors(
@@ -122,11 +123,11 @@ register(
         ),
         (
             lambda layers, group, x: _errors(layers, group, x, lambda t, p: _each(group, t, p)[1]),
-            "Only one element is tested. Take the worst of all elements.",
+            "You test only one element. Take the worst of all elements.",
         ),
         (
             lambda layers, group, x: _errors(layers, group, x, lambda t, p: _each(group, t, p)[-1]),
-            "Only the last element counts. Take the worst of all elements.",
+            "You keep only the last element. Take the worst of all elements.",
         ),
         (
             lambda layers, group, x: _errors(
@@ -141,7 +142,7 @@ register(
         ),
         (
             lambda layers, group, x: error_by_depth(layers, group, x)[-1:],
-            "Only the last layer is measured. Append one error after each layer.",
+            "You measure only the last layer. Append one error after each layer.",
         ),
     ],
 )
@@ -198,8 +199,8 @@ register(
     checks=[_agreement],
     hints=[
         "First make a table of classes: one row for each element g, one column for each image.",
-        "`net(act(g, images, group)).argmax(dim=1)` is one row; `torch.stack` makes the table. An image counts if its "
-        "whole column is the same.",
+        "`net(act(g, images, group)).argmax(dim=1)` is one row; `torch.stack` makes the table. An image counts if "
+        "all classes in its column are the same.",
         "`(classes == classes[0]).all(dim=0)` has one True or False per image. The mean of it, as float, is the share.",
     ],
     known_mistakes=[
@@ -217,7 +218,7 @@ register(
         ),
         (
             lambda net, group, images: _same(net, group, images)[1].double().mean().item(),
-            "Only one turn is tested. Go through all elements of the group.",
+            "You test only one turn. Go through all elements of the group.",
         ),
         (
             lambda net, group, images: float(_same(net, group, images).all()),
@@ -225,7 +226,7 @@ register(
         ),
         (
             lambda net, group, images: _same(net, group, images).all(dim=0).double().sum().item(),
-            "That is the number of images. Divide by how many there are.",
+            "That is the number of images that agree. Divide it by the number of all images.",
         ),
         (
             lambda net, group, images: 1 - orbit_agreement(net, group, images),

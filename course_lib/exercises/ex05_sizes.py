@@ -27,7 +27,9 @@ def _left_over_of_layers(f: Function, reference: Function) -> None:
         compare(f, reference, *case)
 
 
-SIDE_BY_SIDE = "You divide by the window, as if windows lay side by side. How far apart do two windows begin?"
+SIDE_BY_SIDE = (
+    "You divide by the window, as if the windows were side by side. How far apart do two neighboring windows begin?"
+)
 
 register(
     "5.1",
@@ -36,27 +38,29 @@ register(
     difficulty=1,
     checks=[_left_over_of_layers],
     hints=[
-        "Padding makes the row longer at *both* ends. The first window covers `window` pixels of it; every further one "
-        "needs `stride` more.",
-        "After the first window, how many pixels are left, and what remains of them when you take away whole strides? "
-        "Python's `%` gives the remainder.",
+        "Padding makes the row longer at *both* ends. The first window covers `window` pixels of it, and every further "
+        "window reaches `stride` pixels further.",
+        "After the first window, size + 2·padding − window pixels are left. Take away as many whole strides as you "
+        "can. What remains? Python's `%` gives the remainder.",
     ],
     known_mistakes=[
         (
             lambda size, window, stride, padding=0: (size - window) % stride,
-            "The padding is missing: the windows also walk over the zeros, `padding` of them at each end.",
+            "The padding is missing: the windows also walk over the zeros, and there are `padding` of them at each "
+            "end.",
         ),
         (
             lambda size, window, stride, padding=0: (size + padding - window) % stride,
-            "Padding is counted once. It stands at both ends, so the row has size + 2·padding pixels.",
+            "You count the padding once. It is added at both ends, so the row has size + 2·padding pixels.",
         ),
         (
             lambda size, window, stride, padding=0: (size + 2 * padding) % stride,
-            "The window is missing: the first window covers `window` pixels, and only what comes after it is in steps.",
+            "The window is missing: the first window covers `window` pixels, and only the pixels after it are reached "
+            "in steps.",
         ),
         (
             lambda size, window, stride, padding=0: size % stride,
-            "That is the remainder of the size alone: window and padding are missing.",
+            "That is only the remainder of the size: the window and the padding are missing.",
         ),
         (
             lambda size, window, stride, padding=0: (size + 2 * padding - window) % window,
@@ -138,7 +142,7 @@ register(
     difficulty=2,
     checks=[_sizes_of_rows_of_layers],
     hints=[
-        "Follow one size through all layers: does a layer leave something over, and how many pixels does it hand on?",
+        "Follow one size through all layers. Does a layer leave something over? How many pixels does it hand on?",
         "A layer hands on one pixel for each window, `(size + 2 * padding - window) // stride + 1`. The next layer "
         "sees that size, not the first one.",
         "Two loops: over `sizes`, keeping the first size to append it; and over `layers`, with `size` changing. A size "
@@ -147,13 +151,13 @@ register(
     known_mistakes=[
         (
             lambda layers, sizes: _sizes(layers, sizes, output=lambda size, *layer: size),
-            "Every layer is asked about the first size. Each one makes the map smaller for the next.",
+            "You ask every layer about the first size. But each layer makes the map smaller for the next one.",
         ),
         (
             lambda layers, sizes: _sizes(
                 layers, sizes, output=lambda size, window, stride, padding: (size + 2 * padding - window) // stride
             ),
-            "The output is one pixel too small: after the first window come that many steps, so + 1.",
+            "The output is one pixel too small. That is the number of steps after the first window, so add 1.",
         ),
         (
             lambda layers, sizes: _sizes(layers, sizes, output=lambda size, window, stride, padding: size // stride),
@@ -166,15 +170,16 @@ register(
         (_after_the_layers, "Those are the sizes after the layers. Return the sizes of the input."),
         (
             lambda layers, sizes: _sizes(layers, sizes, too_small=True),
-            "A map smaller than the window slips through: there is no window at all, so that size does not fit.",
+            "A map that is smaller than the window slips through. It has no room for any window, so that size does "
+            "not fit.",
         ),
         (
             lambda layers, sizes: [n for n in exact_sizes(layers, sizes) if n >= layers[0][0]],
-            "Padding counts: a window needs size + 2·padding pixels, not size pixels, to stand on.",
+            "Padding counts: a window has size + 2·padding pixels to cover, not only size pixels.",
         ),
         (
             lambda layers, sizes: exact_sizes(layers[:1], sizes),
-            "Only the first layer is asked. Every layer must leave nothing over.",
+            "You ask only the first layer. Every layer must leave nothing over.",
         ),
     ],
 )
@@ -199,7 +204,7 @@ register(
     difficulty=1,
     checks=[_disks],
     hints=[
-        "Pixel 0 of a row of four has its center at 0, pixel 3 at 3. Where is the middle of the row?",
+        "In a row of four, pixel 0 has its center at 0 and pixel 3 at 3. Where is the middle of the row?",
         "`place = torch.arange(size) - (size - 1) / 2` says how far each column, and each row, is from the middle. By "
         "Pythagoras the squared distance of a pixel is the sum of two squares.",
         "`place[:, None] ** 2 + place[None, :] ** 2` is a table of squared distances: compare with `(size / 2) ** 2`.",
@@ -207,23 +212,24 @@ register(
     known_mistakes=[
         (
             lambda size: _disk(size, size / 2, size / 2),
-            "The middle is half a pixel off: the pixels 0 … size − 1 have their middle at (size − 1) / 2.",
+            "The middle is half a pixel off: the middle of the pixels 0 … size − 1 is at (size − 1) / 2.",
         ),
         (
             lambda size: _disk(size, size // 2, size / 2),
-            "The middle is off for even sizes: it then lies between two pixels, at (size − 1) / 2.",
+            "The middle is off for even sizes. There it is between two pixels, at (size − 1) / 2.",
         ),
         (
             lambda size: _disk(size, (size - 1) / 2, (size - 1) / 2),
-            "The disk is too small: its radius is size / 2, from the middle to the border of the frame.",
+            "The disk is too small: its radius is size / 2, the distance from the middle to the border of the frame.",
         ),
         (
             lambda size: ~disk_mask(size),
-            "That is the complement: True must stand inside the disk, False in the corners.",
+            "That is the complement: the mask must be True inside the disk and False in the corners.",
         ),
         (
             lambda size: torch.ones(size, size, dtype=torch.bool),
-            "All of the square is True. Add two *squared* distances, and compare with the squared radius, (size / 2)².",
+            "All of the square is True in your mask. Add two *squared* distances, and compare with the squared "
+            "radius, (size / 2)².",
         ),
     ],
 )

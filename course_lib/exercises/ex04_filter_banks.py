@@ -5,7 +5,8 @@ from torch import Tensor
 
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.exercises import Mistake, call, compare, register
-from course_lib.exercises.ex04_group_convolution import RESHAPED, Turn, bank_from, relative, rolled_by_place
+from course_lib.exercises.ex04_group_convolution import bank_from, relative, rolled_by_place
+from course_lib.exercises.ex04_lifting import RESHAPED, Turn, rotation_only
 from course_lib.exercises.registry import Function
 from course_lib.groups import C1, C2, C4, D1, D4, Group, compose, inverse
 from course_lib.layers import group_filter_bank
@@ -89,6 +90,15 @@ register(
         (
             bank_from(lambda h, other: compose(other, inverse(h))),
             "You multiply on the wrong side: sheet h̃ comes from h⁻¹h̃, not from h̃h⁻¹. Only a group like D4 shows this.",
+        ),
+        (
+            bank_from(relative, lambda h, psi: act_on_image(rotation_only(h), psi)),
+            "The sheets are right, but the mirrors are missing: an element with m = 1 also mirrors each sheet.",
+        ),
+        (
+            lambda psi, group: _stack(lambda h, p: act_on_feature_map(h, p, group), group, psi, dim=2),
+            "The output's group axis comes after the input channels in your bank. It belongs after O: (O, |H|, C, |H|, "
+            "k, k).",
         ),
         (_rolled_by_rotation, ROLLED),
         (rolled_by_place, ROLLED),

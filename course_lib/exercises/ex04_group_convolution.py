@@ -1,4 +1,4 @@
-"""Exercises 4.1 and 4.2 of notebook 04: lifting and group convolution, as loops."""
+"""Exercise 4.2 of notebook 04: the group convolution as a loop."""
 
 from collections.abc import Callable
 
@@ -8,138 +8,11 @@ from torch import Tensor
 
 from course_lib.actions import act_on_image
 from course_lib.exercises import compare, register
+from course_lib.exercises.ex04_lifting import Turn, rotation_only
 from course_lib.exercises.registry import Function
-from course_lib.groups import C1, C2, C4, D1, D2, D4, Element, Group, compose, inverse
+from course_lib.groups import C4, D1, D4, Element, Group, compose, inverse
 from course_lib.layers import group_filter_bank
 from course_lib.oracles import group_conv, lifting_conv
-
-Turn = Callable[[Element, Tensor], Tensor]
-
-
-def rotation_only(h: Element) -> Element:
-    return Element(0, h.r)
-
-
-def mirror_first(h: Element, psi: Tensor) -> Tensor:
-    return torch.rot90(psi.flip(-1) if h.m else psi, h.r, dims=(-2, -1))
-
-
-RESHAPED = (
-    "The copies are right, but `reshape` after `torch.cat` mixes h with the output channels: it keeps the numbers in "
-    "the order in which they lie in memory. Use `torch.stack`, which gives the copies an axis of their own."
-)
-
-# 4.1 lifting_conv
-
-
-def _lift_with(turn: Turn) -> Function:
-    """Lifting convolution with another idea of how h turns a filter."""
-
-    def lift(f: Tensor, psi: Tensor, group: Group) -> Tensor:
-        return torch.cat([lifting_conv(f, turn(h, psi), C1) for h in group.elements], dim=1)
-
-    return lift
-
-
-def _last_weight_only(psi: Tensor) -> Tensor:
-    last = torch.zeros_like(psi)
-    last[:, -1, -1, -1] = psi[:, -1, -1, -1]
-    return last
-
-
-def _lift_image(turn: Turn) -> Function:
-    """Lifting convolution that turns the image, by turn(h, f), and not the filter."""
-
-    def lift(f: Tensor, psi: Tensor, group: Group) -> Tensor:
-        return torch.cat([lifting_conv(turn(h, f), psi, C1) for h in group.elements], dim=1)
-
-    return lift
-
-
-def _lift_reshaped(f: Tensor, psi: Tensor, group: Group) -> Tensor:
-    sheets = lifting_conv(f, psi, group)
-    return sheets.transpose(0, 1).reshape(sheets.shape)
-
-
-def _liftings(f: Function, reference: Function) -> None:
-    # All in one check: where the image is as small as the filter, turning one looks like turning the other back.
-    _one_number_per_sheet(f, reference)
-    _lift_more(f, reference)
-
-
-def _one_number_per_sheet(f: Function, reference: Function) -> None:
-    image, psi = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
-    compare(f, reference, image, psi, C1)
-    compare(f, reference, image, psi, C4)
-    compare(f, reference, image, psi, D4)
-
-
-def _lift_more(f: Function, reference: Function) -> None:
-    digits = torch.arange(24.0).reshape(2, 3, 4) * 5 % 7
-    compare(f, reference, digits, torch.arange(8.0).reshape(1, 2, 2, 2), C2)
-    compare(f, reference, digits, torch.arange(24.0).reshape(3, 2, 2, 2) % 5, D2)
-    compare(f, reference, torch.randn(1, 4, 4, dtype=torch.float64), torch.randn(2, 1, 3, 3, dtype=torch.float64), D4)
-
-
-register(
-    "4.1",
-    lifting_conv,
-    minutes=15,
-    difficulty=2,
-    checks=[_liftings],
-    hints=[
-        "Each output value `out[o, i, row, col]` is one sum: over the channels c, and over the window of f whose upper "
-        "left pixel is (row, col). If no filter were turned, its terms would be "
-        "`f[c, row + a, col + b] * psi[o, c, a, b]`.",
-        "In sheet i the filter is turned by `h = group.elements[i]`. At (a, b) the turned filter shows the weight that "
-        "ψ has at `source_pixel(h, a, b, k, k)`. The inverse of h is already inside that function.",
-        "Write two loops: `for o, i, row, col in np.ndindex(*out.shape)`, and inside it `for c, a, b in "
-        "np.ndindex(len(f), k, k)`. Add `f[c, row + a, col + b] * psi[(o, c, *source_pixel(h, a, b, k, k))]` to "
-        "`out[o, i, row, col]`.",
-    ],
-    known_mistakes=[
-        (
-            _lift_with(lambda h, psi: act_on_image(inverse(h), psi)),
-            "The inverse is missing: your filters turn the wrong way. Sheet h needs ψ(h⁻¹(y − t)), which is L_h ψ.",
-        ),
-        (
-            _lift_image(act_on_image),
-            "You turn the image, not the filter, so each sheet shows the image in another position. All sheets "
-            "must look at the same image; only ψ turns.",
-        ),
-        (
-            _lift_image(lambda h, f: act_on_image(inverse(h), f)),
-            "You turn the image (back by h⁻¹) and leave the result turned, so the same pixel means another place on "
-            "each sheet. All sheets must look at the same image; only ψ turns.",
-        ),
-        (_lift_reshaped, RESHAPED),
-        (
-            _lift_with(lambda h, psi: _last_weight_only(act_on_image(h, psi))),
-            "Only the last term of the sum is left. Add each term to the earlier ones, with `+=` instead of `=`.",
-        ),
-        (
-            lambda f, psi, group: lifting_conv(f[:1], psi[:, :1], group),
-            "You use only the first channel. Sum over all channels c.",
-        ),
-        (
-            _lift_with(lambda h, psi: act_on_image(rotation_only(h), psi)),
-            "The mirrors are missing: you rotate the filter by h.r, but an element with m = 1 also mirrors it.",
-        ),
-        (
-            _lift_with(mirror_first),
-            "The order is wrong: (m, r) first rotates, then mirrors. `source_pixel` does both in the right order.",
-        ),
-        (_lift_with(lambda h, psi: psi), "All your sheets are the same, because the filter is not turned."),
-        (
-            lambda f, psi, group: lifting_conv(f, psi.flip(-2, -1), group),
-            "Your filter is turned by 180°. That gives ψ(t − y), the convolution of mathematics; we use ψ(y − t).",
-        ),
-        (
-            lambda f, psi, group: lifting_conv(f, psi, group).transpose(0, 1),
-            "The first two axes are swapped: the result is (O, |H|, Y′, X′), the group axis second.",
-        ),
-    ],
-)
 
 # 4.2 group_conv
 
@@ -176,6 +49,21 @@ def relative(h: Element, other: Element) -> Element:
 
 def rolled_by_place(psi: Tensor, group: Group) -> Tensor:
     copies = [act_on_image(h, psi.roll(i, -3)) for i, h in enumerate(group.elements)]
+    return torch.stack(copies, dim=1)
+
+
+def _turned_by_the_relative_element(psi: Tensor, group: Group) -> Tensor:
+    rows = []
+    for h in group.elements:
+        seen = [relative(h, other) for other in group.elements]
+        rows.append(torch.stack([act_on_image(k, psi[:, :, group.index(k)]) for k in seen], dim=2))
+    return torch.stack(rows, dim=1)
+
+
+def _subtracted(psi: Tensor, group: Group) -> Tensor:
+    """Sheet i − j where h⁻¹h̃ belongs: the difference the wrong way round."""
+    order = group.order
+    copies = [act_on_image(h, psi[:, :, [(i - j) % order for j in range(order)]]) for i, h in enumerate(group.elements)]
     return torch.stack(copies, dim=1)
 
 
@@ -226,6 +114,9 @@ ROLLED = (
     "You move the sheets on by one place from h to h. On C4 that is right, but a mirror reverses their order. Look up "
     "the sheet of h⁻¹h̃ instead."
 )
+WRONG_PRODUCT = (
+    "You look up another sheet of ψ than that of h⁻¹h̃. It is the product of the inverse of h with h̃, in this order."
+)
 NOT_TURNED = "The sheets change places, but they are not turned: use `source_pixel` for the pixels of ψ, as in 4.1."
 TURNED_BACK = (
     "The sheets are right, but the pixels turn the wrong way. `source_pixel(h, ...)` has the inverse inside already."
@@ -252,6 +143,16 @@ register(
         (_convolve_with(bank_from(lambda h, other: compose(inverse(other), h))), BOTH_INVERTED),
         (_convolve_with(rolled_by_place), ROLLED),
         (_convolve_with(bank_from(relative, lambda h, psi: psi)), NOT_TURNED),
+        (_convolve_with(bank_from(lambda h, other: compose(other, h))), WRONG_PRODUCT),
+        (_convolve_with(_subtracted), WRONG_PRODUCT),
+        (
+            _convolve_with(bank_from(relative, lambda h, psi: act_on_image(rotation_only(h), psi))),
+            "The sheets are right, but the mirrors are missing: an element with m = 1 also mirrors the pixels of ψ.",
+        ),
+        (
+            _convolve_with(_turned_by_the_relative_element),
+            "You turn the pixels by h⁻¹h̃. They turn by h, like the whole filter; h⁻¹h̃ only says which sheet is needed.",
+        ),
         (_convolve_with(bank_from(relative, lambda h, psi: act_on_image(inverse(h), psi))), TURNED_BACK),
         (
             _convolve_with(bank_from(lambda h, _other: h)),

@@ -10,7 +10,7 @@ from course_lib.actions import act
 from course_lib.checks import error_by_depth, orbit_agreement, relative_error
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
-from course_lib.groups import C4, D4, Group
+from course_lib.groups import C4, D4, Group, inverse
 from course_lib.layers import GroupConv2d, LiftingConv2d
 
 # 5.4 error_by_depth
@@ -141,6 +141,25 @@ register(
             "That is the absolute error. Use `relative_error`, or a layer with small outputs looks better than it is.",
         ),
         (
+            lambda layers, group, x: _errors(layers, group, x, lambda t, p: min(_each(group, t, p))),
+            "You take the best element, which is always e, with no error at all. Take the worst of all elements.",
+        ),
+        (
+            lambda layers, group, x: _errors(layers, group, x, lambda t, p: sum(_each(group, t, p))),
+            "You add up the errors of all elements. Take the largest of them.",
+        ),
+        (
+            lambda layers, group, x: _errors(
+                layers,
+                group,
+                x,
+                lambda t, p: max(
+                    relative_error(y, act(inverse(g), p, group)) for g, y in zip(group.elements, t, strict=True)
+                ),
+            ),
+            "The plain output turns the wrong way: compare Φ(L_g x) with L_g Φ(x), with the same g on both sides.",
+        ),
+        (
             lambda layers, group, x: error_by_depth(layers, group, x)[-1:],
             "You measure only the last layer. Append one error after each layer.",
         ),
@@ -169,6 +188,11 @@ def _classes(net: Net, group: Group, images: Tensor) -> Tensor:
 def _same(net: Net, group: Group, images: Tensor) -> Tensor:
     classes = _classes(net, group, images)
     return classes == classes[0]
+
+
+def _neighbors(net: Net, group: Group, images: Tensor) -> float:
+    classes = _classes(net, group, images)
+    return float((classes[1:] == classes[:-1]).double().mean())
 
 
 MAJORITY = "You ask for a majority of the turned copies. A single copy with another class is a disagreement."
@@ -229,6 +253,19 @@ register(
             "That is the number of images that agree. Divide it by the number of all images.",
         ),
         (
+            lambda net, group, images: 100 * orbit_agreement(net, group, images),
+            "That is a percentage. Return the share, from 0 to 1.",
+        ),
+        (
+            lambda net, group, images: orbit_agreement(net, group, images) * len(images) / group.order,
+            "You divide by the number of elements. Divide by the number of images.",
+        ),
+        (
+            _neighbors,
+            "You compare each copy with the one before it, and count these pairs. An image counts only if *all* its "
+            "turned copies get the same class.",
+        ),
+        (
             lambda net, group, images: 1 - orbit_agreement(net, group, images),
             "That is the share of images whose answer *changes*. Return the share of those that keep it.",
         ),
@@ -249,14 +286,8 @@ register(
             "You take the mean share of the most frequent class. An image whose copies disagree, even one of them, "
             "counts as 0, not as a part.",
         ),
-        (
-            lambda net, group, images: (_votes(net, group, images) > 0.5).double().mean().item(),
-            MAJORITY,
-        ),
-        (
-            lambda net, group, images: (_votes(net, group, images) >= 0.5).double().mean().item(),
-            MAJORITY,
-        ),
+        (lambda net, group, images: (_votes(net, group, images) > 0.5).double().mean().item(), MAJORITY),
+        (lambda net, group, images: (_votes(net, group, images) >= 0.5).double().mean().item(), MAJORITY),
         (
             lambda net, group, images: orbit_agreement(net, C4, images),
             "The mirrors are missing: you go through the four rotations only, whatever the group.",

@@ -59,6 +59,18 @@ register(
             "in steps.",
         ),
         (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window + 1) % stride,
+            "You are off by one: after the first window, size + 2·padding − window pixels are left, not one more.",
+        ),
+        (
+            lambda size, window, stride, padding=0: size + 2 * padding - window - stride,
+            "You take away the stride only once. Take it away as often as it fits: the remainder, `%`.",
+        ),
+        (
+            lambda size, window, stride, padding=0: size + 2 * padding - window,
+            "That is what is left after the first window. Further windows follow, `stride` pixels apart.",
+        ),
+        (
             lambda size, window, stride, padding=0: size % stride,
             "That is only the remainder of the size: the window and the padding are missing.",
         ),
@@ -113,6 +125,22 @@ def _sizes(layers: Layers, sizes: Iterable[int], output: Function = _output, too
             fits = fits and left_over(size, *layer) == 0 and (too_small or size + 2 * layer[2] >= layer[0])
             size = output(size, *layer)
         if fits:
+            found.append(first)
+    return found
+
+
+def _only_the_last(layers: Layers, sizes: Iterable[int]) -> list[int]:
+    return exact_sizes(layers[-1:], sizes)
+
+
+def _any_layer(layers: Layers, sizes: Iterable[int]) -> list[int]:
+    found = []
+    for first in sizes:
+        size, rests = first, []
+        for layer in layers:
+            rests.append(left_over(size, *layer))
+            size = _output(size, *layer)
+        if 0 in rests:
             found.append(first)
     return found
 
@@ -177,6 +205,8 @@ register(
             lambda layers, sizes: [n for n in exact_sizes(layers, sizes) if n >= layers[0][0]],
             "Padding counts: a window has size + 2·padding pixels to cover, not only size pixels.",
         ),
+        (_only_the_last, "You ask only the last layer. Every layer must leave nothing over."),
+        (_any_layer, "You keep a size if *some* layer leaves nothing over. Every layer must."),
         (
             lambda layers, sizes: exact_sizes(layers[:1], sizes),
             "You ask only the first layer. Every layer must leave nothing over.",
@@ -190,6 +220,11 @@ register(
 def _disk(size: int, center: float, radius: float) -> Tensor:
     place = torch.arange(size) - center
     return place[:, None] ** 2 + place[None, :] ** 2 <= radius**2
+
+
+def _distances(size: int, combine: Function) -> Tensor:
+    place = (torch.arange(size) - (size - 1) / 2).abs()
+    return combine(*torch.broadcast_tensors(place[:, None], place))
 
 
 def _disks(f: Function, reference: Function) -> None:
@@ -221,6 +256,14 @@ register(
         (
             lambda size: _disk(size, (size - 1) / 2, (size - 1) / 2),
             "The disk is too small: its radius is size / 2, the distance from the middle to the border of the frame.",
+        ),
+        (
+            lambda size: _distances(size, torch.hypot) ** 2 <= size / 2,
+            "You compare the squared distance with size / 2. Square both sides: compare it with (size / 2)².",
+        ),
+        (
+            lambda size: _distances(size, torch.add) <= size / 2,
+            "That is a diamond: you add the two distances themselves. By Pythagoras, add their squares.",
         ),
         (
             lambda size: ~disk_mask(size),

@@ -142,6 +142,23 @@ register(
         ),
         (_weights_by(_full, _full, _full), "K and w are learned, not their product, so add their numbers."),
         (_weights_by(_full, _gc, _g), "g and gc are swapped: gc shares the kernel over the input channels as well."),
+        (
+            lambda kind, c_in, c_out, order, k: filter_weights(kind, c_in, c_out, order, k) + c_out,
+            "You count the bias, too. Only the weights are asked for.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * h + kk, _gc),
+            "In g each pair of channels (n, c) has a kernel: O·C·k² weights.",
+        ),
+        (
+            _weights_by(_full, _g, lambda c, n, h, kk: n * c * h + c * kk),
+            "In gc the kernels belong to the *output* channels: O·k² weights, not C·k².",
+        ),
+        (
+            _weights_by(_full, _g, lambda c, n, h, kk: n * (c + h + kk)),
+            "In gc there is a weight w for each pair of a channel *and* a sheet: multiply C and |H|, instead of "
+            "adding them.",
+        ),
         (_side_for_area, "A k × k kernel has k² weights, not k."),
         (
             _weights_by(_full, _g, lambda c, n, h, kk: n * c * h + kk),

@@ -38,7 +38,7 @@ def require_few_operations(f: Function, reference: Function, inputs: tuple[Any, 
 
 def _two_channels(f: Function, reference: Function) -> None:
     x, weights = torch.tensor([3.0, 5.0]).reshape(1, 2, 1, 1), torch.tensor([[1.0, 10.0], [100.0, 1000.0]])
-    compare(f, reference, x, weights, torch.tensor([1.0, 2.0]).reshape(2, 1, 1), because="Two channels, one pixel.")
+    compare(f, reference, x, weights, torch.tensor([2.0, 3.0]).reshape(2, 1, 1), because="Two channels, one pixel.")
 
 
 def _pairs(f: Function, reference: Function) -> None:
@@ -78,6 +78,18 @@ register(
             lambda x, pointwise, kernels: F.conv2d(F.conv2d(x, pointwise[..., None, None]), kernels.unsqueeze(1)),
             "`conv2d` wants to add up all maps with one kernel each. With `groups=len(kernels)` each map gets its own "
             "kernel.",
+        ),
+        (
+            lambda x, pointwise, kernels: F.conv2d(x, pointwise[..., None, None]),
+            "That is only the pointwise step. The convolution of each mixed map with its kernel K[n] is missing.",
+        ),
+        (
+            lambda x, pointwise, kernels: depthwise_pair(x, pointwise, kernels).sum(dim=1, keepdim=True),
+            "You add up the output channels. Each of them is an output of its own: (B, O, Y′, X′).",
+        ),
+        (
+            lambda x, pointwise, kernels: depthwise_pair(F.pad(x, [kernels.shape[-1] // 2] * 4), pointwise, kernels),
+            "You pad the map. This convolution has no padding, so the map gets smaller.",
         ),
         (
             lambda x, pointwise, kernels: depthwise_pair(x, pointwise.T, kernels),

@@ -82,6 +82,20 @@ register(
             "order. `group.permutation(h)` knows where they go.",
         ),
         (
+            lambda pointwise, group: torch.stack([pointwise.roll(-i, -1) for i in range(group.order)], dim=1),
+            "You roll the sheets the wrong way. The weight of sheet e has to be on sheet h in row h: w̃[h, g] = "
+            "w[h⁻¹g].",
+        ),
+        (
+            lambda pointwise, group: torch.stack([pointwise.roll(h.r, -1) for h in group.elements], dim=1),
+            "You roll the sheets on by one for each quarter turn. That is right for C4, but not for other groups, "
+            "where `group.permutation(h)` knows where the sheets go.",
+        ),
+        (
+            lambda pointwise, group: pointwise_bank(pointwise, group).movedim(1, -1),
+            "Your new axis comes last. The order is (O, |H|, C, |H|): stack along axis 1.",
+        ),
+        (
             lambda pointwise, group: pointwise_bank(pointwise, group).transpose(0, 1),
             "Your new axis comes first. The order is (O, |H|, C, |H|): stack along axis 1.",
         ),
@@ -139,6 +153,28 @@ def _gc_convolutions(f: Function, reference: Function) -> None:
     _compare_convolutions(f, reference, shared=True)
 
 
+def _one_block_per_output(right: Function) -> Function:
+    shared = right is gc_factored
+
+    def convolve(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+        mixed = torch.einsum(f"bcgyx,nhcg->bnh{'' if shared else 'c'}yx", x, pointwise).flatten(1, 2 if shared else 3)
+        y = F.conv2d(mixed, kernels.flatten(0, 1), groups=len(pointwise), **options)
+        return y.unflatten(1, pointwise.shape[:2])
+
+    return convolve
+
+
+def _sheets_before_outputs(right: Function) -> Function:
+    shared = right is gc_factored
+
+    def convolve(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+        mixed = torch.einsum(f"bcgyx,nhcg->bhn{'' if shared else 'c'}yx", x, pointwise).flatten(1, 2 if shared else 3)
+        y = F.conv2d(mixed, kernels.flatten(0, 1), groups=pointwise.shape[:2].numel(), **options)
+        return y.unflatten(1, pointwise.shape[:2])
+
+    return convolve
+
+
 def _shared_mistakes(right: Function) -> list[tuple[Function, str]]:
     """Mistakes that both forms invite."""
     return [
@@ -153,6 +189,23 @@ def _shared_mistakes(right: Function) -> list[tuple[Function, str]]:
         (
             lambda x, pointwise, kernels, **options: right(x, pointwise, kernels, **options).flatten(1, 2),
             "The group axis is missing at the end: use `unflatten` to make (B, O, |H|, …) out of (B, O·|H|, …).",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels, **options).transpose(1, 2),
+            "The first two axes after the batch are swapped: the result is (B, O, |H|, Y′, X′).",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels.flip(-2, -1), **options),
+            "Your kernels are turned by 180°. `conv2d` does not flip them, and need not.",
+        ),
+        (
+            _one_block_per_output(right),
+            "There is one block of the grouped convolution for each pair (n, h), not only for each n: groups=O·|H|.",
+        ),
+        (
+            _sheets_before_outputs(right),
+            "The maps are in the order (|H|, O), but the kernels in the order (O, |H|). Use `bnh…` in the result of "
+            "einsum.",
         ),
         (
             lambda x, pointwise, kernels, **options: right(x, pointwise, kernels[:, :1].expand_as(kernels), **options),
@@ -190,6 +243,11 @@ register(
             _channels_in_the_wrong_order,
             "The channels of X̃ are in the wrong order. Each block of the grouped convolution takes C neighboring "
             "maps, so the C maps of one pair (n, h) must be side by side: (O·|H|, C).",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: gc_factored(x, pointwise, kernels[:, :, :1], **options),
+            "You add up the channels first, and use only the kernels of the first one. Here each c has its own "
+            "kernel, so the sum over c has to wait.",
         ),
         (
             lambda x, pointwise, kernels, **options: g_factored(

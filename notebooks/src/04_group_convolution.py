@@ -233,7 +233,7 @@ for group in ALL_GROUPS:
 #   $(g^{-1} h)^{-1}$.
 # - (3) → (4): line (3) is the definition again, at the place $g^{-1}t$ and the orientation $g^{-1}h$.
 #
-# *In plain words:* to turn the image before you lift it is to ask the same sum at another place and on another sheet.
+# *In plain words:* if you turn the image first, you find the same sums as before, but at another place and on another sheet.
 #
 # It is easy to lose an inverse on the way. The lecture slides from which this course started make the right claim, but in the proof they
 # write f(gy) where $[L_g f](y) = f(g^{-1}y)$ belongs, and then multiply two inverses in the wrong order.
@@ -335,7 +335,7 @@ figures.panels({"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, 
 # *In plain words:* the value on sheet h at t says how well the pattern around t, with the directions of all its parts measured *from h*, fits
 # the filter. This is the **group convolution**.
 #
-# Again a case for your head: a map of a single pixel, so that only the sum over $\tilde h$ is left. The sheets of f hold (1, 2, 3, 4), and those
+# Here, too, is a case small enough to do in your head: a map of a single pixel, so that only the sum over $\tilde h$ is left. The sheets of f hold (1, 2, 3, 4), and those
 # of ψ hold (1, 10, 100, 1000). **Predict** the four sheets of the result.
 
 # %%
@@ -440,7 +440,7 @@ def t_junction_filter() -> Tensor:
 # %% [markdown]
 # <!-- help: t_junction_filter -->
 #
-# You wrote the filter for one T. What does it say about the turned ones?
+# You wrote the filter for one T. What score do the turned ones get?
 
 # %%
 for name, image in SHAPES.items():
@@ -566,7 +566,7 @@ print(f"p⁻¹q: orientation {p_to_q.point_part}, place {tuple(p_to_q.shift.toli
 # &= [f \star \psi](u^{-1}p) = [L_u(f \star \psi)](p) && (4)
 # \end{aligned}$$
 #
-# - (1) → (2): write uq instead of q. To multiply by u only shuffles the elements of the group, so the sum stays the same.
+# - (1) → (2): write uq instead of q. Multiplying by u only shuffles the elements of the group, so the sum stays the same.
 # - (2) → (3): $p^{-1}u = (u^{-1}p)^{-1}$, because an inverse reverses the order of a product.
 # - (3) → (4): line (3) is the definition, at the point $u^{-1}p$.
 #
@@ -849,7 +849,7 @@ print("P4CNN is better on the mean over all angles:", bool(curves["P4CNN"].mean(
 #
 # ### "Do I need equivariance at all, or is augmentation enough?"
 #
-# To turn the training images *is* augmentation, and both networks got the same turned images. So we have compared augmentation alone with augmentation
+# Turning the training images *is* augmentation, and both networks got the same turned images. So we have compared augmentation alone with augmentation
 # and weight sharing, at about the same number of parameters. One seed proves little. Here are five, stored by `tests/benchmarks/digits_p4_vs_z2.py`:
 
 # %%

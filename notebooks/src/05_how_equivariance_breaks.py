@@ -174,7 +174,7 @@ safe = [str(d.element) for d in report.deviations if d.error < 1e-10]
 print("In the last row these elements are still exact:", ", ".join(safe))
 
 # %% [markdown]
-# All are exact but the last. Equal padding looks the same from every side, whatever the kernel. The output pixels of an even kernel lie between the pixels of the input, but they do
+# All but the last are exact. Equal padding looks the same from every side, whatever the kernel. The output pixels of an even kernel lie between the pixels of the input, but they do
 # so symmetrically. With one row above and two below, however, the turned map would need two rows above.
 #
 # What does the damage look like? Here is one sheet of the last layer, for a digit, in both orders.
@@ -190,10 +190,10 @@ first, second = turned_first[0, 0, 0], computed_first[0, 0, 0]
 panels({"turn, then compute": first, "compute, then turn": second, "difference": first - second}, columns=3)
 
 # %% [markdown]
-# The damage is not only at the border: the whole map sits one row off. Moved by a row, the two maps agree exactly.
+# The damage is not only at the border: the whole map is shifted by one row. If you shift it back, the two maps agree exactly.
 #
 # The cell before listed the elements that are still exact in the last layer: besides $e$ there is one, $mr^3$. It is the mirror that swaps rows and columns, and rows and
-# columns are padded alike. A test that tries only this element would have passed. So test with all of them.
+# columns are padded alike. A test that tried only this element would have passed. So test with all of them.
 #
 # **Cure:** use the same padding at every border. With `padding="same"` that takes an odd kernel. Our layers refuse the other case:
 
@@ -206,8 +206,8 @@ except ValueError as error:
 # %% [markdown]
 # ## 3 Angles between
 #
-# At 30° the lattice does not fall on itself. The new pixels have to be *interpolated*, which means mixed from their neighbors, and the corners of the frame leave
-# the picture. You cannot blame the network for the corners, so compare only what stays in the frame at every angle: a disk.
+# A rotation by 30° does not take the lattice to itself. The new pixels have to be *interpolated*, which means mixed from their neighbors, and the corners of the image leave
+# the frame. You cannot blame the network for the corners, so compare only what stays in the frame at every angle: a disk.
 
 
 # %%
@@ -313,7 +313,7 @@ error_curves(curves, angles, "angle in degrees, there and back", logarithmic=Fal
 # neighboring pixels have nothing to do with each other, so that mixing them destroys them. A round blur removes most of the fine detail on which interpolation goes
 # wrong, so its error is small.
 #
-# **The window of the pool** is a square, and it does not turn with the image. What this costs, you see in the last row of the table, where the stride is 1.
+# **The window of the pool** is a square, and it does not turn with the image. The last row of the table, where the stride is 1, shows what this costs.
 #
 # **The stride of the pool** leaves a grid that is twice as coarse. There, interpolation has more to guess, and detail that is too fine for the grid turns up as something
 # else. This is **aliasing**, as in notebook 03.
@@ -423,8 +423,9 @@ error_curves(curves, list(range(13)), "training steps")
 
 # %% [markdown]
 # Before training the network is exact. All gains and variances are 1, and all biases and means are 0, so it does not matter that each sheet has its own. After one step it is
-# broken. The digits are upright, and in upright digits horizontal edges differ from vertical ones. So the filter that finds the former gives answers of another variance than its
-# turned copy, and the norm takes them apart: each sheet is divided by its own variance. Besides, the step changes the gains and the biases of the sheets by different amounts.
+# broken. The digits are upright, and in upright digits horizontal edges differ from vertical ones. So the values on the sheet that responds to horizontal edges have another variance
+# than those on the sheet of the turned filter, and each sheet is scaled by its own variance. In addition, the step changes the gains and biases of the sheets by different
+# amounts.
 #
 # In the figure, the lower line is rounding, and it stays there. The other line leaves it with the first step, and grows to 3 percent on noise. That is too small to crash
 # anything, and too large to be rounding. It is the worst kind of fault, since every plain test of a new network passes.
@@ -522,8 +523,8 @@ error_curves(curves, list(range(1, 32)), "layers")
 #
 # ## 8 Hoping that the data will teach it
 #
-# Notebook 03 trained an ordinary CNN on digits with random quarter turns. It learned to read turned digits as well as upright ones, but its answer still changed with the turn for
-# a part of them. Here the question is *where* such a network keeps its answer: on the digits that it was trained on, on new digits, on pieces of a photograph, on noise?
+# Notebook 03 trained an ordinary CNN on digits with random quarter turns. It learned to read turned digits as well as upright ones, but for some of them its answer still changed
+# with the turn. Here the question is *where* such a network keeps its answer: on the digits that it was trained on, on new digits, on pieces of a photograph, on noise?
 
 
 # %%
@@ -538,7 +539,7 @@ def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tenso
 # %% [markdown]
 # <!-- help: orbit_agreement -->
 #
-# Train the network again. Beside it stand the same network before training, and a single p4 layer with a maximum, not trained at all.
+# Train the network again. Beside it stand the same network before training, and a single p4 layer followed by a maximum over group and space, which is not trained at all.
 
 # %%
 from course_lib.training import TrainConfig, accuracy_by_angle, train
@@ -600,7 +601,7 @@ for name, net in nets.items():
 #
 # ## 9 Detective work
 #
-# You have seen all causes. Now somebody hands you a network that you did not write. `diagnose(net, group, input_shape)` does for any `nn.Module` what you did above
+# You have now seen all seven causes. Suppose somebody hands you a network that you did not write. `diagnose(net, group, input_shape)` does for any `nn.Module` what you did above
 # (`input_shape` has no batch axis):
 #
 # 1. It sends noise and all its turned copies through the network, in float64.
@@ -614,7 +615,11 @@ for name, net in nets.items():
 # - **B**: its norm is the `SheetNorm` of section 5; on 15 × 15 pixels;
 # - **C**: instead of the group pool, the channels and sheets are flattened, so that the linear layer has 16 inputs; on 15 × 15 pixels.
 #
-# **Predict** for each: which layer is guilty, what is the cause, and does a plain `equivariance_error` find the fault?
+# **Predict** for each: which layer is guilty, what is the cause, and does a plain `equivariance_error` find the fault? Write the names of the layers into the next cell (lift, norm,
+# relu, conv, group_pool, mean, flatten or linear).
+
+# %%
+guess = {}  # for example {"A": "relu", "B": "relu", "C": "relu"}
 
 # %%
 from course_lib.checks import diagnose
@@ -627,7 +632,9 @@ suspects = {
 }
 for name, (net, shape) in suspects.items():
     error = show(equivariance_error(net, C4, noise(1, *shape)).error)
-    print(f"{name}: equivariance_error says {error}; diagnose names {diagnose(net, C4, shape).layer}")
+    guilty = diagnose(net, C4, shape).layer
+    mark = "right" if guess.get(name) == guilty else guess.get(name, "none")
+    print(f"{name}: equivariance_error says {error}; diagnose names {guilty}; your guess: {mark}")
 
 # %% [markdown]
 # - **A** has the fault of section 1. On 14 pixels the lift leaves 12, and in `conv` a window of 3 with stride 2 leaves one over.

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 06 Separable group convolutions: the same symmetry with fewer weights
 #
-# A group convolution shares its weights between orientations, and still it is large and slow: at an equal number of parameters it takes four
+# A group convolution shares its weights between orientations, and yet it is large and slow: at an equal number of parameters it takes four
 # times as many operations as an ordinary convolution on p4, and eight times on p4m. Phones had the same problem with ordinary networks, and solved
 # it by taking each convolution apart into two cheap ones. Lengyel and van Gemert did this for group convolutions. You rebuild their layers, prove that
 # they keep the symmetry, and look at what they cost and what they lose.
@@ -78,7 +78,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 # and every pair (n, c) has its own k × k kernel $\psi_{n,c}$. For 64 channels to 64 channels and k = 3 that makes 64 · 64 · 9 = 36,864 weights.
 #
 # A **depthwise separable convolution** does the two things one after the other. One step mixes the channels at each pixel, and does not look at
-# neighbors; this is the *pointwise* step, a 1 × 1 convolution. The other step looks at the neighbors, but within each map alone; this is the
+# neighbors; this is the *pointwise* step, a 1 × 1 convolution. The other step looks at the neighbors, but within one map at a time; this is the
 # *depthwise* step. MobileNet, which recognizes objects on phones, consists of such layers.
 #
 # Which filters can be taken apart like this? Those with one kernel $K_n$ for each output channel, in different strengths:
@@ -108,7 +108,7 @@ def depthwise_pair(x: Tensor, pointwise: Tensor, kernels: Tensor) -> Tensor:
 #
 # <!-- help: depthwise_pair -->
 #
-# A number is the same wherever you multiply with it, so $X_c * (w_{n,c}K_n) = (w_{n,c}X_c) * K_n$; and $K_n$ does not depend on c, so the sum over c can
+# It makes no difference whether you multiply the map or the kernel by a number, so $X_c * (w_{n,c}K_n) = (w_{n,c}X_c) * K_n$; and $K_n$ does not depend on c, so the sum over c can
 # be done before the correlation. One convolution is left for each n:
 #
 # $$\tilde X_n = \sum_c w_{n,c}\, X_c, \qquad\qquad Y_n = \tilde X_n * K_n$$
@@ -313,6 +313,12 @@ for name, w in {"any w": noise(2, 2, 8, seed=2), "constant w": torch.ones(2, 2, 
 # your head: one pixel, one channel and K = 2, so that only the sum over g is left. The sheets hold 1, 2, 3, 4, and w is (1, 10, 100, 1000). **Predict** the
 # four results. (They are twice some numbers of notebook 04.)
 
+# %%
+guess = []  # your four numbers, in the order e, r, r², r³
+
+# %% [markdown]
+# Now write the two steps for any map.
+
 
 # %%
 @exercise
@@ -332,7 +338,8 @@ def g_factored(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) ->
 x, w = torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 1, 4, 1, 1), torch.tensor([[[1.0, 10.0, 100.0, 1000.0]]])
 K = torch.tensor([[[[2.0]]]])
 banks = pointwise_bank(w, C4), lifting_filter_bank(K, C4)
-print("factored:", g_factored(x, *banks).int().flatten().tolist())
+four = g_factored(x, *banks).int().flatten().tolist()
+print("factored:", four, " your guess:", "right" if list(guess) == four else guess or "none")
 print("naive:   ", convolve(x, full_bank(K, w, C4)).int().flatten().tolist())
 
 # %% [markdown]
@@ -573,7 +580,7 @@ for row in table_1:
 # - **Why should it work better here than in ordinary networks?** The separable Z2CNN makes 4.64 % errors, and Z2CNN 5.20 %: a ninth of the
 #   errors is gone. From P4CNN to gc-P4CNN it is a fifth, and both separable p4 networks make far fewer errors than the separable Z2CNN. The authors take this as a sign
 #   that group convolutions "are more efficiently decomposable than regular convolutions". A reason is that of section 2: the sheets of one filter see maps that
-#   belong together, so they can do with the same kernel.
+#   belong together, so one kernel can serve them all.
 # - With less data the gap stays. In Fig. 3a both separable networks are ahead of P4CNN for every size of the training set. On 20 % of CIFAR-10, the gc-version of the
 #   p4m-ResNet44 makes 13.43 % errors, and the full one 14.20 %.
 #
@@ -606,7 +613,7 @@ error_by_size(errors, sizes)
 # images, g-P4CNN with 343, and P4CNN again with 114. With 1,029 images both separable networks are behind P4CNN in three of four seeds. With 114 images gc-P4CNN is
 # behind in all four, by six points on average. The other gaps to P4CNN are no larger than its scatter.
 #
-# All three networks learn the task. Which kind is *better*, this experiment cannot show:
+# All three networks learn the task. But this experiment cannot show which kind is *better*:
 # - The published gap between P4CNN and gc-P4CNN is 2.23 − 1.74 ≈ 0.5 points, about a fifth of the error. A fifth of our 11 % would be 2.2 points. But with 510 test
 #   digits, the 11 % themselves are uncertain by √(0.11 · 0.89 / 510) ≈ 1.4 points, even before a seed is drawn.
 # - The paper trains on 12,000 images. Our sets have a tenth of that or less.

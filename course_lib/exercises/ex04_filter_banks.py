@@ -100,6 +100,22 @@ register(
             "The output's group axis comes after the input channels in your bank. It belongs after O: (O, |H|, C, |H|, "
             "k, k).",
         ),
+        (
+            bank_from(relative, lambda h, psi: act_on_image(inverse(h), psi)),
+            "The sheets are right, but each of them is turned the wrong way.",
+        ),
+        (
+            lambda psi, group: _stack(lambda h, p: p, group, psi),
+            "All your copies are the same: copy h has to be turned by h, and its sheets permuted.",
+        ),
+        (
+            lambda psi, group: _stack(lambda h, p: act_on_feature_map(h, p, group), group, psi).movedim(1, -1),
+            "The output's group axis comes last in your bank. It belongs after O: (O, |H|, C, |H|, k, k).",
+        ),
+        (
+            bank_from(lambda h, other: compose(inverse(h), compose(inverse(h), other))),
+            "You permute the sheets twice: `act_on_feature_map` turns *and* permutes.",
+        ),
         (_rolled_by_rotation, ROLLED),
         (rolled_by_place, ROLLED),
         (

@@ -145,6 +145,16 @@ register(
         (_convolve_with(bank_from(relative, lambda h, psi: psi)), NOT_TURNED),
         (_convolve_with(bank_from(lambda h, other: compose(other, h))), WRONG_PRODUCT),
         (_convolve_with(_subtracted), WRONG_PRODUCT),
+        (_convolve_with(bank_from(lambda h, other: compose(inverse(h), inverse(other)))), WRONG_PRODUCT),
+        (_convolve_with(bank_from(lambda h, other: inverse(other))), WRONG_PRODUCT),
+        (
+            _convolve_with(bank_from(lambda _h, other: other, lambda h, psi: psi)),
+            "All sheets of your result are the same: neither the pixels nor the sheets of ψ depend on h.",
+        ),
+        (
+            _convolve_with(bank_from(relative, lambda h, psi: act_on_image(h, psi.transpose(-2, -1)))),
+            "Rows and columns of ψ are swapped. `source_pixel` returns (row, column), in this order.",
+        ),
         (
             _convolve_with(bank_from(relative, lambda h, psi: act_on_image(rotation_only(h), psi))),
             "The sheets are right, but the mirrors are missing: an element with m = 1 also mirrors the pixels of ψ.",

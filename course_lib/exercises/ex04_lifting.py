@@ -141,6 +141,14 @@ register(
             "Rows and columns of ψ are swapped. `source_pixel` returns (row, column), in this order.",
         ),
         (_largest_channel, "You take the largest of the channels. Add them up: the sum runs over all channels c."),
+        (
+            lambda f, psi, group: lifting_conv(f, psi, group).sum(dim=1, keepdim=True),
+            "You add up the sheets. Each h has a sheet of its own in the result: (O, |H|, Y′, X′).",
+        ),
+        (
+            lambda f, psi, group: lifting_conv(f, psi, group).amax(dim=1, keepdim=True),
+            "You keep only the largest of the sheets. Each h has a sheet of its own in the result: (O, |H|, Y′, X′).",
+        ),
         (_lift_with(lambda h, psi: psi), "All your sheets are the same, because the filter is not turned."),
         (
             lambda f, psi, group: lifting_conv(f, psi.flip(-2, -1), group),

@@ -1,11 +1,8 @@
-"""Exercises 5.1 to 5.3 of notebook 05: the sizes at which a stride is exact, and the disk that every turn keeps."""
+"""Exercises 5.1 and 5.2 of notebook 05: the sizes at which a stride is exact."""
 
+import math
 from collections.abc import Iterable, Sequence
 
-import torch
-from torch import Tensor
-
-from course_lib.checks import disk_mask
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
 from course_lib.layers.base import exact_sizes, left_over
@@ -61,6 +58,20 @@ register(
         (
             lambda size, window, stride, padding=0: (size + 2 * padding - window + 1) % stride,
             "You are off by one: after the first window, size + 2·padding − window pixels are left, not one more.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size - window) // stride,
+            "That is the number of steps, without padding. The question is what is left over: the remainder, `%`.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - stride) % window,
+            "Window and stride are swapped: the first window covers `window` pixels, and further ones are `stride` "
+            "apart.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding) % (window + stride),
+            "You divide by window + stride, as if there were gaps. Windows begin `stride` pixels apart, and may "
+            "overlap.",
         ),
         (
             lambda size, window, stride, padding=0: size + 2 * padding - window - stride,
@@ -205,74 +216,24 @@ register(
             lambda layers, sizes: [n for n in exact_sizes(layers, sizes) if n >= layers[0][0]],
             "Padding counts: a window has size + 2·padding pixels to cover, not only size pixels.",
         ),
+        (
+            lambda layers, sizes: exact_sizes(layers[::-1], sizes),
+            "You go through the layers in reverse order. The first layer gets the image.",
+        ),
+        (
+            lambda layers, sizes: [n for n in sizes if n % math.prod(stride for _, stride, _ in layers) == 0],
+            "You ask whether the product of the strides divides the size. That is right for pools whose window is "
+            "their stride; other windows and padding count, too.",
+        ),
+        (
+            lambda layers, sizes: [n in _sizes(layers, [n]) for n in sizes],
+            "You say yes or no for each size. Return the list of the sizes that fit.",
+        ),
         (_only_the_last, "You ask only the last layer. Every layer must leave nothing over."),
         (_any_layer, "You keep a size if *some* layer leaves nothing over. Every layer must."),
         (
             lambda layers, sizes: exact_sizes(layers[:1], sizes),
             "You ask only the first layer. Every layer must leave nothing over.",
-        ),
-    ],
-)
-
-# 5.3 disk_mask
-
-
-def _disk(size: int, center: float, radius: float) -> Tensor:
-    place = torch.arange(size) - center
-    return place[:, None] ** 2 + place[None, :] ** 2 <= radius**2
-
-
-def _distances(size: int, combine: Function) -> Tensor:
-    place = (torch.arange(size) - (size - 1) / 2).abs()
-    return combine(*torch.broadcast_tensors(place[:, None], place))
-
-
-def _disks(f: Function, reference: Function) -> None:
-    for size in (6, 3, 4, 5, 10, 11):
-        compare(f, reference, size)
-
-
-register(
-    "5.3",
-    disk_mask,
-    minutes=8,
-    difficulty=1,
-    checks=[_disks],
-    hints=[
-        "In a row of four, pixel 0 has its center at 0 and pixel 3 at 3. Where is the middle of the row?",
-        "`place = torch.arange(size) - (size - 1) / 2` says how far each column, and each row, is from the middle. By "
-        "Pythagoras the squared distance of a pixel is the sum of two squares.",
-        "`place[:, None] ** 2 + place[None, :] ** 2` is a table of squared distances: compare with `(size / 2) ** 2`.",
-    ],
-    known_mistakes=[
-        (
-            lambda size: _disk(size, size / 2, size / 2),
-            "The middle is half a pixel off: the middle of the pixels 0 … size − 1 is at (size − 1) / 2.",
-        ),
-        (
-            lambda size: _disk(size, size // 2, size / 2),
-            "The middle is off for even sizes. There it is between two pixels, at (size − 1) / 2.",
-        ),
-        (
-            lambda size: _disk(size, (size - 1) / 2, (size - 1) / 2),
-            "The disk is too small: its radius is size / 2, the distance from the middle to the border of the frame.",
-        ),
-        (
-            lambda size: _distances(size, torch.hypot) ** 2 <= size / 2,
-            "You compare the squared distance with size / 2. Square both sides: compare it with (size / 2)².",
-        ),
-        (
-            lambda size: _distances(size, torch.add) <= size / 2,
-            "That is a diamond: you add the two distances themselves. By Pythagoras, add their squares.",
-        ),
-        (
-            lambda size: ~disk_mask(size),
-            "That is the complement: the mask must be True inside the disk and False in the corners.",
-        ),
-        (
-            lambda size: torch.ones(size, size, dtype=torch.bool),
-            "All of the square is True in your mask. Add two *squared* distances, and compare with the squared "
-            "radius, (size / 2)².",
         ),
     ],
 )

@@ -159,6 +159,18 @@ register(
             "In gc there is a weight w for each pair of a channel *and* a sheet: multiply C and |H|, instead of "
             "adding them.",
         ),
+        (
+            lambda kind, c_in, c_out, order, k: c_in * c_out * k**2,
+            "That is an ordinary convolution, whatever the kind. A filter on the group has |H| sheets.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * h + c * kk, _gc),
+            "In g each pair of channels (n, c) has a kernel: O·C·k² weights.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * h * kk, lambda c, n, h, kk: n * h * kk),
+            "K and w are learned, not their product, so add their numbers.",
+        ),
         (_side_for_area, "A k × k kernel has k² weights, not k."),
         (
             _weights_by(_full, _g, lambda c, n, h, kk: n * c * h + kk),

@@ -92,6 +92,20 @@ register(
             "You pad the map. This convolution has no padding, so the map gets smaller.",
         ),
         (
+            lambda x, pointwise, kernels: depthwise_pair(x, pointwise, kernels.transpose(-2, -1)),
+            "Rows and columns of your kernels are swapped.",
+        ),
+        (
+            lambda x, pointwise, kernels: depthwise_pair(
+                x, pointwise, kernels.sum(dim=0, keepdim=True).expand_as(kernels)
+            ),
+            "You add up the kernels. Output n has its own kernel K[n].",
+        ),
+        (
+            lambda x, pointwise, kernels: depthwise_pair(x, pointwise, kernels) / x.shape[1],
+            "You take the mean over the channels. Add them up, with the weights w[n, c].",
+        ),
+        (
             lambda x, pointwise, kernels: depthwise_pair(x, pointwise.T, kernels),
             "w is transposed: w[n, c] has the output channel first.",
         ),

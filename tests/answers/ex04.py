@@ -429,3 +429,57 @@ def permuted_channels(psi, group):
 @wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than that of the sheets")
 def permuted_columns(psi, group):
     return torch.stack([act_on_image(h, psi[..., group.permutation(h)]) for h in group.elements], dim=1)
+
+
+@wrong("lifting_conv", says="add up the sheets")
+def sheets_added(f, psi, group):
+    return by_conv2d(f, psi, group).sum(dim=1, keepdim=True)
+
+
+@wrong("lifting_conv", says="returns .row, column.")
+def row_and_column_swapped(f, psi, group):
+    return by_conv2d(f, psi.mT, group)
+
+
+@wrong("lifting_conv", says="largest of the channels")
+def largest_channel(f, psi, group):
+    return torch.stack([by_conv2d(f[c, None], psi[:, c, None], group) for c in range(len(f))]).amax(dim=0)
+
+
+@wrong("group_conv", says="neither the pixels nor the sheets")
+def nothing_moves(f, psi, group):
+    return in_loops(lambda group, _h, other: group.index(other), lambda _h, a, b, _k: (a, b))(f, psi, group)
+
+
+@wrong("group_conv", says="another sheet of ψ")
+def both_inverted(f, psi, group):
+    return in_loops(lambda group, h, other: group.index(compose(inverse(h), inverse(other))), right_pixel)(
+        f, psi, group
+    )
+
+
+@wrong("group_conv", says="returns .row, column.")
+def row_for_column(f, psi, group):
+    return in_loops(right_sheet, lambda h, a, b, k: source_pixel(h, a, b, k, k)[::-1])(f, psi, group)
+
+
+@wrong("group_conv", says="turn the pixels by h⁻¹h̃")
+def turned_by_the_relative_element(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            seen = compose(inverse(group.elements[i]), group.elements[j])
+            weight = psi[(o, c, group.index(seen), *source_pixel(seen, a, b, k, k))]
+            out[o, i, row, col] += f[c, j, row + a, col + b] * weight
+    return out
+
+
+@wrong("group_filter_bank", says="copies are the same")
+def copies_alike(psi, group):
+    return psi.unsqueeze(1).repeat(1, group.order, 1, 1, 1, 1)
+
+
+@wrong("group_filter_bank", says="turned the wrong way")
+def permuted_but_turned_back(psi, group):
+    return torch.stack([act_on_image(inverse(h), psi)[:, :, group.permutation(h)] for h in group.elements], dim=1)

@@ -412,3 +412,66 @@ def a_class():
 @wrong("sleeper", says="take images .B, 1, 15, 15.")
 def wrong_channels():
     return nn.Conv2d(3, 1, 3)
+
+
+@wrong("left_over", says="number of steps, without padding")
+def steps_without_padding(size, window, stride, padding=0):
+    return (size - window) // stride
+
+
+@wrong("left_over", says="Window and stride are swapped")
+def window_for_stride(size, window, stride, padding=0):
+    return (size + 2 * padding - stride) % window
+
+
+@wrong("exact_sizes", says="in reverse order")
+def last_layer_first(layers, sizes):
+    return by_recursion(list(layers)[::-1], sizes)
+
+
+@wrong("exact_sizes", says="product of the strides")
+def multiples_of_all_strides(layers, sizes):
+    return [n for n in sizes if n % math.prod(layer[1] for layer in layers) == 0]
+
+
+@wrong("disk_mask", says="That is a diamond")
+def diamond(size):
+    place = (torch.arange(size) - (size - 1) / 2).abs()
+    return place[:, None] + place <= size / 2
+
+
+@wrong("disk_mask", says="Those are the distances")
+def distances(size):
+    return torch.tensor(
+        [[math.hypot(x - (size - 1) / 2, y - (size - 1) / 2) for x in range(size)] for y in range(size)]
+    )
+
+
+@wrong("error_by_depth", says="best element")
+def smallest_error(layers, group, x):
+    def measure(y, copies):
+        return min(relative_error(c, act(g, y, group)) for g, c in zip(group.elements, copies, strict=True))
+
+    return errors(layers, group, x, measure)
+
+
+@wrong("error_by_depth", says="largest error of all layers")
+def one_number(layers, group, x):
+    return max(by_equivariance_error(layers, group, x))
+
+
+@wrong("orbit_agreement", says="the other axis")
+def elements_instead_of_images(net, group, images):
+    table = classes(net, group, images)
+    return (table == table[0]).all(dim=1).double().mean().item()
+
+
+@wrong("orbit_agreement", says="largest scores")
+def largest_scores(net, group, images):
+    best = torch.stack([net(act(g, images, group)).max(dim=1).values for g in group.elements])
+    return (best == best[0]).all(dim=0).double().mean().item()
+
+
+@wrong("orbit_agreement", says="percentage")
+def per_cent(net, group, images):
+    return 100 * image_by_image(net, group, images)

@@ -306,3 +306,62 @@ def kernel_copies(kind, c_in, c_out, order, k):
 def copies_of_both(kind, c_in, c_out, order, k):
     w, kernel = c_out * c_in * order, c_out * k * k
     return {"full": w * k * k, "g": (w + c_in * kernel) * order, "gc": (w + kernel) * order}[kind]
+
+
+@wrong("depthwise_pair", says="only the pointwise step")
+def without_space(x, pointwise, kernels):
+    return torch.einsum("bcyx,nc->bnyx", x, pointwise)
+
+
+@wrong("depthwise_pair", says="add up the output channels")
+def outputs_added(x, pointwise, kernels):
+    return pair_by_einsum(x, pointwise, kernels).sum(dim=1, keepdim=True)
+
+
+@wrong("pointwise_bank", says="roll the sheets the wrong way")
+def rolled_back(pointwise, group):
+    return torch.stack([pointwise.roll(-i, -1) for i in range(group.order)], dim=1)
+
+
+@wrong("pointwise_bank", says="single weight")
+def one_weight(pointwise, group):
+    return torch.stack([pointwise[..., i] for i in range(group.order)], dim=1)
+
+
+@wrong("g_factored", says="without their weights")
+def sheets_unweighted(x, pointwise, kernels, **options):
+    return with_einsum(x, pointwise * 0 + 1, kernels, **options)
+
+
+@wrong("g_factored", says="each pair .n, h.")
+def one_block_per_output(x, pointwise, kernels, **options):
+    mixed = torch.einsum("bcgyx,nhcg->bnhcyx", x, pointwise).flatten(1, 3)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=len(pointwise), **options)
+    return y.unflatten(1, pointwise.shape[:2])
+
+
+@wrong("g_factored", says="sum over c has to wait")
+def channels_added_too_early(x, pointwise, kernels, **options):
+    return sum_over_both(x, pointwise, kernels[:, :, :1], **options)
+
+
+@wrong("gc_factored", says="only the pointwise step")
+def mixed_only(x, pointwise, kernels, **options):
+    return torch.einsum("bcgyx,nhcg->bnhyx", x, pointwise)
+
+
+@wrong("gc_factored", says="in the order")
+def sheets_before_outputs(x, pointwise, kernels, **options):
+    mixed = torch.einsum("bcgyx,nhcg->bhnyx", x, pointwise).flatten(1, 2)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=mixed.shape[1], **options)
+    return y.unflatten(1, pointwise.shape[:2])
+
+
+@wrong("filter_weights", says="an ordinary convolution")
+def no_group(kind, c_in, c_out, order, k):
+    return c_in * c_out * k * k
+
+
+@wrong("filter_weights", says="count the bias")
+def with_bias(kind, c_in, c_out, order, k):
+    return by_making_them(kind, c_in, c_out, order, k) + c_out

@@ -116,6 +116,14 @@ register(
             bank_from(lambda h, other: compose(inverse(h), compose(inverse(h), other))),
             "You permute the sheets twice: `act_on_feature_map` turns *and* permutes.",
         ),
+        (
+            bank_from(relative, lambda h, psi: act_on_image(h, act_on_image(h, psi))),
+            "The sheets are right, but each of them is turned twice: `act_on_feature_map` turns *and* permutes.",
+        ),
+        (
+            lambda psi, group: group_filter_bank(psi, group).flip(1),
+            "Your copies are in reverse order. Copy i belongs to `group.elements[i]`.",
+        ),
         (_rolled_by_rotation, ROLLED),
         (rolled_by_place, ROLLED),
         (

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.actions import act_on_image
@@ -123,6 +124,23 @@ register(
         (
             lambda f, psi, group: lifting_conv(f[:1], psi[:, :1], group),
             "You use only the first channel. Sum over all channels c.",
+        ),
+        (
+            _lift_with(lambda h, psi: act_on_image(inverse(rotation_only(h)), psi)),
+            "Your filters turn the wrong way (clockwise), and the mirrors are missing. `source_pixel` does both right.",
+        ),
+        (
+            lambda f, psi, group: lifting_conv(f, psi, group).mean(dim=1),
+            "You take the mean over the sheets. Each h has a sheet of its own in the result: (O, |H|, Y′, X′).",
+        ),
+        (
+            lambda f, psi, group: lifting_conv(f, psi, C4),
+            "Your result has four sheets, whatever the group. There is one for each of `group.elements`.",
+        ),
+        (
+            lambda f, psi, group: lifting_conv(F.pad(f, [psi.shape[-1] // 2] * 4), psi, group),
+            "You pad the image. This convolution has no padding, so the map gets smaller: Y − k + 1 rows, X − k + 1 "
+            "columns.",
         ),
         (
             _lift_with(lambda h, psi: act_on_image(rotation_only(h), psi)),

@@ -1,6 +1,7 @@
 """Exercise 5.4 of notebook 05: the error after each layer."""
 
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -74,6 +75,13 @@ def _errors_of_rows(f: Function, reference: Function) -> None:
     compare(f, reference, smears, D4, torch.randn(2, 1, 4, 4).double())
 
 
+def _errors_under_mirrors(f: Function, reference: Function) -> None:
+    arm = F.pad(torch.tensor([[1.0, 2.0]]), (1, 1, 0, 3))
+    pinwheel = torch.stack([arm.rot90(k) for k in range(4)]).sum(dim=0)[None, None].double()
+    spin = Layer("pinwheel filter", lambda x: F.conv2d(x, pinwheel))  # commutes with rotations, not with mirrors
+    compare(f, reference, [spin], D4, torch.randn(1, 1, 6, 6).double(), because="The mirrors of D4 count as well.")
+
+
 def _errors_of_feature_maps(f: Function, reference: Function) -> None:
     because = "Maps with a group axis turn *and* permute: use `act(g, y, group)` for images and feature maps alike."
     lift = Layer("lifting convolution", LiftingConv2d(C4, 1, 2, 3).double())
@@ -86,7 +94,7 @@ register(
     error_by_depth,
     minutes=12,
     difficulty=2,
-    checks=[_errors_of_rows, _errors_of_feature_maps],
+    checks=[_errors_of_rows, _errors_under_mirrors, _errors_of_feature_maps],
     hints=[
         "Send x and all its turned copies through the layers, side by side. Compare them after each layer.",
         "Before the loop: `turned = [act(g, x, group) for g in group.elements]`. In the loop, each layer takes the "
@@ -158,6 +166,15 @@ register(
                 ),
             ),
             "The plain output turns the wrong way: compare Φ(L_g x) with L_g Φ(x), with the same g on both sides.",
+        ),
+        (
+            lambda layers, group, x: error_by_depth(layers, C4, x),
+            "You go through the four rotations only, whatever the group. Take all of `group.elements`.",
+        ),
+        (
+            lambda layers, group, x: list(accumulate(error_by_depth(layers, group, x), max)),
+            "You keep the largest error so far. Each number is the error after this layer, and it may be smaller "
+            "again.",
         ),
         (
             lambda layers, group, x: max(error_by_depth(layers, group, x)),

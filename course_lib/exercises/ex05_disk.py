@@ -63,6 +63,14 @@ register(
             "The disk is too small: its radius is size / 2, the distance from the middle to the border of the frame.",
         ),
         (
+            lambda size: _disk(size, size / 2 - 1, size / 2),
+            "The middle is half a pixel off: the middle of the pixels 0 … size − 1 is at (size − 1) / 2.",
+        ),
+        (
+            lambda size: _disk(size, 0, size / 2),
+            "Your disk is around the first pixel. The middle of the pixels 0 … size − 1 is at (size − 1) / 2.",
+        ),
+        (
             lambda size: _distances(size, torch.hypot),
             "Those are the distances from the middle. Compare them with size / 2.",
         ),

@@ -121,6 +121,14 @@ register(
             "axis 1.",
         ),
         (
+            lambda net, group, images: bool(_same(net, group, images).all()),
+            "You say yes or no for all images together. Return the *share* of the images that keep their class.",
+        ),
+        (
+            lambda net, group, images: _same(net, group, images).all(dim=0).double(),
+            "You return one number for each image. Return their mean.",
+        ),
+        (
             lambda net, group, images: 100 * orbit_agreement(net, group, images),
             "That is a percentage. Return the share, from 0 to 1.",
         ),

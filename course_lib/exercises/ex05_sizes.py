@@ -60,6 +60,19 @@ register(
             "You are off by one: after the first window, size + 2·padding − window pixels are left, not one more.",
         ),
         (
+            lambda size, window, stride, padding=0: (window - size - 2 * padding) % stride,
+            "The sign is wrong: you ask how many pixels are missing for one more window. What is left over is "
+            "(size + 2·padding − window), modulo the stride.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window) % stride + padding,
+            "The padding is counted already: it is a part of the row that the windows cover.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window) % stride == 0,
+            "You say whether the windows fit. Return how many pixels are left over.",
+        ),
+        (
             lambda size, window, stride, padding=0: (size - window) // stride,
             "That is the number of steps, without padding. The question is what is left over: the remainder, `%`.",
         ),
@@ -228,6 +241,14 @@ register(
         (
             lambda layers, sizes: [n in _sizes(layers, [n]) for n in sizes],
             "You say yes or no for each size. Return the list of the sizes that fit.",
+        ),
+        (
+            lambda layers, sizes: [n for n in sizes if sum(left_over(n, *layer) for layer in layers) == 0],
+            "You ask every layer about the first size. But each layer makes the map smaller for the next one.",
+        ),
+        (
+            lambda layers, sizes: len(exact_sizes(layers, sizes)),
+            "That is how many sizes fit. Return the sizes themselves.",
         ),
         (_only_the_last, "You ask only the last layer. Every layer must leave nothing over."),
         (_any_layer, "You keep a size if *some* layer leaves nothing over. Every layer must."),

@@ -171,6 +171,14 @@ register(
             _weights_by(_full, lambda c, n, h, kk: n * c * h * kk, lambda c, n, h, kk: n * h * kk),
             "K and w are learned, not their product, so add their numbers.",
         ),
+        (
+            _weights_by(lambda c, n, h, kk: n * c * h * h * kk, _g, _gc),
+            "You count the turned copies of the full filters. Only one of the |H| copies is learned.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: c * h + n * c * kk, _gc),
+            "In g there is a weight w for each output channel, input channel and sheet: O·C·|H|.",
+        ),
         (_side_for_area, "A k × k kernel has k² weights, not k."),
         (
             _weights_by(_full, _g, lambda c, n, h, kk: n * c * h + kk),

@@ -102,6 +102,14 @@ register(
             "You add up the kernels. Output n has its own kernel K[n].",
         ),
         (
+            lambda x, pointwise, kernels: depthwise_pair(x[:, :1], pointwise[:, :1], kernels),
+            "You use only the first channel. Sum over all channels c.",
+        ),
+        (
+            lambda x, pointwise, kernels: depthwise_pair(x, pointwise, kernels).transpose(-2, -1),
+            "Rows and columns of your result are swapped.",
+        ),
+        (
             lambda x, pointwise, kernels: depthwise_pair(x, pointwise, kernels) / x.shape[1],
             "You take the mean over the channels. Add them up, with the weights w[n, c].",
         ),

@@ -89,6 +89,10 @@ register(
             "where `group.permutation(h)` knows where the sheets go.",
         ),
         (
+            lambda pointwise, group: pointwise_bank(pointwise, group).flatten(2),
+            "Channels and sheets are joined in your result. Keep all four axes: (O, |H|, C, |H|).",
+        ),
+        (
             lambda pointwise, group: pointwise_bank(pointwise, group).squeeze(),
             "Axes of length 1 are missing in your result. Keep all four: (O, |H|, C, |H|).",
         ),

@@ -101,6 +101,18 @@ def _shared_mistakes(right: Function) -> list[tuple[Function, str]]:
             "You add up the sheets of the output. Each h has a sheet of its own in the result.",
         ),
         (
+            lambda x, pointwise, kernels, **options: right(x, pointwise.flip(3), kernels, **options),
+            "The sheets of w̃ are in reverse order. Sheet g of the input has the weight w̃[…, g].",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels, **options).relu(),
+            "You apply a ReLU. The layer is linear: leave negative values as they are.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels, **options) / x.shape[1],
+            "You take the mean over the channels. Add them up.",
+        ),
+        (
             lambda x, pointwise, kernels, **options: right(x, torch.ones_like(pointwise), kernels, **options),
             "You add up the sheets without their weights w̃.",
         ),
@@ -169,6 +181,12 @@ register(
             _channels_in_the_wrong_order,
             "The channels of X̃ are in the wrong order. Each block of the grouped convolution takes C neighboring "
             "maps, so the C maps of one pair (n, h) must be side by side: (O·|H|, C).",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: g_factored(
+                x[:, :1], pointwise[:, :, :1], kernels[:, :, :1], **options
+            ),
+            "You use only the first channel. Sum over all channels c.",
         ),
         (
             lambda x, pointwise, kernels, **options: gc_factored(x, pointwise, kernels[:, :, :1], **options),

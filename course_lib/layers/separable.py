@@ -31,7 +31,8 @@ def separable_filters(kernel: Tensor, pointwise: Tensor) -> Tensor:
 def pointwise_bank(pointwise: Tensor, group: Group) -> Tensor:
     """w̃[n, h, c, g] = w[n, c, h⁻¹g]: the weights permuted for every output sheet h. (O, C, |H|) → (O, |H|, C, |H|).
 
-    What is left of the group filter bank when a filter is one pixel: nothing to turn, sheets to permute. Notebook 06.
+    This is the group filter bank of filters with a single pixel: there is nothing to turn, only sheets to permute.
+    Notebook 06.
     """
     return torch.stack([pointwise[..., group.permutation(h)] for h in group.elements], dim=1)
 

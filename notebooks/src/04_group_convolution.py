@@ -16,7 +16,7 @@
 # **What you need before:** notebooks 01 to 03 (the groups C4 and D4, cosets, $L_g$ on images and feature maps, equivariance), and
 # some PyTorch.
 #
-# **Time:** about 110 minutes, with five exercises. **Hardware:** any laptop; no GPU and no internet. The training in section 8 takes
+# **Time:** about 115 minutes, with five exercises. **Hardware:** any laptop; no GPU and no internet. The training in section 8 takes
 # about a minute.
 
 # %%
@@ -99,8 +99,8 @@ for name, curve in upright_curves.items():
 # ## 1 Lifting: keep all turned filters
 #
 # Notebook 03 proved: if you turn the image *and* the filter, the result turns, too. But nobody tells a network how its image was
-# turned. So let it use **all** the turned filters, and keep all their answers: one map, or *sheet*, for each turned filter. Whatever
-# the turn was, one of the filters has turned with the image.
+# turned. So let it use **all** the turned filters, and keep all their answers: one map, or *sheet*, for each turned filter. Whichever
+# quarter turn it was, one of the filters has turned along with the image.
 #
 # In a formula: a filter turned by h is $[L_h \psi](y) = \psi(h^{-1} y)$. To let it look at the pixels around t, move it there: replace y
 # by $y - t$. Then multiply it with the image, pixel by pixel, and add up, over all pixels y and all input channels c:

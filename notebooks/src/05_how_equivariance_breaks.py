@@ -18,7 +18,7 @@
 #
 # **What you need before:** notebooks 03 (measuring equivariance) and 04 (group convolution).
 #
-# **Time:** about 85 minutes, with six exercises. **Hardware:** any laptop; no GPU and no internet.
+# **Time:** about 90 minutes, with six exercises. **Hardware:** any laptop; no GPU and no internet.
 
 # %%
 import copy

@@ -10,8 +10,8 @@
 # # 06 Separable group convolutions: the same symmetry with fewer weights
 #
 # A group convolution shares its weights between orientations, and yet it is large and slow: at an equal number of parameters it takes four
-# times as many operations as an ordinary convolution on p4, and eight times on p4m. Phones had the same problem with ordinary networks, and solved
-# it by taking each convolution apart into two cheap ones. Lengyel and van Gemert did this for group convolutions. You rebuild their layers, prove that
+# times as many operations as an ordinary convolution on p4, and eight times on p4m. Networks for phones had a similar problem, and solved it by
+# taking each convolution apart into two cheap ones. Lengyel and van Gemert did this for group convolutions. You rebuild their layers, prove that
 # they keep the symmetry, and look at what they cost and what they lose.
 #
 # **You will be able to**
@@ -142,8 +142,8 @@ for name, psi in {"blob": blob, "edge": edge}.items():
 # four sheets of weights apart: each of them gets **the same gradient**. If they start equal, they stay equal.
 #
 # The edge filter is different, since $L_{r^2} \psi = -\psi$. The maps on e and r² are opposite, and as long as no ReLU follows, the gradients are
-# opposite, too. So what training adds on sheet r² is minus what it adds on sheet e, and the same holds for r and r³. Such sheets are multiples of one
-# kernel as well, with the factors 1 and −1.
+# opposite, too. So what training adds on sheet r² is minus what it adds on sheet e, and the same holds for r and r³. On such a pair of sheets,
+# training adds one kernel, with the factors 1 and −1.
 #
 # Here is the experiment: three layers without ReLU. The first is fixed, a blob or an edge. In the others, all sheets of a filter start with the same
 # weights. In the second layer, the filter of output channel 0 starts symmetric under turning as well, while that of channel 1 does not.
@@ -191,8 +191,8 @@ sheets_in_rows(rows, C4)
 
 # %% [markdown]
 # After the blob, conv2 is the same on all sheets (rows 1 and 2). Its output 0 started symmetric under turning, so its four maps are equal, and conv3 is the
-# same on all sheets of its input 0 (row 5). Then the gradient prefers no direction, and output 0 stays symmetric. Output 1 is not symmetric, and
-# conv3 has learned a different sheet for each of its maps (row 6). After the edge filter, the sheets of conv2 differ (rows 3 and 4), but they are not
+# same on all sheets of its input 0 (row 5). Then the gradient prefers no direction, and output 0 stays symmetric. Output 1 is not symmetric, so its four
+# maps differ, and conv3 has learned different sheets for them (row 6). After the edge filter, the sheets of conv2 differ (rows 3 and 4), but they are not
 # independent:
 
 # %%
@@ -343,7 +343,7 @@ print("factored:", four, " your guess:", "right" if list(guess) == four else gue
 print("naive:   ", convolve(x, full_bank(K, w, C4)).int().flatten().tolist())
 
 # %% [markdown]
-# Here are the steps, with the paper's numbers:
+# Here are the steps, with the paper's equation numbers:
 #
 # $$\begin{aligned}
 # Y_{n,h} &= \sum_c \sum_g \big(X_{c,g}\; \tilde w_{n,h,c,g}\big) * L_h K_{n,c} && (7)\\

@@ -69,7 +69,7 @@ def true_convolution(f, psi, group):
     return by_conv2d(f, psi.rot90(2, dims=(-2, -1)), group)
 
 
-@wrong("lifting_conv", says="returned shape")
+@wrong("lifting_conv", says="You pad the image")
 def padded(f, psi, group):
     return by_conv2d(F.pad(f, (1, 1, 1, 1)), psi, group)
 

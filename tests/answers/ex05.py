@@ -52,7 +52,7 @@ def output_size(size, window, stride, padding=0):
     return (size + 2 * padding - window) // stride + 1
 
 
-@wrong("left_over", says="a bool, expected an int")
+@wrong("left_over", says="whether the windows fit")
 def whether(size, window, stride, padding=0):
     return (size + 2 * padding - window) % stride == 0
 
@@ -475,3 +475,8 @@ def largest_scores(net, group, images):
 @wrong("orbit_agreement", says="percentage")
 def per_cent(net, group, images):
     return 100 * image_by_image(net, group, images)
+
+
+@wrong("error_by_depth", says="four rotations only")
+def without_mirrors(layers, group, x):
+    return by_equivariance_error(layers, C4, x)

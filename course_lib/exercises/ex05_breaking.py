@@ -104,6 +104,10 @@ register(
     ],
     known_mistakes=[
         (
+            lambda layers, group, x: error_by_depth(layers, C4, x),
+            "You go through the four rotations only, whatever the group. Take all of `group.elements`.",
+        ),
+        (
             _alone,
             "That is the error of each layer alone, on an exactly turned input. Send the turned copies through all "
             "layers, one after the other.",
@@ -166,10 +170,6 @@ register(
                 ),
             ),
             "The plain output turns the wrong way: compare Φ(L_g x) with L_g Φ(x), with the same g on both sides.",
-        ),
-        (
-            lambda layers, group, x: error_by_depth(layers, C4, x),
-            "You go through the four rotations only, whatever the group. Take all of `group.elements`.",
         ),
         (
             lambda layers, group, x: list(accumulate(error_by_depth(layers, group, x), max)),

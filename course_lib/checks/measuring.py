@@ -168,7 +168,7 @@ def layer_outputs(layer: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, tup
 def error_by_depth(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
     """After each layer of a row: the relative equivariance error of all layers up to there, for the worst element.
 
-    The error is that of `relative_error`, Φ(L_g x) against L_g Φ(x); what a layer puts out moves as `act` says. In
+    The error is that of `relative_error`, Φ(L_g x) against L_g Φ(x); the output of a layer moves as `act` says. In
     float64 an exact network stays near 1e-16, in float32 near 1e-7, a little more with each layer. Notebook 05.
     """
     with torch.no_grad():

@@ -1,205 +1,197 @@
-"""Exercises 4.1 and 4.4 of notebook 04: lifting, and pooling over cosets."""
+"""Exercise 4.2 of notebook 04: the group convolution as a loop."""
 
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.actions import act_on_image
 from course_lib.exercises import compare, register
+from course_lib.exercises.ex04_lifting import Turn, rotation_only
 from course_lib.exercises.registry import Function
-from course_lib.groups import C1, C2, C4, D1, D2, D4, Element, Group, compose, inverse
-from course_lib.oracles import coset_max_pool, lifting_conv
+from course_lib.groups import C4, D1, D4, Element, Group, compose, inverse
+from course_lib.layers import group_filter_bank
+from course_lib.oracles import group_conv, lifting_conv
 
-Turn = Callable[[Element, Tensor], Tensor]
+# 4.2 group_conv
 
-
-def rotation_only(h: Element) -> Element:
-    return Element(0, h.r)
-
-
-def mirror_first(h: Element, psi: Tensor) -> Tensor:
-    return torch.rot90(psi.flip(-1) if h.m else psi, h.r, dims=(-2, -1))
+Bank = Callable[[Tensor, Group], Tensor]
 
 
-RESHAPED = (
-    "The copies are right, but `reshape` after `torch.cat` mixes h with the output channels: it only cuts the numbers "
-    "anew in the order in which they lie. Put the copies along an axis of their own."
+def _convolve_with(make_bank: Bank) -> Function:
+    """Group convolution with another filter bank (O, |H|, C, |H|, k, k)."""
+
+    def convolve(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+        bank = make_bank(psi, group)
+        y = F.conv2d(f.flatten(0, 1)[None], bank.flatten(2, 3).flatten(0, 1))[0]
+        return y.unflatten(0, bank.shape[:2])
+
+    return convolve
+
+
+def bank_from(sheet: Callable[[Element, Element], Element], turn: Turn = act_on_image) -> Bank:
+    """Copies of ψ that are turned by h, and have on sheet h̃ the weights of another sheet than h⁻¹h̃."""
+
+    def bank(psi: Tensor, group: Group) -> Tensor:
+        copies = []
+        for h in group.elements:
+            sources = [group.index(sheet(h, other)) for other in group.elements]
+            copies.append(turn(h, psi[..., sources, :, :]))
+        return torch.stack(copies, dim=1)
+
+    return bank
+
+
+def relative(h: Element, other: Element) -> Element:
+    return compose(inverse(h), other)
+
+
+def rolled_by_place(psi: Tensor, group: Group) -> Tensor:
+    copies = [act_on_image(h, psi.roll(i, -3)) for i, h in enumerate(group.elements)]
+    return torch.stack(copies, dim=1)
+
+
+def _turned_by_the_relative_element(psi: Tensor, group: Group) -> Tensor:
+    rows = []
+    for h in group.elements:
+        seen = [relative(h, other) for other in group.elements]
+        rows.append(torch.stack([act_on_image(k, psi[:, :, group.index(k)]) for k in seen], dim=2))
+    return torch.stack(rows, dim=1)
+
+
+def _subtracted(psi: Tensor, group: Group) -> Tensor:
+    """Sheet i − j where h⁻¹h̃ belongs: the difference the wrong way round."""
+    order = group.order
+    copies = [act_on_image(h, psi[:, :, [(i - j) % order for j in range(order)]]) for i, h in enumerate(group.elements)]
+    return torch.stack(copies, dim=1)
+
+
+def _same_sheet_only(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    """The loop without the sum over h̃: only the input sheet of the same name is used."""
+    bank = group_filter_bank(psi, group)
+    only = torch.zeros_like(bank)
+    for i in range(group.order):
+        only[:, i, :, i] = bank[:, i, :, i]
+    return _convolve_with(lambda _psi, _group: only)(f, psi, group)
+
+
+def _last_term_only(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    bank = group_filter_bank(psi, group)
+    last = torch.zeros_like(bank)
+    last[..., -1, -1, -1] = bank[..., -1, -1, -1]
+    last[:, :, :-1] = 0
+    return _convolve_with(lambda _psi, _group: last)(f, psi, group)
+
+
+def _pooled_first(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    return lifting_conv(f.amax(dim=1), psi.sum(dim=2), group)
+
+
+def _group_convolutions(f: Function, reference: Function) -> None:
+    sheets, weights = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 10.0, 100.0, 1000.0])
+    compare(f, reference, sheets.reshape(1, 4, 1, 1), weights.reshape(1, 1, 4, 1, 1), C4)
+    digits = torch.arange(64.0) * 5 % 7
+    compare(f, reference, digits[:8].reshape(1, 8, 1, 1), digits[1:9].reshape(1, 1, 8, 1, 1), D4)
+    compare(f, reference, digits[:24].reshape(1, 4, 2, 3), digits[1:17].reshape(1, 1, 4, 2, 2), C4)
+    compare(f, reference, digits[:32].reshape(2, 2, 2, 4), digits[:32].reshape(2, 2, 2, 2, 2), D1)
+    compare(f, reference, digits[:32].reshape(1, 8, 2, 2), digits[3:35].reshape(1, 1, 8, 2, 2), D4)
+
+
+SHEETS_STAY = (
+    "Your filters turn, but their sheets stay where they are: sheet h̃ of f meets sheet h̃ of ψ. It has to meet sheet "
+    "h⁻¹h̃, which `group.index(compose(inverse(h), ...))` finds."
+)
+WRONG_WAY = (
+    "The permutation goes the wrong way. Sheet h̃ of f has to meet sheet h⁻¹h̃ of ψ; yours meets sheet hh̃. (The same "
+    "happens if you look up h⁻¹h̃ in f, and h̃ in ψ.)"
+)
+WRONG_SIDE = "You multiply on the wrong side: sheet h̃ has to meet h⁻¹h̃, not h̃h⁻¹. Only a group like D4 shows this."
+BOTH_INVERTED = (
+    "Your product is h̃⁻¹h, which is the inverse of h⁻¹h̃. The element without an inverse is h̃, the sheet of the input."
+)
+ROLLED = (
+    "You move the sheets on by one place from h to h. On C4 that is right, but a mirror reverses their order. Look up "
+    "the sheet of h⁻¹h̃ instead."
+)
+WRONG_PRODUCT = (
+    "You look up another sheet of ψ than that of h⁻¹h̃. It is the product of the inverse of h with h̃, in this order."
+)
+NOT_TURNED = "The sheets change places, but they are not turned: use `source_pixel` for the pixels of ψ, as in 4.1."
+TURNED_BACK = (
+    "The sheets are right, but the pixels turn the wrong way. `source_pixel(h, ...)` has the inverse inside already."
 )
 
-# 4.1 lifting_conv
-
-
-def _lift_with(turn: Turn) -> Function:
-    """Lifting convolution with another idea of how h turns a filter."""
-
-    def lift(f: Tensor, psi: Tensor, group: Group) -> Tensor:
-        return torch.cat([lifting_conv(f, turn(h, psi), C1) for h in group.elements], dim=1)
-
-    return lift
-
-
-def _last_weight_only(psi: Tensor) -> Tensor:
-    last = torch.zeros_like(psi)
-    last[:, -1, -1, -1] = psi[:, -1, -1, -1]
-    return last
-
-
-def _lift_image(turn: Turn) -> Function:
-    """Lifting convolution that turns the image, by turn(h, f), and not the filter."""
-
-    def lift(f: Tensor, psi: Tensor, group: Group) -> Tensor:
-        return torch.cat([lifting_conv(turn(h, f), psi, C1) for h in group.elements], dim=1)
-
-    return lift
-
-
-def _lift_reshaped(f: Tensor, psi: Tensor, group: Group) -> Tensor:
-    sheets = lifting_conv(f, psi, group)
-    return sheets.transpose(0, 1).reshape(sheets.shape)
-
-
-def _liftings(f: Function, reference: Function) -> None:
-    # All in one check: where the image is as small as the filter, turning one looks like turning the other back.
-    _one_number_per_sheet(f, reference)
-    _lift_more(f, reference)
-
-
-def _one_number_per_sheet(f: Function, reference: Function) -> None:
-    image, psi = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
-    compare(f, reference, image, psi, C1)
-    compare(f, reference, image, psi, C4)
-    compare(f, reference, image, psi, D4)
-
-
-def _lift_more(f: Function, reference: Function) -> None:
-    digits = torch.arange(24.0).reshape(2, 3, 4) * 5 % 7
-    compare(f, reference, digits, torch.arange(8.0).reshape(1, 2, 2, 2), C2)
-    compare(f, reference, digits, torch.arange(24.0).reshape(3, 2, 2, 2) % 5, D2)
-    compare(f, reference, torch.randn(1, 4, 4, dtype=torch.float64), torch.randn(2, 1, 3, 3, dtype=torch.float64), D4)
-
-
 register(
-    "4.1",
-    lifting_conv,
-    minutes=15,
-    difficulty=2,
-    checks=[_liftings],
+    "4.2",
+    group_conv,
+    minutes=20,
+    difficulty=3,
+    checks=[_group_convolutions],
     hints=[
-        "Each output value out[o, i, row, col] is one sum over the window of f that begins at (row, col), and over the "
-        "channels. Without turning, its terms are `f[c, row + a, col + b] * psi[o, c, a, b]`.",
-        "In sheet i the filter is turned by h = `group.elements[i]`. The turned filter shows at (a, b) what ψ has at "
-        "`source_pixel(h, a, b, k, k)`: the inverse is inside that function.",
-        "Two loops: `for o, i, row, col in np.ndindex(*out.shape)`, and inside it `for c, a, b in np.ndindex(len(f), "
-        "k, k)`; add `f[c, row + a, col + b] * psi[(o, c, *source_pixel(h, a, b, k, k))]` to `out[o, i, row, col]`.",
+        "Start from your `lifting_conv`. The sum has one more index: the input's sheet h̃. So the inner loop runs over "
+        "`c, j, a, b`, where j is the number of the input's sheet.",
+        "The output's sheet i belongs to `h = group.elements[i]`, the input's sheet j to `group.elements[j]`. Which "
+        "sheet of ψ do they need? The formula says h⁻¹h̃, and `group.index(element)` is the number of a sheet.",
+        "Inside both loops: `sheet = group.index(compose(inverse(h), group.elements[j]))`, then add `f[c, j, row + a, "
+        "col + b] * psi[(o, c, sheet, *source_pixel(h, a, b, k, k))]` to `out[o, i, row, col]`.",
     ],
     known_mistakes=[
+        (_convolve_with(bank_from(lambda _h, other: other)), SHEETS_STAY),
+        (_convolve_with(bank_from(compose)), WRONG_WAY),
+        (_convolve_with(bank_from(lambda h, other: compose(other, inverse(h)))), WRONG_SIDE),
+        (_convolve_with(bank_from(lambda h, other: compose(inverse(other), h))), BOTH_INVERTED),
+        (_convolve_with(rolled_by_place), ROLLED),
+        (_convolve_with(bank_from(relative, lambda h, psi: psi)), NOT_TURNED),
+        (_convolve_with(bank_from(lambda h, other: compose(other, h))), WRONG_PRODUCT),
+        (_convolve_with(_subtracted), WRONG_PRODUCT),
+        (_convolve_with(bank_from(lambda h, other: compose(inverse(h), inverse(other)))), WRONG_PRODUCT),
+        (_convolve_with(bank_from(lambda h, other: inverse(other))), WRONG_PRODUCT),
         (
-            _lift_with(lambda h, psi: act_on_image(inverse(h), psi)),
-            "The inverse is missing: your filters turn the wrong way. Sheet h needs ψ(h⁻¹(y − t)), which is L_h ψ.",
+            _convolve_with(bank_from(lambda _h, other: other, lambda h, psi: psi)),
+            "All sheets of your result are the same: neither the pixels nor the sheets of ψ depend on h.",
         ),
         (
-            _lift_image(act_on_image),
-            "You turn the image, not the filter, so that each sheet shows the image in another position. All sheets "
-            "look at the same image: only ψ turns.",
+            _convolve_with(bank_from(relative, lambda h, psi: act_on_image(h, psi.transpose(-2, -1)))),
+            "Rows and columns of ψ are swapped. `source_pixel` returns (row, column), in this order.",
         ),
         (
-            _lift_image(lambda h, f: act_on_image(inverse(h), f)),
-            "You turn the image (back by h⁻¹), and leave the result turned, so that no two sheets show the same place. "
-            "All sheets look at the same image: only ψ turns.",
-        ),
-        (_lift_reshaped, RESHAPED),
-        (
-            _lift_with(lambda h, psi: _last_weight_only(act_on_image(h, psi))),
-            "Only the last term of the sum is left. Add each term to the ones before: `+=`, not `=`.",
+            _convolve_with(bank_from(relative, lambda h, psi: act_on_image(rotation_only(h), psi))),
+            "The sheets are right, but the mirrors are missing: an element with m = 1 also mirrors the pixels of ψ.",
         ),
         (
-            lambda f, psi, group: lifting_conv(f[:1], psi[:, :1], group),
-            "You use the first channel only. Sum over all c.",
+            _convolve_with(_turned_by_the_relative_element),
+            "You turn the pixels by h⁻¹h̃. They turn by h, like the whole filter; h⁻¹h̃ only says which sheet is needed.",
+        ),
+        (_convolve_with(bank_from(relative, lambda h, psi: act_on_image(inverse(h), psi))), TURNED_BACK),
+        (
+            _convolve_with(bank_from(lambda h, _other: h)),
+            "You look up sheet h of ψ for every sheet of the input. The sheet of ψ depends on both: it is h⁻¹h̃.",
         ),
         (
-            _lift_with(lambda h, psi: act_on_image(rotation_only(h), psi)),
-            "The mirrors are missing: you turn the filter by h.r, but (m, r) with m = 1 also mirrors it.",
-        ),
-        (_lift_with(mirror_first), "The order is wrong: (m, r) rotates first and mirrors then. Use `source_pixel`."),
-        (_lift_with(lambda h, psi: psi), "All your sheets are the same: the filter is not turned."),
-        (
-            lambda f, psi, group: lifting_conv(f, psi.flip(-2, -1), group),
-            "Your filter is turned by 180°: that is ψ(t − y), the convolution of mathematics. Here it is ψ(y − t).",
+            _convolve_with(lambda psi, group: group_filter_bank(psi, group).transpose(1, 3)),
+            "h and h̃ are swapped throughout: h is the output's orientation, which turns the filter; h̃ is the input's.",
         ),
         (
-            lambda f, psi, group: lifting_conv(f, psi, group).transpose(0, 1),
-            "The first two axes are swapped: the result is (O, |H|, Y′, X′), the group axis second.",
+            _same_sheet_only,
+            "Each sheet of your output sees only one sheet of the input. Sum over all sheets h̃ of the input.",
         ),
-    ],
-)
-
-# 4.4 coset_max_pool
-
-
-def _pool_sets(f: Tensor, sets: list[list[int]]) -> Tensor:
-    return torch.stack([f[members].amax(dim=0) for members in sets])
-
-
-def _right_cosets(f: Tensor, group: Group, subgroup: Group) -> Tensor:
-    found = {tuple(sorted(group.index(compose(s, h)) for s in subgroup.elements)) for h in group.elements}
-    return _pool_sets(f, [list(members) for members in sorted(found)])
-
-
-def _neighbors(f: Tensor, group: Group, subgroup: Group) -> Tensor:
-    places = list(range(group.order))
-    return _pool_sets(f, [places[i : i + subgroup.order] for i in range(0, group.order, subgroup.order)])
-
-
-def _pools(f: Function, reference: Function) -> None:
-    because = "Take the maximum over each left coset hS, sheet by sheet, in the order of group.left_cosets."
-    sheets = torch.tensor([3.0, 8.0, 5.0, 1.0, 7.0, 2.0, 6.0, 4.0]).reshape(8, 1, 1)
-    compare(f, reference, sheets[:4], C4, C2, because=because)
-    compare(f, reference, -sheets[:4], C4, C2, because=because)
-    for subgroup in (D1, C4, C1, D4, D4.subgroups[4], D4.subgroups[5]):
-        compare(f, reference, sheets, D4, subgroup, because=because)
-    compare(f, reference, torch.randn(8, 2, 3, dtype=torch.float64), D4, C2, because=because)
-
-
-register(
-    "4.4",
-    coset_max_pool,
-    minutes=8,
-    difficulty=2,
-    checks=[_pools],
-    hints=[
-        "`group.left_cosets(subgroup)` is a tuple of cosets, each a tuple of elements. How many sheets does the "
-        "result have?",
-        "`group.index(h)` is the number of the sheet of h. For one coset, collect its sheets and take their maximum, "
-        "pixel by pixel; do not mix pixels.",
-        "For each coset: `torch.stack([f[group.index(h)] for h in coset]).amax(dim=0)`. Then stack the results.",
-    ],
-    known_mistakes=[
+        (_last_term_only, "Only the last term of the sum is left. Add each term to the earlier ones, with `+=`."),
         (
-            _right_cosets,
-            "These are the right cosets Sh. Under L_g sheet h moves to gh, so hS stays together: use left cosets.",
+            _pooled_first,
+            "You take the maximum over the sheets first. That loses how the strokes stand to each other: sum over h̃.",
         ),
         (
-            _neighbors,
-            "You pool sheets that are neighbors in the list. Which sheets belong together is said by the cosets.",
+            lambda f, psi, group: group_conv(f[:1], psi[:, :1], group),
+            "You use only the first channel. Sum over all channels c.",
         ),
         (
-            lambda f, group, subgroup: torch.stack(
-                [f[[group.index(h) for h in coset]].mean(dim=0) for coset in group.left_cosets(subgroup)]
-            ),
-            "That is the mean over each coset. It is equivariant too, but asked for is the maximum.",
+            lambda f, psi, group: group_conv(f, psi, group).transpose(0, 1),
+            "The first two axes are swapped: the result is (O, |H|, Y′, X′), with the group axis second.",
         ),
         (
-            lambda f, group, subgroup: f.amax(dim=0, keepdim=True),
-            "You pool over the whole group, whatever the subgroup. One sheet per coset should remain.",
-        ),
-        (
-            lambda f, group, subgroup: _pool_sets(f, [[group.index(s) for s in subgroup.elements]]),
-            "You pool over S alone. S is one of the cosets; each of them gives a sheet.",
-        ),
-        (
-            lambda f, group, subgroup: coset_max_pool(f, group, subgroup).clamp(min=0),
-            "Your maximum starts at 0, so it is wrong where all values are negative.",
+            lambda f, psi, group: group_conv(f, psi, group).sum(dim=1),
+            "The group axis of the result is missing: the output has a sheet for each h.",
         ),
     ],
 )

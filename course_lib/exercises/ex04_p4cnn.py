@@ -53,8 +53,8 @@ register(
     difficulty=2,
     checks=[_small_networks],
     hints=[
-        "Layers 1 to 6 are alike: a convolution, `GroupBatchNorm2d(group, width)`, `nn.ReLU()`. Write a loop that "
-        "appends to a list. What is different in the first one? And what comes after the second?",
+        "Layers 1 to 6 are alike: a convolution, `GroupBatchNorm2d(group, width)` and `nn.ReLU()`. Write a loop that "
+        "appends them to a list. What is different in the first layer? And what follows the second?",
         "The first convolution is `LiftingConv2d(group, 1, width, 3)`, the others `GroupConv2d(group, width, width, "
         "3)`. After the second block: `SpatialMaxPool2d(group, 2)`. Nothing is padded.",
         "At the end `GroupConv2d(group, width, classes, 4)`, *without* norm and ReLU, then `GlobalMaxPool(group)`. "
@@ -63,16 +63,16 @@ register(
     known_mistakes=[
         (
             _variant(last_block=True),
-            "There is a norm and a ReLU after the last convolution. Its output are the classes' scores: they may be "
-            "negative, and nothing follows but the maximum.",
+            "There is a norm and a ReLU after the last convolution. Its outputs are the scores of the classes: they "
+            "may be negative, and only the maximum follows.",
         ),
         (_variant(block=lambda b: b[::-1]), "Norm and ReLU are in the wrong order: convolution, norm, ReLU."),
         (_variant(block=lambda b: b[1:]), "The batch norms are missing: one after each of the first six convolutions."),
         (
             _variant(block=lambda b: b[:1]),
-            "The ReLUs are missing: without them convolutions in a row are no more than one.",
+            "The ReLUs are missing: without them, several convolutions in a row do no more than one.",
         ),
-        (_variant(group=C4), "You build every layer for C4, whatever the group. Pass `group` on."),
+        (_variant(group=C4), "You build every layer for C4, whatever the group. Use the argument `group`."),
         (
             _variant(end=GroupMaxPool),
             "The last layer should be GlobalMaxPool: GroupMaxPool leaves a map (B, classes, 1, 1), not (B, classes).",

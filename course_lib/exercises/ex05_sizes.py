@@ -1,11 +1,8 @@
-"""Exercises 5.1 to 5.3 of notebook 05: the sizes at which a stride is exact, and the disk that every turn keeps."""
+"""Exercises 5.1 and 5.2 of notebook 05: the sizes at which a stride is exact."""
 
+import math
 from collections.abc import Iterable, Sequence
 
-import torch
-from torch import Tensor
-
-from course_lib.checks import disk_mask
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
 from course_lib.layers.base import exact_sizes, left_over
@@ -27,7 +24,9 @@ def _left_over_of_layers(f: Function, reference: Function) -> None:
         compare(f, reference, *case)
 
 
-SIDE_BY_SIDE = "You divide by the window, as if windows lay side by side. How far apart do two windows begin?"
+SIDE_BY_SIDE = (
+    "You divide by the window, as if the windows were side by side. How far apart do two neighboring windows begin?"
+)
 
 register(
     "5.1",
@@ -36,27 +35,68 @@ register(
     difficulty=1,
     checks=[_left_over_of_layers],
     hints=[
-        "Padding makes the row longer at *both* ends. The first window covers `window` pixels of it; every further one "
-        "needs `stride` more.",
-        "After the first window, how many pixels are left, and what remains of them when you take away whole strides? "
-        "Python's `%` gives the remainder.",
+        "Padding makes the row longer at *both* ends. The first window covers `window` pixels of it, and every further "
+        "window reaches `stride` pixels further.",
+        "After the first window, size + 2·padding − window pixels are left. Take away as many whole strides as you "
+        "can. What remains? Python's `%` gives the remainder.",
     ],
     known_mistakes=[
         (
             lambda size, window, stride, padding=0: (size - window) % stride,
-            "The padding is missing: the windows also walk over the zeros, `padding` of them at each end.",
+            "The padding is missing: the windows also walk over the zeros, and there are `padding` of them at each "
+            "end.",
         ),
         (
             lambda size, window, stride, padding=0: (size + padding - window) % stride,
-            "Padding is counted once. It stands at both ends, so the row has size + 2·padding pixels.",
+            "You count the padding once. It is added at both ends, so the row has size + 2·padding pixels.",
         ),
         (
             lambda size, window, stride, padding=0: (size + 2 * padding) % stride,
-            "The window is missing: the first window covers `window` pixels, and only what comes after it is in steps.",
+            "The window is missing: the first window covers `window` pixels, and only the pixels after it are reached "
+            "in steps.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window + 1) % stride,
+            "You are off by one: after the first window, size + 2·padding − window pixels are left, not one more.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (window - size - 2 * padding) % stride,
+            "The sign is wrong: you ask how many pixels are missing for one more window. What is left over is "
+            "(size + 2·padding − window), modulo the stride.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window) % stride + padding,
+            "The padding is counted already: it is a part of the row that the windows cover.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window) % stride == 0,
+            "You say whether the windows fit. Return how many pixels are left over.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size - window) // stride,
+            "That is the number of steps, without padding. The question is what is left over: the remainder, `%`.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - stride) % window,
+            "Window and stride are swapped: the first window covers `window` pixels, and further ones are `stride` "
+            "apart.",
+        ),
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding) % (window + stride),
+            "You divide by window + stride, as if there were gaps. Windows begin `stride` pixels apart, and may "
+            "overlap.",
+        ),
+        (
+            lambda size, window, stride, padding=0: size + 2 * padding - window - stride,
+            "You take away the stride only once. Take it away as often as it fits: the remainder, `%`.",
+        ),
+        (
+            lambda size, window, stride, padding=0: size + 2 * padding - window,
+            "That is what is left after the first window. Further windows follow, `stride` pixels apart.",
         ),
         (
             lambda size, window, stride, padding=0: size % stride,
-            "That is the remainder of the size alone: window and padding are missing.",
+            "That is only the remainder of the size: the window and the padding are missing.",
         ),
         (
             lambda size, window, stride, padding=0: (size + 2 * padding - window) % window,
@@ -113,6 +153,22 @@ def _sizes(layers: Layers, sizes: Iterable[int], output: Function = _output, too
     return found
 
 
+def _only_the_last(layers: Layers, sizes: Iterable[int]) -> list[int]:
+    return exact_sizes(layers[-1:], sizes)
+
+
+def _any_layer(layers: Layers, sizes: Iterable[int]) -> list[int]:
+    found = []
+    for first in sizes:
+        size, rests = first, []
+        for layer in layers:
+            rests.append(left_over(size, *layer))
+            size = _output(size, *layer)
+        if 0 in rests:
+            found.append(first)
+    return found
+
+
 def _after_the_layers(layers: Layers, sizes: Iterable[int]) -> list[int]:
     outputs = []
     for size in exact_sizes(layers, sizes):
@@ -138,7 +194,7 @@ register(
     difficulty=2,
     checks=[_sizes_of_rows_of_layers],
     hints=[
-        "Follow one size through all layers: does a layer leave something over, and how many pixels does it hand on?",
+        "Follow one size through all layers. Does a layer leave something over? How many pixels does it hand on?",
         "A layer hands on one pixel for each window, `(size + 2 * padding - window) // stride + 1`. The next layer "
         "sees that size, not the first one.",
         "Two loops: over `sizes`, keeping the first size to append it; and over `layers`, with `size` changing. A size "
@@ -147,13 +203,13 @@ register(
     known_mistakes=[
         (
             lambda layers, sizes: _sizes(layers, sizes, output=lambda size, *layer: size),
-            "Every layer is asked about the first size. Each one makes the map smaller for the next.",
+            "You ask every layer about the first size. But each layer makes the map smaller for the next one.",
         ),
         (
             lambda layers, sizes: _sizes(
                 layers, sizes, output=lambda size, window, stride, padding: (size + 2 * padding - window) // stride
             ),
-            "The output is one pixel too small: after the first window come that many steps, so + 1.",
+            "The output is one pixel too small. That is the number of steps after the first window, so add 1.",
         ),
         (
             lambda layers, sizes: _sizes(layers, sizes, output=lambda size, window, stride, padding: size // stride),
@@ -166,64 +222,39 @@ register(
         (_after_the_layers, "Those are the sizes after the layers. Return the sizes of the input."),
         (
             lambda layers, sizes: _sizes(layers, sizes, too_small=True),
-            "A map smaller than the window slips through: there is no window at all, so that size does not fit.",
+            "A map that is smaller than the window slips through. It has no room for any window, so that size does "
+            "not fit.",
         ),
         (
             lambda layers, sizes: [n for n in exact_sizes(layers, sizes) if n >= layers[0][0]],
-            "Padding counts: a window needs size + 2·padding pixels, not size pixels, to stand on.",
+            "Padding counts: a window has size + 2·padding pixels to cover, not only size pixels.",
         ),
+        (
+            lambda layers, sizes: exact_sizes(layers[::-1], sizes),
+            "You go through the layers in reverse order. The first layer gets the image.",
+        ),
+        (
+            lambda layers, sizes: [n for n in sizes if n % math.prod(stride for _, stride, _ in layers) == 0],
+            "You ask whether the product of the strides divides the size. That is right for pools whose window is "
+            "their stride; other windows and padding count, too.",
+        ),
+        (
+            lambda layers, sizes: [n in _sizes(layers, [n]) for n in sizes],
+            "You say yes or no for each size. Return the list of the sizes that fit.",
+        ),
+        (
+            lambda layers, sizes: [n for n in sizes if sum(left_over(n, *layer) for layer in layers) == 0],
+            "You ask every layer about the first size. But each layer makes the map smaller for the next one.",
+        ),
+        (
+            lambda layers, sizes: len(exact_sizes(layers, sizes)),
+            "That is how many sizes fit. Return the sizes themselves.",
+        ),
+        (_only_the_last, "You ask only the last layer. Every layer must leave nothing over."),
+        (_any_layer, "You keep a size if *some* layer leaves nothing over. Every layer must."),
         (
             lambda layers, sizes: exact_sizes(layers[:1], sizes),
-            "Only the first layer is asked. Every layer must leave nothing over.",
-        ),
-    ],
-)
-
-# 5.3 disk_mask
-
-
-def _disk(size: int, center: float, radius: float) -> Tensor:
-    place = torch.arange(size) - center
-    return place[:, None] ** 2 + place[None, :] ** 2 <= radius**2
-
-
-def _disks(f: Function, reference: Function) -> None:
-    for size in (6, 3, 4, 5, 10, 11):
-        compare(f, reference, size)
-
-
-register(
-    "5.3",
-    disk_mask,
-    minutes=8,
-    difficulty=1,
-    checks=[_disks],
-    hints=[
-        "Pixel 0 of a row of four has its center at 0, pixel 3 at 3. Where is the middle of the row?",
-        "`place = torch.arange(size) - (size - 1) / 2` says how far each column, and each row, is from the middle. By "
-        "Pythagoras the squared distance of a pixel is the sum of two squares.",
-        "`place[:, None] ** 2 + place[None, :] ** 2` is a table of squared distances: compare with `(size / 2) ** 2`.",
-    ],
-    known_mistakes=[
-        (
-            lambda size: _disk(size, size / 2, size / 2),
-            "The middle is half a pixel off: the pixels 0 … size − 1 have their middle at (size − 1) / 2.",
-        ),
-        (
-            lambda size: _disk(size, size // 2, size / 2),
-            "The middle is off for even sizes: it then lies between two pixels, at (size − 1) / 2.",
-        ),
-        (
-            lambda size: _disk(size, (size - 1) / 2, (size - 1) / 2),
-            "The disk is too small: its radius is size / 2, from the middle to the border of the frame.",
-        ),
-        (
-            lambda size: ~disk_mask(size),
-            "That is the complement: True must stand inside the disk, False in the corners.",
-        ),
-        (
-            lambda size: torch.ones(size, size, dtype=torch.bool),
-            "All of the square is True. Add two *squared* distances, and compare with the squared radius, (size / 2)².",
+            "You ask only the first layer. Every layer must leave nothing over.",
         ),
     ],
 )

@@ -1,80 +1,79 @@
-"""Exercises 6.1 and 6.6 of notebook 06: how redundant filters are, and how many weights there are."""
+"""Exercises 6.5 and 6.6 of notebook 06: what a separable filter misses, and how many weights it has."""
 
 import torch
 from torch import Tensor
 
 from course_lib.counting import Kind, filter_weights
-from course_lib.exercises import Function, compare, register
-from course_lib.redundancy import explained_by_pc1
+from course_lib.exercises import Function, Mistake, call, compare, register
 
-# 6.1 explained_by_pc1
+# 6.5 unseparable_filter
 
-
-def _share(psi: Tensor, center: int | tuple[int, int] | None = 2, power: int = 2) -> Tensor:
-    """A `explained_by_pc1` that centers over another axis of (O·C, |H|, k²), or forgets to square."""
-    sheets = psi.flatten(0, 1).flatten(2)
-    centered = sheets if center is None else sheets - sheets.mean(dim=center, keepdim=True)
-    values = torch.linalg.svdvals(centered) ** power
-    return values[:, 0] / values.sum(dim=1)
+LEAST = 0.7
 
 
-def _all_filters_at_once(psi: Tensor) -> Tensor:
-    values = torch.linalg.svdvals(psi.flatten(3).transpose(2, 3).flatten(0, 2)) ** 2
-    return values[0] / values.sum()
+def missed(psi: Tensor) -> float:
+    """The share of the squared norm of a filter (1, 1, |H|, k, k) that the nearest filter K·w misses.
+
+    The sheets are the rows of a table, and K·w is a table of rank one. By the singular values σ₁ ≥ σ₂ ≥ … of the table
+    the nearest one misses 1 − σ₁² / Σ σᵢ².
+    """
+    squares = torch.linalg.svdvals(psi.double().flatten(3)[0, 0]) ** 2
+    return 1 - (squares[0] / squares.sum()).item()
 
 
-def _shares(f: Function, reference: Function) -> None:
-    one = torch.tensor([[0.0, 1, 2, 3], [2, 1, 4, 3]]).reshape(1, 1, 2, 2, 2)
-    compare(f, reference, one, because="One filter with two sheets of 2 × 2.")
-    compare(f, reference, torch.randn(2, 3, 4, 3, 3), because="One share for each of the O·C filters.")
-    compare(f, reference, torch.randn(2, 1, 8, 3, 3, dtype=torch.float64))
+def unseparable_filter() -> Tensor:
+    """A filter on C4, (1, 1, 4, 3, 3), of which even the best K·w misses at least 70 % of the squared norm."""
+    psi = torch.zeros(1, 1, 4, 9)
+    psi[0, 0, range(4), range(4)] = 1.0  # one weight on each sheet, each at another place
+    return psi.unflatten(-1, (3, 3))
+
+
+def _reason(psi: Tensor) -> str:
+    sheets = psi.double().flatten(3)[0, 0]
+    squares = torch.linalg.svdvals(sheets) ** 2
+    rank = int((squares > 1e-6 * squares[0]).sum())
+    if rank == 1:
+        return "All its sheets are multiples of one kernel, so a separable layer misses nothing."
+    if rank < len(sheets):
+        return (
+            f"Its four sheets can be mixed from only {rank} patterns. Use four sheets that cannot replace each other."
+        )
+    products = sheets @ sheets.T
+    strengths = products.diagonal().sqrt()
+    overlap = (products / strengths / strengths[:, None] - torch.eye(len(sheets))).abs().max()
+    if overlap < 0.1:
+        return "Its sheets have nothing in common, but one is stronger than the others, and K can imitate that one."
+    return "Its sheets overlap: the products of some pairs of sheets, added up over the nine places, are not zero."
+
+
+def _is_hard_to_separate(f: Function, _reference: Function) -> None:
+    psi = call(f)
+    if not isinstance(psi, Tensor):
+        raise Mistake(f"Your function returned a {type(psi).__name__}, expected a tensor of shape (1, 1, 4, 3, 3).")
+    if psi.shape != (1, 1, 4, 3, 3):
+        raise Mistake(f"Your filter has shape {tuple(psi.shape)}, expected (1, 1, 4, 3, 3).")
+    if not psi.isfinite().all() or not psi.any():
+        raise Mistake("All weights must be finite, and not all of them 0.")
+    if (share := missed(psi.detach())) < LEAST:
+        raise Mistake(
+            f"The best separable filter misses {100 * share:.0f} % of yours, and it should miss at least "
+            f"{100 * LEAST:.0f} %. {_reason(psi.detach())}"
+        )
 
 
 register(
-    "6.1",
-    explained_by_pc1,
-    minutes=10,
+    "6.5",
+    unseparable_filter,
+    minutes=8,
     difficulty=2,
-    checks=[_shares],
+    checks=[_is_hard_to_separate],
     hints=[
-        "Bring ψ into the shape (O·C, |H|, k²): one table for each filter, a sheet per row. `flatten(0, 1)` joins the "
-        "first two axes, `flatten(2)` all from the third on.",
-        "Subtract from each sheet its own mean: `sheets.mean(dim=2, keepdim=True)`. The variances are the *squares* "
-        "of the singular values, and `torch.linalg.svdvals` does a whole stack of tables at once.",
-        "`variances = torch.linalg.svdvals(centered) ** 2` is (O·C, |H|), the largest first. Divide the first column "
-        "by the sum of its row.",
-    ],
-    known_mistakes=[
-        (
-            lambda psi: _share(psi, center=None),
-            "The centring is missing: subtract from each sheet the mean over its k² places. Variance is measured from "
-            "the mean.",
-        ),
-        (
-            lambda psi: _share(psi, center=1),
-            "You subtract the mean over the *sheets*. The places are the samples: subtract from each sheet the mean "
-            "over its k² places.",
-        ),
-        (
-            lambda psi: _share(psi, center=(1, 2)),
-            "You subtract one mean from all sheets of a filter. Each sheet has a mean of its own, over its k² places.",
-        ),
-        (
-            lambda psi: _share(psi - psi.mean(), center=None),
-            "You subtract one mean from everything. Each sheet has a mean of its own, over its k² places.",
-        ),
-        (
-            lambda psi: _share(psi, power=1),
-            "The square is missing: a variance is the square of a singular value.",
-        ),
-        (
-            _all_filters_at_once,
-            "You analyze all filters together. Each of the O·C filters gets its own analysis, and its own share.",
-        ),
-        (
-            lambda psi: explained_by_pc1(psi).mean(),
-            "This is the mean over the filters. Return the shares themselves, one for each of the O·C filters.",
-        ),
+        "A filter K·w shows one pattern on all sheets, in several strengths. Which four patterns have as little as "
+        "possible in common?",
+        "Two sheets have nothing in common if their product, added up over all places, is zero: for example, if they "
+        "use different pixels. And no sheet should be stronger than the others, or K will imitate that one.",
+        "Start from `torch.zeros(1, 1, 4, 3, 3)`, and put a single 1 on each sheet, each at another place. The best "
+        "separable filter can imitate only one of the four, so it misses three quarters.",
     ],
 )
 
@@ -119,29 +118,67 @@ register(
     difficulty=1,
     checks=[_weights],
     hints=[
-        "Count what is *learned*: the numbers in ψ, or in K and w. How many in w? How many in K?",
-        "w is (O, C, |H|) in both. K is (O, C, k, k) for g, but only (O, 1, k, k) for gc.",
+        'Count what is *learned*: the numbers in ψ for "full", and the numbers in K and in w for the other two.',
+        "w has the shape (O, C, |H|) in both. K has the shape (O, C, k, k) for g, but only (O, 1, k, k) for gc.",
         "g: O·C·|H| + O·C·k². gc: O·C·|H| + O·k².",
     ],
     known_mistakes=[
         (
             lambda kind, c_in, c_out, order, k: filter_weights(kind, c_in, c_out, order, k) * order,
-            "You count the turned copies, too. Only one of the |H| copies is learned.",
+            "You also count the turned copies. Only one of the |H| copies is learned.",
         ),
         (
             _weights_by(_full, lambda c, n, h, kk: n * c * (h * h + kk), lambda c, n, h, kk: n * (c * h * h + kk)),
-            "You count w for each output sheet, too. These sheets share one w, permuted: only one is learned.",
+            "You count w for each output sheet. But these sheets share one w, permuted, so only one is learned.",
         ),
         (
             _weights_by(_full, lambda c, n, h, kk: n * c * (h + h * kk), lambda c, n, h, kk: n * (c * h + h * kk)),
-            "You count K for each output sheet, too. These sheets share one K, turned: only one is learned.",
+            "You count K for each output sheet. But these sheets share one K, turned, so only one is learned.",
         ),
         (
             _weights_by(_full, lambda c, n, h, kk: h * _g(c, n, h, kk), lambda c, n, h, kk: h * _gc(c, n, h, kk)),
-            "You count the output's sheets in g and gc. They share K and w, turned and permuted: one copy is learned.",
+            "You count the output's sheets in g and gc. They share K and w, turned and permuted, so one copy is "
+            "learned.",
         ),
-        (_weights_by(_full, _full, _full), "K and w are learned, not their product: add their numbers."),
+        (_weights_by(_full, _full, _full), "K and w are learned, not their product, so add their numbers."),
         (_weights_by(_full, _gc, _g), "g and gc are swapped: gc shares the kernel over the input channels as well."),
+        (
+            lambda kind, c_in, c_out, order, k: filter_weights(kind, c_in, c_out, order, k) + c_out,
+            "You count the bias, too. Only the weights are asked for.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * h + kk, _gc),
+            "In g each pair of channels (n, c) has a kernel: O·C·k² weights.",
+        ),
+        (
+            _weights_by(_full, _g, lambda c, n, h, kk: n * c * h + c * kk),
+            "In gc the kernels belong to the *output* channels: O·k² weights, not C·k².",
+        ),
+        (
+            _weights_by(_full, _g, lambda c, n, h, kk: n * (c + h + kk)),
+            "In gc there is a weight w for each pair of a channel *and* a sheet: multiply C and |H|, instead of "
+            "adding them.",
+        ),
+        (
+            lambda kind, c_in, c_out, order, k: c_in * c_out * k**2,
+            "That is an ordinary convolution, whatever the kind. A filter on the group has |H| sheets.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * h + c * kk, _gc),
+            "In g each pair of channels (n, c) has a kernel: O·C·k² weights.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * h * kk, lambda c, n, h, kk: n * h * kk),
+            "K and w are learned, not their product, so add their numbers.",
+        ),
+        (
+            _weights_by(lambda c, n, h, kk: n * c * h * h * kk, _g, _gc),
+            "You count the turned copies of the full filters. Only one of the |H| copies is learned.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: c * h + n * c * kk, _gc),
+            "In g there is a weight w for each output channel, input channel and sheet: O·C·|H|.",
+        ),
         (_side_for_area, "A k × k kernel has k² weights, not k."),
         (
             _weights_by(_full, _g, lambda c, n, h, kk: n * c * h + kk),

@@ -1,4 +1,4 @@
-"""Exercises 6.2 to 6.5 of notebook 06: separable filters, in the naive form and in the factored one."""
+"""Exercises 6.3 and 6.4 of notebook 06: separable group convolutions in two steps."""
 
 from functools import partial, update_wrapper
 from typing import Any
@@ -7,139 +7,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.exercises import Function, Mistake, call, compare, register
-from course_lib.groups import C1, C2, C4, D4, Group, compose, inverse
-from course_lib.layers import g_factored, gc_factored, lifting_filter_bank, pointwise_bank, separable_filters
+from course_lib.exercises import Function, compare, register
+from course_lib.exercises.ex06_depthwise import require_few_operations
+from course_lib.groups import C1, C4, D4, Group
+from course_lib.layers import g_factored, gc_factored, lifting_filter_bank, pointwise_bank
 
-# 6.2 separable_filters
-
-
-def _filters(f: Function, reference: Function) -> None:
-    kernel, pointwise = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), torch.tensor([[[1.0, 10.0, -1.0, 0.0]]])
-    compare(f, reference, kernel, pointwise, because="One kernel, four sheets.")
-    compare(f, reference, torch.randn(2, 3, 3, 3), torch.randn(2, 3, 4), because="g-GConv: a kernel for every (n, c).")
-    compare(f, reference, torch.randn(2, 1, 2, 2), torch.randn(2, 3, 8), because="gc-GConv: one kernel for all c.")
+# 6.3 g_factored, 6.4 gc_factored
 
 
-def _only_g(kernel: Tensor, pointwise: Tensor) -> Tensor:
-    return separable_filters(kernel, pointwise[:, : kernel.shape[1]])
-
-
-register(
-    "6.2",
-    separable_filters,
-    minutes=5,
-    difficulty=1,
-    checks=[_filters],
-    hints=[
-        "Write the shapes of K, w and ψ under each other, and put an axis of length 1 wherever one lacks an axis of ψ. "
-        "Then `*` repeats what is needed.",
-        "K becomes (O, C, 1, k, k), by `kernel.unsqueeze(2)`; w becomes (O, C, |H|, 1, 1), by `pointwise[..., None, "
-        "None]`.",
-        "Nothing more is needed for one shared kernel, (O, 1, 1, k, k): its second axis is of length 1, too.",
-    ],
-    known_mistakes=[
-        (
-            lambda kernel, pointwise: kernel.unsqueeze(2) + pointwise[..., None, None],
-            "You add K and w. Each sheet is K *times* its weight.",
-        ),
-        (
-            lambda kernel, pointwise: separable_filters(kernel, pointwise).transpose(1, 2),
-            "Your sheets come before the channels. The order is (O, C, |H|, k, k).",
-        ),
-        (
-            lambda kernel, pointwise: separable_filters(kernel, pointwise).movedim(2, -1),
-            "Your sheets come last. The order is (O, C, |H|, k, k).",
-        ),
-        (
-            lambda kernel, pointwise: separable_filters(kernel, pointwise).sum(dim=2),
-            "You sum over the sheets. A filter keeps them: (O, C, |H|, k, k).",
-        ),
-        (_only_g, "With a shared kernel (O, 1, k, k) you use the weights of the first channel only. Use those of all."),
-    ],
-)
-
-# 6.3 pointwise_bank
-
-
-def _permuted_by(permutation: Function) -> Function:
-    def bank(pointwise: Tensor, group: Group) -> Tensor:
-        return torch.stack([pointwise[..., permutation(h, group)] for h in group.elements], dim=1)
-
-    return bank
-
-
-def _right(h: Any, group: Group) -> list[int]:
-    return [group.index(compose(g, inverse(h))) for g in group.elements]
-
-
-def _rolled(pointwise: Tensor, group: Group) -> Tensor:
-    return torch.stack([pointwise.roll(i, -1) for i in range(group.order)], dim=1)
-
-
-def _banks(f: Function, reference: Function) -> None:
-    compare(f, reference, torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), C4, because="Row h holds w[h⁻¹g].")
-    for group in (C1, C2, D4):
-        compare(f, reference, torch.randn(2, 3, group.order), group, because=f"The group is {group}.")
-
-
-def _keeps_the_gradient(f: Function, _reference: Function) -> None:
-    pointwise = torch.randn(1, 1, 4, requires_grad=True)
-    if not call(f, pointwise, C4).requires_grad:
-        raise Mistake("The numbers are right, but no gradient flows back to w: index it, rather than copy out numbers.")
-
-
-register(
-    "6.3",
-    pointwise_bank,
-    minutes=8,
-    difficulty=2,
-    checks=[_banks, _keeps_the_gradient],
-    hints=[
-        "You have done this in notebook 04 for whole filters. A weight has no place in space, so nothing turns; only "
-        "the sheets change places.",
-        "`group.permutation(h)` is the list of the positions of h⁻¹g, for all g. It can stand as an index: "
-        "`pointwise[..., [3, 0, 1, 2]]`.",
-        "One copy for each h in `group.elements`, stacked as the new axis 1: `torch.stack([...], dim=1)`.",
-    ],
-    known_mistakes=[
-        (
-            _permuted_by(lambda h, group: list(range(group.order))),
-            "You copy the weights, but you do not permute them: row h needs w[h⁻¹g].",
-        ),
-        (
-            _permuted_by(lambda h, group: group.permutation(inverse(h))),
-            "The inverse is missing. Row h of yours holds w[hg], but needs w[h⁻¹g].",
-        ),
-        (_permuted_by(_right), "You multiply on the wrong side: w[gh⁻¹] in place of w[h⁻¹g]. Only D4 shows it."),
-        (
-            _rolled,
-            "You roll the sheets on by one from row to row. That is right for C4, but in D4 they change places in "
-            "another way: ask `group.permutation(h)`.",
-        ),
-        (
-            lambda pointwise, group: pointwise_bank(pointwise, group).transpose(0, 1),
-            "Your new axis comes first. The order is (O, |H|, C, |H|): stack along axis 1.",
-        ),
-        (
-            lambda pointwise, group: pointwise_bank(pointwise, group).transpose(1, 2),
-            "Your new axis comes after the channels. The order is (O, |H|, C, |H|): stack along axis 1.",
-        ),
-        (
-            lambda pointwise, group: pointwise_bank(pointwise, group).transpose(1, 3),
-            "The two group axes are swapped: the first is the output's h, the last the input's g.",
-        ),
-    ],
-)
-
-# 6.4 g_factored, 6.5 gc_factored
-
-
-def _inputs(group: Group, channels: int, outputs: int, shared: bool, k: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+def _inputs(
+    group: Group, channels: int, outputs: int, shared: bool, k: int = 2, size: int = 3
+) -> tuple[Tensor, Tensor, Tensor]:
     """A map, and the two banks, as a layer has them."""
     pointwise = pointwise_bank(torch.randn(outputs, channels, group.order), group)
     kernels = lifting_filter_bank(torch.randn(outputs, 1 if shared else channels, k, k), group)
-    return torch.randn(2, channels, group.order, 3, 4), pointwise, kernels
+    return torch.randn(2, channels, group.order, size, size + 1), pointwise, kernels
 
 
 def _compare_convolutions(f: Function, reference: Function, shared: bool) -> None:
@@ -157,8 +39,12 @@ def _compare_convolutions(f: Function, reference: Function, shared: bool) -> Non
             update_wrapper(partial(f, **options), f),
             partial(reference, **options),
             *given,
-            because=f"Called with {next(iter(options))}=…, which the second convolution needs.",
+            because=f"Called with {next(iter(options))}=…, which the convolution in space needs.",
         )
+    given = _inputs(C4, 2, 3, shared, k=3, size=5)
+    require_few_operations(
+        f, reference, given, "Do the sums that K does not depend on before the convolution in space."
+    )
 
 
 def _g_convolutions(f: Function, reference: Function) -> None:
@@ -167,6 +53,28 @@ def _g_convolutions(f: Function, reference: Function) -> None:
 
 def _gc_convolutions(f: Function, reference: Function) -> None:
     _compare_convolutions(f, reference, shared=True)
+
+
+def _one_block_per_output(right: Function) -> Function:
+    shared = right is gc_factored
+
+    def convolve(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+        mixed = torch.einsum(f"bcgyx,nhcg->bnh{'' if shared else 'c'}yx", x, pointwise).flatten(1, 2 if shared else 3)
+        y = F.conv2d(mixed, kernels.flatten(0, 1), groups=len(pointwise), **options)
+        return y.unflatten(1, pointwise.shape[:2])
+
+    return convolve
+
+
+def _sheets_before_outputs(right: Function) -> Function:
+    shared = right is gc_factored
+
+    def convolve(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+        mixed = torch.einsum(f"bcgyx,nhcg->bhn{'' if shared else 'c'}yx", x, pointwise).flatten(1, 2 if shared else 3)
+        y = F.conv2d(mixed, kernels.flatten(0, 1), groups=pointwise.shape[:2].numel(), **options)
+        return y.unflatten(1, pointwise.shape[:2])
+
+    return convolve
 
 
 def _shared_mistakes(right: Function) -> list[tuple[Function, str]]:
@@ -178,11 +86,64 @@ def _shared_mistakes(right: Function) -> list[tuple[Function, str]]:
         ),
         (
             lambda x, pointwise, kernels, **options: right(x, pointwise, kernels),
-            "You do not pass `**options` on: bias, stride and padding belong to the second convolution.",
+            "You do not pass `**options` on: bias, stride and padding belong to the convolution in space.",
         ),
         (
             lambda x, pointwise, kernels, **options: right(x, pointwise, kernels, **options).flatten(1, 2),
-            "The group axis is missing at the end: (B, O·|H|, …) must become (B, O, |H|, …), by `unflatten`.",
+            "The group axis is missing at the end: use `unflatten` to make (B, O, |H|, …) out of (B, O·|H|, …).",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels, **options).transpose(1, 2),
+            "The first two axes after the batch are swapped: the result is (B, O, |H|, Y′, X′).",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels, **options).sum(dim=2, keepdim=True),
+            "You add up the sheets of the output. Each h has a sheet of its own in the result.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise.flip(3), kernels, **options),
+            "The sheets of w̃ are in reverse order. Sheet g of the input has the weight w̃[…, g].",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels, **options).relu(),
+            "You apply a ReLU. The layer is linear: leave negative values as they are.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels, **options) / x.shape[1],
+            "You take the mean over the channels. Add them up.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, torch.ones_like(pointwise), kernels, **options),
+            "You add up the sheets without their weights w̃.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(
+                x, pointwise[:, :1].expand_as(pointwise), kernels, **options
+            ),
+            "You use the weights of sheet e for every output sheet. Sheet h has its own: w̃[n, h].",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(
+                x, pointwise.sum(dim=3, keepdim=True).expand_as(pointwise), kernels, **options
+            ),
+            "You add up the weights and the sheets separately. Multiply each sheet with its weight first, then add up.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: torch.einsum("bcgyx,nhcg->bnhyx", x, pointwise),
+            "That is only the pointwise step. The convolution in space, with the kernels L_h K, is missing.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels.flip(-2, -1), **options),
+            "Your kernels are turned by 180°. `conv2d` does not flip them, and need not.",
+        ),
+        (
+            _one_block_per_output(right),
+            "There is one block of the grouped convolution for each pair (n, h), not only for each n: groups=O·|H|.",
+        ),
+        (
+            _sheets_before_outputs(right),
+            "The maps are in the order (|H|, O), but the kernels in the order (O, |H|). Use `bnh…` in the result of "
+            "einsum.",
         ),
         (
             lambda x, pointwise, kernels, **options: right(x, pointwise, kernels[:, :1].expand_as(kernels), **options),
@@ -199,25 +160,38 @@ def _channels_in_the_wrong_order(x: Tensor, pointwise: Tensor, kernels: Tensor, 
 
 
 register(
-    "6.4",
+    "6.3",
     g_factored,
     minutes=15,
     difficulty=3,
     checks=[_g_convolutions],
     hints=[
-        "Eq. 9 first, and `torch.einsum` reads like it: with the letters n, h, c, g as in the formula, x is `bcgyx` "
-        "and w̃ is `nhcg`. Which letters does X̃ keep?",
-        "`mixed = torch.einsum('bcgyx,nhcg->bnhcyx', x, pointwise)`. Each pair (n, h) has its own C maps and its own C "
-        "kernels: one *group* of a grouped convolution, of which there are O·|H|.",
-        "`F.conv2d(mixed.flatten(1, 3), kernels.flatten(0, 1), groups=…, **options)`, then `unflatten` the channel "
-        "axis into (O, |H|), which is `pointwise.shape[:2]`.",
+        "L_h K[n, c] does not depend on g. So first do the sum over g at every pixel: X̃[n, h, c] = Σ_g w̃[n, h, c, g] "
+        "X[c, g]. Then convolve X̃[n, h, c] with L_h K[n, c], and add up over c.",
+        "`torch.einsum` reads like the formula: `mixed = torch.einsum('bcgyx,nhcg->bnhcyx', x, pointwise)`. For the "
+        "second step, think of each pair (n, h) as one block of a grouped convolution: it has its own C maps and its "
+        "own C kernels.",
+        "`F.conv2d(mixed.flatten(1, 3), kernels.flatten(0, 1), groups=O·|H|, **options)`; then split the channel axis "
+        "with `unflatten(1, pointwise.shape[:2])`. (The solution below does the first step as a grouped 1 × 1 "
+        "convolution instead of `einsum`, as the paper proposes. The two are the same sum.)",
     ],
     known_mistakes=[
         *_shared_mistakes(g_factored),
         (
             _channels_in_the_wrong_order,
-            "The channels of X̃ are in the wrong order: the C maps of one (n, h) must lie side by side, (O·|H|, C), as "
-            "each group of the convolution takes C neighbors.",
+            "The channels of X̃ are in the wrong order. Each block of the grouped convolution takes C neighboring "
+            "maps, so the C maps of one pair (n, h) must be side by side: (O·|H|, C).",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: g_factored(
+                x[:, :1], pointwise[:, :, :1], kernels[:, :, :1], **options
+            ),
+            "You use only the first channel. Sum over all channels c.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: gc_factored(x, pointwise, kernels[:, :, :1], **options),
+            "You add up the channels first, and use only the kernels of the first one. Here each c has its own "
+            "kernel, so the sum over c has to wait.",
         ),
         (
             lambda x, pointwise, kernels, **options: g_factored(
@@ -237,27 +211,29 @@ def _options_twice(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any
 
 
 register(
-    "6.5",
+    "6.4",
     gc_factored,
     minutes=8,
     difficulty=2,
     checks=[_gc_convolutions],
     hints=[
-        "As before, but the sum of Eq. 15 runs over c *and* g. What is left is one map for each (n, h).",
-        "The first step: `torch.einsum('bcgyx,nhcg->bnhyx', x, pointwise)`, or a 1×1 convolution of the C·|H| sheets.",
-        "The second: `F.conv2d(mixed.flatten(1, 2), kernels.flatten(0, 1), groups=O·|H|, **options)`, one kernel for "
-        "each map; then `unflatten(1, pointwise.shape[:2])`.",
+        "Now L_h K[n] depends neither on c nor on g, so both sums can be done first: X̃[n, h] = Σ_c Σ_g w̃[n, h, c, g] "
+        "X[c, g]. One map is left for each pair (n, h).",
+        "First step: `mixed = torch.einsum('bcgyx,nhcg->bnhyx', x, pointwise)`, or a 1 × 1 convolution of the C·|H| "
+        "sheets.",
+        "Second step: `F.conv2d(mixed.flatten(1, 2), kernels.flatten(0, 1), groups=O·|H|, **options)`, which has one "
+        "kernel for each map; then `unflatten(1, pointwise.shape[:2])`.",
     ],
     known_mistakes=[
         *_shared_mistakes(gc_factored),
         (
             _options_twice,
-            "You pass `**options` to both convolutions. Bias, stride and padding belong to the second one only: the "
-            "first one mixes channels at each pixel.",
+            "You pass `**options` to both convolutions. Bias, stride and padding belong only to the one in space: the "
+            "other one mixes channels at each pixel.",
         ),
         (
             lambda x, pointwise, kernels, **options: gc_factored(x[:, :1], pointwise[:, :, :1], kernels, **options),
-            "You use the first channel only. Sum over all c.",
+            "You use only the first channel. Sum over all channels c.",
         ),
     ],
 )

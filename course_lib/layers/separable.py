@@ -31,7 +31,8 @@ def separable_filters(kernel: Tensor, pointwise: Tensor) -> Tensor:
 def pointwise_bank(pointwise: Tensor, group: Group) -> Tensor:
     """w̃[n, h, c, g] = w[n, c, h⁻¹g]: the weights permuted for every output sheet h. (O, C, |H|) → (O, |H|, C, |H|).
 
-    What is left of the group filter bank when a filter is one pixel: nothing to turn, sheets to permute. Notebook 06.
+    This is the group filter bank of filters with a single pixel: there is nothing to turn, only sheets to permute.
+    Notebook 06.
     """
     return torch.stack([pointwise[..., group.permutation(h)] for h in group.elements], dim=1)
 
@@ -43,8 +44,10 @@ def g_factored(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) ->
     ``options`` (bias, stride, padding) go to the second convolution. Notebook 06.
     """
     sheets = pointwise.shape[:2]
-    by_channel = pointwise.permute(2, 0, 1, 3).flatten(0, 2)  # (C·O·|H|, |H|), for a 1×1 convolution in C groups
-    mixed = F.conv2d(x.flatten(1, 2), by_channel[..., None, None], groups=x.shape[1])
+    # Eq. 9: each channel c has |H| sheets and weights of its own, so this is a 1×1 convolution in C groups.
+    by_channel = pointwise.permute(2, 0, 1, 3).flatten(0, 2)  # (C·O·|H|, |H|)
+    mixed = F.conv2d(x.flatten(1, 2), by_channel[..., None, None], groups=x.shape[1])  # (B, C·O·|H|, Y, X)
+    # Eq. 8: each (n, h) has C maps and C kernels of its own, so its C maps have to be neighbors.
     mixed = mixed.unflatten(1, (x.shape[1], -1)).transpose(1, 2).flatten(1, 2)  # (B, O·|H|·C, Y, X)
     return F.conv2d(mixed, kernels.flatten(0, 1), groups=sheets.numel(), **options).unflatten(1, sheets)
 

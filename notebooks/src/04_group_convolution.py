@@ -9,14 +9,15 @@
 # %% [markdown]
 # # 04 Group convolution, and a network that knows about turning
 #
-# **After this notebook you will be able to** write a lifting and a group convolution as loops and as one `conv2d`, prove that they
-# are equivariant, say what happens to the orientation channels in the second layer, count parameters and operations of a p4
-# network, and train one that reads turned digits better than an ordinary network of about its size.
+# **After this notebook you will be able to** write a lifting convolution and a group convolution as loops and as one `conv2d`, prove
+# that both are equivariant, say what happens to the orientation channels in the second layer, count the parameters and operations of
+# a p4 network, and train one that reads turned digits better than an ordinary network of about the same size.
 #
 # **What you need before:** notebooks 01 to 03 (the groups C4 and D4, cosets, $L_g$ on images and feature maps, equivariance), and
 # some PyTorch.
 #
-# **Time:** about 90 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network. The training in section 8 takes about a minute.
+# **Time:** about 115 minutes, with five exercises. **Hardware:** any laptop; no GPU and no internet. The training in section 8 takes
+# about a minute.
 
 # %%
 import json
@@ -30,12 +31,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+# %%
 import course_lib
 from course_lib import figures, layers, models, oracles
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.checks import equivariance_error, relative_error
 from course_lib.data import Dataset, load_digits
 from course_lib.exercises import exercise, progress
+from course_lib.exercises.ex04_junctions import SHAPES, arms, score
+from course_lib.experiments import trained
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, Group, compose, inverse, matrix
 from course_lib.layers import (
     EquivariantSequential,
@@ -44,13 +48,14 @@ from course_lib.layers import (
     GroupConv2d,
     LiftingConv2d,
     SpatialMaxPool2d,
+    lifting_filter_bank,
 )
-from course_lib.oracles import source_pixel
+from course_lib.oracles import coset_max_pool, source_pixel
 from course_lib.training import History, TrainConfig, accuracy_by_angle, evaluate, predict, seed_everything, train
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
 # %%
-torch.set_num_threads(1)  # on networks this small a second thread gains nothing, and changes the last digits
+torch.set_num_threads(1)  # a second thread gains nothing on networks this small, and changes the last digits
 r, m = Element(0, 1), Element(1, 0)
 
 
@@ -63,19 +68,53 @@ def say(error: float) -> str:
 
 
 # %% [markdown]
+# ## A curve with four equal peaks
+#
+# Two networks of about the same size, an ordinary CNN and a p4 network, were trained on the same 1,029 digits. All of these digits
+# were upright. Now turn all 510 test digits by the same angle, and count how many of them each network reads correctly.
+
+# %%
+digits, rotated_digits = load_digits(), load_digits(rotated=True)
+angles = [22.5 * i for i in range(16)]
+upright_nets = {"Z2CNN": trained("upright-cnn"), "P4CNN": trained("upright-p4cnn")}
+upright_curves = {name: accuracy_by_angle(net, digits.test, angles) for name, net in upright_nets.items()}
+figures.accuracy_by_angle(upright_curves, angles)
+
+# %%
+for name, curve in upright_curves.items():
+    print(f"{name}: {curve[0]:.0%} correct at 0°, {curve[4]:.0%} at 90°, less than 30 % at 45°: {bool(curve[2] < 0.3)}")
+    print(f"{name}: the same accuracy at 0°, 90°, 180°, 270°: {len(set(curve[::4].tolist())) == 1}")
+
+# %% [markdown]
+# The ordinary network (Z2CNN) has one peak: it knows what it has seen. The p4 network (P4CNN) has the same peak four times. It reads a
+# digit that is turned by 90° as well as an upright one, although it never saw a turned digit. It did not learn this; it is built so that
+# it cannot do anything else. And at 45°, where nothing was built in, it is as lost as the other one.
+#
+# Where would you want that? Wherever a picture has no *up*: tissue under a microscope, land seen from a satellite, galaxies. There a
+# pattern can appear in any direction, and an ordinary network has to learn it again for each of them.
+#
+# In this notebook you build such a network, from the first loop to the training. It needs only two new layers. The first one turns an
+# image into four sheets, one for each direction; the second one goes from sheets to sheets.
+#
 # ## 1 Lifting: keep all turned filters
 #
-# Notebook 03 proved: turn image *and* filter together, and the result turns. But nobody tells the network how an image was
-# turned. So keep the answers of **all** turned filters, one sheet for each.
+# Notebook 03 proved: if you turn the image *and* the filter, the result turns, too. But nobody tells a network how its image was
+# turned. So let it use **all** the turned filters, and keep all their answers: one map, or *sheet*, for each turned filter. Whichever
+# quarter turn it was, one of the filters has turned along with the image.
 #
-# A turned filter is $[L_h \psi](y) = \psi(h^{-1} y)$. Slide it to the place t ($y - t$ replaces y), and sum over the input channels c:
+# In a formula: a filter turned by h is $[L_h \psi](y) = \psi(h^{-1} y)$. To let it look at the pixels around t, move it there: replace y
+# by $y - t$. Then multiply it with the image, pixel by pixel, and add up, over all pixels y and all input channels c:
 #
 # $$[f \star \psi](t, h) = \sum_{y} \sum_{c} f_c(y)\; \psi_c\big(h^{-1}(y - t)\big)$$
 #
-# An image is a function of a place; the result, of a place t *and* an orientation h: a feature map on the group
-# $\mathbb{Z}^2 \rtimes H$. Hence the name **lifting convolution**. Where h is the identity, it is the correlation you know.
+# *In plain words:* the value on sheet h at the pixel t says how well the image around t fits the filter turned by h.
 #
-# A case small enough for the head: a 2 × 2 image, and a 2 × 2 filter in its four orientations. One place t, so each sheet is one number.
+# The image is a function of a place. The result is a function of a place t *and* an orientation h: it lives on the group
+# $\mathbb{Z}^2 \rtimes H$. Hence the name **lifting convolution**: it lifts the image to the group. On the sheet where h is the
+# identity, it is the correlation that you know.
+#
+# Here is a case small enough to do in your head: a 2 × 2 image, and a 2 × 2 filter in its four orientations. The filter fits into the
+# image at only one place t, so each sheet holds a single number.
 
 # %%
 f, psi = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
@@ -83,17 +122,23 @@ print("In the upper left corner, (0, 0), the turned filter L_r ψ shows the pixe
 figures.panels({"f": f[0]} | {f"L_{h} ψ": act_on_image(h, psi[0, 0]) for h in C4.elements})
 
 # %% [markdown]
-# <details><summary>Predict first: lay each filter over f, multiply, and add up. Which four numbers?</summary>
+# **Predict:** lay each filter over f, multiply, and add up. Which four numbers do you get? Write them into the next cell.
+
+# %%
+guess = []  # your four numbers, in the order e, r, r², r³
+
+# %% [markdown]
+# <details><summary>A nudge</summary>
 #
-# 4321, 2413, 1234, 3142. The pixel that lies under the weight 1000 becomes the first digit, the one under 100 the second, and so on.
-# For $L_r \psi$ the weight 1000 has moved from the lower to the upper right, where f is 2.
+# All weights are powers of ten. So the pixel of f that lies under the weight 1000 is the first digit of the result, the pixel under 100
+# the second, and so on. In $L_r \psi$ the weight 1000 has moved from the lower right to the upper right, where f is 2.
 #
 # </details>
 #
-# Write the definition as a loop. `source_pixel(h, a, b, k, k)` of notebook 02 says which pixel of ψ the turned filter
-# shows at (a, b): the cell above printed one. The window of t begins at some (row, col) of f; the filter turns about
-# its own center. `np.ndindex(2, 3)` runs through (0, 0), (0, 1), … (1, 2); so two loops are enough, one over all output
-# values, and in it one over the terms.
+# Now write the definition as a loop. `source_pixel(h, a, b, k, k)` of notebook 02 says which pixel of ψ the turned filter shows at
+# (a, b); the cell above printed one case. The filter turns about its own center, and at the output pixel (row, col) it covers the k × k
+# pixels of f that begin at (row, col). Two loops are enough: one over all output values, and inside it one over the terms of the sum.
+# (`np.ndindex(2, 3)` runs through (0, 0), (0, 1), … (1, 2).)
 
 
 # %%
@@ -109,26 +154,19 @@ def lifting_conv(f: Tensor, psi: Tensor, group: Group) -> Tensor:
 # <!-- help: lifting_conv -->
 
 # %%
-print("four sheets on C4: ", lifting_conv(f, psi, C4).int().flatten().tolist())
+four = lifting_conv(f, psi, C4).int().flatten().tolist()
+print("four sheets on C4: ", four)
+print("your guess:        ", "right" if list(guess) == four else guess or "none")
 print("eight sheets on D4:", lifting_conv(f, psi, D4).int().flatten().tolist())
 
 # %% [markdown]
-# **Fast.** Turn all filters once, into a **filter bank**; then sheet h is an ordinary correlation with $L_h\psi$.
-
+# ### The fast form
+#
+# Sheet h is an ordinary correlation with the turned filter $L_h\psi$. So turn all filters once, and put the copies into one tensor, a
+# **filter bank**. The library does it in one line:
 
 # %%
-@exercise
-def lifting_filter_bank(psi: Tensor, group: Group) -> Tensor:
-    """All turned copies L_h ψ, in the order of group.elements: (O, C, k, k) → (O, |H|, C, k, k).
-    Use act_on_image(h, psi), which turns the last two axes of any tensor.
-    """
-    ...
-
-
-# %% [markdown]
-# <!-- help: lifting_filter_bank -->
-#
-# To `conv2d` the sheets are just more output channels: (O, |H|) becomes one axis, and is taken apart again afterwards.
+print(getsource(lifting_filter_bank))
 
 
 # %%
@@ -145,28 +183,42 @@ for group in ALL_GROUPS:
 print("The loop and the one conv2d agree for", *ALL_GROUPS)
 
 # %% [markdown]
-# Now on a real digit, with a crooked filter (blue −1, white 0, red 1). Turn, then lift; or lift, then turn *and permute*, as feature maps
-# do since notebook 02. And the worst error for each group, with random filters, on a map that is not square.
+# To `conv2d`, the sheets are just more output channels. So `lift` joins the axes (O, |H|) into one before the convolution, and separates
+# them again after it.
+#
+# ### Look at it
+#
+# Here is a crooked filter in its four orientations (blue is −1, white 0, red 1), and what they find on a real digit.
 
 # %%
-digits, rotated_digits = load_digits(), load_digits(rotated=True)
 digit = digits.test.images[7:8].double()  # (1, 1, 28, 28)
 hook = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]).double()[None, None]
 figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4)
 
 # %%
+sheets = lift(digit, hook, C4)[0, 0]
+sheets_of_turned = lift(act_on_image(r, digit), hook, C4)[0, 0]
+error = relative_error(sheets_of_turned, act_on_feature_map(r, sheets, C4))
+print("difference between the sheets of the turned digit and the ring on the right:", say(error))
+figures.act_on_ring(sheets, r, C4)
+
+# %% [markdown]
+# The left ring shows the four sheets of the digit. For the right ring they were turned by r *and permuted*, as $L_r$ acts on feature
+# maps (notebook 02). The line above the figure says: you get exactly the same ring if you first turn the digit and then lift it.
+# Follow one color. On the turned digit, filter r sees exactly what filter e saw before, because image and filter have turned together. So
+# the sheet at e reappears at r, turned.
+#
+# The same for every group, with random filters and a map that is not square:
+
+# %%
 for group in ALL_GROUPS:
     report = equivariance_error(lambda x, group=group: lift(x, psi, group), group, noise(1, 3, 9, 12))
     print(f"{group}: sheets {group.order}, error of lifting: {say(report.error)}")
-figures.turn_then_compute(lambda x: lift(x, hook, C4), digit, r, C4)
 
 # %% [markdown]
-# Sheet e stands on the right of each ring, then r, r², r³ counter-clockwise. From Φ(x) to L_r Φ(x) each sheet turns and moves one place on.
-# Φ(L_r x) is the same ring; the difference is zero everywhere.
-#
 # ## 2 First proof: lifting is equivariant
 #
-# Claim: $(L_g f) \star \psi = L_g (f \star \psi)$ for every g in H. One channel is enough:
+# The claim is $(L_g f) \star \psi = L_g (f \star \psi)$ for every g in H. It is enough to prove it for one channel:
 #
 # $$\begin{aligned}
 # {}[(L_g f) \star \psi](t, h) &= \sum_y f(g^{-1} y)\; \psi\big(h^{-1}(y - t)\big) && (1)\\
@@ -175,24 +227,29 @@ figures.turn_then_compute(lambda x: lift(x, hook, C4), digit, r, C4)
 # &= [f \star \psi](g^{-1}t,\, g^{-1}h) = [L_g (f \star \psi)](t, h) && (4)
 # \end{aligned}$$
 #
-# - (1) → (2): put gy in the place of y. The sum has the same terms, as g only shuffles the points of the lattice.
-# - (2) → (3): g comes out of the bracket, $g y - t = g(y - g^{-1}t)$, and $h^{-1} g = (g^{-1} h)^{-1}$.
-# - (3) → (4): line (3) is the definition, at another place and another orientation.
+# - Line (1) is the definition, with $[L_g f](y) = f(g^{-1}y)$ in the place of f.
+# - (1) → (2): write gy instead of y. The sum has the same terms in another order, since g only shuffles the points of the lattice.
+# - (2) → (3): pull g out of the bracket, $g y - t = g(y - g^{-1}t)$. This leaves $h^{-1} g$ in front of the bracket, which is
+#   $(g^{-1} h)^{-1}$.
+# - (3) → (4): line (3) is the definition again, at the place $g^{-1}t$ and the orientation $g^{-1}h$.
 #
-# The inverses are easy to lose. The lecture slides from which this course started claim the right thing, but on the way they write f(gy)
-# where $[L_g f](y) = f(g^{-1}y)$ belongs, and then a product of inverses in the wrong order.
+# *In plain words:* if you turn the image first, you find the same sums as before, but at another place and on another sheet.
+#
+# It is easy to lose an inverse on the way. The lecture slides from which this course started make the right claim, but in the proof they
+# write f(gy) where $[L_g f](y) = f(g^{-1}y)$ belongs, and then multiply two inverses in the wrong order.
 #
 # <details><summary>Predict first: for which g of D4 does f(gy) do no harm in line (1)?</summary>
 #
-# Where g⁻¹ = g: for e, r² and the four mirrors, six of the eight. For r and r³ it is the other turn. A test with half
-# turns and mirrors alone would let the slip pass.
+# For those with g⁻¹ = g: e, r² and the four mirrors, six of the eight. For r and r³, f(gy) is the turn in the other direction. So a test
+# that uses only half turns and mirrors would not notice the slip.
 #
 # </details>
 #
-# Each line can be run. Here f and ψ are functions on the whole lattice, zero outside a few points.
+# The next cell runs the lines (1), (2) and (3), and the slip, for all g and h of D4. There f and ψ are functions on the whole lattice that
+# are zero outside a few points.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def on_lattice(values: np.ndarray) -> Callable[[np.ndarray], int]:
     n = len(values) // 2
     return lambda x: int(values[n - x[1], n + x[0]]) if max(abs(x)) <= n else 0
@@ -221,44 +278,103 @@ print("f(gy) does no harm for g =", ", ".join(harmless))
 # %% [markdown]
 # ## 3 The second layer: must I permute the orientation channels too?
 #
-# The second layer gets a map with sheets. The easy way: treat the C·|H| sheets as channels, and turn the filters as before.
+# The second layer gets a map with four sheets. What should it do with them? Take an example in which you can follow every number: the first
+# layer finds strokes, and the second one is to find *corners*.
 #
-# <details><summary>Predict first: is that equivariant? What happens to its input when the image turns by r?</summary>
+# For the first layer, lift with a filter that adds a pixel to its right neighbor; then subtract 1 and apply ReLU. On an image with ink 1 and
+# paper 0, sheet e is 1 where *a stroke leaves the pixel to the right*. The turned filters say the same for up (r), left (r²) and down (r³).
+
+# %%
+corner, line = SHAPES["corner"], SHAPES["line"]
+for name, image in {"corner": corner, "line": line}.items():
+    print(f"{name}: the four sheets at the middle pixel:", arms(image)[:, 2, 2].int().tolist())
+figures.panels(
+    {"a corner": corner} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(corner), strict=True)}, values=False
+)
+
+# %%
+figures.panels({"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(line), strict=True)}, values=False)
+
+# %% [markdown]
+# So at the middle pixel of the corner the sheets (e, r, r², r³) hold (1, 1, 0, 0), since strokes leave to the right and up. At the middle of
+# the line they hold (1, 0, 1, 0). Now compare three ideas for the second layer.
 #
-# No. The sheets turn *and change places*: what was on sheet e is now on sheet r. A filter that is only turned looks for it on the old
-# sheet. So yes: turned filters must permute their orientation channels too.
+# **Idea 1: take the maximum over the sheets, and lift again.** This is equivariant. But the maximum is 1 at the middle of the corner and 1 at
+# the middle of the line: at this pixel, it no longer knows which strokes met. What makes a corner is the direction of one stroke *relative to*
+# the other, and the maximum has thrown that away. (Cohen and Welling trained both kinds of network on rotated MNIST: 3.21 % error with the
+# maximum after every layer, 2.28 % without.)
 #
-# </details>
+# **Idea 2: treat the sheets as channels, and only turn the filters.** Give the sheets the weights (1, 1, −1, −1). The sum is 2 for the corner and
+# 0 for the line, so this filter finds corners. Now turn the corner by r. The sheets turn *and change places*, so its middle pixel holds
+# (0, 1, 1, 0), and the sum is 0. The filter has lost the corner. Turning the weights in space does not help, because each of them belongs to a fixed sheet.
 #
-# The input is a function f(y, h̃) on the group: h̃ names its sheet, h that of the output. So the filter must be one
-# too: $\psi(x, \tilde h)$, with |H| sheets of k × k weights for each channel. $L_h$ acts on it as on every feature map:
-# $[L_h\psi](x, \tilde h) = \psi(h^{-1}x, h^{-1}\tilde h)$. Let the sum of section 1 run over the whole group:
+# **Idea 3: move the weights on, together with the sheets.** For the turned corner you need (−1, 1, 1, −1): each weight has moved on by one
+# sheet. The four corners need four such copies, one for each output sheet h:
+#
+# | output sheet | weight of sheet e | of r | of r² | of r³ | finds the corner with strokes |
+# |---|---|---|---|---|---|
+# | e | **1** | 1 | −1 | −1 | right and up |
+# | r | −1 | **1** | 1 | −1 | up and left |
+# | r² | −1 | −1 | **1** | 1 | left and down |
+# | r³ | 1 | −1 | −1 | **1** | down and right |
+#
+# Call the input's sheet $\tilde h$ and the output's sheet h. The bold entries are those with $\tilde h = h$. All of them are the weight that sheet e
+# has in the first row. The entry to the right of a bold one (after r³ comes e again) is always the weight that r has in the first row. So a weight
+# depends only on where $\tilde h$ is *as seen from* h, and this is the group element $h^{-1}\tilde h$: it is e for the bold entries, and r for their
+# neighbors on the right. The answer to the question of this section is yes: if you turn a filter that has sheets, you must permute them, too.
+#
+# ### The definition
+#
+# Corners in a photograph are larger than one pixel, so let the weights depend on the place as well. Then the filter itself is a function on
+# the group, $\psi(x, \tilde h)$, with |H| sheets of k × k weights for each channel. $L_h$ acts on it as on every feature map,
+# $[L_h\psi](x, \tilde h) = \psi(h^{-1}x, h^{-1}\tilde h)$: this turns it *and* permutes it. As in section 1, move it to t, multiply, and add up.
+# Only now the sum runs over all pixels *and* all sheets, which means over the whole group:
 #
 # $$[f \star \psi](t, h) = \sum_{y,\, \tilde h} \sum_{c} f_c(y, \tilde h)\; \psi_c\big(h^{-1}(y - t),\; h^{-1}\tilde h\big)$$
 #
-# This is the **group convolution**. Why not take the maximum over the sheets, and lift again? That is equivariant too. But a corner is a
-# horizontal stroke next to a vertical one: what counts is the orientation of one *relative to* the other, $h^{-1}\tilde h$, and the
-# maximum loses it. (On rotated MNIST, Cohen and Welling measured 3.21 % error with these maxima, 2.28 % without.)
+# *In plain words:* the value on sheet h at t says how well the pattern around t, with the directions of all its parts measured *from h*, fits
+# the filter. This is the **group convolution**.
 #
-# A small case: a single pixel, so only the sum over h̃ is left. f has the sheets (1, 2, 3, 4), ψ has (1, 10, 100, 1000).
-#
-# <details><summary>Predict first: which four numbers?</summary>
-#
-# For h = e: 1·1 + 2·10 + 3·100 + 4·1000 = 4321. For h = r the weights have moved on by one sheet, (1000, 1, 10, 100), so
-# 1·1000 + 2·1 + 3·10 + 4·100 = 1432. Then 2143 and 3214.
-#
-# </details>
+# Here, too, is a case small enough to do in your head: a map of a single pixel, so that only the sum over $\tilde h$ is left. The sheets of f hold (1, 2, 3, 4), and those
+# of ψ hold (1, 10, 100, 1000). **Predict** the four sheets of the result.
 
 # %%
-print(getsource(oracles.group_conv))
-f = torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1, 1)
-psi = torch.tensor([1.0, 10.0, 100.0, 1000.0]).reshape(1, 1, 4, 1, 1)
-print("one pixel:", oracles.group_conv(f, psi, C4).int().flatten().tolist())
+guess = []  # your four numbers, in the order e, r, r², r³
 
 # %% [markdown]
-# It is your loop of exercise 4.1 with a sum over the sheets j, and one line for $h^{-1}\tilde h$.
+# <details><summary>A nudge</summary>
 #
-# **Fast:** again, turn all filters once. Only *turning* means more now.
+# For h = e the sum is 1·1 + 2·10 + 3·100 + 4·1000 = 4321. For h = r the weights have moved on by one sheet, to (1000, 1, 10, 100).
+#
+# </details>
+#
+# Now write it. Start from your `lifting_conv`: the sum has one index more, and ψ has one axis more. `group.index(element)` is the number of an
+# element's sheet, and `group.elements[j]` is the element of sheet j.
+
+
+# %%
+@exercise
+def group_conv(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    """[f ⋆ ψ](t, h) = Σ_{y, h̃} Σ_c f_c(y, h̃) ψ_c(h⁻¹(y − t), h⁻¹h̃), without padding.
+    One feature map (C, |H|, Y, X), filters (O, C, |H|, k, k) → (O, |H|, Y − k + 1, X − k + 1).
+    """
+    ...
+
+
+# %% [markdown]
+# <!-- help: group_conv -->
+
+# %%
+f = torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1, 1)
+psi = torch.tensor([1.0, 10.0, 100.0, 1000.0]).reshape(1, 1, 4, 1, 1)
+four = group_conv(f, psi, C4).int().flatten().tolist()
+print("one pixel: ", four)
+print("your guess:", "right" if list(guess) == four else guess or "none")
+
+# %% [markdown]
+# ### The fast form
+#
+# As for the lift: make all copies of the filters once, and leave the rest to one `conv2d`. A copy is now turned and permuted.
 
 
 # %%
@@ -283,30 +399,68 @@ def convolve(f: Tensor, bank: Tensor) -> Tensor:
 
 
 for group in ALL_GROUPS:
-    f, psi = noise(3, group.order, 4, 5), noise(2, 3, group.order, 3, 3)
+    f, psi = noise(3, group.order, 3, 4), noise(2, 3, group.order, 2, 2)
     y = convolve(f[None], group_filter_bank(psi, group))[0]
-    assert relative_error(y, oracles.group_conv(f, psi, group)) < 1e-10
+    assert relative_error(y, group_conv(f, psi, group)) < 1e-10
 print("The loop over the group and the one conv2d agree for", *ALL_GROUPS)
 
+# %% [markdown]
+# Here is the bank of one filter on C4 that has the hook on sheet e, half of the hook on sheet r, and nothing on the other two. Each row is an
+# output sheet, each column an input sheet.
+
+# %%
 psi = torch.stack([hook[0, 0], hook[0, 0] / 2, 0 * hook[0, 0], 0 * hook[0, 0]])[None, None]
 figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4)
 
 # %% [markdown]
-# The bank of one filter: the hook on sheet e, half as strong on sheet r, nothing on the other two. Each
-# row is an output sheet, each column an input sheet. Follow the strong hook down the rows: it has turned by 90°, *and*
-# moved one sheet on. The filter has 4 · 3 · 3 = 36 weights; the bank has 144.
+# Follow the strong hook down the rows: from row to row it has turned by 90°, *and* moved one sheet on. The filter has 4 · 3 · 3 = 36 weights, and
+# the bank has 144 entries. The network learns only the 36.
+#
+# ### Design a filter yourself
+#
+# The weights (1, 1, −1, −1) find corners. Now find **T-junctions**, where three strokes meet. `arms` is the first layer from above, and
+# `score(image, psi)` is the largest value, over all places and sheets, of the group convolution of `arms(image)` with your filter. Four
+# shapes are tested:
+
+# %%
+figures.panels(SHAPES, values=False)
+
+# %% [markdown]
+# There are many right answers. What every one of them must do: the T gets a positive score, and each of the other shapes scores at least 10 %
+# less than the T.
+
+
+# %%
+@exercise
+def t_junction_filter() -> Tensor:
+    """A filter on C4, (1, 1, 4, k, k) with k at most 5, that gives a T a higher score than the other three shapes."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: t_junction_filter -->
+#
+# You wrote the filter for one T. What score do the turned ones get?
+
+# %%
+for name, image in SHAPES.items():
+    scores = [score(act_on_image(g, image), t_junction_filter()) for g in C4.elements]
+    print(f"{name:<6} the same score in all four directions: {len(set(scores)) == 1}")
+
+# %% [markdown]
+# All four Ts have the same score. You designed the filter for one direction, and the copies in the bank took care of the others.
 #
 # ## 4 Break it on purpose
 #
-# Four wrong banks. (i) turns without permuting. (ii) takes sheet hh̃ in place of h⁻¹h̃. (iii) puts the sheets before the channels,
-# a slip in the order of two axes. (iv) swaps the two group axes.
+# Here are four banks that differ from the right one.
 #
-# <details><summary>Predict first: which of them are equivariant? Which does a test on C2, with one channel, let pass?</summary>
+# - (i) turns the filters without permuting their sheets.
+# - (ii) takes sheet $h\tilde h$ of the filter instead of $h^{-1}\tilde h$.
+# - (iii) has the input's axes C and |H| in the wrong order.
+# - (iv) swaps the two group axes.
 #
-# (i), (ii) and (iii) are not. But on C2 each element is its own inverse, so there (ii) is right; and (iii) mixes
-# channels with sheets, which one channel cannot show. (iv) is the surprise: run the cell.
-#
-# </details>
+# **Predict:** which of them are equivariant on D4? And which of them pass a test on C2 with one channel? Write down your answer before you
+# run the cell.
 
 
 # %%
@@ -314,7 +468,7 @@ def copies(turn: Callable[[Element], Tensor], group: Group) -> Tensor:
     return torch.stack([turn(h) for h in group.elements], dim=1)
 
 
-wrong_banks = {
+other_banks = {
     "(i) turn only": lambda psi, H: copies(lambda h: act_on_image(h, psi), H),
     "(ii) permute by h": lambda psi, H: copies(lambda h: act_on_image(h, psi[:, :, H.permutation(inverse(h))]), H),
     "(iii) |H| before C": lambda psi, H: group_filter_bank(psi, H).transpose(2, 3),
@@ -322,73 +476,128 @@ wrong_banks = {
 }
 
 
+# %% jupyter={"source_hidden": true}
 def test_bank(make: Callable[[Tensor, Group], Tensor], group: Group, channels: int) -> str:
-    psi, f = noise(2, channels, group.order, 3, 3), noise(1, channels, group.order, 5, 5, seed=1)
+    psi, f = noise(1, channels, group.order, 2, 2), noise(1, channels, group.order, 3, 3, seed=1)
     bank = make(psi, group)
     error = equivariance_error(lambda x: convolve(x, bank), group, f).error
-    right = relative_error(convolve(f, bank)[0], oracles.group_conv(f[0], psi, group)) < 1e-10
+    right = relative_error(convolve(f, bank)[0], group_conv(f[0], psi, group)) < 1e-10
     return f"{say(error):>5}, {'as the loop' if right else 'NOT the loop'}"
 
 
 print("equivariance error, and is it the same map as the loop?")
 print(f"{'bank':<19} {'C2, 1 channel':<21} {'C4, 2 channels':<21} D4, 2 channels")
-for name, make in {"right": group_filter_bank, **wrong_banks}.items():
+for name, make in {"right": group_filter_bank, **other_banks}.items():
     columns = [test_bank(make, group, channels) for group, channels in ((C2, 1), (C4, 2), (D4, 2))]
     print(f"{name:<19} {columns[0]:<21} {columns[1]:<21} {columns[2]}")
 
 # %% [markdown]
-# Bank (iv) is **exactly equivariant, and wrong**. It uses $\psi(\tilde h^{-1}x, \tilde h^{-1}h)$. Put gx, gh and gh̃
-# for x, h and h̃: each g cancels, as it does in the formula's $\psi(h^{-1}x, h^{-1}\tilde h)$. Yet it is another map. A
-# network can be trained with it. But load weights of the right layer, and you get nonsense, without any error
-# message.
+# On C4 and on D4 the first three are not equivariant. Yet two of them pass the test on C2: (ii), because there every element is its own inverse, and
+# (iii), because with a single channel there is nothing to confuse the sheets with. So test with several channels, and on a group where the order
+# of a product matters.
 #
-# So **equivariance alone proves nothing about the layout**. Test every layer for equivariance *and* against its loop; with several
-# channels, on a group where order matters.
+# ### Why is bank (iv) equivariant?
+#
+# It is the surprise: exactly equivariant, and yet another map than your loop. It uses the weights $\psi(\tilde h^{-1}x, \tilde h^{-1}h)$, where h and
+# $\tilde h$ have changed roles. If you put gx, gh and $g\tilde h$ for x, h and $\tilde h$, each g cancels, just as it does in
+# $\psi(h^{-1}x, h^{-1}\tilde h)$; so it has to be equivariant.
+#
+# Is it wrong, then? No: it is the right layer *with its weights in other places*. Write k for $h^{-1}\tilde h$, so that $\tilde h = hk$. Then
+# bank (iv) uses
+#
+# $$\psi\big((hk)^{-1}x,\; k^{-1}\big) = \psi\big(k^{-1}(h^{-1}x),\; k^{-1}\big) = \psi'\big(h^{-1}x,\; h^{-1}\tilde h\big)
+# \qquad\text{with}\qquad \psi'(x, k) = \psi(k^{-1}x,\; k^{-1}).$$
+#
+# So ψ′ is a filter on the group with the same weights as ψ: sheet k of ψ′ is the sheet $k^{-1}$ of ψ, turned by k. The right bank of ψ′ has to
+# be bank (iv) of ψ:
+
+
+# %%
+def relabeled(psi: Tensor, group: Group) -> Tensor:
+    """ψ′(x, k) = ψ(k⁻¹x, k⁻¹) for filters (O, C, |H|, k, k)."""
+    return torch.stack([act_on_image(k, psi[:, :, group.index(inverse(k))]) for k in group.elements], dim=2)
+
+
+for group in ALL_GROUPS:
+    psi = noise(2, 3, group.order, 3, 3)
+    assert torch.equal(other_banks["(iv) |H|, |H| swap"](psi, group), group_filter_bank(relabeled(psi, group), group))
+print("bank (iv) of ψ is the right bank of ψ′, for", *ALL_GROUPS)
+
+# %% [markdown]
+# Bank (iv) is **another parametrization** of the same layer. A network with it can learn exactly the same functions. But saved weights mean
+# something else in it: load the weights of a network that was trained with the right bank, and you get nonsense, without any error message.
+#
+# So **equivariance alone proves nothing about the layout**. Test every layer for equivariance *and* against its loop.
 #
 # ## 5 Second proof: on the group
 #
-# Write $u = (s, g)$ for an element of $\mathbb{Z}^2 \rtimes H$, first g, then the shift s; it acts by $[L_u f](q) = f(u^{-1}q)$. The points
-# $q = (y, \tilde h)$ of the input and $p = (t, h)$ of the output are such elements too. By notebook 01 the two arguments of ψ are one:
-# $(t, h)^{-1}(y, \tilde h) = (h^{-1}(y - t),\, h^{-1}\tilde h)$. So the group convolution is $\sum_q f(q)\,\psi(p^{-1}q)$, and the
-# proof gets shorter:
+# The formula of the group convolution looks complicated, because it treats places and orientations separately. Write it with group elements,
+# and it gets short. There are three of them, so take them one at a time.
+#
+# - **q** $= (y, \tilde h)$ is a point of the input: the pixel y on sheet $\tilde h$. As in notebook 01 you can read it as an element of
+#   $\mathbb{Z}^2 \rtimes H$: first turn by $\tilde h$, then shift by y.
+# - **p** $= (t, h)$ is a point of the output, read in the same way.
+# - **u** is the symmetry that we apply to the whole input, now a turn *and* a shift: $[L_u f](q) = f(u^{-1}q)$.
+#
+# What are the two arguments of ψ? Take an output point with t = (1, 0) and h = r, and an input point with y = (1, 1) and $\tilde h = r^2$. The
+# difference $y - t$ is (0, 1), one step up. The turn $h^{-1}$ goes clockwise by 90° and makes it (1, 0), one step to the right. And
+# $h^{-1}\tilde h = r^{-1}r^2 = r$. So for an observer at p who looks in the direction of h, q is one step ahead, and is turned by a
+# quarter turn to the left. Notebook 01's product rule gives the same: this is the element $p^{-1}q$.
+
+# %%
+times, inv = semidirect_product, semidirect_inverse
+p, q = Isometry(0, 1, 1, 0), Isometry(0, 2, 1, 1)
+p_to_q = times(inv(p), q)
+print(f"p⁻¹q: orientation {p_to_q.point_part}, place {tuple(p_to_q.shift.tolist())}")
+
+# %% [markdown]
+# In general, $p^{-1}q = (t, h)^{-1}(y, \tilde h) = \big(h^{-1}(y - t),\, h^{-1}\tilde h\big)$, which are exactly the two arguments of ψ. So the group
+# convolution is
+#
+# $$[f \star \psi](p) = \sum_q f(q)\; \psi(p^{-1}q)$$
+#
+# *In plain words:* every input point q counts with a weight that depends only on where q is, seen from p. If everything moves by u, then q moves
+# and p moves, and what p sees stays the same. That is the whole proof; here it is in lines:
 #
 # $$\begin{aligned}
 # {}[(L_u f) \star \psi](p) &= \sum_q f(u^{-1}q)\; \psi(p^{-1}q) && (1)\\
 # &= \sum_q f(q)\; \psi(p^{-1}u\,q) && (2)\\
-# &= \sum_q f(q)\; \psi\big((u^{-1}p)^{-1}q\big) = [f \star \psi](u^{-1}p) = [L_u(f \star \psi)](p) && (3)
+# &= \sum_q f(q)\; \psi\big((u^{-1}p)^{-1}q\big) && (3)\\
+# &= [f \star \psi](u^{-1}p) = [L_u(f \star \psi)](p) && (4)
 # \end{aligned}$$
 #
-# (1) → (2): put uq in the place of q; multiplication by u only shuffles the group. (2) → (3):
-# $p^{-1}u = (u^{-1}p)^{-1}$. No property of the plane was used: the lines hold for any group that one can sum over, and cover
-# shifts as well. In p4m, with whole numbers (elements printed as m, r, and the shift):
+# - (1) → (2): write uq instead of q. Multiplying by u only shuffles the elements of the group, so the sum stays the same.
+# - (2) → (3): $p^{-1}u = (u^{-1}p)^{-1}$, because an inverse reverses the order of a product.
+# - (3) → (4): line (3) is the definition, at the point $u^{-1}p$.
+#
+# No property of the plane was used. The proof holds for every group that you can sum over, and it covers shifts as well as turns. The next
+# cell checks the lines with whole numbers, for three pairs u and p of p4m.
 
-# %%
+# %% jupyter={"source_hidden": true}
 point_values = {
     Isometry(*h, x, y): int(random.integers(10)) for h in D4.elements for x in (-1, 0, 1) for y in (-1, 0, 1)
 }
 f, psi = (lambda q: point_values.get(q, 0)), (lambda q: point_values.get(q, 0) ** 2 - 40 * (q in point_values))
-times, inv = semidirect_product, semidirect_inverse
 group_points = [Isometry(*h, x, y) for h in D4.elements for x in range(-3, 4) for y in range(-3, 4)]
 for u, p in [((1, 1, 1, 0), (0, 3, 0, 1)), ((0, 1, -1, 1), (1, 2, 0, 0)), ((0, 2, 0, -1), (1, 0, 1, -1))]:
     u, p = Isometry(*u), Isometry(*p)
     line_1 = sum(f(times(inv(u), q)) * psi(times(inv(p), q)) for q in group_points)
     line_2 = sum(f(q) * psi(times(times(inv(p), u), q)) for q in group_points)
     line_3 = sum(f(q) * psi(times(inv(times(inv(u), p)), q)) for q in group_points)
-    print(f"u = {tuple(u)}, p = {tuple(p)}: {line_1} = {line_2} = {line_3}")
+    print(f"u = (m, r, shift) = {tuple(u)}, p = {tuple(p)}: {line_1} = {line_2} = {line_3}")
     assert line_1 == line_2 == line_3
 
 # %% [markdown]
 # ## 6 Mirrors: p4m
 #
-# <details><summary>Predict first: what must you write for p4m, and how many weights has a 3 × 3 filter on it, per input channel?</summary>
+# **Predict:** what do you have to change in your functions for p4m, the group with mirrors? And how many weights does a 3 × 3 filter on it have, for
+# each input channel?
 #
-# Nothing: pass D4 in place of C4. Eight sheets of 9, so 72 weights.
+# Nothing has to be changed: pass D4 instead of C4. A filter then has eight sheets of 9 weights, which makes 72.
 #
-# </details>
-#
-# The library's layers, `LiftingConv2d(group, in, out, k)` and `GroupConv2d(group, in, out, k)`, are your functions with
-# a weight and a bias inside. Two of them in a row, for p4 and for p4m. `GroupMaxPool` takes the maximum over the
-# sheets, which leaves a plain map; so mirrors can be tested on p4 too. Then the eight sheets of one channel on p4m:
+# The library's layers, `LiftingConv2d(group, in, out, k)` and `GroupConv2d(group, in, out, k)`, are your functions with a weight and a bias
+# inside. The next cell puts two of them in a row, for p4 and for p4m. At the end, `GroupMaxPool` takes the maximum over the sheets. That
+# leaves a plain map, so that you can ask about mirrors for p4 as well.
 
 
 # %%
@@ -407,13 +616,21 @@ sheets = two_layers(D4)(digit)[0, 1]
 figures.feature_map_ring(sheets, D4, title="one channel on p4m")
 
 # %% [markdown]
-# Outside stand the answers of the turned filters, inside those of their mirror images. p4 knows nothing of mirrors; p4m does. More symmetry
-# is not always better: a mirrored 2 is no 2.
+# The outer ring shows the answers of the rotated filters, the inner ring those of their mirror images. p4 knows nothing of mirrors; p4m does. More
+# symmetry is not always better, though: a mirrored 2 is not a 2.
 #
 # ## 7 The other layers
 #
-# **ReLU** acts on each value by itself, wherever it stands. **Batch norm** and **bias** have parameters per channel, which must mean:
-# shared by all |H| sheets. **Dropout** drops all sheets of a channel together. The trap: `nn.BatchNorm2d` on C·|H| channels.
+# Between the convolutions stand other layers, and each of them has to treat all sheets of a channel alike.
+#
+# - **ReLU** acts on each value by itself, wherever the value is, so it commutes with every turn and every permutation.
+# - **Batch norm** and **bias** have parameters for each channel. All |H| sheets of a channel must share them. If sheet e had another gain than
+#   sheet r, a pattern would get another value when it turns from one to the other.
+# - **Dropout** is switched off after training, so it cannot break a finished network. During training it drops values at random; if you want a
+#   training step to treat all orientations alike, drop a whole channel with all its sheets (`GroupDropout`). A mask that is the same for all
+#   sheets and pixels does not change when they move.
+#
+# The usual mistake is to take the C·|H| sheets for channels, and to use `nn.BatchNorm2d` on them. When does that show?
 
 
 # %%
@@ -432,67 +649,47 @@ for name, norm in {"per sheet": PerSheetNorm(8), "shared": GroupBatchNorm2d(C4, 
     print(f"{name:<9}: before training {say(before)}, after {say(after)}")
 
 # %% [markdown]
-# The error is measured in eval mode, with the running mean and variance. They start equal on all sheets, and drift apart.
+# The error is measured in eval mode, with the running mean and variance. At the start these are the same for all sheets, so the mistake does not
+# show. During training they drift apart.
 #
 # ### Pooling over the group, and over cosets
 #
-# At the end the answer should not turn at all. The maximum over all sheets, $\max_h f(x, h)$, does not see the permutation: it leaves a map
-# that turns like an image. The maximum over all places as well leaves one number per channel, and that is **invariant**.
+# At the end of a classifier, the answer should not turn at all. The maximum over all sheets, $\max_h f(x, h)$, does not see in which order the
+# sheets are, so it leaves a map that turns like an image. Take the maximum over all places as well, and one number is left for each channel. It is
+# **invariant**.
 #
-# In between one can pool over the cosets of a subgroup S (notebook 01: $hS = \{hs : s \in S\}$):
+# In between you can pool over the left cosets of a subgroup S, $hS = \{hs : s \in S\}$ (notebook 01):
 #
 # $$P(f)(x, hS) = \max_{s \in S} f(x, hs)$$
 #
-# <details><summary>Predict first: D4, and S = {e, m}. How many sheets are left? Which elements still act, and how?</summary>
+# *In plain words:* the sheets of one coset become one sheet. Take D4 and S = {e, m}: each sheet is pooled with the sheet of the other
+# handedness, and 8/2 = 4 sheets are left. All of D4 still acts on them, because g takes the coset hS to the coset ghS.
 #
-# 8/2 = 4 sheets. All of D4 still acts: g takes the coset hS to ghS, so it permutes the four sheets.
-#
-# </details>
-
+# Why *left* cosets? With the right cosets Sh, an element of the group tears the pairs apart:
 
 # %%
-@exercise
-def coset_max_pool(f: Tensor, group: Group, subgroup: Group) -> Tensor:
-    """P(f)(x, hS) = max over s ∈ S of f(x, hs), for one channel: (|H|, Y, X) → (|H|/|S|, Y, X).
-    group.left_cosets(subgroup) lists the cosets, in the order of the result; group.index(h) is the sheet of h.
-    """
-    ...
-
-
-# %% [markdown]
-# <!-- help: coset_max_pool -->
-#
-# `act_on_feature_map(g, f, D4, S)` is the action on what is left: it permutes the cosets of S.
-
-# %%
-f = noise(8, 5, 5)
-for subgroup in (C1, D1, C4, D4):
-    pooled = coset_max_pool(f, D4, subgroup)
-    for g in D4.elements:
-        turned = coset_max_pool(act_on_feature_map(g, f, D4), D4, subgroup)
-        assert torch.equal(turned, act_on_feature_map(g, pooled, D4, subgroup))
-    print(f"D4 over the cosets of {subgroup}: sheets left {len(pooled)}, equivariant under all of D4")
-
-# %% [markdown]
-# **Break it:** why *left* cosets? g takes hS to ghS, whole. With right cosets Sh, r tears the pairs apart:
-
+f, pooled = noise(8, 5, 5), {}
+for name, pair in {
+    "left, {h, hm}": lambda h: (h, compose(h, m)),
+    "right, {h, mh}": lambda h: (h, compose(m, h)),
+}.items():
+    for x in (f, act_on_feature_map(r, f, D4)):
+        sheets = torch.stack([x[[D4.index(k) for k in pair(h)]].amax(dim=0) for h in C4.elements])
+        pooled.setdefault(name, []).append(sheets.amax(dim=(1, 2)).sort().values)  # sorted, so that their order is free
+    print(
+        f"{name:<14}: f and L_r f give the same four pooled sheets up to turns and order: {torch.equal(*pooled[name])}"
+    )
 
 # %%
-def pool_pairs(f: Tensor, pairs: list[tuple[Element, Element]]) -> Tensor:
-    pooled = torch.stack([torch.maximum(f[D4.index(a)], f[D4.index(b)]) for a, b in pairs])
-    return pooled.amax(dim=(1, 2))  # over all places too, so that only the sheets count
-
-
-left = [(h, compose(h, m)) for h in C4.elements]
-right = [(h, compose(m, h)) for h in C4.elements]
-for name, pairs in {"left, {h, hm}": left, "right, {h, mh}": right}.items():
-    before, after = (pool_pairs(x, pairs).sort().values for x in (f, act_on_feature_map(r, f, D4)))
-    print(f"{name:<14}: the pooled values of f and of L_r f are the same up to order: {torch.equal(before, after)}")
+pooled = coset_max_pool(f, D4, D1)
+for g in D4.elements:
+    assert torch.equal(coset_max_pool(act_on_feature_map(g, f, D4), D4, D1), act_on_feature_map(g, pooled, D4, D1))
+print("The library's coset_max_pool leaves", len(pooled), "sheets, and is equivariant under all of D4.")
 
 # %% [markdown]
 # ## 8 A network
 #
-# **P4CNN**, by Cohen and Welling (here without their dropout), for 28 × 28 images:
+# **P4CNN**, by Cohen and Welling (here without their dropout), takes images of 28 × 28 pixels:
 #
 # | layers | map size after |
 # |---|---|
@@ -502,7 +699,7 @@ for name, pairs in {"left, {h, hm}": left, "right, {h, mh}": right}.items():
 # | 7: group convolution 4 × 4 to one channel per class | 1 |
 # | maximum over group and space | (B, classes) |
 #
-# No padding. The 2 × 2 pool stands where the map is even, as notebook 03 demands. These are the parts:
+# Nothing is padded. The 2 × 2 pool comes where the map has an even size, as notebook 03 demands. These are the parts:
 
 # %%
 x = torch.zeros(1, 1, 8, 8)
@@ -518,14 +715,14 @@ for layer in [*parts, GlobalMaxPool(C4)]:
     print(f"{type(layer).__name__:<16} → {tuple(x.shape)}")
 
 # %% [markdown]
-# Build the network, with the group as an argument: then `p4cnn(C1, …)` is an ordinary CNN, called Z2CNN, without another line.
+# Build the network, with the group as an argument. Then `p4cnn(C1, …)` is an ordinary CNN, called Z2CNN, without another line of code.
 
 
 # %%
 @exercise
 def p4cnn(group: Group = C4, width: int = 10, classes: int = 10) -> EquivariantSequential:
-    """P4CNN for 28×28 images: (B, 1, 28, 28) → (B, classes). ``width`` channels in layers 1 to 6.
-    Its parts are those above; EquivariantSequential(*layers) puts them in a row.
+    """P4CNN for 28×28 images: (B, 1, 28, 28) → (B, classes), with ``width`` channels in layers 1 to 6.
+    Use the parts above; EquivariantSequential(*layers) puts them in a row.
     """
     ...
 
@@ -544,8 +741,8 @@ with torch.no_grad():
 # %% [markdown]
 # ### How many parameters?
 #
-# Count what is learned, not the bank. A filter has |H|·k² weights per input channel (k² in the lift). Add a bias, and
-# for each norm a gain and a bias, *per channel*. With width w and n = |H|:
+# Count what is learned, not the entries of the bank. A filter has $|H| \cdot k^2$ weights for each input channel (only $k^2$ in the lift). Add one bias
+# per channel, and for each norm a gain and a bias *per channel*. With width w and n = |H|:
 #
 # $$\underbrace{9w + w}_{\text{lift}} + 5\,\underbrace{(9nw^2 + w)}_{\text{layers 2–6}} + \underbrace{16nw \cdot 10 + 10}_{\text{layer 7}} + \underbrace{6 \cdot 2w}_{\text{norms}}$$
 
@@ -562,14 +759,14 @@ for name, (group, width) in sizes.items():
     print(f"{name} = p4cnn({group}, {width}): {parameters:,} parameters; sheets per layer: {width * group.order}")
 
 # %% [markdown]
-# Most of it is $45nw^2$. So at equal size, four times the group means *half* the width: 10 in place of 20. (Layer 7
-# makes P4CNN a little larger.)
+# Most of the sum is $45nw^2$. So at an equal number of parameters, a group four times as large means *half* the width: 10 channels instead of 20.
+# (Layer 7 makes P4CNN a little larger.)
 #
 # ### How many operations?
 #
-# Count "multiply-accumulates", a product and a sum each. At a place an ordinary convolution uses each weight once; a group convolution
-# uses it |H| times, once in each turned copy. So at equal parameters it costs |H| times the operations. PyTorch counts each as
-# two, so we halve:
+# Count "multiply-accumulates", each of which is one product and one sum. An ordinary convolution uses each weight once for every output pixel. A group
+# convolution uses it |H| times, once in each turned copy. So at an equal number of parameters it takes |H| times as many operations. PyTorch counts a
+# product and a sum as two operations, so we divide by two:
 
 
 # %%
@@ -584,16 +781,17 @@ wide = multiply_accumulates(p4cnn(C1, 40))
 print(f"Z2CNN {z2:,}; P4CNN {p4:,}, {p4 / z2:.1f} times as many; an ordinary CNN with 40 channels: {wide:,}")
 
 # %% [markdown]
-# **When does it cost too much?** At equal parameters, p4 takes 4 and p4m 8 times the operations, and the maps take √|H|
-# times the memory (half the width, four sheets each). Against an ordinary CNN with as many *sheets*, p4's hidden
-# layers take as many operations with a quarter of the parameters. Expect most gain where data is scarce and things appear
-# in all orientations. Where up is always up, measure: on CIFAR-10, of photographs, He et al. (2021) report 9.7 % error for
-# a ResNet-18, and 7.5 % on p4 with as many parameters.
+# **When does it cost too much?** At an equal number of parameters, p4 takes 4 times and p4m 8 times as many operations, and the maps take √|H| times as
+# much memory (for p4: half the width, but four sheets for each channel). Compared with an ordinary CNN that has as many channels as p4 has *sheets*, p4
+# takes as many operations in the hidden layers, with a quarter of the parameters.
+#
+# Expect the largest gain where data is scarce and things appear in all orientations. Where up is always up, measure whether it pays. It can: on the
+# photographs of CIFAR-10, He et al. (2021) report an error of 9.7 % for a ResNet-18, and 7.5 % for the p4 version with as many parameters.
 #
 # ### Train both
 #
-# Real digits, each turned by one random angle; training, validation and test are from *different filled-in forms*. Same recipe
-# for both.
+# The networks at the head of this notebook saw only upright digits. For a fair comparison, let both see turned ones: real digits, each turned by one
+# random angle. The digits for training, validation and test come from *different filled-in forms*. Both networks get the same recipe.
 
 # %%
 print(f"{len(rotated_digits.train):,} digits for training, {len(rotated_digits.test)} for the test")
@@ -618,8 +816,8 @@ print("Test accuracy:", ", ".join(f"{name} {value:.2f}" for name, value in accur
 figures.learning_curves({name: history for name, (net, history) in runs.items()})
 
 # %% [markdown]
-# P4CNN learns faster: what it learns from one digit, it knows for four orientations. (The curves show validation digits; the test's
-# are harder.) On the test digits:
+# P4CNN learns faster, because what it learns from one digit, it knows for four orientations. (The curves show the accuracy on the validation digits; the
+# test digits are harder.) On the test digits:
 
 # %%
 print("P4CNN makes fewer mistakes on the test digits:", accuracy["P4CNN"] > accuracy["Z2CNN"])
@@ -630,17 +828,11 @@ for name, net in nets.items():
 # %% [markdown]
 # ### Accuracy against the angle
 #
-# Take 300 *upright* test digits, and turn all of them by the same angle, from 0° to 337.5°.
+# Back to the first figure, now with the networks that have seen turned digits. Take 300 *upright* test digits, and turn all of them by the same angle.
 #
-# <details><summary>Predict first: what do the two curves look like?</summary>
-#
-# P4CNN's curve repeats every 90°, exactly: at 0°, 90°, 180°, 270° it gives the same answer to every single digit. In
-# between it is what it has learned to be: better or worse. Nothing binds Z2CNN's curve; it wobbles.
-#
-# </details>
+# **Predict:** what will the two curves look like? What must P4CNN do at 90°, and what is it free to do at 45°?
 
 # %% tags=["nbval-ignore-output"]
-angles = [22.5 * i for i in range(16)]
 upright_test = digits.test.first(300)
 curves = {name: accuracy_by_angle(net, upright_test, angles) for name, net in nets.items()}
 figures.accuracy_by_angle(curves, angles)
@@ -651,34 +843,14 @@ for name, curve in curves.items():
 print("P4CNN is better on the mean over all angles:", bool(curves["P4CNN"].mean() > curves["Z2CNN"].mean()))
 
 # %% [markdown]
-# Now train both on **upright** digits only, for three epochs, and test at all angles.
-#
-# <details><summary>Predict first: P4CNN at 90°? At 45°? And Z2CNN?</summary>
-#
-# Quarter turns are free for P4CNN: as good at 90° as at 0°, though it has never seen a turned digit. At 45° it has no promise to keep, and
-# falls as Z2CNN does; Z2CNN has no promise at 90° either, and stays low.
-#
-# </details>
-
-# %% tags=["nbval-ignore-output"]
-upright_nets = {name: fit(name, digits, epochs=3)[0] for name in sizes}
-upright_curves = {name: accuracy_by_angle(net, upright_test, angles) for name, net in upright_nets.items()}
-figures.accuracy_by_angle(upright_curves, angles)
-
-# %%
-for name, curve in upright_curves.items():
-    at_45, at_90 = curve[2] < curve[0] / 2, curve[4] == curve[0]
-    print(f"{name}: at 90° as good as at 0°: {bool(at_90)}; at 45° less than half as good: {bool(at_45)}")
-
-# %% [markdown]
-# P4CNN has four equal peaks, Z2CNN one high peak; half way between its peaks P4CNN falls, too. A symmetry promises nothing outside its
-# group: other angles still need turned training data.
+# P4CNN's curve repeats every 90°, exactly: at 0°, 90°, 180° and 270° it gives the same answer to every single digit. Between those angles nothing is
+# guaranteed; the accuracy depends on what the network learned. This time it has learned a lot, since it saw digits at all angles. Nothing at all binds
+# the curve of Z2CNN, so it wobbles.
 #
 # ### "Do I need equivariance at all, or is augmentation enough?"
 #
-# Turning the training images *is* augmentation, and both networks got the same turned images. So we compared augmentation alone with
-# augmentation plus weight sharing, at about equal parameters. One seed proves little; here are five, stored by
-# `tests/benchmarks/digits_p4_vs_z2.py`:
+# Turning the training images *is* augmentation, and both networks got the same turned images. So we have compared augmentation alone with augmentation
+# and weight sharing, at about the same number of parameters. One seed proves little. Here are five, stored by `tests/benchmarks/digits_p4_vs_z2.py`:
 
 # %%
 stored = json.loads((Path(course_lib.__file__).parents[1] / "data" / "results" / "digits_p4_vs_z2.json").read_text())
@@ -693,23 +865,23 @@ for name, values in errors.items():
 figures.bars(errors, ylabel="test error, in % (dots: seeds)")
 
 # %% [markdown]
-# What this shows: on this *small* data set and with this recipe, weight sharing adds what turned images alone do not
-# give. What it does not show: that this holds with far more data, fresh angles in every epoch, a recipe tuned for each
-# network, or equal *operations*. And with 510 test digits, an error of 15 % has a standard deviation of √(0.15 · 0.85 / 510)
-# ≈ 1.6 points.
+# What this shows: on this *small* data set and with this recipe, weight sharing adds something that turned images alone do not give. What it does not
+# show is that the same holds with far more data, with fresh angles in every epoch, with a recipe tuned for each network, or at an equal number of
+# *operations*. And a test set of 510 digits is small: an error of 15 % measured on it has a standard deviation of √(0.15 · 0.85 / 510) ≈ 1.6 points.
 #
 # ### Look inside: turn a digit under the slider
 #
-# 1. P4CNN, at 90°: follow a dark sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree, in every layer?
-# 2. Which layer is the first whose map you no longer recognize as the digit? Is it still exact?
-# 3. Z2CNN, at 90°: there is no other sheet to go to. How large is the error, and does depth repair it?
-# 4. Watch the ten bars: which network changes its mind?
+# 1. P4CNN, at 90°: follow a dark sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree in every layer?
+# 2. Which layer is the first whose map you no longer recognize as the digit? Is that layer still exact?
+# 3. Z2CNN, at 90°: here a map has no other place to go to. How large is the error, and do deeper layers repair it?
+# 4. Watch the ten bars. Which network changes its mind?
 #
 # <details><summary>Answers</summary>
 #
-# 1. From sheet h to sheet rh; yes, to rounding. 2. About layer 4; yes, deep maps are as exact as early ones. 3. As large as the
-# map itself from layer 1 on; no. 4. P4CNN's bars cannot move at quarter turns. Z2CNN's do; whether it changes its mind
-# depends on the digit.
+# 1. It goes from sheet h to sheet rh. They agree, up to rounding.
+# 2. About layer 4. It is: deep maps are as exact as early ones.
+# 3. From layer 1 on, the error is as large as the map itself. Deeper layers do not repair it.
+# 4. The bars of P4CNN cannot move at quarter turns. Those of Z2CNN do; whether the highest bar changes depends on the digit.
 #
 # </details>
 
@@ -724,10 +896,10 @@ feature_map_explorer(nets["Z2CNN"], digits.test.images[7])
 # %% [markdown]
 # ### A p4 network is an ordinary CNN with tied weights
 #
-# How different is P4CNN from an ordinary network? Not at all, once it is trained. Each group convolution is one `conv2d`
-# with a filter bank, so write the bank out as the weight of an ordinary `nn.Conv2d`. Do the same for every layer, and
-# nothing of the group is left: a plain CNN with four times as many channels, in which sets of four filters happen to be
-# turned copies of each other. That is how you ship such a network to software that has never heard of groups.
+# How different is P4CNN from an ordinary network? Once it is trained, not at all. Each group convolution is one `conv2d` with a filter bank, so you
+# can write the bank out as the weight of an ordinary `nn.Conv2d`. Do the same for every layer, and nothing of the group is left: you have a plain CNN with
+# four times as many channels, in which sets of four filters happen to be turned copies of each other. This is how you ship such a network to
+# software that has never heard of groups.
 #
 # **Predict:** will the plain network give the same answers? And how many parameters will it have?
 
@@ -746,8 +918,8 @@ for name, net in {"P4CNN": nets["P4CNN"], "the same, written out": plain}.items(
     print(f"{name:<22} {sum(p.numel() for p in net.parameters()):>7,} parameters")
 
 # %% [markdown]
-# The same answers, from about four times as many numbers. Nearly all of them are copies, and training the plain network
-# further would let the copies drift apart. So the symmetry is not in the operations: it is in the *tying* of the weights.
+# The answers are the same, but it takes about four times as many numbers. Nearly all of them are copies, and if you trained the plain network further, the
+# copies would drift apart. So the symmetry is not in the operations. It is in the *tying* of the weights.
 #
 # ## What you have built, against the library
 
@@ -755,15 +927,13 @@ for name, net in {"P4CNN": nets["P4CNN"], "the same, written out": plain}.items(
 torch.manual_seed(1)
 for group in ALL_GROUPS:
     f, psi = torch.randn(2, 5, 6).double(), torch.randn(2, 2, 3, 3).double()
-    psi_on_group, maps = torch.randn(2, 3, group.order, 3, 3), torch.randn(group.order, 3, 4)
+    sheets, psi_on_group = torch.randn(2, group.order, 3, 4).double(), torch.randn(1, 2, group.order, 2, 2).double()
     assert torch.allclose(lifting_conv(f, psi, group), oracles.lifting_conv(f, psi, group))
-    assert torch.equal(lifting_filter_bank(psi, group), layers.lifting_filter_bank(psi, group))
+    assert torch.allclose(group_conv(sheets, psi_on_group, group), oracles.group_conv(sheets, psi_on_group, group))
     assert torch.equal(group_filter_bank(psi_on_group, group), layers.group_filter_bank(psi_on_group, group))
-    for subgroup in group.subgroups:
-        assert torch.equal(coset_max_pool(maps, group, subgroup), oracles.coset_max_pool(maps, group, subgroup))
     yours, reference = ([p.shape for p in build(group, 3).parameters()] for build in (p4cnn, models.p4cnn))
     assert yours == reference
-print("All five functions agree with the library, for six groups.")
+print("Your four functions agree with the library, for six groups.")
 
 # %%
 progress("04")
@@ -771,15 +941,16 @@ progress("04")
 # %% [markdown]
 # ## Recap
 #
-# - **Lifting** correlates the image with all turned copies $L_h\psi$; sheet h is the answer of copy h.
-# - **Group convolution** does the same on feature maps: its filters have |H| sheets, and their copies are turned *and permuted*.
-# - Both are one `conv2d` with a filter bank. Both proofs are one substitution.
+# - A **lifting convolution** correlates the image with all turned copies $L_h\psi$ of a filter. Sheet h holds the answers of copy h.
+# - A **group convolution** does the same with feature maps. Its filters have |H| sheets, and their copies are turned *and permuted*, so that only the
+#   orientation of one part relative to another counts.
+# - Both are one `conv2d` with a filter bank, and both proofs are one substitution.
 # - Equivariance alone proves nothing about the layout; the loop does.
-# - Whatever has parameters per channel shares them over the group. Pool over left cosets, or over all.
-# - At equal parameters: |H| times the operations. Angles in between must be learned.
+# - Whatever has parameters for each channel shares them over the group. You can pool over left cosets, or over the whole group.
+# - At an equal number of parameters, a group convolution takes |H| times as many operations. What happens between the angles has to be learned.
 #
 # **Now in `course_lib`:** `from course_lib.layers import LiftingConv2d, GroupConv2d, CosetMaxPool, GroupMaxPool, lifting_filter_bank,
-# group_filter_bank` · `from course_lib.models import p4cnn` · `from course_lib.training import TrainConfig, train, evaluate`
+# group_filter_bank` · `from course_lib.models import p4cnn, as_ordinary_cnn` · `from course_lib.training import TrainConfig, train, evaluate`
 #
 # **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks* (ICML 2016), sections 6 to 8.
 #

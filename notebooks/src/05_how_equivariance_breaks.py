@@ -9,12 +9,16 @@
 # %% [markdown]
 # # 05 How equivariance breaks
 #
-# **After this notebook you will be able to** name eight causes by which a network loses its symmetry, predict which of them strikes at
-# which size, tell a broken symmetry from rounding, and find the guilty layer in a network that you have not written.
+# Your p4 network is correct on paper, and yet its answer changes when you turn the image. This happens to everybody who builds such networks, and the
+# network itself does not complain: it trains, it gives answers, and it is only a little worse than it could be. This notebook is a laboratory. You break
+# networks on purpose, one cause at a time, until you recognize each cause by its symptom.
+#
+# **After this notebook you will be able to** name seven causes by which a network loses its symmetry, predict which of them strikes at which
+# size, tell a broken symmetry from rounding, and find the guilty layer in a network that you have not written.
 #
 # **What you need before:** notebooks 03 (measuring equivariance) and 04 (group convolution).
 #
-# **Time:** about 70 minutes, with five exercises. **Hardware:** any laptop; no GPU, no network.
+# **Time:** about 90 minutes, with six exercises. **Hardware:** any laptop; no GPU and no internet.
 
 # %%
 import copy
@@ -25,13 +29,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# %%
 from course_lib.actions import act, act_on_image, rotate_by_angle
 from course_lib.checks import equivariance_error, relative_error
 from course_lib.data import load_digits, load_photograph
 from course_lib.exercises import exercise, progress
+from course_lib.exercises.ex04_junctions import SHAPES, arms
 from course_lib.figures import panels
 from course_lib.figures.breaking import error_curves, shares, windows_from_both_sides
-from course_lib.figures.maps import turn_then_compute
 from course_lib.groups import C4, D4, Element, Group
 from course_lib.layers import (
     GlobalMaxPool,
@@ -39,6 +44,7 @@ from course_lib.layers import (
     GroupConv2d,
     GroupMaxPool,
     LiftingConv2d,
+    group_filter_bank,
     lifting_filter_bank,
 )
 
@@ -56,20 +62,17 @@ def show(error: float) -> str:
 
 
 # %% [markdown]
-# This is a laboratory. Each section takes a layer that looks right and asks what goes wrong. Write your prediction down before you run
-# the experiment: a wrong prediction is where you learn most.
+# Each section takes a layer that looks right, and asks what goes wrong. Write your prediction down before you run the experiment. Where the
+# prediction was wrong, you learn most.
 #
 # ## 1 A stride that does not fit
 #
-# Two ways to halve a map: a 2 × 2 pool with stride 2, and a 3 × 3 convolution with stride 2 and padding 1. A network with the first is
-# exact on 32 pixels. With the second it is broken on 32 and exact on 33. Why?
+# There are two common ways to halve a map: a 2 × 2 pool with stride 2, and a 3 × 3 convolution with stride 2 and padding 1. A network with the pool is
+# exact on images of 32 pixels. The same network with the strided convolution is broken on 32 pixels, and exact on 33. Why?
 #
-# <details><summary>Predict first…</summary>
-#
-# The windows start at the left border. After a mirror or a half turn they start, so to speak, at the right one. Only if the
-# last window ends exactly at the border are they the same windows.
-#
-# </details>
+# The picture shows a row of 8 or 9 pixels (gray; dotted squares are padding). Below the row, in blue, are the windows of the layer as they are; they start at the
+# left border. Above the row, in orange, are the same windows as the mirrored image sees them: it is as if they started at the right border. (Neighboring windows are drawn
+# at two heights.) Where orange does not lie over blue, the layer reads other pixels after the mirror.
 
 # %%
 pool, strided = (2, 2, 0), (3, 2, 1)  # window, stride, padding
@@ -78,18 +81,14 @@ windows_from_both_sides(
 )
 
 # %% [markdown]
-# Blue, below: the windows as they are (neighbors lie at two heights). Orange, above: the same windows as the mirrored image sees
-# them. Dotted squares are padding. Where orange does not lie over blue, the layer reads other pixels after the turn.
-#
-# A row of $n$ pixels with padding $p$ at both ends, window $k$, stride $s$. What lies past the last window is
-#
-# $$\text{left over} = (n + 2p - k) \bmod s$$
+# So everything depends on whether the last window ends exactly at the border. Work out a formula from the picture: a row of `size` pixels, with `padding` zeros at
+# each end, and windows of `window` pixels that begin `stride` pixels apart. How many pixels lie past the last window?
 
 
 # %%
 @exercise
 def left_over(size: int, window: int, stride: int, padding: int = 0) -> int:
-    """How many pixels, or zeros of the padding, no window reaches at the far border; padding zeros stand at each end.
+    """How many pixels, or zeros of the padding, no window reaches at the far border.
     left_over(7, 2, 2) is 1: the windows cover 6 of 7 pixels."""
     ...
 
@@ -97,8 +96,12 @@ def left_over(size: int, window: int, stride: int, padding: int = 0) -> int:
 # %% [markdown]
 # <!-- help: left_over -->
 #
-# Is it the whole truth? The cell compares the formula with an experiment: the error of each layer under C4, on noise. (The layers of
-# `course_lib` refuse such sizes; `allow_approximate=True` makes them run.)
+# With n pixels, padding p, window k and stride s, the first window covers k of the n + 2p places, and every further window reaches s further. So
+#
+# $$\text{left over} = (n + 2p - k) \bmod s$$
+#
+# Is this the whole truth? The next cell compares the formula with an experiment: the error of each layer under C4, on noise. (The layers of `course_lib` refuse
+# sizes that do not fit; `allow_approximate=True` makes them run.)
 
 # %%
 torch.manual_seed(0)
@@ -110,7 +113,7 @@ for n in (8, 9, 10, 11, 32, 33):
     print(f"{n:3}    {left_over(n, *pool):6}         {pool_error:10} {left_over(n, *strided):8}         {conv_error}")
 
 # %% [markdown]
-# Wherever nothing is left over, the layer is exact; everywhere else it is broken. So ask before you build: at which input sizes does a
+# Wherever nothing is left over, the layer is exact; everywhere else it is broken. So do this arithmetic before you build a network. At which input sizes does a
 # *whole* network fit? Each layer hands a smaller map to the next one.
 
 
@@ -126,14 +129,7 @@ def exact_sizes(layers: Sequence[tuple[int, int, int]], sizes: Iterable[int]) ->
 # %% [markdown]
 # <!-- help: exact_sizes -->
 #
-# **Predict:** two pools; two strided convolutions; a pool, then a strided convolution; the other order. Does any size suit all four?
-#
-# <details><summary>Answer</summary>
-#
-# Two pools need a multiple of 4. Two strided convolutions need one more than a multiple of 4. A pool then a convolution: twice an odd
-# number. The other order: one less than a multiple of 4. No size suits any two of them.
-#
-# </details>
+# **Predict:** which sizes suit two pools? Two strided convolutions? A pool, then a strided convolution? The other order? Is there a size that suits all four?
 
 # %%
 for name, layers in {
@@ -145,24 +141,21 @@ for name, layers in {
     print(f"{name}: {exact_sizes(layers, range(28, 41))}")
 
 # %% [markdown]
-# **Cure:** pad or crop the *input*, alike at both ends, where that helps (32 never gives 33), or choose windows that fit: a 4 × 4
+# Two pools need a multiple of 4, two strided convolutions one more than a multiple of 4. A pool and then a convolution need twice an odd number, and the other order needs one
+# less than a multiple of 4. No size suits any two of these networks.
+#
+# **Cure:** change the size of the *input*, by the same number of pixels at both ends, where that helps (from 32 it never leads to 33). Or choose windows that fit: a 4 × 4
 # convolution with stride 2 and padding 1 is exact on even maps.
 #
 # ## 2 Padding and the parity of the kernel
 #
-# Zero padding breaks shifts at the border (notebook 03). Does it break turns? And are even kernels allowed, whose center lies between
-# pixels? One more case: a framework's `padding="same"` keeps the size. A 4 × 4 kernel needs three extra rows for that, one above and two
-# below; and so for the columns.
+# Zero padding breaks shifts at the border (notebook 03). Does it also break turns? And are even kernels allowed, whose center lies between pixels? There is one more
+# case: a framework's `padding="same"` keeps the size of the map. For a 4 × 4 kernel it has to add three rows, so it adds one above and two below, and the same for the
+# columns.
 #
-# Six layers, then: a 3 × 3 kernel with padding 0 or 1, a 4 × 4 kernel with padding 0, 1 or 2, and last the 4 × 4 kernel with one above
-# and two below.
+# That makes six layers to test: a 3 × 3 kernel with padding 0 or 1, a 4 × 4 kernel with padding 0, 1 or 2, and the 4 × 4 kernel with one row above and two below.
 #
-# <details><summary>Predict first: which of the six are exact under D4?</summary>
-#
-# All but the last. Equal padding looks the same from every side, whatever the kernel. The output of an even kernel lies half a pixel
-# off, but symmetrically. With one row above and two below, the turned map has two above.
-#
-# </details>
+# **Predict:** which of the six are exact under D4?
 
 
 # %%
@@ -180,19 +173,29 @@ for k, left, right in [(3, 0, 0), (3, 1, 1), (4, 0, 0), (4, 1, 1), (4, 2, 2), (4
 safe = [str(d.element) for d in report.deviations if d.error < 1e-10]
 print("In the last row these elements are still exact:", ", ".join(safe))
 
+# %% [markdown]
+# All but the last are exact. Equal padding looks the same from every side, whatever the kernel. The output pixels of an even kernel lie between the pixels of the input, but they do
+# so symmetrically. With one row above and two below, however, the turned map would need two rows above.
+#
+# What does the damage look like? Here is one sheet of the last layer, for a digit, in both orders.
+
 # %%
-x = noise(1, 1, 9, 9)
-turned_first, computed_first = lift(act(r, x, D4), 4, 1, 2), act(r, lift(x, 4, 1, 2), D4)
+digit = load_digits().test.images[7:8].double()
+turned_first, computed_first = lift(act(r, digit, D4), 4, 1, 2), act(r, lift(digit, 4, 1, 2), D4)
 error = relative_error(turned_first[..., :-1, :], computed_first[..., 1:, :])
-print("the last layer, both orders, one of them moved by a row:", show(error))
-turn_then_compute(lambda x: lift(x, 4, 1, 2), load_digits().test.images[7:8].double(), r, D4)
+print(
+    "the two orders:", show(relative_error(turned_first, computed_first)), "  one of them moved by a row:", show(error)
+)
+first, second = turned_first[0, 0, 0], computed_first[0, 0, 0]
+panels({"turn, then compute": first, "compute, then turn": second, "difference": first - second}, columns=3)
 
 # %% [markdown]
-# The difference is not only at the border: after the turn the whole map sits one row off. Besides $e$ one element
-# survives, $mr^3$: it is the mirror that swaps rows and columns, and rows and columns are padded alike. A test with that one element
-# alone would have passed.
+# The damage is not only at the border: the whole map is shifted by one row. If you shift it back, the two maps agree exactly.
 #
-# **Cure:** the same padding at every border. With `padding="same"` that takes an odd kernel. Our layers refuse the other case:
+# The cell before listed the elements that are still exact in the last layer: besides $e$ there is one, $mr^3$. It is the mirror that swaps rows and columns, and rows and
+# columns are padded alike. A test that tried only this element would have passed. So test with all of them.
+#
+# **Cure:** use the same padding at every border. With `padding="same"` that takes an odd kernel. Our layers refuse the other case:
 
 # %%
 try:
@@ -203,8 +206,8 @@ except ValueError as error:
 # %% [markdown]
 # ## 3 Angles between
 #
-# At 30° the lattice does not fall on itself. Pixels must be *interpolated*, that is, mixed from their neighbors, and the corners of the
-# frame leave it. The corners are no fault of the network. So compare only where every turn stays in the frame: inside a disk.
+# A rotation by 30° does not take the lattice to itself. The new pixels have to be *interpolated*, which means mixed from their neighbors, and the corners of the image leave
+# the frame. You cannot blame the network for the corners, so compare only what stays in the frame at every angle: a disk.
 
 
 # %%
@@ -250,22 +253,17 @@ panels(
 )
 
 # %% [markdown]
-# Four experiments, at all angles from 0° to 90°. The first only turns the image, and turns it back. The others compare: turn, then
-# compute, against compute, then turn.
+# Now run four experiments, at all angles from 0° to 90°. The first one only turns the image, and turns it back. The others compare "turn, then compute" with "compute,
+# then turn".
 #
-# 1. no layer at all: there and back, **interpolation** alone, twice;
-# 2. a round blur, a filter without direction;
-# 3. the same blur, then a 2 × 2 max pool (the table has it with stride 1 as well, so that no place is skipped);
-# 4. an edge filter in its four orientations, and the maximum of the four answers: exact under C4.
+# 1. There and back: no layer at all. This shows what **interpolation** alone does, twice.
+# 2. A round blur, which is a filter without direction.
+# 3. The same blur, then a 2 × 2 max pool. (The table also has it with stride 1, where no place is skipped.)
+# 4. An edge filter in its four orientations, and the maximum of the four answers. This is exact under C4.
 #
-# The input is a smooth image first. Which of the four is worst at 45°?
+# The curves are for a smooth image. The table has a photograph and noise as well.
 #
-# <details><summary>Predict first…</summary>
-#
-# The fourth. It knows four orientations, and 45° is as far from all of them as an angle can be. That is no fault of the pixels: no
-# finer grid would help.
-#
-# </details>
+# **Predict:** which of the four is worst at 45°?
 
 
 # %%
@@ -303,31 +301,51 @@ for name in names:
 curves = {name: [error_at(name, a, smooth) for a in angles] for name in names[:4]}
 error_curves(curves, angles, "angle in degrees", logarithmic=False)
 
+# %%
+images = {"smooth image": smooth, "photograph": face, "noise": noise(1, 1, 100, 100)}
+curves = {name: [error_at("there and back", a, x) for a in angles] for name, x in images.items()}
+error_curves(curves, angles, "angle in degrees, there and back", logarithmic=False)
+
 # %% [markdown]
-# All four are exact at 0° and 90°. In between, **interpolation** depends on the image: small where it is smooth, large for noise. A
-# round blur keeps little of the fine detail on which interpolation goes wrong, so its error is small.
+# All four are exact at 0° and at 90°. In between, four different things go wrong.
 #
-# The pool has two faults. The square window of its maximum does not turn with the image: the last row of the table, with stride 1, shows
-# what that costs. And its stride leaves a grid twice as coarse, where interpolation errs more, and where detail too fine for it shows up
-# as something else: **aliasing**, as in notebook 03.
+# **Interpolation** depends on the image. The second figure shows the first experiment alone: the error is small for the smooth image, and large for noise, in which
+# neighboring pixels have nothing to do with each other, so that mixing them destroys them. A round blur removes most of the fine detail on which interpolation goes
+# wrong, so its error is small.
 #
-# The four edge filters are off by a quarter even on the smooth image: the group is too small. (The curves are jagged, and the top
-# need not lie at 45°, since the relative error is that of the single worst pixel.)
+# **The window of the pool** is a square, and it does not turn with the image. The last row of the table, where the stride is 1, shows what this costs.
 #
-# **Cure:** do not demand exactness there. Measure in the disk, on smooth images, and say which angle. Blur before you subsample. More
-# orientations, or turned training images, help with the rest.
+# **The stride of the pool** leaves a grid that is twice as coarse. There, interpolation has more to guess, and detail that is too fine for the grid turns up as something
+# else. This is **aliasing**, as in notebook 03.
+#
+# **The group is too small** for the four edge filters. They are the worst, off by more than a quarter even on the smooth image, and this is not a matter of pixels: no finer
+# grid would help. A filter answers an edge at an angle α to its own direction with about cos α of its full answer. At 45° even the nearest of the four filters
+# gives only cos 45° ≈ 0.707, so the maximum loses up to 1 − cos 45° ≈ 0.293. The table says 0.27.
+#
+# (The curves are jagged, and their top need not be at 45°, because the relative error is that of the single worst pixel.)
+#
+# **Cure:** do not ask for exactness at these angles. Measure in the disk, on smooth images, and say at which angle. Blur before you subsample. For the rest, use more
+# orientations, or train with turned images.
 #
 # ## 4 Turned, but not permuted
 #
-# A group convolution whose filters turn but do not permute their sheets: the classic slip of notebook 04. Two questions. Which layer of a
-# network shows it? Does a maximum over the group at the end repair it?
+# A group convolution whose filters turn but do not permute their sheets: this is idea 2 of notebook 04, section 3. Take the corner finder from there. `arms(image)` says on
+# sheet h where a stroke leaves a pixel in direction h, and the weights of the four sheets are (1, 1, −1, −1). The next cell shows the largest answer of the four
+# copies at every pixel, for a corner and for the turned corner.
+
+# %%
+weights, maps = torch.tensor([1.0, 1, -1, -1]).reshape(1, 1, 4, 1, 1), {}
+for title, image in {"a corner": SHAPES["corner"], "turned": act_on_image(r, SHAPES["corner"])}.items():
+    maps[title] = F.pad(image, (-1, -1, -1, -1))
+    for name, bank in {"turned only": lifting_filter_bank, "turned and permuted": group_filter_bank}.items():
+        maps[f"{title}: {name}"] = F.conv2d(arms(image), bank(weights, C4)[0, :, 0]).amax(dim=0)
+panels(maps, columns=3)
+
+# %% [markdown]
+# With the permutation, the layer answers 2 at the corner, whichever way it is turned. Without it, all four copies are the same: they answer 2 at the first corner, and 0 at the
+# turned one. It is not the same answer in another order. It is another answer.
 #
-# <details><summary>Predict first…</summary>
-#
-# The second layer: the lift has no sheets to permute in its filters. And no: a maximum forgives sheets in another order, but here
-# the values on them are wrong.
-#
-# </details>
+# Two questions about such a layer in a network. Which layers show the fault? And does a maximum over the group at the end repair it?
 
 
 # %%
@@ -354,28 +372,18 @@ faulty = network(conv=TurnOnlyConv(C4, 4, 4, 3, stride=2))
 for name, deviation in equivariance_error(faulty, C4, noise(1, 1, 15, 15)).by_layer().items():
     print(f"{name:11} {show(deviation.error)}")
 
-# %%
-digit = load_digits(size=15).test.images[7:8].double()
-turn_then_compute(faulty[:4], digit, r, C4)
-
 # %% [markdown]
-# The sheets of $\Phi(L_r x)$ are not the turned sheets of $\Phi(x)$ in another order. They are other maps. The group pool and the mean
-# make the error smaller, but no later layer removes it.
+# The lift is exact, because its filters have no sheets to permute. The fault shows in the second convolution. And the maximum does not repair it: it would forgive the right
+# values in another order, but these values are wrong. The group pool and the mean make the error smaller, and no later layer removes it.
 #
-# **Cure:** $[L_h\psi](x, \tilde h) = \psi(h^{-1}x, h^{-1}\tilde h)$, turned *and* permuted, and a test of the second layer.
+# **Cure:** $[L_h\psi](x, \tilde h) = \psi(h^{-1}x, h^{-1}\tilde h)$, which is turned *and* permuted. And test the second layer, not only the first.
 #
 # ## 5 Exact on Monday, broken on Tuesday
 #
-# Somebody wants batch norm, and `nn.BatchNorm2d` wants (B, C, Y, X). So they take C·|H| sheets for channels. Each *sheet* now has a gain, a bias,
-# a mean and a variance of its own. What does a test say before training, and what after one step?
+# You want batch norm, and `nn.BatchNorm2d` wants maps of shape (B, C, Y, X). So you take the C·|H| sheets for channels. Now each *sheet* has a gain, a bias, a mean and a variance of
+# its own.
 #
-# <details><summary>Predict first…</summary>
-#
-# Before: exact, since all gains and variances are 1, all biases and means 0. After one step: broken. Upright digits have other horizontal
-# edges than vertical ones, so the sheets have other variances (their means agree: turned filters have the
-# same sum, and the borders of the digits are empty), and the step gives the sheets other gains and biases.
-#
-# </details>
+# **Predict:** what does a test say before training? And after one step?
 
 
 # %%
@@ -414,31 +422,32 @@ for name, norm in {"one norm per channel": GroupBatchNorm2d(C4, 6), "one norm pe
 error_curves(curves, list(range(13)), "training steps")
 
 # %% [markdown]
-# The lower line is rounding, and stays there. The other leaves it with the first step. On noise the error grows to 3 per cent: too small to
-# crash anything, too large to be rounding. It is the worst kind of fault, since a fresh network passes every plain test.
+# Before training the network is exact. All gains and variances are 1, and all biases and means are 0, so it does not matter that each sheet has its own. After one step it is
+# broken. The digits are upright, and in upright digits horizontal edges differ from vertical ones. So the values on the sheet that responds to horizontal edges have another variance
+# than those on the sheet of the turned filter, and each sheet is scaled by its own variance. In addition, the step changes the gains and biases of the sheets by different
+# amounts.
 #
-# **Cure:** one gain, bias, mean and variance per channel, shared over the group. And randomize parameters and statistics before you measure.
+# In the figure, the lower line is rounding, and it stays there. The other line leaves it with the first step, and grows to 3 percent on noise. That is too small to crash
+# anything, and too large to be rounding. It is the worst kind of fault, since every plain test of a new network passes.
+#
+# **Cure:** one gain, bias, mean and variance per channel, shared over the group. And before you measure, give all parameters and statistics random values.
 #
 # ## 6 A flattened group axis
 #
-# The last map is (B, C, |H|) after the mean over all pixels. Flatten it, and a linear layer makes the scores. Nothing has a position any
-# more. So the scores are invariant?
+# After the mean over all pixels, the last map is a table (B, C, |H|). Flatten it, and let a linear layer make the scores. No value has a position any more.
 #
-# <details><summary>Predict first…</summary>
-#
-# No. When the image turns, the entries along |H| change places, and the linear layer has a weight of its own for each of them.
-#
-# </details>
+# **Predict:** are the scores invariant?
 
 # %%
+small_digit = load_digits(size=15).test.images[7:8].double()
 features = network()[:4]
 with torch.no_grad():
-    vectors = {g: features(act(g, digit, C4)).mean(dim=(3, 4))[0] for g in C4.elements}  # each (C, |H|)
+    vectors = {g: features(act(g, small_digit, C4)).mean(dim=(3, 4))[0] for g in C4.elements}  # each (C, |H|)
 panels({f"image turned by {g}": vector for g, vector in vectors.items()}, columns=4)
 
 # %% [markdown]
-# Rows are channels, columns are the sheets e, r, r², r³. From one panel to the next each row moves one place to the right, and the last
-# entry comes back in front: the same numbers, in other places.
+# Rows are channels, and columns are the sheets e, r, r², r³. From one panel to the next, each row moves one place to the right, and the last entry comes back in front. These are the
+# same numbers, but in other places. The linear layer has a weight of its own for each place, so its scores change:
 
 # %%
 torch.manual_seed(0)
@@ -451,14 +460,14 @@ for name, head in {
     print(f"{name}: {show(max(relative_error(head(v), upright) for v in vectors.values()))}")
 
 # %% [markdown]
-# The 0.04 is no rounding. Other weights or images give more: suspect C of section 9, with the same fault, has 0.23 on noise.
+# The 0.04 is not rounding. With other weights or images it is more: suspect C in section 9 has the same fault, and an error of 0.23 on noise.
 #
-# **Cure:** the maximum or the mean over the group *before* the first linear layer.
+# **Cure:** take the maximum or the mean over the group *before* the first linear layer.
 #
-# ## 7 Rounding grows with depth
+# ## 7 What is not a fault: rounding
 #
-# An error of 0.000002: a broken symmetry or rounding? Floats have about 7 digits in float32 and 16 in float64. Each convolution
-# rounds again. How large is the error after 1, 10, 30 layers?
+# Suppose you measure an error of 0.000002. Is this a broken symmetry or rounding? A float32 number has about 7 digits, a float64 number about 16, and each convolution rounds
+# again. To judge, you have to know how large the error is after 1, 10 or 30 layers.
 
 
 # %%
@@ -473,13 +482,10 @@ def error_by_depth(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list
 # %% [markdown]
 # <!-- help: error_by_depth -->
 #
-# <details><summary>Predict first: 31 layers, float32 and float64. And a third net, in float64, with one norm of section 5 whose gains differ by
-# about a millionth, as after a little training: could you mistake it for rounding?</summary>
+# Use it on three networks of 31 layers: one in float32, one in float64, and one in float64 that has a norm of section 5 in the place of layer 12. The gains of that norm differ by about
+# a millionth, as after very little training.
 #
-# Float32 starts near 1e-7, float64 near 1e-16. Both grow slowly, by far less than a factor of 1000. The broken net jumps at its
-# norm to a height that is normal for float32, and from there grows like the others.
-#
-# </details>
+# **Predict:** what will the three curves look like? Could you take the bad norm for rounding?
 
 
 # %%
@@ -510,15 +516,15 @@ print(
 error_curves(curves, list(range(1, 32)), "layers")
 
 # %% [markdown]
-# The gains of the bad norm differ by a few millionths. In float32 a fault of that size looks like rounding. In float64 it stands
-# many powers of ten above it.
+# Float32 starts near 1e-7 and float64 near 1e-16. Both grow slowly with depth, by far less than a factor of 1000. The broken network jumps at its norm, to a height that is
+# normal for float32. So in float32 you could not tell this fault from rounding. In float64 it stands many powers of ten above it.
 #
-# **Cure:** none needed, rounding is no fault. But test in float64. Never ask for equality to the last bit.
+# **Cure:** rounding needs none. But test in float64, and never ask for equality to the last bit.
 #
 # ## 8 Hoping that the data will teach it
 #
-# Notebook 03 trained an ordinary CNN on upright digits, and on digits with random quarter turns. Here we ask *where* the second net is invariant:
-# on the digits of its training, on new digits, on pieces of the photograph, on noise?
+# Notebook 03 trained an ordinary CNN on digits with random quarter turns. It learned to read turned digits as well as upright ones, but for some of them its answer still changed
+# with the turn. Here the question is *where* such a network keeps its answer: on the digits that it was trained on, on new digits, on pieces of a photograph, on noise?
 
 
 # %%
@@ -532,6 +538,8 @@ def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tenso
 
 # %% [markdown]
 # <!-- help: orbit_agreement -->
+#
+# Train the network again. Beside it stand the same network before training, and a single p4 layer followed by a maximum over group and space, which is not trained at all.
 
 # %%
 from course_lib.training import TrainConfig, accuracy_by_angle, train
@@ -546,20 +554,13 @@ def quarter_turns(images: Tensor, generator: torch.Generator) -> Tensor:
 torch.manual_seed(0)
 body = [nn.Conv2d(1, 12, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(12, 24, 3), nn.ReLU()]
 cnn = nn.Sequential(*body, nn.Flatten(), nn.Linear(24 * 4 * 4, 10)).double()
-nets = {"CNN, upright digits": copy.deepcopy(cnn), "CNN, turned digits": copy.deepcopy(cnn)}
+nets = {"CNN, turned digits": copy.deepcopy(cnn), "CNN, untrained": cnn}
 config = TrainConfig(epochs=20, batch_size=64, learning_rate=0.003)
-for name, net in nets.items():
-    augment = quarter_turns if "turned" in name else None
-    train(net, small_digits.train, config, augment=augment, device="cpu", progress=True)
+train(nets["CNN, turned digits"], small_digits.train, config, augment=quarter_turns, device="cpu", progress=True)
 nets["p4, untrained"] = nn.Sequential(LiftingConv2d(C4, 1, 10, 5), GlobalMaxPool(C4)).double()
 
 # %% [markdown]
-# <details><summary>Predict first: on which of the four kinds of image does the CNN with turned digits keep its answer?</summary>
-#
-# Most on the digits that it was trained on, less on new digits, little on what looks like no digit. Training fixes answers where the
-# data is. A layer that shares its weights over the group keeps its promise for every input.
-#
-# </details>
+# **Predict:** on which of the four kinds of image does the trained CNN keep its answer at all four turns?
 
 # %%
 pieces = F.unfold(photograph, 14, stride=7)[0].T.reshape(-1, 1, 14, 14)
@@ -574,46 +575,51 @@ for name, row in table.items():
 shares(table, "same class at all four turns")
 
 # %% [markdown]
-# The net has learned to keep its answer *on digits*, up to a point, and not everywhere. On noise it does so for a fifth of the
-# images. The p4 layer keeps all answers on all images, before it has seen any.
+# The CNN has learned to keep its answer *on digits*: most on those that it was trained on, less on new ones, and rarely on what does not look like a digit. Training fixes answers
+# where there is data. The p4 layer keeps all answers on all images, before it has seen any.
 #
-# Is agreement a virtue? Look at it on the new digits next to the accuracy and the share of the commonest class,
-# and at the CNN *before* training:
+# But look at the untrained CNN: it keeps its answer on nearly all images! Is agreement a virtue, then? Compare it, on the new digits, with the accuracy and with the share of the most
+# frequent class:
 
 # %%
-for name, net in {"CNN, untrained": cnn, **nets}.items():
+for name, net in nets.items():
     upright, turned = accuracy_by_angle(net, small_digits.test, [0, 90]).tolist()
     agree = orbit_agreement(net, C4, kinds["new digits"])
     classes = net(kinds["new digits"]).argmax(dim=1)
     most = (classes == classes.mode().values).double().mean()
-    print(f"{name:20} accuracy {upright:.2f}, turned by 90° {turned:.2f}; agreement {agree:.2f}; commonest {most:.2f}")
+    print(
+        f"{name:20} accuracy {upright:.2f}, turned by 90° {turned:.2f}; agreement {agree:.2f}; most frequent {most:.2f}"
+    )
 
 # %% [markdown]
-# Before training the CNN keeps its answer on nine of ten digits, since it gives nearly all of them one class. The p4 layer agrees by
-# construction, yet untrained it is right no more often than by chance. Agreement alone is no virtue. And what augmentation has bought is
-# real: turned digits are recognized as well as upright ones, 0.82 of them. After the same 20 epochs the net trained on upright digits has 0.92 on upright
-# ones. All this is one seed and a small net: a sketch.
+# - The untrained CNN gives nearly all digits the same class. So the class seldom changes with the turn, but it is seldom right, either.
+# - The untrained p4 layer agrees with itself by construction. It, too, is right no more often than by chance.
+# - The trained CNN agrees with itself less often than both. But it reads 82 of 100 digits correctly, and turned ones as well as upright ones.
+#
+# So agreement alone is not a virtue, and what augmentation has bought is real. It has a price, as notebook 03 showed: after the same 20 epochs on upright digits only, the same network
+# reads 92 of 100 upright digits. All this comes from one seed and a small network. It is a sketch.
 #
 # ## 9 Detective work
 #
-# `diagnose(net, group, input_shape)` does for any `nn.Module` what you did above (input_shape has no batch axis). It runs noise and all its
-# turns through the net in float64, finds the first layer whose input still moves as it should and whose output does not, and tries what
-# would mend it. Then it repeats everything with equal parameters randomized.
+# You have now seen all seven causes. Suppose somebody hands you a network that you did not write. `diagnose(net, group, input_shape)` does for any `nn.Module` what you did above
+# (`input_shape` has no batch axis):
 #
-# Three suspects, made from the network of section 4, untrained:
+# 1. It sends noise and all its turned copies through the network, in float64.
+# 2. It looks for the first layer whose input still moves as it should, and whose output does not.
+# 3. It tries out what would cure this layer.
+# 4. It does all this again, after giving different values to parameters that are equal.
+#
+# Here are three suspects, made from the network of section 4, all of them untrained:
 #
 # - **A**: the network as it is, on 14 × 14 pixels;
 # - **B**: its norm is the `SheetNorm` of section 5; on 15 × 15 pixels;
-# - **C**: in place of the group pool the channels and sheets are flattened, so the linear layer has 16 inputs; on 15 × 15 pixels.
+# - **C**: instead of the group pool, the channels and sheets are flattened, so that the linear layer has 16 inputs; on 15 × 15 pixels.
 #
-# **Predict** for each: the guilty layer, the cause, and whether a plain `equivariance_error` finds a fault.
-#
-# <details><summary>Answers</summary>
-#
-# A: `conv`. On 14 pixels the lift leaves 12, and a window of 3 with stride 2 leaves one over. B: `norm`, by parameters per sheet. C: `linear`, not the
-# layer that flattens: its output still moves in a known way. The plain test finds a fault in A and C, and none in B.
-#
-# </details>
+# **Predict** for each: which layer is guilty, what is the cause, and does a plain `equivariance_error` find the fault? Write the names of the layers into the next cell (lift, norm,
+# relu, conv, group_pool, mean, flatten or linear).
+
+# %%
+guess = {}  # for example {"A": "relu", "B": "relu", "C": "relu"}
 
 # %%
 from course_lib.checks import diagnose
@@ -626,22 +632,51 @@ suspects = {
 }
 for name, (net, shape) in suspects.items():
     error = show(equivariance_error(net, C4, noise(1, *shape)).error)
-    print(f"{name}: equivariance_error says {error}; diagnose names {diagnose(net, C4, shape).layer}")
+    guilty = diagnose(net, C4, shape).layer
+    mark = "right" if guess.get(name) == guilty else guess.get(name, "none")
+    print(f"{name}: equivariance_error says {error}; diagnose names {guilty}; your guess: {mark}")
 
 # %% [markdown]
-# The whole answers, with cause and cure (`diagnose` takes noise of its own, so its errors differ a little):
+# - **A** has the fault of section 1. On 14 pixels the lift leaves 12, and in `conv` a window of 3 with stride 2 leaves one over.
+# - **B** has the fault of section 5, parameters for each sheet. The plain test does not find it.
+# - **C** has the fault of section 6. The guilty layer is `linear`, and not the one that flattens: the output of that one still moves in a known way.
+#
+# Here are the complete answers, with cause and cure. (`diagnose` takes noise of its own, so its errors differ a little from those above.)
 
 # %% tags=["nbval-ignore-output"]
 for name, (net, shape) in suspects.items():
     print(f"--- {name}\n{diagnose(net, C4, shape)}")
 
 # %% [markdown]
-# Suspect B passed the plain test. *Latent* means: not broken yet, but nothing keeps it from breaking. Do the cures work?
+# Suspect B is called *latent*: it is not broken yet, but nothing keeps it from breaking. Do the cures work?
 
 # %%
 print("the same net as A, on 15 × 15:", diagnose(network(), C4, (1, 15, 15)).ok)
 print("norm shared over the group:   ", diagnose(network(norm=GroupBatchNorm2d(C4, 4)), C4, (1, 15, 15)).ok)
 print("turned but not permuted:      ", diagnose(faulty, C4, (1, 15, 15)).layer)
+
+# %% [markdown]
+# ### Change sides
+#
+# Now build a suspect yourself: a **sleeper**. It passes the plain test when it is new, because some of its parameters are equal. Once they differ, as after training, it is broken. The
+# norm of section 5 is one way; can you find another? There are many. What every right answer must do: it is exact under C4 at the start, it does not give the same output to all
+# images, and it is broken after `make_unequal`, which adds a little noise to each parameter whose values are all equal.
+
+
+# %%
+@exercise
+def sleeper() -> nn.Module:
+    """A network for images (B, 1, 15, 15) that is exact under C4 when it is new, and breaks when its weights change."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: sleeper -->
+#
+# Does the detective find yours?
+
+# %% tags=["nbval-ignore-output"]
+print(diagnose(sleeper(), C4, (1, 15, 15)))
 
 # %% [markdown]
 # ## Cause, symptom, cure
@@ -652,14 +687,14 @@ print("turned but not permuted:      ", diagnose(faulty, C4, (1, 15, 15)).layer)
 # | `padding="same"` | broken with even kernels only | the same padding at every border |
 # | angles between | exact at 90°, not at 45° | disk mask, smooth images, more orientations |
 # | wrong permutation | broken from the second layer on | turn *and* permute |
-# | parameters per sheet | exact fresh, broken after training | share over the group |
+# | parameters per sheet | exact when new, broken after training | share them over the group |
 # | flattened group axis | broken at the first linear layer | pool over the group first |
-# | rounding | 1e-7 to 1e-5 in float32, below 1e-12 in float64 | test in float64 |
 # | learned from data | good on training images, worse elsewhere | weight sharing, or averaging |
+# | *no fault:* rounding | 1e-7 to 1e-5 in float32, below 1e-12 in float64 | test in float64 |
 #
 # ## What you have built
 #
-# Your functions against the library, on random input:
+# Here are your functions against the library, on random input:
 
 # %%
 from course_lib import checks
@@ -675,7 +710,7 @@ for _ in range(50):
 some = kinds["new digits"][:40]
 assert error_by_depth(cnn[:5], D4, some) == checks.error_by_depth(cnn[:5], D4, some)
 assert orbit_agreement(cnn, D4, some) == checks.orbit_agreement(cnn, D4, some)
-print("All five functions agree with the library.")
+print("Your functions agree with the library.")
 
 # %%
 progress("05")
@@ -684,10 +719,10 @@ progress("05")
 # ## Recap
 #
 # - Strides and padding must look the same from every border. That is arithmetic: do it before you build.
-# - Whatever has a parameter must share it over the group; whatever flattens must pool over the group first.
+# - Whatever has a parameter must share it over the group. Whatever flattens must pool over the group first.
 # - Between the angles of the group, interpolation, pooling and the group itself each add an error.
 # - Rounding grows slowly with depth. In float64 it stays so small that even a faint fault stands out.
-# - Data teaches invariance where the data is. Weight sharing gives it everywhere.
+# - Data teaches invariance where there is data. Weight sharing gives it everywhere.
 #
 # **Now in `course_lib`:** `from course_lib.layers.base import left_over, exact_sizes` ·
 # `from course_lib.checks import diagnose, disk_mask, error_by_depth, orbit_agreement`

@@ -17,6 +17,7 @@ from course_lib.layers import (
     LiftingConv2d,
     SpatialMaxPool2d,
 )
+from course_lib.oracles import source_pixel
 
 # 4.1
 
@@ -42,7 +43,7 @@ def assigned_instead_of_added(f, psi, group):
     return out
 
 
-@wrong("lifting_conv", says="first channel only")
+@wrong("lifting_conv", says="only the first channel")
 def first_channel(f, psi, group):
     return by_conv2d(f[:1], psi[:, :1], group)
 
@@ -68,7 +69,7 @@ def true_convolution(f, psi, group):
     return by_conv2d(f, psi.rot90(2, dims=(-2, -1)), group)
 
 
-@wrong("lifting_conv", says="returned shape")
+@wrong("lifting_conv", says="You pad the image")
 def padded(f, psi, group):
     return by_conv2d(F.pad(f, (1, 1, 1, 1)), psi, group)
 
@@ -76,34 +77,137 @@ def padded(f, psi, group):
 # 4.2
 
 
-@correct("lifting_filter_bank")
-def one_by_one(psi, group):
-    return torch.cat([act_on_image(h, psi).unsqueeze(1) for h in group.elements], dim=1)
+def in_loops(sheet, pixel, add=True):
+    """The loop with another idea of which sheet and which pixel of psi is needed."""
+
+    def convolve(f, psi, group):
+        k = psi.shape[-1]
+        out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+        for o, i, row, col in np.ndindex(*out.shape):
+            for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+                h, other = group.elements[i], group.elements[j]
+                weight = psi[(o, c, sheet(group, h, other), *pixel(h, a, b, k))]
+                term = f[c, j, row + a, col + b] * weight
+                out[o, i, row, col] = out[o, i, row, col] + term if add else term
+        return out
+
+    return convolve
 
 
-@wrong("lifting_filter_bank", says="comes first")
-def stacked_in_front(psi, group):
-    return torch.stack([act_on_image(h, psi) for h in group.elements])
+def right_sheet(group, h, other):
+    return group.index(compose(inverse(h), other))
 
 
-@wrong("lifting_filter_bank", says="wrong way")
-def turned_back(psi, group):
-    return torch.stack([act_on_image(inverse(h), psi) for h in group.elements], dim=1)
+def right_pixel(h, a, b, k):
+    return source_pixel(h, a, b, k, k)
 
 
-@wrong("lifting_filter_bank", says="mirrors are missing")
-def four_turns(psi, group):
-    return torch.stack([torch.rot90(psi, h.r, dims=(-2, -1)) for h in group.elements], dim=1)
+@correct("group_conv")
+def with_a_bank(f, psi, group):
+    bank = torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=1)
+    return torch.einsum("cjyxab,oicjab->oiyx", f.unfold(2, psi.shape[-1], 1).unfold(3, psi.shape[-1], 1), bank)
 
 
-@wrong("lifting_filter_bank", says="after the input channels")
-def stacked_behind_the_channels(psi, group):
-    return torch.stack([act_on_image(h, psi) for h in group.elements], dim=2)
+@correct("group_conv")
+def loops_by_steps(f, psi, group):
+    return in_loops(right_sheet, right_pixel)(f, psi, group)
 
 
-@wrong("lifting_filter_bank", says="no gradient")
-def cut_off(psi, group):
-    return one_by_one(psi.detach(), group)
+@wrong("group_conv", says="sheets stay where they are")
+def sheets_in_place(f, psi, group):
+    return in_loops(lambda group, _h, other: group.index(other), right_pixel)(f, psi, group)
+
+
+@wrong("group_conv", says="yours meets sheet hh̃")
+def without_the_inverse(f, psi, group):
+    return in_loops(lambda group, h, other: group.index(compose(h, other)), right_pixel)(f, psi, group)
+
+
+@wrong("group_conv", says="yours meets sheet hh̃")
+def looked_up_in_f(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            h = group.elements[i]
+            value = f[c, right_sheet(group, h, group.elements[j]), row + a, col + b]
+            out[o, i, row, col] += value * psi[(o, c, j, *source_pixel(h, a, b, k, k))]
+    return out
+
+
+@wrong("group_conv", says="wrong side")
+def multiplied_on_the_right(f, psi, group):
+    return in_loops(lambda group, h, other: group.index(compose(other, inverse(h))), right_pixel)(f, psi, group)
+
+
+@wrong("group_conv", says="the inverse of h⁻¹h̃")
+def inverse_of_the_other(f, psi, group):
+    return in_loops(lambda group, h, other: group.index(compose(inverse(other), h)), right_pixel)(f, psi, group)
+
+
+@wrong("group_conv", says="on by one place")
+def difference_of_numbers(f, psi, group):
+    def sheet(group, h, other):
+        return (group.index(other) - group.index(h)) % group.order
+
+    return in_loops(sheet, right_pixel)(f, psi, group)
+
+
+@wrong("group_conv", says="they are not turned")
+def pixels_in_place(f, psi, group):
+    return in_loops(right_sheet, lambda _h, a, b, _k: (a, b))(f, psi, group)
+
+
+@wrong("group_conv", says="pixels turn the wrong way")
+def pixels_turned_back(f, psi, group):
+    return in_loops(right_sheet, lambda h, a, b, k: source_pixel(inverse(h), a, b, k, k))(f, psi, group)
+
+
+@wrong("group_conv", says="last term of the sum")
+def terms_overwritten(f, psi, group):
+    return in_loops(right_sheet, right_pixel, add=False)(f, psi, group)
+
+
+@wrong("group_conv", says="sheet h of ψ for every sheet")
+def sheet_of_the_output(f, psi, group):
+    return in_loops(lambda group, h, _other: group.index(h), right_pixel)(f, psi, group)
+
+
+@wrong("group_conv", says="only one sheet of the input")
+def no_sum_over_sheets(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, a, b in np.ndindex(len(f), k, k):
+            weight = psi[(o, c, 0, *source_pixel(group.elements[i], a, b, k, k))]
+            out[o, i, row, col] += f[c, i, row + a, col + b] * weight
+    return out
+
+
+@wrong("group_conv", says="only the first channel")
+def one_channel(f, psi, group):
+    return with_a_bank(f[:1], psi[:, :1], group)
+
+
+@wrong("group_conv", says="swapped throughout")
+def roles_swapped(f, psi, group):
+    bank = torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=1).transpose(1, 3)
+    return torch.einsum("cjyxab,oicjab->oiyx", f.unfold(2, psi.shape[-1], 1).unfold(3, psi.shape[-1], 1), bank)
+
+
+@wrong("group_conv", says="group axis of the result is missing")
+def summed_over_h(f, psi, group):
+    return with_a_bank(f, psi, group).sum(dim=1)
+
+
+@wrong("group_conv", says="first two axes are swapped")
+def sheets_in_front(f, psi, group):
+    return with_a_bank(f, psi, group).transpose(0, 1)
+
+
+@wrong("group_conv", says="maximum over the sheets first")
+def pooled_before(f, psi, group):
+    return by_conv2d(f.amax(dim=1), psi.sum(dim=2), group)
 
 
 # 4.3
@@ -123,7 +227,7 @@ def turn_only(psi, group):
     return torch.stack([act_on_image(h, psi) for h in group.elements], dim=1)
 
 
-@wrong("group_filter_bank", says="taken from sheet h⁻¹h̃")
+@wrong("group_filter_bank", says="comes from sheet h⁻¹h̃")
 def rolled_the_wrong_axis(psi, group):
     return torch.stack([act_on_image(h, psi.roll(h.r, 2)) for h in group.elements], dim=1)
 
@@ -133,7 +237,7 @@ def permute_only(psi, group):
     return torch.stack([psi[:, :, group.permutation(h)] for h in group.elements], dim=1)
 
 
-@wrong("group_filter_bank", says="h in place of h⁻¹")
+@wrong("group_filter_bank", says="h instead of h⁻¹")
 def permute_by_h(psi, group):
     copies = [act_on_image(h, psi[:, :, group.permutation(inverse(h))]) for h in group.elements]
     return torch.stack(copies, dim=1)
@@ -149,7 +253,7 @@ def sheets_before_channels(psi, group):
     return turn_and_pick(psi, group).transpose(2, 3)
 
 
-@wrong("group_filter_bank", says="one too many")
+@wrong("group_filter_bank", says="one inverse too many")
 def turned_back_again(psi, group):
     return torch.stack([act_on_feature_map(inverse(h), psi, group) for h in group.elements], dim=1)
 
@@ -162,51 +266,51 @@ def cut_off_from_psi(psi, group):
 # 4.4
 
 
-@correct("coset_max_pool")
-def by_running_maximum(f, group, subgroup):
-    pooled, seen = [], set()
-    for h in group.elements:
-        if h in seen:
-            continue
-        coset = [compose(h, s) for s in subgroup.elements]
-        seen |= set(coset)
-        best = f[group.index(coset[0])]
-        for member in coset[1:]:
-            best = torch.maximum(best, f[group.index(member)])
-        pooled.append(best)
-    return torch.stack(pooled)
+@correct("t_junction_filter")
+def three_by_three():
+    psi = torch.zeros(1, 1, 4, 3, 3)
+    psi[0, 0, :, 1, 1] = torch.tensor([2.0, 2.0, 2.0, -3.0])
+    return psi
 
 
-@wrong("coset_max_pool", says="right cosets")
-def right_cosets(f, group, subgroup):
-    pooled, seen = [], set()
-    for h in group.elements:
-        if h not in seen:
-            coset = [compose(s, h) for s in subgroup.elements]
-            seen |= set(coset)
-            pooled.append(f[[group.index(member) for member in coset]].amax(dim=0))
-    return torch.stack(pooled)
+@correct("t_junction_filter")
+def opened_downwards():
+    return torch.tensor([[[-1.5, 1, 1, 1]]], dtype=torch.float64)[..., None, None]
 
 
-@wrong("coset_max_pool", says="neighbors")
-def neighbors(f, group, subgroup):
-    return f.unflatten(0, (-1, subgroup.order)).amax(dim=1)
+@wrong("t_junction_filter", says="objects to the fourth stroke")
+def counts_strokes():
+    return torch.ones(1, 1, 4, 1, 1)
 
 
-@wrong("coset_max_pool", says="mean")
-def mean_over_cosets(f, group, subgroup):
-    cosets = group.left_cosets(subgroup)
-    return torch.stack([sum(f[group.index(h)] for h in coset) / len(coset) for coset in cosets])
+@wrong("t_junction_filter", says="A corner has two strokes")
+def prefers_corners():
+    return torch.tensor([1.0, 1.0, -1.0, -1.0]).reshape(1, 1, 4, 1, 1)
 
 
-@wrong("coset_max_pool", says="whole group")
-def over_the_whole_group(f, group, subgroup):
-    return f.max(dim=0, keepdim=True).values
+@wrong("t_junction_filter", says="A line has two opposite strokes")
+def prefers_lines():
+    return torch.tensor([1.0, 0.0, 1.0, 0.0]).reshape(1, 1, 4, 1, 1)
 
 
-@wrong("coset_max_pool", says="starts at 0")
-def from_zero(f, group, subgroup):
-    return by_running_maximum(f, group, subgroup).relu()
+@wrong("t_junction_filter", says="should be positive")
+def only_objects():
+    return torch.tensor([0.0, 0.0, 0.0, -1.0]).reshape(1, 1, 4, 1, 1)
+
+
+@wrong("t_junction_filter", says="shape .4,., expected .1, 1, 4, k, k.")
+def four_weights():
+    return torch.tensor([1.0, 1.0, 1.0, -1.0])
+
+
+@wrong("t_junction_filter", says="returned a list")
+def a_list():
+    return [1.0, 1.0, 1.0, -1.0]
+
+
+@wrong("t_junction_filter", says="infinite or nan")
+def infinite():
+    return torch.full((1, 1, 4, 1, 1), -torch.inf)
 
 
 # 4.5
@@ -293,22 +397,17 @@ def sheets_joined_and_reshaped(f, psi, group):
     return sheets.reshape(len(psi), group.order, *sheets.shape[1:])
 
 
-@wrong("lifting_filter_bank", says="mixes h with the output channels")
-def joined_and_reshaped(psi, group):
-    return torch.cat([act_on_image(h, psi) for h in group.elements]).view(len(psi), -1, *psi.shape[1:])
-
-
 @wrong("group_filter_bank", says="mixes h with the output channels")
 def copies_joined_and_reshaped(psi, group):
     return torch.cat([act_on_feature_map(h, psi, group) for h in group.elements]).view(len(psi), -1, *psi.shape[1:])
 
 
-@wrong("group_filter_bank", says="roll the sheets")
+@wrong("group_filter_bank", says="move the sheets on")
 def rolled_by_rotation(psi, group):
     return torch.stack([act_on_image(h, psi).roll(h.r, 2) for h in group.elements], dim=1)
 
 
-@wrong("group_filter_bank", says="roll the sheets")
+@wrong("group_filter_bank", says="move the sheets on")
 def rolled_by_position(psi, group):
     return torch.stack([act_on_image(h, psi).roll(i, dims=2) for i, h in enumerate(group.elements)], dim=1)
 
@@ -322,11 +421,65 @@ def product_on_the_right(psi, group):
     return torch.stack(copies, dim=1)
 
 
-@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than the sheets")
+@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than that of the sheets")
 def permuted_channels(psi, group):
     return torch.stack([act_on_image(h, psi[:, group.permutation(h)]) for h in group.elements], dim=1)
 
 
-@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than the sheets")
+@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than that of the sheets")
 def permuted_columns(psi, group):
     return torch.stack([act_on_image(h, psi[..., group.permutation(h)]) for h in group.elements], dim=1)
+
+
+@wrong("lifting_conv", says="add up the sheets")
+def sheets_added(f, psi, group):
+    return by_conv2d(f, psi, group).sum(dim=1, keepdim=True)
+
+
+@wrong("lifting_conv", says="returns .row, column.")
+def row_and_column_swapped(f, psi, group):
+    return by_conv2d(f, psi.mT, group)
+
+
+@wrong("lifting_conv", says="largest of the channels")
+def largest_channel(f, psi, group):
+    return torch.stack([by_conv2d(f[c, None], psi[:, c, None], group) for c in range(len(f))]).amax(dim=0)
+
+
+@wrong("group_conv", says="neither the pixels nor the sheets")
+def nothing_moves(f, psi, group):
+    return in_loops(lambda group, _h, other: group.index(other), lambda _h, a, b, _k: (a, b))(f, psi, group)
+
+
+@wrong("group_conv", says="another sheet of ψ")
+def both_inverted(f, psi, group):
+    return in_loops(lambda group, h, other: group.index(compose(inverse(h), inverse(other))), right_pixel)(
+        f, psi, group
+    )
+
+
+@wrong("group_conv", says="returns .row, column.")
+def row_for_column(f, psi, group):
+    return in_loops(right_sheet, lambda h, a, b, k: source_pixel(h, a, b, k, k)[::-1])(f, psi, group)
+
+
+@wrong("group_conv", says="turn the pixels by h⁻¹h̃")
+def turned_by_the_relative_element(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            seen = compose(inverse(group.elements[i]), group.elements[j])
+            weight = psi[(o, c, group.index(seen), *source_pixel(seen, a, b, k, k))]
+            out[o, i, row, col] += f[c, j, row + a, col + b] * weight
+    return out
+
+
+@wrong("group_filter_bank", says="copies are the same")
+def copies_alike(psi, group):
+    return psi.unsqueeze(1).repeat(1, group.order, 1, 1, 1, 1)
+
+
+@wrong("group_filter_bank", says="turned the wrong way")
+def permuted_but_turned_back(psi, group):
+    return torch.stack([act_on_image(inverse(h), psi)[:, :, group.permutation(h)] for h in group.elements], dim=1)

@@ -3,11 +3,13 @@
 import math
 
 import torch
+from torch import nn
 
 from answers import correct, wrong
 from course_lib.actions import act, act_on_image
 from course_lib.checks import equivariance_error, relative_error
 from course_lib.groups import C4
+from course_lib.layers import GlobalMaxPool, GroupConv2d, LiftingConv2d
 
 # 5.1
 
@@ -25,7 +27,7 @@ def no_padding(size, window, stride, padding=0):
     return (size - window) % stride
 
 
-@wrong("left_over", says="counted once")
+@wrong("left_over", says="count the padding once")
 def padding_once(size, window, stride, padding=0):
     return (size + padding - window) % stride
 
@@ -35,7 +37,7 @@ def no_window(size, window, stride, padding=0):
     return (size + 2 * padding) % stride
 
 
-@wrong("left_over", says="size alone")
+@wrong("left_over", says="only the remainder of the size")
 def size_only(size, window, stride, padding=0):
     return size % stride
 
@@ -50,7 +52,7 @@ def output_size(size, window, stride, padding=0):
     return (size + 2 * padding - window) // stride + 1
 
 
-@wrong("left_over", says="a bool, expected an int")
+@wrong("left_over", says="whether the windows fit")
 def whether(size, window, stride, padding=0):
     return (size + 2 * padding - window) % stride == 0
 
@@ -74,7 +76,7 @@ def by_recursion(layers, sizes):
     return [size for size in sizes if fits(size, list(layers))]
 
 
-@wrong("exact_sizes", says="asked about the first size")
+@wrong("exact_sizes", says="ask every layer about the first size")
 def same_size_everywhere(layers, sizes):
     return [n for n in sizes if all(n + 2 * layer[2] >= layer[0] and rest(n, *layer) == 0 for layer in layers)]
 
@@ -124,7 +126,7 @@ def the_others(layers, sizes):
     return [n for n in sizes if n not in by_recursion(layers, sizes)]
 
 
-@wrong("exact_sizes", says="Only the first layer")
+@wrong("exact_sizes", says="ask only the first layer")
 def first_layer_only(layers, sizes):
     return by_recursion(list(layers)[:1], sizes)
 
@@ -250,7 +252,7 @@ def absolute(layers, group, x):
     return errors(layers, group, x, measure)
 
 
-@wrong("error_by_depth", says="Only the last element")
+@wrong("error_by_depth", says="only the last element")
 def last_element(layers, group, x):
     g = group.elements[-1]
     return errors(layers, group, x, lambda y, copies: relative_error(copies[-1], act(g, y, group)))
@@ -297,7 +299,7 @@ def any_turn(net, group, images):
     return (table[1:] == table[0]).any(dim=0).double().mean().item()
 
 
-@wrong("orbit_agreement", says="Only one turn")
+@wrong("orbit_agreement", says="only one turn")
 def one_turn(net, group, images):
     table = classes(net, group, images)
     return (table[1] == table[0]).double().mean().item()
@@ -330,12 +332,12 @@ def as_tensor(net, group, images):
     return (table == table[0]).all(dim=0).double().mean()
 
 
-@wrong("left_over", says="as if windows lay side by side")
+@wrong("left_over", says="as if the windows were side by side")
 def modulo_the_window(size, window, stride, padding=0):
     return (size + padding + padding - window) % window
 
 
-@wrong("left_over", says="as if windows lay side by side")
+@wrong("left_over", says="as if the windows were side by side")
 def windows_side_by_side(size, window, stride, padding=0):
     return (size + 2 * padding) % window
 
@@ -368,3 +370,113 @@ def more_than_half(net, group, images):
 @wrong("orbit_agreement", says="ask for a majority")
 def at_least_half(net, group, images):
     return (votes(net, group, images) >= 1 / 2).double().mean().item()
+
+
+# 5.6
+
+
+@correct("sleeper")
+def norm_for_each_sheet():
+    return nn.Sequential(LiftingConv2d(C4, 1, 2, 3), nn.Flatten(1, 2), nn.BatchNorm2d(8), nn.Unflatten(1, (2, 4)))
+
+
+@correct("sleeper")
+def equal_weights_on_a_flat_axis():
+    linear = nn.Linear(8, 3)
+    nn.init.constant_(linear.weight, 0.5)
+    return nn.Sequential(LiftingConv2d(C4, 1, 2, 15), nn.ReLU(), nn.Flatten(), linear)
+
+
+@wrong("sleeper", says="broken from the start")
+def ordinary_convolution():
+    return nn.Conv2d(1, 2, 3)
+
+
+@wrong("sleeper", says="stays exact")
+def truly_exact():
+    return nn.Sequential(LiftingConv2d(C4, 1, 2, 3), nn.ReLU(), GroupConv2d(C4, 2, 3, 3), GlobalMaxPool(C4))
+
+
+@wrong("sleeper", says="same output")
+def sees_nothing():
+    conv = nn.Conv2d(1, 1, 3)
+    nn.init.zeros_(conv.weight)
+    return conv
+
+
+@wrong("sleeper", says="returned a type, expected a network")
+def a_class():
+    return nn.Identity
+
+
+@wrong("sleeper", says="take images .B, 1, 15, 15.")
+def wrong_channels():
+    return nn.Conv2d(3, 1, 3)
+
+
+@wrong("left_over", says="number of steps, without padding")
+def steps_without_padding(size, window, stride, padding=0):
+    return (size - window) // stride
+
+
+@wrong("left_over", says="Window and stride are swapped")
+def window_for_stride(size, window, stride, padding=0):
+    return (size + 2 * padding - stride) % window
+
+
+@wrong("exact_sizes", says="in reverse order")
+def last_layer_first(layers, sizes):
+    return by_recursion(list(layers)[::-1], sizes)
+
+
+@wrong("exact_sizes", says="product of the strides")
+def multiples_of_all_strides(layers, sizes):
+    return [n for n in sizes if n % math.prod(layer[1] for layer in layers) == 0]
+
+
+@wrong("disk_mask", says="That is a diamond")
+def diamond(size):
+    place = (torch.arange(size) - (size - 1) / 2).abs()
+    return place[:, None] + place <= size / 2
+
+
+@wrong("disk_mask", says="Those are the distances")
+def distances(size):
+    return torch.tensor(
+        [[math.hypot(x - (size - 1) / 2, y - (size - 1) / 2) for x in range(size)] for y in range(size)]
+    )
+
+
+@wrong("error_by_depth", says="best element")
+def smallest_error(layers, group, x):
+    def measure(y, copies):
+        return min(relative_error(c, act(g, y, group)) for g, c in zip(group.elements, copies, strict=True))
+
+    return errors(layers, group, x, measure)
+
+
+@wrong("error_by_depth", says="largest error of all layers")
+def one_number(layers, group, x):
+    return max(by_equivariance_error(layers, group, x))
+
+
+@wrong("orbit_agreement", says="the other axis")
+def elements_instead_of_images(net, group, images):
+    table = classes(net, group, images)
+    return (table == table[0]).all(dim=1).double().mean().item()
+
+
+@wrong("orbit_agreement", says="largest scores")
+def largest_scores(net, group, images):
+    best = torch.stack([net(act(g, images, group)).max(dim=1).values for g in group.elements])
+    return (best == best[0]).all(dim=0).double().mean().item()
+
+
+@wrong("orbit_agreement", says="percentage")
+def per_cent(net, group, images):
+    return 100 * image_by_image(net, group, images)
+
+
+@wrong("error_by_depth", says="four rotations only")
+def without_mirrors(layers, group, x):
+    return by_equivariance_error(layers, C4, x)

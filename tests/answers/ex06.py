@@ -10,84 +10,45 @@ from course_lib.groups import compose, inverse
 # 6.1
 
 
-@correct("explained_by_pc1")
-def by_covariance(psi):
-    shares = []
-    for sheets in psi.flatten(0, 1).flatten(2):
-        variances = torch.linalg.eigvalsh(torch.cov(sheets))
-        shares.append(variances[-1] / variances.sum())
-    return torch.stack(shares)
+@correct("depthwise_pair")
+def pair_by_einsum(x, pointwise, kernels):
+    mixed = torch.einsum("bcyx,nc->bnyx", x, pointwise)
+    return torch.cat([F.conv2d(mixed[:, n : n + 1], k[None, None]) for n, k in enumerate(kernels)], dim=1)
 
 
-def share(sheets):
-    variances = torch.linalg.eigvalsh(sheets @ sheets.transpose(-1, -2))
-    return variances[..., -1] / variances.sum(dim=-1)
+@wrong("depthwise_pair", says="multiply-accumulates, and .* are enough")
+def one_full_convolution(x, pointwise, kernels):
+    return F.conv2d(x, pointwise[..., None, None] * kernels[:, None])
 
 
-@wrong("explained_by_pc1", says="centring is missing")
-def uncentered(psi):
-    return share(psi.flatten(0, 1).flatten(2))
+@wrong("depthwise_pair", says="as MobileNet does")
+def space_first(x, pointwise, kernels):
+    mixed = F.conv2d(x, kernels[:, None], groups=len(kernels))
+    return F.conv2d(mixed, pointwise[..., None, None])
 
 
-@wrong("explained_by_pc1", says="mean over the \\*sheets\\*")
-def sheets_as_samples(psi):
-    sheets = psi.flatten(0, 1).flatten(2)
-    return share(sheets - sheets.mean(dim=1, keepdim=True))
+@wrong("depthwise_pair", says="each map gets its own kernel")
+def pair_without_groups(x, pointwise, kernels):
+    mixed = torch.einsum("bcyx,nc->bnyx", x, pointwise)
+    return F.conv2d(mixed, kernels[:, None])
 
 
-@wrong("explained_by_pc1", says="square is missing")
-def singular_values(psi):
-    sheets = psi.flatten(0, 1).flatten(2)
-    _, values, _ = torch.linalg.svd(sheets - sheets.mean(dim=-1, keepdim=True))
-    return values[:, 0] / values.sum(dim=-1)
+@wrong("depthwise_pair", says="without their weights")
+def unweighted(x, pointwise, kernels):
+    return pair_by_einsum(x, pointwise * 0 + 1, kernels)
 
 
-@wrong("explained_by_pc1", says="This is the mean")
-def averaged(psi):
-    return by_covariance(psi).mean()
+@wrong("depthwise_pair", says="first kernel for every")
+def one_kernel(x, pointwise, kernels):
+    return pair_by_einsum(x, pointwise, kernels[[0] * len(kernels)])
 
 
-@wrong("explained_by_pc1", says="returned shape")
-def last_component_too(psi):
-    variances = torch.linalg.svdvals(psi.flatten(0, 1).flatten(2)) ** 2
-    return variances / variances.sum(dim=1, keepdim=True)
+@wrong("depthwise_pair", says="turned by 180")
+def flipped_kernels(x, pointwise, kernels):
+    return pair_by_einsum(x, pointwise, kernels.rot90(2, dims=(-2, -1)))
 
 
 # 6.2
-
-
-@correct("separable_filters")
-def by_einsum(kernel, pointwise):
-    kernel = kernel.expand(-1, pointwise.shape[1], -1, -1)
-    return torch.einsum("ncyx,ncg->ncgyx", kernel, pointwise)
-
-
-@wrong("separable_filters", says="before the channels")
-def sheets_first(kernel, pointwise):
-    return by_einsum(kernel, pointwise).transpose(1, 2)
-
-
-@wrong("separable_filters", says="come last")
-def sheets_last(kernel, pointwise):
-    return kernel[..., None] * pointwise[:, :, None, None]
-
-
-@wrong("separable_filters", says="you add")
-def added(kernel, pointwise):
-    return kernel[:, :, None] + pointwise[..., None, None]
-
-
-@wrong("separable_filters", says="sum over the sheets")
-def summed(kernel, pointwise):
-    return by_einsum(kernel, pointwise).sum(2)
-
-
-@wrong("separable_filters", says="could not be checked|stopped in line")
-def as_it_stands(kernel, pointwise):
-    return kernel * pointwise
-
-
-# 6.3
 
 
 @correct("pointwise_bank")
@@ -133,7 +94,7 @@ def rolled(pointwise, group):
     return torch.stack([pointwise.roll(i, -1) for i in range(group.order)], dim=1)
 
 
-# 6.4
+# 6.3
 
 
 def mix_and_convolve(x, pointwise, kernels, letters="bcgyx,nhcg->bnhcyx", **options):
@@ -191,7 +152,7 @@ def options_to_the_wrong_step(x, pointwise, kernels, **options):
     return y.unflatten(1, pointwise.shape[:2])
 
 
-# 6.5
+# 6.4
 
 
 @correct("gc_factored")
@@ -206,7 +167,7 @@ def sum_over_h(x, pointwise, kernels, **options):
     return sum_over_both(x, pointwise.transpose(1, 3), kernels, **options)
 
 
-@wrong("gc_factored", says="first channel only")
+@wrong("gc_factored", says="only the first channel")
 def without_a_sum_over_c(x, pointwise, kernels, **options):
     return sum_over_both(x[:, :1], pointwise[:, :, :1], kernels, **options)
 
@@ -226,6 +187,58 @@ def left_flat(x, pointwise, kernels, **options):
 def no_groups(x, pointwise, kernels, **options):
     mixed = torch.einsum("bcgyx,nhcg->bnhyx", x, pointwise).flatten(1, 2)
     return F.conv2d(mixed, kernels.flatten(0, 1), **options)
+
+
+@wrong("g_factored", says="multiply-accumulates, and .* are enough")
+def by_the_full_bank(x, pointwise, kernels, **options):
+    bank = (kernels.unsqueeze(3) * pointwise[..., None, None]).flatten(2, 3).flatten(0, 1)
+    return F.conv2d(x.flatten(1, 2), bank, **options).unflatten(1, pointwise.shape[:2])
+
+
+@wrong("gc_factored", says="multiply-accumulates, and .* are enough")
+def by_g_factored(x, pointwise, kernels, **options):
+    return with_einsum(x, pointwise, kernels.expand(-1, -1, x.shape[1], -1, -1), **options)
+
+
+# 6.5
+
+
+@correct("unseparable_filter")
+def four_signs():
+    signs = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]])
+    return F.pad(signs, (0, 5)).reshape(1, 1, 4, 3, 3)
+
+
+@wrong("unseparable_filter", says="multiples of one kernel")
+def four_strengths():
+    return torch.arange(1.0, 5.0).reshape(1, 1, 4, 1, 1) * torch.ones(3, 3)
+
+
+@wrong("unseparable_filter", says="only 2 patterns")
+def two_strokes():
+    psi = torch.zeros(1, 1, 4, 3, 3)
+    psi[0, 0, 0, 1], psi[0, 0, 1, :, 1] = 1.0, 1.0
+    return psi
+
+
+@wrong("unseparable_filter", says="sheets overlap")
+def random_weights():
+    return torch.randn(1, 1, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+
+
+@wrong("unseparable_filter", says="one is stronger")
+def one_strong_sheet():
+    return four_signs() * torch.tensor([5.0, 1, 1, 1]).reshape(1, 1, 4, 1, 1)
+
+
+@wrong("unseparable_filter", says="not all of them 0")
+def nothing():
+    return torch.zeros(1, 1, 4, 3, 3)
+
+
+@wrong("unseparable_filter", says="has shape .4, 3, 3.")
+def without_channels():
+    return torch.eye(4, 9).reshape(4, 3, 3)
 
 
 # 6.6
@@ -268,17 +281,6 @@ def side_for_area(kind, c_in, c_out, order, k):
     return c_out * sheets[kind]
 
 
-@wrong("explained_by_pc1", says="one mean from all sheets of a filter")
-def one_mean_per_filter(psi):
-    sheets = psi.flatten(0, 1).flatten(2)
-    return share(sheets - sheets.mean(dim=(1, 2), keepdim=True))
-
-
-@wrong("explained_by_pc1", says="one mean from everything")
-def one_mean(psi):
-    return share((psi - psi.mean()).flatten(0, 1).flatten(2))
-
-
 @wrong("gc_factored", says="to both convolutions")
 def options_twice(x, pointwise, kernels, **options):
     outputs, sheets = pointwise.shape[:2]
@@ -304,3 +306,62 @@ def kernel_copies(kind, c_in, c_out, order, k):
 def copies_of_both(kind, c_in, c_out, order, k):
     w, kernel = c_out * c_in * order, c_out * k * k
     return {"full": w * k * k, "g": (w + c_in * kernel) * order, "gc": (w + kernel) * order}[kind]
+
+
+@wrong("depthwise_pair", says="only the pointwise step")
+def without_space(x, pointwise, kernels):
+    return torch.einsum("bcyx,nc->bnyx", x, pointwise)
+
+
+@wrong("depthwise_pair", says="add up the output channels")
+def outputs_added(x, pointwise, kernels):
+    return pair_by_einsum(x, pointwise, kernels).sum(dim=1, keepdim=True)
+
+
+@wrong("pointwise_bank", says="roll the sheets the wrong way")
+def rolled_back(pointwise, group):
+    return torch.stack([pointwise.roll(-i, -1) for i in range(group.order)], dim=1)
+
+
+@wrong("pointwise_bank", says="single weight")
+def one_weight(pointwise, group):
+    return torch.stack([pointwise[..., i] for i in range(group.order)], dim=1)
+
+
+@wrong("g_factored", says="without their weights")
+def sheets_unweighted(x, pointwise, kernels, **options):
+    return with_einsum(x, pointwise * 0 + 1, kernels, **options)
+
+
+@wrong("g_factored", says="each pair .n, h.")
+def one_block_per_output(x, pointwise, kernels, **options):
+    mixed = torch.einsum("bcgyx,nhcg->bnhcyx", x, pointwise).flatten(1, 3)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=len(pointwise), **options)
+    return y.unflatten(1, pointwise.shape[:2])
+
+
+@wrong("g_factored", says="sum over c has to wait")
+def channels_added_too_early(x, pointwise, kernels, **options):
+    return sum_over_both(x, pointwise, kernels[:, :, :1], **options)
+
+
+@wrong("gc_factored", says="only the pointwise step")
+def mixed_only(x, pointwise, kernels, **options):
+    return torch.einsum("bcgyx,nhcg->bnhyx", x, pointwise)
+
+
+@wrong("gc_factored", says="in the order")
+def sheets_before_outputs(x, pointwise, kernels, **options):
+    mixed = torch.einsum("bcgyx,nhcg->bhnyx", x, pointwise).flatten(1, 2)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=mixed.shape[1], **options)
+    return y.unflatten(1, pointwise.shape[:2])
+
+
+@wrong("filter_weights", says="an ordinary convolution")
+def no_group(kind, c_in, c_out, order, k):
+    return c_in * c_out * k * k
+
+
+@wrong("filter_weights", says="count the bias")
+def with_bias(kind, c_in, c_out, order, k):
+    return by_making_them(kind, c_in, c_out, order, k) + c_out

@@ -1,0 +1,120 @@
+"""Exercise 6.2 of notebook 06: the weights of all copies of a separable filter."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.groups import C1, C2, C4, D4, Group, compose, inverse
+from course_lib.layers import pointwise_bank
+
+# 6.2 pointwise_bank
+
+
+def _permuted_by(permutation: Function) -> Function:
+    def bank(pointwise: Tensor, group: Group) -> Tensor:
+        return torch.stack([pointwise[..., permutation(h, group)] for h in group.elements], dim=1)
+
+    return bank
+
+
+def _right(h: Any, group: Group) -> list[int]:
+    return [group.index(compose(g, inverse(h))) for g in group.elements]
+
+
+def _rolled(pointwise: Tensor, group: Group) -> Tensor:
+    return torch.stack([pointwise.roll(i, -1) for i in range(group.order)], dim=1)
+
+
+def _banks(f: Function, reference: Function) -> None:
+    compare(
+        f,
+        reference,
+        torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]),
+        C4,
+        because="One row for each h, as in the filter bank of notebook 04.",
+    )
+    for group in (C1, C2, D4):
+        compare(f, reference, torch.randn(2, 3, group.order), group, because=f"The group is {group}.")
+
+
+def _keeps_the_gradient(f: Function, _reference: Function) -> None:
+    pointwise = torch.randn(1, 1, 4, requires_grad=True)
+    if not call(f, pointwise, C4).requires_grad:
+        raise Mistake("The numbers are right, but no gradient flows back to w. Index w instead of copying its numbers.")
+
+
+register(
+    "6.2",
+    pointwise_bank,
+    minutes=8,
+    difficulty=2,
+    checks=[_banks, _keeps_the_gradient],
+    hints=[
+        "In notebook 04 you did this for whole filters: L_h turns them and permutes their sheets. A weight without a "
+        "place in space cannot turn. So only the permutation is left: row h holds w[h⁻¹g].",
+        "`group.permutation(h)` lists the positions of h⁻¹g, for all g. You can use it as an index, as in "
+        "`pointwise[..., [3, 0, 1, 2]]`.",
+        "Make one copy for each h in `group.elements`, and stack them as the new axis 1: "
+        "`torch.stack([pointwise[..., group.permutation(h)] for h in group.elements], dim=1)`.",
+    ],
+    known_mistakes=[
+        (
+            _permuted_by(lambda h, group: list(range(group.order))),
+            "You copy the weights, but you do not permute them. When L_h turns the filter, its sheets change places, "
+            "too: row h needs w[h⁻¹g].",
+        ),
+        (
+            _permuted_by(lambda h, group: group.permutation(inverse(h))),
+            "The inverse is missing: your row h holds w[hg], but it needs w[h⁻¹g].",
+        ),
+        (
+            _permuted_by(_right),
+            "You multiply on the wrong side: w[gh⁻¹] instead of w[h⁻¹g]. Only D4 shows the difference.",
+        ),
+        (
+            _rolled,
+            "You roll the sheets on by one from row to row. That is right for C4, but in D4 a mirror reverses their "
+            "order. `group.permutation(h)` knows where they go.",
+        ),
+        (
+            lambda pointwise, group: torch.stack([pointwise.roll(-i, -1) for i in range(group.order)], dim=1),
+            "You roll the sheets the wrong way. The weight of sheet e has to be on sheet h in row h: w̃[h, g] = "
+            "w[h⁻¹g].",
+        ),
+        (
+            lambda pointwise, group: torch.stack([pointwise.roll(h.r, -1) for h in group.elements], dim=1),
+            "You roll the sheets on by one for each quarter turn. That is right for C4, but not for other groups, "
+            "where `group.permutation(h)` knows where the sheets go.",
+        ),
+        (
+            lambda pointwise, group: pointwise_bank(pointwise, group).flatten(2),
+            "Channels and sheets are joined in your result. Keep all four axes: (O, |H|, C, |H|).",
+        ),
+        (
+            lambda pointwise, group: pointwise_bank(pointwise, group).squeeze(),
+            "Axes of length 1 are missing in your result. Keep all four: (O, |H|, C, |H|).",
+        ),
+        (
+            lambda pointwise, group: torch.stack([pointwise[..., group.index(h)] for h in group.elements], dim=1),
+            "You pick a single weight for each h. Row h holds all |H| weights, in another order.",
+        ),
+        (
+            lambda pointwise, group: pointwise_bank(pointwise, group).movedim(1, -1),
+            "Your new axis comes last. The order is (O, |H|, C, |H|): stack along axis 1.",
+        ),
+        (
+            lambda pointwise, group: pointwise_bank(pointwise, group).transpose(0, 1),
+            "Your new axis comes first. The order is (O, |H|, C, |H|): stack along axis 1.",
+        ),
+        (
+            lambda pointwise, group: pointwise_bank(pointwise, group).transpose(1, 2),
+            "Your new axis comes after the channels. The order is (O, |H|, C, |H|): stack along axis 1.",
+        ),
+        (
+            lambda pointwise, group: pointwise_bank(pointwise, group).transpose(1, 3),
+            "The two group axes are swapped: the first is the output's h, the last the input's g.",
+        ),
+    ],
+)

@@ -1,7 +1,7 @@
-"""One framework for equivariant layers: a sum over pairs of elements, where only g⁻¹g̃ says where. Notebooks 07, 08.
+"""One framework for equivariant layers: a sum over pairs of elements in which only g⁻¹g̃ says where. Notebooks 07–09.
 
-Everything here is a definition in plain loops, slow on purpose. A feature map is what the equations say it is, a
-function on the group: a dictionary {Isometry: vector (C,)}. Where it has no entry there is nothing, and no sum goes.
+Everything here is a definition, short and slow on purpose. Unless it says otherwise, a feature map is what it is in the
+equations, a function on the group: a dictionary {Isometry: vector (C,)}. Sums run over the elements that it holds.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.groups import C1, Group
+from course_lib.kernels import generate_kernels, unfold_and_sum
+from course_lib.layers import GroupConv2d, GroupInstanceNorm2d, lifting_filter_bank
 from course_lib.layers.attention import GroupSelfAttention
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
@@ -151,6 +153,30 @@ def e4_term(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> T
         return torch.zeros_like(values)
     generated = entry_at(kernel.unsqueeze(2), position, C1) @ (squeeze @ x).relu()  # (s,)
     return generated.repeat_interleave(len(values) // len(generated)) * values
+
+
+class E4(nn.Module):
+    """The E4 layer with unfold and sum: (B, C, |H|, Y, X) → (B, O, |H|, Y, X). Its weights are those of `E4Layer`.
+
+    Source: He et al. (2021), Eq. 12 and section 4.1; notebook 08.
+    """
+
+    def __init__(
+        self, group: Group, in_channels: int, out_channels: int, kernel_size: int, slices: int = 1, reduction: int = 1
+    ) -> None:
+        super().__init__()
+        self.group, hidden, k = group, in_channels // reduction, kernel_size
+        self.squeeze = GroupConv2d(group, in_channels, hidden, 1, bias=False)
+        self.norm = GroupInstanceNorm2d(group, hidden)
+        self.kernel_weight = nn.Parameter(torch.randn(slices, hidden, k, k) * (0.2 / hidden) ** 0.5 / k)
+        self.kernel_bias = nn.Parameter(torch.randn(slices, k, k) * 0.9**0.5 / k)
+        self.encoder = GroupConv2d(group, in_channels, out_channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.norm(self.squeeze(x)).relu()
+        weight = lifting_filter_bank(self.kernel_weight, self.group)
+        bias = lifting_filter_bank(self.kernel_bias, self.group)
+        return unfold_and_sum(generate_kernels(hidden, weight, bias), self.encoder(x))
 
 
 def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, group: Group) -> Tensor:

@@ -81,6 +81,34 @@ def convolution(f: GroupFunction, psi: Tensor, group: Group) -> dict[Isometry, T
     return aggregate(f, lambda position, x, y: entry_at(psi, position, group) @ y)
 
 
+def filter_of_layer(
+    layer: Callable[[GroupFunction], GroupFunction], points: Sequence[Isometry], channels: int
+) -> dict[Isometry, Tensor]:
+    """The filter {ĝ: ψ(ĝ)}, matrices (O, C), of a linear equivariant layer: its answers at e to an impulse at each ĝ.
+
+    An impulse is 1 at one point in one channel and 0 elsewhere. ``points`` are all elements, e among them. For a layer
+    that is not linear, or not equivariant, the convolution with this filter is another layer. Notebook 07.
+    """
+    psi = {}
+    for position in points:
+        answers = []
+        for channel in range(channels):
+            impulse = {g: torch.zeros(channels) for g in points}
+            impulse[position][channel] = 1.0
+            answers.append(layer(impulse)[Isometry(0, 0, 0, 0)])
+        psi[position] = torch.stack(answers, dim=1)
+    return psi
+
+
+def own_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
+    """A term H̃_ĝ(x, y) that uses everything it may: y counts more the more it resembles x and the nearer it is: (C,).
+
+    One example of many, for the exercise of notebook 07 in which readers invent a term of their own.
+    """
+    distance = 1 + abs(position.u) + abs(position.v) + 0.1 * position.r + 0.5 * position.m
+    return torch.exp(-(x - y).abs()) * y / distance
+
+
 class Head(NamedTuple):
     """One head of self-attention: query and key (d, C), value (O, C), positions (d, |H|, k, k)."""
 

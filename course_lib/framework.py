@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.groups import C1, Group
-from course_lib.kernels import generate_kernels, unfold_and_sum
-from course_lib.layers import GroupConv2d, GroupInstanceNorm2d, lifting_filter_bank
+from course_lib.kernels import affine_attention_weights, affine_map, generate_kernels, unfold_and_sum
+from course_lib.layers import GroupConv2d, GroupInstanceNorm2d, group_filter_bank, lifting_filter_bank
 from course_lib.layers.attention import GroupSelfAttention
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
@@ -214,3 +214,36 @@ def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, 
     notebook 09.
     """
     return feature * entry_at(psi, position, group) + entry_at(beta, position, group)
+
+
+Part = tuple[Tensor, tuple[Tensor, Tensor]]  # a map (B, C, |H|, Y, X) with its ψ (C, |H|, k, k) and β (C, k, k)
+
+
+def roto_translation_attention(
+    query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False
+) -> Tensor:
+    """Affine self convolution between the embeddings and W^O: Σ_y α(g, y) A^V_g[V](y), (B, C, |H|, Y, X).
+
+    Each h sees ψ turned and permuted, β only turned. The query's tables have k = 1. Source: *Affine self convolution*,
+    section 3.2 and appendix D; notebook 09; definition in loops: ``oracles.affine_self_conv``.
+    """
+
+    def banks(psi: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
+        return group_filter_bank(psi, group), lifting_filter_bank(beta, group)
+
+    k = value[1][0].shape[-1]
+    center = affine_map(query[0], *banks(*query[1]), kernel_size=1)[:, :, :, 0]
+    weights = affine_attention_weights(center, key[0], banks(*key[1]), k, heads, masked)
+    values = affine_map(value[0], *banks(*value[1]), k).unflatten(1, (heads, -1))
+    return torch.einsum("bnhiyx,bnchiyx->bnchyx", weights, values).flatten(1, 2)
+
+
+def own_gaze(k: int) -> Tensor:
+    """A β that lets the sheet e look into a cone to its right: (k, k), 0 inside and −200 outside.
+
+    One example of many, for the exercise of notebook 09 in which readers invent a region of their own.
+    """
+    beta = torch.full((k, k), -200.0)
+    for step in range(1, k // 2 + 1):  # column by column to the right, ever wider
+        beta[k // 2 - step : k // 2 + step + 1, k // 2 + step] = 0
+    return beta

@@ -66,6 +66,26 @@ def e4_macs(c_in: int, c_out: int, order: int, k: int, slices: int, reduction: i
     return order * height * width * (e4_weights(c_in, c_out, order, k, slices, reduction) + k**2 * c_out)
 
 
+def e4_within_budget(channels: int, order: int) -> tuple[int, int, int]:
+    """(k, s, r) of an E4 layer from c to c channels with the largest window, of at least 5 × 5 pixels, that has no more
+    weights and multiply-accumulates than the 3 × 3 group convolution, and a hidden layer of at least four channels.
+
+    Raises ValueError if there is none, as for few channels on C1. Notebook 08.
+    """
+    limit = filter_weights("full", channels, channels, order, 3)
+    divisors = [d for d in range(1, channels + 1) if channels % d == 0]
+    fits = [
+        (k, slices, reduction)
+        for k in range(5, 32, 2)
+        for slices in divisors
+        for reduction in divisors
+        if channels // reduction >= 4
+        and e4_weights(channels, channels, order, k, slices, reduction) <= limit
+        and e4_macs(channels, channels, order, k, slices, reduction, 1, 1) <= order * limit
+    ]
+    return max(fits)
+
+
 def attention_parameters(kind: AttentionKind, channels: int, order: int, k: int) -> int:
     """All that a layer of local attention from c to c channels learns, for any number of heads:
 

@@ -1,7 +1,7 @@
-"""One framework for equivariant layers: a sum over pairs of elements, where only g⁻¹g̃ says where. Notebooks 07, 08.
+"""One framework for equivariant layers: a sum over pairs of elements in which only g⁻¹g̃ says where. Notebooks 07–09.
 
-Everything here is a definition in plain loops, slow on purpose. A feature map is what the equations say it is, a
-function on the group: a dictionary {Isometry: vector (C,)}. Where it has no entry there is nothing, and no sum goes.
+Everything here is a definition, short and slow on purpose. Unless it says otherwise, a feature map is what it is in the
+equations, a function on the group: a dictionary {Isometry: vector (C,)}. Sums run over the elements that it holds.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.groups import C1, Group
+from course_lib.kernels import affine_attention_weights, affine_map, generate_kernels, unfold_and_sum
+from course_lib.layers import GroupConv2d, GroupInstanceNorm2d, group_filter_bank, lifting_filter_bank
 from course_lib.layers.attention import GroupSelfAttention
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
@@ -77,6 +79,34 @@ def entry_at(table: Tensor, position: Isometry, group: Group) -> Tensor:
 def convolution(f: GroupFunction, psi: Tensor, group: Group) -> dict[Isometry, Tensor]:
     """Group convolution, H̃_ĝ(x, y) = ψ(ĝ) y: Eq. 5 as an instance of Eq. 9. Filters (O, C, |H|, k, k), k odd."""
     return aggregate(f, lambda position, x, y: entry_at(psi, position, group) @ y)
+
+
+def filter_of_layer(
+    layer: Callable[[GroupFunction], GroupFunction], points: Sequence[Isometry], channels: int
+) -> dict[Isometry, Tensor]:
+    """The filter {ĝ: ψ(ĝ)}, matrices (O, C), of a linear equivariant layer: its answers at e to an impulse at each ĝ.
+
+    An impulse is 1 at one point in one channel and 0 elsewhere. ``points`` are all elements, e among them. For a layer
+    that is not linear, or not equivariant, the convolution with this filter is another layer. Notebook 07.
+    """
+    psi = {}
+    for position in points:
+        answers = []
+        for channel in range(channels):
+            impulse = {g: torch.zeros(channels) for g in points}
+            impulse[position][channel] = 1.0
+            answers.append(layer(impulse)[Isometry(0, 0, 0, 0)])
+        psi[position] = torch.stack(answers, dim=1)
+    return psi
+
+
+def own_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
+    """A term H̃_ĝ(x, y) that uses everything it may: y counts more the more it resembles x and the nearer it is: (C,).
+
+    One example of many, for the exercise of notebook 07 in which readers invent a term of their own.
+    """
+    distance = 1 + abs(position.u) + abs(position.v) + 0.1 * position.r + 0.5 * position.m
+    return torch.exp(-(x - y).abs()) * y / distance
 
 
 class Head(NamedTuple):
@@ -153,6 +183,30 @@ def e4_term(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> T
     return generated.repeat_interleave(len(values) // len(generated)) * values
 
 
+class E4(nn.Module):
+    """The E4 layer with unfold and sum: (B, C, |H|, Y, X) → (B, O, |H|, Y, X). Its weights are those of `E4Layer`.
+
+    Source: He et al. (2021), Eq. 12 and section 4.1; notebook 08.
+    """
+
+    def __init__(
+        self, group: Group, in_channels: int, out_channels: int, kernel_size: int, slices: int = 1, reduction: int = 1
+    ) -> None:
+        super().__init__()
+        self.group, hidden, k = group, in_channels // reduction, kernel_size
+        self.squeeze = GroupConv2d(group, in_channels, hidden, 1, bias=False)
+        self.norm = GroupInstanceNorm2d(group, hidden)
+        self.kernel_weight = nn.Parameter(torch.randn(slices, hidden, k, k) * (0.2 / hidden) ** 0.5 / k)
+        self.kernel_bias = nn.Parameter(torch.randn(slices, k, k) * 0.9**0.5 / k)
+        self.encoder = GroupConv2d(group, in_channels, out_channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.norm(self.squeeze(x)).relu()
+        weight = lifting_filter_bank(self.kernel_weight, self.group)
+        bias = lifting_filter_bank(self.kernel_bias, self.group)
+        return unfold_and_sum(generate_kernels(hidden, weight, bias), self.encoder(x))
+
+
 def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, group: Group) -> Tensor:
     """A_g[f](g̃) = f(g̃) ψ(g⁻¹g̃) + β(g⁻¹g̃), channel by channel, with ``feature`` = f(g̃) and ``position`` = g⁻¹g̃: (C,).
 
@@ -160,3 +214,36 @@ def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, 
     notebook 09.
     """
     return feature * entry_at(psi, position, group) + entry_at(beta, position, group)
+
+
+Part = tuple[Tensor, tuple[Tensor, Tensor]]  # a map (B, C, |H|, Y, X) with its ψ (C, |H|, k, k) and β (C, k, k)
+
+
+def roto_translation_attention(
+    query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False
+) -> Tensor:
+    """Affine self convolution between the embeddings and W^O: Σ_y α(g, y) A^V_g[V](y), (B, C, |H|, Y, X).
+
+    Each h sees ψ turned and permuted, β only turned. The query's tables have k = 1. Source: *Affine self convolution*,
+    section 3.2 and appendix D; notebook 09; definition in loops: ``oracles.affine_self_conv``.
+    """
+
+    def banks(psi: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
+        return group_filter_bank(psi, group), lifting_filter_bank(beta, group)
+
+    k = value[1][0].shape[-1]
+    center = affine_map(query[0], *banks(*query[1]), kernel_size=1)[:, :, :, 0]
+    weights = affine_attention_weights(center, key[0], banks(*key[1]), k, heads, masked)
+    values = affine_map(value[0], *banks(*value[1]), k).unflatten(1, (heads, -1))
+    return torch.einsum("bnhiyx,bnchiyx->bnchyx", weights, values).flatten(1, 2)
+
+
+def own_gaze(k: int) -> Tensor:
+    """A β that lets the sheet e look into a cone to its right: (k, k), 0 inside and −200 outside.
+
+    One example of many, for the exercise of notebook 09 in which readers invent a region of their own.
+    """
+    beta = torch.full((k, k), -200.0)
+    for step in range(1, k // 2 + 1):  # column by column to the right, ever wider
+        beta[k // 2 - step : k // 2 + step + 1, k // 2 + step] = 0
+    return beta

@@ -6,7 +6,7 @@ import re
 
 from nbformat import NotebookNode
 
-STUB = re.compile(r"^@exercise\ndef (\w+)", re.MULTILINE)
+STUB = re.compile(r"^@exercise\n(?:def|class) (\w+)", re.MULTILINE)
 FOLDED = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 

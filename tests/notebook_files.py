@@ -9,7 +9,7 @@ from course_lib.exercises.registry import all_exercises
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))
-STUB = re.compile(r"^@exercise\ndef (\w+)", re.MULTILINE)
+STUB = re.compile(r"^@exercise\n(?:def|class) (\w+)", re.MULTILINE)
 SOLUTION = re.compile(r"<details><summary>Solution</summary>\s*```python\n(.*?)```\s*</details>", re.DOTALL)
 
 

@@ -57,6 +57,15 @@ def test_every_kind_of_placeholder_is_known_and_dots_left_beside_an_answer_are_n
     assert checking.has_placeholder(namespace["half_turn"]) == unfilled
 
 
+@pytest.mark.parametrize("body, unfilled", [("...", True), ("pass", True), ("return x", False)])
+def test_a_class_is_unfilled_while_one_of_its_methods_is(body, unfilled, tmp_path):
+    given = "class E4:\n    'A layer.'\n    def __init__(self):\n        self.n = 0\n        ...\n"
+    (tmp_path / "stub.py").write_text(f"{given}    def forward(self, x):\n        {body}\n")
+    namespace = {"__name__": "__main__"}  # as in a notebook, where the source of a class cannot be found
+    exec(compile((tmp_path / "stub.py").read_text(), tmp_path / "stub.py", "exec"), namespace)
+    assert checking.has_placeholder(namespace["E4"]) == unfilled
+
+
 def test_a_right_answer_is_used(course_home, capsys):
     @exercise
     def half_turn(image):

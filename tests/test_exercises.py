@@ -67,8 +67,10 @@ def test_notebook_has_each_of_its_exercises_with_the_librarys_signature(path):
 
 
 def _signature(code):
-    function = next(node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef))
-    return ast.unparse(function.args), function.returns and ast.unparse(function.returns)
+    answer = next(node for node in ast.parse(code).body if isinstance(node, (ast.FunctionDef, ast.ClassDef)))
+    parts = [answer] if isinstance(answer, ast.FunctionDef) else answer.body
+    functions = [node for node in parts if isinstance(node, ast.FunctionDef)]
+    return [(f.name, ast.unparse(f.args), f.returns and ast.unparse(f.returns)) for f in functions]
 
 
 class TestAnswered:

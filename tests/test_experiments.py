@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from course_lib.counting import e4_macs, executed_macs
+from course_lib.exercises import ex10_comparing
 from course_lib.experiments import (
     TABLES,
     Printed,
@@ -21,7 +22,7 @@ from course_lib.experiments import (
     table_markdown,
     variant,
 )
-from course_lib.experiments.exactness import exactness, exactness_markdown, invariance_error
+from course_lib.experiments.exactness import exactness, exactness_markdown, invariance_error, not_exact
 from course_lib.experiments.markdown import difference, figure_text, operations_text, pipe_table
 from course_lib.experiments.row import as_printed
 from course_lib.experiments.rules import BY_FORMULA, EXECUTED, aggregation_macs, macs_and_norms, macs_of_products
@@ -337,6 +338,11 @@ def test_networks_that_are_not_and_their_exact_variants(key):
 def test_the_released_layout_is_not_invariant_once_its_parameters_have_moved():
     row = find("e4net")
     assert invariance_error(replace(row, network=dict(row.others)["released layout"]))[0] > 0.01
+
+
+def test_the_answer_to_exercise_10_4_is_what_is_measured():
+    rows = ex10_comparing.ROWS
+    assert not_exact(rows) == {key for key in rows if invariance_error(find(key))[0] > 1e-10}
 
 
 def test_report_of_exactness():

@@ -18,7 +18,15 @@ from torch import Tensor
 
 from course_lib.exercises import record
 from course_lib.exercises.card import Strip
-from course_lib.exercises.comparing import Mistake, describe_endless, describe_error, file_of, in_one_line, show_example
+from course_lib.exercises.comparing import (
+    Mistake,
+    describe_endless,
+    describe_error,
+    file_of,
+    functions_of,
+    in_one_line,
+    show_example,
+)
 from course_lib.exercises.limits import stopped_line, time_limit
 from course_lib.exercises.registry import Check, Exercise, Function, find
 from course_lib.exercises.values import Array, as_array, first_difference
@@ -69,8 +77,11 @@ def _first_mistake(this: Exercise, f: Function) -> Mistake | None:
 def has_placeholder(f: Function) -> bool:
     """Whether `y = ...`, `return ...` or `raise NotImplementedError` still stands there, or no statement at all.
 
-    A bare `...` that was left beside an answer is none: the answer is to be checked.
+    A bare `...` that was left beside an answer is none: the answer is to be checked. A class has a placeholder if one
+    of its methods has.
     """
+    if inspect.isclass(f):  # its own source cannot be found in a notebook, that of its methods can
+        return any(has_placeholder(method) for method in functions_of(f))
     try:
         definition: Any = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
     except (OSError, TypeError, SyntaxError):
@@ -132,7 +143,7 @@ def _run(check: Check, f: Function, reference: Function) -> Mistake | None:
 @contextlib.contextmanager
 def _bound_to_its_name(f: Function) -> Iterator[None]:
     """A function that calls itself must meet itself while it is checked: the decorator's result is bound later."""
-    names: dict[str, Any] = getattr(f, "__globals__", {})
+    names: dict[str, Any] = next((part.__globals__ for part in functions_of(f)), {})
     before = {f.__name__: names[f.__name__]} if f.__name__ in names else {}
     names[f.__name__] = f
     try:

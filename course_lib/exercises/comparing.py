@@ -7,6 +7,7 @@ import inspect
 import linecache
 import traceback
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from course_lib.exercises.limits import SECONDS, StillRunning
@@ -107,9 +108,15 @@ def describe_endless(line: int, f: Callable[..., Any]) -> str:
 
 
 def file_of(f: Callable[..., Any]) -> str | None:
-    """The file that holds a learner's function; None for a builtin."""
-    function = inspect.unwrap(f)
-    return function.__code__.co_filename if inspect.isfunction(function) else None
+    """The file that holds a learner's function or class; None for a builtin."""
+    return next((part.__code__.co_filename for part in functions_of(f)), None)
+
+
+def functions_of(f: Callable[..., Any]) -> list[FunctionType]:
+    """The learner's own code: the function itself, or the methods that a class defines; nothing for a builtin."""
+    answer = inspect.unwrap(f)
+    parts = list(vars(answer).values()) if inspect.isclass(answer) else [answer]
+    return [part for part in parts if inspect.isfunction(part)]
 
 
 def _place(line: int, f: Callable[..., Any]) -> str:

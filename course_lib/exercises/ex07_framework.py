@@ -1,4 +1,4 @@
-"""The exercises of notebook 07, first half: relative positions, sums over pairs, patches."""
+"""Exercises 7.1, 7.2, 7.4 and 7.6 of notebook 07: relative positions, sums over pairs, entries of a filter, patches."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,13 @@ E, R, M = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0)
 
 def _pairs(f: Function, reference: Function) -> None:
     compare(f, reference, Isometry(0, 0, 1, 0), Isometry(0, 0, 3, 1))
-    compare(f, reference, R, Isometry(0, 2, 0, 0), because="As seen from r, r² is one quarter turn on: r.")
+    compare(
+        f,
+        reference,
+        R,
+        Isometry(0, 2, 0, 0),
+        because="As seen from r, the element r² lies one quarter turn further, at r.",
+    )
     for g in (Isometry(0, 1, 1, 0), Isometry(1, 0, 2, 1), Isometry(1, 1, 0, -1)):
         for other in (E, Isometry(0, 1, 3, 1), Isometry(1, 3, -1, 2)):
             compare(f, reference, g, other)
@@ -43,27 +49,29 @@ register(
     checks=[_pairs],
     hints=[
         "Two functions of notebook 01 are enough: `semidirect_product` and `semidirect_inverse`.",
-        "Which side does the inverse stand on? If g and g̃ both move by u, u must cancel: (ug)⁻¹(ug̃) = g⁻¹u⁻¹u g̃.",
+        "On which side must the inverse be? If u moves both g and g̃, it has to cancel: (ug)⁻¹(ug̃) = g⁻¹u⁻¹u g̃.",
     ],
     known_mistakes=[
         (semidirect_product, "The inverse is missing: this is gg̃, not g⁻¹g̃."),
         (
             lambda g, other: semidirect_product(other, semidirect_inverse(g)),
-            "The inverse stands on the wrong side: this is g̃g⁻¹. When both move by u it becomes u(g̃g⁻¹)u⁻¹.",
+            "The inverse is on the wrong side: this is g̃g⁻¹. If u moves both, it becomes u(g̃g⁻¹)u⁻¹, and u does not "
+            "cancel.",
         ),
         (
             lambda g, other: relative_position(other, g),
-            "You look the other way: this is g̃⁻¹g, where g lies as seen from g̃.",
+            "You have swapped g and g̃: this is g̃⁻¹g, which says where g lies as seen from g̃.",
         ),
         (
             lambda g, other: semidirect_product(g, semidirect_inverse(other)),
-            "You invert the wrong one: this is gg̃⁻¹. If both move by u, does u cancel in (ug)(ug̃)⁻¹?",
+            "You have inverted the wrong element: this is gg̃⁻¹. If u moves both, does u cancel in (ug)(ug̃)⁻¹?",
         ),
         (_field_by_field, "You subtract field by field. But turns and mirrors act on each other and on the shift."),
-        (_with_an_inverse_by_fields, "Your inverse only changes signs. `semidirect_inverse` of notebook 01 is right."),
+        (_with_an_inverse_by_fields, "Your inverse only changes signs. Use `semidirect_inverse` of notebook 01."),
         (
             _with_an_unturned_inverse,
-            "You invert g with the shift −t. The way back turns first: g⁻¹ = (−h⁻¹t, h⁻¹), as in exercise 1.6.",
+            "Your inverse of g has the shift −t. The shift must be turned back, too: g⁻¹ = (−h⁻¹t, h⁻¹), as in "
+            "notebook 01.",
         ),
         (
             _without_turning_the_shift,
@@ -79,7 +87,7 @@ def weigh(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _sums(f: Function, reference: Function) -> None:
-    alone = "One element alone is a pair with itself, and the whole sum is term(e, f(g), f(g))."
+    alone = "With a single element the only pair is (g, g), so the sum is term(e, f(g), f(g))."
     rule = "Here weigh(ĝ, x, y) = 1000·x + (1 + r + 4m + 10u + 100v)·y, with m, r, u, v of ĝ."
     compare(f, reference, {E: torch.tensor([1.0])}, weigh, because=f"{alone} {rule}")
     compare(f, reference, {E: torch.tensor([1.0]), R: torch.tensor([2.0])}, weigh, because=rule)
@@ -111,42 +119,49 @@ register(
     difficulty=2,
     checks=[_sums],
     hints=[
-        "`aggregate_pairs`, just above, has the loop. What does `term` get in the place of g and g̃?",
+        "`aggregate_pairs`, just above, has the loop. What does `term` get instead of g and g̃?",
         "For each g: the sum over all `other` in f of `term(relative_position(g, other), f[g], f[other])`.",
         "A dictionary comprehension `{g: … for g in f}`; `torch.stack(list_of_vectors).sum(dim=0)` adds the vectors.",
     ],
     known_mistakes=[
         (
             _sum_of(lambda term, f, g, other: term(relative_position(other, g), f[g], f[other])),
-            "You hand over g̃⁻¹g. The term wants g⁻¹g̃, where g̃ lies as seen from g.",
+            "You pass g̃⁻¹g to the term. It needs g⁻¹g̃: where g̃ lies as seen from g.",
         ),
         (
             _sum_of(lambda term, f, g, other: term(other, f[g], f[other])),
-            "You hand over g̃ itself. The term must get the relative position g⁻¹g̃ and nothing else about places.",
+            "You pass g̃ itself to the term. About places, it may know only the relative position g⁻¹g̃.",
         ),
         (
             _sum_of(lambda term, f, g, other: term(relative_position(g, other), f[other], f[g])),
-            "f(g) and f(g̃) are swapped. The term gets the features at g, where the result stands, first.",
+            "f(g) and f(g̃) are swapped. The features at g, where the result belongs, come first.",
         ),
-        (_others_alone, "You leave out g̃ = g. The sum runs over all g̃, and g is one of them."),
-        (_mean, "You take the mean. The formula is a sum: nothing divides it by the number of terms."),
+        (_others_alone, "You leave out g̃ = g. The sum runs over all g̃, including g."),
+        (_mean, "You take the mean. The formula is a plain sum: it is not divided by the number of terms."),
     ],
 )
 
 
 def _tables(f: Function, reference: Function) -> None:
     one_sheet = torch.arange(1.0, 10).reshape(1, 3, 3)
-    compare(f, reference, one_sheet, Isometry(0, 0, 0, 0), C1, because="Nothing shifted: the pixel in the middle.")
+    compare(f, reference, one_sheet, Isometry(0, 0, 0, 0), C1, because="Without a shift it is the pixel in the middle.")
     compare(f, reference, one_sheet, Isometry(0, 0, 1, 0), C1, because="u = 1 is one pixel to the right.")
-    compare(f, reference, one_sheet, Isometry(0, 0, 0, 1), C1, because="v = 1 is one pixel up, and rows count down.")
-    outside = "Outside of the window the entry is zero."
+    compare(
+        f,
+        reference,
+        one_sheet,
+        Isometry(0, 0, 0, 1),
+        C1,
+        because="v = 1 is one pixel up, but rows are counted downwards.",
+    )
+    outside = "Outside the window the entry is zero."
     compare(f, reference, one_sheet, Isometry(0, 0, -2, 0), C1, because=outside)
     compare(f, reference, one_sheet, Isometry(0, 0, 0, 2), C1, because=outside)
     compare(f, reference, one_sheet, Isometry(0, 0, 2, -2), C1, because=outside)
     for group in (C4, D1, D4):
         table = torch.arange(2.0 * group.order * 25).reshape(2, group.order, 5, 5)
         for h in group.elements:
-            compare(f, reference, table, Isometry(*h, -2, 1), group, because="The sheet is that of the point part.")
+            compare(f, reference, table, Isometry(*h, -2, 1), group, because="The sheet is the one of the point part.")
     compare(f, reference, torch.arange(72.0).reshape(2, 1, 4, 3, 3), Isometry(0, 3, 1, 3), C4, because=outside)
 
 
@@ -163,7 +178,7 @@ def _at(place: Function) -> Function:
 
 
 register(
-    "7.3",
+    "7.4",
     entry_at,
     minutes=8,
     difficulty=2,
@@ -177,7 +192,7 @@ register(
     known_mistakes=[
         (
             _at(lambda p, reach, group: (group.index(p.point_part), reach + p.v, reach + p.u)),
-            "Your v points down. Rows count downwards, so v pixels up is row `reach - v`.",
+            "Your v points down. Rows are counted downwards, so v pixels up is row `reach - v`.",
         ),
         (
             _at(lambda p, reach, group: (group.index(p.point_part), reach + p.u, reach - p.v)),
@@ -185,7 +200,7 @@ register(
         ),
         (
             _at(lambda p, reach, group: (p.r, reach - p.v, reach + p.u)),
-            "You take r for the sheet. That is right on C4 alone: use `group.index(position.point_part)`.",
+            "You take r as the index of the sheet. That is right on C4 only: use `group.index(position.point_part)`.",
         ),
     ],
 )
@@ -196,7 +211,14 @@ def _patches(f: Function, reference: Function) -> None:
     function = as_function(torch.arange(1.0, 9).reshape(1, 4, 1, 2), C4)
     compare(f, reference, function, E, steps)
     compare(f, reference, function, R, steps[:2], because="From r, the step r leads to r².")
-    compare(f, reference, function, Isometry(0, 2, 1, 0), steps, because="From r², a step to the right leads left.")
+    compare(
+        f,
+        reference,
+        function,
+        Isometry(0, 2, 1, 0),
+        steps,
+        because="At r², a step to its right leads to the left on the plane.",
+    )
     compare(f, reference, function, Isometry(0, 1, 0, 0), steps, because="Where f has no entry, the patch is zero.")
     function = as_function(torch.arange(144.0).reshape(2, 8, 3, 3), D4)
     steps = [Isometry(*h, 0, 0) for h in D4.elements] + [Isometry(0, 1, 1, 0)]
@@ -220,7 +242,7 @@ def _patch_at(place: Function) -> Function:
 
 
 register(
-    "7.7",
+    "7.6",
     local_patch,
     minutes=8,
     difficulty=2,
@@ -228,25 +250,25 @@ register(
     hints=[
         "For each step g′ of the neighborhood, in its order: the place is gg′. `semidirect_product` knows how.",
         "A place may have no entry in f. `f.get(place, default)` or `place in f`; the default is `zeros_like(f[g])`.",
-        "`torch.cat(list_of_vectors)` joins them to one long vector.",
+        "`torch.cat(list_of_vectors)` joins them into one long vector.",
     ],
     known_mistakes=[
         (
             _patch_at(lambda g, step: semidirect_product(step, g)),
-            "You look at g′g. The neighborhood of g is gg′: first the step, then carried to g.",
+            "You look at g′g. The neighborhood is carried to g, so g acts on the step: the place is gg′.",
         ),
         (
             _patch_at(lambda g, step: step._replace(u=g.u + step.u, v=g.v + step.v)),
-            "Your patch has a fixed order: it shifts to g, but it does not turn with it. The place is the product gg′.",
+            "Your patch is shifted to g, but it does not turn with g. The place is the product gg′.",
         ),
         (
             _patch_at(lambda g, step: Isometry(*compose(g.point_part, step.point_part), g.u + step.u, g.v + step.v)),
-            "You forget to turn the shift of the step: the product gg′ shifts by t + h·t′.",
+            "You forget to turn the shift of the step: the shift of the product gg′ is t + h·t′.",
         ),
         (
             _patch_at(lambda g, step: relative_position(g, step)),
-            "This is g⁻¹g′. You stand at g and take the step g′, so the place is gg′, without an inverse.",
+            "This is g⁻¹g′. From g you take the step g′, so the place is gg′, without an inverse.",
         ),
-        (_in_the_order_of_f, "Your vectors stand in the order of f. They belong in the order of the steps."),
+        (_in_the_order_of_f, "Your vectors are in the order of f. They must be in the order of the steps."),
     ],
 )

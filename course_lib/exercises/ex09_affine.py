@@ -1,4 +1,4 @@
-"""The exercises of notebook 09, first half: the affine map at one place, on whole maps, and the weights it leads to."""
+"""Exercises 9.1 to 9.3 of notebook 09: the affine map at one place, on whole maps, and the weights it leads to."""
 
 import math
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def _terms(f: Function, reference: Function) -> None:
     psi, beta = torch.arange(9.0).reshape(1, 1, 3, 3), 10 * torch.arange(9.0).reshape(1, 1, 3, 3)
     for position in (HERE, Isometry(0, 0, 1, 0), Isometry(0, 0, 0, 1)):
         compare(f, reference, position, torch.tensor([2.0]), psi, beta, C1)
-    outside = "Outside of the window both ψ and β are zero."
+    outside = "Outside the window both ψ and β are zero."
     compare(f, reference, Isometry(0, 0, 2, 0), torch.tensor([2.0]), psi, beta, C1, because=outside)
     for group in (C4, D4):
         y, psi, beta = torch.randn(3), torch.randn(3, group.order, 3, 3), torch.randn(3, group.order, 3, 3)
@@ -43,41 +43,44 @@ register(
     checks=[_terms],
     hints=[
         "Which entry of a table belongs to a relative position? You wrote the function in notebook 07: "
-        "`entry_at(table, position, group)`. It is zero outside of the window.",
+        "`entry_at(table, position, group)`. It is zero outside the window.",
         "Channel by channel: `*` between vectors, not `@`. Then add the entry of β.",
     ],
     known_mistakes=[
         (
             _other_term(lambda y, psi, beta: y * psi),
-            "β is missing. With ψ alone the map is linear; what makes it affine is the β(ĝ) that is added.",
+            "β is missing. With ψ alone the map is linear; adding β(ĝ) makes it affine.",
         ),
-        (_other_term(lambda y, psi, beta: y + beta), "ψ is missing: this is a position added to a feature, no more."),
+        (
+            _other_term(lambda y, psi, beta: y + beta),
+            "ψ is missing. You only add a position to a feature; first multiply the feature by ψ(ĝ).",
+        ),
         (
             lambda position, feature, psi, beta, group: (
                 feature * entry_at(psi, position, group) + entry_at(beta, position._replace(m=0, r=0), group)
             ),
-            "You take β from the sheet of e, whatever ĝ is. β depends on the whole of ĝ, as ψ does.",
+            "You take β from the sheet of e, whatever ĝ is. In this definition β depends on all of ĝ, as ψ does.",
         ),
         (
             _other_term(lambda y, psi, beta: (y + beta) * psi),
-            "You add β first and multiply then. It is f(g̃)·ψ(ĝ) + β(ĝ): β is not scaled by ψ.",
+            "You add β first and then multiply. It is f(g̃)·ψ(ĝ) + β(ĝ): β is not scaled by ψ.",
         ),
         (_other_term(lambda y, psi, beta: y * beta + psi), "ψ and β are swapped: ψ multiplies, β is added."),
         (
             _other_term(lambda y, psi, beta: y @ psi + beta),
-            "`@` sums over the channels. ψ works on each channel alone: use `*`.",
+            "`@` sums over the channels. ψ works on each channel separately: use `*`.",
         ),
         (
             lambda position, feature, psi, beta, group: affine_term(
                 position._replace(u=position.v, v=position.u), feature, psi, beta, group
             ),
-            "Rows and columns are swapped: v counts rows, from below, and u counts columns.",
+            "Rows and columns are swapped: v counts rows, upwards, and u counts columns.",
         ),
         (
             lambda position, feature, psi, beta, group: affine_term(
                 position._replace(v=-position.v), feature, psi, beta, group
             ),
-            "v points up, but rows are counted downwards. `entry_at` knows it.",
+            "v points up, but rows are counted downwards. `entry_at` takes care of that.",
         ),
     ],
 )
@@ -129,7 +132,8 @@ register(
     known_mistakes=[
         (
             _summed("cghi,bcgiyx->bchiyx"),
-            "You sum over the wrong |H| of ψ. The first is h, which looks and stays; the second is h̃, and is summed.",
+            "You sum over the wrong |H| of ψ. The first axis is h, which looks and stays; the second is h̃, which is "
+            "summed over.",
         ),
         (
             lambda f, psi, beta, kernel_size: affine_map(
@@ -145,12 +149,13 @@ register(
         ),
         (
             _beta_on_every_sheet,
-            "You add β once for every sheet h̃. It is added once, after the sum over h̃ (section 4).",
+            "You add β once for every sheet h̃. It is added only once, after the sum over h̃ (section 4).",
         ),
         (lambda f, psi, beta, kernel_size: affine_map(f, psi, None, kernel_size), "β is missing."),
         (
             lambda f, psi, beta, kernel_size: affine_map(f, psi, beta, kernel_size).sum(dim=3, keepdim=True),
-            "You sum over the neighbors. That comes later, with α: here each neighbor keeps its place on axis k².",
+            "You sum over the neighbors. That comes later, with the weights α: here each neighbor keeps its place on "
+            "the axis k².",
         ),
     ],
 )
@@ -159,16 +164,14 @@ register(
 def _weights(f: Function, reference: Function) -> None:
     one, nothing = torch.ones(1, 1, 1, 1, 2), (None, None)
     ln2 = math.log(2)
-    compare(
-        f, reference, ln2 * one, one, nothing, 3, 1, True, because="Two pixels inside of the map, with equal scores."
-    )
+    compare(f, reference, ln2 * one, one, nothing, 3, 1, True, because="Two pixels inside the map, with equal scores.")
     compare(
         f, reference, ln2 * one, one, nothing, 3, 1, False, because="The seven places outside have score 0, not −∞."
     )
     row = torch.tensor([0.0, 1.0, 2.0]).reshape(1, 1, 1, 1, 3)
     compare(
         f, reference, torch.ones_like(row), row, nothing, 3, 1, True,
-        because="Pixel 0 has the value 0, but it lies inside of the map: it takes part, with score 0.",
+        because="Pixel 0 has the value 0, but it lies inside the map: it takes part, with score 0.",
     )  # fmt: skip
     query, key = torch.randn(1, 4, 2, 2, 3), torch.randn(1, 4, 2, 2, 3)
     banks = (torch.randn(4, 2, 2, 3, 3), torch.randn(4, 2, 3, 3))
@@ -223,7 +226,7 @@ def _masked_where(zero: Callable[[Tensor, Tensor], Tensor]) -> Function:
 
 
 ZERO_IS_NOT_OUTSIDE = (
-    "You mask where the value is zero, but a pixel inside of the map may be zero, too. What lies outside depends on "
+    "You mask where the value is zero, but a pixel inside the map may be zero, too. What lies outside depends on "
     "the place only, not on any value."
 )
 
@@ -235,10 +238,10 @@ register(
     checks=[_weights],
     hints=[
         "Three steps: `affine_map` of the key, `affine_scores` of the query with that, softmax.",
-        "The softmax runs over the neighbors y alone, axis 3 of (B, heads, |H|, k², Y, X). The sheets are summed "
-        "already, inside of the affine map.",
+        "The softmax runs over the neighbors y only, axis 3 of (B, heads, |H|, k², Y, X). The sheets have already been "
+        "summed, in the affine map.",
         "For ``masked``: `inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0`, (k², Y, X), "
-        "says which neighbors lie inside of the map. Then `scores.masked_fill(~inside, -math.inf)`, and softmax.",
+        "says which neighbors lie inside the map. Then `scores.masked_fill(~inside, -math.inf)`, and softmax.",
     ],
     known_mistakes=[
         (
@@ -255,14 +258,17 @@ register(
         ),
         (
             _other_weights(scale=0.5),
-            "You divide by the root of d. This layer divides by d itself; `affine_scores` does.",
+            "You divide by the root of d. This layer divides by d itself; `affine_scores` does that for you.",
         ),
-        (_other_weights(scale=1.0), "You forget to divide by d, the channels of a head. `affine_scores` does it."),
+        (
+            _other_weights(scale=1.0),
+            "You forget to divide by d, the number of channels of a head. `affine_scores` does it.",
+        ),
         (
             lambda query, key, key_affine, kernel_size, heads, masked: affine_attention_weights(
                 query, key, (None, None), kernel_size, heads, masked
             ),
-            "The key is not mapped: it goes through `affine_map` with `key_affine` first.",
+            "Your key has not been through its affine map. Apply `affine_map` with `key_affine` to it first.",
         ),
         (_masked_where(lambda windows, scores: (windows == 0).all(1, keepdim=True)), ZERO_IS_NOT_OUTSIDE),
         (
@@ -282,13 +288,13 @@ register(
             lambda query, key, key_affine, kernel_size, heads, masked: affine_attention_weights(
                 query, key, key_affine, kernel_size, heads
             ),
-            "You never mask. With `masked` a neighbor outside of the map gets weight 0.",
+            "You never mask. With `masked`, a neighbor outside the map gets weight 0.",
         ),
         (
             lambda query, key, key_affine, kernel_size, heads, masked: affine_attention_weights(
                 query, key, key_affine, kernel_size, heads, True
             ),
-            "You always mask. Without `masked` what lies outside of the map takes part: as zeros, with its β.",
+            "You always mask. Without `masked`, neighbors outside the map take part, as zeros with their β.",
         ),
     ],
 )

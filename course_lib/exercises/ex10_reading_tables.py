@@ -29,7 +29,7 @@ def _widths(f: Function, reference: Function) -> None:
 
 def _around(count: Callable[[int], int], width: int, wanted: float) -> str:
     near = ", ".join(f"{count(w)} at {w}" for w in range(max(1, width - 1), width + 2))
-    return f"Wanted are {wanted:g}; there are {near}."
+    return f"The wanted count is {wanted:g}; the counts are {near}."
 
 
 def _first_above(count: Callable[[int], int], wanted: float) -> int:
@@ -46,22 +46,23 @@ register(
     difficulty=1,
     checks=[_widths],
     hints=[
-        "Try widths 1, 2, 3, … As the count grows, its distance from what is wanted falls first, and then rises.",
-        "Go on as long as the *next* width is nearer: compare `abs(count(width + 1) - wanted)` with `abs(count(width) "
+        "Try the widths 1, 2, 3, … As the count grows, its distance from `wanted` first falls and then rises.",
+        "Continue as long as the *next* width is nearer: compare `abs(count(width + 1) - wanted)` with "
+        "`abs(count(width) "
         "- wanted)`.",
     ],
     known_mistakes=[
         (
             _first_above,
-            "That is the first width with at least so many. The one before it may be nearer.",
+            "That is the first width whose count reaches `wanted`. The one before it may be nearer.",
         ),
         (
             lambda count, wanted: max(1, _first_above(count, wanted + 1) - 1),
-            "That is the last width that does not exceed it. The one after it may be nearer.",
+            "That is the last width whose count does not exceed `wanted`. The one after it may be nearer.",
         ),
         (
             lambda count, wanted: max(1, round(math.sqrt(wanted / count(1)))),
-            "You assume that the count grows as width². Norms, biases, the lift and the last layer do not.",
+            "You assume that the count grows like width². Norms, biases, the lift and the last layer grow otherwise.",
         ),
         (
             lambda count, wanted: count(width_for(count, wanted)),
@@ -77,11 +78,21 @@ register(
 # 10.6 reported_error
 
 
+FIRST = "If several epochs are equally good, the first one counts."
+
+
 def _reports(f: Function, reference: Function) -> None:
     validation, test = [3.0, 1.0, 2.0, 2.5], [3.5, 2.0, 1.5, 2.2]
     for report in ("last epoch", "best validation epoch", "best test epoch"):
         compare(f, reference, validation, test, report)
-        compare(f, reference, [2.0, 1.0, 1.0], [2.0, 5.0, 3.0], report, because="Of equals the first counts.")
+        compare(
+            f,
+            reference,
+            [2.0, 1.0, 1.0],
+            [2.0, 5.0, 3.0],
+            report,
+            because=FIRST,
+        )
 
 
 def _reporting(last: Function, validated: Function, tested: Function) -> Function:
@@ -118,8 +129,8 @@ register(
     known_mistakes=[
         (
             _reporting(_last, lambda validation, test: min(validation), _tested),
-            "For the best validation epoch you return its *validation* error. It was selected by it, so it is too "
-            "small: return the test error of that epoch.",
+            "For the best validation epoch you return its *validation* error. The epoch was selected by this error, so "
+            "it is too small. Return the test error of that epoch.",
         ),
         (
             _reporting(_last, _tested, _tested),
@@ -131,15 +142,15 @@ register(
                 lambda validation, test: test[max(range(len(test)), key=validation.__getitem__)],
                 lambda validation, test: max(test),
             ),
-            "You take the largest. These are errors: the best is the smallest.",
+            "You take the largest. But these are errors: the best is the smallest.",
         ),
         (
             _reporting(_last, lambda validation, test: test[-1 - validation[::-1].index(min(validation))], _tested),
-            "Of equal epochs you take the last. The first counts.",
+            "If several epochs are equally good, you take the last one. Take the first.",
         ),
         (
             _reporting(lambda validation, test: validation[-1], _validated, _tested),
-            "For the last epoch you return the validation error. Reported is the test error.",
+            "For the last epoch you return the validation error. The test error is what is reported.",
         ),
     ],
 )
@@ -153,7 +164,7 @@ def _gaps(f: Function, reference: Function) -> None:
 
 
 ONE_LESS = (
-    "You divide by n − 1. That number belongs to the standard deviation, which the table has computed already. How "
+    "You divide by n − 1. That belongs in the standard deviation over the seeds, which is already given. How "
     "does the variance of a mean depend on the number of its runs?"
 )
 
@@ -170,12 +181,12 @@ register(
     known_mistakes=[
         (
             lambda a, b, n: (a + b) / math.sqrt(n),
-            "You add the deviations. It is the variances, their squares, that add.",
+            "You add the deviations. But it is the variances, their squares, that add up.",
         ),
         (lambda a, b, n: math.sqrt(a * a + b * b), "The number of seeds is missing: a mean of n runs varies less."),
         (
             lambda a, b, n: math.sqrt(a * a + b * b) / n,
-            "You divide by n. The *variance* is divided by n; the deviation by its root.",
+            "You divide by n. The *variance* is divided by n, so the deviation is divided by √n.",
         ),
         (lambda a, b, n: math.sqrt((a * a + b * b) / (n - 1)), ONE_LESS),
         (lambda a, b, n: math.sqrt((a * a + b * b) / max(n - 1, 1)), ONE_LESS),

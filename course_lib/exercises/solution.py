@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import sys
 import textwrap
 from types import ModuleType
 
@@ -28,10 +29,11 @@ def solution(exercise: Exercise, known: set[str]) -> str:
 
 
 def _imports(exercise: Exercise, source: str, known: set[str]) -> list[str]:
-    function = inspect.unwrap(exercise.reference)
+    home = inspect.unwrap(exercise.reference).__module__
+    names = vars(sys.modules[home])
     used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-    missing = sorted((used & function.__globals__.keys()) - known - set(dir(builtins)) - {exercise.name})
-    return [_import_line(name, function.__globals__[name], function.__module__) for name in missing]
+    missing = sorted((used & names.keys()) - known - set(dir(builtins)) - {exercise.name})
+    return [_import_line(name, names[name], home) for name in missing]
 
 
 def _import_line(name: str, value: object, home: str) -> str:

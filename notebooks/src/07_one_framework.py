@@ -9,18 +9,21 @@
 # %% [markdown]
 # # 07 One framework for equivariant layers
 #
-# The group convolution of [notebook 04](04_group_convolution.ipynb) is equivariant. Is it the only layer that is? Or one of many, and what do
-# they have in common? This notebook has the answer, with its proof, and a new layer that follows from it.
+# The group convolution of [notebook 04](04_group_convolution.ipynb) is equivariant. Is it the only layer that is? If so, every equivariant network would be made of group convolutions. If not, what else is possible, and how would you recognize it?
+#
+# The question matters in practice. People keep inventing layers: attention, filters that depend on the image, gates. Checking each of them for equivariance, one by one, is tedious and error-prone. In this notebook you prove one condition that covers them all. You will find that group convolution is
+# the only *linear* equivariant layer, that there are many others, and what they all have in common.
 #
 # **You will be able to**
-# - say what a layer may know about *where* things are, so that it is equivariant, and prove it;
-# - write group convolution and self-attention as two cases of one formula;
+# - say what a layer may know about *where* things are so that it is equivariant, and prove it;
+# - read the filter out of any linear equivariant layer, even one that is a black box;
+# - write group convolution and self-attention as two cases of one formula, and invent a case of your own;
 # - build group self-attention with relative positions, and see where a pixel looks;
 # - place every layer of this course, and those ahead, on one map.
 #
 # **You need before:** notebooks 01 to 04 and 06 (elements of p4m, feature maps on the group, group and separable convolution).
 #
-# **Time:** about 85 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no network.
+# **Time:** about 105 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet.
 
 # %%
 import math
@@ -29,7 +32,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from course_lib import framework, layers, oracles
+from course_lib import framework, oracles
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.checks import equivariance_error
 from course_lib.data import load_digits
@@ -38,9 +41,18 @@ from course_lib.figures.attention import Look, attention_figure, attention_map
 from course_lib.figures.framework import framework_map, relative_position_table, relative_positions
 from course_lib.framework import GroupFunction, Head, as_feature_map, as_function, heads_of, transform
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
-from course_lib.layers import GroupConv2d, GroupSelfAttention, GSeparableConv2d, LiftingConv2d, neighborhoods
+from course_lib.kernels import attention_weights
+from course_lib.layers import (
+    GroupConv2d,
+    GroupSelfAttention,
+    GSeparableConv2d,
+    LiftingConv2d,
+    neighborhoods,
+    position_bank,
+)
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
+# %%
 e, r, m = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0)  # elements of p4m here, without a shift
 
 
@@ -55,15 +67,13 @@ def say(error: float) -> str:
 # %% [markdown]
 # ## 1 Where is it, seen from here?
 #
-# In the group convolution write g = (t, h) for the element at which the result stands and g̃ = (t̃, h̃) for the one that the
-# sum visits; notebook 04 called them p and q. The filter's argument, (h⁻¹(t̃ − t), h⁻¹h̃), is g⁻¹g̃, by the rules of notebook 01:
+# In a group convolution, write g = (t, h) for the element at which you want the result, and g̃ = (t̃, h̃) for an element that the sum visits. (Notebook 04 called them p and q.) The filter's argument was (h⁻¹(t̃ − t), h⁻¹h̃). By the product rule of notebook 01, this is simply the group element g⁻¹g̃:
 #
 # $$f'(g) = \sum_{\tilde g} \psi(g^{-1}\tilde g)\, f(\tilde g)$$
 #
-# Here ψ(ĝ) is a matrix with a row per output channel and a column per input channel. The element ĝ = g⁻¹g̃ is the **relative position** of g̃: where g̃
-# lies *as seen from* g.
+# Here ψ(ĝ) is a matrix with one row for each output channel and one column for each input channel. The element ĝ = g⁻¹g̃ is called the **relative position** of g̃: it says where g̃ lies *as seen from* g.
 #
-# An element of p4m can be drawn as a letter F that it has carried somewhere. Three pairs, g filled and g̃ as an outline:
+# You can draw an element of p4m as the letter F that it has carried to some place. Here are three pairs; g is the filled letter, g̃ the outline:
 
 # %%
 g, other = Isometry(0, 0, 0, 0), Isometry(0, 1, 2, 1)
@@ -74,10 +84,9 @@ for u in (turn_and_shift, mirror_and_shift):
 relative_positions(pairs)
 
 # %% [markdown]
-# <details><summary>Predict first: stand on the filled F, with its upright stroke as your "up" and its arms to your "right". Where is the outline?
-# In which of the three pairs is the answer another one?</summary>
+# <details><summary>Predict first: stand on the filled F and take its upright stroke as your "up" and its arms as your "right". Where is the outline, as you see it? In which of the three pairs is the answer different?</summary>
 #
-# In none. Two steps to the right, one up, and a quarter turn: true for each F in its own frame. Green is mirrored, and so is its "right".
+# It is the same in all three: two steps to the right, one step up, and a quarter turn. Each F measures in its own frame. The green F is mirrored, and so is its "right".
 #
 # </details>
 
@@ -99,19 +108,32 @@ for pair in pairs:
     print(f"{relative_position(*pair)}")
 
 # %% [markdown]
-# All three pairs have the same relative position, since the last two are the first one, moved by some u. A common move cancels:
+# All three pairs have the same relative position. The reason is that the second and the third pair are the first one, moved by some element u, and such a common move cancels:
 #
 # $$(ug)^{-1}(u\tilde g) = g^{-1}u^{-1}u\,\tilde g = g^{-1}\tilde g$$
+#
+# **In plain words:** when the whole image is moved, every element moves, but no element sees another one in a new place.
 
 # %% [markdown]
 # ## 2 A sum over pairs
 #
-# Now let a layer do *anything* with a pair of features, and sum. It has a function H for each pair of places (|H| stays the number of sheets):
+# Now let a layer do *anything* with a pair of features, and add up the results. For each pair of places it has a function $H_{g,\tilde g}$:
 #
 # $$f'(g) = \sum_{\tilde g} H_{g,\tilde g}\big(f(g), f(\tilde g)\big)$$
 #
-# To run such sums to the letter, take f as what it is: a function on the group. `as_function` makes a dictionary of a feature map, from an
-# element to a vector of C numbers; the map's bottom left pixel has the shift (0, 0). `as_feature_map` goes back. And $[T_u f](g) = f(u^{-1}g)$ moves what stands at g to ug:
+# These are the symbols of this notebook. Most are those of the paper by He et al., from which this section and the next are taken:
+#
+# | symbol | what it is |
+# |---|---|
+# | g, g̃ | elements of the group: where the result belongs, and what the sum visits |
+# | ĝ = g⁻¹g̃ | the relative position of g̃ |
+# | $H_{g,\tilde g}(x, y)$ | what a general layer does with a pair of features; one function for each pair of places |
+# | $\tilde H_{\hat g}(x, y)$ | the same, with one function for each *relative* position only |
+# | \|H\| | the number of sheets; the group H of notebook 04 appears only between these bars |
+# | $T_u f$ | the function f after a move by u: $[T_u f](g) = f(u^{-1}g)$ |
+# | $h_Q, h_K, h_V$ | the matrices of self-attention, in section 6; not elements of the group |
+#
+# To run such sums exactly as they are written, treat f as what it is: a function on the group. `as_function` turns a feature map into a dictionary from elements to vectors of C numbers; the bottom left pixel of the map has the shift (0, 0). `as_feature_map` goes back. `transform(u, f)` is $T_u f$: what was at g is now at ug.
 
 # %%
 small = as_function(torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1, 1), C4)
@@ -119,8 +141,7 @@ for where, vector in transform(r, small).items():
     print(f"T_r f at {where.point_part!s:>2}: {vector.item():g}")
 
 # %% [markdown]
-# On a whole map, T_u does what you know: it turns the sheets and permutes them. (It also moves the map as a whole, which
-# `as_feature_map` does not show.)
+# On a whole map, T_u does what you know from notebook 02: it turns the sheets and permutes them. (It also shifts the map as a whole, which `as_feature_map` does not show.)
 
 # %%
 f = noise(2, 8, 3, 4)
@@ -137,12 +158,13 @@ def aggregate_pairs(f: GroupFunction, term: Callable) -> dict[Isometry, Tensor]:
 
 
 # %% [markdown]
-# The convolution is a case of it. What sets it apart is that H may use the *places* g and g̃ in one way alone, through g⁻¹g̃.
-# Keep that, and drop everything else:
+# A group convolution is a special case of such a sum. What makes it special is that it may use the *places* g and g̃ in one way only, through g⁻¹g̃. Keep this restriction and drop all others:
 #
 # $$f'(g) = \sum_{\tilde g} \tilde H_{g^{-1}\tilde g}\big(f(g), f(\tilde g)\big)$$
 #
-# One function $\tilde H_{\hat g}(x, y)$ for each relative position ĝ; x is the feature at g, y the feature at g̃.
+# There is one function $\tilde H_{\hat g}(x, y)$ for each relative position ĝ; x stands for the feature at g, and y for the feature at g̃.
+#
+# **In plain words:** two pairs in which g sees g̃ at the same place are treated alike.
 
 
 # %%
@@ -157,11 +179,11 @@ def aggregate(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor], Tenso
 # %% [markdown]
 # <!-- help: aggregate -->
 #
-# A case for the head: one pixel, f = (1, 2, 3, 4) on C4, and weights 1, 10, 100, 1000 for ĝ = e, r, r², r³.
+# A case small enough to do in your head: one pixel, f = (1, 2, 3, 4) on C4, and the weights 1, 10, 100, 1000 for ĝ = e, r, r², r³.
 #
 # <details><summary>Predict first: the four numbers. You have seen them before.</summary>
 #
-# 4321, 1432, 2143, 3214: the group convolution of one pixel in notebook 04.
+# 4321, 1432, 2143, 3214. This is the group convolution of one pixel from notebook 04. For instance at r: there g⁻¹g̃ = e for g̃ = r, which has the value 2; r² (3) is seen at r, r³ (4) at r², and e (1) at r³. So it is 2 + 30 + 400 + 1000 = 1432.
 #
 # </details>
 
@@ -172,15 +194,17 @@ print([int(value) for value in result.values()])
 relative_position_table(D4)
 
 # %% [markdown]
-# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one per cell. Now let all cells of one color share one function: eight are
-# left. Each row holds every color once, in another order.
+# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one for each cell. If all cells of one color share one function, only eight functions are left. Each row contains every color once, in another order.
 #
-# ## 3 Theorem 1
+# ## 3 Which sums over pairs are equivariant?
 #
-# **A sum over pairs, $\sum_{\tilde g} H_{g,\tilde g}$, is equivariant if and only if there are functions $\tilde H_{\hat g}$ such that, for all f
-# and g, it equals $\sum_{\tilde g}\tilde H_{g^{-1}\tilde g}$.** (He et al., 2021.)
+# **Theorem 1** (He et al., 2021). *A sum over pairs, $\sum_{\tilde g} H_{g,\tilde g}$, is equivariant if and only if there are functions $\tilde H_{\hat g}$ such that, for all f and all g, it equals $\sum_{\tilde g}\tilde H_{g^{-1}\tilde g}$.*
 #
-# **If: such a layer is equivariant.** Call it Φ, put $T_u f$ in, and write down the result at g:
+# **In plain words:** the layers that use only relative positions are equivariant, and there are no others among the sums over pairs.
+#
+# ### If it uses relative positions, it is equivariant
+#
+# Call the layer Φ. Put the moved function $T_u f$ in, and write down the result at g:
 #
 # $$\begin{aligned}
 # {}[\Phi(T_u f)](g) &= \textstyle\sum_{\tilde g} \tilde H_{g^{-1}\tilde g}\big(f(u^{-1}g), f(u^{-1}\tilde g)\big) && (1)\\
@@ -188,11 +212,11 @@ relative_position_table(D4)
 # &= \textstyle\sum_{\tilde g} \tilde H_{(u^{-1}g)^{-1}\tilde g}\big(f(u^{-1}g), f(\tilde g)\big) = [\Phi f](u^{-1}g) = [T_u\Phi f](g) && (3)
 # \end{aligned}$$
 #
-# - (1) → (2): put ug̃ in the place of g̃. While g̃ runs through the whole group, so does ug̃: the sum only changes its order.
-# - (2) → (3): g⁻¹u = (u⁻¹g)⁻¹. What is left is the layer itself, at another place.
+# - (1) is the definition of the layer, with $[T_u f](g) = f(u^{-1}g)$ written out.
+# - From (1) to (2): write ug̃ instead of g̃. While g̃ runs through the whole group, so does ug̃. So the sum has the same terms in another order.
+# - From (2) to (3): g⁻¹u = (u⁻¹g)⁻¹. Now the sum is the layer itself, at the place u⁻¹g.
 #
-# Where did we use what H̃ *does* with x and y? Nowhere. So let it do something silly. The cell runs each line on D4 alone, eight elements without space: the
-# theorem does not care which group.
+# Where did we use what $\tilde H$ *does* with x and y? Nowhere. So let it do something silly. We check each line on D4 alone, eight elements without space, since the theorem does not care which group it is; the cell that does the bookkeeping is folded.
 
 # %%
 points = [Isometry(*h, 0, 0) for h in D4.elements]
@@ -201,10 +225,12 @@ strange = {g: noise(2, 2, seed=10 + i) for i, g in enumerate(points)}
 product, inv = semidirect_product, semidirect_inverse
 
 
+# %%
 def silly(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
     return torch.sin(strange[position] @ y) * x.max() + y.abs().sqrt()
 
 
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def lines(u: Isometry, g: Isometry) -> list[Tensor]:
     back = product(inv(u), g)
     line_1 = sum(silly(product(inv(g), k), f[back], f[product(inv(u), k)]) for k in points)
@@ -218,7 +244,16 @@ equal = sum(all(torch.allclose(one[0], line) for line in one) for one in results
 print(f"Lines (1) to (3) and both ends are equal for {equal} of {len(results)} pairs (u, g).")
 
 # %% [markdown]
-# **Only if: every equivariant sum over pairs can be written so.** Now H is any family of 64 functions, of which we know one thing: the layer is equivariant.
+# ### If it is equivariant, it can be written with relative positions
+#
+# Now start with any family of 64 functions $H_{g,\tilde g}$. We know only one thing about it: the layer is equivariant, Φ(T_u f) = T_u Φ(f). Write both sides out at the place g:
+#
+# $$\begin{aligned}
+# [\Phi(T_u f)](g) &= \textstyle\sum_{\tilde g} H_{g,\,\tilde g}\big(f(u^{-1}g), f(u^{-1}\tilde g)\big) = \sum_{\tilde g} H_{g,\,u\tilde g}\big(f(u^{-1}g), f(\tilde g)\big)\\
+# [T_u\Phi(f)](g) &= [\Phi f](u^{-1}g) = \textstyle\sum_{\tilde g} H_{u^{-1}g,\,\tilde g}\big(f(u^{-1}g), f(\tilde g)\big)
+# \end{aligned}$$
+#
+# In the first line we have again written ug̃ instead of g̃. Equivariance says that the two right-hand sides are equal:
 #
 # $$\begin{aligned}
 # \textstyle\sum_{\tilde g} H_{g,\,u\tilde g}\big(f(u^{-1}g), f(\tilde g)\big) &= \textstyle\sum_{\tilde g} H_{u^{-1}g,\,\tilde g}\big(f(u^{-1}g), f(\tilde g)\big) && (4)\\
@@ -226,14 +261,12 @@ print(f"Lines (1) to (3) and both ends are equal for {equal} of {len(results)} p
 # \textstyle\sum_{\tilde g} H_{e,\,g^{-1}\tilde g}\big(f(g), f(\tilde g)\big) &= \textstyle\sum_{\tilde g} H_{g,\tilde g}\big(f(g), f(\tilde g)\big) && (6)
 # \end{aligned}$$
 #
-# - (4) is equivariance: Φ(T_u f) at g on the left, after the same substitution as before; T_u Φ(f) at g on the right.
-# - (4) → (5): it holds for every g, so write ug for g.
-# - (5) → (6): it holds for every u, so take u = g⁻¹.
+# - From (4) to (5): (4) holds for every g, so we may write ug instead of g. Then u⁻¹g becomes g.
+# - From (5) to (6): (5) holds for every u, so we may take u = g⁻¹. Then ug becomes e.
 #
-# Read (6): the row of g = e alone makes the whole layer. Call it $\tilde H_{\hat g} = H_{e,\hat g}$, and we are done.
+# Read (6) from right to left: the layer at g is made of the functions $H_{e,\,\cdot}$ only, those of the first row of the table. Call them $\tilde H_{\hat g} = H_{e,\hat g}$, and the proof is done.
 #
-# `hidden` looks as if it used the places freely: it adds $c_{g,\tilde g}\, x$ with random numbers c. But in each row they sum to zero. In `free`
-# they do not.
+# Let us test this on two layers that seem to use the places freely. `hidden` adds $c_{g,\tilde g}\, x$ to each term, with random numbers c that sum to zero over g̃ for each g. `free` does the same with numbers that do not sum to zero. We count for how many u and g the lines (4), (5) and (6) hold; again the bookkeeping is folded.
 
 # %%
 c = noise(8, 8, seed=30)
@@ -241,6 +274,7 @@ c_zero = c - c.mean(dim=1, keepdim=True)
 index = {g: i for i, g in enumerate(points)}
 
 
+# %%
 def hidden(g: Isometry, other: Isometry, x: Tensor, y: Tensor) -> Tensor:
     return silly(relative_position(g, other), x, y) + c_zero[index[g], index[other]] * x
 
@@ -249,6 +283,7 @@ def free(g: Isometry, other: Isometry, x: Tensor, y: Tensor) -> Tensor:
     return silly(relative_position(g, other), x, y) + c[index[g], index[other]] * x
 
 
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def how_often(H: Callable) -> dict[str, int]:
     def holds(place: Isometry, u: Isometry, g: Isometry) -> bool:
         left = sum(H(place, product(u, k), f[g], f[k]) for k in points)
@@ -260,6 +295,7 @@ def how_often(H: Callable) -> dict[str, int]:
     return {"(4), of 64": line_4, "(5), of 64": line_5, "(6), of 8": line_6}
 
 
+# %%
 print("hidden:", how_often(hidden))
 print("free:  ", how_often(free))
 row_of_e = aggregate(f, lambda position, x, y: hidden(e, position, x, y))
@@ -267,14 +303,13 @@ whole = aggregate_pairs(f, hidden)
 print("the row of e makes the whole layer `hidden`:", all(torch.allclose(row_of_e[g], whole[g]) for g in points))
 
 # %% [markdown]
-# For `free`, (4) and (5) hold where u = e, which says nothing, and (6) where g = e.
+# `hidden` satisfies all lines, so it is equivariant: in each sum the numbers c cancel. `free` satisfies (4) and (5) only for u = e, and (6) only for g = e, where they say nothing.
 #
 # **Break it on purpose.** Change what the term knows about places, and run. Add a line of your own.
 #
 # <details><summary>Predict first: which of these seven are equivariant on D4: g⁻¹g̃, g̃⁻¹g, g̃g⁻¹, gg̃, g̃ alone, g alone, whether m is in g̃? And on C4?</summary>
 #
-# Those that are functions of g⁻¹g̃: the first two. g̃⁻¹g is the inverse of g⁻¹g̃, so it tells the same. On C4 there are two more. g̃g⁻¹
-# is as good there, where products can be swapped; and with no m to notice, the last one says nothing about places.
+# On D4 only the first two. g̃⁻¹g is the inverse of g⁻¹g̃, so it carries the same information. On C4 there are two more. There products can be swapped, so g̃g⁻¹ = g⁻¹g̃. And no element of C4 contains m, so the last one says nothing about places.
 #
 # </details>
 
@@ -290,16 +325,18 @@ knows = {
 }
 
 
+# %%
 def distance(one: GroupFunction, two: GroupFunction) -> float:
     largest = max(vector.abs().max().item() for vector in two.values())
     return max((one[g] - two[g]).abs().max().item() for g in one) / largest
 
 
 def deviation(layer: Callable, f: GroupFunction, moves: Sequence[Isometry]) -> float:
-    """The largest |Φ(T_u f) − T_u Φ(f)|, as a share of the largest value."""
+    """The largest |Φ(T_u f) − T_u Φ(f)|, relative to the largest value."""
     return max(distance(layer(transform(u, f)), transform(u, layer(f))) for u in moves)
 
 
+# %%
 def layer_that_knows(position: Callable) -> Callable:
     return lambda f: aggregate_pairs(f, lambda g, other, x, y: silly(position(g, other), x, y))
 
@@ -309,33 +346,85 @@ for name, position in knows.items():
     print(f"{name:<15} on C4: {say(errors[0]):<12} on D4: {say(errors[1])}")
 
 # %% [markdown]
-# **What is unique, and what is not.** The theorem speaks about the *sum*. `hidden` and its row of e give the same layer from different terms. So single terms are
-# not unique: any $c_{g,\tilde g}(x)$ that sum to zero over g̃ can be added. What *is* unique, for g̃ ≠ g, is how a term depends on y. Change f at the one place g̃, and only that
-# term can move. So it can be measured from outside:
+# ### What the theorem does not say
+#
+# - **It speaks about sums over pairs.** A layer in which three elements meet at once is not covered, nor is one that divides by a sum. (Section 6 finds a way around the second.)
+# - **It speaks about feature maps on the group**, on which $T_u$ acts by moving and permuting, the *regular* action. Features that change in another way, such as vectors that rotate, need another theorem. The authors name both limits themselves.
+# - **It speaks about the sum, not about single terms.** `hidden` and its first row are the same layer, made of different terms.
+#
+# ## 4 The only linear layer
+#
+# Back to the opening question. Suppose that a layer is linear and equivariant. What can it be? Three steps:
+#
+# 1. A linear layer multiplies each f(g̃) by some matrix $A_{g,\tilde g}$ and adds: $[\Phi f](g) = \sum_{\tilde g} A_{g,\tilde g}\, f(\tilde g)$. (Every f is a sum of functions that are nonzero at one place only.)
+# 2. This is a sum over pairs with $H_{g,\tilde g}(x, y) = A_{g,\tilde g}\,y$. So by the theorem we may replace $A_{g,\tilde g}$ by $A_{e,\,g^{-1}\tilde g}$.
+# 3. Call $\psi(\hat g) = A_{e,\hat g}$. Then $[\Phi f](g) = \sum_{\tilde g} \psi(g^{-1}\tilde g)\, f(\tilde g)$, which is the group convolution.
+#
+# **So group convolution is the only linear equivariant layer.** Whoever hands you a linear equivariant layer, however it was built, has handed you a group convolution with some filter. Prove it by finding the filter! You get the layer as a black box: a function that you may call as often as you like, but not look into.
 
 
 # %%
-def influence(layer: Callable, g: Isometry, other: Isometry) -> Tensor:
-    """How f′(g) changes when f(g̃) becomes (1, 1) instead of (0, 0); f(g) = (1, 2), all else zero."""
-    background = {k: torch.zeros(2).double() for k in points} | {g: torch.tensor([1.0, 2.0]).double()}
-    return layer(background | {other: torch.ones(2).double()})[g] - layer(background)[g]
+@exercise
+def filter_of_layer(
+    layer: Callable[[GroupFunction], GroupFunction], points: Sequence[Isometry], channels: int
+) -> dict[Isometry, Tensor]:
+    """The filter {ĝ: ψ(ĝ)} of a linear equivariant layer; each ψ(ĝ) is a matrix (O, C) with C = channels.
+    ``points`` are all elements of the group, e among them. ``layer`` maps {g: vector (C,)} to {g: vector (O,)}.
+    """
+    ...
 
-
-same_position = [(e, r), (points[4], points[5]), (r, product(r, r))]
-layers_to_measure = {
-    "hidden: ": lambda f: aggregate_pairs(f, hidden),
-    "g̃ alone:": layer_that_knows(knows["g̃ alone"]),
-}
-for name, layer in layers_to_measure.items():
-    changes = [influence(layer, g, other).tolist() for g, other in same_position]
-    print(name, [[round(v, 2) for v in change] for change in changes])
 
 # %% [markdown]
-# Three pairs with g⁻¹g̃ = r: the first layer does the same to all three. Its $c_{g,\tilde g}$ stay invisible.
+# <!-- help: filter_of_layer -->
 #
-# ## 4 Convolution is an instance
+# Now let us try it on a layer that was not built as a convolution. Take any 16 × 16 matrix, so any linear map of two channels on D4, and make it equivariant by the group average of notebook 03: move the input by u, apply the matrix, move back, and take the mean over all u.
+
+# %%
+anything = noise(16, 16, seed=40).float()
+
+
+def black_box(f: GroupFunction) -> dict[Isometry, Tensor]:
+    def matrix_on(f: GroupFunction) -> dict[Isometry, Tensor]:
+        return dict(zip(points, (anything @ torch.cat([f[g] for g in points])).split(2), strict=True))
+
+    moved = [transform(inv(u), matrix_on(transform(u, f))) for u in points]
+    return {g: torch.stack([one[g] for one in moved]).mean(dim=0) for g in points}
+
+
+# %%
+f32 = {g: vector.float() for g, vector in f.items()}
+psi = filter_of_layer(black_box, points, 2)
+convolved = aggregate(f32, lambda position, x, y: psi[position] @ y)
+print(
+    "The black box is a group convolution:", all(torch.allclose(convolved[g], black_box(f32)[g], atol=1e-5) for g in f)
+)
+
+# %% [markdown]
+# **Break it on purpose.** `filter_of_layer` also returns a filter for layers that are not linear, or not equivariant. What is it worth?
 #
-# Now with space. A filter is a table of |H| sheets with k × k entries, and ψ(ĝ) is one entry. Which one? For ĝ = (t̂, ĥ) it is on the sheet of ĥ, t̂ away from the middle.
+# <details><summary>Predict first: does the convolution with that filter equal the layer, if the layer is the matrix without the average? And if it is the black box followed by a ReLU?</summary>
+#
+# No, in both cases. Without the average the layer is linear but not equivariant, so the answer at e says nothing about the answers elsewhere. With the ReLU it is equivariant but not linear, so the answers to impulses do not add up.
+#
+# </details>
+
+# %%
+others = {
+    "the black box": black_box,
+    "the matrix alone": lambda f: dict(
+        zip(points, (anything @ torch.cat([f[g] for g in points])).split(2), strict=True)
+    ),
+    "the black box and ReLU": lambda f: {g: vector.relu() for g, vector in black_box(f).items()},
+}
+for name, layer in others.items():
+    psi = filter_of_layer(layer, points, 2)
+    convolved = aggregate(f32, lambda position, x, y, psi=psi: psi[position] @ y)
+    print(f"{name:<23}: is a group convolution: {distance(convolved, layer(f32)) < 1e-5}")
+
+# %% [markdown]
+# ## 5 With space: filters and windows
+#
+# So far the group had eight elements and no space. Now take whole feature maps. A filter is stored as a table of |H| sheets with k × k entries, and ψ(ĝ) is one of these entries. Which one? For ĝ = (t̂, ĥ) it is on the sheet of ĥ, at the distance t̂ from the middle.
 
 
 # %%
@@ -350,8 +439,7 @@ def entry_at(table: Tensor, position: Isometry, group: Group) -> Tensor:
 # %% [markdown]
 # <!-- help: entry_at -->
 #
-# A group convolution is then one line, $\tilde H_{\hat g}(x, y) = \psi(\hat g)\,y$. It ignores the feature x. A separable one is the same line, with a kernel times a weight per sheet for its filter, $\psi(\hat t, \hat h) =
-# K(\hat t)\, w(\hat h)$.
+# A group convolution is then one line, $\tilde H_{\hat g}(x, y) = \psi(\hat g)\,y$. It does not use the feature x at all. A separable convolution is the same line, and its filter is a kernel times a weight for each sheet, $\psi(\hat t, \hat h) = K(\hat t)\, w(\hat h)$.
 
 
 # %%
@@ -369,26 +457,30 @@ for group in ALL_GROUPS:
 print("The sum over pairs equals GroupConv2d and GSeparableConv2d, for", *ALL_GROUPS)
 
 # %% [markdown]
-# Outside of the map f has no entries, and the sum does not go there: the same as padding with zeros. The theorem survives the border, for T_u carries the
-# border along with the map.
+# Outside the map f has no entries, and the sum does not go there. This is the same as padding with zeros. The theorem survives the border, because T_u moves the border together with the map.
 #
-# ## 5 Weights that look: self-attention
+# ## 6 Weights that look: self-attention
 #
-# A convolution weighs y by *where* it is, never by *what* it is. The theorem allows more: the weight may depend on x and y. **Self-attention** is the best-known layer that does so. Each g asks a question,
-# the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The larger the dot product of query and key, the more of the value g takes:
-#
-# $$f'(g) = \sum_{\tilde g} \operatorname{softmax}_{\tilde g}\!\left[\frac{h_Q(f(g))^T\big(h_K(f(\tilde g)) + P(g^{-1}\tilde g)\big)}{\sqrt d}\right] h_V(f(\tilde g))$$
-#
-# h_Q, h_K, h_V are matrices, the same for all g; d is the length of a query. The **softmax** makes weights of scores: exp of each, divided by the sum of all. P is a table of vectors, like a filter, which says *where* g̃ is; by g⁻¹g̃, so that it is
-# equivariant. (He et al. write no √d; it keeps the scores from growing with d.)
-#
-# In numbers: one pixel, f = (0, 1, 2, 3) on C4, no positions, and a score of ln 2 · xy. So exp(score) is $2^{xy}$. (A `Head` holds the three matrices and the table P.)
+# Linear layers are exhausted. What about the others? A convolution weighs y by *where* it is, never by *what* it is. The theorem allows more: the weight may depend on x and y. **Self-attention** is the best-known layer that makes use of this. Each g asks a question, the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The larger the dot product of query and key,
+# the more of the value g takes. In numbers first: one pixel, f = (0, 1, 2, 3) on C4, and a score of ln 2 · xy for each pair. So exp(score) is $2^{xy}$, and the weights of the four values are these powers of two, divided by their sum.
 #
 # <details><summary>Predict first: the result at e, where x = 0, and at r, where x = 1.</summary>
 #
-# At e all four weigh 1, so it is the mean, 1.5. At r they weigh 1, 2, 4, 8, and the result is (0·1 + 1·2 + 2·4 + 3·8) / 15 = 34/15.
+# At e all four weights are equal, so the result is the mean, 1.5. At r the powers are 1, 2, 4, 8, and the result is (0·1 + 1·2 + 2·4 + 3·8) / 15 = 34/15.
 #
 # </details>
+#
+# This is the definition:
+#
+# $$f'(g) = \sum_{\tilde g} \operatorname{softmax}_{\tilde g}\!\left[\frac{h_Q(f(g))^T\big(h_K(f(\tilde g)) + P(g^{-1}\tilde g)\big)}{\sqrt d}\right] h_V(f(\tilde g))$$
+#
+# - h_Q, h_K, h_V are matrices, the same for all g, and d is the length of a query. Dividing by √d keeps the scores from growing with d. (He et al. leave it out.)
+# - The **softmax** turns scores into weights: it takes exp of each score and divides by the sum of all.
+# - P is a table of vectors, stored like a filter. It tells the query *where* g̃ is, by its relative position, so that the layer is equivariant.
+#
+# **In plain words:** g compares its question with the key of every g̃, also taking into account where g̃ lies, and averages the values with weights that are larger where the match is better.
+#
+# A `Head` holds the three matrices and the table P. Here are your numbers, without positions:
 
 # %%
 f, one = torch.arange(4.0).reshape(1, 4, 1, 1), torch.ones(1, 1)
@@ -397,13 +489,13 @@ result = oracles.self_attention(f, *simple, C4)
 print([round(value, 3) for value in result.flatten().tolist()], "and 34/15 =", round(34 / 15, 3))
 
 # %% [markdown]
-# **Is this a sum over pairs?** Not to the letter. The softmax divides by a sum over *all* g̃, of which the pair (g, g̃) knows nothing. But numerator and denominator are each a sum over pairs! So let H̃ return both side by side,
+# **Is this a sum over pairs?** Not literally. The softmax divides by a sum over *all* g̃, and the pair (g, g̃) knows nothing about the others. But the numerator and the denominator are sums over pairs, each on its own. So let $\tilde H$ return both, side by side,
 #
 # $$\tilde H_{\hat g}(x, y) = \big(s\, h_V(y),\; s\big), \qquad s = \exp\!\big[h_Q(x)^T\big(h_K(y) + P(\hat g)\big)/\sqrt d\,\big]$$
 #
-# and divide afterwards, at each g on its own. The sums are equivariant by the theorem; a division that is the same at every g is, too.
+# and divide after the sum, at each g. The two sums are equivariant by the theorem, and a division that is the same at every g keeps them so.
 #
-# Here s = 0 outside of the k × k window, so that attention stays local.
+# To keep attention local, s is 0 outside the k × k window.
 
 
 # %%
@@ -433,39 +525,13 @@ for group in ALL_GROUPS:
 print("The sum over pairs equals the definition of self-attention, for", *ALL_GROUPS)
 
 # %% [markdown]
-# ## 6 The fast version
+# ### The fast version
 #
-# Queries, keys and values are 1 × 1 convolutions. Two things are left. First, the scores of all pairs need P(g⁻¹g̃) = P(h⁻¹(t̃ − t), h⁻¹h̃). For a fixed h this is the table after L_h.
-
-
-# %%
-@exercise
-def position_bank(positions: Tensor, group: Group) -> Tensor:
-    """All copies L_h P of a table of positions: (d, |H|, k, k) → (d, |H|, |H̃|, k, k).
-    The axis |H| is that of the copy's h, which looks; |H̃|, just as long, is that of h̃, which is looked at.
-    """
-    ...
-
-
-# %% [markdown]
-# <!-- help: position_bank -->
+# Queries, keys and values are 1 × 1 convolutions. Two more things are needed:
+# - **Positions.** The score of a pair contains P(g⁻¹g̃) = P(h⁻¹(t̃ − t), h⁻¹h̃). As a table over (t̃ − t, h̃), this is L_h P: the table turned by h, with its sheets permuted. So there is one copy for each h, exactly like the filter bank of notebook 04. `position_bank` makes them: (d, |H|, k, k) → (d, |H|, |H̃|, k, k), where |H| counts the h that looks and |H̃| the sheets h̃ that are looked at.
+# - **The softmax** runs over *all* g̃ at once, over sheets and neighbors together. A neighbor outside the map is not there, so it must get no weight. Setting its key to zero would not do that, since exp(0) = 1. `attention_weights(scores, inside)` sets the *score* to −∞ where `inside` is False.
 #
-# Second, the softmax, over *all* g̃ at once: over sheets and neighbors. And the border: a neighbor outside of the map is not there, so it must get no weight. A key of zeros would not do, for exp(score) > 0.
-
-
-# %%
-@exercise
-def attention_weights(scores: Tensor, inside: Tensor) -> Tensor:
-    """Softmax over the axes |H̃| and k² together; where ``inside`` is False, the weight is 0.
-    Shapes: scores (..., |H̃|, k², Y, X) → the same; inside, bool, (k², Y, X).
-    """
-    ...
-
-
-# %% [markdown]
-# <!-- help: attention_weights -->
-#
-# All together. `neighborhoods` puts the k × k window of each pixel on an axis k². The letters of `einsum` name the axes: h looks, g is looked at, n is a neighbor, c and d are channels.
+# Here it is all together. `neighborhoods` puts the k × k window of each pixel on an axis of its own. The letters of `einsum` name the axes: h looks, g is looked at, n is a neighbor, c and d are channels.
 
 
 # %%
@@ -487,12 +553,11 @@ for group in ALL_GROUPS:
 print("The fast version equals the definition, for", *ALL_GROUPS)
 
 # %% [markdown]
-# **Break it on purpose.** Five other banks of positions.
+# **Break it on purpose.** Try five other banks of positions.
 #
-# <details><summary>Predict first: which are equivariant? The copies turned, but not permuted; permuted, but not turned; turned and permuted by
-# h⁻¹ instead of h; the same for all h; and no positions at all.</summary>
+# <details><summary>Predict first: which are equivariant? The copies turned, but not permuted; permuted, but not turned; turned and permuted by h⁻¹ instead of h; the same for all h; and no positions at all.</summary>
 #
-# Only the last one. But it has lost something: it no longer knows where anything is. Shuffle the other pixels of a window, and it gives the same result.
+# Only the last one. But it has lost something: it no longer knows where anything is. If you shuffle the other pixels of a window, it gives the same result.
 #
 # </details>
 
@@ -512,7 +577,7 @@ for name, bank in banks.items():
     print(f"{name:<21}", say(report.error))
 
 # %% [markdown]
-# The library's layer is this with several **heads**: the channels of queries, keys and values are cut into equal parts, and each head looks for itself. On C1, where there is one sheet, it is the local self-attention of ordinary networks.
+# The library's layer is this one with several **heads**: the channels of queries, keys and values are cut into equal parts, and each head looks for itself. On C1, where there is only one sheet, it is the local self-attention of ordinary networks.
 
 # %%
 for group in ALL_GROUPS:
@@ -525,13 +590,13 @@ for group in ALL_GROUPS:
     )
 
 # %% [markdown]
-# They are 3 matrices of 4 × 3 and a table of 4 · |H| · 5². The table grows with |H|, the matrices do not.
+# The weights are three matrices of 4 × 3 and a table of 4 · |H| · 5² numbers. The table grows with |H|; the matrices do not.
 #
 # ## 7 Where does a pixel look?
 #
-# Usually training decides. Here we decide, so that the picture has a meaning. The map: the four edge sheets of a digit, from notebook 02. Sheet e shows left borders of strokes. The question that each border asks: *where is the other side of my stroke?*
+# Usually training decides. Here we decide, so that the picture has a meaning. The input is the four edge sheets of a digit, from notebook 02; the sheet e shows the left borders of strokes. Each border asks: *where is the other side of my stroke?*
 #
-# So P is low everywhere, except in one region: **on the sheet opposite to mine, straight ahead of me.** In relative terms, ĥ = r² and t̂ points right.
+# So P is low everywhere, except in one region: **on the sheet opposite to mine, straight ahead of me.** As a relative position this is ĥ = r², with t̂ pointing right.
 
 # %%
 edges = LiftingConv2d(C4, 1, 1, 3, padding=1, bias=False).double()
@@ -557,10 +622,13 @@ turned = where_it_looks(act_on_image(quarter_turn, digit), (16, 17), quarter_tur
 attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4)
 
 # %% [markdown]
-# Above: pixel (17, 11), row and column, on sheet e, is a left border, and its arrow points to "ahead". It looks across the stroke, at the right border on sheet r². Below: the digit has turned by r. The same spot is now pixel (16, 17) on sheet r; it looks up, at sheet r³. (The tint is the root of the weight.) The gaze has followed: the picture of attention
-# is itself a feature map, and moves by L_r. With α for the weights:
+# **Upper row.** The pixel in row 17, column 11 on the sheet e is a left border, and its arrow points to "ahead". It looks across the stroke, at the right border on the sheet r². **Lower row.** The digit has been turned by r. The same spot is now the pixel in row 16, column 17 on the sheet r. It looks up, at the sheet r³. (The tint shows the square root of the weight, so that small weights can be seen.)
+#
+# The gaze has followed the image. The picture of attention is itself a feature map, and it moves by L_r. With α for the weights:
 #
 # $$\alpha_{T_u f}(ug, u\tilde g) = \alpha_f(g, \tilde g)$$
+#
+# **In plain words:** in the moved image, the moved pixel gives the moved place the same weight.
 
 # %%
 gap = (act_on_feature_map(quarter_turn, upright.attention, C4) - turned.attention).abs().max().item()
@@ -568,14 +636,14 @@ print("L_r of the upper row against the lower row:", say(gap))
 elsewhere = where_it_looks(digit, (9, 21), Element(0, 0)).attention
 print(f"from pixel (9, 21): {(elsewhere > 0).sum()} places, the largest weight is 1/{1 / elsewhere.max():.0f}")
 for look in (upright, turned):
-    print("shares of the sheets:", [f"{sheet.sum():.2f}" for sheet in look.attention])
+    print("weight of each sheet:", [f"{sheet.sum():.2f}" for sheet in look.attention])
 
 # %% [markdown]
-# Pixel (9, 21) on sheet e is no left border: its query is 0, and it looks at all 4 · 11² places alike.
+# The pixel in row 9, column 21 is not a left border. Its query on the sheet e is 0, so it gives all 4 · 11² places the same weight.
 #
 # ## 8 Patches
 #
-# A single vector f(g) says little. May H̃ look at a whole **patch** around g and g̃? Yes, if it is collected in the right order (Proposition 1 of He et al.). Choose a neighborhood of e once, a list of steps g′; carry it to g, and join the vectors:
+# A single vector f(g) says little. May $\tilde H$ look at a whole **patch** around g and around g̃? Yes, if the patch is collected in the right order (Proposition 1 of He et al.). Choose a neighborhood of e once, as a list of steps g′. Carry it to g, and join the vectors that you find there:
 #
 # $$\mathcal F_{N}(g) = \big(f(gg'_1),\, f(gg'_2),\, \dots\big), \qquad N = (g'_1, g'_2, \dots)$$
 
@@ -592,11 +660,11 @@ def local_patch(f: GroupFunction, g: Isometry, neighborhood: Sequence[Isometry])
 # %% [markdown]
 # <!-- help: local_patch -->
 #
-# Compare it with the order in which the sheets are stored. Take f = (1, 2, 3, 4), all four sheets as neighborhood, and turn.
+# Compare this with the order in which the sheets are stored. Take f = (1, 2, 3, 4), all four sheets as the neighborhood, and turn.
 #
-# <details><summary>Predict first: what stood at e stands at r after the turn. What is its patch now, in each order?</summary>
+# <details><summary>Predict first: what was at e is at r after the turn. What is its patch now, in each of the two orders?</summary>
 #
-# Carried along: still (1, 2, 3, 4). As stored: (4, 1, 2, 3), since the sheets have changed places.
+# Carried along, it is still (1, 2, 3, 4). In the stored order it is (4, 1, 2, 3), since the sheets have changed places.
 #
 # </details>
 
@@ -613,12 +681,17 @@ for order in (local_patch, as_stored):
     print(f"of T_r f at r: {order(transform(r, small), r, steps).tolist()}")
 
 # %% [markdown]
-# So the patch of $T_u f$ at ug is the patch of f at g. Patches are a feature map again, with more channels, and the theorem applies to them as it stands. That is the whole proof:
+# So the patch of $T_u f$ at ug is the patch of f at g:
 #
 # $$[T_u f](ug\,g') = f(u^{-1}ug\,g') = f(gg')$$
 #
-# Here is the heart of a layer that uses patches: E4, which notebook 08 is about. A small network reads the patch at g and
-# *writes the kernel* by which the pixels around are weighed. Only g̃ on the same sheet are summed; the patches bring in the other sheets.
+# Therefore patches form a feature map, one with more channels, and the theorem applies to it as it stands. That is the whole proof.
+#
+# Here is a layer that needs patches, a simple form of the E4 layer that notebook 08 is about. A small network reads the patch x at g and *writes the kernel* with which g weighs the pixels around it:
+#
+# $$\tilde H_{\hat g}(x, y) = \big(W_2[\hat t\,]\,\mathrm{relu}(W_1 x)\big) \odot W_3\,y \quad\text{for } \hat h = e, \qquad\text{and 0 for other } \hat h$$
+#
+# W₁, W₂[t̂] and W₃ are matrices, and there is one W₂[t̂] for each pixel t̂ of the window; ⊙ multiplies entry by entry. Only elements g̃ on the sheet of g are summed. The other sheets come in through the patches. In the code, W₁ is `narrow`, W₂ is `write` and W₃ is `encode`.
 
 # %%
 narrow, encode = noise(3, 8), noise(2, 8, seed=2)
@@ -632,6 +705,7 @@ def e4_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
     return kernel * (encode @ y)
 
 
+# %%
 def e4(f: GroupFunction, patch: Callable) -> dict[Isometry, Tensor]:
     return aggregate({g: patch(f, g, steps) for g in f}, e4_term)
 
@@ -642,9 +716,32 @@ for patch in (local_patch, as_stored):
     print(f"E4 with {patch.__name__:<12}: {say(deviation(lambda f, p=patch: e4(f, p), f, moves))}")
 
 # %% [markdown]
-# ## 9 The map
+# ## 9 Your own layer, and the map
 #
-# What may the weight of y depend on? Ask the three terms of this notebook: change the position, change x, double y. They add no constant: if the weight does not depend on y, the term doubles.
+# The theorem says that *every* term is allowed. So invent one that nobody has written before. It must use everything it may: the relative position, x, and y, and y not only linearly (or x and the position would be the only interesting part). Any such term will do.
+
+
+# %%
+@exercise
+def own_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
+    """A term H̃_ĝ(x, y) of your own: vectors (C,) in, a vector (C,) out. Any number of channels C must work.
+    It must depend on position, on x, and on y, not only linearly on y, and on nothing else.
+    """
+    ...
+
+
+# %% [markdown]
+# <!-- help: own_term -->
+#
+# Is it equivariant? You need no new proof, but look:
+
+# %%
+f = as_function(noise(3, 8, 2, 2), D4)
+moves = [Isometry(*h, 3, -1) for h in D4.elements]
+print("your own layer on D4:", say(deviation(lambda f: aggregate(f, own_term), f, moves)))
+
+# %% [markdown]
+# Now sort the layers by one question: what may the weight of y depend on? Test it for the three terms of this notebook. Change the position: does the result change? Change x: does it change? Double y: if the weight does not depend on y, the result doubles, since these terms add no constant.
 
 # %%
 tables = noise(4, 4, 3, 3)
@@ -667,10 +764,14 @@ for name, (length, term) in terms.items():
 framework_map()
 
 # %% [markdown]
-# A full circle: the weight of y depends on it. ReLU's weight, 0 or 1, follows y's sign; attention asks place and both features; E4 asks f(g), but not f(g̃). In every row the *places* enter through ĝ = g⁻¹g̃ alone: in the blue column, or in the last one, where "g alone" is ĝ = e, and "in gS" is ĝ ∈ S.
+# Each row is a layer, written as $\tilde H_{\hat g}(x, y)$. A full circle says that the weight of y depends on that column's quantity: on the relative position ĝ, on x = f(g), or on y = f(g̃). For example, the weight in ReLU is 0 or 1 and follows the sign of y; attention asks about all three; E4 asks about the position and x, but not about y.
 #
-# Three rows stretch the formula. Pooling takes a maximum where the others sum: the substitution of section 3 shuffles its terms, too. In lifting, g̃ is a
-# pixel, and g⁻¹ moves it. In the last row α is a softmax: as in section 5, a quotient of sums. Its score reads patches, of all sheets.
+# In every row the *places* enter through ĝ = g⁻¹g̃ only. That also holds for the last column, which says which g̃ are summed: "g alone" means ĝ = e, and "in gS" means ĝ ∈ S.
+#
+# Three rows stretch the formula:
+# - Pooling takes a maximum where the others take a sum. The proof still works, since the substitution in section 3 only reorders the terms.
+# - In lifting, g̃ is a pixel, and g⁻¹ moves it.
+# - In the last row, α is a softmax: as in section 6, a quotient of two sums. Its score reads patches of all sheets.
 #
 # ## Does it agree with the library?
 
@@ -687,7 +788,6 @@ for g in function:
 expected = as_feature_map(framework.self_attention(function, head, D4), D4)
 torch.testing.assert_close(self_attention(f, head, D4), expected)
 torch.testing.assert_close(fast_self_attention(f, head, D4), expected)
-torch.testing.assert_close(position_bank(head.positions, D4), layers.position_bank(head.positions, D4))
 print("Your functions and the library's agree on random input.")
 
 # %%
@@ -696,10 +796,12 @@ progress("07")
 # %% [markdown]
 # ## Recap
 #
-# - The relative position g⁻¹g̃ is all that a common move leaves as it is. A sum over pairs is equivariant if and only if it equals one where the places enter through g⁻¹g̃ alone; about features the theorem asks nothing.
-# - Both directions of the proof are one substitution, ug̃ for g̃. Single terms are not unique, their sum is; so is how each depends on f(g̃), for g̃ ≠ g.
-# - A group convolution weighs by position. Self-attention weighs by position and content, as a quotient of two sums; its table of positions is turned and permuted like a filter.
-# - Patches may replace features, if they are carried along, gg′, in the order of one list.
+# - The relative position g⁻¹g̃ is what a common move leaves unchanged. A sum over pairs is equivariant if and only if it equals one in which the places enter through g⁻¹g̃ only. About features the theorem asks nothing.
+# - Both directions of the proof use one substitution, ug̃ for g̃.
+# - Group convolution is the only *linear* equivariant layer; its filter can be read out with impulses. Among nonlinear layers you are free.
+# - Group convolution weighs by position. Self-attention weighs by position and content, as a quotient of two sums, and its table of positions is turned and permuted like a filter.
+# - Patches may replace features if they are collected at gg′, in the order of one list of steps.
+# - The limits: the theorem covers sums over pairs, and the regular action.
 #
 # **Now in `course_lib`:** `from course_lib.layers import GroupSelfAttention`; the sums over pairs: `from course_lib import framework`; the definition in loops: `oracles.self_attention`.
 #

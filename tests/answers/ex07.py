@@ -38,7 +38,7 @@ def inverse_on_the_right(g, other):
     return semidirect_product(other, semidirect_inverse(g))
 
 
-@wrong("relative_position", says="look the other way")
+@wrong("relative_position", says="swapped g and")
 def from_the_other(g, other):
     return semidirect_product(semidirect_inverse(other), g)
 
@@ -58,7 +58,7 @@ def signs_changed(g, other):
     return semidirect_product(Isometry(g.m, -g.r % 4, -g.u, -g.v), other)
 
 
-@wrong("relative_position", says="the way back turns first")
+@wrong("relative_position", says="must be turned back")
 def shift_of_the_inverse_not_turned(g, other):
     return semidirect_product(Isometry(*inverse(g.point_part), -g.u, -g.v), other)
 
@@ -120,7 +120,7 @@ def column_first(table, position, group):
     return by_searching_the_window(table.transpose(-1, -2), position, group)
 
 
-@wrong("entry_at", says="right on C4 alone")
+@wrong("entry_at", says="right on C4 only")
 def sheet_by_r(table, position, group):
     reach = table.shape[-1] // 2
     if abs(position.u) > reach or abs(position.v) > reach:
@@ -128,7 +128,7 @@ def sheet_by_r(table, position, group):
     return table[..., position.r, reach - position.v, reach + position.u]
 
 
-@wrong("entry_at", says="outside of the window the entry is zero")
+@wrong("entry_at", says="outside the window the entry is zero")
 def without_a_border(table, position, group):
     reach = table.shape[-1] // 2
     return table[..., group.index(position.point_part), reach - position.v, reach + position.u]
@@ -171,7 +171,7 @@ def divided_by_channels(position, x, y, head, group):
     return with_one_more_value(position, x * (len(head.query) / len(x)) ** 0.5, y, head, group)
 
 
-@wrong("attention_term", says="stands in front")
+@wrong("attention_term", says="comes first")
 def s_first(position, x, y, head, group):
     *values, s = with_one_more_value(position, x, y, head, group)
     return torch.stack([s, *values])
@@ -204,97 +204,106 @@ def without_window(position, x, y, head, group):
     return torch.cat([s * (head.value @ y), s.reshape(1)])
 
 
-@wrong("attention_term", says="numerator alone")
+@wrong("attention_term", says="numerator only")
 def numerator(position, x, y, head, group):
     return with_one_more_value(position, x, y, head, group)[:-1]
 
 
-def _move(h, f, group):
-    """L_h by hand."""
-    sheets = [f[:, group.index(compose(inverse(h), k))] for k in group.elements]
-    turned = torch.stack([torch.rot90(sheet, h.r, dims=(-2, -1)) for sheet in sheets], dim=1)
-    return turned.flip(-1) if h.m else turned
+@correct("filter_of_layer")
+def one_impulse_at_e(layer, points, channels):
+    psi = {}
+    for c in range(channels):
+        f = {g: torch.eye(channels)[c] if g == points[0] else torch.zeros(channels) for g in points}
+        for g, answer in layer(f).items():
+            psi.setdefault(semidirect_inverse(g), []).append(answer)
+    return {g: torch.stack(columns).T for g, columns in psi.items()}
 
 
-@correct("position_bank")
-def into_a_new_tensor(positions, group):
-    bank = positions.new_empty(len(positions), group.order, *positions.shape[1:])
-    for i, h in enumerate(group.elements):
-        bank[:, i] = _move(h, positions, group)
-    return bank
+def _impulse(points, place, c, channels):
+    f = {g: torch.zeros(channels) for g in points}
+    f[place][c] = 1
+    return f
 
 
-@wrong("position_bank", says="leave its sheets")
-def turned_only(positions, group):
-    turned = [torch.rot90(positions, h.r, dims=(-2, -1)) for h in group.elements]
-    return torch.stack([t.flip(-1) if h.m else t for h, t in zip(group.elements, turned, strict=True)], dim=1)
+@wrong("filter_of_layer", says="This is ψ\\(ĝ⁻¹\\)")
+def read_at_the_position(layer, points, channels):
+    answers = [layer(_impulse(points, points[0], c, channels)) for c in range(channels)]
+    return {g: torch.stack([answer[g] for answer in answers], dim=1) for g in points}
 
 
-@wrong("position_bank", says="do not turn them")
-def permuted_only(positions, group):
-    return torch.stack([positions[:, group.permutation(h)] for h in group.elements], dim=1)
+@wrong("filter_of_layer", says="where the impulse is")
+def read_at_the_impulse(layer, points, channels):
+    def column(g, c):
+        return layer(_impulse(points, g, c, channels))[g]
+
+    return {g: torch.stack([column(g, c) for c in range(channels)], dim=1) for g in points}
 
 
-@wrong("position_bank", says="absolute")
-def the_same_for_all(positions, group):
-    return positions.unsqueeze(1).repeat(1, group.order, 1, 1, 1)
+@wrong("filter_of_layer", says="transposed")
+def rows(layer, points, channels):
+    return {g: matrix.T for g, matrix in one_impulse_at_e(layer, points, channels).items()}
 
 
-@wrong("position_bank", says="wrong way")
-def turned_back(positions, group):
-    return torch.stack([_move(inverse(h), positions, group) for h in group.elements], dim=1)
+@wrong("filter_of_layer", says="sum of the columns")
+def all_channels_together(layer, points, channels):
+    return {g: matrix.sum(dim=1) for g, matrix in one_impulse_at_e(layer, points, channels).items()}
 
 
-@wrong("position_bank", says="h and h̃ are swapped")
-def stacked_behind_the_sheets(positions, group):
-    return into_a_new_tensor(positions, group).transpose(1, 2)
+@wrong("filter_of_layer", says="This is ψ\\(ĝ⁻¹\\)")
+def impulse_at_the_inverse(layer, points, channels):
+    psi = one_impulse_at_e(layer, points, channels)
+    return {g: psi[semidirect_inverse(g)] for g in points}
 
 
-@wrong("position_bank", says="stands first")
-def stacked_in_front(positions, group):
-    return into_a_new_tensor(positions, group).transpose(0, 1)
+@correct("own_term")
+def gate(position, x, y):
+    return torch.tanh(y * x.sum()) * (1 + position.u + 2 * position.r)
 
 
-@correct("attention_weights")
-def by_hand(scores, inside):
-    weights = scores.exp() * inside
-    return weights / weights.sum(dim=(-4, -3), keepdim=True)
+@correct("own_term")
+def nearest_wins(position, x, y):
+    return torch.where(y > x, y, 0 * y) / (1 + abs(position.u) + abs(position.v) + position.r)
 
 
-@wrong("attention_weights", says="softmax of its own")
-def sheet_by_sheet(scores, inside):
-    weights = scores.exp() * inside
-    return weights / weights.sum(dim=-3, keepdim=True)
+@wrong("own_term", says="linear in y")
+def weighted_by_x(position, x, y):
+    return (1 + position.r + position.u) * x.sum() * y
 
 
-@wrong("attention_weights", says="one softmax after the other")
-def sheets_and_then_neighbors(scores, inside):
-    return scores.masked_fill(~inside, -torch.inf).softmax(dim=-4).softmax(dim=-3)
+@wrong("own_term", says="does not depend on x")
+def ignores_x(position, x, y):
+    return (1 + position.r) * y.relu()
 
 
-@wrong("attention_weights", says="one softmax after the other")
-def neighbors_and_then_sheets(scores, inside):
-    return scores.masked_fill(~inside, -torch.inf).softmax(dim=-3).softmax(dim=-4)
+@wrong("own_term", says="relative position")
+def ignores_the_place(position, x, y):
+    return torch.exp(-((x - y) ** 2)) * y
 
 
-@wrong("attention_weights", says="upside down")
-def what_lies_outside(scores, inside):
-    return scores.masked_fill(inside, -torch.inf).flatten(-4, -3).softmax(dim=-3).view_as(scores)
+@wrong("own_term", says="does not depend on y")
+def ignores_y(position, x, y):
+    return (1 + position.r + position.u) * x.relu()
 
 
-@wrong("attention_weights", says="no mask")
-def unmasked(scores, inside):
-    return by_hand(scores, torch.ones_like(inside))
+@wrong("own_term", says="two different results")
+def with_dropout(position, x, y):
+    return torch.rand(3) * x * y * y * (1 + position.u)
 
 
-@wrong("attention_weights", says="mask after the softmax")
-def masked_late(scores, inside):
-    return by_hand(scores, torch.ones_like(inside)) * inside
+@wrong("own_term", says="as many numbers as y")
+def one_number(position, x, y):
+    return (x @ y).exp() * (1 + position.u)
 
 
-@wrong("attention_weights", says="exp.0. = 1")
-def masked_by_zero(scores, inside):
-    return by_hand(scores * inside, torch.ones_like(inside))
+@wrong("own_term", says="not finite")
+def divided_by_the_distance(position, x, y):
+    return x * y**2 / (abs(position.u) + abs(position.v))
+
+
+@wrong("own_term", says="in place")
+def adds_in_place(position, x, y):
+    y += x
+    return y * y * (1 + position.u)
 
 
 @correct("local_patch")
@@ -316,7 +325,7 @@ def step_on_the_left(f, g, neighborhood):
     return _joined(f, g, [semidirect_product(step, g) for step in neighborhood])
 
 
-@wrong("local_patch", says="fixed order")
+@wrong("local_patch", says="does not turn with g")
 def fixed_order(f, g, neighborhood):
     return _joined(f, g, [step._replace(u=g.u + step.u, v=g.v + step.v) for step in neighborhood])
 
@@ -339,7 +348,7 @@ def in_the_order_of_f(f, g, neighborhood):
     return torch.cat([vector for place, vector in f.items() if place in places])
 
 
-@wrong("relative_position", says="invert the wrong one")
+@wrong("relative_position", says="inverted the wrong")
 def inverse_of_the_other(g, other):
     return semidirect_product(g, semidirect_inverse(other))
 
@@ -353,16 +362,16 @@ def _with_score(score, position, x, y, head, group):
     return torch.cat([s * (head.value @ y), s[None]])
 
 
-@wrong("attention_term", says="outside of the division")
+@wrong("attention_term", says="after the division")
 def position_not_divided(position, x, y, head, group):
     return _with_score(lambda q, k, p: q.dot(k) / len(q) ** 0.5 + q.dot(p), position, x, y, head, group)
 
 
-@wrong("attention_term", says="outside of the product")
+@wrong("attention_term", says="outside the product")
 def position_as_a_bias(position, x, y, head, group):
     return _with_score(lambda q, k, p: q.dot(k) / len(q) ** 0.5 + p.sum(), position, x, y, head, group)
 
 
-@wrong("attention_term", says="outside of the product")
+@wrong("attention_term", says="outside the product")
 def position_as_a_bias_divided(position, x, y, head, group):
     return _with_score(lambda q, k, p: (q.dot(k) + p.sum()) / len(q) ** 0.5, position, x, y, head, group)

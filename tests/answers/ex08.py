@@ -1,10 +1,12 @@
 """Answers to the exercises of notebook 08."""
 
 import torch
+from torch import nn
 
 from answers import correct, wrong
 from course_lib.framework import entry_at
 from course_lib.groups import C1, inverse
+from course_lib.layers import GroupConv2d, GroupInstanceNorm2d, lifting_filter_bank
 
 
 @correct("filter_of_matrix")
@@ -130,79 +132,172 @@ def all_sheets_summed(hidden, weight, bias):
     return sheet_by_sheet(hidden.sum(dim=2, keepdim=True).expand_as(hidden), weight, bias)
 
 
-@correct("e4_weights")
-def paper(c_in, c_out, order, k, slices, reduction):
-    w1 = (c_in // reduction) * (c_in * order)
-    w2 = (k * k * slices) * (c_in // reduction)
-    w3 = c_out * (c_in * order)
-    return sum([w1, w2, w3])
+@correct("e4_within_budget")
+def small_and_safe(channels, order):
+    return 5, 1, channels // 4
 
 
-@wrong("e4_weights", says="forget the reduction")
-def without_reduction(c_in, c_out, order, k, slices, reduction):
-    return paper(c_in, c_out, order, k, slices, 1)
+@correct("e4_within_budget")
+def two_slices_where_they_fit(channels, order):
+    return (7, 2, channels // 4) if channels >= 16 and order > 1 else (5, 1, channels // 4)
 
 
-@wrong("e4_weights", says="forget the concatenation")
-def without_concatenation(c_in, c_out, order, k, slices, reduction):
-    return paper(c_in, c_out, 1, k, slices, reduction)
+@wrong("e4_within_budget", says="weights fit, but")
+def macs_forgotten(channels, order):
+    hidden = 4
+    budget = 9 * channels**2 * order - (hidden + channels) * channels * order
+    k = 5
+    while hidden * (k + 2) ** 2 <= budget:
+        k += 2
+    return k, 1, channels // hidden
 
 
-@wrong("e4_weights", says="turned copies")
-def copies_counted(c_in, c_out, order, k, slices, reduction):
-    return paper(c_in, c_out, order, k, slices * order, reduction)
+@wrong("e4_within_budget", says="make W₂ smaller")
+def all_slices(channels, order):
+    return 5, channels, 1
 
 
-@wrong("e4_weights", says="for each of the s slices\\.")
-def one_kernel(c_in, c_out, order, k, slices, reduction):
-    return paper(c_in, c_out, order, k, 1, reduction)
+@wrong("e4_within_budget", says="Did you forget the aggregation")
+def same_for_every_group(channels, order):
+    return 15, 1, channels // 4
 
 
-@wrong("e4_weights", says="not for each of the O channels")
-def kernel_per_channel(c_in, c_out, order, k, slices, reduction):
-    return paper(c_in, c_out, order, k, c_out, reduction)
+@wrong("e4_within_budget", says="at least 4")
+def one_hidden_channel(channels, order):
+    return 5, 1, channels
 
 
-@wrong("e4_weights", says="encoder is missing")
-def generator_only(c_in, c_out, order, k, slices, reduction):
-    return paper(c_in, 0, order, k, slices, reduction)
+@wrong("e4_within_budget", says="even")
+def even_window(channels, order):
+    return 6, 1, 1
 
 
-@correct("e4_macs")
-def term_by_term(c_in, c_out, order, k, slices, reduction, height, width):
-    hidden, elements = c_in // reduction, order * height * width
-    total = elements * hidden * c_in * order  # W₁
-    total += elements * k**2 * slices * hidden  # W₂
-    total += elements * c_out * c_in * order  # W₃
-    return total + elements * k**2 * c_out  # K ⊙ V
+@wrong("e4_within_budget", says="three integers")
+def layer_instead(channels, order):
+    return {"k": 5}
 
 
-@wrong("e4_macs", says="aggregation is missing")
-def matrices_only(c_in, c_out, order, k, slices, reduction, height, width):
-    return paper(c_in, c_out, order, k, slices, reduction) * order * height * width
+@wrong("e4_within_budget", says="does not divide")
+def five_slices(channels, order):
+    return 5, 5, 2
 
 
-@wrong("e4_macs", says="one g for each pixel")
-def one_sheet(c_in, c_out, order, k, slices, reduction, height, width):
-    return term_by_term(c_in, c_out, order, k, slices, reduction, height, width) // order
+@wrong("e4_within_budget", says="at least 5")
+def window_of_three(channels, order):
+    return 3, 1, 2
 
 
-@wrong("e4_macs", says="at every pixel, too")
-def matrices_once(c_in, c_out, order, k, slices, reduction, height, width):
-    weights = paper(c_in, c_out, order, k, slices, reduction)
-    return order * weights + order * height * width * k**2 * c_out
+class _Layer(nn.Module):
+    """Another way to write it: turned kernels instead of turned weights, and a loop over the places."""
+
+    def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
+        super().__init__()
+        hidden, self.group = in_channels // reduction, group
+        self.encoder = GroupConv2d(group, in_channels, out_channels, 1, bias=False)
+        self.kernel_bias = nn.Parameter(torch.randn(slices, kernel_size, kernel_size) / kernel_size)
+        self.norm = GroupInstanceNorm2d(group, hidden)
+        self.kernel_weight = nn.Parameter(torch.randn(slices, hidden, kernel_size, kernel_size) / kernel_size)
+        self.squeeze = GroupConv2d(group, in_channels, hidden, 1, bias=False)
+
+    def hidden(self, x):
+        return torch.relu(self.norm(self.squeeze(x)))
+
+    def values(self, x):
+        return self.encoder(x)
+
+    def turned(self, table):
+        return lifting_filter_bank(table, self.group)
+
+    def forward(self, x):
+        bank, bias = self.turned(self.kernel_weight), self.turned(self.kernel_bias)
+        return _pixel_by_pixel(sheet_by_sheet(self.hidden(x), bank, bias), self.values(x))
 
 
-@wrong("e4_macs", says="stays on the sheet")
-def all_sheets_aggregated(c_in, c_out, order, k, slices, reduction, height, width):
-    weights = paper(c_in, c_out, order, k, slices, reduction)
-    return order * height * width * (weights + order * k**2 * c_out)
+correct("E4")(_Layer)
 
 
-@wrong("e4_macs", says="each of the O channels is summed")
-def one_channel_per_slice(c_in, c_out, order, k, slices, reduction, height, width):
-    weights = paper(c_in, c_out, order, k, slices, reduction)
-    return order * height * width * (weights + k**2 * slices)
+@wrong("E4", says="same on every sheet")
+class NothingTurned(_Layer):
+    def turned(self, table):
+        return table.unsqueeze(1).repeat_interleave(self.group.order, dim=1)
+
+
+@wrong("E4", says="b₂ is not")
+class BiasForgotten(_Layer):
+    def turned(self, table):
+        return NothingTurned.turned(self, table) if table.ndim == 3 else super().turned(table)
+
+
+@wrong("E4", says="relu between W₁ and W₂")
+class ReluForgotten(_Layer):
+    def hidden(self, x):
+        return self.norm(self.squeeze(x))
+
+
+@wrong("E4", says="other way round")
+class NormLast(_Layer):
+    def hidden(self, x):
+        return self.norm(torch.relu(self.squeeze(x)))
+
+
+@wrong("E4", says="do not use it")
+class NormUnused(_Layer):
+    def hidden(self, x):
+        return torch.relu(self.squeeze(x))
+
+
+@wrong("E4", says="relu of the values")
+class ReluOnValues(_Layer):
+    def values(self, x):
+        return torch.relu(self.encoder(x))
+
+
+@wrong("E4", says="reads x itself")
+class ReluBeforeEncoder(_Layer):
+    def values(self, x):
+        return self.encoder(torch.relu(x))
+
+
+@wrong("E4", says="for each output channel")
+class OneKernelPerChannel(_Layer):
+    def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
+        super().__init__(group, in_channels, out_channels, kernel_size, out_channels, reduction)
+
+
+@wrong("E4", says="as many channels as the input")
+class ReductionForgotten(_Layer):
+    def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
+        super().__init__(group, in_channels, out_channels, kernel_size, slices, 1)
+
+
+@wrong("E4", says="no parameter `kernel_bias`.*nn.Parameter")
+class NotAParameter(_Layer):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        table = self.kernel_bias.detach()
+        del self.kernel_bias
+        self.kernel_bias = table
+
+
+@wrong("E4", says="whatever was in memory")
+class StartsAtZero(_Layer):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        nn.init.zeros_(self.kernel_bias)
+        nn.init.zeros_(self.kernel_weight)
+
+
+@wrong("E4", says="does not have: squeeze.bias")
+class BiasInTheSqueeze(_Layer):
+    def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
+        super().__init__(group, in_channels, out_channels, kernel_size, slices, reduction)
+        self.squeeze = GroupConv2d(group, in_channels, in_channels // reduction, 1)
+
+
+@wrong("E4", says="Your function stopped in line .*sqeeze")
+class Misspelled(_Layer):
+    def hidden(self, x):
+        return torch.relu(self.norm(self.sqeeze(x)))
 
 
 def _pixel_by_pixel(kernels, values, sign=1, slice_of=lambda c, per_slice, slices: c // per_slice):

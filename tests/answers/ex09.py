@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from answers import correct, wrong
-from course_lib.groups import C1
+from course_lib import oracles
+from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.groups import C1, inverse
 
 
 def _entry(table, position, group):
@@ -158,7 +160,7 @@ def not_divided(query, key, key_affine, kernel_size, heads=1, masked=False):
     return by_exponentials(query * (query.shape[1] // heads), key, key_affine, kernel_size, heads, masked)
 
 
-@wrong("affine_attention_weights", says="not mapped")
+@wrong("affine_attention_weights", says="not been through its affine map")
 def plain_key(query, key, key_affine, kernel_size, heads=1, masked=False):
     return by_exponentials(query, key, (None, None), kernel_size, heads, masked)
 
@@ -210,7 +212,7 @@ def columns_first(row, column):
     return entry_by_entry(column, row).mT
 
 
-@wrong("factorized_positions", says="all. heads in front")
+@wrong("factorized_positions", says="all. heads first")
 def rows_of_all_heads_first(row, column):
     tables = entry_by_entry(row, column).unflatten(0, (len(row), -1))
     d = row.shape[1]
@@ -220,102 +222,6 @@ def rows_of_all_heads_first(row, column):
 @wrong("factorized_positions", says="add row and column")
 def outer_sum(row, column):
     return (row[:, :, :, None] + column[:, :, None, :]).flatten(0, 1)
-
-
-@correct("excitation")
-def by_exponential(x, squeeze, excite):
-    z = x.flatten(2).mean(-1)
-    return 1 / (1 + torch.exp(-excite(squeeze(z).clamp(min=0))))
-
-
-@wrong("excitation", says="sheet e alone")
-def first_sheet(x, squeeze, excite):
-    return by_exponential(x[:, :, :1], squeeze, excite)
-
-
-@wrong("excitation", says="maximum")
-def by_maximum(x, squeeze, excite):
-    return torch.sigmoid(excite(F.relu(squeeze(x.flatten(2).max(-1).values))))
-
-
-@wrong("excitation", says="do not divide")
-def by_sum(x, squeeze, excite):
-    return torch.sigmoid(excite(F.relu(squeeze(x.flatten(2).sum(-1)))))
-
-
-@wrong("excitation", says="sigmoid is missing")
-def without_sigmoid(x, squeeze, excite):
-    return excite(F.relu(squeeze(x.flatten(2).mean(-1))))
-
-
-@wrong("excitation", says="not a relu")
-def relu_at_the_end(x, squeeze, excite):
-    return F.relu(without_sigmoid(x, squeeze, excite))
-
-
-@wrong("excitation", says="relu between")
-def without_relu(x, squeeze, excite):
-    return torch.sigmoid(excite(squeeze(x.flatten(2).mean(-1))))
-
-
-@wrong("excitation", says="scaled map")
-def scaled(x, squeeze, excite):
-    return torch.einsum("bchyx,bc->bchyx", x, by_exponential(x, squeeze, excite))
-
-
-@correct("attention_parameters")
-def term_by_term(kind, channels, order, k):
-    pointwise = channels * channels * order
-    if kind == "sasa":
-        return 4 * pointwise + channels * (3 + k)
-    window = channels * (order * k * k + k * k)
-    if kind == "simple":
-        return 2 * pointwise + channels + window
-    return 4 * pointwise + 3 * channels + 2 * window + channels * order + channels
-
-
-@wrong("attention_parameters", says="β a table for each sheet")
-def beta_on_the_group(kind, channels, order, k):
-    tables = {"sasa": 0, "simple": k * k, "asc": 2 * k * k + 1}[kind]
-    return term_by_term(kind, channels, order, k) + tables * (order - 1) * channels
-
-
-@wrong("attention_parameters", says="β a table for each sheet")
-def beta_on_the_group_but_for_the_query(kind, channels, order, k):
-    tables = {"sasa": 0, "simple": k * k, "asc": 2 * k * k}[kind]
-    return term_by_term(kind, channels, order, k) + tables * (order - 1) * channels
-
-
-@wrong("attention_parameters", says="ψ.Q and β.Q a whole window")
-def query_with_a_window(kind, channels, order, k):
-    extra = channels * (order + 1) * (k * k - 1) if kind == "asc" else 0
-    return term_by_term(kind, channels, order, k) + extra
-
-
-@wrong("attention_parameters", says="W.O a bias")
-def bias_of_the_output(kind, channels, order, k):
-    return term_by_term(kind, channels, order, k) + channels
-
-
-@wrong("attention_parameters", says="forget W.O")
-def without_output(kind, channels, order, k):
-    return term_by_term(kind, channels, order, k) - order * channels * channels
-
-
-@wrong("attention_parameters", says="forget the biases")
-def without_biases(kind, channels, order, k):
-    return term_by_term(kind, channels, order, k) - {"simple": 1}.get(kind, 3) * channels
-
-
-@wrong("attention_parameters", says="those of Z²")
-def matrices_of_the_plane(kind, channels, order, k):
-    matrices = 2 if kind == "simple" else 4
-    return term_by_term(kind, channels, order, k) - matrices * (order - 1) * channels**2
-
-
-@wrong("attention_parameters", says="factorized: k numbers")
-def full_positions(kind, channels, order, k):
-    return term_by_term(kind, channels, order, k) + (k * k - k) * channels * (kind == "sasa")
 
 
 @wrong("affine_term", says="β from the sheet of e")
@@ -349,3 +255,122 @@ def masked_where_all_sheets_are_zero(query, key, key_affine, kernel_size, heads=
 @wrong("affine_attention_weights", says="mask where the value is zero")
 def masked_where_the_score_is_zero(query, key, key_affine, kernel_size, heads=1, masked=False):
     return _masked_by(lambda windows, scores: scores == 0, query, kernel_size, key, key_affine, heads, masked)
+
+
+def _loops(query, key, value, group, heads=1, masked=False):
+    """By the oracle, head by head, image by image."""
+
+    def cut(part, head):
+        f, (psi, beta) = part
+        return f.chunk(heads, 1)[head][0], (psi.chunk(heads)[head], beta.chunk(heads)[head])
+
+    parts = [[cut(part, head) for part in (query, key, value)] for head in range(heads)]
+    return torch.cat([oracles.affine_self_conv(*three, group, masked) for three in parts])[None]
+
+
+correct("roto_translation_attention")(_loops)
+
+
+def _layer(psi_of, beta_of, query, key, value, group, heads=1, masked=False):
+    def banks(part):
+        psi, beta = part[1]
+        return [torch.stack([of(h, t, group) for h in group.elements], 1) for of, t in ((psi_of, psi), (beta_of, beta))]
+
+    k = value[1][0].shape[-1]
+    center = by_unfold(query[0], *banks(query), 1).squeeze(3)
+    weights = by_exponentials(center, key[0], banks(key), k, heads, masked)
+    values = by_unfold(value[0], *banks(value), k).unflatten(1, (heads, -1))
+    return (weights[:, :, None] * values).sum(4).flatten(1, 2)
+
+
+def _turn(h, table, group):
+    return act_on_image(h, table)
+
+
+@correct("roto_translation_attention")
+def with_actions(query, key, value, group, heads=1, masked=False):
+    return _layer(act_on_feature_map, _turn, query, key, value, group, heads, masked)
+
+
+@wrong("roto_translation_attention", says="same ψ and β")
+def nothing_moved(*parts):
+    return _layer(lambda h, psi, group: psi, lambda h, beta, group: beta, *parts)
+
+
+@wrong("roto_translation_attention", says="sheets must be permuted")
+def psi_not_permuted(*parts):
+    return _layer(_turn, _turn, *parts)
+
+
+@wrong("roto_translation_attention", says="do not turn them")
+def psi_not_turned(*parts):
+    return _layer(lambda h, psi, group: psi[:, group.permutation(h)], _turn, *parts)
+
+
+@wrong("roto_translation_attention", says="β is the same for all h")
+def beta_not_turned(*parts):
+    return _layer(act_on_feature_map, lambda h, beta, group: beta, *parts)
+
+
+@wrong("roto_translation_attention", says="turn β by h⁻¹")
+def beta_turned_back(*parts):
+    return _layer(act_on_feature_map, lambda h, beta, group: act_on_image(inverse(h), beta), *parts)
+
+
+@wrong("roto_translation_attention", says="`masked`")
+def mask_forgotten(query, key, value, group, heads=1, masked=False):
+    return with_actions(query, key, value, group, heads=heads)
+
+
+@wrong("roto_translation_attention", says="only one head")
+def heads_forgotten(query, key, value, group, heads=1, masked=False):
+    return with_actions(query, key, value, group, masked=masked)
+
+
+@wrong("roto_translation_attention", says="affine map of the key")
+def tables_of_the_key(query, key, value, *rest):
+    return _layer(act_on_feature_map, _turn, query, key, (value[0], key[1]), *rest)
+
+
+@wrong("roto_translation_attention", says="sum the values themselves")
+def plain_values(query, key, value, group, heads=1, masked=False):
+    psi, beta = 0 * value[1][0], 0 * value[1][1]
+    psi[:, 0] += 1
+    return with_actions(query, key, (value[0], (psi, beta)), group, heads=heads, masked=masked)
+
+
+@correct("own_gaze")
+def half_line(k):
+    beta = torch.zeros(k, k) - 200
+    beta[k // 2, : k // 2] += 200
+    return beta
+
+
+@wrong("own_gaze", says="quarter turn leaves")
+def ring(k):
+    beta = torch.full((k, k), -200.0)
+    beta[[0, -1]] = 0
+    beta[:, [0, -1]] = 0
+    return beta
+
+
+@wrong("own_gaze", says="everywhere")
+def all_of_it(k):
+    return torch.zeros(k, k)
+
+
+@wrong("own_gaze", says="look nowhere")
+def nothing_at_all(k):
+    return torch.full((k, k), -200.0)
+
+
+@wrong("own_gaze", says="two kinds of entries")
+def ones_for_the_region(k):
+    beta = torch.full((k, k), -200.0)
+    beta[0] = 1
+    return beta
+
+
+@wrong("own_gaze", says="shape")
+def one_row(k):
+    return torch.full((k * k,), -200.0)

@@ -7,11 +7,9 @@ from torch import nn
 
 from answers import correct, wrong
 from course_lib.layers import (
-    GlobalAvgPool,
     GlobalMaxPool,
     GroupBatchNorm2d,
     GroupConv2d,
-    GroupMaxPool,
     LiftingConv2d,
     SpatialMaxPool2d,
 )
@@ -75,7 +73,7 @@ def by_trying_many(count, wanted):
     return min(range(1, 200), key=lambda width: abs(count(width) - wanted))
 
 
-@wrong("width_for", says="at least so many")
+@wrong("width_for", says="reaches `wanted`")
 def first_above(count, wanted):
     return next(width for width in range(1, 200) if count(width) >= wanted)
 
@@ -91,61 +89,6 @@ def the_count(count, wanted):
 
 
 # 10.3
-
-
-@correct("same_conv")
-def with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
-    pools = [pool(group, stride)] if pool and stride > 1 else []
-    if stride > 1 and not pools:
-        options |= {"stride": stride, "allow_approximate": True}
-    return nn.Sequential(
-        conv(group, in_channels, out_channels, kernel_size, padding=kernel_size // 2, **options), *pools
-    )
-
-
-@wrong("same_conv", says="pool before")
-def pooled_first(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
-    if pool is None or stride == 1:
-        return with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride, **options)
-    full = conv(group, in_channels, out_channels, kernel_size, padding=kernel_size // 2, **options)
-    return nn.Sequential(pool(group, stride), full)
-
-
-@wrong("same_conv", says="smaller twice")
-def strided_and_pooled(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
-    strided = with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride, **options)
-    return nn.Sequential(strided, pool(group, stride)) if pool and stride > 1 else strided
-
-
-@wrong("same_conv", says="padding is missing")
-def unpadded(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
-    return nn.Sequential(
-        conv(
-            group, in_channels, out_channels, kernel_size,
-            stride=1 if pool else stride, allow_approximate=True, **options,
-        ),
-        *([pool(group, stride)] if pool and stride > 1 else []),
-    )  # fmt: skip
-
-
-@wrong("same_conv", says="options")
-def without_options(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
-    return with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride, pool)
-
-
-@wrong("same_conv", says="stopped in line [0-9]+, `layer = .*multiple values")
-def bias_given_twice(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
-    layer = with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride, pool, bias=True, **options)
-    return layer
-
-
-@wrong("same_conv", says="argument `stride`")
-def halves(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
-    halving = (lambda group, stride: pool(group, 2)) if pool else None
-    return with_an_identity(conv, group, in_channels, out_channels, kernel_size, stride, halving, **options)
-
-
-# 10.4
 
 
 def block(group, here, there, stride, second, dropout, exact, *, relu=True, early=False, drop=True, pooled=True):
@@ -192,46 +135,85 @@ def one_norm_in_branch(group, here, there, stride, second, dropout, exact):
     return residual
 
 
+# 10.4
+
+
+@correct("not_exact")
+def by_reasoning(keys):
+    return [key for key in keys if key not in ("p4cnn", "p4-r18")]
+
+
+@wrong("not_exact", says="e4net-released, is broken.*norm of notebook 08")
+def norm_forgotten(keys):
+    return {"p4-all-cnn", "p4m-resnet44-cohen", "p4-resnet29"}
+
+
+@wrong("not_exact", says="p4-r18, is exact.*full resolution")
+def all_resnets(keys):
+    return {*by_reasoning(keys), "p4-r18"}
+
+
+@wrong("not_exact", says="2 networks.*p4cnn, is exact.*no stride")
+def all_of_them(keys):
+    return set(keys)
+
+
+@wrong("not_exact", says="4 networks.*p4-all-cnn, is broken")
+def none_of_them(keys):
+    return set()
+
+
+@wrong("not_exact", says="not one of the keys")
+def a_name(keys):
+    return {"p4 All-CNN"}
+
+
+@wrong("not_exact", says="set of keys")
+def a_word(keys):
+    return "p4-all-cnn"
+
+
 # 10.5
 
 
-@correct("mean_head")
-def with_two_means(group, channels, classes, exact):
-    if exact:
-        return [GlobalAvgPool(group), nn.Linear(channels, classes)]
-    return [nn.Flatten(1, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels * group.order, classes)]
+@correct("unfair_pair")
+def e4_against_p4():
+    return "p4cnn", "e4net", "epochs"
 
 
-@wrong("mean_head", says="swapped")
-def swapped(group, channels, classes, exact):
-    return with_two_means(group, channels, classes, not exact)
+@correct("unfair_pair")
+def all_cnn_against_r18():
+    return ["all-cnn", "r18", "seeds"]
 
 
-@wrong("mean_head", says="both cases")
-def always_invariant(group, channels, classes, exact):
-    return with_two_means(group, channels, classes, True)
+@wrong("unfair_pair", says="no such row")
+def a_name_for_a_key():
+    return "P4CNN", "e4net", "epochs"
 
 
-@wrong("mean_head", says="maximum over the group")
-def maximum(group, channels, classes, exact):
-    if exact:
-        return [GroupMaxPool(group), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
-    return with_two_means(group, channels, classes, exact)
+@wrong("unfair_pair", says="Nobody would compare")
+def two_data_sets():
+    return "p4cnn", "r18", "epochs"
 
 
-class _MeanOverTheWrongAxes(nn.Module):
-    def forward(self, x):
-        return x.mean(dim=(3, 4, 5)).flatten(1)
+@wrong("unfair_pair", says="the same augmentation: ")
+def the_same_recipe():
+    return "p4cnn", "gc-p4cnn", "augmentation"
 
 
-@wrong("mean_head", says="stopped in line.*x.mean")
-def a_mean_that_stops(group, channels, classes, exact):
-    return [_MeanOverTheWrongAxes(), nn.Linear(channels * group.order, classes)]
+@wrong("unfair_pair", says="no field 'width'")
+def a_field_of_the_row():
+    return "p4cnn", "e4net", "width"
 
 
-@wrong("mean_head", says="expected a list")
-def one_module(group, channels, classes, exact):
-    return nn.Sequential(*with_two_means(group, channels, classes, exact))
+@wrong("unfair_pair", says="Both rows are")
+def one_row_twice():
+    return "p4cnn", "p4cnn", "epochs"
+
+
+@wrong("unfair_pair", says="three strings")
+def two_keys():
+    return "p4cnn", "e4net"
 
 
 # 10.6
@@ -280,14 +262,6 @@ def of_single_runs(deviation_a, deviation_b, seeds):
 @wrong("gap_uncertainty", says="divide by n")
 def divided_by_n(deviation_a, deviation_b, seeds):
     return (deviation_a**2 + deviation_b**2) ** 0.5 / seeds
-
-
-@wrong("same_conv", says="Here we accept that")
-def without_consent(conv, group, in_channels, out_channels, kernel_size, stride=1, pool=None, **options):
-    if pool is None or stride == 1:
-        options["stride"] = stride
-    layer = conv(group, in_channels, out_channels, kernel_size, padding=kernel_size // 2, **options)
-    return nn.Sequential(layer, pool(group, stride)) if pool and stride > 1 else layer
 
 
 @wrong("gap_uncertainty", says="stopped in line.*divide by n − 1")

@@ -1,0 +1,158 @@
+"""Exercises 7.3 and 7.7 of notebook 07: the filter of any linear equivariant layer, and a term of one's own."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_lib.exercises import Function, compare, register
+from course_lib.exercises.comparing import Mistake, call
+from course_lib.framework import GroupFunction, aggregate, filter_of_layer, own_term
+from course_lib.groups import C4, D4, Group
+from course_lib.wallpaper import Isometry
+
+E, R = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0)
+Layer = Callable[[GroupFunction], dict[Isometry, Tensor]]
+
+# 7.3 filter_of_layer
+
+
+def _convolution(psi: dict[Isometry, Tensor]) -> Layer:
+    return functools.wraps(aggregate)(lambda f: aggregate(f, lambda position, x, y: psi[position].to(y.dtype) @ y))
+
+
+def _points(group: Group) -> list[Isometry]:
+    return [Isometry(*h, 0, 0) for h in group.elements]
+
+
+def _filters(f: Function, reference: Function) -> None:
+    four = _points(C4)
+    psi = {g: torch.tensor([[10.0**i]]) for i, g in enumerate(four)}
+    rule = "The layer is the group convolution on C4 with ψ = 1, 10, 100, 1000."
+    compare(f, reference, _convolution(psi), four, 1, because=rule)
+    wide = {g: torch.randn(2, 3) for g in four}
+    rule = "The layer maps 3 channels to 2, so each ψ(ĝ) has 2 rows and 3 columns."
+    compare(f, reference, _convolution(wide), four, 3, because=rule)
+    compare(f, reference, _convolution({g: torch.randn(2, 2) for g in _points(D4)}), _points(D4), 2)
+
+
+def _read(place: Callable[[Isometry], Isometry], at: Callable[[Isometry], Isometry]) -> Function:
+    """A wrong `filter_of_layer`: an impulse at place(ĝ), read at at(ĝ)."""
+
+    def wrong(layer: Layer, points: Sequence[Isometry], channels: int) -> dict[Isometry, Tensor]:
+        psi = {}
+        for position in points:
+            impulses = [{g: torch.zeros(channels) for g in points} for _ in range(channels)]
+            for channel, impulse in enumerate(impulses):
+                impulse[place(position)][channel] = 1.0
+            psi[position] = torch.stack([layer(impulse)[at(position)] for impulse in impulses], dim=1)
+        return psi
+
+    return wrong
+
+
+def _all_channels_at_once(layer: Layer, points: Sequence[Isometry], channels: int) -> dict[Isometry, Tensor]:
+    return {p: layer({g: torch.ones(channels) * (g == p) for g in points})[E] for p in points}
+
+
+register(
+    "7.3",
+    filter_of_layer,
+    minutes=15,
+    difficulty=3,
+    checks=[_filters],
+    hints=[
+        "Which input makes all terms of Σ ψ(g⁻¹g̃) f(g̃) zero but one? And at which g is g⁻¹g̃ simply g̃?",
+        "Put in a function that is 1 at ĝ in channel c and 0 elsewhere. The result at g = e is column c of ψ(ĝ).",
+        "Two loops: over `points` and over `range(channels)`. Make `{g: torch.zeros(channels) for g in points}`, set "
+        "one number to 1, call `layer`, take the result at e; `torch.stack(columns, dim=1)` makes the matrix.",
+    ],
+    known_mistakes=[
+        (
+            _read(lambda position: E, lambda position: position),
+            "This is ψ(ĝ⁻¹). If you put the impulse at e and read at g = ĝ, then g⁻¹g̃ = ĝ⁻¹. Put the impulse at ĝ and "
+            "read at e.",
+        ),
+        (
+            _read(lambda position: position, lambda position: position),
+            "You read where the impulse is. There the relative position is always e, so every entry is ψ(e).",
+        ),
+        (
+            lambda layer, points, channels: {g: m.T for g, m in filter_of_layer(layer, points, channels).items()},
+            "Your matrices are transposed. The answer to an impulse in channel c is *column* c: stack with dim=1.",
+        ),
+        (
+            _all_channels_at_once,
+            "You put the impulse into all channels at once, so you get the sum of the columns. Take one at a time.",
+        ),
+    ],
+)
+
+# 7.7 own_term
+
+PLACES = (E, R, Isometry(0, 0, 1, 0), Isometry(0, 3, -1, 2), Isometry(1, 1, 0, 1))
+
+
+def _terms(f: Function, reference: Function) -> None:
+    """What every answer must satisfy; which term it is, is free."""
+    vectors = torch.randn(4, 3)
+    for position in PLACES:
+        _is_a_function(f, position, vectors[0], vectors[1])
+    _require(f, "position", "the relative position", ((place, vectors[0], vectors[1]) for place in PLACES))
+    _require(f, "x", "x = f(g)", ((E, x, vectors[3]) for x in vectors[:3]))
+    _require(f, "y", "y = f(g̃)", ((E, vectors[3], y) for y in vectors[:3]))
+    x, y, z = vectors[0], vectors[1], vectors[2]
+    if all(torch.allclose(f(p, x, y + z), f(p, x, y) + f(p, x, z), atol=1e-5) for p in PLACES):
+        raise Mistake(
+            "Your term is linear in y: term(ĝ, x, y + z) = term(ĝ, x, y) + term(ĝ, x, z). Let what y contributes "
+            "depend "
+            "on y in another way, too."
+        )
+
+
+def _is_a_function(f: Function, position: Isometry, x: Tensor, y: Tensor) -> None:
+    """One finite vector like y, the same for the same inputs, and the inputs left alone."""
+    example = {"position": position, "x": x, "y": y}
+    given = x.clone(), y.clone()
+    first = call(f, position, *given, example=example)
+    if not isinstance(first, Tensor) or first.shape != y.shape:
+        got = f"a tensor of shape {tuple(first.shape)}" if isinstance(first, Tensor) else type(first).__name__
+        raise Mistake(
+            f"Your term returned {got}. Return a vector with as many numbers as y, {tuple(y.shape)}.", example
+        )
+    if not torch.isfinite(first).all():
+        raise Mistake("Your term is not finite here. Is there a division by zero, a root or a logarithm?", example)
+    if not (torch.equal(given[0], x) and torch.equal(given[1], y)):
+        raise Mistake("Your term changes x or y in place. Make a new tensor: other pairs still need them.", example)
+    second = call(f, position, *given, example=example)
+    if not torch.equal(first, second):
+        raise Mistake(
+            "Called twice with the same three inputs, your term returns two different results. It must depend on "
+            "position, x and y only, or pairs with the same relative position are not treated alike.",
+            example,
+            first,
+            second,
+        )
+
+
+def _require(f: Function, name: str, what: str, inputs: Any) -> None:
+    results = [f(*each) for each in inputs]
+    if all(torch.allclose(results[0], result) for result in results):
+        raise Mistake(f"Your term does not depend on {what}: it is the same for every `{name}` that was tried.")
+
+
+register(
+    "7.7",
+    own_term,
+    minutes=10,
+    difficulty=2,
+    checks=[_terms],
+    hints=[
+        "Say in words what you want: for example, `let similar neighbors count more, and near ones more than far "
+        "ones`.",
+        "The fields of `position` are m, r, u and v. `abs(position.u) + abs(position.v)` is a distance.",
+        "`torch.exp(-(x - y) ** 2)` is near 1 where x and y are alike. Multiply it by y and by a number for the place.",
+    ],
+)

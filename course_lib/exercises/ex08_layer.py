@@ -1,0 +1,168 @@
+"""Exercise 8.5 of notebook 08: the whole E4 layer as a module."""
+
+import inspect
+from functools import partial, update_wrapper
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.exercises import Function, register
+from course_lib.exercises.comparing import Mistake, call
+from course_lib.exercises.values import difference
+from course_lib.framework import E4
+from course_lib.groups import C1, C4, D4, Group
+from course_lib.kernels import generate_kernels, unfold_and_sum
+from course_lib.layers import lifting_filter_bank
+
+CASES = ((C1, 1, 1, 3), (C4, 4, 6, 3, 2, 2), (D4, 4, 4, 5, 2, 1))
+START = (
+    "At the start your layer turns features of standard deviation 1 into features of {}. Draw W₂ and b₂ at random, as "
+    "the docstring says; `torch.empty` holds whatever was in memory, and zeros give zero."
+)
+
+
+def _layers(f: Function, reference: Function) -> None:
+    for inputs in CASES:
+        _compare(f, reference, inputs)
+
+
+def _compare(f: Function, reference: Function, inputs: tuple[Any, ...]) -> None:
+    """The same parameters by name, a sensible start, and then, with the same random weights, the same results."""
+    example = dict(zip(inspect.signature(reference).parameters, inputs, strict=False))
+    group, channels = inputs[:2]
+    x = torch.randn(2, channels, group.order, 5, 6, dtype=torch.float64)
+    layer, expected = call(f, *inputs, example=example), reference(*inputs).double()
+    if not isinstance(layer, nn.Module):
+        raise Mistake(f"`E4(…)` made {type(layer).__name__}. Write `class E4(nn.Module)`.", example)
+    if problem := _parameters(expected, layer):
+        raise Mistake(problem, example)
+    run = update_wrapper(partial(layer.double()), f)  # an error in `forward` names the learner's line
+    with torch.no_grad():
+        y = call(run, x, example=example)
+    size = float(y.std()) if isinstance(y, Tensor) and y.numel() > 1 else 1.0
+    if not 0.05 < size < 20:
+        raise Mistake(START.format(f"{size:.2g}"), example)
+    with torch.no_grad():
+        for name, value in expected.named_parameters():
+            layer.get_parameter(name).copy_(value.copy_(torch.randn_like(value)))
+        wanted, yours = expected(x), call(run, x, example=example)
+    if problem := difference(wanted, yours):
+        raise Mistake(f"With the same random weights in both layers, yours {problem}.", example, wanted, yours)
+
+
+def _parameters(expected: nn.Module, layer: nn.Module) -> str | None:
+    """The first parameter that is missing, has another shape, or is not one of E4's."""
+    wanted, yours = ({n: tuple(p.shape) for n, p in net.named_parameters()} for net in (expected, layer))
+    for name, shape in wanted.items():
+        if name not in yours:
+            return (
+                f"Your layer has no parameter `{name}` of shape {shape}. It has {', '.join(yours) or 'none at all'}. "
+                "Keep the names of the docstring, and make W₂ and b₂ with `nn.Parameter`, so that they are trained."
+            )
+        if yours[name] != shape:
+            return f"`{name}` has the shape {yours[name]}, expected {shape}."
+    if more := yours.keys() - wanted.keys():
+        return f"Your layer has a parameter that E4 does not have: {min(more)}."
+    return None
+
+
+class _E4(E4):
+    """Wrong layers change one of these steps."""
+
+    def bank(self, parameter: Tensor) -> Tensor:
+        return lifting_filter_bank(parameter, self.group)
+
+    def hidden(self, x: Tensor) -> Tensor:
+        return torch.relu(self.norm(self.squeeze(x)))
+
+    def values(self, x: Tensor) -> Tensor:
+        return self.encoder(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernels = generate_kernels(self.hidden(x), self.bank(self.kernel_weight), self.bank(self.kernel_bias))
+        return unfold_and_sum(kernels, self.values(x))
+
+
+class _NotTurned(_E4):
+    def bank(self, parameter: Tensor) -> Tensor:
+        return torch.stack([parameter] * self.group.order, dim=1)
+
+
+class _BiasNotTurned(_E4):
+    def bank(self, parameter: Tensor) -> Tensor:
+        if parameter is self.kernel_bias:
+            return torch.stack([parameter] * self.group.order, dim=1)
+        return super().bank(parameter)
+
+
+class _NoRelu(_E4):
+    def hidden(self, x: Tensor) -> Tensor:
+        return self.norm(self.squeeze(x))
+
+
+class _NoNorm(_E4):
+    def hidden(self, x: Tensor) -> Tensor:
+        return self.squeeze(x).relu()
+
+
+class _NormAfterRelu(_E4):
+    def hidden(self, x: Tensor) -> Tensor:
+        return self.norm(self.squeeze(x).relu())
+
+
+class _ReluOnValues(_E4):
+    def values(self, x: Tensor) -> Tensor:
+        return self.encoder(x).relu()
+
+
+class _ThroughRelu(_E4):
+    def values(self, x: Tensor) -> Tensor:
+        return self.encoder(x.relu())
+
+
+class _PerChannel(E4):
+    """A kernel for each channel."""
+
+    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
+        super().__init__(group, c_in, c_out, k, c_out, reduction)
+
+
+class _NoReduction(E4):
+    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
+        super().__init__(group, c_in, c_out, k, slices, 1)
+
+
+register(
+    "8.5",
+    E4,
+    minutes=25,
+    difficulty=3,
+    checks=[_layers],
+    hints=[
+        "Follow the diagram in section 1 from the top. `__init__` makes one thing for each arrow with weights: two 1×1 "
+        "group convolutions, a norm, and the two parameters W₂ and b₂.",
+        "`forward` has three steps: the hidden map, `self.norm(self.squeeze(x)).relu()`; the kernels, from the hidden "
+        "map and the banks of W₂ and b₂; the sum over the neighbors.",
+        "`lifting_filter_bank(self.kernel_weight, self.group)` is (s, |H|, M, k, k), and the same call on the bias "
+        "gives (s, |H|, k, k): just what `generate_kernels` wants. Finally `unfold_and_sum(kernels, self.encoder(x))`.",
+    ],
+    known_mistakes=[
+        (_NotTurned, "W₂ and b₂ are the same on every sheet. Sheet h needs them turned by h: `lifting_filter_bank`."),
+        (_BiasNotTurned, "W₂ is turned for each sheet, but b₂ is not. Both are k × k tables on the plane."),
+        (_NoRelu, "The relu between W₁ and W₂ is missing."),
+        (_NoNorm, "You have made the norm but do not use it. It comes after W₁, before the relu."),
+        (_NormAfterRelu, "The norm comes before the relu: relu(norm(W₁x)). You have them the other way round."),
+        (_ReluOnValues, "You take the relu of the values. V = W₃y is linear; only the kernel generator has a relu."),
+        (_ThroughRelu, "The encoder reads x itself. You pass it relu(x)."),
+        (
+            _PerChannel,
+            "Your W₂ writes one kernel for each output channel. The channels of a slice share one, so W₂ has `slices` "
+            "tables for each hidden channel.",
+        ),
+        (
+            _NoReduction,
+            "Your hidden layer has as many channels as the input. It has `in_channels // reduction`.",
+        ),
+    ],
+)

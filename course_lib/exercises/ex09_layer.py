@@ -1,0 +1,168 @@
+"""Exercises 9.4 and 9.6 of notebook 09: attention that is equivariant to turns, and a region to look at."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from course_lib.actions import act_on_image
+from course_lib.exercises import Function, compare, register
+from course_lib.exercises.comparing import Mistake, call
+from course_lib.framework import Part, own_gaze, roto_translation_attention
+from course_lib.groups import C1, C4, D4, Element, Group, inverse
+from course_lib.kernels import affine_attention_weights, affine_map
+from course_lib.layers import group_filter_bank, lifting_filter_bank
+
+Bank = Callable[[Tensor, Group], Tensor]
+
+# 9.4 roto_translation_attention
+
+
+def _part(group: Group, k: int, channels: int = 2) -> Part:
+    tables = torch.randn(channels, group.order, k, k), torch.randn(channels, k, k)
+    return torch.randn(1, channels, group.order, 3, 4), tables
+
+
+def _parts(group: Group) -> list[Part]:
+    """Query, key and value. Two different maps, so that it shows if they are mixed up."""
+    return [_part(group, k) for k in (1, 3, 3)]
+
+
+def _layers(f: Function, reference: Function) -> None:
+    plain = "On C1 nothing is turned: affine maps, weights, weighted sum."
+    compare(f, reference, *_parts(C1), C1, because=plain)
+    compare(f, reference, *_parts(C4), C4, because="On C4 each h sees its own copies of ψ and β.")
+    compare(f, reference, *_parts(D4), D4, because="D4 has mirrors, too.")
+    compare(f, reference, *_parts(C4), C4, 2, because="Two heads: each weighs its own half of the channels.")
+    compare(f, reference, *_parts(C4), C4, 1, True, because="Masked: no weight outside the map.")
+
+
+def _with_banks(psi_bank: Bank, beta_bank: Bank) -> Function:
+    """A wrong layer that hands other copies of ψ and β to the sheets."""
+
+    def wrong(query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False) -> Tensor:
+        q, k, v = [(f, (psi_bank(psi, group), beta_bank(beta, group))) for f, (psi, beta) in (query, key, value)]
+        size = value[1][0].shape[-1]
+        center = affine_map(q[0], *q[1], 1)[:, :, :, 0]
+        weights = affine_attention_weights(center, k[0], k[1], size, heads, masked)
+        values = affine_map(v[0], *v[1], size).unflatten(1, (heads, -1))
+        return torch.einsum("bnhiyx,bnchiyx->bnchyx", weights, values).flatten(1, 2)
+
+    return wrong
+
+
+def _stacked(move: Callable[[Element, Tensor, Group], Tensor]) -> Bank:
+    return lambda table, group: torch.stack([move(h, table, group) for h in group.elements], dim=1)
+
+
+_same = _stacked(lambda h, table, group: table)
+_turned = _stacked(lambda h, table, group: act_on_image(h, table))
+_back = _stacked(lambda h, table, group: act_on_image(inverse(h), table))
+
+
+def _values_not_mapped(
+    query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False
+) -> Tensor:
+    psi, beta = torch.zeros_like(value[1][0]), torch.zeros_like(value[1][1])
+    psi[:, 0] = 1  # each h takes its own sheet as it is
+    return roto_translation_attention(query, key, (value[0], (psi, beta)), group, heads, masked)
+
+
+register(
+    "9.4",
+    roto_translation_attention,
+    minutes=25,
+    difficulty=3,
+    checks=[_layers],
+    hints=[
+        "Which copies does the sheet h need? ψ(h⁻¹x, h⁻¹h̃) is ψ turned *and* permuted, β(h⁻¹x) is β turned. Notebook "
+        "04 built both kinds of banks: `group_filter_bank(psi, group)` and `lifting_filter_bank(beta, group)`.",
+        "Three steps: the center is `affine_map` of the query with k = 1, and there `[:, :, :, 0]` removes the axis "
+        "k²; "
+        "the weights are `affine_attention_weights(center, key, banks of the key, k, heads, masked)`; the values are "
+        "`affine_map` of the value with k.",
+        "The weights are (B, heads, |H|, k², Y, X). Cut the channels of the values into heads, "
+        "`.unflatten(1, (heads, -1))`, multiply by `weights.unsqueeze(2)`, sum over axis 4, and `.flatten(1, 2)`.",
+    ],
+    known_mistakes=[
+        (_with_banks(_same, _same), "Every sheet uses the same ψ and β. The sheet h needs copies that are moved by h."),
+        (
+            _with_banks(_turned, lifting_filter_bank),
+            "You turn ψ but leave its sheets in place. ψ(h⁻¹x, h⁻¹h̃): the sheets must be permuted, too.",
+        ),
+        (
+            _with_banks(_stacked(lambda h, psi, group: psi[:, group.permutation(h)]), lifting_filter_bank),
+            "You permute the sheets of ψ but do not turn them.",
+        ),
+        (_with_banks(_same, lifting_filter_bank), "ψ is the same for all h. Use its group filter bank."),
+        (_with_banks(group_filter_bank, _same), "β is the same for all h. It depends on h⁻¹(y − t), so turn it by h."),
+        (
+            _with_banks(group_filter_bank, _back),
+            "You turn β by h⁻¹. β(h⁻¹x) is β turned by h: the inverse is already in the formula of the action.",
+        ),
+        (
+            lambda query, key, value, group, heads=1, masked=False: roto_translation_attention(
+                query, key, value, group, heads
+            ),
+            "You do not pass on `masked` to the weights.",
+        ),
+        (
+            lambda query, key, value, group, heads=1, masked=False: roto_translation_attention(
+                query, key, value, group, 1, masked
+            ),
+            "You weigh all channels as if there were only one head. Each head has weights for its own channels.",
+        ),
+        (
+            lambda query, key, value, group, heads=1, masked=False: roto_translation_attention(
+                query, key, (value[0], key[1]), group, heads, masked
+            ),
+            "The values go through the affine map of the key. They have ψ and β of their own.",
+        ),
+        (_values_not_mapped, "You sum the values themselves. They must go through their affine map, too."),
+    ],
+)
+
+# 9.6 own_gaze
+
+
+def _gazes(f: Function, reference: Function) -> None:
+    """What every answer must satisfy; which region it is, is free."""
+    for k in (5, 11):
+        example = {"k": k}
+        beta = call(f, k, example=example)
+        if problem := _not_a_table(beta, k) or _not_a_region(beta):
+            raise Mistake(problem, example | ({"yours": beta} if isinstance(beta, Tensor) else {}))
+
+
+def _not_a_table(beta: object, k: int) -> str | None:
+    if not isinstance(beta, Tensor):
+        return f"Your function returned {type(beta).__name__}, expected a tensor of shape {(k, k)}."
+    if beta.shape != (k, k):
+        return f"Your table has the shape {tuple(beta.shape)}, expected {(k, k)}."
+    if not ((beta == 0) | (beta <= -100)).all():
+        return "Use only two kinds of entries: 0 where the pixel may look, and −200 where it must not."
+    return None
+
+
+def _not_a_region(beta: Tensor) -> str | None:
+    if not (beta == 0).any():
+        return "Your pixel may look nowhere: no entry is 0. (Then the softmax would look everywhere alike.)"
+    if (beta == 0).all():
+        return "Your pixel may look everywhere. Forbid some places with −200."
+    if torch.equal(beta, act_on_image(Element(0, 1), beta)):
+        return "A quarter turn leaves your region as it is, so all four sheets would look at the same places."
+    return None
+
+
+register(
+    "9.6",
+    own_gaze,
+    minutes=8,
+    difficulty=2,
+    checks=[_gazes],
+    hints=[
+        "Start with `beta = torch.full((k, k), -200.0)` and set a region to 0. Row 0 is on top; the middle is k // 2.",
+        "A half line to the right is `beta[k // 2, k // 2 + 1 :] = 0`. A spiral, a corner, a cone: anything that a "
+        "quarter turn changes.",
+    ],
+)

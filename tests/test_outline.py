@@ -26,10 +26,10 @@ def test_a_header_counts_the_exercises_that_are_there(book):
     assert len(stubs) == len(book.exercises)
 
 
-def test_notebook_00_and_the_site_show_one_table():
+def test_notebook_00_shows_the_table():
     table = contents("{name}.ipynb")
     texts = [cell.source for cell in build.from_source(build.sources(["00_start_here"])[0]).cells]
-    assert table in "\n".join(texts) and table == PAGES["contents"].markdown()
+    assert table in "\n".join(texts)
     assert "| [02 How symmetries move points, images and feature maps](02_actions.ipynb) | 6 | 100 |" in table
     for book in notebooks():
         minutes = sum(exercise.minutes for exercise in book.exercises)

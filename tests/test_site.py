@@ -28,6 +28,7 @@ from browser.explorer import explorer, pictures
 from browser.lab import CHROMIUM, browser_page
 from course_lib.exercises.registry import all_exercises
 from notebook_files import NOTEBOOKS
+from outline import notebooks
 from web.generated import PLANS, plan
 from web.prepare import prepared
 from web.terms import in_prose, link_first_uses, terms
@@ -94,6 +95,8 @@ def test_the_front_page_has_the_ring_and_a_picture_card_for_each_notebook(site, 
         picture = f"_static/cards/{path.stem[:2]}.png"
         assert f"{path.stem}.html" in pages["index.html"].links and picture in pages["index.html"].links
         assert 1_000 < (site / picture).stat().st_size < 100_000
+    for book in notebooks():
+        assert f"<span>{book.minutes} minutes · {len(book.exercises)} exercise" in front
 
 
 @pytest.mark.slow

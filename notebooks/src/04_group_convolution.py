@@ -96,6 +96,17 @@ for name, curve in upright_curves.items():
 # In this notebook you build such a network, from the first loop to the training. It needs only two new layers. The first one turns an
 # image into four sheets, one for each direction; the second one goes from sheets to sheets.
 #
+# **The plan.** You will build two layers. The first takes an image to a feature map, the second takes a feature map to a feature map. In all diagrams of this course a stack of framed sheets is a feature map, with one color for each element of the group, and what is learned stands in purple. Read the shapes: which axes does each layer need?
+
+# %%
+from course_lib.figures.layer_diagrams import layer_diagram
+
+layer_diagram(LiftingConv2d(C4, 1, 10, 3))
+
+# %%
+layer_diagram(GroupConv2d(C4, 10, 10, 3), height=26, width=26)
+
+# %% [markdown]
 # ## 1 Lifting: keep all turned filters
 #
 # Notebook 03 proved: if you turn the image *and* the filter, the result turns, too. But nobody tells a network how its image was

@@ -210,6 +210,17 @@ for a, b in ((0, 2), (1, 3), (0, 1)):
 #
 # ## 3 g-GConv: one kernel for all sheets
 #
+# **The plan.** Two layers come out of this idea. Compare the shapes of their weights, in purple, with the filter bank of a full group convolution, (16, 8, 4, 3, 3): 4,608 numbers.
+
+# %%
+from course_lib.figures.layer_diagrams import layer_diagram
+
+layer_diagram(layers.GSeparableConv2d(C4, 8, 16, 3))
+
+# %%
+layer_diagram(layers.GCSeparableConv2d(C4, 8, 16, 3))
+
+# %% [markdown]
 # The **g-GConv** has a kernel K for each pair (n, c), and one weight w for each sheet g (Eq. 4 of the paper):
 #
 # $$\psi_{n,c,g} = K_{n,c}\; w_{n,c,g}$$

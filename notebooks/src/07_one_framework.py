@@ -718,6 +718,24 @@ for patch in (local_patch, as_stored):
 # %% [markdown]
 # ## 9 Your own layer, and the map
 #
+# **All of them side by side.** Each of these diagrams is a sum over relative positions, and that is why each of them is equivariant. They differ in where the weights come from: learned once (group convolution), written by the data for each pixel (E4), or compared and normalized (attention).
+
+# %%
+from IPython.display import display
+
+from course_lib.figures.layer_diagrams import layer_diagram
+from course_lib.layers import AffineSelfConv2d, E4Layer, GCSeparableConv2d
+
+for layer in (
+    GroupConv2d(C4, 16, 16, 5, padding=2),
+    GCSeparableConv2d(C4, 16, 16, 5, padding=2),
+    E4Layer(C4, 16, 16, 5, slices=2),
+    GroupSelfAttention(C4, 16, 16, 5, heads=8),
+    AffineSelfConv2d(C4, 16, 16, 5, heads=8),
+):
+    display(layer_diagram(layer))
+
+# %% [markdown]
 # The theorem says that *every* term is allowed. So invent one that nobody has written before. It must use everything it may: the relative position, x, and y, and y not only linearly (or x and the position would be the only interesting part). Any such term will do.
 
 

@@ -80,6 +80,14 @@ def say(error: float) -> str:
 
 
 # %% [markdown]
+# **The plan.** Here is the layer that you will have built in a few sections, with every shape. Two branches start from the same feature map: the upper one writes a kernel for every g, the lower one encodes what the kernel is applied to. Each step gets a section of its own.
+
+# %%
+from course_lib.figures.layer_diagrams import layer_diagram
+
+layer_diagram(E4Layer(C4, 16, 16, 5, slices=2))
+
+# %% [markdown]
 # ## 1 From every pair to one kernel per pixel
 #
 # Notebook 07 ended with a sum over pairs (g, g̃) in which any function of the two patches is allowed (its section 8; Eq. 10 of the paper):

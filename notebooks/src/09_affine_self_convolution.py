@@ -56,6 +56,7 @@ from course_lib.layers import (
     GroupConv2d,
     GroupSqueezeExcite,
     LiftingConv2d,
+    SimpleAffineSelfConv2d,
     SpatialMaxPool2d,
     StandAloneSelfAttention2d,
 )
@@ -397,6 +398,17 @@ print("four equal sheets:", all_equal(list(result[0])))
 # %% [markdown]
 # ## 5 Queries, keys, values, heads
 #
+# **The plan.** One affine map plays three roles. In the simple layer it is the same map in all three; in the full layer each role has its own.
+
+# %%
+from course_lib.figures.layer_diagrams import layer_diagram
+
+layer_diagram(SimpleAffineSelfConv2d(C4, 16, 16, 5, heads=8))
+
+# %%
+layer_diagram(AffineSelfConv2d(C4, 16, 16, 5, heads=8))
+
+# %% [markdown]
 # Simple ASC uses one affine map for three purposes: for the one that asks, for those that answer, and for what is summed. The full layer has three embeddings and three affine maps:
 #
 # $$\begin{aligned}
@@ -798,6 +810,12 @@ print("a factor per sheet:  ", say(equivariance_error(lambda x: factor_per_sheet
 # %% [markdown]
 # On C1 the first one is the original squeeze-and-excitation.
 #
+# In the grammar of our diagrams:
+
+# %%
+layer_diagram(GroupSqueezeExcite(C4, 16, reduction=4))
+
+# %% [markdown]
 # ## 10 What does it cost, and does it pay?
 #
 # Count the parameters of a layer from c to c channels with a k × k window:

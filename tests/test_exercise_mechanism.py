@@ -190,6 +190,7 @@ def test_an_unknown_name_lists_the_exercises():
         (Element(0, 2), Element(0, 2.0), r"returned Element\(m=0, r=2.0\), expected r²"),
         ((Element(0, 1), Element(0, 2)), (Element(0, 1), Element(0, 0)), "returned e, expected r²|at item 1"),
         ([1, 2], [1, 2, 3], "3 items, expected 2"),
+        ([1, 2], [1], "1 item, expected 2"),
         ([1, 2], (1, 2), "a tuple, expected a list"),
         ([1, 2], [2, 1], r"\[2, 1\], expected \[1, 2\]"),
         (True, 1, "an int, expected a bool"),

@@ -220,7 +220,7 @@ def test_all_text_is_in_the_shipped_font(caplog):
         (lambda: figures.filter_bank_figure(SHEETS, C4), r"\(4, k, k\)"),
         (lambda: figures.cayley_table_figure([[0, 1]]), "square"),
         (lambda: figures.cayley_table_figure(C4, highlight=["m"]), r"\['m'\]"),
-        (lambda: figures.cosets_figure(C4, D1), "no subgroup"),
+        (lambda: figures.cosets_figure(C4, D1), "not a subgroup"),
         (lambda: figures.lattice_points(POINTS, POINTS[:2]), r"\(n, 2\)"),
         (lambda: figures.act_on_ring(SHEETS[:4], M, C4), "not an element of C4"),
         (lambda: figures.turn_then_compute(torch.nn.Flatten(), IMAGE, R, C1), "4 or 5 axes"),

@@ -145,7 +145,7 @@ def _sequence_difference(expected: Sequence[Any], yours: Any, tolerance: float) 
     if not isinstance(yours, type(expected)):
         return _wrong_type(expected, yours)
     if len(expected) != len(yours):
-        return f"returned {len(yours)} items, expected {len(expected)}"
+        return f"returned {len(yours)} item{'s' if len(yours) != 1 else ''}, expected {len(expected)}"
     if _is_record(expected) and _is_whole(expected) and _is_whole(yours) and expected == yours:
         return None  # Element(a.m != b.m, …) holds a bool, and is as good an Element
     if not _is_record(expected) and not any(isinstance(item, (Tensor, np.ndarray, tuple, list)) for item in expected):

@@ -174,8 +174,8 @@ lookup(f, r, pixel=(0, 1))
 
 # %% [markdown]
 # **Is the inverse only a matter of taste,** clockwise or not? No: only with the inverse do we get an action. Move f by
-# k first, and then by g. Read the definition from the outside in, and use notebook 01's rule that a product is undone
-# in reverse order, (gk)⁻¹ = k⁻¹g⁻¹:
+# k first, and then by g. Read the definition from the outside in, and remember that what is done last is undone first
+# (you take off your shoes before your socks): (gk)⁻¹ = k⁻¹g⁻¹.
 #
 # $$
 # \begin{aligned}

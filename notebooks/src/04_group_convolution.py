@@ -70,8 +70,8 @@ def say(error: float) -> str:
 # %% [markdown]
 # ## A curve with four equal peaks
 #
-# Two networks of about the same size, an ordinary CNN and a p4 network, were trained on the same 1,029 digits. All of these digits
-# were upright. Now turn all 510 test digits by the same angle, and count how many of them each network reads correctly.
+# Two small networks, an ordinary CNN with 4,386 weights and a p4 network with 5,558, were trained on the same 1,029 digits. All of these
+# digits were upright. Now turn all 510 test digits by the same angle, and count how many of them each network reads correctly.
 
 # %%
 digits, rotated_digits = load_digits(), load_digits(rotated=True)

@@ -205,7 +205,7 @@ $$\\begin{aligned}
 
 ## 3. Undo
 
-**Exercise 1.1 compose** ·
+> **Exercise 1.1 compose** ·
 """
 
 
@@ -214,7 +214,17 @@ def test_formulas_are_no_links_and_equation_numbers_are():
     made = cells[1].source
     assert "\\[L_g f\\](x) of [Eqs. 4 and 5](#equations-06)" in made
     assert "{aligned}\n{}[f](t)" in made
-    assert "(section-06-3)=\n## 3." in made and "(exercise-compose)=\n**Exercise" in made
+    assert "(section-06-3)=\n## 3." in made and "(exercise-compose)=\n> **Exercise" in made
+
+
+def test_imports_are_folded_and_the_notebook_can_be_fetched():
+    code = [
+        nbformat.v4.new_code_cell(source) for source in ("import torch\nfrom math import pi", "import torch\nx = 1")
+    ]
+    title = nbformat.v4.new_markdown_cell("# 06 Title\n\nText")
+    cells = prepared(notebook(figure_cell("words"), title, *code), "06_x", {}).cells
+    assert [cell.metadata.get("tags", []) for cell in cells[2:]] == [["hide-input"], []]
+    assert cells[1].source.startswith("# 06 Title\n\n{download}`Download this notebook <downloads/06_x.ipynb>`")
 
 
 def test_a_widget_needs_the_cells_that_define_its_names_and_those_that_seed():

@@ -45,10 +45,9 @@ def prepared(notebook: NotebookNode, name: str, widgets: dict[str, str]) -> Note
         if cell.cell_type == "markdown":
             text = in_prose(OPTION.sub(r"\1{}", cell.source), lambda prose: _with_links(prose, name[:2], seen))
             cell.source = SECTION.sub(rf"(section-{name[:2]}-\1)=\n", EXERCISE.sub(r"(exercise-\1)=\n", text))
-    title = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
-    title.source = TITLE.sub(
-        rf"\g<0>\n\n{{download}}`Download this notebook <downloads/{name}.ipynb>`", title.source, 1
-    )
+    link = f"{{download}}`Download this notebook <downloads/{name}.ipynb>`"
+    for cell in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
+        cell.source = TITLE.sub(rf"\g<0>\n\n{link}", cell.source, count=1)
     return notebook
 
 

@@ -354,7 +354,7 @@ for name, position in knows.items():
 #
 # ## 4 The only linear layer
 #
-# Back to the opening question. Suppose that a layer is linear and equivariant. What can it be? Three steps:
+# Back to the opening question. Suppose that a layer from feature maps to feature maps on the group is linear and equivariant. What can it be? Three steps:
 #
 # 1. A linear layer multiplies each f(g̃) by some matrix $A_{g,\tilde g}$ and adds: $[\Phi f](g) = \sum_{\tilde g} A_{g,\tilde g}\, f(\tilde g)$. (Every f is a sum of functions that are nonzero at one place only.)
 # 2. This is a sum over pairs with $H_{g,\tilde g}(x, y) = A_{g,\tilde g}\,y$. So by the theorem we may replace $A_{g,\tilde g}$ by $A_{e,\,g^{-1}\tilde g}$.

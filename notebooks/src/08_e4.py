@@ -54,6 +54,7 @@ from course_lib.layers import (
     GlobalMaxPool,
     GroupBatchNorm2d,
     GroupConv2d,
+    GroupInstanceNorm2d,  # noqa: F401, for exercise 8.5
     LiftingConv2d,
     SpatialMaxPool2d,
     lifting_filter_bank,
@@ -390,7 +391,7 @@ print(unfold_and_sum(written, small[None]).flatten().tolist())
 # %% [markdown]
 # ### Your turn: the whole layer
 #
-# Now write E4 as a module that can be trained. You have all the parts: the diagram in section 1, and your functions for two of its arrows. The layer has one thing more than Eq. 12. Between W₁ and relu the authors put an *instance norm*; use `GroupInstanceNorm2d(group, channels)` from `course_lib.layers`. Section 8 shows what can go wrong there.
+# Now write E4 as a module that can be trained. You have all the parts: the diagram in section 1, and your functions for two of its arrows. The layer has one thing more than Eq. 12. Between W₁ and relu the authors put an *instance norm*; use `GroupInstanceNorm2d(group, channels)`. Section 8 shows what can go wrong there.
 #
 # For the start, draw W₂ at random with a standard deviation of √(0.2/M)/k and b₂ with √0.9/k, where M is the number of hidden channels. Then the output is about as large as the values V.
 

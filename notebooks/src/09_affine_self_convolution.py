@@ -328,7 +328,7 @@ panels({f"ψ for h = r: sheet {h}": moved[i] for i, h in enumerate(C4.elements)}
 #
 # 1. *The features.* $[T_uf](u(y,\tilde h)) = f(y,\tilde h)$: what was at (y, h̃) is now at u(y, h̃). While h̃ runs through the sheets at y, u(y, h̃) runs through those at uy.
 # 2. *The filter.* $\psi\big(g^{-1}\,u(y,\tilde h)\big) = \psi\big((u^{-1}g)^{-1}(y,\tilde h)\big)$, because $g^{-1}u=(u^{-1}g)^{-1}$.
-# 3. *The positions.* In the same way, uy lies where g sees it exactly as y lies where u⁻¹g sees it. So the two values of β are equal.
+# 3. *The positions.* In the same way, the pixel uy lies, as seen from g, where the pixel y lies as seen from u⁻¹g. So β has the same value for both.
 #
 # Put together, with u⁻¹g where section 3 had x − z:
 #
@@ -681,7 +681,7 @@ print("One head of SASA stays between lowest and highest value of the window:", 
 # Training decides where a pixel looks. Here *you* decide. Each pixel shall look for **its own color**, and only within **a region of your choice**.
 #
 # - *Its own color.* The map gets four channels: the three colors c, and −|c|²/2. If the query is (c, 1) and the key (c′, −|c′|²/2), then the score is $\langle c,c'\rangle-|c'|^2/2=|c|^2/2-|c-c'|^2/2$. It is largest where c′ = c.
-# - *The region.* The query's fourth number is 1, so $\beta^K$ of the fourth channel is simply added to the score. With 0 it changes nothing; with −200 it forbids a place.
+# - *The region.* The query's fourth number is 1, so $\beta^K$ of the fourth channel is simply added to the dot product. A 0 changes nothing; −200 forbids a place, even after the division by d = 4.
 #
 # Which region? A cone ahead, a spiral, one corner: invent one. Draw it as the sheet e shall see it, with "ahead" to the right. The other sheets will see it turned.
 

@@ -135,6 +135,11 @@ class _NoEncoder(_E4):
         return x
 
 
+class _FromValues(_E4):
+    def hidden(self, x: Tensor) -> Tensor:
+        return self.encoder(x)
+
+
 class _ThroughRelu(_E4):
     def values(self, x: Tensor) -> Tensor:
         return self.encoder(x.relu())
@@ -173,6 +178,7 @@ register(
         (_NoNorm, "You have made the norm but do not use it. It comes after W₁, before the relu."),
         (_NormAfterRelu, "The norm comes before the relu: relu(norm(W₁x)). You have them the other way round."),
         (_ReluOnValues, "You take the relu of the values. V = W₃y is linear; only the kernel generator has a relu."),
+        (_FromValues, "You make the kernels from the encoder's map. They are made from relu(norm(W₁x))."),
         (_NoEncoder, "You sum the features themselves. They go through the encoder first: V = W₃y."),
         (_ThroughRelu, "The encoder reads x itself. You pass it relu(x)."),
         (

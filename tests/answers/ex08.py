@@ -270,6 +270,12 @@ class ReductionForgotten(_Layer):
         super().__init__(group, in_channels, out_channels, kernel_size, slices, 1)
 
 
+@wrong("E4", says="from the encoder's map")
+class KernelsFromValues(_Layer):
+    def hidden(self, x):
+        return self.encoder(x)
+
+
 @wrong("E4", says="features themselves")
 class EncoderForgotten(_Layer):
     def values(self, x):

@@ -718,7 +718,7 @@ for patch in (local_patch, as_stored):
 # %% [markdown]
 # ## 9 Your own layer, and the map
 #
-# The theorem says that *every* term is allowed. So invent one that nobody has written before. It must use everything it may: the relative position, x, and y. And it must not be merely linear in y, as convolution is. Any such term will do.
+# The theorem says that *every* term is allowed. So invent one that nobody has written before. It must use everything it may: the relative position, x, and y, and y not only linearly (or x and the position would be the only interesting part). Any such term will do.
 
 
 # %%

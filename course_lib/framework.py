@@ -66,7 +66,7 @@ def aggregate(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor], Tenso
 
 
 def entry_at(table: Tensor, position: Isometry, group: Group) -> Tensor:
-    """The entry of a table (..., |H|, k, k) for a relative position (x, h): (...), zero where x is outside of k × k.
+    """The entry of a table (..., |H|, k, k) for a relative position (x, h): (...), zero where x is outside k × k.
 
     The table is a filter or a table of positions; its middle pixel is x = (0, 0), rows count downwards. Notebook 07.
     """
@@ -128,8 +128,8 @@ def heads_of(layer: GroupSelfAttention) -> list[Head]:
 def attention_term(position: Isometry, x: Tensor, y: Tensor, head: Head, group: Group) -> Tensor:
     """H̃_ĝ(x, y) of self-attention: s·h_V(y), followed by s = exp(h_Q(x)ᵀ(h_K(y) + P(ĝ)) / √d) itself: (O + 1,).
 
-    The softmax of Eq. 6 divides by a sum over all g̃, which no single pair knows. So its numerator and its denominator
-    are summed side by side. Zero where ĝ lies outside of the window. Notebook 07.
+    The softmax of Eq. 6 divides by a sum over all g̃, which no single pair knows. So the numerator and the denominator
+    are summed side by side. Zero where ĝ lies outside the window. Notebook 07.
     """
     if max(abs(position.u), abs(position.v)) > head.positions.shape[-1] // 2:
         return y.new_zeros(len(head.value) + 1)
@@ -156,7 +156,7 @@ def local_patch(f: GroupFunction, g: Isometry, neighborhood: Sequence[Isometry])
 def filter_of_matrix(matrix: Tensor, group: Group) -> Tensor:
     """The filter ψ of the 1×1 group convolution that multiplies ∪_a f(g·(0, a)) by a matrix: ψ[o, c, a] = W[o, (a, c)].
 
-    Shapes: (O, |H|·C) → (O, C, |H|, 1, 1). The sheet of f at g·(0, a) is ha, as seen from h just a. Notebook 08.
+    Shapes: (O, |H|·C) → (O, C, |H|, 1, 1). The element g·(0, a) is on the sheet ha, which h sees at a. Notebook 08.
     """
     return matrix.unflatten(1, (group.order, -1)).transpose(1, 2)[..., None, None]
 
@@ -210,7 +210,7 @@ class E4(nn.Module):
 def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, group: Group) -> Tensor:
     """A_g[f](g̃) = f(g̃) ψ(g⁻¹g̃) + β(g⁻¹g̃), channel by channel, with ``feature`` = f(g̃) and ``position`` = g⁻¹g̃: (C,).
 
-    Tables (C, |H|, k, k). Outside of the window it is zero. Source: *Affine self convolution*, Eqs. 6 (for C1) and 12;
+    Tables (C, |H|, k, k). Outside the window it is zero. Source: *Affine self convolution*, Eqs. 6 (for C1) and 12;
     notebook 09.
     """
     return feature * entry_at(psi, position, group) + entry_at(beta, position, group)

@@ -136,6 +136,10 @@ register(
             _sum_of(lambda term, f, g, other: term(relative_position(g, other), f[other], f[g])),
             "f(g) and f(g̃) are swapped. The features at g, where the result belongs, come first.",
         ),
+        (
+            _sum_of(lambda term, f, g, other: term(relative_position(g, other), f[other], f[other])),
+            "You pass f(g̃) twice. The term gets f(g) first, then f(g̃).",
+        ),
         (_others_alone, "You leave out g̃ = g. The sum runs over all g̃, including g."),
         (_mean, "You take the mean. The formula is a plain sum: it is not divided by the number of terms."),
     ],
@@ -197,6 +201,10 @@ register(
         (
             _at(lambda p, reach, group: (group.index(p.point_part), reach + p.u, reach - p.v)),
             "Row and column are swapped: an array index is (row, col), down first, then to the right.",
+        ),
+        (
+            _at(lambda p, reach, group: (group.index(p.point_part), p.v, p.u)),
+            "You count from the corner of the table. The shift (0, 0) is its middle: add `k // 2`.",
         ),
         (
             _at(lambda p, reach, group: (p.r, reach - p.v, reach + p.u)),
@@ -268,6 +276,10 @@ register(
         (
             _patch_at(lambda g, step: relative_position(g, step)),
             "This is g⁻¹g′. From g you take the step g′, so the place is gg′, without an inverse.",
+        ),
+        (
+            lambda f, g, neighborhood: local_patch(f, g, neighborhood).view(len(neighborhood), -1),
+            "You stack the vectors on a new axis. Join them end to end, into one long vector: `torch.cat`.",
         ),
         (_in_the_order_of_f, "Your vectors are in the order of f. They must be in the order of the steps."),
     ],

@@ -84,6 +84,11 @@ register(
             "Your matrices are transposed. The answer to an impulse in channel c is *column* c: stack with dim=1.",
         ),
         (
+            lambda layer, points, channels: {g: m[:, 0] for g, m in filter_of_layer(layer, points, channels).items()},
+            "Your ψ(ĝ) is a single column, the answer to an impulse in channel 0. It must be a matrix with one column "
+            "for each channel, also if there is only one.",
+        ),
+        (
             _all_channels_at_once,
             "You put the impulse into all channels at once, so you get the sum of the columns. Take one at a time.",
         ),
@@ -99,7 +104,8 @@ def _terms(f: Function, reference: Function) -> None:
     """What every answer must satisfy; which term it is, is free."""
     vectors = torch.randn(4, 3)
     for position in PLACES:
-        _is_a_function(f, position, vectors[0], vectors[1])
+        for x, y in zip(vectors, vectors.roll(1, 0), strict=True):
+            _is_a_function(f, position, x, y)
     _require(f, "position", "the relative position", ((place, vectors[0], vectors[1]) for place in PLACES))
     _require(f, "x", "x = f(g)", ((E, x, vectors[3]) for x in vectors[:3]))
     _require(f, "y", "y = f(g̃)", ((E, vectors[3], y) for y in vectors[:3]))

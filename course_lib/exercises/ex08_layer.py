@@ -15,11 +15,20 @@ from course_lib.groups import C1, C4, D4, Group
 from course_lib.kernels import generate_kernels, unfold_and_sum
 from course_lib.layers import lifting_filter_bank
 
-CASES = ((C1, 1, 1, 3), (C4, 4, 6, 3, 2, 2), (D4, 4, 4, 5, 2, 1))
+CASES = ((C4, 4, 6, 3, 2, 2), (D4, 4, 4, 5, 2, 1))
 START = (
     "At the start your layer turns features of standard deviation 1 into features of {}. Draw W₂ and b₂ at random, as "
     "the docstring says; `torch.empty` holds whatever was in memory, and zeros give zero."
 )
+STALE = (
+    "Either `forward` does not use it, or you have made the bank once, in `__init__`. Training changes the parameter, "
+    "so "
+    "make the bank in `forward`."
+)
+
+
+def _smallest(f: Function, reference: Function) -> None:
+    _compare(f, reference, (C1, 2, 2, 3))
 
 
 def _layers(f: Function, reference: Function) -> None:
@@ -47,6 +56,11 @@ def _compare(f: Function, reference: Function, inputs: tuple[Any, ...]) -> None:
         for name, value in expected.named_parameters():
             layer.get_parameter(name).copy_(value.copy_(torch.randn_like(value)))
         wanted, yours = expected(x), call(run, x, example=example)
+        for name in ("kernel_weight", "kernel_bias"):
+            layer.get_parameter(name).mul_(2)
+            if torch.equal(call(run, x, example=example), yours):
+                raise Mistake(f"A change of `{name}` does not change the result. {STALE}", example)
+            layer.get_parameter(name).div_(2)
     if problem := difference(wanted, yours):
         raise Mistake(f"With the same random weights in both layers, yours {problem}.", example, wanted, yours)
 
@@ -116,6 +130,16 @@ class _ReluOnValues(_E4):
         return self.encoder(x).relu()
 
 
+class _NoEncoder(_E4):
+    def values(self, x: Tensor) -> Tensor:
+        return x
+
+
+class _FromValues(_E4):
+    def hidden(self, x: Tensor) -> Tensor:
+        return self.encoder(x)
+
+
 class _ThroughRelu(_E4):
     def values(self, x: Tensor) -> Tensor:
         return self.encoder(x.relu())
@@ -138,7 +162,7 @@ register(
     E4,
     minutes=25,
     difficulty=3,
-    checks=[_layers],
+    checks=[_smallest, _layers],
     hints=[
         "Follow the diagram in section 1 from the top. `__init__` makes one thing for each arrow with weights: two 1×1 "
         "group convolutions, a norm, and the two parameters W₂ and b₂.",
@@ -154,6 +178,8 @@ register(
         (_NoNorm, "You have made the norm but do not use it. It comes after W₁, before the relu."),
         (_NormAfterRelu, "The norm comes before the relu: relu(norm(W₁x)). You have them the other way round."),
         (_ReluOnValues, "You take the relu of the values. V = W₃y is linear; only the kernel generator has a relu."),
+        (_FromValues, "You make the kernels from the encoder's map. They are made from relu(norm(W₁x))."),
+        (_NoEncoder, "You sum the features themselves. They go through the encoder first: V = W₃y."),
         (_ThroughRelu, "The encoder reads x itself. You pass it relu(x)."),
         (
             _PerChannel,

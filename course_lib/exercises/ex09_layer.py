@@ -18,7 +18,7 @@ Bank = Callable[[Tensor, Group], Tensor]
 # 9.4 roto_translation_attention
 
 
-def _part(group: Group, k: int, channels: int = 2) -> Part:
+def _part(group: Group, k: int, channels: int = 4) -> Part:
     tables = torch.randn(channels, group.order, k, k), torch.randn(channels, k, k)
     return torch.randn(1, channels, group.order, 3, 4), tables
 
@@ -63,9 +63,14 @@ _back = _stacked(lambda h, table, group: act_on_image(inverse(h), table))
 def _values_not_mapped(
     query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False
 ) -> Tensor:
-    psi, beta = torch.zeros_like(value[1][0]), torch.zeros_like(value[1][1])
-    psi[:, 0] = 1  # each h takes its own sheet as it is
-    return roto_translation_attention(query, key, (value[0], (psi, beta)), group, heads, masked)
+    return roto_translation_attention(query, key, (value[0], _identity(value[1])), group, heads, masked)
+
+
+def _identity(tables: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Tables of the same shapes with which each h takes its own sheet at the middle as it is, if k = 1."""
+    psi, beta = torch.zeros_like(tables[0]), torch.zeros_like(tables[1])
+    psi[:, 0] = 1
+    return psi, beta
 
 
 register(
@@ -117,6 +122,12 @@ register(
                 query, key, (value[0], key[1]), group, heads, masked
             ),
             "The values go through the affine map of the key. They have ψ and β of their own.",
+        ),
+        (
+            lambda query, key, value, group, heads=1, masked=False: roto_translation_attention(
+                (query[0], _identity(query[1])), key, value, group, heads, masked
+            ),
+            "The query has not been through its affine map. Use `affine_map` with k = 1.",
         ),
         (_values_not_mapped, "You sum the values themselves. They must go through their affine map, too."),
     ],

@@ -149,6 +149,14 @@ register(
             "If several epochs are equally good, you take the last one. Take the first.",
         ),
         (
+            _reporting(
+                lambda validation, test: len(test) - 1,
+                lambda validation, test: validation.index(min(validation)),
+                lambda validation, test: test.index(min(test)),
+            ),
+            "You return the number of the epoch. Return the test error after this epoch.",
+        ),
+        (
             _reporting(lambda validation, test: validation[-1], _validated, _tested),
             "For the last epoch you return the validation error. The test error is what is reported.",
         ),

@@ -56,7 +56,7 @@ def basic_block(
 ) -> Residual:
     """A block of `resnet18`: ``(B, here, |H|, Y, X)`` → ``(B, there, |H|, Y/stride, X/stride)``; see there.
 
-    The shortcut is nothing where the stride is 1, else a 1×1 convolution, made smaller as the 3×3 is, and norm.
+    With stride 1 the shortcut is the identity; else a 1×1 convolution that halves the map as the 3×3 does, and norm.
     Source: He et al. (2021), section 5.2; notebook 10.
     """
     pool = SpatialMaxPool2d if exact else None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def width_for(count: Callable[[int], int], wanted: float) -> int:
-    """The width, 1 or more, at which ``count(width)`` is nearest to ``wanted``; of two that are as near, the smaller.
+    """The width, 1 or more, at which ``count(width)`` is nearest to ``wanted``; if two are equally near, the smaller.
 
     ``count`` must grow with the width, as the parameters of a network do. Notebook 10.
     """

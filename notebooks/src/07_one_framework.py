@@ -354,7 +354,7 @@ for name, position in knows.items():
 #
 # ## 4 The only linear layer
 #
-# Back to the opening question. Suppose that a layer is linear and equivariant. What can it be? Three steps:
+# Back to the opening question. Suppose that a layer from feature maps to feature maps on the group is linear and equivariant. What can it be? Three steps:
 #
 # 1. A linear layer multiplies each f(g̃) by some matrix $A_{g,\tilde g}$ and adds: $[\Phi f](g) = \sum_{\tilde g} A_{g,\tilde g}\, f(\tilde g)$. (Every f is a sum of functions that are nonzero at one place only.)
 # 2. This is a sum over pairs with $H_{g,\tilde g}(x, y) = A_{g,\tilde g}\,y$. So by the theorem we may replace $A_{g,\tilde g}$ by $A_{e,\,g^{-1}\tilde g}$.
@@ -461,7 +461,7 @@ print("The sum over pairs equals GroupConv2d and GSeparableConv2d, for", *ALL_GR
 #
 # ## 6 Weights that look: self-attention
 #
-# Linear layers are exhausted. What about the others? A convolution weighs y by *where* it is, never by *what* it is. The theorem allows more: the weight may depend on x and y. **Self-attention** is the best-known layer that makes use of this. Each g asks a question, the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The larger the dot product of query and key,
+# That settles the linear layers. What about the others? A convolution weighs y by *where* it is, never by *what* it is. The theorem allows more: the weight may depend on x and y. **Self-attention** is the best-known layer that makes use of this. Each g asks a question, the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The larger the dot product of query and key,
 # the more of the value g takes. In numbers first: one pixel, f = (0, 1, 2, 3) on C4, and a score of ln 2 · xy for each pair. So exp(score) is $2^{xy}$, and the weights of the four values are these powers of two, divided by their sum.
 #
 # <details><summary>Predict first: the result at e, where x = 0, and at r, where x = 1.</summary>
@@ -557,7 +557,7 @@ print("The fast version equals the definition, for", *ALL_GROUPS)
 #
 # <details><summary>Predict first: which are equivariant? The copies turned, but not permuted; permuted, but not turned; turned and permuted by h⁻¹ instead of h; the same for all h; and no positions at all.</summary>
 #
-# Only the last one. But it has lost something: it no longer knows where anything is. If you shuffle the other pixels of a window, it gives the same result.
+# Only the last one. But it has lost something: it no longer knows where anything is. If you shuffle the neighbors in a window, it gives the same result.
 #
 # </details>
 

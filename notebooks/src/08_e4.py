@@ -12,7 +12,7 @@
 # A convolution slides one kernel over the whole image and uses the same weights on the stroke of a 7 as on the empty paper beside it. He et al. (*Efficient Equivariant Network*, 2021) call this the **spatial-agnostic problem**. In their layer every pixel
 # looks at what is there and writes a kernel for itself, one for each orientation: its filters are **dynamic**.
 #
-# Self-attention also adapts to what it sees, but it computes a score for every *pair* of elements, so its cost grows quadratically with their number. The E4 layer is designed to be dynamic without that price. Its name stands for the four E's that the authors claim:
+# Self-attention also adapts to what it sees, but it computes a score for every *pair* of elements, so its cost grows quadratically with their number (a local window, as in notebook 07, keeps this in check). The E4 layer is designed to be dynamic without that price. Its name stands for the four E's that the authors claim:
 # **E**quivariant, parameter **E**fficient, computationally **E**fficient and data **E**fficient. In this notebook you build the layer and put three of the claims to the test.
 #
 # **You will be able to**
@@ -54,6 +54,7 @@ from course_lib.layers import (
     GlobalMaxPool,
     GroupBatchNorm2d,
     GroupConv2d,
+    GroupInstanceNorm2d,  # noqa: F401, for exercise 8.5
     LiftingConv2d,
     SpatialMaxPool2d,
     lifting_filter_bank,
@@ -135,7 +136,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 # 2. So it writes the kernel 2 · (1, 0, −1) = (2, 0, −2).
 # 3. It applies the kernel to its three neighbors, (1, 2, 3): 2 · 1 + 0 · 2 − 2 · 3 = −4.
 #
-# <details><summary>Predict first: the results at the first and at the last pixel. Outside of the image V is zero.</summary>
+# <details><summary>Predict first: the results at the first and at the last pixel. Outside the image V is zero.</summary>
 #
 # The first pixel has f = 1 and writes (1, 0, −1): 1 · 0 − 1 · 2 = −2. The last has f = 3 and writes (3, 0, −3): 3 · 2 − 3 · 0 = 6. So the layer maps (1, 2, 3) to (−2, −4, 6).
 #
@@ -159,7 +160,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 #
 # $$f'(g) = \sum_{v} K_v\Big(\bigcup_a f\big(g\,(0,a)\big)\Big) \odot V\Big(\bigcup_a f\big(g\,(v,a)\big)\Big)$$
 #
-# **In plain words:** g reads all sheets at its own pixel and writes a kernel. It reads the encoded features at each neighboring pixel and adds them up with this kernel. Here is the way of the numbers, as in the paper's Figure 1, with their shapes:
+# **In plain words:** g reads all sheets at its own pixel and writes a kernel. It reads the encoded features at each neighboring pixel and adds them up with this kernel. This diagram shows the steps, as in the paper's Figure 1, with the shapes of the maps:
 #
 # ```text
 #                         f (B, C, |H|, Y, X)
@@ -374,7 +375,7 @@ def generate_kernels(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 #
 # ## 6 Sum, and put the layer together
 #
-# The sum over d needs the neighbors of every pixel. The paper gets them by **unfolding**: `neighborhoods(map, k)` puts the k × k window of each pixel on an axis of its own, (…, k², Y, X), with zeros outside of the map. Multiply by the kernels, and sum over that axis. The only thing to think about is which kernel belongs to which channel.
+# The sum over d needs the neighbors of every pixel. The paper gets them by **unfolding**: `neighborhoods(map, k)` puts the k × k window of each pixel on an axis of its own, (…, k², Y, X), with zeros outside the map. Multiply by the kernels, and sum over that axis. The only thing to think about is which kernel belongs to which channel.
 
 
 # %%
@@ -398,7 +399,7 @@ print(unfold_and_sum(written, small[None]).flatten().tolist())
 # %% [markdown]
 # ### Your turn: the whole layer
 #
-# Now write E4 as a module that can be trained. You have all the parts: the diagram in section 1, and your functions for two of its arrows. The layer has one thing more than Eq. 12. Between W₁ and relu the authors put an *instance norm*; use `GroupInstanceNorm2d(group, channels)` from `course_lib.layers`. Section 8 shows what can go wrong there.
+# Now write E4 as a module that can be trained. You have all the parts: the diagram in section 1, and your functions for two of its arrows. The layer has one thing more than Eq. 12. Between W₁ and relu the authors put an *instance norm*; use `GroupInstanceNorm2d(group, channels)`. Section 8 shows what can go wrong there.
 #
 # For the start, draw W₂ at random with a standard deviation of √(0.2/M)/k and b₂ with √0.9/k, where M is the number of hidden channels. Then the output is about as large as the values V.
 
@@ -703,7 +704,7 @@ for entry in networks:
 #
 # On CIFAR-10 (its Table 4), every second group convolution of a ResNet-18 becomes an E4 layer. On p4 the error falls from 7.53 to 6.72 %, with 5.8 instead of 11 million parameters, and on p4m from 5.83 to 4.96 %. The fourth E, *data efficient*, is its Figure 2: with a fifth of the training images the gap on p4m grows from 0.87 to 5.22 points.
 #
-# What we can confirm on a laptop so far is the parameter efficiency, in section 6. In our own runs on rotated MNIST, with recipes shortened to a twentieth, E4-Net and the p4 CNN are level. Notebook 11 and the README show what has been run.
+# On a laptop you have seen the parameter efficiency, in section 6. How the whole networks compare in our own runs is told in notebook 11.
 #
 # ### Change one decision at a time
 #

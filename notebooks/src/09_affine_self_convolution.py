@@ -91,7 +91,7 @@ def say(error: float) -> str:
 #
 # In both sums y runs over a k × k **window** around x. ψ asks where y lies. α asks what is there: how large f(x)f(y) is.
 #
-# **A case where each of them fails.** A bright object grows brighter to the right: 0.9, 1.0, 1.1. Above it, in the same 3 × 3 window, lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first.
+# **A case where each of them fails.** A bright object grows brighter to the right: 0.9, 1.0, 1.1. Above it, in the same 3 × 3 window, lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first. (In the pictures below, larger numbers are drawn darker, like ink.)
 #
 # <details><summary>Predict first: an edge filter with the rows (−1, 0, 1) takes right minus left in each row and adds. What does it say in the first window? And what can attention say, whose weights are positive?</summary>
 #
@@ -305,23 +305,23 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # Why over pixels and not over all group elements (y, h̃)? The authors remark that scores α(g, (y, h̃)) would be possible, but could be "computationally prohibitive" (|H| times as many), and are "not required" for equivariance. Section 6 confirms the second.
 #
-# **The tables on the plane.** What copy of ψ does the sheet h use, drawn on the plane? As a function of the pixel and the sheet it is ψ(h⁻¹x, h⁻¹h̃) = [L_h ψ](x, h̃): *turned and permuted*. Its copy of β is β(h⁻¹x): *only turned*. In the pictures, β is an arrowhead that points to the right; ψ has the same arrowhead on sheet e and a dot on sheet r.
+# **The tables on the plane.** What copy of ψ does the sheet h use, drawn on the plane? As a function of the pixel and the sheet it is ψ(h⁻¹x, h⁻¹h̃) = [L_h ψ](x, h̃): *turned and permuted*. Its copy of β is β(h⁻¹x): *only turned*. In the pictures, β is large ahead of the middle, that is, on the right for h = e. ψ has the same pattern on sheet e and a dot on sheet r.
 
 # %%
-arrow = torch.tensor([[0.0, 0, 1], [0, 1, 2], [0, 0, 1]])
-panels({f"β for h = {h}": act_on_image(h, arrow) for h in C4.elements})
+ahead = torch.tensor([[0.0, 0, 1], [0, 1, 2], [0, 0, 1]])
+panels({f"β for h = {h}": act_on_image(h, ahead) for h in C4.elements})
 
 # %%
 dot = torch.tensor([[0.0, 2, 0], [0, 0, 0], [0, 0, 0]])
-arrow_and_dot = torch.stack([arrow, dot, 0 * dot, 0 * dot])
-panels({f"ψ for h = e: sheet {h}": arrow_and_dot[i] for i, h in enumerate(C4.elements)})
+ahead_and_dot = torch.stack([ahead, dot, 0 * dot, 0 * dot])
+panels({f"ψ for h = e: sheet {h}": ahead_and_dot[i] for i, h in enumerate(C4.elements)})
 
 # %%
-moved = act_on_feature_map(Element(0, 1), arrow_and_dot[None], C4)[0]
+moved = act_on_feature_map(Element(0, 1), ahead_and_dot[None], C4)[0]
 panels({f"ψ for h = r: sheet {h}": moved[i] for i, h in enumerate(C4.elements)})
 
 # %% [markdown]
-# For h = r the arrowhead has turned and moved on to sheet r, and the dot has turned and moved on to sheet r².
+# For h = r the pattern has turned and moved on to sheet r, and the dot has turned and moved on to sheet r².
 #
 # ### Proof: turns, mirrors and shifts
 #
@@ -329,7 +329,7 @@ panels({f"ψ for h = r: sheet {h}": moved[i] for i, h in enumerate(C4.elements)}
 #
 # 1. *The features.* $[T_uf](u(y,\tilde h)) = f(y,\tilde h)$: what was at (y, h̃) is now at u(y, h̃). While h̃ runs through the sheets at y, u(y, h̃) runs through those at uy.
 # 2. *The filter.* $\psi\big(g^{-1}\,u(y,\tilde h)\big) = \psi\big((u^{-1}g)^{-1}(y,\tilde h)\big)$, because $g^{-1}u=(u^{-1}g)^{-1}$.
-# 3. *The positions.* In the same way, uy lies where g sees it exactly as y lies where u⁻¹g sees it. So the two values of β are equal.
+# 3. *The positions.* In the same way, the pixel uy lies, as seen from g, where the pixel y lies as seen from u⁻¹g. So β has the same value for both.
 #
 # Put together, with u⁻¹g where section 3 had x − z:
 #
@@ -693,7 +693,7 @@ print("One head of SASA stays between lowest and highest value of the window:", 
 # Training decides where a pixel looks. Here *you* decide. Each pixel shall look for **its own color**, and only within **a region of your choice**.
 #
 # - *Its own color.* The map gets four channels: the three colors c, and −|c|²/2. If the query is (c, 1) and the key (c′, −|c′|²/2), then the score is $\langle c,c'\rangle-|c'|^2/2=|c|^2/2-|c-c'|^2/2$. It is largest where c′ = c.
-# - *The region.* The query's fourth number is 1, so $\beta^K$ of the fourth channel is simply added to the score. With 0 it changes nothing; with −200 it forbids a place.
+# - *The region.* The query's fourth number is 1, so $\beta^K$ of the fourth channel is simply added to the dot product. A 0 changes nothing; −200 forbids a place, even after the division by d = 4.
 #
 # Which region? A cone ahead, a spiral, one corner: invent one. Draw it as the sheet e shall see it, with "ahead" to the right. The other sheets will see it turned.
 

@@ -380,7 +380,7 @@ lines = [line for report in reports for line in report.splitlines() if line.star
 Markdown("\n".join(dict.fromkeys(lines)))  # one heading for all
 
 # %% [markdown]
-# "Exact" means that only rounding is left, an error below 1e-10. The others are off by 4 to 14 percent on noise; how much depends on the weights. So their published errors are those of *nearly* equivariant networks. For each of them there is an **exact variant**, which pools instead. It has the same number of parameters, or almost, but it takes more operations: nearly half as many again in All-CNN, where much of the work is in the layers that halve; 30 percent more in p4ResNet29; only little more in ResNet44, where these layers are few among many.
+# "Exact" means that only rounding is left, an error below 1e-10. The others are off by 4 to 14 percent on noise; how much depends on the weights. So their published errors are those of *nearly* equivariant networks. E4-Net becomes exact with one gain for all sheets, as in our `e4net`. For each of the strided networks there is an **exact variant**, which pools instead. It has the same number of parameters, or almost, but it takes more operations: nearly half as many again in All-CNN, where much of the work is in the layers that halve; 30 percent more in p4ResNet29; only little more in ResNet44, where these layers are few among many.
 #
 # ### Which rows may be compared?
 #
@@ -502,7 +502,8 @@ for a, b in (
 # %% [markdown]
 # - **Equivariance and augmentation may overlap.** For ResNet44, the gain of p4m shrinks with augmentation to less than half, but it does not vanish. For All-CNN it stays as it is.
 # - **On rotated MNIST augmentation is not enough**, at this size. Both networks see random rotations of every image, and P4CNN makes less than half as many errors.
-# - **With little data, structure matters more.** On CIFAR-100 p4m is 9 points ahead of the ordinary R18, on CIFAR-10 4 points. The layer matters, too: with 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 images it is 0.87 (so the E4 paper says). This last comparison says nothing about equivariance, since both networks are equivariant.
+# - **With little data the layer matters more**, says the E4 paper: with 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 images it is 0.87. (This is not about equivariance, since both networks are equivariant.)
+# - **Points can mislead.** On CIFAR-100, p4m is 9 points ahead of the ordinary R18, on CIFAR-10 only 4. But the errors are larger there, too. In proportion it makes 27 % fewer errors on CIFAR-100 and 40 % fewer on CIFAR-10.
 # - **A guarantee is not the same as a small error.** Augmentation teaches invariance where the data is (notebook 05, section 8).
 #
 # So, what should you do? If your images have no preferred orientation, use both. If they have one, as photographs do, a small group in the hidden layers and a head of your choice is a cautious choice. And if your network is large and your data are plentiful and well augmented, these tables promise you little.
@@ -617,9 +618,9 @@ for pair in [*pairs, "p4m-r18 p4m-e4r18", "resnet29 resnet29-asc", "p4-resnet29 
 # - One network may have been tuned for longer than the other, and on some images the choices must have been made. Where the table above says 0 validation images, the final runs had none; on which images the settings were chosen before, not every paper says.
 # - Settings that did not work are not in the table.
 #
-# **Why can I not reproduce the paper's figure?** Go through this list: which epoch, which images, which augmentation, how many seeds, which width, exact or strided. Lengyel and van Gemert did not reach the published 9.45 % of ResNet44 either. They printed their own 13.10 % next to their own results. That is the right way: compare within one recipe.
+# **Why can I not reproduce the paper's figure?** Go through this list: which epoch, which images, which augmentation, how many seeds, which width, exact or strided. Lengyel and van Gemert did not reach the published 9.45 % of ResNet44 either. They printed 13.10 %, the error that they got themselves, next to their own networks. That is the right way: compare within one recipe.
 #
-# And the sentence at the top of this notebook? Its 5 % is a gap between two networks of one paper, with one recipe, on a fifth of CIFAR-10: p4m-E4R18 and p4m-R18, 5.22 points apart. The 56 % agree with our count. What it does not say is that with all images the gap is 0.87 points, and how much tuning each of the two got.
+# And the sentence at the top of this notebook? Its 5 % is a gap between two networks of one paper, with one recipe, on a fifth of CIFAR-10: p4m-E4R18 and p4m-R18, 5.22 points apart. The 56 % agree with our count. The sentence does not say how much each of the two was tuned, and only the rest of the paper says that with all images the gap is 0.87 points.
 #
 # Our runs in notebook 11 hold out validation images, read the test set once, after the last epoch, and store every epoch.
 #

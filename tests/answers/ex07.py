@@ -375,3 +375,30 @@ def position_as_a_bias(position, x, y, head, group):
 @wrong("attention_term", says="outside the product")
 def position_as_a_bias_divided(position, x, y, head, group):
     return _with_score(lambda q, k, p: (q.dot(k) + p.sum()) / len(q) ** 0.5, position, x, y, head, group)
+
+
+@wrong("filter_of_layer", says="single column")
+def channel_0_only(layer, points, channels):
+    return {g: layer(_impulse(points, g, 0, channels))[points[0]] for g in points}
+
+
+@wrong("aggregate", says="f\\(g̃\\) twice")
+def the_neighbor_twice(f, term):
+    return {g: sum(term(in_coordinates(g, other), f[other], f[other]) for other in f) for g in f}
+
+
+@wrong("entry_at", says="from the corner")
+def not_centered(table, position, group):
+    if max(abs(position.u), abs(position.v)) > table.shape[-1] // 2:
+        return torch.zeros_like(table[..., 0, 0, 0])
+    return table[..., group.index(position.point_part), position.v, position.u]
+
+
+@wrong("local_patch", says="new axis")
+def stacked_vectors(f, g, neighborhood):
+    return torch.stack([f.get(semidirect_product(g, step), 0 * f[g]) for step in neighborhood])
+
+
+@wrong("own_term", says="not finite")
+def a_logarithm(position, x, y):
+    return torch.log(x * y) * position.u

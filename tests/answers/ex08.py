@@ -270,6 +270,28 @@ class ReductionForgotten(_Layer):
         super().__init__(group, in_channels, out_channels, kernel_size, slices, 1)
 
 
+@wrong("E4", says="from the encoder's map")
+class KernelsFromValues(_Layer):
+    def hidden(self, x):
+        return self.encoder(x)
+
+
+@wrong("E4", says="features themselves")
+class EncoderForgotten(_Layer):
+    def values(self, x):
+        return x
+
+
+@wrong("E4", says="change of `kernel_weight` does not.*in `__init__`")
+class BankMadeOnce(_Layer):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.bank = lifting_filter_bank(self.kernel_weight, self.group).detach().double()
+
+    def turned(self, table):
+        return self.bank if table is self.kernel_weight else super().turned(table)
+
+
 @wrong("E4", says="no parameter `kernel_bias`.*nn.Parameter")
 class NotAParameter(_Layer):
     def __init__(self, *sizes):

@@ -9,6 +9,7 @@ from answers import correct, wrong
 from course_lib import oracles
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.groups import C1, inverse
+from course_lib.layers import group_filter_bank, lifting_filter_bank
 
 
 def _entry(table, position, group):
@@ -337,6 +338,25 @@ def plain_values(query, key, value, group, heads=1, masked=False):
     psi, beta = 0 * value[1][0], 0 * value[1][1]
     psi[:, 0] += 1
     return with_actions(query, key, (value[0], (psi, beta)), group, heads=heads, masked=masked)
+
+
+@wrong("roto_translation_attention", says="query has not been")
+def plain_query(query, key, value, group, heads=1, masked=False):
+    psi, beta = 0 * query[1][0], 0 * query[1][1]
+    psi[:, 0] += 1
+    return with_actions((query[0], (psi, beta)), key, value, group, heads, masked)
+
+
+@wrong("roto_translation_attention", says="stopped in line.*Two heads")
+def one_weight_for_each_channel(query, key, value, group, heads=1, masked=False):
+    def banks(part):
+        return group_filter_bank(part[1][0], group), lifting_filter_bank(part[1][1], group)
+
+    k = value[1][0].shape[-1]
+    center = by_unfold(query[0], *banks(query), 1).squeeze(3)
+    return (by_exponentials(center, key[0], banks(key), k, heads, masked) * by_unfold(value[0], *banks(value), k)).sum(
+        3
+    )
 
 
 @correct("own_gaze")

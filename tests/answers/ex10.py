@@ -241,6 +241,15 @@ def largest(validation, test, report):
     return test[epochs[report]]
 
 
+@wrong("reported_error", says="number of the epoch")
+def the_epoch(validation, test, report):
+    return {
+        "last epoch": len(test) - 1,
+        "best validation epoch": validation.index(min(validation)),
+        "best test epoch": test.index(min(test)),
+    }[report]
+
+
 # 10.7
 
 

@@ -209,7 +209,7 @@ def test_a_row_that_its_table_does_not_have_is_shown(run: Run) -> None:
 
 
 def test_the_stored_results_are_where_they_belong() -> None:
-    assert len(read_results(results_folder())) == len(list(results_folder().glob("**/seed*.json"))) > 50
+    assert len(read_results(results_folder())) == len(list(results_folder().glob("**/seed*.json"))) >= 10
 
 
 def test_names_are_one_line_of_signs_that_can_be_printed() -> None:

@@ -6,13 +6,15 @@ batch axis, but for the norms. Convolutions know neither padding nor stride: pad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from course_lib.groups import Element, Group, compose, inverse, matrix
+from course_lib.steerable import WIDTH, rings
 
 
 def source_pixel(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
@@ -78,6 +80,48 @@ def group_conv(f: Tensor, psi: Tensor, group: Group) -> Tensor:
             sheet = group.index(compose(inverse(h), group.elements[j]))
             out[o, i, row, col] += f[c, j, row + a, col + b] * psi[(o, c, sheet, *turned)]
     return out
+
+
+def steerable_filter(weights: Tensor, g: Element, size: int) -> Tensor:
+    """[L_g ψ](x) = ψ(g⁻¹x) for ψ = Σ_n w_n B_n, the continuous filter sampled at turned points: (n,) → (size, size).
+
+    B_n are the functions of `steerable.basis`, in its order and with its norms.
+    """
+    center, out = (size - 1) / 2, weights.new_zeros(size, size)
+    pixels = [(row, col, np.array([col - center, center - row])) for row, col in np.ndindex(size, size)]
+    waves = [(ring, m, w) for ring, top in rings(size) for m in range(top + 1) for w in (math.cos, math.sin)[: m + 1]]
+    for weight, (ring, m, wave) in zip(weights, waves, strict=True):
+
+        def value(x: float, y: float, ring: float = ring, m: int = m, wave: Callable[[float], float] = wave) -> float:
+            profile = math.exp(-((math.hypot(x, y) - ring) ** 2) / (2 * WIDTH**2))
+            return profile * wave(m * math.atan2(y, x))
+
+        norm = math.sqrt(sum(value(*x) ** 2 for _, _, x in pixels))
+        for row, col, x in pixels:
+            out[row, col] += weight * value(*(matrix(inverse(g)) @ x)) / norm
+    return out
+
+
+def steerable_lifting_conv(f: Tensor, weights: Tensor, group: Group, size: int) -> Tensor:
+    """[f ⋆ ψ](t, h) = Σ_y Σ_c f_c(y) ψ_c(h⁻¹(y − t)) for continuous ψ: (C, Y, X), weights (O, C, n) → (O, |H|, …)."""
+    turned = [[_sum_of(f, ws, h, size) for h in group.elements] for ws in weights]
+    return torch.stack([torch.stack(sheets) for sheets in turned])
+
+
+def steerable_group_conv(f: Tensor, weights: Tensor, group: Group, size: int) -> Tensor:
+    """Σ_{y, h̃} Σ_c f_c(y, h̃) ψ_c(h⁻¹(y − t), h⁻¹h̃) for continuous ψ: (C, |H|, Y, X), weights (O, C, |H|, n)."""
+    out = []
+    for ws in weights:
+        for h in group.elements:
+            sheets = [group.index(compose(inverse(h), other)) for other in group.elements]
+            out.append(_sum_of(f.flatten(0, 1), ws[:, sheets].flatten(0, 1), h, size))
+    return torch.stack(out).unflatten(0, (len(weights), group.order))
+
+
+def _sum_of(maps: Tensor, weights: Tensor, h: Element, size: int) -> Tensor:
+    """Σ_i f_i ⋆ L_h ψ_i."""
+    results = [correlate(f, steerable_filter(w, h, size)) for f, w in zip(maps, weights, strict=True)]
+    return torch.stack(results).sum(dim=0)
 
 
 def self_attention(f: Tensor, query: Tensor, key: Tensor, value: Tensor, positions: Tensor, group: Group) -> Tensor:

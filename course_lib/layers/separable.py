@@ -63,6 +63,8 @@ def gc_factored(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -
 class _SeparableConv2d(GroupConv2d):
     """A group convolution with ψ = K ⊗ w: a spatial kernel K and a weight w for every (channel, sheet) of the input."""
 
+    takes_any_angle = False
+
     def _make_weights(self) -> None:
         self.kernel = nn.Parameter(torch.empty(self._kernel_shape()))
         self.pointwise = nn.Parameter(torch.empty(self.out_channels, self.in_channels, self.group.order))

@@ -25,7 +25,8 @@ def act_on_image(g: Element, f: Tensor) -> Tensor:
         g: an element (m, r) of D4, or one whose r is a fraction, as in C8.
         f: ``(..., Y, X)`` of any dtype. A quarter turn of a non-square map gives ``(..., X, Y)``.
 
-    Exact in D4: values are moved, never computed. Other turns need a float map and are interpolated. Source: Cohen & Welling (2016), section 4.4; notebook 02.
+    Exact in D4: values are moved, never computed. Other turns are interpolated and need a float map. Source: Cohen &
+    Welling (2016), section 4.4; notebooks 02 and 12.
     Raises TypeError or ValueError if f is no tensor or has fewer than two axes.
     """
     require_axes(f, 2, "(..., Y, X)")

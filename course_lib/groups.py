@@ -20,7 +20,7 @@ IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Element(NamedTuple):
-    """First rotate by r·90° counter-clockwise, then mirror (x → −x) m times. In D4, r is whole; in C8, a multiple of ½."""
+    """First rotate by r·90° counter-clockwise, then mirror (x → −x) m times. In C8, r is a multiple of ½."""
 
     m: int
     r: int | Fraction

@@ -32,10 +32,12 @@ def bilinear(angles: Tensor, f: Tensor) -> Tensor:
 
 
 def windowed_sinc(angle: float, f: Tensor) -> Tensor:
-    """Turn ``(..., Y, X)`` counter-clockwise by an angle in radians: f(y) = Σ_p f(p) w(y₁ − p₁) w(y₂ − p₂) for y = R⁻¹x.
+    """Turn ``(..., Y, X)`` counter-clockwise by an angle in radians: Σ_p f(p) w(y₁ − p₁) w(y₂ − p₂) at y = R⁻¹x.
 
-    w is the Lanczos window, sinc(t)·sinc(t / 6) up to 6 pixels away.
+    w is the Lanczos window, sinc(t)·sinc(t / 6) up to 6 pixels away. Raises ValueError unless f is a float map.
     """
+    if not f.is_floating_point():
+        raise ValueError(f"a turn between quarter turns interpolates, which needs a float map; got {f.dtype}")
     places = positions(*f.shape[-2:]).to(f.device)
     cos, sin = math.cos(angle), math.sin(angle)
     before = places.flatten(0, 1) @ places.new_tensor([[cos, -sin], [sin, cos]])  # rows R⁻¹x

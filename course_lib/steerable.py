@@ -4,8 +4,8 @@ A filter is a function of the plane, ψ(x) = Σ_n w_n B_n(x), of which pixels ar
 
     B_n(x) = exp(−(ρ − ρ_j)² / 2σ²) · cos mφ, or · sin mφ
 
-A turn by α makes cos mφ into cos m(φ − α) = cos mα · cos mφ + sin mα · sin mφ. So ψ can be turned by any angle, exactly,
-before it is sampled, and no pixel is interpolated. Source: Weiler, Hamprecht & Storath (2018).
+A turn by α makes cos mφ into cos m(φ − α) = cos mα · cos mφ + sin mα · sin mφ. So ψ can be turned by any angle
+exactly, before it is sampled, and no pixel is interpolated. Source: Weiler, Hamprecht & Storath (2018).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from course_lib.actions import act_on_image
 from course_lib.groups import Element, Group, matrix
 from course_lib.interpolation import positions
 
-WIDTH = 0.5  # σ, in pixels
+WIDTH = 0.55  # σ, in pixels
 
 
 def rings(size: int) -> list[tuple[float, int]]:
     """The radius ρ_j of each ring in a window of size × size pixels, and j, its highest frequency m.
 
-    The outermost ring ends half a pixel inside of the window: a turned window has other corners. A wave of frequency m
-    around a ring of radius ρ has a length of 2πρ/m pixels there. With m ≤ j that is about 5 pixels or more, which
-    pixels can carry; faster waves would be sampled too coarsely, as something else (aliasing).
+    The outermost ring lies 0.75 pixels inside of the window, so that little of it is cut off: a turned window has other
+    corners. A wave of frequency m around a ring of radius ρ has a length of 2πρ/m pixels. With m ≤ j that is 4 pixels
+    or more from 5 × 5 on, which pixels can carry; shorter waves would show up as something else (aliasing).
     """
     last = (size - 1) // 2
-    return [((size / 2 - 1) * j / last if last else 0.0, j) for j in range(last + 1)]
+    return [((size / 2 - 1.25) * j / last if last else 0.0, j) for j in range(last + 1)]
 
 
 def basis(points: Tensor, size: int) -> Tensor:

@@ -45,6 +45,6 @@ TABLE = Table(
         Quoted("P4CNN", **as_printed("", "2.28 ± 0.04")),
         Quoted("H-Net", **as_printed("33k", "1.69")),
     ),
-    "The filters are ours: rings of Gaussians, on ring j the frequencies 0 to j, as in `course_lib.steerable`. The paper "
-    "describes its own choice of radii and frequencies in words only, and prints no count of parameters.",
+    "The filters are ours: Gaussian rings, with the frequencies 0 to j on ring j, as in `course_lib.steerable`. The "
+    "radii and frequencies of the paper's own filters are not among what we could read.",
 )

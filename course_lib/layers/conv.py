@@ -237,7 +237,8 @@ class LiftingConv2d(_FilterBankConv2d):
     Shapes: ``(B, C, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, k, k)``, for a group such as C8 ``(O, C, n, 1)``
     (`steerable.basis`); one bias per channel, shared over H.
     Source: Cohen & Welling (2016), eq. 10; notebooks 04 and 12; oracles ``lifting_conv``, ``steerable_lifting_conv``.
-    Exact under the elements that take the square lattice to itself, nearly under the others, for every kernel size at stride 1, and at stride s where (size + 2·padding − k) is divisible by s.
+    Exact under the elements that take the square lattice to itself, nearly under the others: for every kernel size at
+    stride 1, and at stride s where (size + 2·padding − k) is divisible by s.
     Raises ValueError where it cannot be exact (unless ``allow_approximate``) and for wrong shapes; TypeError for a map
     that is not float.
     """

@@ -16,7 +16,7 @@ from course_lib.layers import (
     SpatialMaxPool2d,
 )
 
-# For each convolution: channels as a multiple of the width / 24, side of the filter, padding, and whether a pool follows.
+# For each convolution: channels (at width 24), side of the filter, padding, and whether a pool follows.
 PLAN = ((24, 9, 0, False), (32, 7, 3, True), (36, 7, 3, False), (36, 7, 3, True), (64, 7, 3, False), (96, 5, 0, False))
 DROPOUT = 0.3
 

@@ -7,14 +7,14 @@ batch axis, but for the norms. Convolutions know neither padding nor stride: pad
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from course_lib.groups import Element, Group, compose, inverse, matrix
-from course_lib.steerable import WIDTH, rings
+from course_lib.steerable import WIDTH, waves
 
 
 def source_pixel(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
@@ -89,17 +89,19 @@ def steerable_filter(weights: Tensor, g: Element, size: int) -> Tensor:
     """
     center, out = (size - 1) / 2, weights.new_zeros(size, size)
     pixels = [(row, col, np.array([col - center, center - row])) for row, col in np.ndindex(size, size)]
-    waves = [(ring, m, w) for ring, top in rings(size) for m in range(top + 1) for w in (math.cos, math.sin)[: m + 1]]
-    for weight, (ring, m, wave) in zip(weights, waves, strict=True):
-
-        def value(x: float, y: float, ring: float = ring, m: int = m, wave: Callable[[float], float] = wave) -> float:
-            profile = math.exp(-((math.hypot(x, y) - ring) ** 2) / (2 * WIDTH**2))
-            return profile * wave(m * math.atan2(y, x))
-
-        norm = math.sqrt(sum(value(*x) ** 2 for _, _, x in pixels))
-        for row, col, x in pixels:
-            out[row, col] += weight * value(*(matrix(inverse(g)) @ x)) / norm
+    functions = [(ring, m, wave) for ring, m in waves(size) for wave in (math.cos, math.sin)[: m + 1]]
+    for weight, (ring, m, wave) in zip(weights, functions, strict=True):
+        norm = math.sqrt(sum(_ring(*x, ring, m) ** 2 for _, _, x in pixels) / (2 if m else 1))
+        for row, col, point in pixels:
+            x, y = matrix(inverse(g)) @ point
+            out[row, col] += weight * _ring(x, y, ring, m) * wave(m * math.atan2(y, x)) / norm
     return out
+
+
+def _ring(x: float, y: float, radius: float, m: int) -> float:
+    """The profile of a wave: a Gaussian around the ring, and nothing at the center, which has no angle."""
+    rho = math.hypot(x, y)
+    return math.exp(-((rho - radius) ** 2) / (2 * WIDTH**2)) if rho or not m else 0.0
 
 
 def steerable_lifting_conv(f: Tensor, weights: Tensor, group: Group, size: int) -> Tensor:

@@ -32,7 +32,8 @@ from course_lib.groups import (
 )
 from course_lib.interpolation import positions, windowed_sinc
 from course_lib.models import p4cnn, sfcnn
-from course_lib.steerable import basis, rings, turned_basis
+from course_lib.steerable import basis, ring_wave, steer, turned_basis
+from course_lib.steerable import waves as waves_of
 
 C3 = Group("C3", generate([Element(0, Fraction(4, 3))]))
 C12 = Group("C12", generate([Element(0, Fraction(1, 3))]))
@@ -128,8 +129,8 @@ def test_sinc_and_bilinear_turn_the_same_way_on_maps_of_any_axes():
 def test_basis_on_pixels(size):
     sampled = basis(positions(size, size), size).flatten(0, 1)
     count = ((size + 1) // 2) ** 2
-    assert sampled.shape == (size**2, count) and sum(2 * m + 1 for _, m in rings(size)) == count
-    torch.testing.assert_close(sampled.norm(dim=0), torch.ones(count).double())
+    assert sampled.shape == (size**2, count) and sum(2 if m else 1 for _, m in waves_of(size)) == count
+    torch.testing.assert_close(sampled.square().sum(), torch.tensor(count).double())
     assert torch.linalg.matrix_rank(sampled) == count
 
 
@@ -145,7 +146,24 @@ def test_turned_basis_is_the_continuous_filter_at_turned_points(group, size):
 
 def test_no_wave_is_shorter_than_pixels_can_carry():
     for size in range(4, 12):
-        assert all(2 * math.pi * radius / m > 3.9 for radius, m in rings(size) if m)
+        assert all(2 * math.pi * radius / m > 3.9 for radius, m in waves_of(size) if m)
+
+
+def test_a_wave_is_a_ring_times_a_cosine():
+    points = torch.tensor([[2.0, 0], [0, 2], [-2, 0], [0, 0], [4, 0]]).double()
+    cos, sin = ring_wave(points, 2.0, 1).T
+    torch.testing.assert_close(cos[:3], torch.tensor([1.0, 0, -1]).double())
+    torch.testing.assert_close(sin[:3], torch.tensor([0.0, 1, 0]).double())
+    assert ring_wave(points, 2.0, 0).shape == (5, 1) and cos[4] < 0.01
+
+
+@pytest.mark.parametrize("angle", [0.3, -2, math.pi / 4])
+def test_steered_weights_are_those_of_the_turned_filter(angle):
+    points, weights = seeded(20, 2) * 2, seeded(3, 16, seed=2)
+    cos, sin = math.cos(angle), math.sin(angle)
+    before = points @ torch.tensor([[cos, -sin], [sin, cos]]).double()
+    steered = basis(points, 7) @ steer(weights, angle, 7).T
+    torch.testing.assert_close(steered, basis(before, 7) @ weights.T)
 
 
 # --- layers ----------------------------------------------------------------------------------------------------------

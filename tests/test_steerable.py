@@ -21,6 +21,7 @@ from course_lib.groups import (
     C4,
     C8,
     C16,
+    D8,
     Element,
     Group,
     compose,
@@ -37,7 +38,6 @@ from course_lib.steerable import waves as waves_of
 
 C3 = Group("C3", generate([Element(0, Fraction(4, 3))]))
 C12 = Group("C12", generate([Element(0, Fraction(1, 3))]))
-D8 = Group("D8", generate([Element(0, Fraction(1, 2)), Element(1, 0)]))
 BEYOND = (C3, C8, C12, D8, C16)
 EIGHTH = Element(0, Fraction(1, 2))
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_lib.groups import ALL_GROUPS, C8, C16, D4, Element, Group, matrix, on_lattice
+from course_lib.groups import ALL_GROUPS, C8, C16, D4, D8, Element, Group, matrix, on_lattice
 
 
 def require_map(x: Tensor, axes: tuple[str, ...], layer: nn.Module, **lengths: int) -> None:
@@ -298,5 +298,5 @@ def _numbers(group: Group) -> list[Any]:
 
 
 def _group_of(numbers: list[Any]) -> str:
-    known = {str(_numbers(group)): group.name for group in (*D4.subgroups, C8, C16)}
+    known = {str(_numbers(group)): group.name for group in (*D4.subgroups, C8, C16, D8)}
     return known.get(str(numbers), f"another group, with elements 4m + r = {numbers}")

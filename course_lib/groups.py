@@ -119,8 +119,12 @@ class Group:
     def __post_init__(self) -> None:
         if not self.elements:
             raise ValueError(f"{self.name}: a group has at least one element, the identity, got none")
-        if tuple(sorted(set(self.elements))) != self.elements:
-            raise ValueError(f"{self.name}: elements must be sorted by (m, r) and distinct, got {self.elements}")
+        in_order = sorted(set(self.elements)) if self.product is compose else dict.fromkeys(self.elements)
+        if tuple(in_order) != self.elements or self.product(self.elements[0], self.elements[0]) != self.elements[0]:
+            raise ValueError(
+                f"{self.name}: elements must be distinct, the identity first, and sorted if they are (m, r), "
+                f"got {self.elements}"
+            )
         if axiom := broken_axiom(self.cayley_table):
             listed = ", ".join(map(str, self.elements))
             raise ValueError(f"{self.name}: {{{listed}}} is no group, it breaks the axiom '{axiom}'; see `generate`")

@@ -211,8 +211,8 @@ register(
     hints=[
         "`positions(size, size).flatten(0, 1)` are the size² pixels x as rows. What is wanted is B_n at h⁻¹x: move the "
         "points, then ask `basis(points, size)` for the values there.",
-        "h⁻¹x for a column x is `matrix(h).T @ x`, since the inverse of a rotation or mirror is its transpose. For rows "
-        "it is `points @ matrix(h)`.",
+        "For a column x, h⁻¹x is `matrix(h).T @ x`, since the inverse of a rotation or mirror is its transpose. For "
+        "rows it is `points @ matrix(h)`.",
         "`torch.tensor(matrix(h), dtype=torch.float64)` makes a tensor of the matrix. Stack one result for each h.",
     ],
     known_mistakes=[

@@ -58,5 +58,5 @@ _load_font()
 
 def typeset(g: Element) -> str:
     """The element as the inside of a formula: "e", "r^2", "mr^3"."""
-    rotation = {0: "", 1: "r"}.get(g.r, f"r^{g.r}")
+    rotation = {0: "", 1: "r"}.get(g.r, f"r^{{{g.r}}}")
     return "m" * g.m + rotation or "e"

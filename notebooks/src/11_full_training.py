@@ -691,4 +691,4 @@ progress("11")
 #
 # **Further reading:** X. Bouthillier and others, *Accounting for Variance in Machine Learning Benchmarks*, MLSys 2021.
 #
-# **Next:** there is no notebook 12. Run a row that says *not yet run*. Or take a layer into a network of your own, and let `course_lib.checks.assert_equivariant` watch over it.
+# **Next:** notebook 12, beyond quarter turns: filters for any angle, and the network behind the best figure in our tables.

@@ -263,7 +263,7 @@ for m in (1, 2, 3, 4):
 # %%
 for radius, m in waves(5):
     functions = "the ring" if m == 0 else f"cos {m}φ and sin {m}φ"
-    print(f"radius {radius:.2f}: {functions}")
+    print(f"radius {radius:.2f}, σ = {WIDTH}: {functions}")
 print("functions for 3 × 3, 5 × 5, 7 × 7, 9 × 9:", [basis(positions(k, k), k).shape[-1] for k in (3, 5, 7, 9)])
 
 # %% [markdown]

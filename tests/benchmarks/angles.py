@@ -23,7 +23,7 @@ from course_lib.groups import C1, C4, C8, C16, Group
 from course_lib.models import small_sfcnn
 from course_lib.training import TrainConfig, accuracy_by_angle, seed_everything, train, write_json
 
-NETWORKS: dict[str, tuple[Group, int]] = {"C1": (C1, 10), "C4": (C4, 5), "C8": (C8, 6), "C16": (C16, 4)}
+NETWORKS: dict[str, tuple[Group, int]] = {"C1": (C1, 12), "C4": (C4, 6), "C8": (C8, 7), "C16": (C16, 5)}
 ANGLES = [11.25 * i for i in range(33)]
 
 

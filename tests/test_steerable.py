@@ -15,6 +15,7 @@ from course_lib import oracles
 from course_lib.actions import act_on_feature_map, act_on_image, rotate_by_angle
 from course_lib.checks import assert_equivariant, relative_error
 from course_lib.experiments import find, with_laptop_recipe
+from course_lib.figures.steerable import hexagons
 from course_lib.groups import (
     ALL_GROUPS,
     C2,
@@ -32,7 +33,7 @@ from course_lib.groups import (
     matrix,
 )
 from course_lib.interpolation import positions, windowed_sinc
-from course_lib.models import p4cnn, sfcnn
+from course_lib.models import p4cnn, sfcnn, small_sfcnn
 from course_lib.steerable import basis, ring_wave, steer, turned_basis
 from course_lib.steerable import waves as waves_of
 
@@ -285,6 +286,18 @@ def test_sfcnn_learns_and_stays_exact():
         optimizer.step()
     assert losses[-1] < losses[0]
     assert_equivariant(net.eval(), C4, x)
+
+
+@pytest.mark.parametrize("group, width", [(C4, 6), (C8, 7), (C16, 5)], ids=str)
+def test_the_small_network_takes_small_images_and_is_as_large_on_every_group(group, width):
+    net = small_sfcnn(group, width).double().eval()
+    assert 20_000 < sum(p.numel() for p in net.parameters()) < 23_000
+    assert_equivariant(net, C4, seeded(1, 1, 14, 14))
+
+
+def test_hexagons_are_described():
+    picture = hexagons({"ψ": {(0, 0): 1.0, (1, 0): -1.0}, "turned": {(0, 0): 1.0, (0, 1): -1.0}})
+    assert picture.alt == "2 hexagonal cells, colored by value, 2 times: ψ; turned."
 
 
 def test_the_row_of_sfcnn():

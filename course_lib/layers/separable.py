@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.groups import Group
+from course_lib.layers.banks import lifting_filter_bank
 from course_lib.layers.base import FEATURE_MAP, Side, by_pixel, require_map, to_feature_map, to_planes
-from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
+from course_lib.layers.conv import GroupConv2d
 from course_lib.layers.cost import Cost
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ class Element(NamedTuple):
     """First rotate by r·90° counter-clockwise, then mirror (x → −x) m times. In C8, r is a multiple of ½."""
 
     m: int
-    r: int | Fraction
+    r: Any  # whole, or a Fraction
 
     def __str__(self) -> str:
         rotation = {0: "", 1: "r", 2: "r²", 3: "r³"}.get(self.r, f"r^({self.r})")

@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 
 from course_lib.elements import IDENTITY as IDENTITY
-from course_lib.elements import Element, IntArray, compose, inverse
+from course_lib.elements import Element as Element
+from course_lib.elements import IntArray as IntArray
+from course_lib.elements import compose as compose
+from course_lib.elements import inverse as inverse
 from course_lib.elements import matrix as matrix
 from course_lib.elements import on_lattice as on_lattice
 

@@ -36,8 +36,8 @@ from course_lib.steerable import turned_basis
 class _FilterBankConv2d(WeightsOfGroup):
     """A convolution whose filters are the turned copies of its weight; ``_bank`` says what turning means.
 
-    The bank is a linear map of the weights. On the square lattice it moves them: `index` says from where. For any other
-    group the weights of a filter are those of a steerable basis, and the bank is their product with `basis`.
+    The bank is a linear map of the weights: `index` moves them. Beyond the square lattice they are those of a steerable
+    basis, and are multiplied by `basis`, too.
     """
 
     index: Tensor
@@ -64,7 +64,8 @@ class _FilterBankConv2d(WeightsOfGroup):
             in_channels=in_channels, out_channels=out_channels, kernel_size=self.kernel_size, stride=self.stride
         )
         self._require_padding()
-        self.register_buffer("basis", self._make_basis(), persistent=False)
+        basis = None if group.is_exact else turned_basis(group, self.kernel_size).to(torch.empty(0))
+        self.register_buffer("basis", basis, persistent=False)
         self._make_weights()
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         home = torch.empty(0).device  # where tensors are made now; an index on "meta" would have no values
@@ -92,13 +93,9 @@ class _FilterBankConv2d(WeightsOfGroup):
         if self.basis is not None:
             self.basis.copy_(turned_basis(self.group, self.kernel_size))
 
-    def _make_basis(self) -> Tensor | None:
-        """(|H|, k², n), or None where a filter has a weight for each pixel."""
-        return None if self.group.is_exact else turned_basis(self.group, self.kernel_size).to(torch.empty(0))
-
     @property
     def window(self) -> tuple[int, ...]:
-        """The shape of a filter's weights, for one channel and sheet: (k, k), or (n, 1) for those of a basis."""
+        """The shape of a filter's weights, for one channel and sheet: (k, k), or (n, 1) for a basis."""
         return (self.kernel_size,) * 2 if self.basis is None else (self.basis.shape[-1], 1)
 
     def _weight_shape(self) -> tuple[int, ...]:
@@ -228,7 +225,7 @@ class LiftingConv2d(_FilterBankConv2d):
         return self.out_channels, self.in_channels, *self.window
 
     def _bank(self, psi: Tensor) -> Tensor:
-        if self.basis is not None:  # which is what turns; there are no sheets to permute
+        if self.basis is not None:  # which is what turns
             return psi.unsqueeze(1).repeat_interleave(self.group.order, dim=1)
         return lifting_filter_bank(psi, self.group)
 

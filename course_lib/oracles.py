@@ -91,7 +91,7 @@ def steerable_filter(weights: Tensor, g: Element, size: int) -> Tensor:
     pixels = [(row, col, np.array([col - center, center - row])) for row, col in np.ndindex(size, size)]
     functions = [(ring, m, wave) for ring, m in waves(size) for wave in (math.cos, math.sin)[: m + 1]]
     for weight, (ring, m, wave) in zip(weights, functions, strict=True):
-        norm = math.sqrt(sum(_ring(*x, ring, m) ** 2 for _, _, x in pixels) / (2 if m else 1))
+        norm = math.sqrt(math.fsum(_ring(x, y, ring, m) ** 2 for _, _, (x, y) in pixels) / (2 if m else 1))
         for row, col, point in pixels:
             x, y = matrix(inverse(g)) @ point
             out[row, col] += weight * _ring(x, y, ring, m) * wave(m * math.atan2(y, x)) / norm

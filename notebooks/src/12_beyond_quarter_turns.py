@@ -700,11 +700,11 @@ progress("12")
 # - A turn by 45° fails because of the *filter*: between the pixels of a filter there is nothing to know. Interpolating it is wrong by tens of per cent.
 # - A filter made of rings and waves is known everywhere. To turn it by α, turn each pair of weights by mα, and then take samples.
 # - Band-limited means: no waves that the pixels cannot carry. That costs detail and buys angles.
-# - On C8 a network is exact at quarter turns, and right to about 2 per cent between them, on smooth images and inside a disk. The report says both.
+# - On C8 the layers are exact at quarter turns, and right to 2 per cent between them, on smooth images and inside a disk. A report should say both.
 # - Permutations come from the Cayley table, for any finite group, on squares, hexagons and cubes.
 #
 # **Now in `course_lib`:** `from course_lib.groups import C8, C16, D8`; every `LiftingConv2d` and `GroupConv2d` on them; `course_lib.steerable` and
-# `course_lib.interpolation`; the network `course_lib.models.sfcnn`.
+# `course_lib.interpolation`; the networks `course_lib.models.sfcnn` and `small_sfcnn`.
 #
 # **Further reading:** M. Weiler, F. Hamprecht and M. Storath, *Learning Steerable Filters for Rotation Equivariant CNNs*, CVPR 2018; M. Weiler and G. Cesa,
 # *General E(2)-Equivariant Steerable CNNs*, NeurIPS 2019; W. Freeman and E. Adelson, *The Design and Use of Steerable Filters*, 1991.

@@ -14,21 +14,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.groups import Element, Group
+from course_lib.groups import Element, Group, on_lattice
+from course_lib.interpolation import bilinear, windowed_sinc
 
 
 def act_on_image(g: Element, f: Tensor) -> Tensor:
     """[L_g f](x) = f(g⁻¹x) on the last two axes: turn by r·90° counter-clockwise, then mirror left-right if m.
 
     Args:
-        g: an element (m, r) of D4.
+        g: an element (m, r) of D4, or one whose r is a fraction, as in C8.
         f: ``(..., Y, X)`` of any dtype. A quarter turn of a non-square map gives ``(..., X, Y)``.
 
-    Exact: values are moved, never computed. Source: Cohen & Welling (2016), section 4.4; notebook 02.
+    Exact in D4: values are moved, never computed. Other turns are interpolated and need a float map. Source: Cohen &
+    Welling (2016), section 4.4; notebooks 02 and 12.
     Raises TypeError or ValueError if f is not a tensor or has fewer than two axes.
     """
     require_axes(f, 2, "(..., Y, X)")
-    turned = torch.rot90(f, g.r, dims=(-2, -1))
+    turned = torch.rot90(f, int(g.r), dims=(-2, -1))
+    if not on_lattice(g):
+        turned = windowed_sinc(float(g.r % 1) * math.pi / 2, turned)
     return turned.flip(-1) if g.m else turned
 
 
@@ -112,12 +116,7 @@ def rotate_by_angle(degrees: float | Sequence[float] | Tensor, f: Tensor) -> Ten
             "expected one angle, or one for each of the maps (B, C, Y, X), "
             f"got shapes {tuple(angles.shape)} and {tuple(f.shape)}"
         )
-    angles, (height, width) = angles.reshape(-1), f.shape[-2:]
-    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
-    # affine_grid maps output to input positions (the inverse turn) in units of half the map, with y pointing down.
-    theta = torch.stack([cos, -sin * height / width, zero, sin * width / height, cos, zero], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(theta, [len(theta), *f.shape[1:]], align_corners=False).expand(len(f), -1, -1, -1)
-    return F.grid_sample(f, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return bilinear(angles, f)
 
 
 def require_axes(f: Tensor, at_least: int, shape: str) -> None:

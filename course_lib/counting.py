@@ -166,7 +166,7 @@ def _cost(layer: nn.Module, values: int) -> Cost:
     """What the layer says itself; for PyTorch's own layers, it is said here."""
     if isinstance(layer, Costly):
         return layer.cost(values)
-    if isinstance(layer, (nn.BatchNorm2d, nn.BatchNorm3d)):
+    if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
         return Cost(2 * layer.num_features)
     if isinstance(layer, nn.Linear):
         weights = layer.in_features * layer.out_features

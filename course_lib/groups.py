@@ -1,55 +1,27 @@
-"""Finite groups of symmetries of the square lattice that fix a point.
+"""Finite groups of symmetries that fix a point: C_n (rotations) and D_n (rotations and mirrors), one class for all.
 
-Six groups, one class: C1, C2, C4 (rotations) and D1, D2, D4 (rotations and mirrors). Everything that a layer needs,
-such as how a symmetry permutes the group axis of a feature map, is read off the Cayley table. Built in notebook 01.
+C1, C2, C4, D1, D2 and D4 take the square lattice to itself; notebook 12 has others, such as C8. Everything that a layer
+needs, such as how a symmetry permutes the group axis, is read off the Cayley table. Built in notebook 01.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache, cached_property
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
-
-
-class Element(NamedTuple):
-    """An element (m, r) of D4: first rotate by r·90° counter-clockwise, then mirror (x → −x) m times."""
-
-    m: int
-    r: int
-
-    def __str__(self) -> str:
-        rotation = ("", "r", "r²", "r³")[self.r]
-        return ("m" if self.m else "") + rotation or "e"
-
-
-IDENTITY = Element(0, 0)
-
-
-def compose(a: Element, b: Element) -> Element:
-    """The product ab, "first b, then a": m = a.m + b.m modulo 2, and r = (−1)^(b.m)·a.r + b.r modulo 4.
-
-    The sign appears because a rotation that moves past a mirror reverses its direction: R M = M R⁻¹.
-    """
-    sign = -1 if b.m else 1
-    return Element((a.m + b.m) % 2, (sign * a.r + b.r) % 4)
-
-
-def inverse(a: Element) -> Element:
-    """The element that undoes a: (0, r)⁻¹ = (0, −r mod 4), and every mirror (1, r) undoes itself."""
-    return a if a.m else Element(0, -a.r % 4)
-
-
-def matrix(a: Element) -> IntArray:
-    """The integer 2×2 matrix by which a moves points (x to the right, y up): [[(−1)^m, 0], [0, 1]] · R(90°)^r."""
-    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[a.r]
-    sign = -1 if a.m else 1
-    return np.array([[sign * cos, -sign * sin], [sin, cos]])
+from course_lib.elements import IDENTITY as IDENTITY
+from course_lib.elements import Element as Element
+from course_lib.elements import IntArray as IntArray
+from course_lib.elements import compose as compose
+from course_lib.elements import inverse as inverse
+from course_lib.elements import matrix as matrix
+from course_lib.elements import on_lattice as on_lattice
 
 
 def cayley_table(elements: Sequence[Any], product: Callable[[Any, Any], Any]) -> IntArray:
@@ -94,10 +66,11 @@ def left_permutation(g: Element, elements: Sequence[Element]) -> list[int]:
 
 @dataclass(frozen=True)
 class Group:
-    """A finite group H of symmetries of the square lattice; the point group of Z² ⋊ H.
+    """A finite group H: a name, its elements, and their products; the point group of Z² ⋊ H.
 
     The position of an element in ``elements`` is its index in the group axis of a feature map ``(B, C, |H|, Y, X)``.
-    Index 0 is the identity; in D4 the element (m, r) has index 4m + r.
+    Index 0 is the identity; in D4 the element (m, r) has index 4m + r. Elements may be of any kind for which there is a
+    ``product`` and an order, as the rotations of a cube in notebook 12; layers take `Element`.
 
     Raises:
         ValueError: if the elements repeat, are not sorted, or do not form a group; the message names the axiom.
@@ -105,12 +78,17 @@ class Group:
 
     name: str
     elements: tuple[Element, ...]
+    product: Callable[[Any, Any], Any] = compose
 
     def __post_init__(self) -> None:
         if not self.elements:
             raise ValueError(f"{self.name}: a group has at least one element, the identity, got none")
-        if tuple(sorted(set(self.elements))) != self.elements:
-            raise ValueError(f"{self.name}: elements must be sorted by (m, r) and distinct, got {self.elements}")
+        in_order = sorted(set(self.elements)) if self.product is compose else dict.fromkeys(self.elements)
+        if tuple(in_order) != self.elements or self.product(self.elements[0], self.elements[0]) != self.elements[0]:
+            raise ValueError(
+                f"{self.name}: elements must be distinct, the identity first, and sorted if they are (m, r), "
+                f"got {self.elements}"
+            )
         if axiom := broken_axiom(self.cayley_table):
             listed = ", ".join(map(str, self.elements))
             raise ValueError(
@@ -129,10 +107,15 @@ class Group:
     def has_mirrors(self) -> bool:
         return any(g.m for g in self.elements)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether all elements take the square lattice to itself; of the others, only some do."""
+        return all(map(on_lattice, self.elements))
+
     @cached_property
     def cayley_table(self) -> IntArray:
         """(|H|, |H|) indices: ``cayley_table[i, j]`` is the index of elements[i]·elements[j]."""
-        return cayley_table(self.elements, compose)
+        return cayley_table(self.elements, self.product)
 
     def index(self, g: Element) -> int:
         """The position of g in the group axis. Raises ValueError if g is not an element of this group."""
@@ -148,9 +131,18 @@ class Group:
     @cached_property
     def subgroups(self) -> tuple[Group, ...]:
         """All subgroups, smallest first; those with a name of their own (C1, …, D4) carry it."""
-        # Two generators are enough: every subgroup of D4 is cyclic or dihedral.
-        sets = {generate(pair) for pair in combinations((IDENTITY, *self.elements), 2)}
-        return tuple(_named(elements) for elements in sorted(sets, key=lambda s: (len(s), s)))
+        found = {self._closed({0, i}) for i in range(self.order)}
+        while larger := {self._closed(a | b) for a, b in combinations(found, 2)} - found:
+            found |= larger
+        sets = sorted((tuple(self.elements[i] for i in sorted(part)) for part in found), key=lambda s: (len(s), s))
+        return tuple(_named(elements, self.product) for elements in sets)
+
+    def _closed(self, part: Iterable[int]) -> frozenset[int]:
+        """The smallest subgroup that holds these indices."""
+        found = frozenset(part)
+        while (larger := found.union(*self.cayley_table[np.ix_([*found], [*found])].tolist())) != found:
+            found = larger
+        return found
 
     def left_cosets(self, subgroup: Group) -> tuple[tuple[Element, ...], ...]:
         """The left cosets hS = {hs : s ∈ S}, which cut H into pieces of size |S|, ordered by smallest index.
@@ -158,8 +150,10 @@ class Group:
         Raises ValueError if ``subgroup`` is not contained in this group.
         """
         if not self.is_subgroup(subgroup):
-            raise ValueError(f"{subgroup} is not a subgroup of {self}; its subgroups are {list(self.subgroups)}")
-        return left_cosets(self.elements, subgroup.elements)
+            raise ValueError(f"{subgroup} is no subgroup of {self}; its subgroups are {list(self.subgroups)}")
+        members = [self.index(s) for s in subgroup.elements]
+        cosets = sorted({tuple(sorted(row[members].tolist())) for row in self.cayley_table})
+        return tuple(tuple(self.elements[i] for i in coset) for coset in cosets)
 
     def permutation(self, g: Element, subgroup: Group | None = None) -> list[int]:
         """How L_g moves the group axis: sheet i of L_g f is sheet ``permutation(g)[i]`` of f, the index of g⁻¹hᵢ.
@@ -167,12 +161,10 @@ class Group:
         With a subgroup S the axis runs over the left cosets hS, as it does after coset pooling.
         Source: [L_g f](x, h) = f(g⁻¹x, g⁻¹h); Cohen & Welling (2016); notebook 02.
         """
-        self.index(g)
-        if subgroup is None:
-            return left_permutation(g, self.elements)
-        cosets = self.left_cosets(subgroup)
-        home = {h: i for i, coset in enumerate(cosets) for h in coset}
-        return [home[compose(inverse(g), coset[0])] for coset in cosets]
+        moved = self.cayley_table[self.index(g)]  # h ↦ gh; where gh comes from is h
+        cosets = [(h,) for h in self.elements] if subgroup is None else self.left_cosets(subgroup)
+        home = {moved[self.index(h)]: i for i, coset in enumerate(cosets) for h in coset}
+        return [home[self.index(coset[0])] for coset in cosets]
 
     def leaves_regular_map(self, subgroup: Group, smaller: Group) -> bool:
         """Whether, under a smaller group K, the cosets of a subgroup S move just as the elements of K move.
@@ -195,10 +187,13 @@ C4 = Group("C4", generate([Element(0, 1)]))
 D1 = Group("D1", generate([Element(1, 0)]))
 D2 = Group("D2", generate([Element(0, 2), Element(1, 0)]))
 D4 = Group("D4", generate([Element(0, 1), Element(1, 0)]))
-ALL_GROUPS = (C1, C2, C4, D1, D2, D4)
+ALL_GROUPS = (C1, C2, C4, D1, D2, D4)  # of the square lattice; the others turn images and filters only nearly
+C8 = Group("C8", generate([Element(0, Fraction(1, 2))]))
+C16 = Group("C16", generate([Element(0, Fraction(1, 4))]))
+D8 = Group("D8", generate([Element(0, Fraction(1, 2)), Element(1, 0)]))
 
 
 @cache
-def _named(elements: tuple[Element, ...]) -> Group:
-    known = {group.elements: group for group in ALL_GROUPS}
-    return known.get(elements) or Group("{" + ", ".join(map(str, elements)) + "}", elements)
+def _named(elements: tuple[Element, ...], product: Callable[[Any, Any], Any] = compose) -> Group:
+    known = {group.elements: group for group in (*ALL_GROUPS, C8, C16, D8)}
+    return known.get(elements) or Group("{" + ", ".join(map(str, elements)) + "}", elements, product)

@@ -6,6 +6,7 @@ batch axis, but for the norms. Convolutions know neither padding nor stride: pad
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from course_lib.groups import Element, Group, compose, inverse, matrix
+from course_lib.steerable import WIDTH, waves
 
 
 def source_pixel(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
@@ -79,6 +81,50 @@ def group_conv(f: Tensor, psi: Tensor, group: Group) -> Tensor:
             sheet = group.index(compose(inverse(h), group.elements[j]))
             out[o, i, row, col] += f[c, j, row + a, col + b] * psi[(o, c, sheet, *turned)]
     return out
+
+
+def steerable_filter(weights: Tensor, g: Element, size: int) -> Tensor:
+    """[L_g ψ](x) = ψ(g⁻¹x) for ψ = Σ_n w_n B_n, the continuous filter sampled at turned points: (n,) → (size, size).
+
+    B_n are the functions of `steerable.basis`, in its order and with its norms.
+    """
+    center, out = (size - 1) / 2, weights.new_zeros(size, size)
+    pixels = [(row, col, np.array([col - center, center - row])) for row, col in np.ndindex(size, size)]
+    functions = [(ring, m, wave) for ring, m in waves(size) for wave in (math.cos, math.sin)[: m + 1]]
+    for weight, (ring, m, wave) in zip(weights, functions, strict=True):
+        norm = math.sqrt(math.fsum(_ring(x, y, ring, m) ** 2 for _, _, (x, y) in pixels) / (2 if m else 1))
+        for row, col, point in pixels:
+            x, y = matrix(inverse(g)) @ point
+            out[row, col] += weight * _ring(x, y, ring, m) * wave(m * math.atan2(y, x)) / norm
+    return out
+
+
+def _ring(x: float, y: float, radius: float, m: int) -> float:
+    """The profile of a wave: a Gaussian around the ring, and nothing at the center, which has no angle."""
+    rho = math.hypot(x, y)
+    return math.exp(-((rho - radius) ** 2) / (2 * WIDTH**2)) if rho or not m else 0.0
+
+
+def steerable_lifting_conv(f: Tensor, weights: Tensor, group: Group, size: int) -> Tensor:
+    """[f ⋆ ψ](t, h) = Σ_y Σ_c f_c(y) ψ_c(h⁻¹(y − t)) for continuous ψ: (C, Y, X), weights (O, C, n) → (O, |H|, …)."""
+    turned = [[_sum_of(f, ws, h, size) for h in group.elements] for ws in weights]
+    return torch.stack([torch.stack(sheets) for sheets in turned])
+
+
+def steerable_group_conv(f: Tensor, weights: Tensor, group: Group, size: int) -> Tensor:
+    """Σ_{y, h̃} Σ_c f_c(y, h̃) ψ_c(h⁻¹(y − t), h⁻¹h̃) for continuous ψ: (C, |H|, Y, X), weights (O, C, |H|, n)."""
+    out = []
+    for ws in weights:
+        for h in group.elements:
+            sheets = [group.index(compose(inverse(h), other)) for other in group.elements]
+            out.append(_sum_of(f.flatten(0, 1), ws[:, sheets].flatten(0, 1), h, size))
+    return torch.stack(out).unflatten(0, (len(weights), group.order))
+
+
+def _sum_of(maps: Tensor, weights: Tensor, h: Element, size: int) -> Tensor:
+    """Σ_i f_i ⋆ L_h ψ_i."""
+    results = [correlate(f, steerable_filter(w, h, size)) for f, w in zip(maps, weights, strict=True)]
+    return torch.stack(results).sum(dim=0)
 
 
 def self_attention(f: Tensor, query: Tensor, key: Tensor, value: Tensor, positions: Tensor, group: Group) -> Tensor:

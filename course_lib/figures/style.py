@@ -18,7 +18,7 @@ from typing import Any
 from matplotlib import font_manager
 from matplotlib.colors import LinearSegmentedColormap
 
-from course_lib.groups import D4, Element
+from course_lib.groups import D4, Element, on_lattice
 
 # Okabe and Ito's eight colors, by name, in an order that keeps neighbors apart.
 OKABE_ITO = {
@@ -79,5 +79,5 @@ def line_colors(names: Iterable[str]) -> list[str]:
 
 def typeset(g: Element) -> str:
     """The element as the inside of a formula: "e", "r^2", "mr^3"."""
-    rotation = {0: "", 1: "r"}.get(g.r, f"r^{g.r}")
+    rotation = {0: "", 1: "r"}.get(g.r, f"r^{g.r}" if on_lattice(g) else f"r^{{{g.r}}}")
     return "m" * g.m + rotation or "e"

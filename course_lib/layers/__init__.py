@@ -3,7 +3,8 @@
 from course_lib.kernels import attention_weights, neighborhoods
 from course_lib.layers.asc import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d
 from course_lib.layers.attention import GroupSelfAttention, position_bank
-from course_lib.layers.conv import GroupConv2d, LiftingConv2d, group_filter_bank, lifting_filter_bank
+from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
+from course_lib.layers.conv import GroupConv2d, LiftingConv2d
 from course_lib.layers.e4 import E4Layer
 from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout, GroupInstanceNorm2d
 from course_lib.layers.pool import (

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from course_lib.groups import Group
 from course_lib.kernels import affine_attention, affine_attention_weights, affine_map
 from course_lib.kernels.windows import require_odd_window
+from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
 from course_lib.layers.base import (
     FEATURE_MAP,
     GroupLayer,
@@ -20,7 +21,7 @@ from course_lib.layers.base import (
     require_positive,
     side_of_square,
 )
-from course_lib.layers.conv import GroupConv2d, group_filter_bank, lifting_filter_bank
+from course_lib.layers.conv import GroupConv2d
 from course_lib.layers.cost import Cost
 
 Border = Literal["zeros", "masked"]

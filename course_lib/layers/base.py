@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_lib.groups import ALL_GROUPS, D4, Element, Group, matrix
+from course_lib.groups import ALL_GROUPS, C8, C16, D4, D8, Element, Group, matrix, on_lattice
 
 
 def require_map(x: Tensor, axes: tuple[str, ...], layer: nn.Module, **lengths: int) -> None:
@@ -127,8 +127,9 @@ _REVERSES = {g: _reverses(g) for g in D4.elements}  # made once: torch.compile c
 
 
 def reversed_axes(group: Group) -> tuple[bool, bool]:
-    """Whether some element runs through the rows (Y), and through the columns (X), of an array backwards."""
-    return any(_REVERSES[g][0] for g in group.elements), any(_REVERSES[g][1] for g in group.elements)
+    """Whether some element of D4 in the group runs through the rows (Y), through the columns (X), backwards."""
+    exact = [_REVERSES[g] for g in group.elements if on_lattice(g)]
+    return any(rows for rows, _ in exact), any(columns for _, columns in exact)
 
 
 def left_over(size: int, window: int, stride: int, padding: int = 0) -> int:
@@ -260,9 +261,15 @@ class WeightsOfGroup(GroupLayer):
     """
 
     elements: Tensor
+    takes_any_angle = False
 
     def __init__(self, group: Group) -> None:
         super().__init__(group)
+        if not (group.is_exact or self.takes_any_angle):
+            raise ValueError(
+                f"{type(self).__name__} moves pixels, and {group} does not take the square lattice to itself: use one "
+                f"of {', '.join(map(str, ALL_GROUPS))}, or LiftingConv2d and GroupConv2d, which turn by any angle"
+            )
         self.register_buffer("elements", torch.tensor(_numbers(self.group)))
 
     def _reset_buffers(self) -> None:
@@ -284,10 +291,12 @@ class WeightsOfGroup(GroupLayer):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-def _numbers(group: Group) -> list[int]:
-    return [4 * g.m + g.r for g in group.elements]
+def _numbers(group: Group) -> list[Any]:
+    """4m + r of each element; numerator and denominator where some r is a fraction."""
+    numbers = [4 * g.m + g.r for g in group.elements]
+    return numbers if group.is_exact else [list(n.as_integer_ratio()) for n in numbers]
 
 
-def _group_of(numbers: list[int]) -> str:
-    known = {tuple(_numbers(group)): group.name for group in D4.subgroups}
-    return known.get(tuple(numbers), f"another group, with elements 4m + r = {numbers}")
+def _group_of(numbers: list[Any]) -> str:
+    known = {str(_numbers(group)): group.name for group in (*D4.subgroups, C8, C16, D8)}
+    return known.get(str(numbers), f"another group, with elements 4m + r = {numbers}")

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.actions import act, act_on_feature_map, act_on_image
+from course_lib.actions import act, act_on_image
 from course_lib.groups import Group, inverse
+from course_lib.layers.banks import group_filter_bank, lifting_filter_bank, planes_of_bank
 from course_lib.layers.base import (
     FEATURE_MAP,
     IMAGE,
@@ -29,32 +30,19 @@ from course_lib.layers.base import (
     to_planes,
 )
 from course_lib.layers.cost import Cost
-
-
-def lifting_filter_bank(psi: Tensor, group: Group) -> Tensor:
-    """All turned copies L_h ψ of the filters: (O, C, k, k) → (O, |H|, C, k, k). Notebook 04."""
-    return torch.stack([act_on_image(h, psi) for h in group.elements], dim=1)
-
-
-def group_filter_bank(psi: Tensor, group: Group) -> Tensor:
-    """All copies L_h ψ, turned *and* permuted: (O, C, |H|, k, k) → (O, |H|, C, |H|, k, k). Notebook 04."""
-    return torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=1)
-
-
-def planes_of_bank(bank: Tensor, memory: torch.memory_format) -> Tensor:
-    """A filter bank as conv2d between `to_planes` takes it: (O, |H|, C, |H|, k, k) → (|H|·O, |H|·C, k, k), sheet by
-    sheet, in channels-last format; in the default format (O·|H|, C·|H|, k, k).
-    """
-    if memory == torch.contiguous_format:
-        return bank.flatten(0, 1).flatten(1, -3).contiguous()
-    bank = bank.transpose(0, 1).flatten(0, 1)
-    return bank if bank.ndim == 4 else bank.transpose(1, 2).flatten(1, 2)
+from course_lib.steerable import turned_basis
 
 
 class _FilterBankConv2d(WeightsOfGroup):
-    """A convolution whose filters are the turned copies of its weight; ``_bank`` says what turning means."""
+    """A convolution whose filters are the turned copies of its weight; ``_bank`` says what turning means.
+
+    The bank is a linear map of the weights: `index` moves them. Beyond the square lattice they are those of a steerable
+    basis, and are multiplied by `basis`, too.
+    """
 
     index: Tensor
+    basis: Tensor | None
+    takes_any_angle = True
 
     def __init__(
         self,
@@ -76,6 +64,8 @@ class _FilterBankConv2d(WeightsOfGroup):
             in_channels=in_channels, out_channels=out_channels, kernel_size=self.kernel_size, stride=self.stride
         )
         self._require_padding()
+        basis = None if group.is_exact else turned_basis(group, self.kernel_size).to(torch.empty(0))
+        self.register_buffer("basis", basis, persistent=False)
         self._make_weights()
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         home = torch.empty(0).device  # where tensors are made now; an index on "meta" would have no values
@@ -100,6 +90,13 @@ class _FilterBankConv2d(WeightsOfGroup):
     def _reset_buffers(self) -> None:
         super()._reset_buffers()
         self.index.copy_(self._make_index())
+        if self.basis is not None:
+            self.basis.copy_(turned_basis(self.group, self.kernel_size))
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """The shape of a filter's weights, for one channel and sheet: (k, k), or (n, 1) for a basis."""
+        return (self.kernel_size,) * 2 if self.basis is None else (self.basis.shape[-1], 1)
 
     def _weight_shape(self) -> tuple[int, ...]:
         raise NotImplementedError
@@ -133,11 +130,13 @@ class _FilterBankConv2d(WeightsOfGroup):
         psi, k, sheets = self.filters(), self.kernel_size, self.group.order
         gathered = psi.flatten(1).index_select(1, self.index)
         rows = gathered.view(self.out_channels, sheets, -1).transpose(0, 1).contiguous()  # by sheet, as the maps are
+        if self.basis is not None:
+            rows = self.basis.unsqueeze(1) @ rows.unflatten(2, (self.basis.shape[-1], -1))
         bank = rows.view(sheets, self.out_channels, k, k, -1, self.in_channels).permute(1, 0, 5, 4, 2, 3)
         return bank.squeeze(3) if psi.ndim == 4 else bank
 
     def _make_index(self) -> Tensor:
-        """From which entry of ψ each entry of the bank is taken: for each h all rows, columns, sheets and channels."""
+        """From which weight each entry of the bank is taken: for each h the whole window, sheets and channels."""
         shape = self._weight_shape()[1:]
         bank = self._bank(torch.arange(math.prod(shape), device="cpu").reshape(1, *shape))[0]
         return by_pixel(bank).flatten()
@@ -145,7 +144,8 @@ class _FilterBankConv2d(WeightsOfGroup):
     def cost(self, values: int) -> Cost:
         """Each weight is used once for each sheet and pixel of the output: Lengyel & van Gemert (2021), section 3.4."""
         weights, places = self._weight_count(), values // self.out_channels
-        return Cost(weights + (self.bias is not None) * self.out_channels, macs=weights * places)
+        pixels = weights * self.kernel_size**2 // math.prod(self.window)
+        return Cost(weights + (self.bias is not None) * self.out_channels, macs=pixels * places)
 
     def _weight_count(self) -> int:
         return math.prod(self._weight_shape())
@@ -163,7 +163,7 @@ class _FilterBankConv2d(WeightsOfGroup):
         takes no part in the decision, since a traced or exported network makes it once for all batches.
         """
         height, width = x.shape[-2:]
-        can_turn = height == width and self.group.order > 1 and not self.allow_approximate
+        can_turn = height == width and self.group.order > 1 and not self.allow_approximate and self.basis is None
         is_tiny = 2 * 32 * height * width <= self.out_channels * self.kernel_size**2
         return can_turn and is_tiny and x.device.type == "cpu"
 
@@ -212,9 +212,11 @@ class LiftingConv2d(_FilterBankConv2d):
 
         [f ⋆ ψ](t, h) = Σ_y Σ_c f_c(y) ψ_c(h⁻¹(y − t)) + b
 
-    Shapes: ``(B, C, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, k, k)``; one bias per channel, shared over H.
-    Source: Cohen & Welling (2016), eq. 10; notebook 04; oracle ``oracles.lifting_conv``.
-    Exact for every kernel size at stride 1, and at stride s where (size + 2·padding − k) is divisible by s.
+    Shapes: ``(B, C, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, k, k)``, for a group such as C8 ``(O, C, n, 1)``
+    (`steerable.basis`); one bias per channel, shared over H.
+    Source: Cohen & Welling (2016), eq. 10; notebooks 04 and 12; oracles ``lifting_conv``, ``steerable_lifting_conv``.
+    Exact under the elements that take the square lattice to itself, nearly under the others: for every kernel size at
+    stride 1, and at stride s where (size + 2·padding − k) is divisible by s.
     Raises ValueError where it cannot be exact (unless ``allow_approximate``) and for wrong shapes; TypeError for a map
     that is not float.
 
@@ -223,9 +225,11 @@ class LiftingConv2d(_FilterBankConv2d):
     """
 
     def _weight_shape(self) -> tuple[int, ...]:
-        return self.out_channels, self.in_channels, self.kernel_size, self.kernel_size
+        return self.out_channels, self.in_channels, *self.window
 
     def _bank(self, psi: Tensor) -> Tensor:
+        if self.basis is not None:  # which is what turns
+            return psi.unsqueeze(1).repeat_interleave(self.group.order, dim=1)
         return lifting_filter_bank(psi, self.group)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -238,9 +242,9 @@ class GroupConv2d(_FilterBankConv2d):
 
         [f ⋆ ψ](t, h) = Σ_{y, h̃} Σ_c f_c(y, h̃) ψ_c(h⁻¹(y − t), h⁻¹h̃) + b
 
-    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, |H|, k, k)``; one bias per channel, shared
-    over H.
-    Source: Cohen & Welling (2016), eq. 11; notebook 04; oracle ``oracles.group_conv``.
+    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y′, X′)``; weight ``(O, C, |H|, k, k)``, for a group such as C8
+    ``(O, C, |H|, n, 1)``; one bias per channel, shared over H.
+    Source: Cohen & Welling (2016), eq. 11; notebooks 04 and 12; oracles ``group_conv``, ``steerable_group_conv``.
     Exact and raising as LiftingConv2d.
 
         >>> GroupConv2d(C4, 8, 16, kernel_size=3, padding=1)(torch.randn(2, 8, 4, 28, 28)).shape
@@ -248,9 +252,11 @@ class GroupConv2d(_FilterBankConv2d):
     """
 
     def _weight_shape(self) -> tuple[int, ...]:
-        return self.out_channels, self.in_channels, self.group.order, self.kernel_size, self.kernel_size
+        return self.out_channels, self.in_channels, self.group.order, *self.window
 
     def _bank(self, psi: Tensor) -> Tensor:
+        if self.basis is not None:
+            return torch.stack([psi[..., self.group.permutation(h), :, :] for h in self.group.elements], dim=1)
         return group_filter_bank(psi, self.group)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from course_lib.groups import Group
 from course_lib.kernels import generate_and_aggregate, generate_kernels
 from course_lib.kernels.windows import require_odd_window
+from course_lib.layers.banks import lifting_filter_bank
 from course_lib.layers.base import (
     FEATURE_MAP,
     Side,
@@ -20,7 +21,7 @@ from course_lib.layers.base import (
     require_positive,
     side_of_square,
 )
-from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
+from course_lib.layers.conv import GroupConv2d
 from course_lib.layers.cost import Cost
 from course_lib.layers.norm import GroupInstanceNorm2d
 

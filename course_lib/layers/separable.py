@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.groups import Group
+from course_lib.layers.banks import lifting_filter_bank
 from course_lib.layers.base import FEATURE_MAP, Side, by_pixel, require_map, to_feature_map, to_planes
-from course_lib.layers.conv import GroupConv2d, lifting_filter_bank
+from course_lib.layers.conv import GroupConv2d
 from course_lib.layers.cost import Cost
 
 
@@ -65,6 +66,8 @@ def gc_factored(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -
 
 class _SeparableConv2d(GroupConv2d):
     """A group convolution with ψ = K ⊗ w: a spatial kernel K and a weight w for every (channel, sheet) of the input."""
+
+    takes_any_angle = False
 
     def _make_weights(self) -> None:
         self.kernel = nn.Parameter(torch.empty(self._kernel_shape()))

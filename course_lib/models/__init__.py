@@ -8,6 +8,7 @@ from course_lib.models.ordinary import as_ordinary_cnn
 from course_lib.models.p4cnn import p4cnn, p4cnn_dropout, p4cnn_linear, p4cnn_rotation_pooling
 from course_lib.models.resnet18 import resnet18
 from course_lib.models.resnet44 import resnet44
+from course_lib.models.sfcnn import sfcnn, small_sfcnn
 
 __all__ = [
     "allcnn",
@@ -20,5 +21,7 @@ __all__ = [
     "p4cnn_rotation_pooling",
     "resnet18",
     "resnet44",
+    "sfcnn",
     "small_e4net",
+    "small_sfcnn",
 ]

@@ -230,7 +230,7 @@ photographs({"the photograph": image, "half a turn": half_turn(image)})
 progress_page()
 
 # %% [markdown]
-# ## The twelve notebooks
+# ## The thirteen notebooks
 #
 # <!-- contents -->
 #

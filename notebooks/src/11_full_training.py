@@ -622,3 +622,5 @@ progress("11")
 # `from course_lib.training.runs import Run, execute`; and `python -m course_lib --help`.
 #
 # **Further reading:** X. Bouthillier and others, *Accounting for Variance in Machine Learning Benchmarks*, MLSys 2021.
+#
+# **Next:** notebook 12, beyond quarter turns: filters for any angle, and the network behind the best figure in our tables.

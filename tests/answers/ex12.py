@@ -1,0 +1,148 @@
+"""Answers to the exercises of notebook 12."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from answers import correct, wrong
+from course_lib.groups import Element, compose, inverse, matrix
+from course_lib.interpolation import positions
+from course_lib.steerable import WIDTH, basis, waves
+
+
+@correct("on_lattice")
+def by_the_matrix(a):
+    return bool(np.allclose(matrix(a), np.round(matrix(a))))
+
+
+@correct("on_lattice")
+def by_an_order(a):
+    return compose(a, Element(0, 0)) == a and int(a.r) == a.r
+
+
+@wrong("on_lattice", says="mirrors out")
+def rotations_only(a):
+    return a in [Element(0, r) for r in range(4)]
+
+
+@wrong("on_lattice", says="half turns only")
+def half_turns(a):
+    return a.r in (0, 2)
+
+
+@wrong("on_lattice", says="eighths")
+def halves(a):
+    return a.r % Fraction(1, 2) == 0
+
+
+@wrong("on_lattice", says="between pixels")
+def always(a):
+    return True
+
+
+@correct("ring_wave")
+def by_complex_numbers(points, radius, m):
+    z = torch.complex(points[..., 0], points[..., 1])
+    ring = torch.exp(-0.5 * ((z.abs() - radius) / WIDTH) ** 2)
+    if not m:
+        return ring.unsqueeze(-1)
+    return ring.unsqueeze(-1) * torch.view_as_real(torch.sgn(z) ** m)
+
+
+@wrong("ring_wave", says="y axis")
+def from_the_y_axis(points, radius, m):
+    x, y = points.unbind(-1)
+    return by_complex_numbers(torch.stack([y, x], dim=-1), radius, m)
+
+
+@wrong("ring_wave", says="hill at the center")
+def gaussian(points, radius, m):
+    return by_complex_numbers(points, 0.0, m)
+
+
+@wrong("ring_wave", says="sin before cos")
+def sin_first(points, radius, m):
+    return by_complex_numbers(points, radius, m).flip(-1)
+
+
+@wrong("ring_wave", says="center a wave")
+def center_kept(points, radius, m):
+    rho, phi = points.norm(dim=-1), torch.atan2(points[..., 1], points[..., 0])
+    ring = torch.exp(-0.5 * ((rho - radius) / WIDTH) ** 2)
+    return torch.stack([ring * (m * phi).cos(), ring * (m * phi).sin()][: 2 if m else 1], dim=-1)
+
+
+@wrong("ring_wave", says="shape")
+def both_always(points, radius, m):
+    ring = by_complex_numbers(points, radius, 0)
+    return torch.cat([ring, 0 * ring], dim=-1) if m == 0 else by_complex_numbers(points, radius, m)
+
+
+@correct("steer")
+def by_complex_weights(weights, angle, size):
+    turned, start = [], 0
+    for _, m in waves(size):
+        if m == 0:
+            turned.append(weights[..., start : start + 1])
+            start += 1
+            continue
+        pair = torch.complex(weights[..., start], weights[..., start + 1])
+        pair = pair * torch.polar(torch.ones(1, dtype=torch.float64), torch.tensor([m * angle], dtype=torch.float64))[0]
+        turned.append(torch.view_as_real(pair))
+        start += 2
+    return torch.cat(turned, dim=-1)
+
+
+@wrong("steer", says="clockwise")
+def other_way(weights, angle, size):
+    return by_complex_weights(weights, -angle, size)
+
+
+@wrong("steer", says="every pair by α")
+def same_angle(weights, angle, size):
+    out, start = weights.clone(), 0
+    for _, m in waves(size):
+        if m:
+            a, b = weights[..., start].clone(), weights[..., start + 1].clone()
+            out[..., start] = a * math.cos(angle) - b * math.sin(angle)
+            out[..., start + 1] = a * math.sin(angle) + b * math.cos(angle)
+        start += 2 if m else 1
+    return out
+
+
+@wrong("steer", says="as they were")
+def unchanged(weights, angle, size):
+    return weights.clone()
+
+
+@correct("turned_basis")
+def at_turned_points(group, size):
+    pixels = positions(size, size).reshape(-1, 2)
+    return torch.stack([basis(pixels @ torch.tensor(matrix(h)).double(), size) for h in group.elements])
+
+
+@correct("turned_basis")
+def by_the_inverse(group, size):
+    pixels = positions(size, size).reshape(-1, 2)
+    return torch.stack([basis((torch.tensor(matrix(inverse(h))).double() @ pixels.T).T, size) for h in group.elements])
+
+
+@wrong("turned_basis", says="wrong way")
+def forwards(group, size):
+    pixels = positions(size, size).reshape(-1, 2)
+    return torch.stack([basis((torch.tensor(matrix(h)).double() @ pixels.T).T, size) for h in group.elements])
+
+
+@wrong("turned_basis", says="mirrors are missing")
+def no_mirrors(group, size):
+    pixels = positions(size, size).reshape(-1, 2)
+    turns = [torch.tensor(matrix(Element(0, h.r))).double() for h in group.elements]
+    return torch.stack([basis(pixels @ turn, size) for turn in turns])
+
+
+@wrong("turned_basis", says="do not turn")
+def never_turned(group, size):
+    sampled = basis(positions(size, size).reshape(-1, 2), size)
+    return sampled.expand(group.order, -1, -1).clone()

@@ -31,6 +31,16 @@ register(
         (lambda image: image.flip(1), "You mirrored left and right, but the rows must be turned upside down too."),
         (lambda image: image, "Your function returns the image as it was."),
         (lambda image: image.rot90(1), "That is a quarter turn. A half turn is two of them."),
+        (lambda image: image.rot90(-1), "That is a quarter turn, clockwise. A half turn is two of them."),
         (lambda image: image.T, "That is the transposed image: a mirror along the diagonal, not a turn."),
+        (lambda image: image.flip(0, 1).T, "That is a mirror along the other diagonal, not a turn."),
+        (
+            lambda image: image.reshape(-1).flip(0),
+            "The numbers come in the right order, but in one row. Give them back the shape of the image.",
+        ),
+        (
+            lambda image: image[::-1],
+            "A tensor takes no negative step, unlike a list or a NumPy array. Use `image.flip(…)` instead.",
+        ),
     ],
 )

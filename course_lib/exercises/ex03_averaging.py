@@ -70,6 +70,27 @@ register(
             "The identity e is missing from your sum. It belongs to the group, too.",
         ),
         (
+            lambda function, group, x: group.order / 8 * group_average(function, group, x),
+            "You divide by 8, whatever the group is. Divide by |H|, the number of its elements.",
+        ),
+        (
+            lambda function, group, x: group_average(function, D4, x),
+            "You average over all eight elements of D4, whatever the group is. Use `group.elements`.",
+        ),
+        (
+            lambda function, group, x: torch.cat(
+                [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+            ).mean(dim=0),
+            "`torch.cat` puts the results one after the other along the batch, so their mean mixes the images. Use "
+            "`torch.stack`, which makes a new axis 0.",
+        ),
+        (
+            lambda function, group, x: torch.stack(
+                [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+            ).mean(dim=1),
+            "You take the mean over the batch, axis 1. The elements of the group are on axis 0: `.mean(dim=0)`.",
+        ),
+        (
             lambda function, group, x: group.order / 4 * group_average(function, group, x),
             "You divide by 4, whatever the group is. Divide by |H|, the number of its elements.",
         ),

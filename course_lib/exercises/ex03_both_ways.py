@@ -47,8 +47,8 @@ register(
     hints=[
         "`act_on_image(g, x)` turns an image by g. On the first way it comes before the function, on the second after "
         "it.",
-        "The first way is `function(act_on_image(g, x))`. Read the second way in the same manner: what is done last "
-        "stands outermost.",
+        "The first way is `function(act_on_image(g, x))`. Write the second way in the same manner: whatever is "
+        "done last is outermost.",
     ],
     known_mistakes=[
         (
@@ -84,6 +84,30 @@ register(
         (
             lambda function, g, x: (function(act_on_image(g, x)), act_on_image(g, x)),
             "On the second way you turn, but you do not compute: turn the result of the function.",
+        ),
+        (
+            lambda function, g, x: (function(act_on_image(g, x)), function(act_on_image(g, function(x)))),
+            "On the second way you compute twice, before and after the turn. Compute, turn, and leave it at that.",
+        ),
+        (
+            lambda function, g, x: (function(act_on_image(inverse(g), x)), act_on_image(g, function(x))),
+            "On the first way you turn by g⁻¹. Both ways turn by the same g.",
+        ),
+        (
+            lambda function, g, x: both_ways(function, D4.elements[1], x),
+            "Both ways turn by 90°, whatever g is. Turn by g.",
+        ),
+        (
+            lambda function, g, x: (function(x), function(act_on_image(g, x))),
+            "You compare the results of two images, and turn neither result. The first way is your second entry; on "
+            "the second way, turn the result: L_g Φ(x).",
+        ),
+        (
+            lambda function, g, x: (
+                act_on_image(inverse(g), function(act_on_image(g, x))),
+                act_on_image(g, function(x)),
+            ),
+            "You turn back at the end of the first way. Leave its result turned, like that of the second way.",
         ),
         (
             lambda function, g, x: (act_on_image(g, x), function(x)),

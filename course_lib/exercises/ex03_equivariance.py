@@ -1,16 +1,12 @@
-"""Exercises 3.2, 3.3 and 3.6 of notebook 03: translate, correlate, and an equivariant function to invent."""
-
-import math
+"""Exercises 3.2 and 3.3 of notebook 03: translate and correlate."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.actions import act_on_image, translate
-from course_lib.checks import relative_error
-from course_lib.exercises import Mistake, call, compare, register
+from course_lib.actions import translate
+from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
-from course_lib.groups import D4
 from course_lib.oracles import correlate
 
 # 3.2 translate
@@ -51,6 +47,12 @@ def _by_negative_slices(t: tuple[int, int], f: Tensor) -> Tensor:
     out = torch.zeros_like(f)
     out[..., : -t[1], t[0] :] = f[..., t[1] :, : -t[0]]
     return out
+
+
+def _cropped_at_the_top_left(t: tuple[int, int], f: Tensor) -> Tensor:
+    (u, v), (height, width) = t, f.shape[-2:]
+    padded = F.pad(f, (max(u, 0), max(-u, 0), max(-v, 0), max(v, 0)))
+    return padded[..., :height, :width]
 
 
 def _cropped_from_behind(t: tuple[int, int], f: Tensor) -> Tensor:
@@ -101,6 +103,16 @@ register(
         (_by_slices, FROM_THE_END),
         (_by_negative_slices, FROM_THE_END),
         (_cropped_from_behind, FROM_THE_END),
+        (
+            _cropped_at_the_top_left,
+            "You always cut the frame out at the top left of the padded map, so the map never moves up or to the left. "
+            "If v > 0 the frame begins at row v, and if u < 0 at column -u.",
+        ),
+        (lambda t, f: translate((t[0], 0), f), "Your map moves to the left and right only. v > 0 moves it up."),
+        (
+            lambda t, f: translate((t[1], -t[0]), f),
+            "You read t as (row, column). But t = (u, v): u moves the map to the right, and v moves it up.",
+        ),
         (lambda t, f: translate((t[1], t[0]), f), "u and v are swapped: u belongs to the columns, v to the rows."),
     ],
 )
@@ -116,6 +128,21 @@ def _padded(f: Tensor, psi: Tensor) -> Tensor:
 def _matrix_products(f: Tensor, psi: Tensor) -> Tensor:
     windows = f.unfold(0, len(psi), 1).unfold(1, len(psi), 1)
     return (windows @ psi).sum(dim=(2, 3))
+
+
+def _of_full_size(f: Tensor, psi: Tensor) -> Tensor:
+    k = len(psi)
+    return F.pad(correlate(f, psi), (0, k - 1, 0, k - 1))
+
+
+def _stopped_early(f: Tensor, psi: Tensor) -> Tensor:
+    return F.pad(correlate(f, psi)[:-1, :-1], (0, 1, 0, 1))
+
+
+def _not_added_up(f: Tensor, psi: Tensor) -> Tensor:
+    out = f.new_zeros(1)
+    out[0] = f[: len(psi), : len(psi)] * psi
+    return out
 
 
 def _correlate_small(f: Function, reference: Function) -> None:
@@ -187,78 +214,33 @@ register(
             lambda f, psi: F.conv2d(f[None, None], psi[None, None], padding=1)[0, 0],
             "You pad the map with zeros. Use whole windows only: no padding.",
         ),
+        (
+            _of_full_size,
+            "Your result is as large as f, with zeros where no whole window fits. Leave those places out: it has "
+            "Y − k + 1 rows and X − k + 1 columns.",
+        ),
+        (
+            _stopped_early,
+            "Your loops stop too early: the last row and the last column are still 0. Loop over all rows and columns "
+            "of the result.",
+        ),
+        (
+            lambda f, psi: correlate(f[len(psi) - 1 :, len(psi) - 1 :], psi[-1:, -1:]),
+            "You keep only the last product of each window. Add them up: use `+=`, or `.sum()`.",
+        ),
+        (
+            lambda f, psi: correlate(f, torch.ones_like(psi)),
+            "You add up the window without the filter. Multiply it by `psi`, entry by entry, and then add up.",
+        ),
+        (
+            lambda f, psi: F.conv2d(f[None, None], psi[None, None]),
+            "The two axes that you added for `F.conv2d` are still there. Take them away again: `[0, 0]`.",
+        ),
+        (
+            _not_added_up,
+            "Window times filter is still a k × k map, and does not fit into one place. Add up its entries: `.sum()`.",
+        ),
         (_padded, "Your result is as large as f, so zeros from outside were mixed in. Use whole windows only."),
         (lambda f, psi: correlate(f, psi) / psi.numel(), "That is the mean over the window. The definition is a sum."),
-    ],
-)
-
-# 3.6 equivariant_function
-
-
-def equivariant_function(x: Tensor) -> Tensor:
-    """How steep the image is at each pixel, whatever the direction: the length of its gradient.
-
-    A quarter turn swaps the two differences, up to signs, and the sum of their squares does not change.
-    """
-    across = x[..., 1:-1, 2:] - x[..., 1:-1, :-2]
-    up = x[..., :-2, 1:-1] - x[..., 2:, 1:-1]
-    return (across.square() + up.square()).sqrt()
-
-
-def _equivariant_at_every_size(f: Function, reference: Function) -> None:
-    """Any function that keeps the promise will do, so it is measured, not compared."""
-    exact_at = ""
-    for size in ((6, 6), (5, 7)):
-        x, shown = torch.randn(2, 1, *size, dtype=torch.float64), {"x": f"noise of size {size[0]} × {size[1]}"}
-        y = call(f, x.clone(), example=shown, because="(x is in float64: make your filters with dtype=x.dtype.)")
-        if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 2 or not y.numel():
-            raise Mistake("Your function should return images of shape (B, C', Y', X').", shown, yours=y)
-        if not torch.equal(call(f, x.clone(), example=shown), y):
-            raise Mistake("Your function gives another answer when it is called again. Fix its random numbers.", shown)
-        for g in D4.elements:
-            got, expected = call(f, act_on_image(g, x), example=shown | {"g": g}), act_on_image(g, y)
-            error = relative_error(got, expected) if got.shape == expected.shape else math.inf
-            if error > 1e-8:
-                raise Mistake(
-                    f"Your function is not equivariant: under {g} the two ways differ, with a relative error of "
-                    f"{error:.2f}.{exact_at}",
-                    shown | {"g": g},
-                )
-        exact_at = " On 6 × 6 pixels it was exact: is there a stride that leaves pixels over?"
-
-
-def _neither_pointwise_nor_linear(f: Function, reference: Function) -> None:
-    x, y = torch.randn(2, 1, 1, 6, 6, dtype=torch.float64)
-    one_pixel_changed = x + 5 * torch.eye(36, dtype=torch.float64).reshape(36, 1, 6, 6)
-    changes = (call(f, one_pixel_changed) - call(f, x)).abs() > 1e-9
-    if not changes.any():
-        raise Mistake("Your function gives the same answer for every image. That is equivariant, but of no use.")
-    if changes.sum(dim=0).max() == 1:
-        raise Mistake(
-            "Your function is pointwise: each output pixel depends on one input pixel only. Combine neighbors, for "
-            "example all pixels of a window."
-        )
-    constant = call(f, torch.zeros_like(x))
-    if relative_error(call(f, x) + call(f, y) - constant, call(f, x + y)) < 1e-8:
-        raise Mistake(
-            "Your function is linear: f(x + y) = f(x) + f(y), up to a constant. Such functions are blind to "
-            "orientation, as the symmetric filter is. Put something nonlinear into it, such as a maximum or a square."
-        )
-
-
-register(
-    "3.6",
-    equivariant_function,
-    minutes=12,
-    difficulty=3,
-    checks=[_equivariant_at_every_size, _neither_pointwise_nor_linear],
-    hints=[
-        "Equivariant functions can be put together: apply one after the other, or add them up, and the result is "
-        "equivariant again. Which ones have you seen?",
-        "Anything that treats a window the same from all sides will do: its maximum, its median, its variance. Use "
-        "stride 1. Or take the answers of all turned copies of a filter, and combine them in a way in which their "
-        "order does not matter.",
-        "For example `F.max_pool2d(x, 3, stride=1)`, or `(F.avg_pool2d(x, 3, 1) - 0.2).relu()`, or the sum of the "
-        "squares of `F.conv2d(x, act_on_image(h, psi))` over all h in D4, with `psi` in the precision of x.",
     ],
 )

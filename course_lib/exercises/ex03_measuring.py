@@ -26,6 +26,7 @@ def _error_of_small_maps(f: Function, reference: Function) -> None:
     compare(f, reference, torch.tensor([[9.0, -8.0]]), torch.tensor([[1.0, -10.0]]))
     compare(f, reference, torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 4.0]]))
     compare(f, reference, torch.tensor([[5.0, 5.0]]), torch.tensor([[5.0, 5.0]]))
+    compare(f, reference, torch.tensor([[0.1, 0.2]]), torch.tensor([[0.1, 0.4]]))
 
 
 def _error_of_zeros(f: Function, reference: Function) -> None:
@@ -56,6 +57,10 @@ register(
     ],
     known_mistakes=[
         (
+            lambda got, expected: relative_error(got, expected) if (got - expected).isfinite().all() else math.nan,
+            "You return nan. `nan > tolerance` is false, so a broken network would pass. Return math.inf instead.",
+        ),
+        (
             _without_guard,
             "A nan slips through: `nan > tolerance` is false, so a broken network would pass. Return math.inf for it.",
         ),
@@ -84,6 +89,11 @@ register(
             "That is the absolute error. Divide by the largest |expected|, or a small network always looks better.",
         ),
         (
+            lambda got, expected: (got - expected).abs().max().item() / max(expected.abs().max().item(), 1.0),
+            "You never divide by less than 1, so a network with small outputs always looks better. Divide by the "
+            "largest |expected|, unless it is 0.",
+        ),
+        (
             lambda got, expected: (got - expected).max().item() / expected.abs().max().item(),
             "You do not take the absolute value of the difference, so an error with a minus sign goes unnoticed.",
         ),
@@ -103,6 +113,14 @@ register(
                 (got - expected).abs().max().item() / (max(got.abs().max().item(), expected.abs().max().item()) or 1.0)
             ),
             "You divide by the larger of both maps' largest values. The scale is the largest |expected| only.",
+        ),
+        (
+            lambda got, expected: (got - expected).abs().max().item() / expected.abs().sum().item(),
+            "You divide by the sum of |expected|. The scale is the largest |expected|.",
+        ),
+        (
+            lambda got, expected: (got - expected).abs().mean().item() / expected.abs().max().item(),
+            "A mean hides an error that sits in a few pixels, such as those at the border. Take the maximum.",
         ),
         (
             lambda got, expected: (got - expected).abs().max().item() / expected.max().item(),
@@ -171,7 +189,8 @@ register(
         (lambda function, group, x: sum(_errors(function, group, x)), "You add up the errors. Take the largest one."),
         (
             lambda function, group, x: min(_errors(function, group, x)),
-            "You return the smallest error, which is that of e: 0. Take the largest one.",
+            "You return the error of e only, the smallest one, which is always 0. Take the largest one. If you use a "
+            "loop, its `return` belongs below the loop, not inside it.",
         ),
         (
             lambda function, group, x: _errors(function, group, x)[-1],
@@ -202,6 +221,16 @@ register(
                 (way - other).abs().max().item() for way, other in (both_ways(function, g, x) for g in group.elements)
             ),
             "These are absolute errors. Use `relative_error`, or a network with small outputs always looks better.",
+        ),
+        (
+            lambda function, group, x: max(relative_error(function(act_on_image(g, x)), x) for g in group.elements),
+            "You compare with the input x. Compare with L_g Φ(x), the second way: use `both_ways`.",
+        ),
+        (
+            lambda function, group, x: max(
+                relative_error(act_on_image(g, function(x)), function(x)) for g in group.elements
+            ),
+            "You never turn the input. Compare Φ(L_g x) with L_g Φ(x): use `both_ways`.",
         ),
         (
             lambda function, group, x: max(

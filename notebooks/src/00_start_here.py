@@ -19,8 +19,8 @@
 # %% [markdown]
 # ## Your machine
 #
-# A gray box is a *code cell*. Click into it and press **Shift + Enter**: it runs, its result appears below, and the
-# next cell is selected. Run all cells in order, from here to the end.
+# A gray box is a *code cell*. Click into it and press **Shift + Enter**: it runs, its result appears below, and the next
+# cell is selected. Run all cells in order, from the first to the last.
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -39,8 +39,8 @@ print("Ready: this machine can run the course. A GPU helps only in the last note
 # ## The question of this course
 #
 # Two small networks have learned to read handwritten digits. Both were trained in the same way, on the same 1,029 digits,
-# and all of those stood upright. The first is an ordinary convolutional network. The second is of the kind that you will
-# build in this course.
+# all of them upright. The first is an ordinary convolutional network. The second is of the kind that you will build in
+# this course.
 #
 # **Predict before you run the cell.** Both are shown a 2, and then the same 2 turned by 90°, 180° and 270°. What will
 # each of them answer?
@@ -70,7 +70,7 @@ panels(answers, columns=4)
 
 # %% [markdown]
 # The ordinary network is sure that the upright 2 is a 2. Turned, the 2 becomes a 5, an 8 and a 9. Our network gives the
-# same answer all four times, with the same certainty. Yet nobody ever showed it a turned digit, either.
+# same answer all four times, with the same certainty. Yet our network never saw a turned digit in training, either.
 #
 # One digit could be luck, so here are all 510 digits of the test set:
 
@@ -86,8 +86,9 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 
 # %% [markdown]
 # For a handwritten 2 you may not mind: on paper, up is up. But a slice of tissue under a microscope has no up. Neither
-# does a field seen from a satellite, or a galaxy. For such pictures, an ordinary network has to learn every pattern again in
-# each direction, and you have to hope that it did. The networks of this course do not need to: the symmetry is built in.
+# does a field seen from a satellite, or a galaxy. For such pictures, an ordinary network has to learn every pattern anew
+# in each direction, and you can only hope that it does. The networks of this course do not need to: the symmetry is built
+# in.
 #
 # How can a symmetry be built in? The next picture is the heart of the course.
 #
@@ -99,7 +100,11 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 # 1. Drag the picture around by a quarter turn, or use the slider and the arrow keys. What happens to the four framed maps?
 # 2. On the left, the picture was turned and then went through the network. On the right, it went through the network
 #    first, and then its maps were turned *and moved on by one place*. Do the two agree?
-# 3. Switch to the ordinary network and turn again. Watch the maps, and the bars: they are the answer, from 0 to 9.
+# 3. Switch to the ordinary network and turn again. Watch the maps, and watch the bars, which show the answer: one bar for
+#    each digit from 0 to 9.
+#
+# Without a running kernel, as on GitHub, you see a still picture instead: the four maps of one pattern before a quarter
+# turn (left) and after it (right).
 
 # %%
 from course_lib.widgets import turning_ring
@@ -112,9 +117,7 @@ turning_ring({"p4 network": ours, "ordinary network": ordinary}, two)
 # pixels have to be mixed, and our network can be wrong like any other.) In the ordinary network, the maps have no place to
 # go to: each of them becomes something else, and the answer jumps.
 #
-# Without a running kernel, as on GitHub, you see a still picture: before and after a quarter turn.
-#
-# ## Why do they travel? Four turned filters
+# ## Why do the maps travel? Four turned filters
 #
 # Here is a photograph, and the same photograph turned by 90° (counter-clockwise, as always in this course).
 
@@ -150,20 +153,20 @@ print("the sheets of the turned photograph are those of the ring on the right:",
 act_on_ring(sheets, quarter_turn, C4)
 
 # %% [markdown]
-# They do both: every sheet turns, *and* it moves on by one place along the arrows. The left ring shows the sheets of the
-# photograph, the right ring those of the turned photograph. (`L_r f` is read "f, moved by r".) Follow one color: the sheet
-# in the blue frame was at `e`, and is now at the top, where `r` was. The dot marks a corner of each sheet, so that you can
-# see it turn.
+# They turn *and* they change places: every sheet moves on by one place along the arrows. The left ring shows the sheets
+# of the photograph, the right ring those of the turned photograph. (`L_r f` is read "f, moved by r".) Follow one color:
+# the sheet in the blue frame was at `e`, and is now at the top, where `r` was. The dot marks a corner of each sheet, so
+# that you can see it turn.
 #
 # Why do they change places? On the turned photograph, filter `r` sees exactly what filter `e` saw before: filter and
 # picture have turned together. So the map that was at `e` appears at `r`, turned. Nothing is lost and nothing new comes
-# in; the network only has to treat all four places alike. Notebooks 01 to 04 explain this picture, and build the layers
-# that work like this.
+# in. To give the same answer as before, the network only has to treat all four places alike. Notebooks 01 to 04 explain
+# this picture, and build the layers that work like this.
 #
 # ## Turn it yourself
 #
 # Below is the second network from above with a handwritten digit, in the *feature map explorer*. The bars are the
-# network's answer: one bar for each digit from 0 to 9, the highest in orange.
+# network's answer; the highest is orange.
 #
 # 1. Move the angle with the slider, or with the arrow keys. What happens to the sheets, and what happens to the bars?
 # 2. On the left, the digit was turned and then went through the network. On the right, it went through the network, and
@@ -187,7 +190,8 @@ feature_map_explorer(ours, two)
 # ## How exercises work
 #
 # You learn this by building it. An exercise is an empty function, with three dots where your code goes. Run its cell at
-# any time: it checks your function, and if something is wrong, it shows you a small example of it.
+# any time: it checks your function, and if something is wrong, it shows you a small example for which your answer is
+# wrong.
 #
 # - **Empty?** The cells below use the course's own function. You can go on, and come back later.
 # - **Wrong?** You see the input, what was expected, and what you returned. Fix it and run the cell again. Meanwhile, the
@@ -206,8 +210,9 @@ def half_turn(image: Tensor) -> Tensor:
 
 
 # %% [markdown]
-# Below each exercise you find its number, the time it takes, and hints that open when you click them. The first is a nudge,
-# the last nearly gives it away. The solution is folded away below the hints. It is the source of the course's own library.
+# Above each exercise you find its number and the time it takes, and below it hints that open when you click them. The
+# first is a nudge, the last nearly gives the answer away. The solution is folded away below the hints. It is the source
+# code of the course's own library.
 #
 # <!-- help: half_turn -->
 
@@ -223,8 +228,9 @@ photographs({"the photograph": image, "half a turn": half_turn(image)})
 # ## How far you are
 #
 # Your progress is kept in your home folder, in `.equivariance-from-scratch/progress.json`, so it survives when you close
-# the notebook or restart the kernel. *Not yet* lists the exercises that you have tried and that do not pass their checks
-# yet. To do an exercise again, choose it below the table and press *Reset*. Run the cell again to update the table.
+# the notebook or restart the kernel. In the table, each circle stands for one exercise: ○ is to do, ◐ is tried but does not
+# pass its checks yet, and ● is done. Click a circle to open its notebook. To do an exercise again, choose it below the
+# table and press *Reset*. Run the cell again to update the table.
 
 # %%
 progress_page()
@@ -249,7 +255,8 @@ progress_page()
 #
 # - Shift + Enter runs a cell. Run them in order.
 # - An exercise checks itself; an empty one falls back on `course_lib`, the small library that holds what the notebooks build.
-# - When an image turns, the sheets of a feature map turn *and* change places.
+# - When an image turns, the sheets of the network's feature maps turn *and* change places. An answer that treats all
+#   places alike stays the same.
 #
 # **Further reading:** T. S. Cohen and M. Welling, *Group equivariant convolutional networks*, ICML 2016, sections 1 and 2.
 #

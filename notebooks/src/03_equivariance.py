@@ -122,8 +122,8 @@ for g in C4.elements:
 # %% [markdown]
 # ## 2 Translation: what convolution gives for free
 #
-# Shifts come first. From here on the image is f and a pixel is x. A shift acts by $[L_t f](x) = f(x - t)$: the value at
-# $x$ comes from $x - t$, so the picture moves by $+t$. At the border of a frame, zeros come in.
+# Shifts come first. In sections 2 to 4 the image is f and a pixel is x. A shift acts by $[L_t f](x) = f(x - t)$: the
+# value at $x$ comes from $x - t$, so the picture moves by $+t$. At the border of the frame, zeros come in.
 #
 # ### Exercise 3.2: shift
 
@@ -171,9 +171,9 @@ def correlate(f: Tensor, psi: Tensor) -> Tensor:
 # %% [markdown]
 # <!-- help: correlate -->
 #
-# **By hand.** The filter ψ below subtracts the left column of its window from the right one, so it responds to edges
-# between left and right. A 3 × 3 window has four places on a 4 × 4 map. The cell works out window (0, 1), the one that
-# begins in row 0 and column 1. Work out window (1, 1) yourself before you read its title.
+# **By hand.** The filter ψ below subtracts the left column of its window from the right one, so it responds to vertical
+# edges. A 3 × 3 window has four places on a 4 × 4 map. The cell works out window (0, 1), the one that begins in row 0 and
+# column 1. Work out window (1, 1) yourself before you look at the output.
 
 # %%
 edge = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
@@ -195,8 +195,8 @@ print("This ψ turned by 180° is -ψ, so only the signs change:", torch.equal(e
 # %% [markdown]
 # ### Why shifts commute with it: a proof in three steps
 #
-# We claim that $(L_s f) \star \psi = L_s (f \star \psi)$ for every shift $s$. On all of $\mathbb{Z}^2$, where there is no
-# border:
+# We claim that $(L_s f) \star \psi = L_s (f \star \psi)$ for every shift $s$. (The letter t is taken: it is the place of
+# the filter.) We work on all of $\mathbb{Z}^2$, where there is no border:
 #
 # $$\begin{aligned}
 # {}[(L_s f) \star \psi](t) &= \sum_{y} f(y - s)\,\psi(y - t) && \text{(1)}\\
@@ -211,9 +211,9 @@ print("This ψ turned by 180° is -ψ, so only the signs change:", torch.equal(e
 #
 # ### Borders
 #
-# Arrays have a frame. Take a piece of the photograph, 48 pixels wide, and shift it by 9 to the right. Then apply a 3 × 3
-# convolution with zero padding, or apply it before the shift. Where do the two ways differ: everywhere, nowhere, or in
-# some columns? Guess before you run the cell.
+# An array has borders. Take a piece of the photograph, 48 pixels wide, and shift it by 9 to the right. Then apply a 3 × 3
+# convolution with zero padding. Or apply the convolution first, and then shift the result. Where do the two ways differ:
+# everywhere, nowhere, or in some columns? Guess before you run the cell.
 
 
 # %%
@@ -235,11 +235,11 @@ panels({"shifted": shifted, "differs (1 layer)": differs}, photograph=True)
 # %% [markdown]
 # With one layer, the two ways differ in two columns. Column 8 lies just outside the shifted picture. If you shift first,
 # the filter at column 8 reaches into the picture; if you shift last, column 8 holds a zero that came in at the border. In
-# the last column, 47, the filter misses pixels that the shift pushed out of the frame. Each further layer widens both
-# strips by one more column: the first one on both sides, the second one to the left.
+# the last column, 47, the filter misses pixels that the shift pushed out of the frame. Each further layer widens the
+# first strip by one column on either side, and the second strip by one column on its left.
 #
-# So the two ways differ only where the frame matters, and each layer carries the difference further in. With an empty
-# margin around the picture, nothing is lost.
+# So the two ways differ only where the frame matters, and each layer carries the difference further in. If the picture
+# has an empty margin that is wide enough, the two ways agree.
 #
 # ## 3 Rotation: what convolution does not give
 #
@@ -247,8 +247,8 @@ panels({"shifted": shifted, "differs (1 layer)": differs}, photograph=True)
 #
 # <details><summary>Predict first…</summary>
 #
-# No. The filter responds to edges between left and right. In the turned image those edges lie between top and bottom, and
-# the filter no longer sees them.
+# No. The filter responds to vertical edges. In the turned image those edges are horizontal, and the filter no longer sees
+# them.
 #
 # </details>
 
@@ -266,14 +266,15 @@ commuting_square(edges, lambda x: act_on_image(r, x), photograph, names=("Φ", "
 #
 # $$\text{error} = \frac{\max |\text{got} - \text{expected}|}{\max |\text{expected}|}$$
 #
-# In plain words: the worst difference, compared with the largest value that we expected. Why the maximum? Because a mean
-# would hide an error that sits in a few pixels, such as one at the border. Why relative? Because a network whose outputs
-# are small is not better for that.
+# In plain words: the worst difference, compared with the largest value that we expected. Here we get $\Phi(L_r x)$, and
+# we expect $L_r\Phi(x)$. Why the maximum? Because a mean would hide an error that sits in a few pixels, such as one at
+# the border. Why relative? Because otherwise a network would look better just because its outputs are small.
 #
 # ### Exercise 3.4: one number for the error
 #
-# Two cases need care. There may be nothing to divide by. And a `nan` must count as an infinite error: `nan > 0.1` is
-# false, so a broken network would pass that test.
+# Two cases need care. If all of expected is 0, you cannot divide by its largest value. And a `nan` ("not a number", as in
+# 0 / 0) must count as an infinite error: `nan > 0.1` is false, so a broken network would pass a test that looks for
+# errors above 0.1.
 
 
 # %%
@@ -316,12 +317,12 @@ for g in D4.elements:
 print("worst over D4:", show(worst_error(edges, D4, photograph)))
 
 # %% [markdown]
-# An error of 1 means that the error is as large as the output itself. At $r^2$ and m the two ways have opposite signs,
-# hence the 2. Two elements are exact: $e$, and $mr^2$, the mirror that swaps top and bottom. It leaves this filter as it
-# is.
+# An error of 1 means that the worst difference is as large as the largest output. At $r^2$ and m the two ways have
+# opposite signs, hence the 2. Two elements are exact: $e$, and $mr^2$, the mirror that swaps top and bottom. It leaves
+# this filter as it is.
 #
 # That is the clue: *what matters is what the turn does to the filter*. Here is an identity that does hold, for every
-# filter and every h:
+# filter and every h in D4:
 #
 # $$(L_h f) \star (L_h \psi) = L_h (f \star \psi)$$
 #
@@ -331,7 +332,7 @@ print("worst over D4:", show(worst_error(edges, D4, photograph)))
 #
 # $$\begin{aligned}
 # {}[(L_h f) \star (L_h \psi)](t) &= \sum_{y} f(h^{-1}y)\;\psi\big(h^{-1}(y - t)\big) && \text{(1) insert the definitions}\\
-# &= \sum_{y} f(h^{-1}y)\;\psi(h^{-1}y - h^{-1}t) && \text{h is a matrix}\\
+# &= \sum_{y} f(h^{-1}y)\;\psi(h^{-1}y - h^{-1}t) && h^{-1} \text{ is linear}\\
 # &= \sum_{z} f(z)\;\psi(z - h^{-1}t) && \text{(2) rename } z = h^{-1}y\\
 # &= [f \star \psi](h^{-1}t) = [L_h(f \star \psi)](t) && \text{(3) read}
 # \end{aligned}$$
@@ -351,7 +352,7 @@ print("Turning image and filter together turns the result: exact for all 8 eleme
 # %% [markdown]
 # ### The repair, and the seed of all that follows
 #
-# The identity holds for any filter, so it holds for the back-turned filter $L_h^{-1}\psi$ in the place of ψ:
+# The identity holds for any filter, so it holds for the back-turned filter $L_h^{-1}\psi$ in place of ψ:
 #
 # $$(L_h f) \star \psi = L_h\big(f \star L_h^{-1}\psi\big)$$
 #
@@ -362,8 +363,9 @@ print("Turning image and filter together turns the result: exact for all 8 eleme
 # back-turned filter. So compute the answers of all four turned copies of the filter, and keep all of them. Whichever
 # answers the turned image asks for, you have them already.
 #
-# The figure shows this for the edge filter. The upper row has its four answers for the image f, and the lower row those for
-# the turned image $L_r f$. Take the first picture of the upper row. Where do you find it in the lower row?
+# The figure shows this for the edge filter. The upper row shows how its four turned copies answer the image f, and the
+# lower row how they answer the turned image $L_r f$. Take the first picture of the upper row. Where do you find it in the
+# lower row?
 
 # %%
 filters = [act_on_image(h, edge.double()[None, None]) for h in C4.elements]
@@ -382,14 +384,14 @@ panels(rows, columns=4)
 #
 # $$(L_r f) \star L_{r^i}\psi = L_r\big(f \star L_{r^{i-1}}\psi\big)$$
 #
-# Every picture has turned, *and* it has moved one place to the right; the last has become the first. This is how a feature
-# map on p4 moved in notebook 02. Notebook 04 makes a layer of it, the **group convolution**.
+# Every picture has turned, *and* it has moved one place to the right; the last has become the first. This is how a
+# feature map on p4 moved in notebook 02. Notebook 04 builds a layer from it, the **group convolution**.
 #
 # ### The other repair: filters without direction
 #
-# There is a simpler way. If $L_h \psi = \psi$ for all h, the identity above *is* equivariance. To get such a filter, take a
-# random one and average it over all eight elements. One more turn only reorders the eight summands, so the average stays
-# as it is. How many different numbers does a 3 × 3 filter of this kind contain?
+# There is a simpler way. If $L_h \psi = \psi$ for all h, the identity above says that the correlation with ψ *is*
+# equivariant. To get such a filter, take a random one and average it over all eight elements. One more turn only reorders
+# the eight summands, so the average stays as it is. How many different numbers does a 3 × 3 filter of this kind contain?
 
 
 # %%
@@ -418,10 +420,10 @@ for name, psi in {"edge filter": filters[0], "symmetric filter": round_filter}.i
 print("largest weight of the edge filter's mean over D4:", mean_over_d4(filters[0]).abs().max().item())
 
 # %% [markdown]
-# The symmetric filter gives 1.23 for both bars: it is **blind to orientation**. It has to be, because the horizontal bar is
-# the turned vertical one: the answers turn with it, and the strongest stays as strong. For the edge filter it is even
-# worse. Averaging it gives zero, because every weight cancels with its negative. So keep all turned filters, not their
-# mean.
+# The symmetric filter gives 1.23 for both bars: it is **blind to orientation**. It has to be, because the horizontal bar
+# is the turned vertical one: the answers turn with it, and the strongest one keeps its value. For the edge filter,
+# averaging is even worse: it gives zero, because every weight cancels with its negative. So keep all turned filters, not
+# their mean.
 #
 # ## 4 The other layers
 #
@@ -467,10 +469,11 @@ for n in (4, 5):
 panels(maps, columns=4)
 
 # %% [markdown]
-# They are equal in the upper row and different in the lower one. On 5 × 5, two windows fit into a row and one pixel is left
-# over, so the last column and the last row are never read. Turn the map, and *other* pixels are the last ones.
+# They are equal in the upper row and different in the lower one. On 5 × 5, two windows fit into a row and one pixel is
+# left over, so the last column and the last row are never read. Turn the map, and *different* pixels end up in the last
+# column and row.
 #
-# ### Why is my network not equivariant, and why only at some sizes?
+# ### Why is my network equivariant at some sizes and not at others?
 #
 # A layer with a stride skips places. Its windows start at the left and the upper border. Only if the stride divides
 # (size − window) do they also end at the opposite borders, and only then do they look the same from all sides.
@@ -500,19 +503,20 @@ for u in range(3):
     print(f"shift {u}: {shifted[0].int().tolist()} -> {spatial_pool(shifted, 2, 2, 'max')[0].int().tolist()}")
 
 # %% [markdown]
-# If the bar is shifted by 2, the pooled bar moves by one pixel and is otherwise unchanged. If it is shifted by 1, the pooled
-# bar gets *wider*, and no shift of the first pooled bar looks like this. The effect is called **aliasing**: details finer
-# than the new grid show up as something else. So a layer with stride s is equivariant only under shifts by multiples of s.
+# If the bar is shifted by 2, the pooled bar moves by one pixel and is otherwise unchanged. If it is shifted by 1, the
+# pooled bar gets *wider*, and no shift of the first pooled bar looks like this. The effect is called **aliasing**:
+# details too fine for the new grid show up as something else. So a layer with stride s is equivariant only under shifts
+# by multiples of s.
 #
 # ### Exercise 3.6: invent an equivariant function
 #
 # By now you have seen several ways to be equivariant under all of D4. Invent a function of your own from images to images,
 # with any ingredients you like, that
 #
-# - is exactly equivariant under D4;
+# - is exactly equivariant under D4, on images of every size, even or odd, square or not;
 # - looks at neighbors: it is not pointwise;
 # - is not linear, so that it is not just a correlation with a symmetric filter;
-# - has a different answer for different images.
+# - does not give the same answer for every image.
 
 
 # %%
@@ -532,9 +536,9 @@ panels({"photograph": photograph[0, 0], "after your function": equivariant_funct
 # %% [markdown]
 # ## 5 Invariance, at the end
 #
-# The **orbit** of an image is the set of all pictures that the group makes of it: $\{L_g x : g \in H\}$. An invariant
-# function has one value on a whole orbit. Which of these do: the maximum over all pixels, their mean, a linear layer on the
-# flattened image?
+# The **orbit** of an image x under a group H is the set of all the pictures that the group makes of it:
+# $\{L_g x : g \in H\}$. An invariant function has the same value on the whole orbit. Which of these are invariant: the
+# maximum over all pixels, their mean, a linear layer on the flattened image?
 
 # %%
 digits = load_digits()
@@ -547,17 +551,18 @@ for name, values in heads.items():
 panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, columns=4)
 
 # %% [markdown]
-# The maximum and the mean, because a move only reorders the pixels. The linear layer has a separate weight for each place, and
-# these random weights differ.
+# The maximum and the mean are, because a move only reorders the pixels. The linear layer has a separate weight for each
+# place, and these random weights differ.
 #
 # Here is the recipe for an invariant network. Keep every layer *equivariant*, and forget the position once, at the very end,
 # by a global maximum or mean. Whatever you forget earlier is lost.
 #
 # ## 6 How to measure it, and how to fool yourself
 #
-# `course_lib.checks` does for any module what your `worst_error` does for functions on images: it turns maps, and expects
-# vectors to stay as they are. Now look at four tests that *seem* sound. The first three test an ordinary CNN with a
-# flattening head, which is not equivariant at all. The last tests |edges|, the edge filter followed by an absolute value.
+# `course_lib.checks` does for any module what your `worst_error` does for functions from images to images. It expects an
+# output to turn if it is a map, and to stay as it is if it is a vector. Now look at four tests that *seem* sound. The
+# first three test an ordinary CNN with a flattening head, which is not equivariant at all. The last tests |edges|, the
+# edge filter followed by an absolute value.
 
 # %%
 torch.manual_seed(0)
@@ -592,9 +597,9 @@ print("|edges|, under mirrors and half turn:", show(equivariance_error(size_of_e
 # All four tests pass. The first three mislead. In the first two, the image looks the same after the turn, so any network
 # would pass. In the third, the network does not say anything yet: its outputs do not depend on the image.
 #
-# The fourth result is correct, but it says less than it seems to. Under D2, which has the half turn and two mirrors but no
-# quarter turn, |edges| really is equivariant: these moves take a left edge to a left or a right edge, and the absolute
-# value hides the difference. It says nothing about quarter turns.
+# The fourth result is correct, but it says less than it seems to. Under D2, which has the half turn and two mirrors but
+# no quarter turn, |edges| really is equivariant: these moves take a vertical edge to a vertical edge and at most swap its
+# two sides, and the absolute value hides the swap. It says nothing about quarter turns.
 #
 # An honest test uses
 #
@@ -673,9 +678,9 @@ print("randomized:", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
 # %% [markdown]
 # ## 7 Make any function equivariant: average it
 #
-# Suppose somebody hands you a network Φ that you cannot change, and you need it to be equivariant. There is a blunt way. You
-# cannot know how the image is turned, so try all turns: for each g, turn the image by g and let the network compute. The
-# results are turned by g as well, so turn each of them back. Then take the mean.
+# Suppose somebody hands you a network Φ that you cannot change, and you need it to be equivariant. There is a blunt way.
+# You cannot know how the image is turned, so try all turns: for each g, turn the image by g and let the network compute.
+# Each result belongs to an image that is turned by g, so turn it back. Then take the mean.
 #
 # ### Exercise 3.7: average over the group
 #
@@ -701,9 +706,9 @@ def group_average(function: Callable[[Tensor], Tensor], group: Group, x: Tensor)
 #
 # $$\begin{aligned}
 # \bar\Phi(L_k x) &= \frac{1}{|H|} \sum_{g} L_g^{-1}\, \Phi(L_g L_k x) && \text{the definition, with } L_k x \text{ for } x\\
-# &= \frac{1}{|H|} \sum_{g} L_g^{-1}\, \Phi(L_{gk}\, x) && \text{two moves in a row are one}\\
+# &= \frac{1}{|H|} \sum_{g} L_g^{-1}\, \Phi(L_{gk}\, x) && \text{first k, then g, is } gk\\
 # &= \frac{1}{|H|} \sum_{g'} L_k L_{g'}^{-1}\, \Phi(L_{g'} x) && \text{rename } g' = gk, \text{ so } g = g'k^{-1} \text{ and } g^{-1} = k\,g'^{-1}\\
-# &= L_k\, \bar\Phi(x) && L_k \text{ is the same in every term}
+# &= L_k\, \bar\Phi(x) && L_k \text{ is linear, and the same in every term}
 # \end{aligned}$$
 #
 # Yes. In the third line, g′ runs over the whole group just as g does, because a column of the Cayley table holds every
@@ -732,8 +737,8 @@ print("the average of a correlation, against the mean filter:", show(relative_er
 # ## 8 Does a network learn it from data?
 #
 # One small experiment. Train the CNN on small digits twice: once on the digits as they are, and once with random quarter
-# turns (*augmentation*). Then test each network as it is, and also as its average over C4. Does the augmented network give
-# one answer on a whole orbit? Predict before you run the cells.
+# turns (*augmentation*). Then test each network as it is, and also as its average over C4. Does the augmented network
+# give the same answer on a whole orbit? Predict before you run the cells.
 
 # %%
 from course_lib.training import TrainConfig, accuracy_by_angle, train
@@ -803,10 +808,11 @@ progress("03")
 # ## Recap
 #
 # - **Equivariant**: $\Phi(L_g x) = L_g\,\Phi(x)$. **Invariant**: the special case in which $L_g$ does nothing to the output.
-# - Correlation commutes with shifts, up to the border. It does not commute with turns, unless the filter turns too.
+# - Correlation commutes with shifts, except near the border. It does not commute with turns, unless the filter turns too.
 # - Symmetric filters are exact but blind to orientation. Averaging a whole network is exact, at |H| times the cost. Keeping
 #   *all* turned filters loses nothing.
-# - Pointwise functions commute with every move, strides only where they fit, and a linear layer on pixels does not.
+# - Pointwise functions commute with every move. Layers with a stride do so only at sizes where their windows fit, and a
+#   linear layer on the flattened pixels does not.
 # - Measure with noise, in float64, with every element, several sizes, and random weights.
 #
 # **Now in `course_lib`:**
@@ -816,4 +822,4 @@ progress("03")
 #
 # **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks* (ICML 2016), sections 2 and 4.
 #
-# **Next:** `04_group_convolution` keeps all turned filters, and makes a network of them.
+# **Next:** `04_group_convolution` keeps all turned filters, and builds a network from them.

@@ -91,7 +91,7 @@ errors_by_row({"published": published})
 
 # %% [markdown]
 # Read it from the top. An ordinary network gets 5 digits in 100 wrong. Group convolution (04) more than halves that, with no more parameters. Separable filters (06) get below 2 %, and E4 (08) to
-# 1.2 or 1.3 %. That is the promise, and the order of those dots is the story of twelve years of research.
+# 1.2 or 1.3 %. That is the promise, and the order of those dots is the story of five years of research.
 #
 # Papers print such figures after long training on a GPU, each with a recipe of its own. Can *you* see the same on your machine? You need three things: a loop, a recipe, and a
 # way of telling a real difference from luck.

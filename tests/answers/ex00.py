@@ -29,3 +29,23 @@ def no_return(image):
 def in_place(image):
     image[:] = image.flip(0, 1)
     return image
+
+
+@wrong("half_turn", says="quarter turn, clockwise")
+def quarter_turn_clockwise(image):
+    return image.rot90(-1)
+
+
+@wrong("half_turn", says="the other diagonal")
+def other_diagonal(image):
+    return image.T.flip(0, 1)
+
+
+@wrong("half_turn", says="in one row")
+def without_rows(image):
+    return image.flatten().flip(0)
+
+
+@wrong("half_turn", says="takes no negative step")
+def negative_steps(image):
+    return image[::-1, ::-1]

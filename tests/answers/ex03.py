@@ -347,7 +347,7 @@ def sum_of_errors(function, group, x):
     return sum(errors(function, group.elements, x))
 
 
-@wrong("worst_error", says="smallest error")
+@wrong("worst_error", says="the smallest one")
 def best_error(function, group, x):
     return min(errors(function, group.elements, x))
 
@@ -582,3 +582,159 @@ def divided_by_the_batch(function, group, x):
 def without_identity(function, group, x):
     results = [act(inverse(g), function(act(g, x, group)), group) for g in group.elements[1:]]
     return torch.stack(results).sum(dim=0) / group.order
+
+
+@wrong("both_ways", says="second way you compute twice")
+def computed_twice(function, g, x):
+    return function(act_on_image(g, x)), function(act_on_image(g, function(x)))
+
+
+@wrong("both_ways", says="On the first way you turn by g⁻¹")
+def input_turned_back(function, g, x):
+    return function(act_on_image(inverse(g), x)), act_on_image(g, function(x))
+
+
+@wrong("both_ways", says="by 90°, whatever g is")
+def always_a_quarter(function, g, x):
+    return in_two_steps(function, C4.elements[1], x)
+
+
+@wrong("both_ways", says="turn neither result")
+def two_plain_results(function, g, x):
+    return function(x), function(act_on_image(g, x))
+
+
+@wrong("both_ways", says="Leave its result turned")
+def back_on_one_way(function, g, x):
+    return act_on_image(inverse(g), function(act_on_image(g, x))), act_on_image(g, function(x))
+
+
+@wrong("translate", says="at the top left of the padded map")
+def always_the_top_left(t, f):
+    (u, v), (height, width) = t, f.shape[-2:]
+    return F.pad(f, (max(u, 0), max(-u, 0), max(-v, 0), max(v, 0)))[..., :height, :width]
+
+
+@wrong("translate", says="left and right only")
+def never_up(t, f):
+    return by_one_assignment((t[0], 0), f)
+
+
+@wrong("translate", says=r"as \(row, column\)")
+def like_rows_and_columns(t, f):
+    return by_one_assignment((t[1], -t[0]), f)
+
+
+@wrong("correlate", says="with zeros where no whole window fits")
+def zeros_of_the_size_of_f(f, psi):
+    k, out = len(psi), torch.zeros_like(f)
+    for row in range(f.shape[0] - k + 1):
+        for col in range(f.shape[1] - k + 1):
+            out[row, col] = (f[row : row + k, col : col + k] * psi).sum()
+    return out
+
+
+@wrong("correlate", says="loops stop too early")
+def loops_one_short(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row in range(out.shape[0] - 1):
+        for col in range(out.shape[1] - 1):
+            out[row, col] = (f[row : row + k, col : col + k] * psi).sum()
+    return out
+
+
+@wrong("correlate", says="only the last product")
+def assigned_instead_of_added(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            for a in range(k):
+                for b in range(k):
+                    out[row, col] = f[row + a, col + b] * psi[a, b]
+    return out
+
+
+@wrong("correlate", says="without the filter")
+def sums_of_windows(f, psi):
+    return by_shifting_the_map(f, torch.ones_like(psi))
+
+
+@wrong("correlate", says="are still there")
+def with_the_axes_of_conv2d(f, psi):
+    return F.conv2d(f[None, None], psi[None, None])
+
+
+@wrong("correlate", says="still a k × k map")
+def products_not_added(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            out[row, col] = f[row : row + k, col : col + k] * psi
+    return out
+
+
+@wrong("relative_error", says="You return nan")
+def nan_stays_nan(got, expected):
+    return in_steps(got, expected) if (got - expected).isfinite().all() else math.nan
+
+
+@wrong("relative_error", says="never divide by less than 1")
+def scale_at_least_one(got, expected):
+    if not (got - expected).isfinite().all():
+        return math.inf
+    return (got - expected).abs().max().item() / max(expected.abs().max().item(), 1.0)
+
+
+@wrong("relative_error", says="sum of .expected")
+def divided_by_the_sum(got, expected):
+    return (got - expected).abs().max().item() / (expected.abs().sum().item() or 1.0)
+
+
+@wrong("relative_error", says="in a few pixels")
+def mean_by_the_largest(got, expected):
+    return (got - expected).abs().mean().item() / (expected.abs().max().item() or 1.0)
+
+
+@wrong("worst_error", says="not inside it")
+def returned_in_the_loop(function, group, x):
+    for error in errors(function, group.elements, x):
+        return error
+
+
+@wrong("worst_error", says="with the input x")
+def against_the_input(function, group, x):
+    return max(in_steps(function(act_on_image(g, x)), x) for g in group.elements)
+
+
+@wrong("worst_error", says="never turn the input")
+def input_stays(function, group, x):
+    return max(in_steps(act_on_image(g, function(x)), function(x)) for g in group.elements)
+
+
+@wrong("equivariant_function", says="a quarter turn changes its shape")
+def largest_of_all_turned(x):
+    return torch.stack([act_on_image(g, x) for g in D4.elements]).amax(dim=0)
+
+
+@wrong("group_average", says="divide by 8, whatever")
+def divided_by_eight(function, group, x):
+    return sum(act(inverse(g), function(act(g, x, group)), group) for g in group.elements) / 8
+
+
+@wrong("group_average", says="all eight elements of D4, whatever")
+def averaged_over_d4(function, group, x):
+    return backwards_through_the_group(function, D4, x)
+
+
+@wrong("group_average", says="along the batch")
+def by_cat(function, group, x):
+    return torch.cat([act(inverse(g), function(act(g, x, group)), group) for g in group.elements]).mean(dim=0)
+
+
+@wrong("group_average", says="over the batch, axis 1")
+def mean_over_the_batch(function, group, x):
+    results = [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+    return torch.stack(results).mean(dim=1)

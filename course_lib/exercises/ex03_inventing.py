@@ -1,0 +1,87 @@
+"""Exercise 3.6 of notebook 03: an equivariant function to invent."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from course_lib.actions import act_on_image
+from course_lib.checks import relative_error
+from course_lib.exercises import Mistake, call, register
+from course_lib.exercises.registry import Function
+from course_lib.groups import D4
+
+
+def equivariant_function(x: Tensor) -> Tensor:
+    """How steep the image is at each pixel, whatever the direction: the length of its gradient.
+
+    A quarter turn swaps the two differences, up to signs, and the sum of their squares does not change.
+    """
+    across = x[..., 1:-1, 2:] - x[..., 1:-1, :-2]
+    up = x[..., :-2, 1:-1] - x[..., 2:, 1:-1]
+    return (across.square() + up.square()).sqrt()
+
+
+ABOUT_X = (
+    "(x is in float64: make your filters with dtype=x.dtype. "
+    "It need not be square: then a quarter turn changes its shape.)"
+)
+
+
+def _equivariant_at_every_size(f: Function, reference: Function) -> None:
+    """Any function that keeps the promise will do, so it is measured, not compared."""
+    exact_at = ""
+    for size in ((6, 6), (5, 7)):
+        x, shown = torch.randn(2, 1, *size, dtype=torch.float64), {"x": f"noise of size {size[0]} × {size[1]}"}
+        y = call(f, x.clone(), example=shown, because=ABOUT_X)
+        if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 2 or not y.numel():
+            raise Mistake("Your function should return images of shape (B, C', Y', X').", shown, yours=y)
+        if not torch.equal(call(f, x.clone(), example=shown), y):
+            raise Mistake("Your function gives another answer when it is called again. Fix its random numbers.", shown)
+        for g in D4.elements:
+            got, expected = call(f, act_on_image(g, x), example=shown | {"g": g}), act_on_image(g, y)
+            error = relative_error(got, expected) if got.shape == expected.shape else math.inf
+            if error > 1e-8:
+                raise Mistake(
+                    f"Your function is not equivariant: under {g} the two ways differ, with a relative error of "
+                    f"{error:.2f}.{exact_at}",
+                    shown | {"g": g},
+                )
+        exact_at = " On 6 × 6 pixels it was exact: is there a stride that leaves pixels over?"
+
+
+def _neither_pointwise_nor_linear(f: Function, reference: Function) -> None:
+    x, y = torch.randn(2, 1, 1, 6, 6, dtype=torch.float64)
+    one_pixel_changed = x + 5 * torch.eye(36, dtype=torch.float64).reshape(36, 1, 6, 6)
+    changes = (call(f, one_pixel_changed) - call(f, x)).abs() > 1e-9
+    if not changes.any():
+        raise Mistake("Your function gives the same answer for every image. That is equivariant, but of no use.")
+    if changes.sum(dim=0).max() == 1:
+        raise Mistake(
+            "Your function is pointwise: each output pixel depends on one input pixel only. Combine neighbors, for "
+            "example all pixels of a window."
+        )
+    constant = call(f, torch.zeros_like(x))
+    if relative_error(call(f, x) + call(f, y) - constant, call(f, x + y)) < 1e-8:
+        raise Mistake(
+            "Your function is linear: f(x + y) = f(x) + f(y), up to a constant. Such functions are blind to "
+            "orientation, as the symmetric filter is. Put something nonlinear into it, such as a maximum or a square."
+        )
+
+
+register(
+    "3.6",
+    equivariant_function,
+    minutes=12,
+    difficulty=3,
+    checks=[_equivariant_at_every_size, _neither_pointwise_nor_linear],
+    hints=[
+        "Equivariant functions can be put together: apply one after the other, or add them up, and the result is "
+        "equivariant again. Which ones have you seen?",
+        "Anything that treats a window the same from all sides will do: its maximum, its median, its variance. Use "
+        "stride 1. Or take the answers of all turned copies of a filter, and combine them in a way in which their "
+        "order does not matter.",
+        "For example `F.max_pool2d(x, 3, stride=1)`, or `(F.avg_pool2d(x, 3, 1) - 0.2).relu()`, or the sum of the "
+        "squares of `F.conv2d(x, act_on_image(h, psi))` over all h in D4, with `psi` in the precision of x.",
+    ],
+)

@@ -150,7 +150,7 @@ class Group:
         Raises ValueError if ``subgroup`` is not contained in this group.
         """
         if not self.is_subgroup(subgroup):
-            raise ValueError(f"{subgroup} is no subgroup of {self}; its subgroups are {list(self.subgroups)}")
+            raise ValueError(f"{subgroup} is not a subgroup of {self}; its subgroups are {list(self.subgroups)}")
         members = [self.index(s) for s in subgroup.elements]
         cosets = sorted({tuple(sorted(row[members].tolist())) for row in self.cayley_table})
         return tuple(tuple(self.elements[i] for i in coset) for coset in cosets)

@@ -86,8 +86,13 @@ register(
         ),
         (
             lambda a, b: Element((a.m + b.m) % 2, ((-1) ** (a.m + b.m) * a.r + b.r) % 4),
-            "You reverse a's rotation when exactly one of the two mirrors. Only b's mirror stands in its way: a's own "
+            "You reverse a's rotation when exactly one of a and b mirrors. Only b's mirror is in its way: a's own "
             "mirror is already on the left.",
+        ),
+        (
+            lambda a, b: Element((a.m + b.m) % 2, ((-1) ** (a.m * b.m) * a.r + b.r) % 4),
+            "You reverse a's rotation only when both a and b mirror. It has to move past b's mirror whether or not a "
+            "mirrors: look at b.m alone.",
         ),
         (
             lambda a, b: Element(a.m | b.m, ((-1) ** b.m * a.r + b.r) % 4),
@@ -198,6 +203,11 @@ register(
         (
             lambda elements, product: np.where((table := cayley_table(elements, product)) < 0, -1, table + 1),
             "You count positions from 1. Count them from 0, as Python does.",
+        ),
+        (
+            lambda elements, product: np.array([[compose(a, b) for b in elements] for a in elements]),
+            "You call `compose`, which multiplies symmetries of the square only. Call `product`, the function that is "
+            "given to you.",
         ),
         (_outside_by_index, OUTSIDE),
         (lambda elements, product: _outside_by_index(list(elements), product), OUTSIDE),

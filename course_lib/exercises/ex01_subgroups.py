@@ -70,6 +70,11 @@ register(
             "too.",
         ),
         (
+            lambda generators: tuple(sorted({IDENTITY, *generators, *map(inverse, generators)})),
+            "You add the inverses, but not the products. Whatever can be reached by several moves in a row belongs to "
+            "the set too.",
+        ),
+        (
             lambda generators: generate(generators) if list(generators) else (),
             "If there is no generator at all, the set still contains the identity.",
         ),
@@ -96,20 +101,33 @@ register(
 
 def _cosets_in_D4(f: Function, reference: Function) -> None:
     for group, subgroup in ((C4, C2), (D4, C4), (D4, D1), (D4, D2), (D2, C1), (D4, D4)):
+        _explain_the_form(f, reference, group.elements, subgroup.elements)
         compare(f, reference, group.elements, subgroup.elements)
 
 
-def _as_sets(elements: Iterable[Element], subgroup: Iterable[Element]) -> set[frozenset[Element]]:
-    return {frozenset(coset) for coset in left_cosets(elements, tuple(subgroup))}
+def _explain_the_form(f: Function, reference: Function, *inputs: tuple[Element, ...]) -> None:
+    """No known mistake can play an order that depends on the answer's loops, or on a `set`."""
+    expected, example = reference(*inputs), dict(zip(("elements", "subgroup"), inputs, strict=True))
+    yours = call(f, *inputs, example=example)
+    if yours == expected or not _are_cosets(yours) or sorted(tuple(sorted(coset)) for coset in yours) != list(expected):
+        return
+    if isinstance(yours, tuple) and all(isinstance(coset, tuple) for coset in yours):
+        message = "The cosets are right, but the order is not: sort each coset, then sort the cosets."
+    else:
+        message = "The cosets are right, but return a sorted tuple of sorted tuples."
+    raise Mistake(message, example, expected, yours)
 
 
-def _unsorted(elements: Iterable[Element], subgroup: Iterable[Element]) -> tuple[tuple[Element, ...], ...]:
-    members = tuple(subgroup)
-    found: dict[frozenset[Element], tuple[Element, ...]] = {}
-    for h in elements:
-        coset = tuple(compose(h, s) for s in members)
-        found.setdefault(frozenset(coset), coset)
-    return tuple(found.values())
+def _are_cosets(yours: object) -> bool:
+    """Whether it is a collection of collections of elements: the elements themselves are tuples, too."""
+    many = (tuple, list, set, frozenset)
+    return isinstance(yours, many) and all(
+        isinstance(coset, many) and all(isinstance(h, Element) for h in coset) for coset in yours
+    )
+
+
+def _set_of(collection: type, elements: Iterable[Element], subgroup: Iterable[Element]) -> set[object]:
+    return {collection(compose(h, s) for s in subgroup) for h in elements}
 
 
 register(
@@ -162,12 +180,14 @@ register(
             ),
             "These are the sets hSh⁻¹. A left coset is hS, without an inverse behind it.",
         ),
-        (_unsorted, "The cosets are right, but the order is not: sort each coset, then sort the cosets."),
-        (_as_sets, "The cosets are right, but return a sorted tuple of sorted tuples."),
-        (
-            lambda elements, subgroup: [list(coset) for coset in left_cosets(elements, subgroup)],
-            "The cosets are right, but return a sorted tuple of sorted tuples.",
-        ),
+        *[
+            (
+                lambda elements, subgroup, kind=kind: _set_of(kind, elements, subgroup),
+                "A set can hold only what cannot change, such as tuples. Make each coset a sorted tuple: "
+                "`tuple(sorted(…))`.",
+            )
+            for kind in (list, set)
+        ],
         (
             lambda elements, subgroup: tuple(c for c in left_cosets(elements, subgroup) if IDENTITY not in c),
             "One coset is missing: S itself, which is the coset eS.",

@@ -90,6 +90,15 @@ register(
             "You subtract the turned shift. Add it: t + h·t′.",
         ),
         (
+            lambda g, k: _with_shift(compose(g.point_part, k.point_part), g.shift + g.point_part @ k.shift),
+            "`g.point_part @ k.shift` multiplies by the pair (m, r) itself. What turns a shift is its matrix: "
+            "`matrix(g.point_part) @ k.shift`.",
+        ),
+        (
+            lambda g, k: Isometry(*compose(g.point_part, k.point_part), g.shift + matrix(g.point_part) @ k.shift),  # type: ignore[call-arg]
+            "The shift is an array of two numbers, and `Isometry` takes them one by one. Unpack it: `u, v = …`.",
+        ),
+        (
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), matrix(g.point_part) @ k.shift),
             "You turn k's shift, but you lose g's own: the shift is t + h·t′.",
         ),
@@ -109,7 +118,7 @@ register(
     difficulty=2,
     checks=[_isometries],
     hints=[
-        "From y = hx + t follows hx = y − t. What do you have to apply to both sides, so that x stands alone?",
+        "Start from y = hx + t and subtract t: hx = y − t. What do you have to apply to both sides to get x alone?",
         "x = h⁻¹(y − t): the shift is taken away *first*, and the turn back comes after it. So the −t gets turned, "
         "too.",
         "Let `back = inverse(g.point_part)`. The shift is `-matrix(back) @ g.shift`.",
@@ -148,6 +157,17 @@ register(
             lambda g: Isometry(*inverse(g.point_part), 0, 0),
             "The point part is right, but the shift is missing. It has to be taken away: −h⁻¹·t.",
         ),
+        *[
+            (
+                wrong,
+                "You change the sign of every number. But a mirror undoes itself: use `inverse` for the point part. "
+                "And the −t has to be turned back: −h⁻¹·t.",
+            )
+            for wrong in (
+                lambda g: Isometry(g.m, -g.r % 4, -g.u, -g.v),
+                lambda g: Isometry(-g.m, -g.r, -g.u, -g.v),
+            )
+        ],
         (lambda g: g, "You return g itself. The inverse takes hx + t back to x."),
         (
             lambda g: _with_shift(inverse(g.point_part), g.shift),
@@ -169,11 +189,17 @@ def group_with_shifts() -> tuple[Isometry, ...]:
 def _is_a_finite_group(f: Function, reference: Function) -> None:
     """Any group will do. A finite set that is closed, of moves that can be undone, satisfies all four axioms."""
     yours = call(f)
+    if yours in ((), [], set(), frozenset()):
+        raise Mistake("Your set is empty. A group has at least an identity: Isometry(0, 0, 0, 0).", yours=yours)
     if not isinstance(yours, (tuple, list, set, frozenset)) or not all(isinstance(g, Isometry) for g in yours):
         raise Mistake("Your function should return a tuple of moves: (Isometry(0, 0, 0, 0), …).", yours=yours)
     for g in yours:
         if Element(*g[:2]) not in D4.elements:
             raise Mistake(f"In {g}, m must be 0 or 1, and r must be 0, 1, 2 or 3.", yours=yours)
+        if any(part != round(part) for part in g[2:]):
+            raise Mistake(
+                f"In {g}, u and v must be integers: other shifts do not take the lattice to itself.", yours=yours
+            )
         if g.point_part == IDENTITY and g.shift.any():
             raise Mistake(f"{g} is a pure shift. Repeat it, and it never comes back: its powers are infinitely many.")
     for g in yours:

@@ -1,12 +1,11 @@
-"""Exercises 2.1 to 2.3 of notebook 02: how symmetries move points and images."""
+"""Exercises 2.1 and 2.3 of notebook 02: how symmetries move points and images."""
 
 import numpy as np
 import torch
 
 from course_lib.actions import act_on_image
-from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.exercises import Function, compare, register
 from course_lib.groups import D4, Element, inverse, matrix
-from course_lib.oracles import source_pixel
 from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse
 
 R, M = Element(0, 1), Element(1, 0)
@@ -61,6 +60,10 @@ register(
             "You move the points by the inverse of g. A point itself moves by g: first h, then + t.",
         ),
         (
+            lambda g, points: (points - g.shift) @ matrix(g.point_part).T,
+            "You subtract the shift before the turn. g first turns about the origin, and then adds t.",
+        ),
+        (
             lambda g, points: (points + g.shift) @ matrix(g.point_part),
             "Two things are wrong. You shift first, but h comes before t. And rows need the transposed matrix, "
             "`points @ h.T`.",
@@ -73,122 +76,14 @@ register(
         (lambda g, points: matrix(g.point_part) @ points.T + g.shift, ROWS),
         (lambda g, points: (matrix(g.point_part) @ points.T).T + g.shift, ROWS),
         (
+            lambda g, points: (matrix(g.point_part) @ points.T + g.shift[:, None]).T,
+            "With the shift as a column, this is right for points (n, 2) only, not for one point or for more axes in "
+            "front. `points @ h.T + t` moves them all.",
+        ),
+        (
             lambda g, points: np.array([matrix(g.point_part) @ point + g.shift for point in points]),
             "You loop over the first axis, but a point may come without it, or with several axes in front. "
             "`points @ h.T` moves all of them at once.",
-        ),
-    ],
-)
-
-
-FLOATS = (
-    "The numbers of your pixel are floats, which cannot be an array index. Doubled coordinates stay whole numbers; or "
-    "convert both numbers to `int` at the end."
-)
-
-
-def _whole_numbers(f: Function, reference: Function) -> None:
-    pixel = call(f, R, 0, 1, 3, 3)
-    if isinstance(pixel, tuple) and any(isinstance(number, float) for number in pixel):
-        raise Mistake(FLOATS, dict(g=R, row=0, col=1, height=3, width=3), reference(R, 0, 1, 3, 3), pixel)
-
-
-def _odd_size(f: Function, reference: Function) -> None:
-    for g in (R, M, Element(0, 2)):
-        compare(f, reference, g, 0, 0, 3, 3)
-        compare(f, reference, g, 0, 1, 3, 3)
-
-
-def _every_size(f: Function, reference: Function) -> None:
-    # All in one check: a mistake is named only if it explains every answer, and on odd squares several look alike.
-    _odd_size(f, reference)
-    for g in D4.elements:
-        for pixel in np.ndindex(2, 2):
-            compare(f, reference, g, *pixel, 2, 2, because="The center of an even size lies between pixels.")
-        for pixel in np.ndindex(2, 3):
-            compare(f, reference, g, *pixel, 2, 3, because="L_g f is 2 × 3 here; after a quarter turn f was 3 × 2.")
-
-
-def _pixel_by(h: Function, y_up: bool = True, swap_sides: bool = True) -> Function:
-    """A wrong `source_pixel`: looks up the place h(g)·x, and may forget that y points up, or that sides change."""
-
-    def wrong(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
-        sign = 1 if y_up else -1
-        x, y = matrix(h(g)) @ (2 * col - (width - 1), sign * ((height - 1) - 2 * row))
-        if swap_sides and g.r % 2:
-            height, width = width, height
-        return int(height - 1 - sign * y) // 2, int(x + width - 1) // 2
-
-    return wrong
-
-
-def _whole_center(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
-    x, y = matrix(inverse(g)) @ (col - width // 2, height // 2 - row)
-    if g.r % 2:
-        height, width = width, height
-    return int(height // 2 - y), int(x + width // 2)
-
-
-def _rows_as_x(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
-    x, y = matrix(inverse(g)) @ (2 * row - (height - 1), 2 * col - (width - 1))
-    if g.r % 2:
-        height, width = width, height
-    return int(x + height - 1) // 2, int(y + width - 1) // 2
-
-
-register(
-    "2.2",
-    source_pixel,
-    minutes=15,
-    difficulty=3,
-    checks=[_whole_numbers, _every_size],
-    hints=[
-        "Take three steps: from the pixel to (x, y) about the center; then ask where (x, y) came from; then back from "
-        "(x, y) to a pixel.",
-        "(x, y) came from g⁻¹·(x, y). Use doubled coordinates, which are whole numbers: `x = 2 * col - (width - 1)` "
-        "and `y = (height - 1) - 2 * row`. For the way back, solve both equations for `row` and `col`.",
-        "A quarter turn makes a 2 × 3 map out of a 3 × 2 map. So if `g.r` is odd, swap `height` and `width` before the "
-        "way back.",
-    ],
-    known_mistakes=[
-        (
-            _pixel_by(lambda g: g),
-            "The inverse is missing. You look up f(gx), but L_g f shows f(g⁻¹x) at x.",
-        ),
-        (
-            _pixel_by(inverse, y_up=False),
-            "Your y points down. Rows count downwards, but y points up: y = (height − 1)/2 − row.",
-        ),
-        (
-            _pixel_by(lambda g: g, y_up=False),
-            "Two mistakes cancel for rotations, but not for mr: your y points down, and the inverse is missing. y "
-            "points up, y = (height − 1)/2 − row, and L_g f shows f(g⁻¹x) at x.",
-        ),
-        (
-            _pixel_by(lambda g: g, swap_sides=False),
-            "The inverse is missing: L_g f shows f(g⁻¹x) at x. And after a quarter turn, f has the sides of L_g f the "
-            "other way round.",
-        ),
-        (
-            _pixel_by(inverse, swap_sides=False),
-            "A quarter turn swaps the sides: `height` and `width` are those of L_g f, and f has them the other way "
-            "round.",
-        ),
-        (
-            lambda g, row, col, height, width: (row, col),
-            "You return the pixel itself. Ask where its number came from: x ↦ g⁻¹x about the center.",
-        ),
-        (
-            _rows_as_x,
-            "You use (row, col) as if it were (x, y). x comes from the column, and y from the row, counted upwards.",
-        ),
-        (
-            _whole_center,
-            "Your center is a pixel, `height // 2`. The center of an even size lies between pixels, at (height − 1)/2.",
-        ),
-        (
-            lambda g, row, col, height, width: source_pixel(g, row, col, height, width)[::-1],
-            "Your pixel is (col, row). An array index is (row, col): down first, then to the right.",
         ),
     ],
 )
@@ -270,6 +165,23 @@ register(
             lambda g, f: act_on_image(Element(0, g.r), f.flip(-2) if g.m else f),
             "You swap top and bottom, and you do so before the turn. First turn, and then swap left and right, axis "
             "−1.",
+        ),
+        (
+            lambda g, f: act_on_image(inverse(g), f),
+            "You act by g⁻¹. The inverse of the formula says where a pixel looks; the image itself moves by g, and "
+            "`torch.rot90` moves the image.",
+        ),
+        (
+            lambda g, f: f.flip(-1) if g.m else act_on_image(g, f),
+            "You flip f itself, and so its turn is lost. Flip the image that you have turned.",
+        ),
+        (
+            lambda g, f: f,
+            "You return f as it was. `torch.rot90` and `flip` leave f alone and return a new tensor: keep that one.",
+        ),
+        (
+            lambda g, f: act_on_image(Element(g.m, 90 * g.r % 4), f),
+            "`torch.rot90` counts quarter turns, not degrees: its k is g.r.",
         ),
         (
             lambda g, f: act_on_image(Element(g.m, 1), f),

@@ -58,9 +58,21 @@ register(
             )
             for wrong in (lambda g, h: compose(g, inverse(h)), lambda g, h: compose(inverse(g), inverse(h)))
         ],
+        *[
+            (
+                counts_back,
+                "Counting back by r places is right for rotations only. In general, find the element g⁻¹h by "
+                "`compose`.",
+            )
+            for counts_back in (
+                lambda g, elements: [(i - g.r) % len(elements) for i in range(len(elements))],
+                lambda g, elements: [(i - g.r) % 4 for i in range(len(elements))],
+            )
+        ],
         (
-            lambda g, elements: [(i - g.r) % len(elements) for i in range(len(elements))],
-            "Counting back by r places is right for rotations only. In general, find the element g⁻¹h by `compose`.",
+            lambda g, elements: [(i + g.r) % len(elements) for i in range(len(elements))],
+            "Counting on by r places says where a sheet *goes*, and only for rotations. Find the element g⁻¹h, from "
+            "which sheet h comes, by `compose`.",
         ),
         (
             lambda g, elements: [4 * k.m + k.r for k in (compose(inverse(g), h) for h in elements)],
@@ -124,6 +136,20 @@ register(
         (
             lambda g, f, group, subgroup=None: act_on_image(g, f),
             "You turn the sheets, but you leave them in their places. Permute them too: sheet h comes from sheet g⁻¹h.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: f,
+            "You return f as it was. Permute the sheets, and turn each of them.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: act_on_image(
+                g, f[..., [compose(inverse(g), h) for h in group.elements], :, :]
+            ),
+            "You pick sheets by elements, but a tensor wants positions: `left_permutation` returns them.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: act_on_image(g, f[..., left_permutation(g, group), :, :]),
+            "`left_permutation` takes the elements of the group: `group.elements`.",
         ),
         (
             lambda g, f, group, subgroup=None: f[..., group.permutation(g), :, :],

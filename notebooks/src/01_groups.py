@@ -22,8 +22,8 @@
 # In notebook 04 you will write a layer that treats all orientations alike. To do that, the layer has to know which
 # orientations exist, and which one you reach when one move follows another. A mistake here is hard to notice later: you
 # will meet a natural-looking multiplication rule that is right for three products in four, and a network built on it
-# would still train without an error message. So this notebook builds the arithmetic of moves carefully. It is called group theory, and a
-# square of paper is enough to learn it.
+# would still train without an error message. So this notebook builds the arithmetic of moves carefully. This arithmetic
+# is called group theory, and a square of paper is enough to learn it.
 
 # %%
 from collections.abc import Callable, Iterable, Sequence
@@ -108,11 +108,13 @@ moves_in_a_row([r, m], [m, r], [Element(0, 3), m])
 # In plain words: **a rotation that moves past a mirror reverses its direction.**
 
 # %% [markdown]
-# This one rule is enough to multiply any two of the eight moves.
+# With this one rule you can multiply any two of the eight moves. All you need besides is that two mirrors cancel, and
+# that four quarter turns cancel.
 #
 # **Worked example.** What is (`mr³`)(`mr²`), "first `mr²`, then `mr³`"? We want the form "mirrors on the left,
 # rotations on the right", because that is how the eight moves are written. One mirror is in the wrong place: the second
-# M has the rotation R³ on its left. Move the rotation past the mirror, and its direction reverses:
+# M has the rotation R³ on its left. Move the three quarter turns past the mirror, one after another, and each of them
+# reverses its direction, so R³M becomes MR⁻³:
 #
 # $$
 # \begin{aligned}
@@ -128,7 +130,7 @@ moves_in_a_row([r, m], [m, r], [Element(0, 3), m])
 # ### Exercise 1.1: compose two moves
 #
 # Turn the worked example into a rule for any two elements a and b. When does a's rotation have to move past a mirror,
-# and whose mirror is it?
+# and whose mirror is that: a's or b's?
 
 
 # %%
@@ -157,15 +159,15 @@ print(f"{wrong} of {len(moves) ** 2} products are wrong without the sign")
 
 # %% [markdown]
 # Only a quarter of the products are wrong. The direction matters only if b mirrors (half of all b) and if a's rotation
-# differs from its reverse, which means one or three quarter turns (half of all a). The other three quarters are right
-# by luck, so a spot check can easily miss this bug.
+# differs from its own reverse, which is the case for one or three quarter turns (half of all a). The other three
+# quarters are right by luck, so a spot check can easily miss this bug.
 #
-# Here is the rule as a formula. Write both moves with their mirrors and turns, and move a's rotation past b's mirrors,
-# as in the worked example:
+# Here is the rule as a formula. Write both moves as powers of M and R, and move a's rotation past b's mirror, as in the
+# worked example:
 #
 # $$
 # \begin{aligned}
-# ab &= M^{a.m}\,R^{a.r}\;M^{b.m}\,R^{b.r} && \text{a, then b, as they are written}\\
+# ab &= M^{a.m}\,R^{a.r}\;M^{b.m}\,R^{b.r} && \text{a on the left, b on the right}\\
 #    &= M^{a.m}\,M^{b.m}\;R^{(-1)^{b.m}\,a.r}\,R^{b.r} && \text{a's rotation has moved past b's mirror}\\
 #    &= M^{a.m+b.m}\;R^{(-1)^{b.m}\,a.r+b.r} && \text{mirrors add up, and so do rotations}
 # \end{aligned}
@@ -190,7 +192,7 @@ print(sum(a == b for a, b in found.items()), "of 8 undo themselves; a a⁻¹ = a
 # %% [markdown]
 # Six of them: `e`, the half turn `r²`, and all four mirrors, because reflecting twice in the same mirror changes
 # nothing. Only `r` and `r³` undo each other. The library's `inverse` says the same without a search: a mirror is its
-# own inverse, and r quarter turns are undone by −r.
+# own inverse, and r quarter turns are undone by −r quarter turns.
 
 # %%
 from course_lib.groups import inverse
@@ -262,9 +264,10 @@ cayley_table_figure(table, labels=moves)
 # diagonal? Look for a minute before you read on.
 #
 # 1. Every row and every column holds every color once, as in a sudoku: the table is a *Latin square*. The reason is
-#    that moves can be undone. If ab = ac, multiply both sides by a⁻¹ from the left, and b = c. So no product appears
-#    twice in row a. For a column, multiply from the right.
-# 2. Two rotations, or two mirrors, make a rotation; one of each makes a mirror.
+#    that moves can be undone. If ab = ac, multiply both sides by a⁻¹ from the left, and you get b = c. So no product
+#    appears twice in row a. For a column, multiply from the right.
+# 2. In the blocks at the top left and bottom right, all products are rotations: two rotations, or two mirrors, make a
+#    rotation. In the other two blocks all are mirrors: one of each makes a mirror.
 # 3. It is *not* symmetric: ab ≠ ba for 24 pairs. A product with ab = ba for all pairs is called *commutative*; ours is
 #    not. Many of the bugs that you will meet in later notebooks are products in the wrong order.
 #
@@ -334,7 +337,8 @@ mark_guesses(guess, {name: broken_axiom(candidate) or "group" for name, candidat
 # - **A** breaks closure: 90° + 180° = 270° is missing.
 # - **B** is a group: `m` undoes itself, and there is nothing else to check.
 # - **C** breaks the inverse axiom. 0 is the identity, because the larger of 0 and a is a. But once you have taken "the
-#   larger of 3 and …", no second number brings the 0 back. A ReLU, max(0, x), loses the negative x in the same way.
+#   larger of 3 and …", no second number brings the 0 back. In the same way, a ReLU, max(0, x), loses what a negative x
+#   was.
 # - **D** breaks the identity axiom. 2 · 2 = 4, 2 · 4 = 8 → 0 and 2 · 6 = 12 → 4: no product ever gives 2, so nothing
 #   leaves 2 as it is.
 # - **E** breaks associativity. (rock · paper) · scissors = paper · scissors = scissors, but
@@ -401,8 +405,8 @@ photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 r
 # If turning and shifting *pixels* worked like turning and shifting *points*, the last two pictures would equal the
 # first. The surprise is **H**. The *angles* 0°, 30°, …, 330° do form a group, like the hours of a clock. But turning
 # *pixels* by 30° interpolates, and two blurred turns by 30° are not one blurred turn by 60°: closure is broken. **I**
-# breaks closure too: a shift to the right and back again erases a stripe and moves nothing, and no single shift does
-# that.
+# breaks closure too: a shift to the right and back again erases a stripe and leaves the rest in its place, and no
+# single shift does that.
 #
 # <details><summary>The others</summary>
 #
@@ -415,7 +419,7 @@ photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 r
 #   chooses from.
 # </details>
 #
-# The clocks deserve a word. Quarter turns done in a row behave exactly like the numbers 0, 1, 2, 3 under "plus,
+# Clocks turn up for a good reason. Quarter turns done in a row behave exactly like the numbers 0, 1, 2, 3 under "plus,
 # modulo 4": rename `rᵏ` to k, and one Cayley table becomes the other. Two groups whose tables agree after renaming are
 # called **isomorphic**.
 #
@@ -458,9 +462,9 @@ def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
 # <!-- help: generate -->
 
 # %% [markdown]
-# A part of a group that is itself a group, with the same product, is called a **subgroup**. What is generated is always
-# one. It is closed and contains `e` by definition, and inverses come for free in a finite group: repeat a move often
-# enough and you arrive at `e`; the move just before that was the inverse.
+# A part of a group that is itself a group, with the same product, is called a **subgroup**. Whatever the generators,
+# the set that they generate is a subgroup. It is closed and contains `e` by definition, and inverses come for free in a
+# finite group: repeat a move often enough and you arrive at `e`; the move just before that was the inverse.
 #
 # Among our eight moves, two generators are enough for each subgroup. **How many subgroups do you expect?**
 
@@ -483,9 +487,9 @@ cayley_table_figure(groups.D4, highlight=groups.D2)
 # picture, the subgroup {e, r², m, mr²} keeps its full colors: where its rows meet its columns, you find only its own
 # members. No product leads out of it.
 #
-# Six of the ten subgroups have names. C*n* (cyclic) has n rotations; D*n* (dihedral) has n rotations and n mirrors. The
-# other four are copies of D1 and D2 with other mirror axes. These six are *the* groups of this course; every layer
-# takes one of them as an argument, called H. The number of its elements is its **order**, |H|.
+# Six of the ten subgroups have names. C*n* (cyclic) has n rotations, counting e; D*n* (dihedral) has n rotations and n
+# mirrors. The other four are copies of D1 and D2 with other mirror axes. The six with names are *the* groups of this
+# course; every layer takes one of them as an argument, called H. The number of its elements is its **order**, |H|.
 
 # %%
 for group in groups.ALL_GROUPS:
@@ -522,8 +526,8 @@ panels({"C4": groups.C4.cayley_table, "D2": groups.D2.cayley_table})
 cosets_figure(groups.D4, groups.D1)
 
 # %% [markdown]
-# Each pair is made from the subgroup {e, m} by putting one h in front of both members. The same works with any subgroup
-# S in place of {e, m}, and the pieces are called the **left cosets** of S:
+# Each pair is made from the subgroup {e, m} by writing the same h on the left of both members. The same works with any
+# subgroup S in place of {e, m}, and the pieces are called the **left cosets** of S:
 #
 # $$hS = \{hs : s \in S\}$$
 #
@@ -554,8 +558,8 @@ print("|S| · (number of cosets) = 8 for all", len(groups.D4.subgroups), "subgro
 #
 # - **All cosets have the same size.** h can be undone, so hs and hs′ are different whenever s and s′ are.
 # - **Two cosets are either equal or have no member in common.** Suppose they share one: hs = ks′. Then h = k(s′s⁻¹).
-#   Since s′s⁻¹ is in S, h is a member of kS, and so is everything in hS. The same argument with h and k swapped shows
-#   that hS = kS.
+#   Since s′s⁻¹ is in S, h is a member of kS. So is every other member hs″ of hS, because hs″ = k(s′s⁻¹s″). The same
+#   argument with h and k swapped shows that hS = kS.
 # - **No element is left over.** h = he is in hS.
 #
 # Pieces of equal size fill the group: therefore |S| **divides** |H|. This is Lagrange's theorem, and the reason why D4
@@ -564,10 +568,12 @@ print("|S| · (number of cosets) = 8 for all", len(groups.D4.subgroups), "subgro
 # ## 9. Adding shifts: p4 and p4m
 #
 # A convolution shifts a filter over the pixels. So we need turns, mirrors *and* shifts of the **lattice** Z², the set
-# of points with whole coordinates. A move is now a pair g = (t, h): **first** the turn or mirror h, about the origin,
+# of points with integer coordinates. A move is now a pair g = (t, h): **first** the turn or mirror h, about the origin,
 # **then** the shift t = (u, v), u to the right and v up.
 #
 # $$g\,x = h\,x + t$$
+#
+# Here x is a whole point, a column of two numbers, and hx is the matrix of h times this column.
 #
 # All these moves together are called **p4m**; those without mirrors are called **p4**. The names come from
 # crystallography, where there are 17 kinds of repeating patterns in the plane, the *wallpaper groups*: p stands for a
@@ -651,9 +657,9 @@ points_side_by_side({"start": letter, "3 right, then turn": one_by_one, **at_onc
 #
 # $$(t, h)\,(t', h') = (t + h\,t',\; h h')$$
 #
-# In plain words: h acts on everything that happened before it, and so the earlier shift t′ **gets turned on the way**.
-# Pairs of a shift and an element of H, with this product, form the **semidirect product** Z² ⋊ H. So p4 = Z² ⋊ C4, and
-# p4m = Z² ⋊ D4.
+# In plain words: h acts on whatever was done before it, and so the earlier shift t′ **gets turned on the way**. Pairs
+# of a shift and an element of H, with this product, form the **semidirect product** Z² ⋊ H. So p4 = Z² ⋊ C4, and p4m =
+# Z² ⋊ D4.
 #
 # ### Exercise 1.6: the inverse in p4m
 #
@@ -689,16 +695,16 @@ points_side_by_side({"start": letter, "there": there, "and back": back, "back wi
 # In plain words: to go back, undo the shift first, and then undo the turn. The turn back also turns the −t.
 #
 # **Is p4m a group?** It is infinite, so we cannot write down its table, but we have found everything that the axioms
-# ask for. *Closure:* t + ht′ has whole coordinates, and hh′ is one of the eight. *Associativity:* these are moves in a
-# row. *Identity:* no shift and no turn, (0, e). *Inverse:* exercise 1.6. The group p4 is a subgroup of p4m, and so is
+# ask for. *Closure:* t + ht′ has integer coordinates, and hh′ is one of the eight. *Associativity:* these are moves in
+# a row. *Identity:* no shift and no turn, (0, e). *Inverse:* exercise 1.6. The group p4 is a subgroup of p4m, and so is
 # the set of all pure shifts.
 #
 # ### Exercise 1.7: design a group
 #
-# This one has many right answers. **Find a finite group of moves in p4m that has at least four elements and in which
-# at least one element has a shift other than (0, 0).** A pure shift cannot be in it: repeat it, and it never comes
-# back. So where could the shifts come from? Think of a sheet of graph paper and a pin. What can you do that takes the
-# grid to itself, and returns after a few steps?
+# This one has many right answers. **Find a finite group of moves in p4m that has at least four elements and in which at
+# least one element has a shift other than (0, 0).** A pure shift cannot be in it: however often you repeat it, it never
+# comes back. So where could the shifts come from? Think of a sheet of graph paper and a pin. What can you do that takes
+# the grid to itself, and returns after a few steps?
 
 
 # %%
@@ -745,8 +751,9 @@ print("they are our eight:", {str(h) for h in rigid} == {str(matrix(a)) for a in
 points_side_by_side({f"{angle}°": letter @ turn(angle).T for angle in (0, 45, 60, 90)})
 
 # %% [markdown]
-# A red cross marks a point that fell between the lattice points. The image has no value there; it would have to be
-# interpolated, and set H of the quiz showed what that costs. Rotations by 60° need a lattice of triangles.
+# A red cross marks a point that fell between the lattice points. The image has no value there. A value would have to be
+# interpolated, and set H of the quiz showed what that costs. Rotations by 60° need another lattice, that of triangles,
+# whose pixels are hexagons.
 #
 # ## Recap
 #
@@ -756,7 +763,7 @@ points_side_by_side({f"{angle}°": letter @ turn(angle).T for angle in (0, 45, 6
 #   holds them.
 # - **Subgroups** are parts that are groups themselves; **cosets** are the equal pieces into which they cut the group.
 # - **p4** and **p4m** add shifts, and a shift gets turned on the way: (t, h)(t′, h′) = (t + ht′, hh′).
-# - Every later layer needs only a `Group`.
+# - All that the layers of later notebooks need to know about a group is in one argument, a `Group`.
 #
 # As a last check, compare what you built (or the reference) with the library on random input.
 

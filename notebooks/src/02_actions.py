@@ -15,7 +15,8 @@
 # **You will be able to**
 # - say what it means that a group *acts*, and test it;
 # - turn an image by hand and explain why the formula has an inverse in it;
-# - say what happens to the orientation channels of a feature map when its input turns, and write it in two lines;
+# - say what happens to the orientation channels of a feature map when its input turns, and write it as two lines of
+#   code;
 # - read, and draw, the ring figures of feature maps in the literature.
 #
 # **You need before:** notebook 01 (elements, products, inverses; p4 and p4m); matrices; PyTorch tensors.
@@ -24,8 +25,8 @@
 #
 # Why so much care for something as simple as turning a picture? Because every layer of the later notebooks must do to
 # its numbers exactly what the turn did to the image. There are several natural ways to write this down, and most of
-# them are wrong. In section 6 you will meet two wrong versions that pass every algebraic test on rotations; only a
-# turned digit gives them away.
+# them are wrong. In section 6 you will meet two wrong versions that pass every algebraic test as long as there are only
+# rotations; a turned digit gives both of them away.
 
 # %%
 from collections import OrderedDict
@@ -55,7 +56,7 @@ e, r, m = Element(0, 0), Element(0, 1), Element(1, 0)
 #
 # $$g \cdot x = h\,x + t$$
 #
-# In plain words: first turn the point about the origin, then shift it.
+# In plain words: first turn the point about the origin, then shift it. If h is a mirror, the point is mirrored instead.
 #
 # <details><summary>Predict first: where does r send the point (2, 1)? And where does "r, then shift by (3, 1)" send it?</summary>
 #
@@ -88,7 +89,7 @@ g = Isometry(0, 1, 3, 1)
 figures.lattice_points(corner, act_on_points(g, corner))
 
 # %% [markdown]
-# The long arm of the L (points 1, 2, 3) lay along the x axis and now points up; its corner is at (3, 1).
+# The long arm of the L (points 1, 2, 3) lay along the x axis and now points up; the corner of the L is at (3, 1).
 #
 # **What makes this an action?** Two rules. Doing nothing moves nothing: e·x = x. And moving by k, then by g, is the
 # same as moving once by the product gk:
@@ -117,7 +118,7 @@ print(f"Both rules hold for {len(isometries)} elements of p4m and all their {pai
 # ## 2 Images
 #
 # An image is not a point. It is a **function** f: Z² → ℝ. Ask it about a pixel x, a point of the lattice, and it
-# answers with a number. How do you turn a function?
+# answers with a number, f(x). How do you turn a function?
 #
 # Take a small one, 4 × 4, with a different number in every pixel so that none can hide.
 
@@ -131,9 +132,10 @@ figures.panels({"f": f})
 #
 # $$x = \text{col} - \tfrac{\text{width} - 1}{2}, \qquad y = \tfrac{\text{height} - 1}{2} - \text{row}$$
 #
-# In plain words: x counts columns to the right of the center, y counts rows above it. For an odd size these are whole
-# numbers. For an even size the center lies *between* pixels, as in exercise 1.7, and the coordinates end in .5.
-# Multiply them by 2, and all of them are whole numbers again; you will want that in a minute.
+# In plain words: x counts columns to the right of the center, y counts rows above it. (In g·x and f(x), as before, the
+# letter x means the whole point.) For an odd size these are integers. For an even size the center lies *between*
+# pixels, as in exercise 1.7, and the coordinates end in .5. Multiply them by 2, and all of them are integers again;
+# exercise 2.2 makes use of that.
 #
 # The next cell stores f as what it is, a function: a dictionary from (x, y) to a number.
 
@@ -208,13 +210,13 @@ print("W_r W_m = W_mr:", torch.equal(one_by_one, without_inverse(mr, f)))
 figures.panels({"W_r W_m f": one_by_one, "W_rm f": without_inverse(rm, f), "W_mr f": without_inverse(mr, f)})
 
 # %% [markdown]
-# The first panel equals the third, not the second. W breaks our second rule. It multiplies in the reverse order, which
-# is called a *right* action. L, with the inverse, is a *left* action, and the one that we use everywhere.
+# The first panel equals the third, not the second. W breaks our second rule. It multiplies in the reverse order: this
+# is called a *right* action. L, with the inverse, is a *left* action; we use left actions everywhere.
 #
 # ### Exercise 2.2: where a pixel comes from
 #
-# Now write the heart of it, for any size and for any of the eight symmetries. You are about to fill one pixel of L_g f.
-# Which pixel of f do you copy? Note that a quarter turn of a 2 × 3 image is 3 × 2.
+# Now write the heart of L_g, for any size and for any of the eight symmetries. You are about to fill one pixel of L_g
+# f. Which pixel of f do you copy? Note that a quarter turn of a 2 × 3 image is 3 × 2.
 
 
 # %%
@@ -299,14 +301,14 @@ for g in D4.elements:
     print(f"{g!s:>3}: {'right' if torch.equal(wrong_order, act_on_image(g, photo)) else 'WRONG'}")
 
 # %% [markdown]
-# For two only. Without a mirror there is nothing to swap, and e and r² commute with every mirror; that leaves mr and
-# mr³. A test on r and on m, the two elements that one would try first, would notice nothing.
+# It is wrong for only two. Without a mirror there is nothing to swap, and e and r² commute with every mirror; that
+# leaves mr and mr³. A test on r and on m, the two elements that one would try first, would notice nothing.
 #
 # ## 3 Shifts, and angles in between
 #
 # A shift acts by the same formula, [L_t f](x) = f(x − t). At the edges of the frame, zeros come in. Here we want a
-# picture with an empty margin, so that nothing falls off: a real digit, rounded to whole numbers from 0 to 16 so that
-# every test below can be exact.
+# picture with an empty margin, so that nothing falls off: a real digit, rounded to integers from 0 to 16 so that every
+# test below can be exact.
 #
 # **Predict:** shift the digit by t = (3, 0) and then turn it by r. Or turn it first, and then shift it by the same t.
 # Do you get the same picture?
@@ -369,25 +371,27 @@ photographs(
 
 # %% [markdown]
 # Four turns by 90° give the photograph back exactly. Eight turns by 45° do not. The photograph's values lie between 0
-# and 1, and on average they are now off by 0.12. Most of this comes from the corners, which left the frame in the first
-# turn and came back black. But even in the middle there is a change of 0.02, because each interpolation blurs a little.
+# and 1, and on average they are now off by 0.12. Most of this error comes from the corners, which left the frame in the
+# first turn and came back black. But even in the middle there is a change of 0.02, because each interpolation blurs a
+# little.
 #
 # So on the pixel grid the rotations by 45° do **not act**: eight of them should be e, and they are not. This is why the
-# course builds on p4 and p4m, for which both rules hold bit for bit. Notebook 05 measures what a network does at the
-# angles in between.
+# course builds on p4 and p4m. Their turns and mirrors obey both rules bit for bit, and so do their shifts as long as
+# nothing leaves the frame. Notebook 05 measures what a network does at the angles in between.
 #
 # ## 4 Feature maps
 #
-# What does a network with orientations compute? Make such a map by hand. One small filter ψ asks: *is there more ink on
-# the right than on the left?* Its copy L_r ψ asks: *is there more ink above than below?* And so on.
+# What does a network with orientations compute? It computes a separate map for each orientation. Make such maps by
+# hand. One small filter ψ asks: *is there more ink on the right than on the left?* Its copy L_r ψ asks: *is there more
+# ink above than below?* And so on.
 
 # %%
 psi = torch.tensor([[-1.0, 0.0, 1.0]] * 3)
 figures.panels({f"L_{h} ψ": act_on_image(h, psi) for h in C4.elements})
 
 # %% [markdown]
-# Slide each of the four over the digit and keep what is positive. The result has one **sheet** per orientation, and the
-# shape (|H|, Y, X). Sheet h answers, pixel by pixel: *is there such an edge here, in orientation h?*
+# Slide each of the four filters over the digit and keep what is positive. The result has one **sheet** per orientation,
+# and the shape (|H|, Y, X). Sheet h answers, pixel by pixel: *is there such an edge here, in orientation h?*
 
 
 # %%
@@ -410,16 +414,16 @@ figures.panels(
 #
 # Each number of this map belongs to a place x **and** an orientation h: we write it f(x, h). Take one of them, for
 # example x = (3, 1) and h = r. How was f(x, h) computed? We turned the filter ψ by r, shifted it to the pixel (3, 1),
-# and compared it with the image. "First turn by r, then shift by (3, 1)" is an element of p4, and it is the element that
-# moved the filter. So each pair (x, h) is an element of the group p4, and every element has its number. An image is a
-# function on the plane; this map is a function on the *group*, and it is called a **feature map on p4**.
+# and compared it with the image. "First turn by r, then shift by (3, 1)" is an element of p4, and it is the element
+# that moved the filter. So each pair (x, h) is an element of the group p4, and the map has one number for each element.
+# An image is a function on the plane; this map is a function on the *group*, and it is called a **feature map on p4**.
 #
 # **The question of this section.** The digit turns by r. What happens to its four sheets?
 #
 # <details><summary>Predict first. A left border of a stroke: what kind of border is it after a quarter turn, and on which sheet does it light up?</summary>
 #
-# Counter-clockwise, left becomes bottom. A left border lit up on sheet e; a lower border lights up on sheet r. So its
-# trace has turned **and** moved from sheet e to sheet r.
+# Counter-clockwise, left becomes bottom. A left border lit up on sheet e; a lower border lights up on sheet r. So the
+# trace of the border has turned **and** moved from sheet e to sheet r.
 # </details>
 
 # %%
@@ -522,8 +526,8 @@ figures.panels(
 
 # %% [markdown]
 # **With mirrors**, on p4m, there are eight sheets on two rings: rotations outside, mirrored elements inside, and dashed
-# lines from h to mh. For this we need another filter: the mirror mr² leaves our edge filter as it is, so half of its
-# eight sheets would be copies of the other half. A crooked filter has eight different faces.
+# lines from h to mh. For this we need another filter: the mirror mr² leaves our edge filter as it is, so half of the
+# eight sheets would be copies of the other half. A crooked filter, without any symmetry, has eight different copies.
 
 # %%
 hook = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
@@ -543,9 +547,10 @@ figures.act_on_ring(hook_sheets, m, D4)
 # %% [markdown]
 # ### Exercise 2.6: design patterns
 #
-# The edge filter has a symmetry, the hook has none, and a blur has all eight. **For each of the ten subgroups of D4,
-# find a square pattern that is left unchanged by exactly the elements of the subgroup**, and by no other element of D4.
-# Choose any size and any numbers. There are many answers, and one of the ten subgroups is harder to please than it looks.
+# Which elements of D4 leave a filter as it is? For the hook only e, for the edge filter also mr², and for a blur, which
+# has the same number everywhere, all eight. **For each of the ten subgroups of D4, find a square pattern that is left
+# unchanged by exactly the elements of the subgroup**, and by no other element of D4. Choose any size and any numbers.
+# There are many answers, and one of the ten subgroups is harder than it looks.
 
 
 # %%
@@ -566,8 +571,9 @@ for subgroup in D4.subgroups:
     assert seen_before.count(False) == len(D4.left_cosets(subgroup))
 
 # %% [markdown]
-# The more symmetries a pattern has, the fewer different copies. Their product is always 8, and this is Lagrange's
-# theorem again: two elements g and gs with s in S make the same copy, so there is one copy for each coset gS.
+# The more symmetries a pattern has, the fewer different copies. The number of symmetries times the number of copies is
+# always 8, and this is Lagrange's theorem again. If S is the subgroup of the symmetries, then g and k make the same
+# copy exactly when k = gs for some s in S. So there is one copy for each coset gS.
 #
 # ## 5 The change of places, as matrices
 #
@@ -601,9 +607,10 @@ for group in (C4, D4):
 # %% [markdown]
 # ## 6 Break it on purpose
 #
-# Here are two mistakes that people make. `turn_only` turns the sheets but leaves each in its place. `permute_by_g` turns
-# them but permutes by g in place of g⁻¹. Give each of them two tests: *is it an action* (both rules, all pairs)? And *is
-# it what the edge maps of a turned digit do*? Predict, for each mistake and for C4 and D4, which test notices it.
+# Here are two mistakes that people make. `turn_only` turns the sheets but leaves each in its place. `permute_by_g`
+# turns them, but fetches sheet h from sheet gh instead of sheet g⁻¹h. Give each of them two tests: *is it an action*
+# (both rules, all pairs)? And *is it what the edge maps of a turned digit do*? Predict, for each mistake and for C4 and
+# D4, which test notices it.
 
 
 # %%
@@ -612,7 +619,8 @@ def turn_only(g, f, group):
 
 
 def permute_by_g(g, f, group):
-    return act_on_image(g, f[..., left_permutation(inverse(g), group.elements), :, :])
+    sheets_gh = left_permutation(inverse(g), group.elements)  # (g⁻¹)⁻¹h = gh
+    return act_on_image(g, f[..., sheets_gh, :, :])
 
 
 def is_action(act, f, group):
@@ -648,9 +656,9 @@ for act in (act_on_feature_map, turn_only, permute_by_g):
 # its symmetry, *and* against its definition.
 #
 # **"What happens to the orientation channels in the second layer, and must I permute them too?"** Here is the first
-# half of the answer. The *input* of a second layer is a feature map with sheets. When the image turns, this map moves as
-# you have just seen: its sheets turn and change places. So a filter that is to be turned along with it must turn and
-# permute its own sheets in the same way.
+# half of the answer; notebook 04 gives the second. The *input* of a second layer is a feature map with sheets. When the
+# image turns, this map moves as you have just seen: its sheets turn and change places. So a filter that is to be turned
+# along with it must turn and permute its own sheets in the same way.
 #
 # This needs nothing new. **A filter is a small feature map**: on p4 it has four sheets of k × k weights. The same
 # function acts on it.
@@ -664,7 +672,7 @@ figures.filter_bank_figure(turned_filters, C4)
 
 # %% [markdown]
 # Follow one sheet down the rows: in each row it has made one more quarter turn and moved one place to the right, and
-# from the last place it goes back to the first. Notebook 04 makes a layer of it.
+# from the last place it goes back to the first. Notebook 04 makes a layer of these filters.
 #
 # ## 7 Play
 #
@@ -679,7 +687,7 @@ figures.filter_bank_figure(turned_filters, C4)
 #
 # <details><summary>Answers</summary>
 #
-# 1. For every 90° it is one place further along the arrows, and it has turned with its sheet.
+# 1. With every 90°, the spot moves one place further along the arrows, and it turns with its sheet.
 # 2. Nowhere: the difference on the right is empty. Turning the input moves the sheets of the second layer by L_g,
 #    too. Notebook 03 gives this a name.
 # 3. In many places. There is no sheet between e and r, so L_g is not defined at 45°: pixels are interpolated, and the
@@ -737,8 +745,8 @@ progress("02")
 # `from course_lib.actions import act_on_image, act_on_feature_map, translate, rotate_by_angle`. The definitions in loops:
 # `from course_lib import oracles`.
 #
-# **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks*, 2016, section 4, whose
-# figures 1 and 2 are the rings.
+# **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks*, 2016, section 4. The rings
+# are its figures 1 and 2.
 #
 # **Next:** in [notebook 03](03_equivariance.ipynb) a network stands between two of these actions. Does it matter
 # whether you turn before it or after it?

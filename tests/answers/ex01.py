@@ -261,7 +261,7 @@ def always_reversed(a, b):
     return Element(a.m ^ b.m, (b.r - a.r) % 4)
 
 
-@wrong("compose", says="exactly one of the two mirrors")
+@wrong("compose", says="exactly one of a and b mirrors")
 def sign_of_both(a, b):
     return Element(a.m ^ b.m, (b.r - a.r if a.m != b.m else b.r + a.r) % 4)
 
@@ -487,3 +487,69 @@ def mirror_of_b(a, b):
 @wrong("semidirect_product", says="k's own turn or mirror is missing")
 def point_part_of_g(g, k):
     return Isometry(*g.point_part, *(g.shift + matrix(g.point_part) @ k.shift))
+
+
+@wrong("compose", says="only when both a and b mirror")
+def sign_if_both_mirror(a, b):
+    return Element(a.m ^ b.m, (b.r - a.r if a.m and b.m else b.r + a.r) % 4)
+
+
+@wrong("cayley_table", says="has no attribute 'm'.*Call `product`")
+def compose_in_place_of_product(elements, product):
+    found = [[product_of(a, b) for b in elements] for a in elements]
+    return np.array([[elements.index(c) if c in elements else -1 for c in row] for row in found])
+
+
+@wrong("generate", says="add the inverses, but not the products")
+def inverses_only(generators):
+    return tuple(sorted({IDENTITY, *generators, *(inverse_of(g) for g in generators)}))
+
+
+@wrong("left_cosets", says="but the order is not")
+def a_tuple_of_a_set(elements, subgroup):
+    return tuple({tuple(sorted(product_of(h, s) for s in subgroup)) for h in elements})
+
+
+@wrong("left_cosets", says="a sorted tuple of sorted tuples")
+def a_set_of_tuples(elements, subgroup):
+    return set(take_away(elements, subgroup))
+
+
+@wrong("left_cosets", says="unhashable type: 'list'.*Make each coset a sorted tuple")
+def a_set_of_lists(elements, subgroup):
+    return {sorted(product_of(h, s) for s in subgroup) for h in elements}
+
+
+@wrong("left_cosets", says="unhashable type: 'set'.*Make each coset a sorted tuple")
+def a_set_of_sets(elements, subgroup):
+    return {{product_of(h, s) for s in subgroup} for h in elements}
+
+
+@wrong("semidirect_product", says="by the pair .m, r. itself")
+def times_the_pair(g, k):
+    return Isometry(*product_of(g.point_part, k.point_part), *(g.shift + np.dot(g.point_part, k.shift)))
+
+
+@wrong("semidirect_product", says="missing 1 required.*Unpack it")
+def shift_in_one_piece(g, k):
+    return Isometry(*product_of(g.point_part, k.point_part), g.shift + matrix(g.point_part) @ k.shift)
+
+
+@wrong("semidirect_inverse", says="change the sign of every number")
+def every_sign(g):
+    return Isometry(-g.m, -g.r, -g.u, -g.v)
+
+
+@wrong("semidirect_inverse", says="change the sign of every number")
+def every_sign_modulo(g):
+    return Isometry(-g.m % 2, -g.r % 4, -g.u, -g.v)
+
+
+@wrong("group_with_shifts", says="Your set is empty")
+def empty():
+    return ()
+
+
+@wrong("group_with_shifts", says="u and v must be integers")
+def half_shifts():
+    return (Isometry(0, 0, 0, 0), Isometry(0, 1, 0.5, 0.5), Isometry(0, 2, 0, 1), Isometry(0, 3, -0.5, 0.5))

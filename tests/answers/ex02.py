@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from answers import correct, wrong
-from course_lib.groups import compose, inverse, matrix
+from course_lib.groups import compose, inverse, left_permutation, matrix
 from course_lib.wallpaper import homogeneous_matrix
 
 
@@ -411,3 +411,110 @@ def upside_down_first(g, f):
 @wrong("act_on_feature_map", says="each sheet has to be mirrored, too")
 def without_mirrored_sheets(g, f, group, subgroup=None):
     return torch.rot90(f[..., by_sending_each_sheet_away(g, group.elements), :, :], g.r, dims=(-2, -1))
+
+
+@wrong("act_on_points", says="subtract the shift before the turn")
+def minus_shift_first(g, points):
+    return (points - g.shift) @ matrix(g.point_part).T
+
+
+@wrong("act_on_points", says="With the shift as a column")
+def points_as_columns(g, points):
+    return (matrix(g.point_part) @ points.T + g.shift.reshape(2, 1)).T
+
+
+def _doubled_source(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (2 * col - width + 1, height - 1 - 2 * row)
+    return int(x), int(y)
+
+
+@wrong("source_pixel", says="twice as large")
+def not_halved(g, row, col, height, width):
+    x, y = _doubled_source(g, row, col, height, width)
+    if g.r % 2:
+        height, width = width, height
+    return height - 1 - y, x + width - 1
+
+
+@wrong("source_pixel", says="On the way back, your y points down")
+def y_down_on_the_way_back(g, row, col, height, width):
+    x, y = _doubled_source(g, row, col, height, width)
+    if g.r % 2:
+        height, width = width, height
+    return (height - 1 + y) // 2, (x + width - 1) // 2
+
+
+@wrong("source_pixel", says="swap the sides too early")
+def swaps_first(g, row, col, height, width):
+    if g.r % 2:
+        height, width = width, height
+    x, y = _doubled_source(g, row, col, height, width)
+    return (height - 1 - y) // 2, (x + width - 1) // 2
+
+
+@wrong("source_pixel", says="for a half turn, too")
+def swaps_for_every_turn(g, row, col, height, width):
+    x, y = _doubled_source(g, row, col, height, width)
+    if g.r:
+        height, width = width, height
+    return (height - 1 - y) // 2, (x + width - 1) // 2
+
+
+@wrong("source_pixel", says="about the top left pixel")
+def about_the_corner(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (col, row)
+    return int(y), int(x)
+
+
+@wrong("source_pixel", says="about the top left pixel")
+def about_the_corner_with_y_up(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (col, -row)
+    return int(-y), int(x)
+
+
+@wrong("act_on_image", says="You act by g⁻¹")
+def by_the_inverse(g, f):
+    return by_transposing(inverse(g), f)
+
+
+@wrong("act_on_image", says="You flip f itself")
+def flips_the_original(g, f):
+    turned = torch.rot90(f, g.r, dims=(-2, -1))
+    return f.flip(-1) if g.m else turned
+
+
+@wrong("act_on_image", says="You return f as it was")
+def result_thrown_away(g, f):
+    torch.rot90(f, g.r, dims=(-2, -1))
+    return f
+
+
+@wrong("act_on_image", says="quarter turns, not degrees")
+def in_degrees(g, f):
+    turned = torch.rot90(f, 90 * g.r, dims=(-2, -1))
+    return turned.flip(-1) if g.m else turned
+
+
+@wrong("left_permutation", says="right for rotations only")
+def counts_back_modulo_four(g, elements):
+    return [(place - g.r) % 4 for place in range(len(elements))]
+
+
+@wrong("left_permutation", says="where a sheet .goes., and only for rotations")
+def counts_on(g, elements):
+    return [(place + g.r) % len(elements) for place in range(len(elements))]
+
+
+@wrong("act_on_feature_map", says="You return f as it was")
+def unchanged(g, f, group, subgroup=None):
+    return f
+
+
+@wrong("act_on_feature_map", says="You pick sheets by elements")
+def picks_by_elements(g, f, group, subgroup=None):
+    return by_transposing(g, f[..., elements_themselves(g, group.elements), :, :])
+
+
+@wrong("act_on_feature_map", says="is not iterable.*takes the elements of the group")
+def permutation_of_the_group(g, f, group, subgroup=None):
+    return by_transposing(g, f[..., left_permutation(g, group), :, :])

@@ -69,6 +69,14 @@ def _always_from_x(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list
     return [error_by_depth([layer], group, x)[0] for layer in layers]
 
 
+def _plain_stays(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
+    return _errors(layers, group, x, lambda turned, _plain: max(_each(group, turned, x)))
+
+
+def _increases(errors: list[float]) -> list[float]:
+    return [after - before for before, after in zip([0.0, *errors], errors, strict=False)]
+
+
 def _errors_of_rows(f: Function, reference: Function) -> None:
     smears = [SMEAR, SMEAR, SMEAR]
     compare(f, reference, smears, C4, torch.arange(1.0, 10.0).reshape(1, 1, 3, 3))
@@ -154,7 +162,8 @@ register(
         ),
         (
             lambda layers, group, x: _errors(layers, group, x, lambda t, p: min(_each(group, t, p))),
-            "You take the best element, which is always e, with no error at all. Take the worst of all elements.",
+            "All your errors are 0. Either you take the best element, which is always e: take the worst. Or you act on "
+            "the output on both sides: send the copies `act(g, x, group)` of x through the layers.",
         ),
         (
             lambda layers, group, x: _errors(layers, group, x, lambda t, p: sum(_each(group, t, p))),
@@ -175,6 +184,18 @@ register(
             lambda layers, group, x: list(accumulate(error_by_depth(layers, group, x), max)),
             "You keep the largest error so far. Each number is the error after this layer, and it may be smaller "
             "again.",
+        ),
+        (
+            lambda layers, group, x: list(accumulate(error_by_depth(layers, group, x))),
+            "You add up the errors of the layers. The error after a layer contains those of the layers before it.",
+        ),
+        (
+            lambda layers, group, x: _increases(error_by_depth(layers, group, x)),
+            "You return what each layer adds to the error. Return the error itself, after each layer.",
+        ),
+        (
+            _plain_stays,
+            "Your plain output never changes: x itself has to go through the layers as well, beside its copies.",
         ),
         (
             lambda layers, group, x: max(error_by_depth(layers, group, x)),

@@ -63,6 +63,19 @@ register(
             "The disk is too small: its radius is size / 2, the distance from the middle to the border of the frame.",
         ),
         (
+            lambda size: _disk(size, (size - 1) / 2, size // 2),
+            "The disk is too small for odd sizes: its radius is size / 2, not rounded down.",
+        ),
+        (
+            lambda size: _disk(size, (size - 1) // 2, size / 2),
+            "The middle is off for even sizes. There it is between two pixels, at (size − 1) / 2.",
+        ),
+        (
+            lambda size: (torch.arange(size) - (size - 1) / 2) ** 2 <= (size / 2) ** 2,
+            "That is a single row. Add the squared distances of rows and columns: "
+            "`place[:, None] ** 2 + place[None, :] ** 2`.",
+        ),
+        (
             lambda size: _disk(size, size / 2 - 1, size / 2),
             "The middle is half a pixel off: the middle of the pixels 0 … size − 1 is at (size − 1) / 2.",
         ),

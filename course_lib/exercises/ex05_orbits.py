@@ -27,6 +27,11 @@ def middle_or_sides(images: Tensor) -> Tensor:
     return torch.stack([images[:, 0, 1, 1], images[:, 0, 0].mean(dim=1)], dim=1)
 
 
+def brightest_pixel(images: Tensor) -> Tensor:
+    """As many scores as pixels: the class is the place of the brightest one."""
+    return images.flatten(1)
+
+
 def _classes(net: Net, group: Group, images: Tensor) -> Tensor:
     return torch.stack([net(act(g, images, group)).argmax(dim=1) for g in group.elements])
 
@@ -54,6 +59,11 @@ def _votes(net: Net, group: Group, images: Tensor) -> Tensor:
     return (classes == classes.mode(dim=0).values).double().mean(dim=0)
 
 
+def _different(net: Net, group: Group, images: Tensor) -> int:
+    """How many classes the images get, each image counted by itself."""
+    return sum(len(column.unique()) for column in _classes(net, group, images).T)
+
+
 def _agreement(f: Function, reference: Function) -> None:
     picture = torch.tensor([[0.0, 1, 0], [2, 9, 2], [0, 3, 0]])
     crooked = torch.tensor([[1.0, 2, 7], [6, 4, 0], [0, 9, 3]])
@@ -63,6 +73,7 @@ def _agreement(f: Function, reference: Function) -> None:
     arm = F.pad(torch.tensor([[5.0, 1.0]]), (1, 1, 0, 3))
     pinwheel = torch.stack([arm.rot90(k) for k in range(4)]).sum(dim=0)  # the same after a turn, not after a mirror
     compare(f, reference, brightest_of_three, D4, torch.stack([pinwheel, torch.ones(4, 4)])[:, None])
+    compare(f, reference, brightest_pixel, C4, torch.stack([picture, crooked])[:, None])
 
 
 register(
@@ -161,6 +172,15 @@ register(
             lambda net, group, images: _votes(net, group, images).mean().item(),
             "You take the mean share of the most frequent class. An image whose copies disagree, even one of them, "
             "counts as 0, not as a part.",
+        ),
+        (
+            lambda net, group, images: 1.0,
+            "All images seem to agree. Do you turn them? Use `act(g, images, group)` for every g of the group.",
+        ),
+        (
+            lambda net, group, images: _different(net, group, images) / len(images),
+            "That is how many different classes an image gets, on average. Return the share of images that get only "
+            "one.",
         ),
         (lambda net, group, images: (_votes(net, group, images) > 0.5).double().mean().item(), MAJORITY),
         (lambda net, group, images: (_votes(net, group, images) >= 0.5).double().mean().item(), MAJORITY),

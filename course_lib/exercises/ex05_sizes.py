@@ -1,7 +1,7 @@
 """Exercises 5.1 and 5.2 of notebook 05: the sizes at which a stride is exact."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
@@ -121,6 +121,15 @@ register(
             "`stride`.",
         ),
         (
+            lambda size, window, stride, padding=0: max(0, (size + 2 * padding - window) % stride - padding),
+            "You take the padding away at the end. Zeros of the padding that no window reaches are left over, too.",
+        ),
+        (
+            lambda size, window, stride, padding=0: size - (size + 2 * padding - window) // stride - 1,
+            "You take away one pixel for each window. Neighboring windows begin `stride` pixels apart: the remainder, "
+            "`%`.",
+        ),
+        (
             lambda size, window, stride, padding=0: (size + 2 * padding - window) // stride,
             "That is the number of steps. The question is what is left over after them: the remainder, `%`.",
         ),
@@ -153,20 +162,29 @@ def _sizes(layers: Layers, sizes: Iterable[int], output: Function = _output, too
     return found
 
 
-def _only_the_last(layers: Layers, sizes: Iterable[int]) -> list[int]:
-    return exact_sizes(layers[-1:], sizes)
+def _sizes_by_answers(combine: Callable[[list[bool]], bool], too_small: bool = False) -> Function:
+    """A wrong `exact_sizes`: `combine` makes one answer of those of the layers, whether each of them fits."""
+
+    def wrong(layers: Layers, sizes: Iterable[int]) -> list[int]:
+        found = []
+        for first in sizes:
+            size, answers = first, []
+            for layer in layers:
+                answers.append(left_over(size, *layer) == 0 and (too_small or size + 2 * layer[2] >= layer[0]))
+                size = _output(size, *layer)
+            if combine(answers):
+                found.append(first)
+        return found
+
+    return wrong
 
 
-def _any_layer(layers: Layers, sizes: Iterable[int]) -> list[int]:
-    found = []
-    for first in sizes:
-        size, rests = first, []
-        for layer in layers:
-            rests.append(left_over(size, *layer))
-            size = _output(size, *layer)
-        if 0 in rests:
-            found.append(first)
-    return found
+def _the_last(answers: list[bool]) -> bool:
+    return answers[-1]
+
+
+ONLY_THE_LAST = "You ask only the last layer. Every layer must leave nothing over."
+SOME_LAYER = "You keep a size if *some* layer leaves nothing over. Every layer must."
 
 
 def _after_the_layers(layers: Layers, sizes: Iterable[int]) -> list[int]:
@@ -219,7 +237,10 @@ register(
             lambda layers, sizes: [n for n in sizes if n not in _sizes(layers, [n])],
             "Those are the sizes that do *not* fit.",
         ),
-        (_after_the_layers, "Those are the sizes after the layers. Return the sizes of the input."),
+        (
+            _after_the_layers,
+            "Those are the sizes after the layers. Return the sizes of the input: keep the first size.",
+        ),
         (
             lambda layers, sizes: _sizes(layers, sizes, too_small=True),
             "A map that is smaller than the window slips through. It has no room for any window, so that size does "
@@ -250,8 +271,18 @@ register(
             lambda layers, sizes: len(exact_sizes(layers, sizes)),
             "That is how many sizes fit. Return the sizes themselves.",
         ),
-        (_only_the_last, "You ask only the last layer. Every layer must leave nothing over."),
-        (_any_layer, "You keep a size if *some* layer leaves nothing over. Every layer must."),
+        (
+            lambda layers, sizes: _sizes(
+                layers, sizes, output=lambda size, window, stride, padding: (size + padding - window) // stride + 1
+            ),
+            "You count the padding once in the output. It is added at both ends: (size + 2·padding − window) // stride "
+            "+ 1.",
+        ),
+        (lambda layers, sizes: exact_sizes(layers[-1:], sizes), ONLY_THE_LAST),
+        (_sizes_by_answers(_the_last), ONLY_THE_LAST),
+        (_sizes_by_answers(_the_last, too_small=True), ONLY_THE_LAST),
+        (_sizes_by_answers(any), SOME_LAYER),
+        (_sizes_by_answers(any, too_small=True), SOME_LAYER),
         (
             lambda layers, sizes: exact_sizes(layers[:1], sizes),
             "You ask only the first layer. Every layer must leave nothing over.",

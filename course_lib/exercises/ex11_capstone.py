@@ -21,7 +21,7 @@ MOST = 25_000
 def contender() -> nn.Module:
     """Your network: (B, 1, 28, 28) → (B, 10), at most 25,000 parameters, the same answer for all quarter turns.
 
-    Example: the library's is P4CNN with gc-separable convolutions, 30 channels wide; it has 24,640 parameters.
+    Example: the library's answer is P4CNN with gc-separable convolutions and 30 channels; it has 24,640 parameters.
     """
     return p4cnn_linear(C4, width=30, conv=GCSeparableConv2d)
 
@@ -32,6 +32,9 @@ def _is_a_network(f: Function, reference: Function) -> None:
         raise Mistake(f"Your function returned the class {net.__name__}. Return a network: call the class.")
     if not isinstance(net, nn.Module):
         raise Mistake(f"Your function returned a {type(net).__name__}; expected a network, that is, an nn.Module.")
+    scores = _scores(
+        net, torch.randn(2, 1, 28, 28)
+    )  # before counting: lazy layers make their parameters at the first call
     count = sum(p.numel() for p in net.parameters())
     if count == 0:
         raise Mistake("Your network has no parameters, so there is nothing to train.")
@@ -40,10 +43,13 @@ def _is_a_network(f: Function, reference: Function) -> None:
             f"Your network has {count:,} parameters; at most {MOST:,} are allowed. Make it narrower: with half of the "
             "channels, most layers have a quarter of the parameters."
         )
-    scores = _scores(net, torch.randn(2, 1, 28, 28))
     if not isinstance(scores, torch.Tensor) or scores.shape != (2, 10):
         got = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
         raise Mistake(f"For two images your network returns {got}; expected scores of shape (2, 10), one per digit.")
+    if (scores >= 0).all() and torch.allclose(scores.sum(dim=1), torch.ones(2)):
+        raise Mistake(
+            "Your network ends with a softmax. Return the scores: the loss of `train_step` has the softmax in it."
+        )
 
 
 def _scores(net: nn.Module, images: torch.Tensor) -> Any:
@@ -79,8 +85,9 @@ register(
     difficulty=3,
     checks=[_is_a_network, _is_invariant],
     hints=[
-        "Start from what you have: `p4cnn_linear(group, width, conv=…)`, `e4net(group, width)`, or layers of your own "
-        "in an `EquivariantSequential`. `sum(p.numel() for p in net.parameters())` counts.",
+        "Start from what you have: `p4cnn_linear(group, width=…, conv=…)` or `e4net(group, width)` of "
+        "`course_lib.models`, or layers of your own in an `EquivariantSequential`. "
+        "`sum(p.numel() for p in net.parameters())` counts.",
         "More channels fit into the same 25,000 parameters if filters share more (notebook 06) or if the data writes "
         "them (notebook 08). Groups with more elements share more, too, but each step takes longer.",
         "Ten minutes are short. A network that needs half the time for a step takes twice as many of them: "

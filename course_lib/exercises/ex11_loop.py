@@ -27,7 +27,11 @@ def _descended(f: Function, steps: int, bf16: bool = False) -> dict[str, Any]:
     optimizer = SGD(net.parameters(), lr=0.5)
     found: dict[str, Any] = {}
     for i in range(1, steps + 1):
-        loss, correct = f(net, IMAGES, LABELS, optimizer, bf16) if bf16 else f(net, IMAGES, LABELS, optimizer)
+        result = f(net, IMAGES, LABELS, optimizer, bf16) if bf16 else f(net, IMAGES, LABELS, optimizer)
+        if not isinstance(result, tuple) or len(result) != 2:
+            got = f"{len(result)} values" if isinstance(result, tuple) else f"a {type(result).__name__}"
+            raise Mistake(f"Your function returned {got}, expected two values: the sum of the losses, and a count.")
+        loss, correct = result
         if not isinstance(loss, Tensor):
             raise Mistake(f"For the loss, your function returned a {type(loss).__name__}, expected a Tensor.")
         found |= {f"loss {i}": float(loss.detach()), f"correct {i}": int(correct), "has a graph": loss.requires_grad}
@@ -67,6 +71,29 @@ def _step(
     return wrong
 
 
+def _reported(count: Function) -> Function:
+    """A wrong `train_step` that returns count(whether each answer is right) in place of the number of right ones."""
+
+    def wrong(
+        forward: Function, images: Tensor, labels: Tensor, optimizer: Optimizer, bf16: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            right = forward(images).argmax(dim=1) == labels
+        loss, _ = train_step(forward, images, labels, optimizer, bf16)
+        return loss, count(right)
+
+    return wrong
+
+
+def _measured_after(
+    forward: Function, images: Tensor, labels: Tensor, optimizer: Optimizer, bf16: bool = False
+) -> tuple[Tensor, Tensor]:
+    train_step(forward, images, labels, optimizer, bf16)
+    with torch.no_grad():
+        outputs = forward(images)
+    return F.cross_entropy(outputs, labels) * len(labels), (outputs.argmax(dim=1) == labels).sum()
+
+
 register(
     "11.1",
     train_step,
@@ -75,9 +102,10 @@ register(
     checks=[_steps, _in_bf16],
     hints=[
         "Five things in this order: outputs, loss, `optimizer.zero_grad()`, `loss.backward()`, `optimizer.step()`.",
-        "`F.cross_entropy(outputs, labels)` is a *mean*; batches may differ in size, so return it times `len(labels)`, "
-        "and `.detach()` it. Right is where `outputs.argmax(dim=1) == labels`.",
-        "Outputs and loss stand in `with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):`.",
+        "`F.cross_entropy(outputs, labels)`, with `import torch.nn.functional as F`, is a *mean*. Batches may differ "
+        "in size, so multiply it by `len(labels)`, and `.detach()` the result. An answer is right where "
+        "`outputs.argmax(dim=1) == labels`.",
+        "Compute outputs and loss inside `with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):`.",
     ],
     known_mistakes=[
         (_step(), "Your answer leaves `bf16` out: put network and loss under `torch.autocast`."),
@@ -85,7 +113,13 @@ register(
             _step(clear=False),
             "The gradients of the last step are still there, and add up: `optimizer.zero_grad()`.",
         ),
-        (_step(late=True), "You clear the gradients after `backward` has made them: nothing is learned."),
+        (
+            _step(late=True),
+            (
+                "The weights stay as they were, so nothing is learned. The order is `optimizer.zero_grad()`, "
+                "`loss.backward()`, `optimizer.step()`."
+            ),
+        ),
         (
             _step(mean=True),
             "This is the mean of the losses. Return the sum: an epoch's last batch may be smaller.",
@@ -93,5 +127,22 @@ register(
         (_step(graph=True), "Your loss still holds its graph, and with it the memory of the batch: `.detach()` it."),
         (_step(softmax=True), "`F.cross_entropy` has the softmax in it: give it the outputs as they are."),
         (_step(up=-1), "Your step goes uphill."),
+        (_step(up=4), "You descend on the sum of the losses. Descend on their mean, and return the sum."),
+        (
+            _reported(lambda right: right.double().mean()),
+            "You return the fraction of right answers. Return their number: batches may differ in size.",
+        ),
+        (
+            _reported(lambda right: (~right).sum()),
+            "That is the number of wrong answers. Count the right ones.",
+        ),
+        (
+            _measured_after,
+            "You measure after the step. Loss and number of right answers are those of the outputs before it.",
+        ),
+        (
+            lambda *arguments: train_step(*arguments)[::-1],
+            "The two values are swapped: first the sum of the losses, then the number of right answers.",
+        ),
     ],
 )

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial, update_wrapper
 from io import BytesIO
 from itertools import combinations
-from statistics import fmean
+from math import comb
+from statistics import fmean, median
 from typing import Any
 
 import torch
@@ -32,10 +33,10 @@ def _in_training() -> tuple[nn.Module, Optimizer, Generator]:
     return net, optimizer, generator
 
 
-def _names(f: Function, part: str) -> list[str] | str:
+def _names(f: Function, part: str) -> list[str]:
     state = f(*_in_training())
-    value = state if part == "all" else state.get(part)
-    return sorted(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
+    value = state.get(part) if part != "all" and isinstance(state, Mapping) else state
+    return sorted(map(str, value)) if isinstance(value, Mapping) else [f"no names: a {type(value).__name__}"]
 
 
 def _restored(f: Function, seed: int) -> dict[str, Tensor]:
@@ -98,6 +99,16 @@ def _objects(*parts: str) -> Function:
     return wrong
 
 
+def _methods(*parts: str) -> Function:
+    """A wrong `training_state` that does not call `state_dict`."""
+
+    def wrong(net: nn.Module, optimizer: Optimizer, generator: Generator) -> State:
+        methods = {"net": net.state_dict, "optimizer": optimizer.state_dict}
+        return {**training_state(net, optimizer, generator), **{part: methods[part] for part in parts}}
+
+    return wrong
+
+
 OBJECTS = (
     "You store the objects themselves (the net, the optimizer or the generator). They go on changing, and a file that "
     "holds objects breaks when their code changes: store their states, which are tensors and numbers."
@@ -121,7 +132,42 @@ register(
         (_parameters_alone, "You store the parameters alone; the running statistics of batch norm are missing."),
         (_groups_alone, "Of the optimizer you store the rate alone: what it remembers is in `optimizer.state_dict()`."),
         *[(_objects(*parts), OBJECTS) for n in (1, 2, 3) for parts in combinations(("net", "optimizer", "random"), n)],
-        (_order_alone, "You store `generator` alone. Dropout draws from torch's own: `random_states` has all."),
+        (
+            _order_alone,
+            "You store the state of one generator only. Order and angles come from `generator`. Dropout draws from "
+            "torch's own: `random_states` has all.",
+        ),
+        (
+            _methods("net", "optimizer"),
+            "`state_dict` is a method: call it, `state_dict()`.",
+        ),
+        (_methods("net"), "`state_dict` is a method: call it, `net.state_dict()`."),
+        (_methods("optimizer"), "`state_dict` is a method: call it, `optimizer.state_dict()`."),
+        (
+            lambda net, optimizer, generator: {
+                **training_state(net, optimizer, generator),
+                "random": generator.initial_seed(),
+            },
+            "You store the *seed* of the generator. It has moved on since: its state is needed.",
+        ),
+        (
+            lambda net, optimizer, generator: {
+                **training_state(net, optimizer, generator),
+                "net": list(net.parameters()),
+            },
+            "You store the parameters without their names, and no statistics of batch norm: use `net.state_dict()`.",
+        ),
+        (
+            lambda net, optimizer, generator: {
+                **training_state(net, optimizer, generator),
+                "optimizer": optimizer.param_groups,
+            },
+            "The settings of the optimizer are not what it remembers. Both are in `optimizer.state_dict()`.",
+        ),
+        (
+            lambda *process: tuple(training_state(*process).values()),
+            'Return one dictionary, with the names "net", "optimizer" and "random".',
+        ),
         (_seed_for_state, "You store the *seed* of the generator. It has moved on since: its state is needed."),
     ],
 )
@@ -162,6 +208,27 @@ def _p_by_value(a: Sequence[float], b: Sequence[float]) -> float:
     return sum(gap >= found - 1e-9 for gap in gaps) / len(ways)
 
 
+def _p_of(middle: Function, rounding: float = 1e-9) -> Function:
+    """A `permutation_p_value` that compares other numbers than the means, or allows for less rounding."""
+
+    def wrong(a: Sequence[float], b: Sequence[float]) -> float:
+        results, found = [*a, *b], abs(middle(a) - middle(b))
+        ways = list(combinations(range(len(results)), len(a)))
+        rests = [[i for i in range(len(results)) if i not in way] for way in ways]
+        parts = [[[results[i] for i in part] for part in deal] for deal in zip(ways, rests, strict=True)]
+        return fmean(abs(middle(chosen) - middle(rest)) >= found - rounding for chosen, rest in parts)
+
+    return wrong
+
+
+def _plus_one(a: Sequence[float], b: Sequence[float]) -> float:
+    deals = comb(len(a) + len(b), len(a))
+    return (permutation_p_value(a, b) * deals + 1) / (deals + 1)
+
+
+_p_without_rounding = _p_of(lambda numbers: sum(numbers) / len(numbers), rounding=0.0)
+
+
 EQUAL_ONCE = (
     "You count ways that look alike once. Two seeds with the same result are still two seeds: every choice of "
     "positions is a way of its own."
@@ -194,6 +261,28 @@ register(
             "choose positions, not values.",
         ),
         (_p(_far, distinct=True), EQUAL_ONCE),
+        (
+            lambda a, b: permutation_p_value(a, b) * comb(len(a) + len(b), len(a)),
+            "That is the number of deals. Divide it by the number of all deals.",
+        ),
+        (
+            lambda a, b: permutation_p_value(a, b) / 2,
+            "Do not halve the result: both directions count.",
+        ),
+        (
+            _plus_one,
+            "You add 1. That is for a random sample of deals; here all deals are counted, the found one included.",
+        ),
+        (_p_of(sum), "You compare sums. Compare the means: the networks may have different numbers of seeds."),
+        (_p_of(median), "You compare medians. Compare the means."),
+        (
+            _p(lambda gap, found: abs(gap) >= found - 1e-9),
+            "Drop the sign of the found distance as well: `abs(fmean(a) - fmean(b))`.",
+        ),
+        (
+            _p_without_rounding,
+            "Equal distances can differ in their last digits. Allow for rounding: `>= found - 1e-9`.",
+        ),
         (lambda a, b: 1 - permutation_p_value(a, b), "This is the share of the ways that are *less* far apart."),
     ],
 )

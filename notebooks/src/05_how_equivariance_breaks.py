@@ -14,7 +14,7 @@
 # networks on purpose, one cause at a time, until you recognize each cause by its symptom.
 #
 # **After this notebook you will be able to** name seven causes by which a network loses its symmetry, predict which of them strikes at which
-# size, tell a broken symmetry from rounding, and find the guilty layer in a network that you have not written.
+# size, tell a broken symmetry from rounding, and find the guilty layer in a network that you did not write.
 #
 # **What you need before:** notebooks 03 (measuring equivariance) and 04 (group convolution).
 #
@@ -62,17 +62,17 @@ def show(error: float) -> str:
 
 
 # %% [markdown]
-# Each section takes a layer that looks right, and asks what goes wrong. Write your prediction down before you run the experiment. Where the
-# prediction was wrong, you learn most.
+# Each section takes a layer that looks right, and asks what goes wrong. Write your prediction down before you run the experiment: you learn most where it was
+# wrong. We call a layer *exact* if its equivariance error is nothing but rounding (below 1e-10 in float64), and *broken* otherwise.
 #
 # ## 1 A stride that does not fit
 #
-# There are two common ways to halve a map: a 2 × 2 pool with stride 2, and a 3 × 3 convolution with stride 2 and padding 1. A network with the pool is
-# exact on images of 32 pixels. The same network with the strided convolution is broken on 32 pixels, and exact on 33. Why?
+# There are two common ways to halve a map: a 2 × 2 pool with stride 2, and a 3 × 3 convolution with stride 2 and padding 1. A network with the pool is exact
+# on images of 32 × 32 pixels. The same network with the strided convolution is broken at size 32 and exact at size 33. Why?
 #
-# The picture shows a row of 8 or 9 pixels (gray; dotted squares are padding). Below the row, in blue, are the windows of the layer as they are; they start at the
-# left border. Above the row, in orange, are the same windows as the mirrored image sees them: it is as if they started at the right border. (Neighboring windows are drawn
-# at two heights.) Where orange does not lie over blue, the layer reads other pixels after the mirror.
+# The picture shows a row of 8 or 9 pixels (gray; dotted squares are padding). Below the row, in blue, are the windows of the layer as they are; they start at
+# the left border. Above the row, in orange, are the same windows as the mirrored image sees them: it is as if they started at the right border. (Neighboring
+# windows are drawn at two heights.) Wherever an orange window has no blue window straight below it, the layer reads different pixels in the mirrored image.
 
 # %%
 pool, strided = (2, 2, 0), (3, 2, 1)  # window, stride, padding
@@ -81,14 +81,14 @@ windows_from_both_sides(
 )
 
 # %% [markdown]
-# So everything depends on whether the last window ends exactly at the border. Work out a formula from the picture: a row of `size` pixels, with `padding` zeros at
-# each end, and windows of `window` pixels that begin `stride` pixels apart. How many pixels lie past the last window?
+# So everything depends on whether the last window ends exactly at the border. Work out a formula from the picture: a row of `size` pixels, with `padding`
+# zeros at each end, and windows of `window` pixels that begin `stride` pixels apart. How many pixels lie past the last window?
 
 
 # %%
 @exercise
 def left_over(size: int, window: int, stride: int, padding: int = 0) -> int:
-    """How many pixels, or zeros of the padding, no window reaches at the far border.
+    """How many pixels (or zeros of the padding) at the far border no window reaches.
     left_over(7, 2, 2) is 1: the windows cover 6 of 7 pixels."""
     ...
 
@@ -120,7 +120,7 @@ for n in (8, 9, 10, 11, 32, 33):
 # %%
 @exercise
 def exact_sizes(layers: Sequence[tuple[int, int, int]], sizes: Iterable[int]) -> list[int]:
-    """Those of the input sizes at which no layer leaves pixels over; each layer is (window, stride, padding).
+    """Those of the input `sizes` at which no layer leaves pixels over; each layer is (window, stride, padding).
     A layer turns n pixels into (n + 2·padding − window) // stride + 1. If n + 2·padding < window, it does not fit.
     exact_sizes([(2, 2, 0), (2, 2, 0)], range(4, 13)) is [4, 8, 12]."""
     ...
@@ -141,19 +141,20 @@ for name, layers in {
     print(f"{name}: {exact_sizes(layers, range(28, 41))}")
 
 # %% [markdown]
-# Two pools need a multiple of 4, two strided convolutions one more than a multiple of 4. A pool and then a convolution need twice an odd number, and the other order needs one
-# less than a multiple of 4. No size suits any two of these networks.
+# Two pools need a multiple of 4, two strided convolutions one more than a multiple of 4. A pool and then a convolution need twice an odd number, and the
+# other order needs one less than a multiple of 4. No size suits any two of these networks.
 #
-# **Cure:** change the size of the *input*, by the same number of pixels at both ends, where that helps (from 32 it never leads to 33). Or choose windows that fit: a 4 × 4
-# convolution with stride 2 and padding 1 is exact on even maps.
+# **Cure:** crop or pad the *input* by the same number of pixels at both ends. That changes its size by an even number, so it leads from 31 to 33, but never
+# from 32 to 33. If no such size fits, choose other windows: a 4 × 4 convolution with stride 2 and padding 1 is exact on maps of every even size.
 #
 # ## 2 Padding and the parity of the kernel
 #
-# Zero padding breaks shifts at the border (notebook 03). Does it also break turns? And are even kernels allowed, whose center lies between pixels? There is one more
-# case: a framework's `padding="same"` keeps the size of the map. For a 4 × 4 kernel it has to add three rows, so it adds one above and two below, and the same for the
-# columns.
+# Zero padding breaks shifts at the border (notebook 03). Does it also break turns? And are even kernels allowed, whose center lies between pixels? There is
+# one more case: `padding="same"`, with which PyTorch keeps the size of the map. For a 4 × 4 kernel it has to add three rows, so it adds one above and two
+# below, and it does the same for the columns.
 #
-# That makes six layers to test: a 3 × 3 kernel with padding 0 or 1, a 4 × 4 kernel with padding 0, 1 or 2, and the 4 × 4 kernel with one row above and two below.
+# That makes six layers to test: a 3 × 3 kernel with padding 0 or 1, a 4 × 4 kernel with padding 0, 1 or 2, and the 4 × 4 kernel with one row above and two
+# below.
 #
 # **Predict:** which of the six are exact under D4?
 
@@ -174,10 +175,11 @@ safe = [str(d.element) for d in report.deviations if d.error < 1e-10]
 print("In the last row these elements are still exact:", ", ".join(safe))
 
 # %% [markdown]
-# All but the last are exact. Equal padding looks the same from every side, whatever the kernel. The output pixels of an even kernel lie between the pixels of the input, but they do
-# so symmetrically. With one row above and two below, however, the turned map would need two rows above.
+# All but the last are exact. Equal padding looks the same from every side, whatever the kernel. The output pixels of an even kernel lie between the pixels of
+# the input, but they do so symmetrically. With one row above and two below, however, the map of the image turned by 180° would need two rows above and one
+# below.
 #
-# What does the damage look like? Here is one sheet of the last layer, for a digit, in both orders.
+# What does the damage look like? Take a digit and the last of the six layers. Here is one sheet of its output, computed in both orders.
 
 # %%
 digit = load_digits().test.images[7:8].double()
@@ -192,10 +194,10 @@ panels({"turn, then compute": first, "compute, then turn": second, "difference":
 # %% [markdown]
 # The damage is not only at the border: the whole map is shifted by one row. If you shift it back, the two maps agree exactly.
 #
-# The cell before listed the elements that are still exact in the last layer: besides $e$ there is one, $mr^3$. It is the mirror that swaps rows and columns, and rows and
-# columns are padded alike. A test that tried only this element would have passed. So test with all of them.
+# The table above ended with the elements for which the last layer is still exact: besides $e$ there is only $mr^3$. It is the mirror that swaps rows and
+# columns, and rows and columns are padded alike. A test that tried only this element would have passed. So test with all of them.
 #
-# **Cure:** use the same padding at every border. With `padding="same"` that takes an odd kernel. Our layers refuse the other case:
+# **Cure:** use the same padding at every border. With `padding="same"` that requires an odd kernel. Our layers refuse an even one:
 
 # %%
 try:
@@ -206,8 +208,8 @@ except ValueError as error:
 # %% [markdown]
 # ## 3 Angles between
 #
-# A rotation by 30° does not take the lattice to itself. The new pixels have to be *interpolated*, which means mixed from their neighbors, and the corners of the image leave
-# the frame. You cannot blame the network for the corners, so compare only what stays in the frame at every angle: a disk.
+# A rotation by 30° does not take the lattice to itself. The new pixels have to be *interpolated*, which means mixed from their neighbors, and the corners of
+# the image leave the frame. You cannot blame the network for the corners, so compare only the part that stays in the frame at every angle: a disk.
 
 
 # %%
@@ -253,12 +255,12 @@ panels(
 )
 
 # %% [markdown]
-# Now run four experiments, at all angles from 0° to 90°. The first one only turns the image, and turns it back. The others compare "turn, then compute" with "compute,
-# then turn".
+# Now run four experiments, at angles from 0° to 90° in steps of 5°. The first one only turns the image and turns it back. The others compare "turn, then
+# compute" with "compute, then turn".
 #
 # 1. There and back: no layer at all. This shows what **interpolation** alone does, twice.
 # 2. A round blur, which is a filter without direction.
-# 3. The same blur, then a 2 × 2 max pool. (The table also has it with stride 1, where no place is skipped.)
+# 3. The same blur, then a 2 × 2 max pool. (The table also lists it with stride 1, which skips no position.)
 # 4. An edge filter in its four orientations, and the maximum of the four answers. This is exact under C4.
 #
 # The curves are for a smooth image. The table has a photograph and noise as well.
@@ -309,29 +311,30 @@ error_curves(curves, angles, "angle in degrees, there and back", logarithmic=Fal
 # %% [markdown]
 # All four are exact at 0° and at 90°. In between, four different things go wrong.
 #
-# **Interpolation** depends on the image. The second figure shows the first experiment alone: the error is small for the smooth image, and large for noise, in which
-# neighboring pixels have nothing to do with each other, so that mixing them destroys them. A round blur removes most of the fine detail on which interpolation goes
-# wrong, so its error is small.
+# **Interpolation** depends on the image. The second figure shows only the first experiment. The error is small for the smooth image and large for noise:
+# there, neighboring pixels have nothing to do with each other, so mixing them destroys what they hold. A round blur removes most of the fine detail on which
+# interpolation goes wrong, so its error is small.
 #
-# **The window of the pool** is a square, and it does not turn with the image. The last row of the table, where the stride is 1, shows what this costs.
+# **The window of the pool** is a square, and it does not turn with the image. To see what this costs, compare the last row of the table, where the stride is
+# 1, with the round blur.
 #
-# **The stride of the pool** leaves a grid that is twice as coarse. There, interpolation has more to guess, and detail that is too fine for the grid turns up as something
-# else. This is **aliasing**, as in notebook 03.
+# **The stride of the pool** leaves a grid that is twice as coarse. On this grid interpolation has more to guess, and detail that is too fine for it turns up
+# as coarser detail that is not in the image. This is **aliasing**, as in notebook 03.
 #
-# **The group is too small** for the four edge filters. They are the worst, off by more than a quarter even on the smooth image, and this is not a matter of pixels: no finer
-# grid would help. A filter answers an edge at an angle α to its own direction with about cos α of its full answer. At 45° even the nearest of the four filters
-# gives only cos 45° ≈ 0.707, so the maximum loses up to 1 − cos 45° ≈ 0.293. The table says 0.27.
+# **The group is too small** for the four edge filters. On the smooth image and on the photograph they are the worst of all, off by more than a quarter, and
+# this is not a matter of pixels: no finer grid would help. A filter answers an edge at an angle α to its own direction with about cos α of its full answer.
+# At 45° even the nearest of the four filters gives only cos 45° ≈ 0.707, so the maximum loses up to 1 − cos 45° ≈ 0.293. The table says 0.27.
 #
-# (The curves are jagged, and their top need not be at 45°, because the relative error is that of the single worst pixel.)
+# (The curves are jagged, and their highest point need not be at 45°, because the relative error is that of the single worst pixel.)
 #
-# **Cure:** do not ask for exactness at these angles. Measure in the disk, on smooth images, and say at which angle. Blur before you subsample. For the rest, use more
-# orientations, or train with turned images.
+# **Cure:** do not ask for exactness at these angles. Measure in the disk, on smooth images, and say at which angle. Blur before you subsample. For the rest,
+# use more orientations, or train with turned images.
 #
 # ## 4 Turned, but not permuted
 #
-# A group convolution whose filters turn but do not permute their sheets: this is idea 2 of notebook 04, section 3. Take the corner finder from there. `arms(image)` says on
-# sheet h where a stroke leaves a pixel in direction h, and the weights of the four sheets are (1, 1, −1, −1). The next cell shows the largest answer of the four
-# copies at every pixel, for a corner and for the turned corner.
+# Suppose the filters of a group convolution turn, but their sheets are not permuted. That was idea 2 in section 3 of notebook 04. Take the corner finder from
+# there: sheet h of `arms(image)` marks the pixels that a stroke leaves in direction h, and the four sheets have the weights (1, 1, −1, −1). The next cell
+# shows the largest answer of the four copies at every pixel, for a corner and for the turned corner.
 
 # %%
 weights, maps = torch.tensor([1.0, 1, -1, -1]).reshape(1, 1, 4, 1, 1), {}
@@ -342,10 +345,11 @@ for title, image in {"a corner": SHAPES["corner"], "turned": act_on_image(r, SHA
 panels(maps, columns=3)
 
 # %% [markdown]
-# With the permutation, the layer answers 2 at the corner, whichever way it is turned. Without it, all four copies are the same: they answer 2 at the first corner, and 0 at the
-# turned one. It is not the same answer in another order. It is another answer.
+# With the permutation, the layer answers 2 at the corner, whichever way it is turned. Without it, all four copies are the same: they answer 2 at the first
+# corner, and 0 at the turned one. So the faulty layer does not give the same values in another order. It gives other values.
 #
-# Two questions about such a layer in a network. Which layers show the fault? And does a maximum over the group at the end repair it?
+# Now put such a layer into a network. Two questions arise: after which layers can you measure the fault? And does a maximum over the group at the end repair
+# it?
 
 
 # %%
@@ -373,15 +377,16 @@ for name, deviation in equivariance_error(faulty, C4, noise(1, 1, 15, 15)).by_la
     print(f"{name:11} {show(deviation.error)}")
 
 # %% [markdown]
-# The lift is exact, because its filters have no sheets to permute. The fault shows in the second convolution. And the maximum does not repair it: it would forgive the right
-# values in another order, but these values are wrong. The group pool and the mean make the error smaller, and no later layer removes it.
+# The lift is exact, because its filters have no sheets to permute. The fault shows in the second convolution. And the maximum does not repair it. A maximum
+# ignores the order of the values, but here the values themselves are wrong. The group pool and the mean make the error smaller, and no later layer removes
+# it.
 #
 # **Cure:** $[L_h\psi](x, \tilde h) = \psi(h^{-1}x, h^{-1}\tilde h)$, which is turned *and* permuted. And test the second layer, not only the first.
 #
 # ## 5 Exact on Monday, broken on Tuesday
 #
-# You want batch norm, and `nn.BatchNorm2d` wants maps of shape (B, C, Y, X). So you take the C·|H| sheets for channels. Now each *sheet* has a gain, a bias, a mean and a variance of
-# its own.
+# You want batch norm, and `nn.BatchNorm2d` wants maps of shape (B, C, Y, X). So you treat the C·|H| sheets as channels. Now each *sheet* has a gain, a bias,
+# a mean and a variance of its own.
 #
 # **Predict:** what does a test say before training? And after one step?
 
@@ -422,19 +427,21 @@ for name, norm in {"one norm per channel": GroupBatchNorm2d(C4, 6), "one norm pe
 error_curves(curves, list(range(13)), "training steps")
 
 # %% [markdown]
-# Before training the network is exact. All gains and variances are 1, and all biases and means are 0, so it does not matter that each sheet has its own. After one step it is
-# broken. The digits are upright, and in upright digits horizontal edges differ from vertical ones. So the values on the sheet that responds to horizontal edges have another variance
-# than those on the sheet of the turned filter, and each sheet is scaled by its own variance. In addition, the step changes the gains and biases of the sheets by different
-# amounts.
+# Before training the network is exact. All gains and variances are 1, and all biases and means are 0, so it does not matter that each sheet has its own.
+# After one step it is broken. The digits are upright, and in upright digits horizontal edges differ from vertical ones. So the values on the sheet that
+# responds to horizontal edges have a different variance from those on the sheet of the turned filter, and each sheet is scaled by its own variance. In
+# addition, the step changes the gains and biases of the sheets by different amounts.
 #
-# In the figure, the lower line is rounding, and it stays there. The other line leaves it with the first step, and grows to 3 percent on noise. That is too small to crash
-# anything, and too large to be rounding. It is the worst kind of fault, since every plain test of a new network passes.
+# In the figure, one line stays at the level of rounding. The other leaves that level at the first step and grows to 3 percent, measured on noise. That is too
+# small for anybody to notice during training, and far too large to be rounding. It is the worst kind of fault, because a plain test of the new network
+# passes.
 #
 # **Cure:** one gain, bias, mean and variance per channel, shared over the group. And before you measure, give all parameters and statistics random values.
 #
 # ## 6 A flattened group axis
 #
-# After the mean over all pixels, the last map is a table (B, C, |H|). Flatten it, and let a linear layer make the scores. No value has a position any more.
+# After the mean over all pixels, the last map is a table (B, C, |H|). Flatten it, and let a linear layer make the scores. After the mean, no value has a
+# position in the image any more.
 #
 # **Predict:** are the scores invariant?
 
@@ -446,8 +453,8 @@ with torch.no_grad():
 panels({f"image turned by {g}": vector for g, vector in vectors.items()}, columns=4)
 
 # %% [markdown]
-# Rows are channels, and columns are the sheets e, r, r², r³. From one panel to the next, each row moves one place to the right, and the last entry comes back in front. These are the
-# same numbers, but in other places. The linear layer has a weight of its own for each place, so its scores change:
+# Rows are channels, and columns are the sheets e, r, r², r³. From one panel to the next, each row moves one place to the right, and the last entry wraps
+# around to the front. The numbers are the same, but their places have changed. The linear layer has a weight of its own for each place, so its scores change:
 
 # %%
 torch.manual_seed(0)
@@ -460,21 +467,21 @@ for name, head in {
     print(f"{name}: {show(max(relative_error(head(v), upright) for v in vectors.values()))}")
 
 # %% [markdown]
-# The 0.04 is not rounding. With other weights or images it is more: suspect C in section 9 has the same fault, and an error of 0.23 on noise.
+# The 0.04 is not rounding. With other weights or images it can be larger: suspect C in section 9 has the same fault, and its error on noise is 0.23.
 #
 # **Cure:** take the maximum or the mean over the group *before* the first linear layer.
 #
 # ## 7 What is not a fault: rounding
 #
-# Suppose you measure an error of 0.000002. Is this a broken symmetry or rounding? A float32 number has about 7 digits, a float64 number about 16, and each convolution rounds
-# again. To judge, you have to know how large the error is after 1, 10 or 30 layers.
+# Suppose you measure an error of 0.000002. Is this a broken symmetry or rounding? A float32 number has about 7 digits, a float64 number about 16, and each
+# layer rounds again. To judge, you have to know how large the rounding error is after 1, 10 or 30 layers.
 
 
 # %%
 @exercise
 def error_by_depth(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
-    """After each layer of the row: the relative error of Φ(L_g x) against L_g Φ(x), where Φ is all layers up to
-    there; the worst g of the group. act(g, y, group) acts on images and feature maps; use relative_error.
+    """One number per layer: the error of Φ(L_g x) against L_g Φ(x) for the worst g of the group, where Φ is this layer
+    and all layers before it. Use act(g, y, group), for images and feature maps, and relative_error(got, expected).
     Three layers give three numbers."""
     ...
 
@@ -482,8 +489,8 @@ def error_by_depth(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list
 # %% [markdown]
 # <!-- help: error_by_depth -->
 #
-# Use it on three networks of 31 layers: one in float32, one in float64, and one in float64 that has a norm of section 5 in the place of layer 12. The gains of that norm differ by about
-# a millionth, as after very little training.
+# Use it on three networks of 31 layers: one in float32, one in float64, and one in float64 with the faulty norm of section 5 in place of layer 12. The gains
+# of that norm differ by about a millionth, as they would after very little training.
 #
 # **Predict:** what will the three curves look like? Could you take the bad norm for rounding?
 
@@ -516,22 +523,24 @@ print(
 error_curves(curves, list(range(1, 32)), "layers")
 
 # %% [markdown]
-# Float32 starts near 1e-7 and float64 near 1e-16. Both grow slowly with depth, by far less than a factor of 1000. The broken network jumps at its norm, to a height that is
-# normal for float32. So in float32 you could not tell this fault from rounding. In float64 it stands many powers of ten above it.
+# Float32 starts near 1e-7 and float64 near 1e-16. Both errors grow slowly with depth, by far less than a factor of 1000. The error of the broken network
+# jumps at its norm, to a height that is normal for float32. So in float32 you could not tell this fault from rounding. In float64 it is many powers of ten
+# larger than rounding.
 #
-# **Cure:** rounding needs none. But test in float64, and never ask for equality to the last bit.
+# **Cure:** rounding needs no cure. But test in float64, and never ask for equality to the last bit.
 #
 # ## 8 Hoping that the data will teach it
 #
-# Notebook 03 trained an ordinary CNN on digits with random quarter turns. It learned to read turned digits as well as upright ones, but for some of them its answer still changed
-# with the turn. Here the question is *where* such a network keeps its answer: on the digits that it was trained on, on new digits, on pieces of a photograph, on noise?
+# Notebook 03 trained an ordinary CNN on digits with random quarter turns. It learned to read turned digits as well as upright ones, but for some of them its
+# answer still changed with the turn. Here the question is *where* such a network keeps its answer: on the digits that it was trained on, on new digits, on
+# pieces of a photograph, on noise?
 
 
 # %%
 @exercise
 def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tensor) -> float:
-    """The share of the images (N, C, Y, X) that get the same class for every g: the class is the place of the
-    largest of the scores net(…), (N, classes). Use act(g, images, group).
+    """The share of the images (N, C, Y, X) that get the same class for every g. `net(images)` gives scores of shape
+    (N, classes); the class of an image is the index of its largest score. Use act(g, images, group).
     4 images, of which 3 keep their class under all turns: 0.75."""
     ...
 
@@ -539,7 +548,8 @@ def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tenso
 # %% [markdown]
 # <!-- help: orbit_agreement -->
 #
-# Train the network again. Beside it stand the same network before training, and a single p4 layer followed by a maximum over group and space, which is not trained at all.
+# Train that network again. We compare it with the same network before training, and with a single untrained p4 layer followed by a maximum over group and
+# space.
 
 # %%
 from course_lib.training import TrainConfig, accuracy_by_angle, train
@@ -575,11 +585,11 @@ for name, row in table.items():
 shares(table, "same class at all four turns")
 
 # %% [markdown]
-# The CNN has learned to keep its answer *on digits*: most on those that it was trained on, less on new ones, and rarely on what does not look like a digit. Training fixes answers
-# where there is data. The p4 layer keeps all answers on all images, before it has seen any.
+# The CNN has learned to keep its answer *on digits*: most often on those that it was trained on, less often on new ones, and rarely on images that do not
+# look like a digit. Training shapes the answers only where there is data. The p4 layer keeps all answers on all images, before it has seen any.
 #
-# But look at the untrained CNN: it keeps its answer on nearly all images! Is agreement a virtue, then? Compare it, on the new digits, with the accuracy and with the share of the most
-# frequent class:
+# But look at the untrained CNN: it keeps its answer on nearly all images! Is agreement a virtue, then? Compare it, on the new digits, with the accuracy and
+# with the share of images that get the most frequent class:
 
 # %%
 for name, net in nets.items():
@@ -593,16 +603,16 @@ for name, net in nets.items():
 
 # %% [markdown]
 # - The untrained CNN gives nearly all digits the same class. So the class seldom changes with the turn, but it is seldom right, either.
-# - The untrained p4 layer agrees with itself by construction. It, too, is right no more often than by chance.
-# - The trained CNN agrees with itself less often than both. But it reads 82 of 100 digits correctly, and turned ones as well as upright ones.
+# - The untrained p4 layer agrees with itself by construction. It, too, is right only as often as by chance.
+# - The trained CNN agrees with itself less often than either of the others. But it reads 82 of 100 digits correctly, turned or upright.
 #
-# So agreement alone is not a virtue, and what augmentation has bought is real. It has a price, as notebook 03 showed: after the same 20 epochs on upright digits only, the same network
-# reads 92 of 100 upright digits. All this comes from one seed and a small network. It is a sketch.
+# So agreement alone is not a virtue, and what augmentation has bought is real. It has a price, as notebook 03 showed: after the same 20 epochs on upright
+# digits only, the same network reads 92 of 100 upright digits. All these numbers come from one seed and one small network, so take them as a sketch.
 #
 # ## 9 Detective work
 #
-# You have now seen all seven causes. Suppose somebody hands you a network that you did not write. `diagnose(net, group, input_shape)` does for any `nn.Module` what you did above
-# (`input_shape` has no batch axis):
+# You have now seen all seven causes. Suppose somebody hands you a network that you did not write. `diagnose(net, group, input_shape)` does for any
+# `nn.Module` what you did above (`input_shape` has no batch axis):
 #
 # 1. It sends noise and all its turned copies through the network, in float64.
 # 2. It looks for the first layer whose input still moves as it should, and whose output does not.
@@ -615,8 +625,8 @@ for name, net in nets.items():
 # - **B**: its norm is the `SheetNorm` of section 5; on 15 × 15 pixels;
 # - **C**: instead of the group pool, the channels and sheets are flattened, so that the linear layer has 16 inputs; on 15 × 15 pixels.
 #
-# **Predict** for each: which layer is guilty, what is the cause, and does a plain `equivariance_error` find the fault? Write the names of the layers into the next cell (lift, norm,
-# relu, conv, group_pool, mean, flatten or linear).
+# **Predict** for each: which layer is guilty, what is the cause, and does a plain `equivariance_error` find the fault? Write the names of the layers into the
+# next cell (lift, norm, relu, conv, group_pool, mean, flatten or linear).
 
 # %%
 guess = {}  # for example {"A": "relu", "B": "relu", "C": "relu"}
@@ -639,9 +649,10 @@ for name, (net, shape) in suspects.items():
 # %% [markdown]
 # - **A** has the fault of section 1. On 14 pixels the lift leaves 12, and in `conv` a window of 3 with stride 2 leaves one over.
 # - **B** has the fault of section 5, parameters for each sheet. The plain test does not find it.
-# - **C** has the fault of section 6. The guilty layer is `linear`, and not the one that flattens: the output of that one still moves in a known way.
+# - **C** has the fault of section 6. The guilty layer is `linear`, and not `group_pool`, where C flattens: there the numbers still change places in
+#   a known way, and only `linear` treats the places differently.
 #
-# Here are the complete answers, with cause and cure. (`diagnose` takes noise of its own, so its errors differ a little from those above.)
+# Here are the complete answers, with cause and cure. (`diagnose` draws its own noise, so its errors differ a little from those above.)
 
 # %% tags=["nbval-ignore-output"]
 for name, (net, shape) in suspects.items():
@@ -658,9 +669,10 @@ print("turned but not permuted:      ", diagnose(faulty, C4, (1, 15, 15)).layer)
 # %% [markdown]
 # ### Change sides
 #
-# Now build a suspect yourself: a **sleeper**. It passes the plain test when it is new, because some of its parameters are equal. Once they differ, as after training, it is broken. The
-# norm of section 5 is one way; can you find another? There are many. What every right answer must do: it is exact under C4 at the start, it does not give the same output to all
-# images, and it is broken after `make_unequal`, which adds a little noise to each parameter whose values are all equal.
+# Now build a suspect yourself: a **sleeper**. It passes the plain test when it is new, because some of its parameters are equal. Once they differ, as after
+# training, it is broken. The norm of section 5 is one way; can you find another? There are many right answers. Each of them must be exact under C4 at the
+# start, must not give the same output for all images, and must be broken after `make_unequal`, which adds a little noise to each parameter whose values are
+# all equal.
 
 
 # %%
@@ -718,11 +730,11 @@ progress("05")
 # %% [markdown]
 # ## Recap
 #
-# - Strides and padding must look the same from every border. That is arithmetic: do it before you build.
-# - Whatever has a parameter must share it over the group. Whatever flattens must pool over the group first.
+# - Strides and padding must look the same from every border. Whether they do is arithmetic: check it before you build.
+# - Share every gain, bias and statistic over the group, and pool over the group before you flatten.
 # - Between the angles of the group, interpolation, pooling and the group itself each add an error.
 # - Rounding grows slowly with depth. In float64 it stays so small that even a faint fault stands out.
-# - Data teaches invariance where there is data. Weight sharing gives it everywhere.
+# - Training teaches invariance only where there is data. Weight sharing gives it everywhere.
 #
 # **Now in `course_lib`:** `from course_lib.layers.base import left_over, exact_sizes` ·
 # `from course_lib.checks import diagnose, disk_mask, error_by_depth, orbit_agreement`

@@ -9,8 +9,7 @@
 # %% [markdown]
 # # 11 Full training: what the papers promised, and what you can measure tonight
 #
-# Every layer and every network of this course is built. Now you find out whether they keep their promises. You train P4CNN yourself and watch its error fall, you see your point
-# appear among the published ones and ours, and you decide, claim by claim, what holds. At the end you design a network of your own and try to beat P4CNN.
+# Every layer and every network of this course is built. Now you find out whether they keep their promises. You train P4CNN yourself and watch its error fall, you see your point appear beside the published results and ours, and you decide, claim by claim, what holds. At the end you design a network of your own and try to beat P4CNN.
 #
 # **You will be able to**
 # - train a network for as long as you like, resume it to bit-for-bit identical weights, and say what each line of the loop is for;
@@ -71,7 +70,7 @@ torch.set_num_threads(1)  # one thread: the same sums in the same order, so the 
 # ## 1 What was promised
 #
 # The papers of this course meet on one data set: **rotated MNIST**, handwritten digits that have each been turned by a random angle. There are 12,000 images to learn from, which is few, and
-# nobody tells the network which way is up. Here is every network of the course that was published on it:
+# nobody tells the network which way is up. Here are the networks of the course with a published error on it:
 
 # %%
 NAMES = {
@@ -90,15 +89,19 @@ published = {name: (find(key).error, find(key).deviation) for key, name in NAMES
 errors_by_row({"published": published})
 
 # %% [markdown]
+<<<<<<< HEAD
 # Read it from the top. An ordinary network gets 5 digits in 100 wrong. Group convolution (04) more than halves that, with no more parameters. Separable filters (06) get below 2 %, and E4 (08) to
 # 1.2 or 1.3 %. That is the promise, and the order of those dots is the story of five years of research.
+=======
+# Read it from the top. An ordinary network gets 5 digits in 100 wrong. Group convolution (04) more than halves that, with no more parameters. Separable filters (06) use the saved parameters for more channels and get below 2 %, and E4 (08) gets to 1.2 or 1.3 %. That is the promise: five years of research, from 2016 to 2021, in one picture.
+>>>>>>> read4
 #
-# Papers print such figures after long training on a GPU, each with a recipe of its own. Can *you* see the same on your machine? You need three things: a loop, a recipe, and a
+# Papers print such numbers after long training on a GPU, each with a recipe of its own. Can *you* see the same on your machine? You need three things: a loop, a recipe, and a
 # way of telling a real difference from luck.
 #
 # ## 2 The loop
 #
-# The network puts out one score $z_y$ for each class y. For an image with label t, the loss is the **cross-entropy**: minus the logarithm of the probability that softmax gives to t.
+# The network outputs one score $z_y$ for each class y. For an image with label t, the loss is the **cross-entropy**: minus the logarithm of the probability that softmax gives to t.
 #
 # $$\ell(z, t) = -\log \frac{e^{z_t}}{\sum_y e^{z_y}}$$
 #
@@ -117,8 +120,9 @@ def train_step(
 ) -> tuple[Tensor, Tensor]:
     """One step of descent on the mean cross-entropy; returns (sum of the losses, detached; number of right answers).
 
-    Shapes: images (B, C, Y, X), labels (B,), ``forward(images)`` (B, classes). Compute scores and loss inside of
-    `torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)`: numbers of 16 bits, which can be faster on GPUs.
+    Both are those before the step. Shapes: images (B, C, Y, X), labels (B,), ``forward(images)`` (B, classes). The
+    loss is `torch.nn.functional.cross_entropy`. Compute scores and loss in the context
+    `torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)`: 16-bit numbers can be faster on a GPU.
     """
     ...
 
@@ -126,8 +130,7 @@ def train_step(
 # %% [markdown]
 # <!-- help: train_step -->
 #
-# Around that step goes the loop. This one trains for a given *time*, which is what a laptop has. The learning rate follows the clock as well: it rises for the first twentieth of the time, then falls
-# to zero along half a cosine. The large steps in the middle find the way, and the small ones at the end settle.
+# Around that step goes the loop. This one trains for a given *time*, which is what a laptop has. The learning rate follows the clock as well: it rises for the first twentieth of the time, then falls to zero along half a cosine. The large steps early on cover the distance, and the small steps at the end let the weights settle.
 
 
 # %%
@@ -135,7 +138,7 @@ def train_for(
     seconds: float, net: nn.Module, split: Split, background: Sequence[float], after_epoch: Callable[[int], None]
 ) -> None:
     """Train with Adam and random rotations, 128 images at a time, until the time is over or you press stop."""
-    rotate = on_background(random_rotations, background)  # what comes in at the corners is black, not gray
+    rotate = on_background(random_rotations, background)  # the corners of a rotated image become black, not gray
     optimizer, generator = torch.optim.Adam(net.parameters()), Generator().manual_seed(0)
     begin, epoch = time.perf_counter(), 0
     with tqdm(total=round(seconds), unit="s", bar_format="{l_bar}{bar}| {n_fmt} of {total_fmt} s {postfix}") as bar:
@@ -160,13 +163,13 @@ def train_for(
 
 
 # %% [markdown]
-# What is special here, and what is not? Shuffling, batches and Adam are as for any network. Three things are not, and each has fooled someone:
+# Shuffling, batches and Adam are the same as for any network. Three things are special here, and each of them is easy to get wrong:
 #
-# - **The corners.** A turned image has corners that were never photographed. They must be black. After normalization black is no longer 0 but a negative number, so `on_background` fills them with that. Filled with 0, gray corners would tell the network the angle.
+# - **The corners.** A turned image has corners that were never photographed. They must be black. After normalization black is no longer 0 but a negative number, so `on_background` fills the corners with that number. If it filled them with 0, the corners would be gray, and their shape would tell the network the angle.
 # - **Augmentation and equivariance are not rivals.** P4CNN is exact for quarter turns and knows nothing about the angles in between, so random rotations help it, too.
-# - **The time is the same for all.** An equivariant network does more arithmetic per image. Comparing at equal epochs hides that, and comparing at equal time shows it.
+# - **Every network gets the same time.** An equivariant network does more arithmetic per image, so it finishes fewer epochs. Comparing after equal numbers of epochs hides that cost, and comparing after equal time shows it.
 #
-# The library's loop, `course_lib/training/loop.py`, is this one plus validation, checkpoints and errors in plain words. Its runs are reproducible to the last digit, because it counts epochs and not seconds.
+# The library's loop, `course_lib/training/loop.py`, is this one plus validation, checkpoints and error messages in plain words. Its runs can be repeated bit for bit, because it counts epochs and not seconds.
 #
 # ### Stop and resume
 #
@@ -174,18 +177,17 @@ def train_for(
 #
 # <details><summary>Predict first: is it enough to store the weights?</summary>
 #
-# For *using* the network, almost: the running statistics of batch norm belong to it as well. For *resuming*, no. Adam remembers averages of earlier gradients. The order of the images, their
-# angles and the dropout of the next epoch depend on where the random generators are. And the schedule needs to know the epoch.
+# For *using* the network, almost: the running statistics of batch norm belong to it as well. For *resuming*, no. Adam remembers averages of earlier gradients. The order of the images, their angles and the dropout of the next epoch depend on the states of the random generators. And the schedule needs to know the number of the epoch.
 # </details>
 
 
 # %%
 @exercise
 def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -> dict[str, Any]:
-    """Everything except the number of the epoch that the next epochs depend on: "net", "optimizer" and "random".
+    """A dictionary with the states of "net", "optimizer" and "random": all that the next epochs depend on.
 
-    `random_states(device, generator)` gives the states of all random generators; the device is that of the weights.
-    Statistics of batch norm belong to the net.
+    `random_states(device, generator)`, from `course_lib.training.randomness`, gives the states of all random
+    generators; the device is that of the weights. (The caller adds the number of the epoch.)
     """
     ...
 
@@ -193,7 +195,7 @@ def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -
 # %% [markdown]
 # <!-- help: training_state -->
 #
-# Let us test your answer with a small network that has everything that can be forgotten. Two epochs, a checkpoint, a new process with another seed, two more epochs. Are the weights those of four epochs without a stop?
+# Let us test your answer with a small network that has everything a checkpoint can forget: batch norm, Adam, random angles and dropout. Train two epochs, write a checkpoint, begin a new process with another seed, restore, and train two more epochs. Are the weights the same as after four epochs without a stop?
 
 
 # %%
@@ -262,7 +264,7 @@ for part, what in parts.items():
 # | 420 | about 16 epochs, near the published error |
 # | 1,200 | all 48 epochs of our recipe |
 #
-# With `"z2cnn"`, `"gc-p4cnn-30"` or `"e4net"` in place of `"p4cnn"` you train another network of the picture. The curve shows errors on 2,000 *validation* images while you wait. The test images are read once, at the end.
+# With `"z2cnn"`, `"gc-p4cnn-30"` or `"e4net"` in place of `"p4cnn"`, you train another network from the picture. While you wait, the curve shows the error on 2,000 *validation* images. The test images are used once, at the end.
 
 # %%
 SECONDS = 120
@@ -274,7 +276,9 @@ try:
     mnist, seconds = normalized(load_dataset(SOURCE, validation=2000)), float(SECONDS)
 except DownloadError:
     mnist, seconds = normalized(load_digits(rotated=True)), min(SECONDS, 15.0)
-    print("No internet: this run uses the 1,029 bundled digits, for 15 seconds. Its error compares with nothing below.")
+    print(
+        "No internet: this run uses the 1,029 bundled digits, for 15 seconds. Its error cannot be compared with anything below."
+    )
 print(
     f"{len(mnist.train):,} images to learn from, {len(mnist.validation):,} to watch, {len(mnist.test):,} for the test"
 )
@@ -294,11 +298,10 @@ def show_error(epoch: int) -> None:
 train_for(seconds, mine, mnist.train, mnist.background, show_error)
 my_error = 100 * (1 - evaluate(mine, mnist.test))
 torch.set_num_threads(1)
-print(f"{NETWORK}, {seconds:.0f} seconds, {len(curve)} whole epochs: {my_error:.2f} % of the test images are wrong")
+print(f"{NETWORK}, {seconds:.0f} seconds, {len(curve)} whole epoch(s): {my_error:.2f} % of the test images are wrong")
 
 # %% [markdown]
-# Here is your point among the others. *Our runs* are stored in this repository. They were trained by **one recipe for all networks**, so that what differs is the network and nothing else: Adam with learning rate 0.01,
-# one epoch of warm-up, a cosine, and random rotations. Which rate and which length? A grid answered that, on validation images only:
+# Soon you will see your point among the others. *Our runs* are stored in this repository. They were trained by **one recipe for all networks**, so that nothing differs but the network: Adam with learning rate 0.01, one epoch of warm-up, a cosine, and random rotations. How were the learning rate and the number of epochs chosen? By trying a grid of them, and looking at validation images only:
 
 # %%
 grid = [cell for cell in json.loads((results_folder() / "laptop_grid.json").read_text()) if cell["row"] in NAMES]
@@ -308,13 +311,12 @@ for length in lengths:
     for rate in rates:
         errors = [at[network, length, rate] for network in networks]
         told = ", ".join(f"{network} {error:.2f}" for network, error in zip(networks, errors, strict=True))
-        print(f"{length} epochs, rate {rate}: mean {fmean(errors):.2f} %   ({told})")
+        print(f"{length} epochs, learning rate {rate}: mean {fmean(errors):.2f} %   ({told})")
 
 # %% [markdown]
-# The recipe is the line with the smallest mean: 48 epochs at rate 0.01. The grid says more. E4-Net has half the error after 48 epochs that it has after 16: it *needs* the time, because it has to learn how to write kernels before it can use them. P4CNN gains far less. So a comparison
-# that stops early favors the networks that learn fast, whichever are better in the end. Keep that in mind below.
+# The recipe is the line with the smallest mean: 48 epochs at learning rate 0.01. The grid says more. At this learning rate E4-Net makes about half as many errors after 48 epochs as after 16, and P4CNN gains less from the longer training. (Each number in parentheses is one run, and 0.1 % of the validation images is two images: do not read much into a single number.) So a comparison that stops early favors the networks that learn fast, even if others are better in the end. Keep that in mind below.
 #
-# 48 epochs of every network and seed are many hours for a laptop, and not all have been run yet. The pictures below show runs of a third of that length, with the whole schedule squeezed into it. Set `EPOCHS = 48` to see those of full length.
+# Training every network for 48 epochs with every seed takes a laptop many hours, and not all of these runs exist yet. The pictures below show runs of a third of that length, with the whole schedule squeezed into 16 epochs. Set `EPOCHS = 48` to see the runs of full length.
 
 # %%
 EPOCHS = 16
@@ -331,12 +333,12 @@ yours = {NAMES[NETWORK]: my_error} if is_comparable else {}
 errors_by_row({"published": published, f"our runs, {EPOCHS} epochs": ours}, yours)
 
 # %% [markdown]
-# Where your point differs from the others, these are the reasons, the largest first: how long you trained; the seed; the images (published errors are on 50,000 test images of the original archive, ours on 15,435 digits of MNIST that we turned
+# If your point differs from the others, there are four possible reasons: how long you trained; the seed; the images (published errors are on 50,000 test images of the original archive, ours on 15,435 digits of MNIST that we turned
 # ourselves); the recipe.
 #
 # ## 4 Published against ours
 #
-# Now all rows at once, ablations included. Across is what was printed, upwards what we measured. On the dashed line they agree, and below it our error is smaller.
+# Now look at all rows of the tables at once, ablations included. The horizontal axis is the published error, and the vertical axis is the error that we measured. On the dashed line the two agree, and below it our error is smaller.
 
 # %% tags=["nbval-ignore-output"]
 rows = {row.key: row for name in ("rotated-mnist", "e4-rotated-mnist") for row in TABLES[name].rows}
@@ -358,26 +360,26 @@ below = sum(mean < print_ for print_, mean in everywhere)
 print(f"{len(full)} runs are stored; {below} of {len(everywhere)} rows make fewer errors here than in print")
 
 # %% [markdown]
-# That ours are often lower is no triumph over the papers: a rate that falls to zero suits these small networks, and our test images are others. What must be compared is the *order*.
+# Where our error is lower, that is no triumph over the papers: we use another schedule, and other test images. Do not compare the errors themselves, but the *order* of the networks.
 #
 # ## 5 Which claims hold?
 #
-# A paper says that network A makes fewer errors than B. You have a handful of seeds of each. When would you believe it?
+# A paper says that network A makes fewer errors than B. You have results of A and B for a handful of seeds. When would you believe the claim?
 #
-# Suppose the network made no difference. Then the n + m results could have been dealt to A and B in any way, like cards. The **permutation test** asks in how many of the deals the two means would be at least as far apart as they were found:
+# Suppose the network made no difference. Then the n results of A and the m results of B could have been dealt to them in any other way, like n + m cards. The **permutation test** asks in what fraction of all deals the two means are at least as far apart as in the deal that you found:
 #
 # $$p = \frac{\#\{\text{deals with } |\text{mean}_A - \text{mean}_B| \ge \text{found}\}}{\#\{\text{deals}\}}$$
 #
-# A small p says that luck with the seeds alone would rarely part them so far. A worked case: A has 1 and 2, B has 3 and 4, so the means are 2 apart. The six deals part the means by 2, 1, 0, 0, 1, 2. Two of the six are at least 2 apart: p = 1/3.
+# A small p says that luck with the seeds alone would rarely bring the means so far apart. A worked case: A has 1 and 2, B has 3 and 4, so the means are 2 apart. There are six ways to deal two of the four numbers to A: {1, 2}, {1, 3}, {1, 4}, {2, 3}, {2, 4} and {3, 4}. Their means are 2, 1, 0, 0, 1 and 2 apart. In two of the six deals that is at least 2, so p = 1/3.
 
 
 # %%
 @exercise
 def permutation_p_value(a: Sequence[float], b: Sequence[float]) -> float:
-    """Of all deals, len(a) results to the first and the rest to the second, the part with means as far apart as found.
+    """The fraction of all deals in which the two means are at least as far apart as those of a and b.
 
-    Both directions count, and so does the deal that was found. Allow for rounding: ``>= found - 1e-9``.
-    Example: [1, 2] and [3, 4]: of 6 deals 2 are as far apart, so 1/3.
+    A deal gives len(a) of all results to the first network and the rest to the second. Both directions count, and so
+    does the deal that was found. Allow for rounding: ``>= found - 1e-9``. Example: [1, 2] and [3, 4] give 1/3.
     """
     ...
 
@@ -385,7 +387,7 @@ def permutation_p_value(a: Sequence[float], b: Sequence[float]) -> float:
 # %% [markdown]
 # <!-- help: permutation_p_value -->
 #
-# How much can a few seeds say? Take the strongest result of all: every P4CNN beats every Z2CNN.
+# How much can a few seeds say? Take the clearest claim of all: P4CNN beats Z2CNN.
 
 # %% tags=["nbval-ignore-output"]
 two = [errors_of(laptop.get(row, ())) for row in ("z2cnn", "p4cnn")]
@@ -395,9 +397,9 @@ for n in range(1, 1 + min(map(len, two))):
     print(f"n = {n}: Z2CNN {fmean(a):.2f} %, P4CNN {fmean(b):.2f} %, p = {p:.3f}")
 
 # %% [markdown]
-# Three seeds of each give p = 2/20 at best, *whatever* the results: there are only 20 deals, and the mirror image of the best one counts as well. Five can reach 2/252. This is why the table says how small p could have become.
+# Three seeds of each give p = 2/20 at best, *whatever* the results. There are only 20 deals, and at least two of them count: the one that you found, and the same one with the two networks exchanged. Five seeds of each can reach 2/252. This is why the table below says how small p could have become.
 #
-# Here is every claim, computed from the stored runs. "Within noise" means that p is above 0.05. Where no paper is named, the course itself asks.
+# Here is every claim, computed from the stored runs. "Within noise" means that p is above 0.05. Where no paper is named, the claim is our own guess.
 
 # %% tags=["nbval-ignore-output"]
 Markdown(claims_markdown(laptop, CLAIMS))
@@ -411,11 +413,11 @@ for claim in CLAIMS:
 Markdown("\n".join(f"- **{verdict}** ({len(words)}): {' '.join(words)}" for verdict, words in sorted(verdicts.items())))
 
 # %% [markdown]
-# One caution. p knows about luck with the *seeds* only. It does not know that all runs share their test images, that one recipe may suit one network better than another, or that somebody looked at sixteen claims: among so many, one p below 0.05 may be luck.
+# One caution. p knows about luck with the *seeds* only. It does not know that all runs share their test images, that one recipe may suit one network better than another, or that somebody looked at sixteen claims: among so many, a p below 0.05 may well appear by luck.
 #
 # ### Fewer images
 #
-# Equivariance is said to matter most where images are few. The same number of steps, with a tenth and a third of the training images:
+# Equivariance is said to matter most where training images are few. So compare networks that were trained on 1,000, on 3,000 and on all 10,000 images, for about the same number of steps:
 
 # %% tags=["nbval-ignore-output"]
 by_size = {10_000: laptop}
@@ -438,7 +440,7 @@ for images, alike in sorted(by_size.items()):
 # %% [markdown]
 # ## 6 What does an error cost?
 #
-# A network can be small in three ways that have little to do with each other: few parameters, few operations, few seconds. Compare the two panels: who is cheap on the left, and who on the right?
+# A network can be cheap in three ways that have little to do with each other: few parameters, few operations, few seconds. Compare the two panels: which networks are cheap on the left, and which on the right?
 
 # %% tags=["nbval-ignore-output"]
 FAMILIES = {"ordinary": ("z2cnn", "c-z2cnn"), "group convolution": ("p4cnn-rotation-pooling-cohen", "p4cnn"),
@@ -456,11 +458,11 @@ error_against_cost(
 )
 
 # %% [markdown]
-# And the seconds? They depend on the machine more than on the network: a processor with two cores is busy with arithmetic, while a GPU waits for small kernels to start. `python -m course_lib hours` computes from the stored runs how long each table takes on every machine that has been measured, and notebook 08 shows where the time of an E4 layer goes.
+# And the seconds? They depend on the machine, too: a processor with two cores spends them on arithmetic, while a GPU spends much of its time on starting many small operations. `python -m course_lib hours` computes from the stored runs how long each table takes on every machine that has been measured, and notebook 08 shows where the time of an E4 layer goes.
 #
 # ## 7 Does exactness survive training?
 #
-# Z2CNN has to *learn* that a turned digit is the same digit. P4CNN cannot do otherwise. And the E4-Net of the released code has a norm with separate weights for each orientation (08): exact when new, but what then? After every epoch each run turned the validation images by 90° and counted the predictions that changed.
+# Z2CNN has to *learn* that a turned digit is the same digit. P4CNN knows that by construction. The E4-Net of the released code has a norm with separate weights for each orientation (08). So it is exact when it is new, but what happens in training? After every epoch each run turned the validation images by 90° and counted the predictions that changed.
 
 # %% tags=["nbval-ignore-output"]
 shown = {"z2cnn": "Z2CNN", "e4net-released": "E4-Net as released", "e4net": "E4-Net with a shared norm"}
@@ -471,13 +473,13 @@ changed = {
 figures.learning_curves(changed, ylabel="changed by a quarter turn, in %")
 
 # %% [markdown]
-# The shared norm stays at exactly zero, at every epoch and for every seed. The other two *approach* zero, since all training images are turned at random. On data that always come upright they would not.
+# With the shared norm the number is zero by construction, at every epoch and for every seed. The other two networks can only *approach* zero, and only because all training images are turned at random. On images that are always upright, nothing would make them do so.
 #
 # ## 8 Three ways to fool yourself
 #
 # ### Choosing the best epoch by the test images
 #
-# The test error wobbles from epoch to epoch. Reporting the best epoch looks harmless, and some published code does. How much does it flatter? Train the small network for 30 epochs and note after each which test images it gets wrong. Then split the test images at random into two halves: choose the best of the last 20 epochs by half A, and look at the same epoch on half B, which had no say.
+# The test error wobbles from epoch to epoch. Reporting the best epoch looks harmless, and some published code does. How much does it flatter? Train the small network for 30 epochs and note after each epoch which test images it gets wrong. Then split the test images at random into two halves: choose the best of the last 20 epochs by half A, and look at the same epoch on half B, which had no say.
 #
 # <details><summary>Predict first: will the chosen epoch have the same error on A and on B, on average?</summary>
 #
@@ -506,7 +508,7 @@ print(
 )
 
 # %% [markdown]
-# The error on B is the honest one. With more test images the effect shrinks like $1/\sqrt{N}$, but so do the gaps between good networks. The released code of E4 reports the best test epoch; our runs report the last.
+# The error on B is the honest one. With N test images the effect shrinks like $1/\sqrt{N}$, but the gaps between good networks are small, too. The released code of E4 reports the best test epoch; our runs report the last.
 #
 # ### Trusting "±" from a handful of seeds
 #
@@ -520,7 +522,7 @@ print(f"nine times in ten, the standard deviation of five seeds is between {low:
 # %% [markdown]
 # So "± 0.02" and "± 0.05" from five seeds can describe the same spread.
 #
-# ### Comparing figures from different papers
+# ### Comparing numbers from different papers
 #
 # The same two networks appear twice in the tables, trained once by Cohen and Welling and once by Lengyel and van Gemert:
 
@@ -530,11 +532,11 @@ for base in ("resnet44-cohen", "resnet44"):
     print(f"{plain.source}: ResNet44 {plain.error:.2f} %, p4m-ResNet44 {p4m.error:.2f} % wrong on CIFAR-10")
 
 # %% [markdown]
-# For ResNet44 experts differ by almost four points, which is more than the effect that either of them looks for. So before you call a result a contradiction, ask whether it is the same network (count its parameters), the same recipe, the same data, the same epoch, and how many seeds there were.
+# For the same ordinary ResNet44, the two papers differ by almost four points. That is more than the three points that Cohen and Welling gain by symmetry. So before you call a result a contradiction, ask whether it is the same network (count its parameters), the same recipe, the same data, the same epoch, and how many seeds there were.
 #
 # ## 9 A table from one command
 #
-# A row of a table is data, so a run needs only its name. Each run can be stopped and resumed at any time, and ends in one small file with its seed, its commit, the checksum of its data and every epoch.
+# The library knows the network and the recipe of every row, so you only have to name the row. You can stop and resume a run at any time. It ends in one small file with its seed, its commit, the checksum of its data and the results of every epoch.
 #
 # ```bash
 # python -m course_lib train p4cnn --small              # the bundled digits, to see that all works
@@ -548,9 +550,9 @@ for base in ("resnet44-cohen", "resnet44"):
 #
 # ## 10 Your turn: beat P4CNN
 #
-# You have seen seven kinds of layers. Design a network that beats P4CNN with at most 25,000 parameters, in **ten minutes** of training on your machine. It must be exactly invariant to quarter turns.
+# Now design a network of your own, with at most 25,000 parameters, that beats P4CNN after **ten minutes** of training on your machine. It must be exactly invariant to quarter turns. For a fair fight, give P4CNN ten minutes as well: set `SECONDS = 600` in section 3.
 #
-# There is no single right answer. Think about what a minute of training buys: a network with half of the operations takes twice as many steps.
+# There is no single right answer. Think about what a minute of training buys: a network with half the operations takes up to twice as many steps. Import what you need, for example `from course_lib.models import e4net, p4cnn_linear`, or any layer of `course_lib.layers`.
 
 
 # %%
@@ -558,7 +560,7 @@ for base in ("resnet44-cohen", "resnet44"):
 def contender() -> nn.Module:
     """Your network: (B, 1, 28, 28) → (B, 10), at most 25,000 parameters, the same answer for all quarter turns.
 
-    Example: the library's is P4CNN with gc-separable convolutions, 30 channels wide; it has 24,640 parameters.
+    Example: the library's answer is P4CNN with gc-separable convolutions and 30 channels; it has 24,640 parameters.
     """
     ...
 
@@ -566,7 +568,7 @@ def contender() -> nn.Module:
 # %% [markdown]
 # <!-- help: contender -->
 #
-# To enter the scoreboard, set `MINUTES = 10` and run the next two cells. The board is a file on your machine, and it keeps your best entries. Give each attempt a name.
+# To enter the scoreboard, set `MINUTES = 10` and run the next two cells. The board is a file on your machine, and it keeps your best entries. Give each attempt a name. Remember section 8: the best of many attempts, chosen by the test images, looks better than it is.
 
 # %%
 MINUTES = 0.1  # 10 for the scoreboard
@@ -612,8 +614,8 @@ progress("11")
 # ## Recap, of this notebook and of the course
 #
 # - A training loop is a step, an order and a schedule. A checkpoint holds weights, optimizer, random states *and* the epoch; equal checksums prove it.
-# - One recipe for all networks makes the network the only difference. The permutation test says whether seeds alone could explain it. The table of section 5 is the answer to the question with which this course began.
-# - Augmentation asks for a symmetry, and equivariance guarantees it.
+# - One recipe for all networks makes the network the only difference. The permutation test says whether luck with the seeds could explain what you see. The table of claims in section 5 is our answer to the question of this notebook: do the networks keep their promises?
+# - Augmentation encourages a symmetry, and equivariance guarantees it.
 #
 # And the course: a group is a set of moves that you can undo and chain (01). It acts on images and on feature maps, where it turns the sheets *and* permutes them (02, 03). Convolution over the group is the linear map that
 # commutes with it (04); strides, padding and norms can spoil that (05). Filters may share more (06), be written by the data (08), or attend (07, 09), as long as they see relative positions only. And every network is a function of a group (10).

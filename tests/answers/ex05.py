@@ -480,3 +480,88 @@ def per_cent(net, group, images):
 @wrong("error_by_depth", says="four rotations only")
 def without_mirrors(layers, group, x):
     return by_equivariance_error(layers, C4, x)
+
+
+@wrong("left_over", says="take the padding away")
+def padding_not_counted_as_left_over(size, window, stride, padding=0):
+    return max(0, by_walking(size, window, stride, padding) - padding)
+
+
+@wrong("left_over", says="one pixel for each window")
+def size_minus_output(size, window, stride, padding=0):
+    return size - output_size(size, window, stride, padding)
+
+
+@wrong("exact_sizes", says="padding once in the output")
+def padding_once_in_the_output(layers, sizes):
+    return follow(layers, sizes, lambda n, w, s, p: (n + p - w) // s + 1)
+
+
+def answers_of_the_layers(layers, size):
+    for window, stride, padding in layers:
+        yield size + 2 * padding >= window and rest(size, window, stride, padding) == 0
+        size = (size + 2 * padding - window) // stride + 1
+
+
+@wrong("exact_sizes", says="only the last layer")
+def overwritten_by_the_last_layer(layers, sizes):
+    return [n for n in sizes if list(answers_of_the_layers(layers, n))[-1]]
+
+
+@wrong("exact_sizes", says="some.* layer leaves nothing over")
+def one_layer_is_enough(layers, sizes):
+    return [n for n in sizes if any(answers_of_the_layers(layers, n))]
+
+
+@wrong("disk_mask", says="too small for odd sizes")
+def radius_rounded_down(size):
+    return disk(size, (size - 1) / 2, size // 2)
+
+
+@wrong("disk_mask", says="off for even sizes")
+def middle_rounded_down(size):
+    return disk(size, (size - 1) // 2, size / 2)
+
+
+@wrong("disk_mask", says="single row")
+def columns_only(size):
+    return pixel_by_pixel(size)[size // 2]
+
+
+@wrong("error_by_depth", says="add up the errors of the layers")
+def errors_so_far(layers, group, x):
+    found = by_equivariance_error(layers, group, x)
+    return [sum(found[: n + 1]) for n in range(len(found))]
+
+
+@wrong("error_by_depth", says="what each layer adds")
+def growth(layers, group, x):
+    found = by_equivariance_error(layers, group, x)
+    return [found[0], *(found[n] - found[n - 1] for n in range(1, len(found)))]
+
+
+@wrong("error_by_depth", says="plain output never changes")
+def plain_input(layers, group, x):
+    def measure(_y, copies):
+        return max(relative_error(c, act(g, x, group)) for g, c in zip(group.elements, copies, strict=True))
+
+    return errors(layers, group, x, measure)
+
+
+@wrong("error_by_depth", says="act on the output on both sides")
+def output_turned_on_both_sides(layers, group, x):
+    def measure(y, _copies):
+        return max(relative_error(act(g, y, group), act(g, y, group)) for g in group.elements)
+
+    return errors(layers, group, x, measure)
+
+
+@wrong("orbit_agreement", says="Do you turn them")
+def nothing_turned(net, group, images):
+    table = torch.stack([net(images).argmax(dim=1) for _ in group.elements])
+    return (table == table[0]).all(dim=0).double().mean().item()
+
+
+@wrong("orbit_agreement", says="how many different classes")
+def number_of_classes(net, group, images):
+    return sum(len(set(column.tolist())) for column in classes(net, group, images).T) / len(images)

@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 11."""
 
 from itertools import combinations, permutations
+from statistics import median
 
 import torch
 import torch.nn.functional as F
@@ -235,3 +236,145 @@ def the_function():
 @wrong("contender", says="nothing to train")
 def nothing():
     return nn.Identity()
+
+
+@wrong("train_step", says="weights stay as they were")
+def without_a_step(forward, images, labels, optimizer, bf16=False):
+    _, loss, correct = _outputs_and_loss(forward, images, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.detach() * len(images), correct
+
+
+@wrong("train_step", says="descend on the sum")
+def on_the_sum(forward, images, labels, optimizer, bf16=False):
+    _, loss, correct = _outputs_and_loss(forward, images, labels)
+    optimizer.zero_grad()
+    (loss * len(images)).backward()
+    optimizer.step()
+    return loss.detach() * len(images), correct
+
+
+@wrong("train_step", says="fraction of right answers")
+def accuracy(forward, images, labels, optimizer, bf16=False):
+    loss, correct = by_hand(forward, images, labels, optimizer, bf16)
+    return loss, correct / len(labels)
+
+
+@wrong("train_step", says="number of wrong answers")
+def wrong_answers(forward, images, labels, optimizer, bf16=False):
+    loss, correct = by_hand(forward, images, labels, optimizer, bf16)
+    return loss, len(labels) - correct
+
+
+@wrong("train_step", says="measure after the step")
+def after_the_step(forward, images, labels, optimizer, bf16=False):
+    by_hand(forward, images, labels, optimizer, bf16)
+    with torch.no_grad():
+        _, loss, correct = _outputs_and_loss(forward, images, labels)
+    return loss * len(labels), correct
+
+
+@wrong("train_step", says="two values are swapped")
+def count_first(forward, images, labels, optimizer, bf16=False):
+    loss, correct = by_hand(forward, images, labels, optimizer, bf16)
+    return correct, loss
+
+
+@wrong("train_step", says="returned a Tensor, expected two values")
+def loss_only(forward, images, labels, optimizer, bf16=False):
+    return by_hand(forward, images, labels, optimizer, bf16)[0]
+
+
+@wrong("training_state", says="seed.* of the generator")
+def seed_as_a_number(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"random": generator.initial_seed()}
+
+
+@wrong("training_state", says="call it, `net.state_dict")
+def method_of_the_net(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"net": net.state_dict}
+
+
+@wrong("training_state", says="call it, `state_dict")
+def both_methods(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"net": net.state_dict, "optimizer": optimizer.state_dict}
+
+
+@wrong("training_state", says="call it, `optimizer.state_dict")
+def method_of_the_optimizer(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"optimizer": optimizer.state_dict}
+
+
+@wrong("training_state", says="without their names")
+def list_of_parameters(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"net": list(net.parameters())}
+
+
+@wrong("training_state", says="settings of the optimizer")
+def settings_only(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"optimizer": optimizer.param_groups}
+
+
+@wrong("training_state", says="one dictionary")
+def three_values(net, optimizer, generator):
+    state = spelled_out(net, optimizer, generator)
+    return state["net"], state["optimizer"], state["random"]
+
+
+@wrong("permutation_p_value", says="number of deals")
+def count_of_deals(a, b):
+    return by_all_orders(a, b) * len(list(combinations([*a, *b], len(a))))
+
+
+@wrong("permutation_p_value", says="not halve")
+def halved(a, b):
+    return by_all_orders(a, b) / 2
+
+
+@wrong("permutation_p_value", says="random sample")
+def one_more(a, b):
+    deals = len(list(combinations([*a, *b], len(a))))
+    return (by_all_orders(a, b) * deals + 1) / (deals + 1)
+
+
+def compared_by(a, b, middle, rounding=1e-9):
+    n, found = len(a), abs(middle(a) - middle(b))
+    gaps = [abs(middle(order[:n]) - middle(order[n:])) for order in permutations([*a, *b])]
+    return sum(gap >= found - rounding for gap in gaps) / len(gaps)
+
+
+@wrong("permutation_p_value", says="compare sums")
+def sums(a, b):
+    return compared_by(a, b, sum)
+
+
+@wrong("permutation_p_value", says="compare medians")
+def medians(a, b):
+    return compared_by(a, b, median)
+
+
+@wrong("permutation_p_value", says="sign of the found distance")
+def found_with_its_sign(a, b):
+    return _share(a, b, lambda gap, found: abs(gap) >= found - 1e-9)
+
+
+@wrong("permutation_p_value", says="Allow for rounding")
+def without_rounding(a, b):
+    everything, found = [*a, *b], abs(sum(a) / len(a) - sum(b) / len(b))
+    positions = range(len(everything))
+    gaps = []
+    for way in combinations(positions, len(a)):
+        first, rest = [everything[i] for i in way], [everything[i] for i in positions if i not in way]
+        gaps.append(abs(sum(first) / len(first) - sum(rest) / len(rest)))
+    return sum(gap >= found for gap in gaps) / len(gaps)
+
+
+@wrong("contender", says="ends with a softmax")
+def probabilities():
+    return nn.Sequential(p4cnn_linear(), nn.Softmax(dim=1))
+
+
+@wrong("contender", says="108,210 parameters; at most 25,000")
+def too_many_in_a_lazy_layer():
+    return nn.Sequential(LiftingConv2d(C4, 1, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))

@@ -145,7 +145,7 @@ def inverse_of_the_other(f, psi, group):
     return in_loops(lambda group, h, other: group.index(compose(inverse(other), h)), right_pixel)(f, psi, group)
 
 
-@wrong("group_conv", says="on by one place")
+@wrong("group_conv", says="by one more place")
 def difference_of_numbers(f, psi, group):
     def sheet(group, h, other):
         return (group.index(other) - group.index(h)) % group.order
@@ -421,12 +421,12 @@ def product_on_the_right(psi, group):
     return torch.stack(copies, dim=1)
 
 
-@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than that of the sheets")
+@wrong("group_filter_bank", says="stopped in line.*IndexError.*an axis other than that of the sheets")
 def permuted_channels(psi, group):
     return torch.stack([act_on_image(h, psi[:, group.permutation(h)]) for h in group.elements], dim=1)
 
 
-@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than that of the sheets")
+@wrong("group_filter_bank", says="stopped in line.*IndexError.*an axis other than that of the sheets")
 def permuted_columns(psi, group):
     return torch.stack([act_on_image(h, psi[..., group.permutation(h)]) for h in group.elements], dim=1)
 
@@ -451,7 +451,7 @@ def nothing_moves(f, psi, group):
     return in_loops(lambda group, _h, other: group.index(other), lambda _h, a, b, _k: (a, b))(f, psi, group)
 
 
-@wrong("group_conv", says="another sheet of ψ")
+@wrong("group_conv", says="sheet of ψ other than")
 def both_inverted(f, psi, group):
     return in_loops(lambda group, h, other: group.index(compose(inverse(h), inverse(other))), right_pixel)(
         f, psi, group

@@ -54,7 +54,8 @@ ROLLED = (
     "order: sheet h̃ comes from sheet h⁻¹h̃."
 )
 GROUP_AXIS = (
-    "You permute another axis than that of the sheets. ψ is (O, C, |H|, k, k): which axis is |H|, counted from the end?"
+    "You permute an axis other than that of the sheets. ψ is (O, C, |H|, k, k): which axis is |H|, counted from the "
+    "end?"
 )
 
 register(
@@ -123,6 +124,10 @@ register(
         (
             lambda psi, group: group_filter_bank(psi, group).flip(1),
             "Your copies are in reverse order. Copy i belongs to `group.elements[i]`.",
+        ),
+        (
+            lambda psi, group: group_filter_bank(psi, group) / group.order,
+            "You divide by the number of copies. A copy keeps the weights of ψ; they only change places.",
         ),
         (_rolled_by_rotation, ROLLED),
         (rolled_by_place, ROLLED),

@@ -60,6 +60,21 @@ def _turned_by_the_relative_element(psi: Tensor, group: Group) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
+def _turned_by_the_input(psi: Tensor, group: Group) -> Tensor:
+    by_input = [act_on_image(other, psi) for other in group.elements]
+    rows = []
+    for h in group.elements:
+        seen = [group.index(relative(h, other)) for other in group.elements]
+        rows.append(torch.stack([by_input[j][:, :, sheet] for j, sheet in enumerate(seen)], dim=2))
+    return torch.stack(rows, dim=1)
+
+
+def _added_numbers(psi: Tensor, group: Group) -> Tensor:
+    order = group.order
+    copies = [act_on_image(h, psi[:, :, [(i + j) % order for j in range(order)]]) for i, h in enumerate(group.elements)]
+    return torch.stack(copies, dim=1)
+
+
 def _subtracted(psi: Tensor, group: Group) -> Tensor:
     """Sheet i − j where h⁻¹h̃ belongs: the difference the wrong way round."""
     order = group.order
@@ -94,6 +109,7 @@ def _group_convolutions(f: Function, reference: Function) -> None:
     digits = torch.arange(64.0) * 5 % 7
     compare(f, reference, digits[:8].reshape(1, 8, 1, 1), digits[1:9].reshape(1, 1, 8, 1, 1), D4)
     compare(f, reference, digits[:24].reshape(1, 4, 2, 3), digits[1:17].reshape(1, 1, 4, 2, 2), C4)
+    compare(f, reference, digits[:4].reshape(1, 4, 1, 1), -digits[1:5].reshape(1, 1, 4, 1, 1), C4)
     compare(f, reference, digits[:32].reshape(2, 2, 2, 4), digits[:32].reshape(2, 2, 2, 2, 2), D1)
     compare(f, reference, digits[:32].reshape(1, 8, 2, 2), digits[3:35].reshape(1, 1, 8, 2, 2), D4)
 
@@ -111,11 +127,11 @@ BOTH_INVERTED = (
     "Your product is h̃⁻¹h, which is the inverse of h⁻¹h̃. The element without an inverse is h̃, the sheet of the input."
 )
 ROLLED = (
-    "You move the sheets on by one place from h to h. On C4 that is right, but a mirror reverses their order. Look up "
+    "You move the sheets by one more place for each h. On C4 that is right, but a mirror reverses their order. Look up "
     "the sheet of h⁻¹h̃ instead."
 )
 WRONG_PRODUCT = (
-    "You look up another sheet of ψ than that of h⁻¹h̃. It is the product of the inverse of h with h̃, in this order."
+    "You look up a sheet of ψ other than that of h⁻¹h̃. It is the product of the inverse of h with h̃, in this order."
 )
 NOT_TURNED = "The sheets change places, but they are not turned: use `source_pixel` for the pixels of ψ, as in 4.1."
 TURNED_BACK = (
@@ -173,13 +189,41 @@ register(
             "h and h̃ are swapped throughout: h is the output's orientation, which turns the filter; h̃ is the input's.",
         ),
         (
+            _convolve_with(_turned_by_the_input),
+            "You turn the pixels by h̃, the orientation of the input's sheet. The whole filter turns by h, that of the "
+            "output's sheet.",
+        ),
+        (
+            _convolve_with(bank_from(lambda h, other: inverse(compose(h, other)))),
+            "Your product is (hh̃)⁻¹, which is h̃⁻¹h⁻¹. Only h is inverted: you need the sheet of h⁻¹h̃.",
+        ),
+        (
+            _convolve_with(_added_numbers),
+            "You add the numbers of the two sheets. The filter's sheet is that of h⁻¹h̃: use `inverse`, `compose` and "
+            "`group.index`.",
+        ),
+        (
+            lambda f, psi, group: group_conv(f, psi, group) / group.order,
+            "You take the mean over the sheets of the input. Add them up.",
+        ),
+        (
+            lambda f, psi, group: group_conv(f, psi, group).relu(),
+            "You apply a ReLU. A convolution is linear: leave negative values as they are.",
+        ),
+        (
+            lambda f, psi, group: group_conv(f, psi.flip(-2, -1), group),
+            "Your filter is turned by 180°. At (row + a, col + b) it needs the weight at `source_pixel(h, a, b, k, "
+            "k)`: do not flip ψ.",
+        ),
+        (
             _same_sheet_only,
             "Each sheet of your output sees only one sheet of the input. Sum over all sheets h̃ of the input.",
         ),
         (_last_term_only, "Only the last term of the sum is left. Add each term to the earlier ones, with `+=`."),
         (
             _pooled_first,
-            "You take the maximum over the sheets first. That loses how the strokes stand to each other: sum over h̃.",
+            "You take the maximum over the sheets first. That loses how the strokes are oriented relative to each "
+            "other: sum over h̃.",
         ),
         (
             lambda f, psi, group: group_conv(f[:1], psi[:, :1], group),

@@ -95,7 +95,7 @@ register(
         "Begin with k = 1: four weights, one for each sheet. At the center of the T above, the sheets e, r and r² of "
         "`arms` are 1, and r³ is 0. Which weights make the sum large there?",
         "The cross has all the strokes of the T. So the fourth direction needs a weight that *lowers* the sum. Give "
-        "the three strokes equal weights, or a corner will catch up.",
+        "the three strokes equal weights, or a corner or a line may catch up.",
         "`torch.tensor([1.0, 1.0, 1.0, -1.0]).reshape(1, 1, 4, 1, 1)` gives the T 3, and the cross, the corner and the "
         "line 2.",
     ],

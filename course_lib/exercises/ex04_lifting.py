@@ -60,6 +60,14 @@ def _largest_channel(f: Tensor, psi: Tensor, group: Group) -> Tensor:
     return torch.stack(by_channel).amax(dim=0)
 
 
+def _windows_backward(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    """f[row − a, col − b] where f[row + a, col + b] belongs."""
+    k = psi.shape[-1]
+    turned_back = psi.flip(-2, -1)
+    wrapped = f.roll((k - 1, k - 1), (-2, -1))
+    return _lift_with(lambda h, p: act_on_image(h, p))(wrapped, turned_back, group)
+
+
 def _lift_reshaped(f: Tensor, psi: Tensor, group: Group) -> Tensor:
     sheets = lifting_conv(f, psi, group)
     return sheets.transpose(0, 1).reshape(sheets.shape)
@@ -157,6 +165,15 @@ register(
         (
             _lift_with(lambda h, psi: act_on_image(h, psi.transpose(-2, -1))),
             "Rows and columns of ψ are swapped. `source_pixel` returns (row, column), in this order.",
+        ),
+        (
+            _lift_with(lambda h, psi: act_on_image(h, psi) / psi.shape[1]),
+            "You take the mean over the channels. Add them up: the sum runs over all channels c.",
+        ),
+        (
+            _windows_backward,
+            "Your window runs up and to the left of (row, col), and negative indices take pixels from the other end of "
+            "the image. It begins at (row, col): use `row + a` and `col + b`.",
         ),
         (_largest_channel, "You take the largest of the channels. Add them up: the sum runs over all channels c."),
         (

@@ -179,6 +179,10 @@ register(
             _weights_by(_full, lambda c, n, h, kk: c * h + n * c * kk, _gc),
             "In g there is a weight w for each output channel, input channel and sheet: O·C·|H|.",
         ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * h + n * h * kk, _gc),
+            "In g the sheets share a kernel, and the channels do not: each pair (n, c) has one, which makes O·C·k².",
+        ),
         (_side_for_area, "A k × k kernel has k² weights, not k."),
         (
             _weights_by(_full, _g, lambda c, n, h, kk: n * c * h + kk),

@@ -92,6 +92,10 @@ register(
             "You pad the map. This convolution has no padding, so the map gets smaller.",
         ),
         (
+            lambda x, pointwise, kernels: depthwise_pair(F.pad(x, [1] * 4), pointwise, kernels),
+            "You pad the map. This convolution has no padding, so the map gets smaller.",
+        ),
+        (
             lambda x, pointwise, kernels: depthwise_pair(x, pointwise, kernels.transpose(-2, -1)),
             "Rows and columns of your kernels are swapped.",
         ),

@@ -97,6 +97,19 @@ register(
             "Axes of length 1 are missing in your result. Keep all four: (O, |H|, C, |H|).",
         ),
         (
+            lambda pointwise, group: pointwise_bank(pointwise, group).flip(1),
+            "Your rows are in reverse order. Row i belongs to `group.elements[i]`.",
+        ),
+        (
+            lambda pointwise, group: (
+                pointwise_bank(pointwise, group)
+                .transpose(0, 1)
+                .reshape(len(pointwise), group.order, *pointwise.shape[1:])
+            ),
+            "You join the copies along the axis of the output channels, and the reshape mixes h with these channels. "
+            "Use `torch.stack(..., dim=1)`.",
+        ),
+        (
             lambda pointwise, group: torch.stack([pointwise[..., group.index(h)] for h in group.elements], dim=1),
             "You pick a single weight for each h. Row h holds all |H| weights, in another order.",
         ),

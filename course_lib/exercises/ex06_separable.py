@@ -137,6 +137,20 @@ def _shared_mistakes(right: Function) -> list[tuple[Function, str]]:
             "Your kernels are turned by 180°. `conv2d` does not flip them, and need not.",
         ),
         (
+            lambda x, pointwise, kernels, **options: right(
+                x, pointwise[..., :1].expand_as(pointwise), kernels, **options
+            ),
+            "You use the weight of the input's first sheet for all its sheets. Sheet g has its own: w̃[…, g].",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels.transpose(-2, -1), **options),
+            "Rows and columns of your kernels are swapped.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: right(x, pointwise, kernels[:1].expand_as(kernels), **options),
+            "You use the kernels of the first output channel for all of them. Channel n has its own: L_h K[n].",
+        ),
+        (
             _one_block_per_output(right),
             "There is one block of the grouped convolution for each pair (n, h), not only for each n: groups=O·|H|.",
         ),
@@ -157,6 +171,20 @@ def _channels_in_the_wrong_order(x: Tensor, pointwise: Tensor, kernels: Tensor, 
     mixed = torch.einsum("bcgyx,nhcg->bcnhyx", x, pointwise).flatten(1, 3)
     y = F.conv2d(mixed, kernels.flatten(0, 1), groups=pointwise.shape[:2].numel(), **options)
     return y.unflatten(1, pointwise.shape[:2])
+
+
+def _one_block_per_channel(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+    """A map for each (n, h, c), added up over c afterwards."""
+    mixed = torch.einsum("bcgyx,nhcg->bnhcyx", x, pointwise).flatten(1, 3)
+    y = F.conv2d(mixed, kernels.flatten(0, 2).unsqueeze(1), groups=mixed.shape[1], **options)
+    return y.unflatten(1, pointwise.shape[:3]).sum(dim=3)
+
+
+def _bias_for_each_channel(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+    channels = range(x.shape[1])
+    return torch.stack(
+        [g_factored(x[:, [c]], pointwise[:, :, [c]], kernels[:, :, [c]], **options) for c in channels]
+    ).sum(dim=0)
 
 
 register(
@@ -192,6 +220,16 @@ register(
             lambda x, pointwise, kernels, **options: gc_factored(x, pointwise, kernels[:, :, :1], **options),
             "You add up the channels first, and use only the kernels of the first one. Here each c has its own "
             "kernel, so the sum over c has to wait.",
+        ),
+        (
+            _bias_for_each_channel,
+            "You add the bias once for each input channel. Convolve all channels of a pair (n, h) in one call, or add "
+            "the bias once, after the sum over c.",
+        ),
+        (
+            _one_block_per_channel,
+            "Your convolution in space gives a map for each (n, h, c), but the bias has one number for each (n, h). "
+            "Let `conv2d` do the sum over c: with groups=O·|H| it adds up the C maps of each block.",
         ),
         (
             lambda x, pointwise, kernels, **options: g_factored(

@@ -88,23 +88,22 @@ for name, curve in upright_curves.items():
 # %% [markdown]
 # The ordinary network (Z2CNN) has one peak: it knows what it has seen. The p4 network (P4CNN) has the same peak four times. It reads a
 # digit that is turned by 90° as well as an upright one, although it never saw a turned digit. It did not learn this; it is built so that
-# it cannot do anything else. And at 45°, where nothing was built in, it is as lost as the other one.
+# it cannot do anything else. And at 45°, where nothing was built in, it is as lost as the ordinary network.
 #
 # Where would you want that? Wherever a picture has no *up*: tissue under a microscope, land seen from a satellite, galaxies. There a
 # pattern can appear in any direction, and an ordinary network has to learn it again for each of them.
 #
-# In this notebook you build such a network, from the first loop to the training. It needs only two new layers. The first one turns an
-# image into four sheets, one for each direction; the second one goes from sheets to sheets.
+# In this notebook you build such a network, from the first loop to the training. It needs only two new layers. The first takes an image
+# to a feature map with four sheets, one for each direction; the second takes a feature map to a feature map.
 #
-# **The plan.** You will build two layers. The first takes an image to a feature map, the second takes a feature map to a feature map. In all diagrams of this course a stack of framed sheets is a feature map, with one color for each element of the group, and what is learned stands in purple. Read the shapes: which axes does each layer need?
+# Here is the first one. In all diagrams of this course, a stack of framed sheets is a feature map, with one color for each element of the
+# group; whatever the layer learns is purple; and B is the number of images. Compare the shapes of the image and of the result: which axis
+# is new?
 
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
 
 layer_diagram(LiftingConv2d(C4, 1, 10, 3))
-
-# %%
-layer_diagram(GroupConv2d(C4, 10, 10, 3), height=26, width=26)
 
 # %% [markdown]
 # ## 1 Lifting: keep all turned filters
@@ -311,7 +310,7 @@ figures.panels({"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, 
 # the line they hold (1, 0, 1, 0). Now compare three ideas for the second layer.
 #
 # **Idea 1: take the maximum over the sheets, and lift again.** This is equivariant. But the maximum is 1 at the middle of the corner and 1 at
-# the middle of the line: at this pixel, it no longer knows which strokes met. What makes a corner is the direction of one stroke *relative to*
+# the middle of the line: at this pixel you can no longer tell which strokes met. What makes a corner is the direction of one stroke *relative to*
 # the other, and the maximum has thrown that away. (Cohen and Welling trained both kinds of network on rotated MNIST: 3.21 % error with the
 # maximum after every layer, 2.28 % without.)
 #
@@ -319,8 +318,7 @@ figures.panels({"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, 
 # 0 for the line, so this filter finds corners. Now turn the corner by r. The sheets turn *and change places*, so its middle pixel holds
 # (0, 1, 1, 0), and the sum is 0. The filter has lost the corner. Turning the weights in space does not help, because each of them belongs to a fixed sheet.
 #
-# **Idea 3: move the weights on, together with the sheets.** For the turned corner you need (−1, 1, 1, −1): each weight has moved on by one
-# sheet. The four corners need four such copies, one for each output sheet h:
+# **Idea 3: move the weights along with the sheets.** For the turned corner you need (−1, 1, 1, −1): each weight has moved to the next sheet. The four corners need four such copies, one for each output sheet h:
 #
 # | output sheet | weight of sheet e | of r | of r² | of r³ | finds the corner with strokes |
 # |---|---|---|---|---|---|
@@ -344,8 +342,12 @@ figures.panels({"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, 
 # $$[f \star \psi](t, h) = \sum_{y,\, \tilde h} \sum_{c} f_c(y, \tilde h)\; \psi_c\big(h^{-1}(y - t),\; h^{-1}\tilde h\big)$$
 #
 # *In plain words:* the value on sheet h at t says how well the pattern around t, with the directions of all its parts measured *from h*, fits
-# the filter. This is the **group convolution**.
-#
+# the filter. This is the **group convolution**. As a diagram, with ten channels in and ten out:
+
+# %%
+layer_diagram(GroupConv2d(C4, 10, 10, 3), height=26, width=26)
+
+# %% [markdown]
 # Here, too, is a case small enough to do in your head: a map of a single pixel, so that only the sum over $\tilde h$ is left. The sheets of f hold (1, 2, 3, 4), and those
 # of ψ hold (1, 10, 100, 1000). **Predict** the four sheets of the result.
 
@@ -359,7 +361,7 @@ guess = []  # your four numbers, in the order e, r, r², r³
 #
 # </details>
 #
-# Now write it. Start from your `lifting_conv`: the sum has one index more, and ψ has one axis more. `group.index(element)` is the number of an
+# Now write it. Start from your `lifting_conv`: the sum has one more index, and ψ has one more axis. `group.index(element)` is the number of an
 # element's sheet, and `group.elements[j]` is the element of sheet j.
 
 
@@ -385,7 +387,7 @@ print("your guess:", "right" if list(guess) == four else guess or "none")
 # %% [markdown]
 # ### The fast form
 #
-# As for the lift: make all copies of the filters once, and leave the rest to one `conv2d`. A copy is now turned and permuted.
+# As with lifting, make all copies of the filters once, and leave the rest to one `conv2d`. Each copy is now turned *and* permuted.
 
 
 # %%
@@ -416,7 +418,7 @@ for group in ALL_GROUPS:
 print("The loop over the group and the one conv2d agree for", *ALL_GROUPS)
 
 # %% [markdown]
-# Here is the bank of one filter on C4 that has the hook on sheet e, half of the hook on sheet r, and nothing on the other two. Each row is an
+# Here is the bank of one filter on C4 that has the hook of section 1 on sheet e, the same hook at half strength on sheet r, and nothing on the other two sheets. Each row is an
 # output sheet, each column an input sheet.
 
 # %%
@@ -424,7 +426,7 @@ psi = torch.stack([hook[0, 0], hook[0, 0] / 2, 0 * hook[0, 0], 0 * hook[0, 0]])[
 figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4)
 
 # %% [markdown]
-# Follow the strong hook down the rows: from row to row it has turned by 90°, *and* moved one sheet on. The filter has 4 · 3 · 3 = 36 weights, and
+# Follow the strong hook down the rows: from row to row it has turned by 90°, *and* moved to the next sheet. The filter has 4 · 3 · 3 = 36 weights, and
 # the bank has 144 entries. The network learns only the 36.
 #
 # ### Design a filter yourself
@@ -504,13 +506,11 @@ for name, make in {"right": group_filter_bank, **other_banks}.items():
 
 # %% [markdown]
 # On C4 and on D4 the first three are not equivariant. Yet two of them pass the test on C2: (ii), because there every element is its own inverse, and
-# (iii), because with a single channel there is nothing to confuse the sheets with. So test with several channels, and on a group where the order
-# of a product matters.
+# (iii), because with a single channel there is nothing to confuse the sheets with. So test with several channels, and on a group with elements that are not their own inverses. D4 is best: there the order of a product matters as well.
 #
 # ### Why is bank (iv) equivariant?
 #
-# It is the surprise: exactly equivariant, and yet another map than your loop. It uses the weights $\psi(\tilde h^{-1}x, \tilde h^{-1}h)$, where h and
-# $\tilde h$ have changed roles. If you put gx, gh and $g\tilde h$ for x, h and $\tilde h$, each g cancels, just as it does in
+# Bank (iv) is the surprise: it is exactly equivariant, and yet it computes something different from your loop. It uses the weights $\psi(\tilde h^{-1}x, \tilde h^{-1}h)$, where h and $\tilde h$ have swapped roles. If you replace x, h and $\tilde h$ by gx, gh and $g\tilde h$, each g cancels, just as it does in
 # $\psi(h^{-1}x, h^{-1}\tilde h)$; so it has to be equivariant.
 #
 # Is it wrong, then? No: it is the right layer *with its weights in other places*. Write k for $h^{-1}\tilde h$, so that $\tilde h = hk$. Then
@@ -535,15 +535,13 @@ for group in ALL_GROUPS:
 print("bank (iv) of ψ is the right bank of ψ′, for", *ALL_GROUPS)
 
 # %% [markdown]
-# Bank (iv) is **another parametrization** of the same layer. A network with it can learn exactly the same functions. But saved weights mean
-# something else in it: load the weights of a network that was trained with the right bank, and you get nonsense, without any error message.
+# Bank (iv) is **another parametrization** of the same layer. A network built with it can learn exactly the same functions. But the same saved weights mean something different there: load the weights of a network that was trained with the right bank, and you get nonsense, without any error message.
 #
 # So **equivariance alone proves nothing about the layout**. Test every layer for equivariance *and* against its loop.
 #
 # ## 5 Second proof: on the group
 #
-# The formula of the group convolution looks complicated, because it treats places and orientations separately. Write it with group elements,
-# and it gets short. There are three of them, so take them one at a time.
+# The formula of the group convolution looks complicated, because it treats places and orientations separately. Written with group elements, it becomes short. Three group elements occur, so take them one at a time.
 #
 # - **q** $= (y, \tilde h)$ is a point of the input: the pixel y on sheet $\tilde h$. As in notebook 01 you can read it as an element of
 #   $\mathbb{Z}^2 \rtimes H$: first turn by $\tilde h$, then shift by y.
@@ -552,8 +550,7 @@ print("bank (iv) of ψ is the right bank of ψ′, for", *ALL_GROUPS)
 #
 # What are the two arguments of ψ? Take an output point with t = (1, 0) and h = r, and an input point with y = (1, 1) and $\tilde h = r^2$. The
 # difference $y - t$ is (0, 1), one step up. The turn $h^{-1}$ goes clockwise by 90° and makes it (1, 0), one step to the right. And
-# $h^{-1}\tilde h = r^{-1}r^2 = r$. So for an observer at p who looks in the direction of h, q is one step ahead, and is turned by a
-# quarter turn to the left. Notebook 01's product rule gives the same: this is the element $p^{-1}q$.
+# $h^{-1}\tilde h = r^{-1}r^2 = r$. So for an observer at p who looks in the direction of h, q is one step ahead (the direction e points to the right), and is turned by a quarter turn to the left. Notebook 01's product rule gives the same: this is the element $p^{-1}q$.
 
 # %%
 times, inv = semidirect_product, semidirect_inverse
@@ -632,16 +629,15 @@ figures.feature_map_ring(sheets, D4, title="one channel on p4m")
 #
 # ## 7 The other layers
 #
-# Between the convolutions stand other layers, and each of them has to treat all sheets of a channel alike.
+# Other layers come between the convolutions, and each of them has to treat all sheets of a channel alike.
 #
 # - **ReLU** acts on each value by itself, wherever the value is, so it commutes with every turn and every permutation.
-# - **Batch norm** and **bias** have parameters for each channel. All |H| sheets of a channel must share them. If sheet e had another gain than
-#   sheet r, a pattern would get another value when it turns from one to the other.
+# - **Batch norm** and **bias** have parameters for each channel. All |H| sheets of a channel must share them. If sheets e and r had different gains, a pattern's value would change when a turn takes it from one sheet to the other.
 # - **Dropout** is switched off after training, so it cannot break a finished network. During training it drops values at random; if you want a
 #   training step to treat all orientations alike, drop a whole channel with all its sheets (`GroupDropout`). A mask that is the same for all
 #   sheets and pixels does not change when they move.
 #
-# The usual mistake is to take the C·|H| sheets for channels, and to use `nn.BatchNorm2d` on them. When does that show?
+# The usual mistake is to treat the C·|H| sheets as channels, and to use `nn.BatchNorm2d` on them. When does that show?
 
 
 # %%
@@ -665,8 +661,7 @@ for name, norm in {"per sheet": PerSheetNorm(8), "shared": GroupBatchNorm2d(C4, 
 #
 # ### Pooling over the group, and over cosets
 #
-# At the end of a classifier, the answer should not turn at all. The maximum over all sheets, $\max_h f(x, h)$, does not see in which order the
-# sheets are, so it leaves a map that turns like an image. Take the maximum over all places as well, and one number is left for each channel. It is
+# At the end of a classifier, the answer should not turn at all. The maximum over all sheets, $\max_h f(x, h)$, does not depend on the order of the sheets, so it leaves a map that turns like an image. Take the maximum over all places as well, and one number is left for each channel. It is
 # **invariant**.
 #
 # In between you can pool over the left cosets of a subgroup S, $hS = \{hs : s \in S\}$ (notebook 01):
@@ -676,7 +671,7 @@ for name, norm in {"per sheet": PerSheetNorm(8), "shared": GroupBatchNorm2d(C4, 
 # *In plain words:* the sheets of one coset become one sheet. Take D4 and S = {e, m}: each sheet is pooled with the sheet of the other
 # handedness, and 8/2 = 4 sheets are left. All of D4 still acts on them, because g takes the coset hS to the coset ghS.
 #
-# Why *left* cosets? With the right cosets Sh, an element of the group tears the pairs apart:
+# Why *left* cosets? With the right cosets Sh, an element of the group can tear a pair apart:
 
 # %%
 f, pooled = noise(8, 5, 5), {}
@@ -726,7 +721,7 @@ for layer in [*parts, GlobalMaxPool(C4)]:
     print(f"{type(layer).__name__:<16} → {tuple(x.shape)}")
 
 # %% [markdown]
-# Build the network, with the group as an argument. Then `p4cnn(C1, …)` is an ordinary CNN, called Z2CNN, without another line of code.
+# Build the network, with the group as an argument. Then `p4cnn(C1, …)` gives you an ordinary CNN, called Z2CNN, without another line of code.
 
 
 # %%
@@ -827,7 +822,7 @@ print("Test accuracy:", ", ".join(f"{name} {value:.2f}" for name, value in accur
 figures.learning_curves({name: history for name, (net, history) in runs.items()})
 
 # %% [markdown]
-# P4CNN learns faster, because what it learns from one digit, it knows for four orientations. (The curves show the accuracy on the validation digits; the
+# P4CNN learns faster, since whatever it learns from a digit in one orientation holds for four orientations. (The curves show the accuracy on the validation digits; the
 # test digits are harder.) On the test digits:
 
 # %%
@@ -855,13 +850,11 @@ print("P4CNN is better on the mean over all angles:", bool(curves["P4CNN"].mean(
 
 # %% [markdown]
 # P4CNN's curve repeats every 90°, exactly: at 0°, 90°, 180° and 270° it gives the same answer to every single digit. Between those angles nothing is
-# guaranteed; the accuracy depends on what the network learned. This time it has learned a lot, since it saw digits at all angles. Nothing at all binds
-# the curve of Z2CNN, so it wobbles.
+# guaranteed; the accuracy depends on what the network learned. This time it has learned a lot, since it saw digits at all angles. Nothing constrains the curve of Z2CNN, so it wobbles.
 #
 # ### "Do I need equivariance at all, or is augmentation enough?"
 #
-# Turning the training images *is* augmentation, and both networks got the same turned images. So we have compared augmentation alone with augmentation
-# and weight sharing, at about the same number of parameters. One seed proves little. Here are five, stored by `tests/benchmarks/digits_p4_vs_z2.py`:
+# Turning the training images *is* augmentation, and both networks got the same turned images. So we have compared augmentation alone with augmentation plus weight sharing, at about the same number of parameters. One seed proves little. Here are five, stored by `tests/benchmarks/digits_p4_vs_z2.py`:
 
 # %%
 stored = json.loads((Path(course_lib.__file__).parents[1] / "data" / "results" / "digits_p4_vs_z2.json").read_text())
@@ -884,13 +877,13 @@ figures.bars(errors, ylabel="test error, in % (dots: seeds)")
 #
 # 1. P4CNN, at 90°: follow a dark sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree in every layer?
 # 2. Which layer is the first whose map you no longer recognize as the digit? Is that layer still exact?
-# 3. Z2CNN, at 90°: here a map has no other place to go to. How large is the error, and do deeper layers repair it?
+# 3. Z2CNN, at 90°: here each channel has only one map, so no sheets can change places. How large is the error, and do deeper layers repair it?
 # 4. Watch the ten bars. Which network changes its mind?
 #
 # <details><summary>Answers</summary>
 #
 # 1. It goes from sheet h to sheet rh. They agree, up to rounding.
-# 2. About layer 4. It is: deep maps are as exact as early ones.
+# 2. About layer 4. Yes, it is: deep maps are as exact as early ones.
 # 3. From layer 1 on, the error is as large as the map itself. Deeper layers do not repair it.
 # 4. The bars of P4CNN cannot move at quarter turns. Those of Z2CNN do; whether the highest bar changes depends on the digit.
 #
@@ -929,7 +922,7 @@ for name, net in {"P4CNN": nets["P4CNN"], "the same, written out": plain}.items(
     print(f"{name:<22} {sum(p.numel() for p in net.parameters()):>7,} parameters")
 
 # %% [markdown]
-# The answers are the same, but it takes about four times as many numbers. Nearly all of them are copies, and if you trained the plain network further, the
+# The answers are the same, but the plain network stores about four times as many numbers. Nearly all of them are copies, and if you trained the plain network further, the
 # copies would drift apart. So the symmetry is not in the operations. It is in the *tying* of the weights.
 #
 # ## What you have built, against the library
@@ -955,7 +948,7 @@ progress("04")
 # - A **lifting convolution** correlates the image with all turned copies $L_h\psi$ of a filter. Sheet h holds the answers of copy h.
 # - A **group convolution** does the same with feature maps. Its filters have |H| sheets, and their copies are turned *and permuted*, so that only the
 #   orientation of one part relative to another counts.
-# - Both are one `conv2d` with a filter bank, and both proofs are one substitution.
+# - Each of them is one `conv2d` with a filter bank, and each proof is one substitution.
 # - Equivariance alone proves nothing about the layout; the loop does.
 # - Whatever has parameters for each channel shares them over the group. You can pool over left cosets, or over the whole group.
 # - At an equal number of parameters, a group convolution takes |H| times as many operations. What happens between the angles has to be learned.

@@ -125,10 +125,9 @@ print("two steps agree with one convolution; weights:", f"{w.numel() + K.numel()
 # ## 2 Why should filters on a group be separable?
 #
 # For a group convolution there is one more axis to share along. A filter ψ on C4 has four sheets of k × k weights for each pair of an output channel n and
-# an input channel c. Could all four sheets be multiples of *one* kernel? Then 9 + 4 = 13 numbers would do for its 4 · 9 = 36 weights.
+# an input channel c. Could all four sheets be multiples of *one* kernel? Then 9 + 4 = 13 numbers would replace its 4 · 9 = 36 weights.
 #
-# The authors looked at trained p4 networks, and report that the sheets tend to be alike. They isolate one cause in their Fig. 1. Suppose
-# that a filter in the first layer does not change when it is turned, such as a round blob. What does the next layer see?
+# The authors looked at trained p4 networks, and report that the sheets tend to be alike. They isolate one cause in their Fig. 1. Suppose that a filter in the first layer, such as a round blob, does not change when it is turned. What does the next layer see?
 
 # %%
 blob = torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]).double() / 16
@@ -191,7 +190,7 @@ sheets_in_rows(rows, C4)
 
 # %% [markdown]
 # After the blob, conv2 is the same on all sheets (rows 1 and 2). Its output 0 started symmetric under turning, so its four maps are equal, and conv3 is the
-# same on all sheets of its input 0 (row 5). Then the gradient prefers no direction, and output 0 stays symmetric. Output 1 is not symmetric, so its four
+# same on all sheets of its input 0 (row 5). Equal weights on all sheets of conv3 pass back a gradient that prefers no direction, so output 0 stays symmetric. Output 1 is not symmetric, so its four
 # maps differ, and conv3 has learned different sheets for them (row 6). After the edge filter, the sheets of conv2 differ (rows 3 and 4), but they are not
 # independent:
 
@@ -202,33 +201,24 @@ for a, b in ((0, 2), (1, 3), (0, 1)):
     print(f"training added opposite things on sheets {C4.elements[a]} and {C4.elements[b]}: {opposite}")
 
 # %% [markdown]
-# That is the argument for sharing. How far does it carry? This experiment had no ReLU, no norm, and an equal start on all sheets. Real networks have a
-# random start, norms and ReLUs, and there all this holds only in part. We measured it on our digits: trained filters repeat themselves a little more
-# than chance, and a control shows that most of this is not a matter of single filters (the numbers are in the aside at the end). So training does not
+# That is the argument for sharing. How far does it reach? This experiment had no ReLU, no norm, and an equal start on all sheets. Real networks have a random start, norms and ReLUs, and for them the argument holds only in part. We measured it on our digits: trained filters repeat themselves a little more
+# than chance, and a control shows that most of this is a property of the whole layer, not of single filters (the numbers are in the aside at the end). So training does not
 # *force* the sheets of a filter to be alike. **We impose it, as a prior:** we guess that one kernel for all sheets is enough, and let the results
 # decide.
 #
 # ## 3 g-GConv: one kernel for all sheets
 #
-# **The plan.** Two layers come out of this idea. Compare the shapes of their weights, in purple, with the filter bank of a full group convolution, (16, 8, 4, 3, 3): 4,608 numbers.
-
-# %%
-from course_lib.figures.layer_diagrams import layer_diagram
-
-layer_diagram(layers.GSeparableConv2d(C4, 8, 16, 3))
-
-# %%
-layer_diagram(layers.GCSeparableConv2d(C4, 8, 16, 3))
-
-# %% [markdown]
-# The **g-GConv** has a kernel K for each pair (n, c), and one weight w for each sheet g (Eq. 4 of the paper):
+# Two layers come out of this idea. The **g-GConv** of this section shares one kernel over the sheets of a channel; the **gc-GConv** of
+# section 5 shares it over the input channels as well.
+#
+# The g-GConv has a kernel K for each pair (n, c), and for each sheet g of that pair one weight w (Eq. 4 of the paper):
 #
 # $$\psi_{n,c,g} = K_{n,c}\; w_{n,c,g}$$
 #
-# *In plain words:* the filter looks for the same pattern on all sheets, and listens to each sheet more or less. The library's
+# *In plain words:* the filter looks for the same pattern on all sheets, and gives each sheet a weight. The library's
 # `separable_filters(K, w)` makes these filters: K = [[1, 2], [3, 4]] and w = (1, 10) give the sheets [[1, 2], [3, 4]] and [[10, 20], [30, 40]].
 #
-# This is a group convolution like any other, only with fewer numbers in ψ. So its filter bank consists of the copies $L_h \psi$, as in notebook 04, and it
+# This is a group convolution like any other, except that fewer numbers determine ψ. So its filter bank consists of the copies $L_h \psi$, as in notebook 04, and it
 # is equivariant. But we do not want to build that bank. What does $L_h$ do to the two factors?
 #
 # **Predict:** K has no group axis, and w has no place in space. Which of the two does $L_h$ turn, and which does it permute? Write the bank of the
@@ -249,11 +239,11 @@ def pointwise_bank(pointwise: Tensor, group: Group) -> Tensor:
 # <!-- help: pointwise_bank -->
 #
 # $L_h$ turns K and permutes w: $[L_h\psi](x, g) = \psi(h^{-1}x, h^{-1}g) = K(h^{-1}x)\, w(h^{-1}g)$. So the bank has two factors as well (Eq. 5). The turned
-# kernels are a lifting bank, and the permuted weights have the name w̃ ("w tilde"):
+# kernels are a lifting bank, and the permuted weights are called w̃ ("w tilde"):
 #
 # $$\tilde\psi_{n,h,c,g} = L_h K_{n,c}\; \tilde w_{n,h,c,g}, \qquad \tilde w_{n,h,c,g} = w_{n,c,h^{-1}g}$$
 #
-# For example, on C4 the weights w = (1, 2, 3, 4) have the rows (1, 2, 3, 4), (4, 1, 2, 3), (3, 4, 1, 2), (2, 3, 4, 1).
+# For example, on C4 the bank of the weights w = (1, 2, 3, 4) has the rows (1, 2, 3, 4), (4, 1, 2, 3), (3, 4, 1, 2), (2, 3, 4, 1).
 
 
 # %%
@@ -277,7 +267,7 @@ w = torch.tensor([1.0, 0.5, 0.0, -1.0]).double()[None, None]
 figures.filter_bank_figure(full_bank(hook, w, C4)[0, :, 0], C4)
 
 # %% [markdown]
-# Each row holds one hook, four times, in four strengths. From row to row the hook turns, and the strengths move on by one sheet.
+# Each row holds one hook, four times, in four strengths. From row to row the hook turns, and each strength moves to the next sheet.
 #
 # **The naive form** of the layer builds this bank and runs one `conv2d`. Its result equals the definition in loops, and it is equivariant:
 
@@ -315,14 +305,14 @@ for name, w in {"any w": noise(2, 2, 8, seed=2), "constant w": torch.ones(2, 2, 
 # %% [markdown]
 # ## 4 The factored form
 #
-# The naive form needs fewer weights, but not one multiplication less. To save operations, do it in two steps, as in section 1. Put the bank into the group
+# The naive form has fewer weights, but it does not save a single multiplication. To save operations, do it in two steps, as in section 1. Put the bank into the group
 # convolution; X is the input, and ∗ the correlation of one map with one kernel:
 #
 # $$Y_{n,h} = \sum_c \sum_g X_{c,g} * \big(L_h K_{n,c}\; \tilde w_{n,h,c,g}\big) \qquad (6)$$
 #
 # What does $L_h K_{n,c}$ not depend on? Which of the two sums can be done before the correlation, and which cannot? First work on a case that you can do in
 # your head: one pixel, one channel and K = 2, so that only the sum over g is left. The sheets hold 1, 2, 3, 4, and w is (1, 10, 100, 1000). **Predict** the
-# four results. (They are twice some numbers of notebook 04.)
+# four results. (They are twice the four numbers that you predicted in section 3 of notebook 04.)
 
 # %%
 guess = []  # your four numbers, in the order e, r, r², r³
@@ -362,10 +352,19 @@ print("naive:   ", convolve(x, full_bank(K, w, C4)).int().flatten().tolist())
 # \text{with}\qquad \tilde X_{n,h,c} &= \sum_g X_{c,g}\; \tilde w_{n,h,c,g} && (9)
 # \end{aligned}$$
 #
-# - (6) → (7): w̃ is one number for each (n, h, c, g), so you may multiply the map with it instead of the kernel.
+# - (6) → (7): w̃ is one number for each (n, h, c, g), so you may multiply the map by it instead of the kernel.
 # - (7) → (8): $L_h K_{n,c}$ does not depend on g, so the sum over g can be done first. It does depend on c, so the sum over c has to wait.
 #
-# *In plain words:* first combine the sheets at every pixel (Eq. 9), then look at the neighbors (Eq. 8).
+# *In plain words:* first combine the sheets at every pixel (Eq. 9), then look at the neighbors (Eq. 8). As a diagram, for 8 channels to
+# 16; whatever the layer learns is purple. Compare the shapes of w and K with the 16 · 8 · 4 · 9 = 4,608 weights of a full group convolution:
+
+# %%
+from course_lib.figures.layer_diagrams import layer_diagram
+
+layer_diagram(GSeparableConv2d(C4, 8, 16, 3))
+
+# %% [markdown]
+# The next cell compares both forms.
 
 # %%
 for group in ALL_GROUPS:
@@ -403,6 +402,11 @@ def gc_factored(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -
 # and a depthwise step, as in section 1 (Eqs. 14 and 15).
 #
 # $$Y_{n,h} = \tilde X_{n,h} * L_h K_n, \qquad \tilde X_{n,h} = \sum_c \sum_g X_{c,g}\; \tilde w_{n,h,c,g}$$
+#
+# In the diagram, compare K with that of the g-GConv:
+
+# %%
+layer_diagram(GCSeparableConv2d(C4, 8, 16, 3))
 
 # %%
 for group in ALL_GROUPS:
@@ -566,8 +570,7 @@ for group, channels, pixels in ((C4, 10, 28), (C4, 30, 14), (D4, 44, 16)):
     print(f"{group}, {channels} channels, {pixels} px:", ", ".join(speeds))
 
 # %% [markdown]
-# On a CPU the pattern is this: gc pays in its factored form. g in its factored form is many times *slower* than the convolution that it should speed up, though it
-# has fewer operations. PyTorch's profiler says where the time goes: into `conv2d` with many small `groups`, which PyTorch does slowly on a CPU. And X̃, with its
+# On a CPU the pattern is this: the factored form of gc is much faster than the full convolution. The factored form of g is many times *slower* than the convolution that it should speed up, although it has fewer operations. PyTorch's profiler says where the time goes: into `conv2d` with many small `groups`, which PyTorch does slowly on a CPU. And X̃, with its
 # C·O·|H| maps, is large. The paper mentions this price, too: fewer operations, but more memory for the maps in between. So the library's `GSeparableConv2d` always runs in
 # the naive form, and `GCSeparableConv2d` in the factored form if C·|H| is at least 16. (`python -m course_lib bench` is the careful version of this measurement.)
 #
@@ -583,24 +586,20 @@ for row in table_1:
         print(f"{row.name:<8} width {row.width:>2}: {row.error:.2f} ± {row.deviation:.2f} %")
 
 # %% [markdown]
-# - P4CNN of width 10 makes 2.23 % errors, g of width 17 makes 1.97 %, and gc of width 30 makes 1.74 %. So the bargain is good: less is lost by sharing than
+# - P4CNN of width 10 has an error of 2.23 %, g of width 17 has 1.97 %, and gc of width 30 has 1.74 %. So the bargain is good: less is lost by sharing than
 #   is gained by the width.
-# - At equal *width* 10 it is the other way round, as you expect after section 5: 2.60 % for g and 2.88 % for gc, but with 8,910 and 3,420 parameters
+# - At equal *width* 10 it is the other way around, as section 5 led you to expect: 2.60 % for g and 2.88 % for gc, but with 8,910 and 3,420 parameters
 #   instead of 24,810. For networks of different sizes, the paper's Fig. 3b shows the error against the number of parameters, and the separable networks are
 #   better at every size.
-# - **Why should it work better here than in ordinary networks?** The separable Z2CNN makes 4.64 % errors, and Z2CNN 5.20 %: a ninth of the
-#   errors is gone. From P4CNN to gc-P4CNN it is a fifth, and both separable p4 networks make far fewer errors than the separable Z2CNN. The authors take this as a sign
-#   that group convolutions "are more efficiently decomposable than regular convolutions". A reason is that of section 2: the sheets of one filter see maps that
-#   belong together, so one kernel can serve them all.
-# - With less data the gap stays. In Fig. 3a both separable networks are ahead of P4CNN for every size of the training set. On 20 % of CIFAR-10, the gc-version of the
-#   p4m-ResNet44 makes 13.43 % errors, and the full one 14.20 %.
+# - **Why should it work better here than in ordinary networks?** The separable c-Z2CNN has an error of 4.64 %, and Z2CNN of 5.20 %: a ninth of the errors is gone. From P4CNN to gc-P4CNN a fifth is gone, and both separable p4 networks make far fewer errors than c-Z2CNN. The authors take this as a sign
+#   that group convolutions "are more efficiently decomposable than regular convolutions". Section 2 suggests a reason: the sheets of one filter see maps that belong together, so one kernel can serve them all.
+# - With less data the gap stays. In Fig. 3a both separable networks are ahead of P4CNN for every size of the training set. On 20 % of CIFAR-10, the gc-version of the p4m-ResNet44 has an error of 13.43 %, and the full version 14.20 %.
 #
 # ### What we find on little data
 #
 # **Predict:** you have 1,029 rotated digits for training instead of 12,000, and 510 test digits. Will the order be the same?
 #
-# We trained the same three networks from four seeds, on three sizes of the training set. Every run looks at about 5,145 images in all, so each image of a small set
-# is looked at more often. This is the stored result:
+# We trained the same three networks from four seeds, on three sizes of the training set. Every run sees about 5,145 images in all, counting repetitions, so it sees each image of a small set more often. This is the stored result:
 
 # %%
 results = Path(course_lib.__file__).parents[1] / "data" / "results"
@@ -620,18 +619,18 @@ for n in sizes:
 error_by_size(errors, sizes)
 
 # %% [markdown]
-# Points are means, bars are one standard deviation over the seeds, and pale dots are the seeds. **The paper's order is not there.** On average P4CNN is ahead with all 1,029
+# Points are means, bars are one standard deviation over the seeds, and pale dots are the single seeds. **The paper's order does not appear.** On average P4CNN is ahead with all 1,029
 # images, g-P4CNN with 343, and P4CNN again with 114. With 1,029 images both separable networks are behind P4CNN in three of four seeds. With 114 images gc-P4CNN is
-# behind in all four, by six points on average. The other gaps to P4CNN are no larger than its scatter.
+# behind in all four, by six points on average. Of the other gaps to P4CNN, only that of g-P4CNN with 1,029 images, 2.7 points, is clearly larger than P4CNN's own scatter over the seeds.
 #
 # All three networks learn the task. But this experiment cannot show which kind is *better*:
 # - The published gap between P4CNN and gc-P4CNN is 2.23 − 1.74 ≈ 0.5 points, about a fifth of the error. A fifth of our 11 % would be 2.2 points. But with 510 test
-#   digits, the 11 % themselves are uncertain by √(0.11 · 0.89 / 510) ≈ 1.4 points, even before a seed is drawn.
+#   digits, the 11 % itself is uncertain by √(0.11 · 0.89 / 510) ≈ 1.4 points, even before a seed is drawn.
 # - The paper trains on 12,000 images. Our sets have a tenth of that or less.
 # - There is one short recipe, with the learning rate that notebook 04 uses for P4CNN. Nobody tuned it for the other two.
 #
 # So we can conclude neither that the paper is wrong nor that it is confirmed. When you cannot reproduce a published number, ask first whether your experiment could have shown
-# it. Runs of full size can; notebook 11 has shortened ones.
+# it. Full-size runs could; notebook 11 has shortened ones.
 #
 # ## What you have built
 #
@@ -658,13 +657,12 @@ progress("06")
 # You can skip this section. It shows the measurement behind section 2, and how a control can change what a number means.
 #
 # Put the four sheets of one filter into a table, one sheet per row. If all sheets are multiples of one kernel, a single pattern explains the whole table. In general,
-# ask a **principal component analysis** for the one pattern, PC1, of which multiples fit all rows best, and for the *share of the variance* that it
+# ask a **principal component analysis** for the one pattern, PC1, whose multiples fit all rows best, and for the *share of the variance* that it
 # explains. With every sheet centered (its mean subtracted), and with $\sigma_1 \ge \sigma_2 \ge \dots$ for the singular values of the table,
 #
 # $$\text{share} = \frac{\sigma_1^2}{\sigma_1^2 + \sigma_2^2 + \dots + \sigma_{|H|}^2}$$
 #
-# This is what the paper's Fig. 2 shows, and there the share rises during training. The share is 1 if all sheets are multiples of one kernel. The smallest possible one is ¼: then
-# the four sheets have nothing in common. But what does chance give?
+# This is what the paper's Fig. 2 shows, and there the share rises during training. The share is 1 if all sheets are multiples of one kernel. The smallest possible share is ¼: then the four sheets are equally strong and have nothing in common. But what does chance give?
 
 # %%
 kernel = noise(1, 1, 1, 3, 3)
@@ -674,7 +672,7 @@ for k in (3, 4):
     print(f"random sheets, {k} × {k}: {explained_by_pc1(noise(100, 100, 4, k, k)).mean():.2f} on average")
 
 # %% [markdown]
-# Nine random numbers always have something in common with nine others. So a share of 0.52 means nothing for 3 × 3 kernels; only what goes beyond it counts.
+# Nine random numbers always have something in common with nine others. So a share of 0.52 means nothing for 3 × 3 kernels; only what goes beyond chance counts.
 #
 # `tests/benchmarks/separable_digits.py` trained eight P4CNNs on our digits, from eight seeds, and measured four shares in each of the six group convolutions: of the filters *before*
 # and *after* training; of what training *added*, which is after minus before; and, as a control, of *mixed* filters: the added sheets, shuffled over all filters
@@ -693,8 +691,7 @@ for bar, by_layer in shares.items():
 share_by_layer(shares)
 
 # %% [markdown]
-# The bars are means over seeds, and the thin lines run from the smallest to the largest value. *Before* is chance: compare it with 0.52, and for the 4 × 4 kernels of conv7 with
-# 0.44. *After* is a little above it. *Added* is above it in every layer, most of all in the early ones.
+# The bars are means over seeds, and the thin lines run from the smallest to the largest value. *Before* is chance: compare it with 0.52, and for the 4 × 4 kernels of conv7 with 0.44. *After* is a little above chance. *Added* is above chance in every layer, most of all in the early ones.
 #
 # If the sheets repeated within each filter, *mixed* would be well below *added*, because shuffling would tear the repeats apart. **It is not**: only in conv3 is it clearly lower, and
 # even there two thirds of the rise above *before* are left. So most of what the share measures here belongs to the layer, not to the filter: *all* sheets that training adds to

@@ -145,7 +145,7 @@ def inverse_of_the_other(f, psi, group):
     return in_loops(lambda group, h, other: group.index(compose(inverse(other), h)), right_pixel)(f, psi, group)
 
 
-@wrong("group_conv", says="on by one place")
+@wrong("group_conv", says="by one more place")
 def difference_of_numbers(f, psi, group):
     def sheet(group, h, other):
         return (group.index(other) - group.index(h)) % group.order
@@ -421,12 +421,12 @@ def product_on_the_right(psi, group):
     return torch.stack(copies, dim=1)
 
 
-@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than that of the sheets")
+@wrong("group_filter_bank", says="stopped in line.*IndexError.*an axis other than that of the sheets")
 def permuted_channels(psi, group):
     return torch.stack([act_on_image(h, psi[:, group.permutation(h)]) for h in group.elements], dim=1)
 
 
-@wrong("group_filter_bank", says="stopped in line.*IndexError.*another axis than that of the sheets")
+@wrong("group_filter_bank", says="stopped in line.*IndexError.*an axis other than that of the sheets")
 def permuted_columns(psi, group):
     return torch.stack([act_on_image(h, psi[..., group.permutation(h)]) for h in group.elements], dim=1)
 
@@ -451,7 +451,7 @@ def nothing_moves(f, psi, group):
     return in_loops(lambda group, _h, other: group.index(other), lambda _h, a, b, _k: (a, b))(f, psi, group)
 
 
-@wrong("group_conv", says="another sheet of ψ")
+@wrong("group_conv", says="sheet of ψ other than")
 def both_inverted(f, psi, group):
     return in_loops(lambda group, h, other: group.index(compose(inverse(h), inverse(other))), right_pixel)(
         f, psi, group
@@ -483,3 +483,64 @@ def copies_alike(psi, group):
 @wrong("group_filter_bank", says="turned the wrong way")
 def permuted_but_turned_back(psi, group):
     return torch.stack([act_on_image(inverse(h), psi)[:, :, group.permutation(h)] for h in group.elements], dim=1)
+
+
+@wrong("lifting_conv", says="mean over the channels")
+def channels_averaged(f, psi, group):
+    return by_conv2d(f, psi, group) / len(f)
+
+
+@wrong("lifting_conv", says="up and to the left")
+def window_backward(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[1] - k + 1, f.shape[2] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, a, b in np.ndindex(len(f), k, k):
+            weight = psi[(o, c, *source_pixel(group.elements[i], a, b, k, k))]
+            out[o, i, row, col] += f[c, row - a, col - b] * weight
+    return out
+
+
+@wrong("group_conv", says="turn the pixels by h̃")
+def pixels_by_the_input(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            h, other = group.elements[i], group.elements[j]
+            weight = psi[(o, c, right_sheet(group, h, other), *source_pixel(other, a, b, k, k))]
+            out[o, i, row, col] += f[c, j, row + a, col + b] * weight
+    return out
+
+
+@wrong("group_conv", says="Only h is inverted")
+def whole_product_inverted(f, psi, group):
+    return in_loops(lambda group, h, other: group.index(inverse(compose(h, other))), right_pixel)(f, psi, group)
+
+
+@wrong("group_conv", says="add the numbers")
+def numbers_added(f, psi, group):
+    def sheet(group, h, other):
+        return (group.index(h) + group.index(other)) % group.order
+
+    return in_loops(sheet, right_pixel)(f, psi, group)
+
+
+@wrong("group_conv", says="mean over the sheets of the input")
+def averaged_over_the_input(f, psi, group):
+    return with_a_bank(f, psi, group) / group.order
+
+
+@wrong("group_conv", says="apply a ReLU")
+def rectified(f, psi, group):
+    return with_a_bank(f, psi, group).relu()
+
+
+@wrong("group_conv", says="180°")
+def flipped(f, psi, group):
+    return with_a_bank(f, psi.rot90(2, dims=(-2, -1)), group)
+
+
+@wrong("group_filter_bank", says="number of copies")
+def copies_averaged(psi, group):
+    return turn_and_pick(psi, group) / group.order

@@ -365,3 +365,54 @@ def no_group(kind, c_in, c_out, order, k):
 @wrong("filter_weights", says="count the bias")
 def with_bias(kind, c_in, c_out, order, k):
     return by_making_them(kind, c_in, c_out, order, k) + c_out
+
+
+@wrong("depthwise_pair", says="pad the map")
+def padded_by_one(x, pointwise, kernels):
+    mixed = torch.einsum("bcyx,nc->bnyx", x, pointwise)
+    return F.conv2d(mixed, kernels.unsqueeze(1), groups=len(kernels), padding=1)
+
+
+@wrong("pointwise_bank", says="reverse order")
+def rows_reversed(pointwise, group):
+    return torch.stack([pointwise[..., group.permutation(h)] for h in reversed(group.elements)], dim=1)
+
+
+@wrong("pointwise_bank", says="mixes h with these channels")
+def joined_and_reshaped(pointwise, group):
+    copies = torch.cat([pointwise[..., group.permutation(h)] for h in group.elements])
+    return copies.reshape(len(pointwise), group.order, *pointwise.shape[1:])
+
+
+@wrong("g_factored", says="bias once for each input channel")
+def channel_by_channel(x, pointwise, kernels, **options):
+    return sum(with_einsum(x[:, [c]], pointwise[:, :, [c]], kernels[:, :, [c]], **options) for c in range(x.shape[1]))
+
+
+@wrong("g_factored", says="a map for each .n, h, c.")
+def summed_at_the_end(x, pointwise, kernels, **options):
+    mixed = torch.einsum("bcgyx,nhcg->bnhcyx", x, pointwise).flatten(1, 3)
+    y = F.conv2d(mixed, kernels.reshape(mixed.shape[1], 1, *kernels.shape[3:]), groups=mixed.shape[1], **options)
+    return y.unflatten(1, pointwise.shape[:3]).sum(dim=3)
+
+
+@wrong("g_factored", says="weight of the input's first sheet")
+def one_weight_for_all_sheets(x, pointwise, kernels, **options):
+    return with_einsum(x, pointwise[..., [0] * x.shape[2]], kernels, **options)
+
+
+@wrong("g_factored", says="Rows and columns of your kernels")
+def kernels_transposed(x, pointwise, kernels, **options):
+    return with_einsum(x, pointwise, kernels.mT, **options)
+
+
+@wrong("gc_factored", says="kernels of the first output channel")
+def first_kernel_for_all(x, pointwise, kernels, **options):
+    return sum_over_both(x, pointwise, kernels[[0] * len(kernels)], **options)
+
+
+@wrong("filter_weights", says="the sheets share a kernel")
+def kernel_for_each_sheet(kind, c_in, c_out, order, k):
+    if kind != "g":
+        return by_making_them(kind, c_in, c_out, order, k)
+    return c_out * c_in * order + c_out * order * k * k

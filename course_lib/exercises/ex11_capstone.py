@@ -1,4 +1,4 @@
-"""Exercise 11.4 of notebook 11, with many right answers: a network of one's own that is to beat P4CNN."""
+"""Exercise 11.5 of notebook 11, with many right answers: a network of one's own that is to beat P4CNN."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _is_invariant(f: Function, reference: Function) -> None:
 
 
 register(
-    "11.4",
+    "11.5",
     contender,
     minutes=25,
     difficulty=3,

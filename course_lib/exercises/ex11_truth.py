@@ -1,7 +1,8 @@
-"""Exercises 11.2 and 11.3 of notebook 11: what a checkpoint must hold, and what a handful of seeds can tell."""
+"""Exercises 11.2 to 11.4 of notebook 11: what a checkpoint must hold, and what a handful of seeds can tell."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial, update_wrapper
 from io import BytesIO
@@ -15,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from course_lib.exercises import Function, compare, register
-from course_lib.reports import permutation_p_value
+from course_lib.reports import permutation_p_value, smallest_p_value, verdict
 from course_lib.training import restore_training_state, train_step, training_state
 
 # 11.2 training_state
@@ -284,5 +285,74 @@ register(
             "Equal distances can differ in their last digits. Allow for rounding: `>= found - 1e-9`.",
         ),
         (lambda a, b: 1 - permutation_p_value(a, b), "This is the share of the ways that are *less* far apart."),
+    ],
+)
+
+# 11.4 verdict
+
+LOW, HIGH = [1.0, 1.1, 1.2, 1.3], [2.0, 2.1, 2.2, 2.3]
+
+
+def _verdicts(f: Function, reference: Function) -> None:
+    compare(f, reference, LOW, HIGH, because="All of a are below all of b, and p = 2/70.")
+    compare(f, reference, HIGH, LOW, because="All of a are above all of b, and p = 2/70.")
+    compare(f, reference, [1.0, 2.0, 3.0, 4.0], [1.1, 2.1, 3.1, 4.1], because="p is close to 1 here.")
+    compare(f, reference, LOW[:3], HIGH[:3], because="Three seeds of each: no p can be below 2/20.")
+    compare(f, reference, LOW[:3], [0.9, 1.4, 1.15], because="With three seeds of each nothing can be told at all.")
+    compare(f, reference, LOW[:2], [*HIGH, 2.4], because="Two and five seeds: the smallest possible p is 1/21.")
+    compare(f, reference, LOW, HIGH, 0.01, because="At the level 0.01 even 2/70 is too much.")
+
+
+def _verdict_of(
+    smallest: Function = smallest_p_value, noise_first: bool = False, turned: bool = False, level_fixed: bool = False
+) -> Function:
+    """A wrong `verdict`."""
+
+    def wrong(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
+        level = 0.05 if level_fixed else level
+        few, noise = smallest(len(a), len(b)) > level, permutation_p_value(a, b) > level
+        if few and not (noise_first and noise):
+            return "too few seeds to tell"
+        if noise:
+            return "within noise"
+        return "holds" if (fmean(a) < fmean(b)) != turned else "the other way round"
+
+    return wrong
+
+
+def _always_two(n: int, m: int) -> float:
+    return 2 / math.comb(n + m, n)
+
+
+register(
+    "11.4",
+    verdict,
+    minutes=8,
+    difficulty=2,
+    checks=[_verdicts],
+    hints=[
+        "Four answers, in this order: could any p be small enough? Is p small enough? Which mean is lower?",
+        "`smallest_p_value(len(a), len(b))` and `permutation_p_value(a, b)` are to be compared with `level`.",
+    ],
+    known_mistakes=[
+        (
+            _verdict_of(turned=True),
+            "You have the direction reversed: the claim holds if a, the errors of the first, are lower.",
+        ),
+        (
+            _verdict_of(smallest=lambda n, m: 0.0),
+            "Ask first whether *any* p could be below the level. With three seeds of each the answer is no, and then "
+            "nothing can be told.",
+        ),
+        (
+            _verdict_of(noise_first=True),
+            "You say “within noise” although no result could have been anything else. Ask first whether the smallest "
+            "possible p is above the level.",
+        ),
+        (_verdict_of(level_fixed=True), "You always use 0.05. Use `level`."),
+        (
+            _verdict_of(smallest=_always_two),
+            "The smallest p is 2 / deals only for equally many seeds, else it is 1 / deals: use `smallest_p_value`.",
+        ),
     ],
 )

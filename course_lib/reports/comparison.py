@@ -54,15 +54,35 @@ class Order:
     p: float
     smallest_p: float
 
+    found: str  # by `verdict`
+
     @property
     def verdict(self) -> str:
-        if self.smallest_p > LEVEL:
-            return "too few seeds to tell"
-        if self.p > LEVEL:
-            return "within noise"
-        if not self.published:
-            return "fewer errors" if self.ours > 0 else "more errors"
-        return "holds" if self.ours > 0 else "the other way round"
+        """What was found, in words that fit: of what no paper says, nothing can hold."""
+        unpublished = {"holds": "fewer errors", "the other way round": "more errors"}
+        return self.found if self.published else unpublished.get(self.found, self.found)
+
+
+def smallest_p_value(n: int, m: int) -> float:
+    """The smallest p that `permutation_p_value` can give for n and m results.
+
+    Of equally many, the deal that exchanges the two networks is as far apart as the one found.
+    """
+    return (2 if n == m else 1) / math.comb(n + m, n)
+
+
+def verdict(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> str:
+    """What the errors ``a`` and ``b`` of two networks say of the claim that the first makes fewer errors.
+
+    "too few seeds to tell" where even the smallest possible p is above the level; else "within noise" where p is; else
+    "holds" or "the other way round". Raises ValueError if one of them is empty. Notebook 11.
+    """
+    p = permutation_p_value(a, b)
+    if smallest_p_value(len(a), len(b)) > level:
+        return "too few seeds to tell"
+    if p > level:
+        return "within noise"
+    return "holds" if fmean(a) < fmean(b) else "the other way round"
 
 
 def order(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Order:
@@ -77,9 +97,7 @@ def order(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Or
     if gap is not None and gap < 0:
         raise ValueError(f"in print {better} makes {low:.2f} % errors and {worse} {high:.2f} %: name {worse} first")
     p = permutation_p_value(a, b)  # before the means: it refuses empty lists
-    deals = math.comb(len(a) + len(b), len(a))
-    smallest = (2 if len(a) == len(b) else 1) / deals  # of equally many seeds, the deal that swaps all is as far apart
-    return Order(gap, fmean(b) - fmean(a), p, smallest)
+    return Order(gap, fmean(b) - fmean(a), p, smallest_p_value(len(a), len(b)), verdict(a, b))
 
 
 def claims_markdown(alike: Mapping[str, Sequence[Result]], claims: Iterable[Claim]) -> str:

@@ -17,7 +17,7 @@
 # - say what each of the three papers claims about rotated MNIST, and whether it held here;
 # - reproduce a row of a published table with one command.
 #
-# **You need before:** notebook 04 (P4CNN), and 10 for the networks' names. **Time:** about 70 minutes, with four exercises.
+# **You need before:** notebook 04 (P4CNN), and 10 for the networks' names. **Time:** about 70 minutes, with five exercises.
 # **Hardware:** any laptop. Section 3 downloads MNIST once (12 MB); without internet it uses the bundled digits and says so.
 
 # %%
@@ -57,7 +57,7 @@ from course_lib.layers import (
     LiftingConv2d,
     SpatialMaxPool2d,
 )
-from course_lib.reports.comparison import claims_markdown, errors_of, order, trained_alike
+from course_lib.reports.comparison import claims_markdown, errors_of, trained_alike
 from course_lib.reports.results import results_folder
 
 # %%
@@ -89,12 +89,7 @@ published = {name: (find(key).error, find(key).deviation) for key, name in NAMES
 errors_by_row({"published": published})
 
 # %% [markdown]
-<<<<<<< HEAD
-# Read it from the top. An ordinary network gets 5 digits in 100 wrong. Group convolution (04) more than halves that, with no more parameters. Separable filters (06) get below 2 %, and E4 (08) to
-# 1.2 or 1.3 %. That is the promise, and the order of those dots is the story of five years of research.
-=======
 # Read it from the top. An ordinary network gets 5 digits in 100 wrong. Group convolution (04) more than halves that, with no more parameters. Separable filters (06) use the saved parameters for more channels and get below 2 %, and E4 (08) gets to 1.2 or 1.3 %. That is the promise: five years of research, from 2016 to 2021, in one picture.
->>>>>>> read4
 #
 # Papers print such numbers after long training on a GPU, each with a recipe of its own. Can *you* see the same on your machine? You need three things: a loop, a recipe, and a
 # way of telling a real difference from luck.
@@ -399,7 +394,24 @@ for n in range(1, 1 + min(map(len, two))):
 # %% [markdown]
 # Three seeds of each give p = 2/20 at best, *whatever* the results. There are only 20 deals, and at least two of them count: the one that you found, and the same one with the two networks exchanged. Five seeds of each can reach 2/252. This is why the table below says how small p could have become.
 #
-# Here is every claim, computed from the stored runs. "Within noise" means that p is above 0.05. Where no paper is named, the claim is our own guess.
+# So there are four things that seeds can say of a claim "A makes fewer errors than B". Write the rule:
+
+
+# %%
+@exercise
+def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
+    """What the errors a and b of two networks say of the claim that the first makes fewer errors.
+
+    "too few seeds to tell" where even the smallest possible p is above the level; else "within noise" where p is; else
+    "holds" or "the other way round". `smallest_p_value(len(a), len(b))` gives the smallest possible p.
+    """
+    ...
+
+
+# %% [markdown]
+# <!-- help: verdict -->
+#
+# Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess.
 
 # %% tags=["nbval-ignore-output"]
 Markdown(claims_markdown(laptop, CLAIMS))
@@ -408,9 +420,9 @@ Markdown(claims_markdown(laptop, CLAIMS))
 verdicts = {}
 for claim in CLAIMS:
     if claim.better in laptop and claim.worse in laptop:
-        found = order(claim.better, claim.worse, errors_of(laptop[claim.better]), errors_of(laptop[claim.worse]))
-        verdicts.setdefault(found.verdict, []).append(claim.words)
-Markdown("\n".join(f"- **{verdict}** ({len(words)}): {' '.join(words)}" for verdict, words in sorted(verdicts.items())))
+        found = verdict(errors_of(laptop[claim.better]), errors_of(laptop[claim.worse]))
+        verdicts.setdefault(found, []).append(claim.words)
+Markdown("\n".join(f"- **{found}** ({len(words)}): {' '.join(words)}" for found, words in sorted(verdicts.items())))
 
 # %% [markdown]
 # One caution. p knows about luck with the *seeds* only. It does not know that all runs share their test images, that one recipe may suit one network better than another, or that somebody looked at sixteen claims: among so many, a p below 0.05 may well appear by luck.

@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 11."""
 
 from itertools import combinations, permutations
+from math import comb
 from statistics import median
 
 import torch
@@ -11,6 +12,7 @@ from answers import correct, wrong
 from course_lib.groups import C1, C4, D4
 from course_lib.layers import EquivariantSequential, GlobalMaxPool, GroupConv2d, LiftingConv2d
 from course_lib.models import e4net, p4cnn_linear
+from course_lib.reports import permutation_p_value, smallest_p_value
 from course_lib.training.randomness import random_states
 
 
@@ -378,3 +380,37 @@ def probabilities():
 @wrong("contender", says="108,210 parameters; at most 25,000")
 def too_many_in_a_lazy_layer():
     return nn.Sequential(LiftingConv2d(C4, 1, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+
+
+@correct("verdict")
+def by_a_table(a, b, level=0.05):
+    enough = smallest_p_value(len(a), len(b)) <= level
+    sure = permutation_p_value(a, b) <= level
+    names = {(True, True): ["the other way round", "holds"][sum(a) / len(a) < sum(b) / len(b)]}
+    return names.get((enough, sure), "within noise" if enough else "too few seeds to tell")
+
+
+@wrong("verdict", says="direction reversed")
+def upside_down_claim(a, b, level=0.05):
+    return {"holds": "the other way round", "the other way round": "holds"}.get(
+        by_a_table(a, b, level), by_a_table(a, b, level)
+    )
+
+
+@wrong("verdict", says="Ask first whether")
+def noise_before_number(a, b, level=0.05):
+    if permutation_p_value(a, b) > level:
+        return "within noise"
+    return by_a_table(a, b, level)
+
+
+@wrong("verdict", says="always use 0.05")
+def fixed_level(a, b, level=0.05):
+    return by_a_table(a, b)
+
+
+@wrong("verdict", says="equally many seeds")
+def two_deals(a, b, level=0.05):
+    if 2 / comb(len(a) + len(b), len(a)) > level:
+        return "too few seeds to tell"
+    return by_a_table(a, b, level)

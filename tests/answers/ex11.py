@@ -10,8 +10,8 @@ from torch import Generator, nn
 
 from answers import correct, wrong
 from course_lib.groups import C1, C4, D4
-from course_lib.layers import EquivariantSequential, GlobalMaxPool, GroupConv2d, LiftingConv2d
-from course_lib.models import e4net, p4cnn_linear
+from course_lib.layers import EquivariantSequential, GlobalMaxPool, GroupConv2d, GSeparableConv2d, LiftingConv2d
+from course_lib.models import p4cnn_linear
 from course_lib.reports import permutation_p_value, smallest_p_value
 from course_lib.training.randomness import random_states
 
@@ -196,8 +196,8 @@ def half_as_wide_on_p4m():
 
 
 @correct("contender")
-def e4():
-    return e4net()
+def separable_filters():
+    return p4cnn_linear(C4, width=16, conv=GSeparableConv2d)
 
 
 @wrong("contender", says="25,210 parameters; at most 25,000")

@@ -1,0 +1,330 @@
+"""Local attention in loops, for one head of one image at a time and a block of its pixels: scores, softmax, sum.
+
+All maps lie as lines, as in `course_lib.kernels.lines`: rows end to end, k // 2 zeros after each, with a border of
+zeros at both ends, so that the pixel d = (dy, dx) away is dy·pitch + dx further on for all pixels alike. The scores of
+a block stay in the nearest caches and become weights in place; nothing else is kept for a query.
+
+Each score is Σ_c q_c (ψ_c k_c + β_c), each result Σ_i α_i (ψ_i v_i + β_i). `compare` and `combine` are these two sums,
+and their gradients are the same two sums again, and `spread`, which sends back what each neighbor has contributed.
+Channels come in fours, the steps of a window in threes; zeros fill up. Indices are unsigned, as a signed one could
+count from the end, and nothing would be vectorized.
+"""
+
+from __future__ import annotations
+
+from math import factorial
+
+import numpy as np
+from numba import uintp
+
+from course_lib.kernels.compiled import loops
+
+BLOCK = np.uintp(128)  # pixels
+LOWEST = -1e37  # a score that gets no weight
+NO, ONE, TWO, THREE, FOUR = (np.uintp(n) for n in range(5))
+SERIES = tuple(1 / factorial(n) for n in range(13, -1, -1))  # of the exponential function
+SHORT_SERIES = SERIES[-7:]  # as much of it as float32 can hold
+
+
+@loops
+def exponential(x, size):  # type: ignore[no-untyped-def]
+    """eˣ for x ≤ 0, as 2ⁿ eʳ with |r| ≤ log(2) / 2; 2ⁿ is written into the bits of the exponent."""
+    number = type(x)
+    lowest = number(-87) if size == 4 else number(-708)
+    x = max(x, lowest)
+    n = np.floor(x * number(1.4426950408889634) + number(0.5))
+    r, e = x - n * number(0.6931471805599453), number(0)
+    if size == 4:
+        for factor in SHORT_SERIES:
+            e = e * r + number(factor)
+        power = number(np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32))
+    else:
+        for factor in SERIES:
+            e = e * r + number(factor)
+        power = number(np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)).view(np.float64))
+    return e * power
+
+
+@loops
+def lay(lines, first, maps, unit, sheets, channels, depth, layout):  # type: ignore[no-untyped-def]
+    """The maps of one head of one image into lines: channel c of sheet h into line first + h·depth + c."""
+    heads, height, width, pitch, border = layout
+    image, head = unit // heads, unit % heads
+    for h in range(NO, sheets):
+        for c in range(NO, channels):
+            for y in range(NO, height):
+                for x in range(NO, width):
+                    it = maps[image, head * channels + c, h, y, x]
+                    lines[first + h * depth + c, border + y * pitch + x] = it
+
+
+@loops
+def pick_up(maps, lines, first, unit, sheets, channels, depth, layout):  # type: ignore[no-untyped-def]
+    """The inverse of `lay`."""
+    heads, height, width, pitch, border = layout
+    image, head = unit // heads, unit % heads
+    for h in range(NO, sheets):
+        for c in range(NO, channels):
+            for y in range(NO, height):
+                for x in range(NO, width):
+                    it = lines[first + h * depth + c, border + y * pitch + x]
+                    maps[image, head * channels + c, h, y, x] = it
+
+
+@loops
+def compare(scores, lines, query, f, depth, steps, start, border, pixels, psi, beta, w):  # type: ignore[no-untyped-def]
+    """scores[i](t) += Σ_c query_c(t) (ψ_ci f_c(t + d_i) + β_ci), four channels at a time."""
+    now = border + start
+    for i in range(NO, uintp(len(steps))):
+        there, row = steps[i] + start, i * BLOCK
+        for c in range(NO, depth, FOUR):
+            q, g, at = query + c, f + c, w + i * depth + c
+            p0, p1, p2, p3 = psi[at], psi[at + ONE], psi[at + TWO], psi[at + THREE]
+            b0, b1, b2, b3 = beta[at], beta[at + ONE], beta[at + TWO], beta[at + THREE]
+            for j in range(NO, pixels):
+                scores[row + j] += (
+                    lines[q, now + j] * (p0 * lines[g, there + j] + b0)
+                    + lines[q + ONE, now + j] * (p1 * lines[g + ONE, there + j] + b1)
+                    + lines[q + TWO, now + j] * (p2 * lines[g + TWO, there + j] + b2)
+                    + lines[q + THREE, now + j] * (p3 * lines[g + THREE, there + j] + b3)
+                )
+
+
+@loops
+def combine(lines, out, scores, f, depth, steps, start, border, pixels, psi, beta, w):  # type: ignore[no-untyped-def]
+    """out_c(t) += Σ_i score_i(t) (ψ_ci f_c(t + d_i) + β_ci), three steps of two channels at a time."""
+    now = border + start
+    for i in range(NO, uintp(len(steps)), THREE):
+        one, two, three = steps[i] + start, steps[i + ONE] + start, steps[i + TWO] + start
+        row = i * BLOCK
+        for c in range(NO, depth, TWO):
+            a, g, at = out + c, f + c, w + i * depth + c
+            after = at + depth
+            last = after + depth
+            p0, p1, p2 = psi[at], psi[after], psi[last]
+            b0, b1, b2 = beta[at], beta[after], beta[last]
+            r0, r1, r2 = psi[at + ONE], psi[after + ONE], psi[last + ONE]
+            d0, d1, d2 = beta[at + ONE], beta[after + ONE], beta[last + ONE]
+            for j in range(NO, pixels):
+                x, y, z = scores[row + j], scores[row + BLOCK + j], scores[row + TWO * BLOCK + j]
+                lines[a, now + j] += (
+                    x * (p0 * lines[g, one + j] + b0)
+                    + y * (p1 * lines[g, two + j] + b1)
+                    + z * (p2 * lines[g, three + j] + b2)
+                )
+                lines[a + ONE, now + j] += (
+                    x * (r0 * lines[g + ONE, one + j] + d0)
+                    + y * (r1 * lines[g + ONE, two + j] + d1)
+                    + z * (r2 * lines[g + ONE, three + j] + d2)
+                )
+
+
+@loops
+def spread(lines, grad, scores, upstream, depth, steps, start, border, pixels, psi, w):  # type: ignore[no-untyped-def]
+    """grad_c(t + d_i) += ψ_ci score_i(t) upstream_c(t), the gradient of `combine` or of `compare` for f."""
+    now = border + start
+    for i in range(NO, uintp(len(steps))):
+        there, row = steps[i] + start, i * BLOCK
+        for c in range(NO, depth, TWO):
+            a, u, at = grad + c, upstream + c, w + i * depth + c
+            p0, p1 = psi[at], psi[at + ONE]
+            for j in range(NO, pixels):
+                x = scores[row + j]
+                lines[a, there + j] += p0 * x * lines[u, now + j]
+                lines[a + ONE, there + j] += p1 * x * lines[u + ONE, now + j]
+
+
+@loops
+def add_up(  # type: ignore[no-untyped-def]
+    grad_psi, grad_beta, lines, scores, upstream, f, depth, steps, start, border, pixels, w
+):
+    """∂ψ_ci += Σ_t score_i(t) upstream_c(t) f_c(t + d_i) and ∂β_ci += Σ_t score_i(t) upstream_c(t)."""
+    now = border + start
+    for i in range(NO, uintp(len(steps))):
+        there, row = steps[i] + start, i * BLOCK
+        for c in range(NO, depth, TWO):
+            u, g, at = upstream + c, f + c, w + i * depth + c
+            p0, p1, b0, b1 = grad_psi[at], grad_psi[at + ONE], grad_beta[at], grad_beta[at + ONE]
+            for j in range(NO, pixels):
+                x = scores[row + j] * lines[u, now + j]
+                y = scores[row + j] * lines[u + ONE, now + j]
+                p0, b0 = p0 + x * lines[g, there + j], b0 + x
+                p1, b1 = p1 + y * lines[g + ONE, there + j], b1 + y
+            grad_psi[at], grad_psi[at + ONE], grad_beta[at], grad_beta[at + ONE] = p0, p1, b0, b1
+
+
+@loops
+def softmax(scores, entries, pixels, scale):  # type: ignore[no-untyped-def]
+    """Over the entries of each pixel, in place; two rows behind them are memory for one number for each pixel."""
+    most, total = scores[entries * BLOCK :], scores[(entries + ONE) * BLOCK :]
+    number, size = scores.dtype.type, scores.itemsize
+    for j in range(NO, pixels):
+        most[j], total[j] = scores[j], number(0)
+    for i in range(ONE, entries):
+        for j in range(NO, pixels):
+            most[j] = max(most[j], scores[i * BLOCK + j])
+    for i in range(NO, entries):
+        for j in range(NO, pixels):
+            e = exponential(scale * (scores[i * BLOCK + j] - most[j]), size)
+            scores[i * BLOCK + j] = e
+            total[j] += e
+    for j in range(NO, pixels):
+        total[j] = number(1) / total[j]
+    for i in range(NO, entries):
+        for j in range(NO, pixels):
+            scores[i * BLOCK + j] *= total[j]
+
+
+@loops
+def softmax_backward(weights, grad, entries, pixels, scale):  # type: ignore[no-untyped-def]
+    """α_i (∂α_i − Σ_j α_j ∂α_j), times the scale, in the place of ∂α; the row behind it is memory for the sums."""
+    total = grad[entries * BLOCK :]
+    number = weights.dtype.type
+    for j in range(NO, pixels):
+        total[j] = number(0)
+    for i in range(NO, entries):
+        for j in range(NO, pixels):
+            total[j] += weights[i * BLOCK + j] * grad[i * BLOCK + j]
+    for i in range(NO, entries):
+        for j in range(NO, pixels):
+            grad[i * BLOCK + j] = scale * weights[i * BLOCK + j] * (grad[i * BLOCK + j] - total[j])
+
+
+@loops
+def prepare(scores, lines, mask, parts, steps, taps, start, pixels):  # type: ignore[no-untyped-def]
+    """Each score begins with what the mask says of its neighbor; what only fills up gets no weight."""
+    number, entries = scores.dtype.type, uintp(len(steps))
+    for part in range(NO, parts):
+        for i in range(NO, entries):
+            row, there = (part * entries + i) * BLOCK, steps[i] + start
+            for j in range(NO, pixels):
+                scores[row + j] = lines[mask, there + j] if i < taps else number(LOWEST)
+
+
+@loops
+def lay_mask(lines, mask, masked, layout):  # type: ignore[no-untyped-def]
+    """Zero within the map; outside of it, if that is masked, so little that a score with it gets no weight."""
+    _, height, width, pitch, border = layout
+    lines[mask, :] = lines.dtype.type(LOWEST if masked else 0)
+    for y in range(NO, height):
+        for x in range(NO, width):
+            lines[mask, border + y * pitch + x] = 0
+
+
+@loops
+def forward(  # type: ignore[no-untyped-def]
+    query, key, value, out, key_psi, key_beta, value_psi, value_beta, steps, layout, settings, scale, first, last
+):
+    """The result for the heads number first to last, of all heads of all images."""
+    key_seen, value_seen, parts, taps, masked, key_channels, key_depth, value_channels, value_depth, pixels = settings
+    heads, border = layout[0], layout[4]
+    sheets, key_sheets, entries = uintp(query.shape[2]), uintp(key.shape[2]), uintp(len(steps))
+    keys = sheets * key_depth
+    values = keys + key_sheets * key_depth
+    outs = values + key_sheets * value_depth
+    mask = outs + sheets * value_depth
+    lines = np.zeros((mask + ONE, TWO * border + pixels), query.dtype)
+    scores = np.empty((parts * entries + TWO) * BLOCK, query.dtype)
+    size, scale = entries * BLOCK, query.dtype.type(scale)
+    lay_mask(lines, mask, masked, layout)
+    for unit in range(uintp(first), uintp(last)):
+        lay(lines, NO, query, unit, sheets, key_channels, key_depth, layout)
+        lay(lines, keys, key, unit, key_sheets, key_channels, key_depth, layout)
+        lay(lines, values, value, unit, key_sheets, value_channels, value_depth, layout)
+        lines[outs:mask, :] = 0
+        for h in range(NO, sheets):
+            q, o, of = h * key_depth, outs + h * value_depth, (h * heads + unit % heads) * entries
+            own = min(h, key_sheets - ONE)
+            for start in range(NO, pixels, BLOCK):
+                some = min(BLOCK, pixels - start)
+                where = steps, start, border, some
+                prepare(scores, lines, mask, parts, steps, taps, start, some)
+                for g in range(NO, key_seen):
+                    k, w = keys + (g if key_seen > ONE else own) * key_depth, (of * key_seen + g * entries) * key_depth
+                    part = scores[min(g, parts - ONE) * size :]
+                    compare(part, lines, q, k, key_depth, *where, key_psi, key_beta, w)
+                softmax(scores, parts * entries, some, scale)
+                for g in range(NO, value_seen):
+                    v = values + (g if value_seen > ONE else own) * value_depth
+                    w = (of * value_seen + g * entries) * value_depth
+                    part = scores[min(g, parts - ONE) * size :]
+                    combine(lines, o, part, v, value_depth, *where, value_psi, value_beta, w)
+        pick_up(out, lines, outs, unit, sheets, value_channels, value_depth, layout)
+
+
+@loops
+def backward(  # type: ignore[no-untyped-def]
+    upstream,
+    query,
+    key,
+    value,
+    grad_query,
+    grad_key,
+    grad_value,
+    key_psi,
+    key_beta,
+    value_psi,
+    value_beta,
+    grad_key_psi,
+    grad_key_beta,
+    grad_value_psi,
+    grad_value_beta,
+    steps,
+    layout,
+    settings,
+    scale,
+    first,
+    last,
+):
+    """The gradients for the heads number first to last; those of the banks are added to what is there."""
+    key_seen, value_seen, parts, taps, masked, key_channels, key_depth, value_channels, value_depth, pixels = settings
+    heads, border = layout[0], layout[4]
+    sheets, key_sheets, entries = uintp(query.shape[2]), uintp(key.shape[2]), uintp(len(steps))
+    keys = sheets * key_depth
+    values = keys + key_sheets * key_depth
+    ups = values + key_sheets * value_depth
+    grads = ups + sheets * value_depth  # of query, key and value, in their order
+    mask = grads + ups
+    lines = np.zeros((mask + ONE, TWO * border + pixels), query.dtype)
+    weights = np.empty((parts * entries + TWO) * BLOCK, query.dtype)
+    scores = np.empty((parts * entries + TWO) * BLOCK, query.dtype)
+    size, scale = entries * BLOCK, query.dtype.type(scale)
+    lay_mask(lines, mask, masked, layout)
+    for unit in range(uintp(first), uintp(last)):
+        lay(lines, NO, query, unit, sheets, key_channels, key_depth, layout)
+        lay(lines, keys, key, unit, key_sheets, key_channels, key_depth, layout)
+        lay(lines, values, value, unit, key_sheets, value_channels, value_depth, layout)
+        lay(lines, ups, upstream, unit, sheets, value_channels, value_depth, layout)
+        lines[grads:mask, :] = 0
+        for h in range(NO, sheets):
+            q, u, of = h * key_depth, ups + h * value_depth, (h * heads + unit % heads) * entries
+            own = min(h, key_sheets - ONE)
+            for start in range(NO, pixels, BLOCK):
+                some = min(BLOCK, pixels - start)
+                where = steps, start, border, some
+                prepare(weights, lines, mask, parts, steps, taps, start, some)
+                for g in range(NO, key_seen):
+                    k, w = keys + (g if key_seen > ONE else own) * key_depth, (of * key_seen + g * entries) * key_depth
+                    part = weights[min(g, parts - ONE) * size :]
+                    compare(part, lines, q, k, key_depth, *where, key_psi, key_beta, w)
+                softmax(weights, parts * entries, some, scale)
+                scores[:] = 0
+                for g in range(NO, value_seen):
+                    v = values + (g if value_seen > ONE else own) * value_depth
+                    w = (of * value_seen + g * entries) * value_depth
+                    at = min(g, parts - ONE) * size
+                    compare(scores[at:], lines, u, v, value_depth, *where, value_psi, value_beta, w)
+                    spread(lines, grads + v, weights[at:], u, value_depth, *where, value_psi, w)
+                    sums = grad_value_psi, grad_value_beta
+                    add_up(*sums, lines, weights[at:], u, v, value_depth, *where, w)
+                softmax_backward(weights, scores, parts * entries, some, scale)
+                for g in range(NO, key_seen):
+                    k, w = keys + (g if key_seen > ONE else own) * key_depth, (of * key_seen + g * entries) * key_depth
+                    part = scores[min(g, parts - ONE) * size :]
+                    combine(lines, grads + q, part, k, key_depth, *where, key_psi, key_beta, w)
+                    spread(lines, grads + k, part, q, key_depth, *where, key_psi, w)
+                    sums = grad_key_psi, grad_key_beta
+                    add_up(*sums, lines, part, q, k, key_depth, *where, w)
+        pick_up(grad_query, lines, grads, unit, sheets, key_channels, key_depth, layout)
+        pick_up(grad_key, lines, grads + keys, unit, key_sheets, key_channels, key_depth, layout)
+        pick_up(grad_value, lines, grads + values, unit, key_sheets, value_channels, value_depth, layout)

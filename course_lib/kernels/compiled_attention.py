@@ -17,7 +17,7 @@ from torch import Tensor
 
 from course_lib.kernels import fused_attention, fused_group_attention
 from course_lib.kernels.compiled import shared_among_threads
-from course_lib.kernels.loops_attention import backward, forward
+from course_lib.kernels.loops_attention import BLOCK, backward, forward
 
 Numbers = tuple[np.uintp, ...]
 
@@ -101,6 +101,7 @@ class _Attention:
         self.layout = _numbers(heads, height, width, pitch, border)
         channels = [bank.shape[0] // heads for bank in banks[1::2]]
         depths = [n for c in channels for n in (c, c + -c % 4)]
+        pixels = _whole_vectors(height * pitch)
         self.settings = _numbers(
             key_seen,
             value_seen,
@@ -108,7 +109,9 @@ class _Attention:
             kernel_size**2,
             masked,
             *depths,
-            _whole_vectors(height * pitch),
+            pixels,
+            _whole_vectors(-(-pixels // -(-pixels // int(BLOCK)))),
+            apart,
         )
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, out: Tensor) -> Tensor:

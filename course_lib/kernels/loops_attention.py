@@ -19,7 +19,7 @@ from numba import uintp
 
 from course_lib.kernels.compiled import loops
 
-BLOCK = np.uintp(128)  # pixels
+BLOCK = np.uintp(288)  # pixels, at most
 LOWEST = -1e37  # a score that gets no weight
 NO, ONE, TWO, THREE, FOUR = (np.uintp(n) for n in range(5))
 SERIES = tuple(1 / factorial(n) for n in range(13, -1, -1))  # of the exponential function
@@ -154,6 +154,27 @@ def add_up(  # type: ignore[no-untyped-def]
 
 
 @loops
+def add_up_beta(grad_beta, lines, scores, upstream, depth, entries, start, border, pixels, w):  # type: ignore[no-untyped-def]
+    """∂β_ci += Σ_t score_i(t) upstream_c(t), for three steps and two channels at a time."""
+    now = border + start
+    for i in range(NO, entries, THREE):
+        row = i * BLOCK
+        for c in range(NO, depth, TWO):
+            u, at = upstream + c, w + i * depth + c
+            after = at + depth
+            last = after + depth
+            a0, a1, a2 = grad_beta[at], grad_beta[after], grad_beta[last]
+            b0, b1, b2 = grad_beta[at + ONE], grad_beta[after + ONE], grad_beta[last + ONE]
+            for j in range(NO, pixels):
+                x, y, z = scores[row + j], scores[row + BLOCK + j], scores[row + TWO * BLOCK + j]
+                f, g = lines[u, now + j], lines[u + ONE, now + j]
+                a0, a1, a2 = a0 + x * f, a1 + y * f, a2 + z * f
+                b0, b1, b2 = b0 + x * g, b1 + y * g, b2 + z * g
+            grad_beta[at], grad_beta[after], grad_beta[last] = a0, a1, a2
+            grad_beta[at + ONE], grad_beta[after + ONE], grad_beta[last + ONE] = b0, b1, b2
+
+
+@loops
 def softmax(scores, entries, pixels, scale):  # type: ignore[no-untyped-def]
     """Over the entries of each pixel, in place; two rows behind them are memory for one number for each pixel."""
     most, total = scores[entries * BLOCK :], scores[(entries + ONE) * BLOCK :]
@@ -216,7 +237,7 @@ def forward(  # type: ignore[no-untyped-def]
     query, key, value, out, key_psi, key_beta, value_psi, value_beta, steps, layout, settings, scale, first, last
 ):
     """The result for the heads number first to last, of all heads of all images."""
-    key_seen, value_seen, parts, taps, masked, key_channels, key_depth, value_channels, value_depth, pixels = settings
+    key_seen, value_seen, parts, taps, masked, key_channels, key_depth, value_channels, value_depth, pixels, block, apart = settings
     heads, border = layout[0], layout[4]
     sheets, key_sheets, entries = uintp(query.shape[2]), uintp(key.shape[2]), uintp(len(steps))
     keys = sheets * key_depth
@@ -235,8 +256,8 @@ def forward(  # type: ignore[no-untyped-def]
         for h in range(NO, sheets):
             q, o, of = h * key_depth, outs + h * value_depth, (h * heads + unit % heads) * entries
             own = min(h, key_sheets - ONE)
-            for start in range(NO, pixels, BLOCK):
-                some = min(BLOCK, pixels - start)
+            for start in range(NO, pixels, block):
+                some = min(block, pixels - start)
                 where = steps, start, border, some
                 prepare(scores, lines, mask, parts, steps, taps, start, some)
                 for g in range(NO, key_seen):
@@ -277,7 +298,7 @@ def backward(  # type: ignore[no-untyped-def]
     last,
 ):
     """The gradients for the heads number first to last; those of the banks are added to what is there."""
-    key_seen, value_seen, parts, taps, masked, key_channels, key_depth, value_channels, value_depth, pixels = settings
+    key_seen, value_seen, parts, taps, masked, key_channels, key_depth, value_channels, value_depth, pixels, block, apart = settings
     heads, border = layout[0], layout[4]
     sheets, key_sheets, entries = uintp(query.shape[2]), uintp(key.shape[2]), uintp(len(steps))
     keys = sheets * key_depth
@@ -299,8 +320,8 @@ def backward(  # type: ignore[no-untyped-def]
         for h in range(NO, sheets):
             q, u, of = h * key_depth, ups + h * value_depth, (h * heads + unit % heads) * entries
             own = min(h, key_sheets - ONE)
-            for start in range(NO, pixels, BLOCK):
-                some = min(BLOCK, pixels - start)
+            for start in range(NO, pixels, block):
+                some = min(block, pixels - start)
                 where = steps, start, border, some
                 prepare(weights, lines, mask, parts, steps, taps, start, some)
                 for g in range(NO, key_seen):
@@ -315,16 +336,19 @@ def backward(  # type: ignore[no-untyped-def]
                     at = min(g, parts - ONE) * size
                     compare(scores[at:], lines, u, v, value_depth, *where, value_psi, value_beta, w)
                     spread(lines, grads + v, weights[at:], u, value_depth, *where, value_psi, w)
-                    sums = grad_value_psi, grad_value_beta
-                    add_up(*sums, lines, weights[at:], u, v, value_depth, *where, w)
+                    if not apart:
+                        sums = grad_value_psi, grad_value_beta
+                        add_up(*sums, lines, weights[at:], u, v, value_depth, *where, w)
                 softmax_backward(weights, scores, parts * entries, some, scale)
                 for g in range(NO, key_seen):
                     k, w = keys + (g if key_seen > ONE else own) * key_depth, (of * key_seen + g * entries) * key_depth
                     part = scores[min(g, parts - ONE) * size :]
                     combine(lines, grads + q, part, k, key_depth, *where, key_psi, key_beta, w)
                     spread(lines, grads + k, part, q, key_depth, *where, key_psi, w)
-                    sums = grad_key_psi, grad_key_beta
-                    add_up(*sums, lines, part, q, k, key_depth, *where, w)
+                    if not apart:
+                        add_up(grad_key_psi, grad_key_beta, lines, part, q, k, key_depth, *where, w)
+                    else:
+                        add_up_beta(grad_key_beta, lines, part, q, key_depth, entries, start, border, some, w)
         pick_up(grad_query, lines, grads, unit, sheets, key_channels, key_depth, layout)
         pick_up(grad_key, lines, grads + keys, unit, key_sheets, key_channels, key_depth, layout)
         pick_up(grad_value, lines, grads + values, unit, key_sheets, value_channels, value_depth, layout)

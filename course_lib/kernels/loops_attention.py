@@ -120,58 +120,44 @@ def combine(lines, out, scores, f, depth, steps, start, border, pixels, psi, bet
 
 
 @loops
-def spread(lines, grad, scores, upstream, depth, steps, start, border, pixels, psi, w):  # type: ignore[no-untyped-def]
-    """grad_c(t + d_i) += ψ_ci score_i(t) upstream_c(t), the gradient of `combine` or of `compare` for f."""
+def spread(lines, grad, grad_beta, scores, upstream, depth, steps, start, border, pixels, psi, w):  # type: ignore[no-untyped-def]
+    """grad_c(t + d_i) += ψ_ci score_i(t) upstream_c(t), the gradient of `combine` or of `compare` for f, and
+    ∂β_ci += Σ_t score_i(t) upstream_c(t)."""
     now = border + start
     for i in range(NO, uintp(len(steps))):
         there, row = steps[i] + start, i * BLOCK
-        for c in range(NO, depth, TWO):
+        for c in range(NO, depth, FOUR):
             a, u, at = grad + c, upstream + c, w + i * depth + c
-            p0, p1 = psi[at], psi[at + ONE]
+            p0, p1, p2, p3 = psi[at], psi[at + ONE], psi[at + TWO], psi[at + THREE]
+            b0, b1, b2, b3 = grad_beta[at], grad_beta[at + ONE], grad_beta[at + TWO], grad_beta[at + THREE]
             for j in range(NO, pixels):
-                x = scores[row + j]
-                lines[a, there + j] += p0 * x * lines[u, now + j]
-                lines[a + ONE, there + j] += p1 * x * lines[u + ONE, now + j]
+                s = scores[row + j]
+                x, y = s * lines[u, now + j], s * lines[u + ONE, now + j]
+                z, v = s * lines[u + TWO, now + j], s * lines[u + THREE, now + j]
+                lines[a, there + j] += p0 * x
+                lines[a + ONE, there + j] += p1 * y
+                lines[a + TWO, there + j] += p2 * z
+                lines[a + THREE, there + j] += p3 * v
+                b0, b1, b2, b3 = b0 + x, b1 + y, b2 + z, b3 + v
+            grad_beta[at], grad_beta[at + ONE], grad_beta[at + TWO], grad_beta[at + THREE] = b0, b1, b2, b3
 
 
 @loops
-def add_up(  # type: ignore[no-untyped-def]
-    grad_psi, grad_beta, lines, scores, upstream, f, depth, steps, start, border, pixels, w
-):
-    """∂ψ_ci += Σ_t score_i(t) upstream_c(t) f_c(t + d_i) and ∂β_ci += Σ_t score_i(t) upstream_c(t)."""
+def add_up(grad_psi, lines, scores, upstream, f, depth, steps, start, border, pixels, w):  # type: ignore[no-untyped-def]
+    """∂ψ_ci += Σ_t score_i(t) upstream_c(t) f_c(t + d_i), four channels at a time."""
     now = border + start
     for i in range(NO, uintp(len(steps))):
         there, row = steps[i] + start, i * BLOCK
-        for c in range(NO, depth, TWO):
+        for c in range(NO, depth, FOUR):
             u, g, at = upstream + c, f + c, w + i * depth + c
-            p0, p1, b0, b1 = grad_psi[at], grad_psi[at + ONE], grad_beta[at], grad_beta[at + ONE]
+            p0, p1, p2, p3 = grad_psi[at], grad_psi[at + ONE], grad_psi[at + TWO], grad_psi[at + THREE]
             for j in range(NO, pixels):
-                x = scores[row + j] * lines[u, now + j]
-                y = scores[row + j] * lines[u + ONE, now + j]
-                p0, b0 = p0 + x * lines[g, there + j], b0 + x
-                p1, b1 = p1 + y * lines[g + ONE, there + j], b1 + y
-            grad_psi[at], grad_psi[at + ONE], grad_beta[at], grad_beta[at + ONE] = p0, p1, b0, b1
-
-
-@loops
-def add_up_beta(grad_beta, lines, scores, upstream, depth, entries, start, border, pixels, w):  # type: ignore[no-untyped-def]
-    """∂β_ci += Σ_t score_i(t) upstream_c(t), for three steps and two channels at a time."""
-    now = border + start
-    for i in range(NO, entries, THREE):
-        row = i * BLOCK
-        for c in range(NO, depth, TWO):
-            u, at = upstream + c, w + i * depth + c
-            after = at + depth
-            last = after + depth
-            a0, a1, a2 = grad_beta[at], grad_beta[after], grad_beta[last]
-            b0, b1, b2 = grad_beta[at + ONE], grad_beta[after + ONE], grad_beta[last + ONE]
-            for j in range(NO, pixels):
-                x, y, z = scores[row + j], scores[row + BLOCK + j], scores[row + TWO * BLOCK + j]
-                f, g = lines[u, now + j], lines[u + ONE, now + j]
-                a0, a1, a2 = a0 + x * f, a1 + y * f, a2 + z * f
-                b0, b1, b2 = b0 + x * g, b1 + y * g, b2 + z * g
-            grad_beta[at], grad_beta[after], grad_beta[last] = a0, a1, a2
-            grad_beta[at + ONE], grad_beta[after + ONE], grad_beta[last + ONE] = b0, b1, b2
+                s = scores[row + j]
+                p0 += s * lines[u, now + j] * lines[g, there + j]
+                p1 += s * lines[u + ONE, now + j] * lines[g + ONE, there + j]
+                p2 += s * lines[u + TWO, now + j] * lines[g + TWO, there + j]
+                p3 += s * lines[u + THREE, now + j] * lines[g + THREE, there + j]
+            grad_psi[at], grad_psi[at + ONE], grad_psi[at + TWO], grad_psi[at + THREE] = p0, p1, p2, p3
 
 
 @loops
@@ -335,20 +321,18 @@ def backward(  # type: ignore[no-untyped-def]
                     w = (of * value_seen + g * entries) * value_depth
                     at = min(g, parts - ONE) * size
                     compare(scores[at:], lines, u, v, value_depth, *where, value_psi, value_beta, w)
-                    spread(lines, grads + v, weights[at:], u, value_depth, *where, value_psi, w)
+                    sums = grads + v, grad_value_beta
+                    spread(lines, *sums, weights[at:], u, value_depth, *where, value_psi, w)
                     if not apart:
-                        sums = grad_value_psi, grad_value_beta
-                        add_up(*sums, lines, weights[at:], u, v, value_depth, *where, w)
+                        add_up(grad_value_psi, lines, weights[at:], u, v, value_depth, *where, w)
                 softmax_backward(weights, scores, parts * entries, some, scale)
                 for g in range(NO, key_seen):
                     k, w = keys + (g if key_seen > ONE else own) * key_depth, (of * key_seen + g * entries) * key_depth
                     part = scores[min(g, parts - ONE) * size :]
                     combine(lines, grads + q, part, k, key_depth, *where, key_psi, key_beta, w)
-                    spread(lines, grads + k, part, q, key_depth, *where, key_psi, w)
+                    spread(lines, grads + k, grad_key_beta, part, q, key_depth, *where, key_psi, w)
                     if not apart:
-                        add_up(grad_key_psi, grad_key_beta, lines, part, q, k, key_depth, *where, w)
-                    else:
-                        add_up_beta(grad_key_beta, lines, part, q, key_depth, entries, start, border, some, w)
+                        add_up(grad_key_psi, lines, part, q, k, key_depth, *where, w)
         pick_up(grad_query, lines, grads, unit, sheets, key_channels, key_depth, layout)
         pick_up(grad_key, lines, grads + keys, unit, key_sheets, key_channels, key_depth, layout)
         pick_up(grad_value, lines, grads + values, unit, key_sheets, value_channels, value_depth, layout)

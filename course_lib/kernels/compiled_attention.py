@@ -108,10 +108,10 @@ class _Attention:
             key_seen if apart else 1,
             kernel_size**2,
             masked,
+            apart,
             *depths,
             pixels,
             _whole_vectors(-(-pixels // -(-pixels // int(BLOCK)))),
-            apart,
         )
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, out: Tensor) -> Tensor:

@@ -42,24 +42,25 @@ def exponential(x, size):  # type: ignore[no-untyped-def]
         for factor in SERIES:
             e = e * r + number(factor)
         power = number(np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)).view(np.float64))
-    return e * power
+    return e * power if x > lowest else number(0)
 
 
 @loops
-def lay(lines, first, maps, unit, sheets, channels, depth, layout):  # type: ignore[no-untyped-def]
-    """The maps of one head of one image into lines: channel c of sheet h into line first + h·depth + c."""
+def lay(lines, first, maps, unit, sheet, sheets, channels, depth, layout):  # type: ignore[no-untyped-def]
+    """The maps of one head of one image into lines, some of its sheets: channel c of sheet number h of
+    these into line first + h·depth + c."""
     heads, height, width, pitch, border = layout
     image, head = unit // heads, unit % heads
     for h in range(NO, sheets):
         for c in range(NO, channels):
             for y in range(NO, height):
                 for x in range(NO, width):
-                    it = maps[image, head * channels + c, h, y, x]
+                    it = maps[image, head * channels + c, sheet + h, y, x]
                     lines[first + h * depth + c, border + y * pitch + x] = it
 
 
 @loops
-def pick_up(maps, lines, first, unit, sheets, channels, depth, layout):  # type: ignore[no-untyped-def]
+def pick_up(maps, lines, first, unit, sheet, sheets, channels, depth, layout):  # type: ignore[no-untyped-def]
     """The inverse of `lay`."""
     heads, height, width, pitch, border = layout
     image, head = unit // heads, unit % heads
@@ -68,7 +69,7 @@ def pick_up(maps, lines, first, unit, sheets, channels, depth, layout):  # type:
             for y in range(NO, height):
                 for x in range(NO, width):
                     it = lines[first + h * depth + c, border + y * pitch + x]
-                    maps[image, head * channels + c, h, y, x] = it
+                    maps[image, head * channels + c, sheet + h, y, x] = it
 
 
 @loops
@@ -223,40 +224,44 @@ def forward(  # type: ignore[no-untyped-def]
     query, key, value, out, key_psi, key_beta, value_psi, value_beta, steps, layout, settings, scale, first, last
 ):
     """The result for the heads number first to last, of all heads of all images."""
-    key_seen, value_seen, parts, taps, masked, key_channels, key_depth, value_channels, value_depth, pixels, block, apart = settings
+    key_seen, value_seen, parts, taps, masked, apart = settings[:6]
+    key_channels, key_depth, value_channels, value_depth, pixels, block = settings[6:]
     heads, border = layout[0], layout[4]
-    sheets, key_sheets, entries = uintp(query.shape[2]), uintp(key.shape[2]), uintp(len(steps))
-    keys = sheets * key_depth
+    sheets, key_sheets, value_sheets = uintp(query.shape[2]), uintp(key.shape[2]), uintp(value.shape[2])
+    entries = uintp(len(steps))
+    keys = key_depth
     values = keys + key_sheets * key_depth
-    outs = values + key_sheets * value_depth
-    mask = outs + sheets * value_depth
+    outs = values + value_sheets * value_depth
+    mask = outs + value_depth
     lines = np.zeros((mask + ONE, TWO * border + pixels), query.dtype)
     scores = np.empty((parts * entries + TWO) * BLOCK, query.dtype)
     size, scale = entries * BLOCK, query.dtype.type(scale)
     lay_mask(lines, mask, masked, layout)
     for unit in range(uintp(first), uintp(last)):
-        lay(lines, NO, query, unit, sheets, key_channels, key_depth, layout)
-        lay(lines, keys, key, unit, key_sheets, key_channels, key_depth, layout)
-        lay(lines, values, value, unit, key_sheets, value_channels, value_depth, layout)
-        lines[outs:mask, :] = 0
+        lay(lines, keys, key, unit, NO, key_sheets, key_channels, key_depth, layout)
+        lay(lines, values, value, unit, NO, value_sheets, value_channels, value_depth, layout)
         for h in range(NO, sheets):
-            q, o, of = h * key_depth, outs + h * value_depth, (h * heads + unit % heads) * entries
-            own = min(h, key_sheets - ONE)
+            lay(lines, NO, query, unit, h, ONE, key_channels, key_depth, layout)
+            lines[outs:mask, :] = 0
+            of = (h * heads + unit % heads) * entries
             for start in range(NO, pixels, block):
                 some = min(block, pixels - start)
                 where = steps, start, border, some
                 prepare(scores, lines, mask, parts, steps, taps, start, some)
                 for g in range(NO, key_seen):
-                    k, w = keys + (g if key_seen > ONE else own) * key_depth, (of * key_seen + g * entries) * key_depth
+                    k, w = (
+                        keys + (g if key_seen == key_sheets else h) * key_depth,
+                        (of * key_seen + g * entries) * key_depth,
+                    )
                     part = scores[min(g, parts - ONE) * size :]
-                    compare(part, lines, q, k, key_depth, *where, key_psi, key_beta, w)
+                    compare(part, lines, NO, k, key_depth, *where, key_psi, key_beta, w)
                 softmax(scores, parts * entries, some, scale)
                 for g in range(NO, value_seen):
-                    v = values + (g if value_seen > ONE else own) * value_depth
+                    v = values + (g if value_seen == value_sheets else h) * value_depth
                     w = (of * value_seen + g * entries) * value_depth
                     part = scores[min(g, parts - ONE) * size :]
-                    combine(lines, o, part, v, value_depth, *where, value_psi, value_beta, w)
-        pick_up(out, lines, outs, unit, sheets, value_channels, value_depth, layout)
+                    combine(lines, outs, part, v, value_depth, *where, value_psi, value_beta, w)
+            pick_up(out, lines, outs, unit, h, ONE, value_channels, value_depth, layout)
 
 
 @loops
@@ -284,13 +289,15 @@ def backward(  # type: ignore[no-untyped-def]
     last,
 ):
     """The gradients for the heads number first to last; those of the banks are added to what is there."""
-    key_seen, value_seen, parts, taps, masked, key_channels, key_depth, value_channels, value_depth, pixels, block, apart = settings
+    key_seen, value_seen, parts, taps, masked, apart = settings[:6]
+    key_channels, key_depth, value_channels, value_depth, pixels, block = settings[6:]
     heads, border = layout[0], layout[4]
-    sheets, key_sheets, entries = uintp(query.shape[2]), uintp(key.shape[2]), uintp(len(steps))
-    keys = sheets * key_depth
+    sheets, key_sheets, value_sheets = uintp(query.shape[2]), uintp(key.shape[2]), uintp(value.shape[2])
+    entries = uintp(len(steps))
+    keys = key_depth
     values = keys + key_sheets * key_depth
-    ups = values + key_sheets * value_depth
-    grads = ups + sheets * value_depth  # of query, key and value, in their order
+    ups = values + value_sheets * value_depth
+    grads = ups + value_depth  # of query, key and value, in their order
     mask = grads + ups
     lines = np.zeros((mask + ONE, TWO * border + pixels), query.dtype)
     weights = np.empty((parts * entries + TWO) * BLOCK, query.dtype)
@@ -298,41 +305,47 @@ def backward(  # type: ignore[no-untyped-def]
     size, scale = entries * BLOCK, query.dtype.type(scale)
     lay_mask(lines, mask, masked, layout)
     for unit in range(uintp(first), uintp(last)):
-        lay(lines, NO, query, unit, sheets, key_channels, key_depth, layout)
-        lay(lines, keys, key, unit, key_sheets, key_channels, key_depth, layout)
-        lay(lines, values, value, unit, key_sheets, value_channels, value_depth, layout)
-        lay(lines, ups, upstream, unit, sheets, value_channels, value_depth, layout)
+        lay(lines, keys, key, unit, NO, key_sheets, key_channels, key_depth, layout)
+        lay(lines, values, value, unit, NO, value_sheets, value_channels, value_depth, layout)
         lines[grads:mask, :] = 0
         for h in range(NO, sheets):
-            q, u, of = h * key_depth, ups + h * value_depth, (h * heads + unit % heads) * entries
-            own = min(h, key_sheets - ONE)
+            lay(lines, NO, query, unit, h, ONE, key_channels, key_depth, layout)
+            lay(lines, ups, upstream, unit, h, ONE, value_channels, value_depth, layout)
+            lines[grads : grads + keys, :] = 0
+            of = (h * heads + unit % heads) * entries
             for start in range(NO, pixels, block):
                 some = min(block, pixels - start)
                 where = steps, start, border, some
                 prepare(weights, lines, mask, parts, steps, taps, start, some)
                 for g in range(NO, key_seen):
-                    k, w = keys + (g if key_seen > ONE else own) * key_depth, (of * key_seen + g * entries) * key_depth
+                    k, w = (
+                        keys + (g if key_seen == key_sheets else h) * key_depth,
+                        (of * key_seen + g * entries) * key_depth,
+                    )
                     part = weights[min(g, parts - ONE) * size :]
-                    compare(part, lines, q, k, key_depth, *where, key_psi, key_beta, w)
+                    compare(part, lines, NO, k, key_depth, *where, key_psi, key_beta, w)
                 softmax(weights, parts * entries, some, scale)
                 scores[:] = 0
                 for g in range(NO, value_seen):
-                    v = values + (g if value_seen > ONE else own) * value_depth
+                    v = values + (g if value_seen == value_sheets else h) * value_depth
                     w = (of * value_seen + g * entries) * value_depth
                     at = min(g, parts - ONE) * size
-                    compare(scores[at:], lines, u, v, value_depth, *where, value_psi, value_beta, w)
+                    compare(scores[at:], lines, ups, v, value_depth, *where, value_psi, value_beta, w)
                     sums = grads + v, grad_value_beta
-                    spread(lines, *sums, weights[at:], u, value_depth, *where, value_psi, w)
+                    spread(lines, *sums, weights[at:], ups, value_depth, *where, value_psi, w)
                     if not apart:
-                        add_up(grad_value_psi, lines, weights[at:], u, v, value_depth, *where, w)
+                        add_up(grad_value_psi, lines, weights[at:], ups, v, value_depth, *where, w)
                 softmax_backward(weights, scores, parts * entries, some, scale)
                 for g in range(NO, key_seen):
-                    k, w = keys + (g if key_seen > ONE else own) * key_depth, (of * key_seen + g * entries) * key_depth
+                    k, w = (
+                        keys + (g if key_seen == key_sheets else h) * key_depth,
+                        (of * key_seen + g * entries) * key_depth,
+                    )
                     part = scores[min(g, parts - ONE) * size :]
-                    combine(lines, grads + q, part, k, key_depth, *where, key_psi, key_beta, w)
-                    spread(lines, grads + k, grad_key_beta, part, q, key_depth, *where, key_psi, w)
+                    combine(lines, grads, part, k, key_depth, *where, key_psi, key_beta, w)
+                    spread(lines, grads + k, grad_key_beta, part, NO, key_depth, *where, key_psi, w)
                     if not apart:
-                        add_up(grad_key_psi, lines, part, q, k, key_depth, *where, w)
-        pick_up(grad_query, lines, grads, unit, sheets, key_channels, key_depth, layout)
-        pick_up(grad_key, lines, grads + keys, unit, key_sheets, key_channels, key_depth, layout)
-        pick_up(grad_value, lines, grads + values, unit, key_sheets, value_channels, value_depth, layout)
+                        add_up(grad_key_psi, lines, part, NO, k, key_depth, *where, w)
+            pick_up(grad_query, lines, grads, unit, h, ONE, key_channels, key_depth, layout)
+        pick_up(grad_key, lines, grads + keys, unit, NO, key_sheets, key_channels, key_depth, layout)
+        pick_up(grad_value, lines, grads + values, unit, NO, value_sheets, value_channels, value_depth, layout)

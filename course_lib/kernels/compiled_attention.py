@@ -17,7 +17,8 @@ from torch import Tensor
 
 from course_lib.kernels import fused_attention, fused_group_attention
 from course_lib.kernels.compiled import shared_among_threads
-from course_lib.kernels.loops_attention import BLOCK, backward, forward
+from course_lib.kernels.loops_attention import backward, forward
+from course_lib.kernels.loops_softmax import BLOCK
 
 Numbers = tuple[np.uintp, ...]
 

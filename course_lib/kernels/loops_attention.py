@@ -8,41 +8,16 @@ Each score is Σ_c q_c (ψ_c k_c + β_c), each result Σ_i α_i (ψ_i v_i + β_i
 and their gradients are the same two sums again, and `spread`, which sends back what each neighbor has contributed.
 Channels come in fours, the steps of a window in threes; zeros fill up. Indices are unsigned, as a signed one could
 count from the end, and nothing would be vectorized.
+Numba looks at this file alone to see whether a stored kernel is fresh: whoever changes `loops_softmax` saves it, too.
 """
 
 from __future__ import annotations
-
-from math import factorial
 
 import numpy as np
 from numba import uintp
 
 from course_lib.kernels.compiled import loops
-
-BLOCK = np.uintp(288)  # pixels, at most
-LOWEST = -1e37  # a score that gets no weight
-NO, ONE, TWO, THREE, FOUR = (np.uintp(n) for n in range(5))
-SERIES = tuple(1 / factorial(n) for n in range(13, -1, -1))  # of the exponential function
-SHORT_SERIES = SERIES[-7:]  # as much of it as float32 can hold
-
-
-@loops
-def exponential(x, size):  # type: ignore[no-untyped-def]
-    """eˣ for x ≤ 0, as 2ⁿ eʳ with |r| ≤ log(2) / 2; 2ⁿ is written into the bits of the exponent."""
-    number = type(x)
-    lowest = number(-87) if size == 4 else number(-708)
-    x = max(x, lowest)
-    n = np.floor(x * number(1.4426950408889634) + number(0.5))
-    r, e = x - n * number(0.6931471805599453), number(0)
-    if size == 4:
-        for factor in SHORT_SERIES:
-            e = e * r + number(factor)
-        power = number(np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32))
-    else:
-        for factor in SERIES:
-            e = e * r + number(factor)
-        power = number(np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)).view(np.float64))
-    return e * power if x > lowest else number(0)
+from course_lib.kernels.loops_softmax import BLOCK, FOUR, LOWEST, NO, ONE, THREE, TWO, softmax, softmax_backward
 
 
 @loops
@@ -162,43 +137,6 @@ def add_up(grad_psi, lines, scores, upstream, f, depth, steps, start, border, pi
 
 
 @loops
-def softmax(scores, entries, pixels, scale):  # type: ignore[no-untyped-def]
-    """Over the entries of each pixel, in place; two rows behind them are memory for one number for each pixel."""
-    most, total = scores[entries * BLOCK :], scores[(entries + ONE) * BLOCK :]
-    number, size = scores.dtype.type, scores.itemsize
-    for j in range(NO, pixels):
-        most[j], total[j] = scores[j], number(0)
-    for i in range(ONE, entries):
-        for j in range(NO, pixels):
-            most[j] = max(most[j], scores[i * BLOCK + j])
-    for i in range(NO, entries):
-        for j in range(NO, pixels):
-            e = exponential(scale * (scores[i * BLOCK + j] - most[j]), size)
-            scores[i * BLOCK + j] = e
-            total[j] += e
-    for j in range(NO, pixels):
-        total[j] = number(1) / total[j]
-    for i in range(NO, entries):
-        for j in range(NO, pixels):
-            scores[i * BLOCK + j] *= total[j]
-
-
-@loops
-def softmax_backward(weights, grad, entries, pixels, scale):  # type: ignore[no-untyped-def]
-    """α_i (∂α_i − Σ_j α_j ∂α_j), times the scale, in the place of ∂α; the row behind it is memory for the sums."""
-    total = grad[entries * BLOCK :]
-    number = weights.dtype.type
-    for j in range(NO, pixels):
-        total[j] = number(0)
-    for i in range(NO, entries):
-        for j in range(NO, pixels):
-            total[j] += weights[i * BLOCK + j] * grad[i * BLOCK + j]
-    for i in range(NO, entries):
-        for j in range(NO, pixels):
-            grad[i * BLOCK + j] = scale * weights[i * BLOCK + j] * (grad[i * BLOCK + j] - total[j])
-
-
-@loops
 def prepare(scores, lines, mask, parts, steps, taps, start, pixels):  # type: ignore[no-untyped-def]
     """Each score begins with what the mask says of its neighbor; what only fills up gets no weight."""
     number, entries = scores.dtype.type, uintp(len(steps))
@@ -224,7 +162,7 @@ def forward(  # type: ignore[no-untyped-def]
     query, key, value, out, key_psi, key_beta, value_psi, value_beta, steps, layout, settings, scale, first, last
 ):
     """The result for the heads number first to last, of all heads of all images."""
-    key_seen, value_seen, parts, taps, masked, apart = settings[:6]
+    key_seen, value_seen, parts, taps, masked, _ = settings[:6]
     key_channels, key_depth, value_channels, value_depth, pixels, block = settings[6:]
     heads, border = layout[0], layout[4]
     sheets, key_sheets, value_sheets = uintp(query.shape[2]), uintp(key.shape[2]), uintp(value.shape[2])

@@ -133,7 +133,7 @@ def test_cases_on_small_maps(case, mode):
 
 
 def test_attention_of_pytorch_with_a_mask_is_ours_without_positions():
-    case = attention_cases.group_case(C1, 4, 5, 2, 3, 2)
+    case = attention_cases.group_case(C1, 4, 5, 2, 3, 2, 1)
     inputs = case.inputs()
     outputs = [contender.build()(*inputs) for contender in case.contenders]
     assert len(outputs) == 3

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from course_lib.kernels import fused_attention
+from course_lib.kernels.compiled import can_run
 from course_lib.kernels.doors import door
 from course_lib.kernels.windows import neighborhoods, require_fit, require_odd_window, require_shares
 
@@ -103,12 +105,28 @@ def unfold_and_attend(
     return (weights.unsqueeze(2) * values).sum(dim=4).flatten(1, 2)
 
 
+def _run(*inputs: Any) -> Tensor:
+    if can_run(*inputs[:7]):
+        from course_lib.kernels import compiled_attention
+
+        return compiled_attention.affine_attention(*inputs)
+    return fused_attention.attend(*inputs)
+
+
+def _differentiate(*inputs: Any) -> list[Tensor]:
+    if can_run(*inputs[:8]):
+        from course_lib.kernels import compiled_attention
+
+        return compiled_attention.affine_attention_backward(*inputs)
+    return fused_attention.attend_backward(*inputs)
+
+
 _affine_attention = door(
     "affine_attention",
     "Tensor query, Tensor key, Tensor value, Tensor? key_psi, Tensor? key_beta, Tensor? value_psi, Tensor? value_beta,"
     " int kernel_size, int heads, bool masked",
-    fused_attention.attend,
-    fused_attention.attend_backward,
+    _run,
+    _differentiate,
     fused_attention.result_like,
     reference="unfold_and_attend",
 )

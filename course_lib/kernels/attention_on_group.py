@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from course_lib.kernels import fused_group_attention
+from course_lib.kernels.compiled import can_run
 from course_lib.kernels.doors import door
 from course_lib.kernels.windows import neighborhoods, require_fit, require_odd_window, require_shares
 
@@ -60,11 +62,27 @@ def group_attention(query: Tensor, key: Tensor, value: Tensor, positions: Tensor
     return _group_attention(query, key, value, positions, heads)
 
 
+def _run(*inputs: Any) -> Tensor:
+    if can_run(*inputs[:4]):
+        from course_lib.kernels import compiled_attention
+
+        return compiled_attention.group_attention(*inputs)
+    return fused_group_attention.attend(*inputs)
+
+
+def _differentiate(*inputs: Any) -> list[Tensor]:
+    if can_run(*inputs[:5]):
+        from course_lib.kernels import compiled_attention
+
+        return compiled_attention.group_attention_backward(*inputs)
+    return fused_group_attention.attend_backward(*inputs)
+
+
 _group_attention = door(
     "group_attention",
     "Tensor query, Tensor key, Tensor value, Tensor positions, int heads",
-    fused_group_attention.attend,
-    fused_group_attention.attend_backward,
+    _run,
+    _differentiate,
     fused_group_attention.result_like,
     reference="unfold_and_attend_on_group",
 )

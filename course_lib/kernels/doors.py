@@ -11,6 +11,7 @@ from torch._C._functorch import peek_interpreter_stack
 from torch.autograd import Function
 
 Operation = Callable[..., Any]
+_LIBRARY = torch.library.Library("course_lib", "FRAGMENT")
 
 
 def door(
@@ -40,14 +41,17 @@ def door(
             f"the reference {reference}, which can"
         )
 
-    qualified = f"course_lib::{name}"
-    result, gradients = f"({arguments}) -> Tensor", f"(Tensor upstream, {arguments}) -> Tensor[]"
-    operator = torch.library.custom_op(qualified, forward, mutates_args=(), schema=result)
-    operator_backward = torch.library.custom_op(f"{qualified}_backward", backward, mutates_args=(), schema=gradients)
-    operator.register_fake(fake)
-    operator.register_autograd(gradients_of(operator_backward), setup_context=_keep_inputs)
-    operator_backward.register_fake(lambda upstream, *inputs: [torch.empty_like(t) for t in _tensors(inputs)])
-    operator_backward.register_autograd(refuse)
+    operator = _define(name, f"({arguments}) -> Tensor", forward, fake)
+    operator_backward = _define(
+        f"{name}_backward",
+        f"(Tensor upstream, {arguments}) -> Tensor[]",
+        backward,
+        lambda upstream, *inputs: [torch.empty_like(t) for t in _tensors(inputs)],
+    )
+    torch.library.register_autograd(
+        f"course_lib::{name}", gradients_of(operator_backward), setup_context=_keep_inputs, lib=_LIBRARY
+    )
+    torch.library.register_autograd(f"course_lib::{name}_backward", refuse, lib=_LIBRARY)
     transformed_backward = _for_transforms(lambda *inputs: tuple(operator_backward(*inputs)), refuse)
     transformed = _for_transforms(operator, gradients_of(transformed_backward))
 
@@ -55,6 +59,16 @@ def door(
         return transformed(*inputs) if _transforming() else operator(*inputs)
 
     return call
+
+
+def _define(name: str, schema: str, function: Operation, fake: Operation) -> Operation:
+    """An operator of our library. `torch.library.custom_op` would do the same, but import all of torch.compile, which
+    takes more than a second, when it is first called."""
+    _LIBRARY.define(name + schema, tags=torch.Tag.pt2_compliant_tag)
+    _LIBRARY.impl(name, function, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"course_lib::{name}", fake, lib=_LIBRARY)
+    operator: Operation = getattr(torch.ops.course_lib, name).default
+    return operator
 
 
 def _transforming() -> bool:

@@ -1,14 +1,14 @@
-"""Exercises 7.1, 7.2, 7.4 and 7.6 of notebook 07: relative positions, sums over pairs, entries of a filter, patches."""
+"""Exercises 7.1 and 7.2 of notebook 07: relative positions and sums over pairs."""
 
 import torch
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
-from course_lib.framework import GroupFunction, aggregate, as_function, entry_at, local_patch, relative_position
-from course_lib.groups import C1, C4, D1, D4, Group, compose, inverse
-from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
+from course_lib.framework import GroupFunction, aggregate, as_function, relative_position
+from course_lib.groups import C4, D1, compose, inverse
+from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse, semidirect_product
 
-E, R, M = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0)
+E, R = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0)
 
 
 def _pairs(f: Function, reference: Function) -> None:
@@ -39,6 +39,11 @@ def _with_an_unturned_inverse(g: Isometry, other: Isometry) -> Isometry:
 
 def _without_turning_the_shift(g: Isometry, other: Isometry) -> Isometry:
     return Isometry(*compose(inverse(g.point_part), other.point_part), other.u - g.u, other.v - g.v)
+
+
+def _with_the_shift_turned_forward(g: Isometry, other: Isometry) -> Isometry:
+    u, v = act_on_points(Isometry(*g.point_part, 0, 0), (other.u - g.u, other.v - g.v))
+    return relative_position(g, other)._replace(u=u, v=v)
 
 
 register(
@@ -76,6 +81,24 @@ register(
         (
             _without_turning_the_shift,
             "You forget to turn the shift. Seen from g = (t, h), the shift t̃ is h⁻¹(t̃ − t), not t̃ − t.",
+        ),
+        (
+            lambda g, other: semidirect_inverse(semidirect_product(g, other)),
+            "You invert the whole product: this is (gg̃)⁻¹ = g̃⁻¹g⁻¹. Only g is inverted: g⁻¹g̃.",
+        ),
+        (
+            lambda g, other: semidirect_product(semidirect_inverse(g), semidirect_inverse(other)),
+            "You invert both elements: this is g⁻¹g̃⁻¹. Only g is inverted: g⁻¹g̃.",
+        ),
+        (
+            _with_the_shift_turned_forward,
+            "You turn the shift by h. As seen from g = (t, h), it must be turned back: h⁻¹(t̃ − t).",
+        ),
+        (
+            lambda g, other: Isometry(
+                *compose(other.point_part, inverse(g.point_part)), *relative_position(g, other)[2:]
+            ),
+            "Your point part is h̃h⁻¹. The inverse must be on the left: h⁻¹h̃.",
         ),
     ],
 )
@@ -142,145 +165,25 @@ register(
         ),
         (_others_alone, "You leave out g̃ = g. The sum runs over all g̃, including g."),
         (_mean, "You take the mean. The formula is a plain sum: it is not divided by the number of terms."),
-    ],
-)
-
-
-def _tables(f: Function, reference: Function) -> None:
-    one_sheet = torch.arange(1.0, 10).reshape(1, 3, 3)
-    compare(f, reference, one_sheet, Isometry(0, 0, 0, 0), C1, because="Without a shift it is the pixel in the middle.")
-    compare(f, reference, one_sheet, Isometry(0, 0, 1, 0), C1, because="u = 1 is one pixel to the right.")
-    compare(
-        f,
-        reference,
-        one_sheet,
-        Isometry(0, 0, 0, 1),
-        C1,
-        because="v = 1 is one pixel up, but rows are counted downwards.",
-    )
-    outside = "Outside the window the entry is zero."
-    compare(f, reference, one_sheet, Isometry(0, 0, -2, 0), C1, because=outside)
-    compare(f, reference, one_sheet, Isometry(0, 0, 0, 2), C1, because=outside)
-    compare(f, reference, one_sheet, Isometry(0, 0, 2, -2), C1, because=outside)
-    for group in (C4, D1, D4):
-        table = torch.arange(2.0 * group.order * 25).reshape(2, group.order, 5, 5)
-        for h in group.elements:
-            compare(f, reference, table, Isometry(*h, -2, 1), group, because="The sheet is the one of the point part.")
-    compare(f, reference, torch.arange(72.0).reshape(2, 1, 4, 3, 3), Isometry(0, 3, 1, 3), C4, because=outside)
-
-
-def _at(place: Function) -> Function:
-    """A wrong `entry_at`: inside of the window it takes the entry at place(position, reach, group)."""
-
-    def wrong(table: Tensor, position: Isometry, group: Group) -> Tensor:
-        reach = table.shape[-1] // 2
-        if max(abs(position.u), abs(position.v)) > reach:
-            return torch.zeros_like(table[..., 0, 0, 0])
-        return table[(..., *place(position, reach, group))]
-
-    return wrong
-
-
-register(
-    "7.4",
-    entry_at,
-    minutes=8,
-    difficulty=2,
-    checks=[_tables],
-    hints=[
-        "The middle of a k × k window is row and column k // 2. Call that `reach`.",
-        "u pixels right is column `reach + u`; v pixels *up* is row `reach - v`. What if |u| or |v| exceeds `reach`?",
-        "`table[..., group.index(position.point_part), reach - position.v, reach + position.u]`, and "
-        "`torch.zeros_like(table[..., 0, 0, 0])` outside.",
-    ],
-    known_mistakes=[
         (
-            _at(lambda p, reach, group: (group.index(p.point_part), reach + p.v, reach + p.u)),
-            "Your v points down. Rows are counted downwards, so v pixels up is row `reach - v`.",
+            _sum_of(lambda term, f, g, other: term(relative_position(g, other), f[g], f[g])),
+            "You pass f(g) twice. The term gets f(g) first, then f(g̃).",
         ),
         (
-            _at(lambda p, reach, group: (group.index(p.point_part), reach + p.u, reach - p.v)),
-            "Row and column are swapped: an array index is (row, col), down first, then to the right.",
+            _sum_of(lambda term, f, g, other: term(g, f[g], f[other])),
+            "You pass g itself to the term. About places, it may know only the relative position g⁻¹g̃.",
         ),
         (
-            _at(lambda p, reach, group: (group.index(p.point_part), p.v, p.u)),
-            "You count from the corner of the table. The shift (0, 0) is its middle: add `k // 2`.",
+            _sum_of(lambda term, f, g, other: term(semidirect_product(g, other), f[g], f[other])),
+            "You pass the product gg̃ to the term. It needs g⁻¹g̃: the inverse of g is missing.",
         ),
         (
-            _at(lambda p, reach, group: (p.r, reach - p.v, reach + p.u)),
-            "You take r as the index of the sheet. That is right on C4 only: use `group.index(position.point_part)`.",
-        ),
-    ],
-)
-
-
-def _patches(f: Function, reference: Function) -> None:
-    steps = [E, R, Isometry(0, 0, 1, 0)]
-    function = as_function(torch.arange(1.0, 9).reshape(1, 4, 1, 2), C4)
-    compare(f, reference, function, E, steps)
-    compare(f, reference, function, R, steps[:2], because="From r, the step r leads to r².")
-    compare(
-        f,
-        reference,
-        function,
-        Isometry(0, 2, 1, 0),
-        steps,
-        because="At r², a step to its right leads to the left on the plane.",
-    )
-    compare(f, reference, function, Isometry(0, 1, 0, 0), steps, because="Where f has no entry, the patch is zero.")
-    function = as_function(torch.arange(144.0).reshape(2, 8, 3, 3), D4)
-    steps = [Isometry(*h, 0, 0) for h in D4.elements] + [Isometry(0, 1, 1, 0)]
-    for g in (E, M, Isometry(1, 1, 1, 1), Isometry(0, 3, 2, 1)):
-        compare(f, reference, function, g, steps, because="The entry of step g′ is f(gg′).")
-
-
-def _in_the_order_of_f(f: GroupFunction, g: Isometry, neighborhood: list[Isometry]) -> Tensor:
-    places = [semidirect_product(g, step) for step in neighborhood]
-    return torch.cat([f[place] for place in f if place in places])
-
-
-def _patch_at(place: Function) -> Function:
-    """A wrong `local_patch` that looks at place(g, step)."""
-
-    def wrong(f: GroupFunction, g: Isometry, neighborhood: list[Isometry]) -> Tensor:
-        places = [place(g, step) for step in neighborhood]
-        return torch.cat([f.get(place, torch.zeros_like(f[g])) for place in places])
-
-    return wrong
-
-
-register(
-    "7.6",
-    local_patch,
-    minutes=8,
-    difficulty=2,
-    checks=[_patches],
-    hints=[
-        "For each step g′ of the neighborhood, in its order: the place is gg′. `semidirect_product` knows how.",
-        "A place may have no entry in f. `f.get(place, default)` or `place in f`; the default is `zeros_like(f[g])`.",
-        "`torch.cat(list_of_vectors)` joins them into one long vector.",
-    ],
-    known_mistakes=[
-        (
-            _patch_at(lambda g, step: semidirect_product(step, g)),
-            "You look at g′g. The neighborhood is carried to g, so g acts on the step: the place is gg′.",
+            _sum_of(lambda term, f, g, other: term(semidirect_product(other, semidirect_inverse(g)), f[g], f[other])),
+            "You pass g̃g⁻¹ to the term. The inverse must be on the left: g⁻¹g̃.",
         ),
         (
-            _patch_at(lambda g, step: step._replace(u=g.u + step.u, v=g.v + step.v)),
-            "Your patch is shifted to g, but it does not turn with g. The place is the product gg′.",
+            lambda f, term: {o: torch.stack([term(relative_position(g, o), f[g], f[o]) for g in f]).sum(0) for o in f},
+            "You sum over g, for each g̃. The result belongs to g: for each g, sum over all g̃.",
         ),
-        (
-            _patch_at(lambda g, step: Isometry(*compose(g.point_part, step.point_part), g.u + step.u, g.v + step.v)),
-            "You forget to turn the shift of the step: the shift of the product gg′ is t + h·t′.",
-        ),
-        (
-            _patch_at(lambda g, step: relative_position(g, step)),
-            "This is g⁻¹g′. From g you take the step g′, so the place is gg′, without an inverse.",
-        ),
-        (
-            lambda f, g, neighborhood: local_patch(f, g, neighborhood).view(len(neighborhood), -1),
-            "You stack the vectors on a new axis. Join them end to end, into one long vector: `torch.cat`.",
-        ),
-        (_in_the_order_of_f, "Your vectors are in the order of f. They must be in the order of the steps."),
     ],
 )

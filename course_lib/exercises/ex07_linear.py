@@ -57,6 +57,26 @@ def _all_channels_at_once(layer: Layer, points: Sequence[Isometry], channels: in
     return {p: layer({g: torch.ones(channels) * (g == p) for g in points})[E] for p in points}
 
 
+def _accumulating(layer: Layer, points: Sequence[Isometry], channels: int, afresh: bool) -> dict[Isometry, Tensor]:
+    """A wrong `filter_of_layer` that never sets an impulse back to 0, or only ``afresh`` for each point."""
+    f, psi = {g: torch.zeros(channels) for g in points}, {}
+    for position in points:
+        f = {g: torch.zeros(channels) for g in points} if afresh else f
+        columns = []
+        for channel in range(channels):
+            f[position][channel] = 1.0
+            columns.append(layer(f)[E])
+        psi[position] = torch.stack(columns, dim=1)
+    return psi
+
+
+def _all_answers(layer: Layer, points: Sequence[Isometry], channels: int) -> dict[Isometry, Tensor]:
+    everything = torch.stack(list(filter_of_layer(layer, points, channels).values())).sum(dim=0)
+    return dict.fromkeys(points, everything)
+
+
+STILL_THERE = "The earlier impulses are still there. Make a new input, zero but for one number, for each impulse."
+
 register(
     "7.3",
     filter_of_layer,
@@ -92,6 +112,9 @@ register(
             _all_channels_at_once,
             "You put the impulse into all channels at once, so you get the sum of the columns. Take one at a time.",
         ),
+        (functools.partial(_accumulating, afresh=False), STILL_THERE),
+        (functools.partial(_accumulating, afresh=True), STILL_THERE),
+        (_all_answers, "You add up the answers at all g. Take the answer at e only: there g⁻¹g̃ is g̃."),
     ],
 )
 
@@ -106,15 +129,17 @@ def _terms(f: Function, reference: Function) -> None:
     for position in PLACES:
         for x, y in zip(vectors, vectors.roll(1, 0), strict=True):
             _is_a_function(f, position, x, y)
+    _is_a_function(f, E, vectors[0, :2], vectors[1, :2])
     _require(f, "position", "the relative position", ((place, vectors[0], vectors[1]) for place in PLACES))
     _require(f, "x", "x = f(g)", ((E, x, vectors[3]) for x in vectors[:3]))
     _require(f, "y", "y = f(g̃)", ((E, vectors[3], y) for y in vectors[:3]))
     x, y, z = vectors[0], vectors[1], vectors[2]
-    if all(torch.allclose(f(p, x, y + z), f(p, x, y) + f(p, x, z), atol=1e-5) for p in PLACES):
+    nothing = torch.zeros_like(y)
+    parts = [(f(p, x, y + z), f(p, x, y), f(p, x, z), f(p, x, nothing)) for p in PLACES]
+    if all(torch.allclose(both + neither, one + other, atol=1e-5) for both, one, other, neither in parts):
         raise Mistake(
-            "Your term is linear in y: term(ĝ, x, y + z) = term(ĝ, x, y) + term(ĝ, x, z). Let what y contributes "
-            "depend "
-            "on y in another way, too."
+            "Your term is linear in y, or linear plus something that does not depend on y. Let the number that y is "
+            "multiplied by depend on y, too."
         )
 
 

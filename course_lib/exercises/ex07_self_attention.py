@@ -38,6 +38,16 @@ def _right_score(query: Tensor, key: Tensor, position: Tensor) -> Tensor:
     return query @ (key + position) / len(query) ** 0.5
 
 
+def _combined(combine: Function) -> Function:
+    """A wrong `attention_term`: inside the window, combine(s, value, the value of x)."""
+
+    def wrong(position: Isometry, x: Tensor, y: Tensor, head: Head, group: Group) -> Tensor:
+        right = attention_term(position, x, y, head, group)
+        return torch.cat(combine(right[-1:], head.value @ y, head.value @ x)) if right[-1] > 0 else right
+
+    return wrong
+
+
 register(
     "7.5",
     attention_term,
@@ -102,6 +112,26 @@ register(
         (
             lambda position, x, y, head, group: attention_term(position, x, y, head, group)[:-1],
             "You return the numerator only. The denominator must be summed, too: append s with `torch.cat`.",
+        ),
+        (
+            _combined(lambda s, value, own: (value, s)),
+            "The value is not weighted. The first part is s·h_V(y): multiply the value by s.",
+        ),
+        (
+            _combined(lambda s, value, own: (s * own, s)),
+            "Your value comes from x. g̃ offers the value: it is h_V(y), with y = f(g̃).",
+        ),
+        (
+            _combined(lambda s, value, own: (s.log() * value, s.log())),
+            "Your s is the score itself. A softmax takes exp of each score: s = exp(score).",
+        ),
+        (
+            _combined(lambda s, value, own: (s * value, torch.ones_like(s))),
+            "Your last number is 1. What is summed for the denominator is s.",
+        ),
+        (
+            _combined(lambda s, value, own: (value, torch.ones_like(s))),
+            "You have divided by s already. No single pair knows the sum of all s: return (s·h_V(y), s).",
         ),
     ],
 )

@@ -1,7 +1,4 @@
-"""Exercises 9.1 to 9.3 of notebook 09: the affine map at one place, on whole maps, and the weights it leads to."""
-
-import math
-from collections.abc import Callable
+"""Exercises 9.1 and 9.2 of notebook 09: the affine map at one place and on whole maps."""
 
 import torch
 from torch import Tensor
@@ -9,9 +6,8 @@ from torch import Tensor
 from course_lib.exercises import Function, compare, register
 from course_lib.framework import affine_term, entry_at
 from course_lib.groups import C1, C4, D1, D4
-from course_lib.kernels import affine_attention_weights, affine_map, neighborhoods
-from course_lib.kernels.attention import affine_scores
-from course_lib.wallpaper import Isometry
+from course_lib.kernels import affine_map, neighborhoods
+from course_lib.wallpaper import Isometry, semidirect_inverse
 
 HERE = Isometry(0, 0, 0, 0)
 
@@ -42,8 +38,8 @@ register(
     difficulty=1,
     checks=[_terms],
     hints=[
-        "Which entry of a table belongs to a relative position? You wrote the function in notebook 07: "
-        "`entry_at(table, position, group)`. It is zero outside the window.",
+        "Which entry of a table belongs to a relative position? You wrote the function in notebook 07; "
+        "here it is `framework.entry_at(table, position, group)`. It is zero outside the window.",
         "Channel by channel: `*` between vectors, not `@`. Then add the entry of β.",
     ],
     known_mistakes=[
@@ -81,6 +77,33 @@ register(
                 position._replace(v=-position.v), feature, psi, beta, group
             ),
             "v points up, but rows are counted downwards. `entry_at` takes care of that.",
+        ),
+        (
+            _other_term(lambda y, psi, beta: y * (psi + beta)),
+            "You multiply by β as well. β is added: f(g̃)·ψ(ĝ) + β(ĝ).",
+        ),
+        (
+            _other_term(lambda y, psi, beta: y + psi + beta),
+            "You add ψ. The feature is multiplied by ψ(ĝ): f(g̃)·ψ(ĝ) + β(ĝ).",
+        ),
+        (
+            lambda position, feature, psi, beta, group: (
+                feature * entry_at(psi, position._replace(m=0, r=0), group) + entry_at(beta, position, group)
+            ),
+            "You take ψ from the sheet of e, whatever ĝ is. ψ depends on all of ĝ.",
+        ),
+        (
+            lambda position, feature, psi, beta, group: affine_term(
+                semidirect_inverse(position), feature, psi, beta, group
+            ),
+            "You look up ĝ⁻¹. The position is g⁻¹g̃ already: look up ĝ itself.",
+        ),
+        (
+            lambda position, feature, psi, beta, group: affine_term(
+                position._replace(m=0, r=0), feature, psi.sum(1, keepdim=True), beta.sum(1, keepdim=True), C1
+            ),
+            "You sum over the sheets of the tables. Take the one sheet of ĥ: the sum over the neighbor's sheets comes "
+            "later.",
         ),
     ],
 )
@@ -157,144 +180,21 @@ register(
             "You sum over the neighbors. That comes later, with the weights α: here each neighbor keeps its place on "
             "the axis k².",
         ),
-    ],
-)
-
-
-def _weights(f: Function, reference: Function) -> None:
-    one, nothing = torch.ones(1, 1, 1, 1, 2), (None, None)
-    ln2 = math.log(2)
-    compare(f, reference, ln2 * one, one, nothing, 3, 1, True, because="Two pixels inside the map, with equal scores.")
-    compare(
-        f, reference, ln2 * one, one, nothing, 3, 1, False, because="The seven places outside have score 0, not −∞."
-    )
-    row = torch.tensor([0.0, 1.0, 2.0]).reshape(1, 1, 1, 1, 3)
-    compare(
-        f, reference, torch.ones_like(row), row, nothing, 3, 1, True,
-        because="Pixel 0 has the value 0, but it lies inside the map: it takes part, with score 0.",
-    )  # fmt: skip
-    query, key = torch.randn(1, 4, 2, 2, 3), torch.randn(1, 4, 2, 2, 3)
-    banks = (torch.randn(4, 2, 2, 3, 3), torch.randn(4, 2, 3, 3))
-    for heads, masked in ((1, False), (2, False), (2, True)):
-        compare(f, reference, query, key, banks, 3, heads, masked)
-
-
-def _other_weights(scale: float = 0.0, dims: tuple[int, ...] = (3,)) -> Function:
-    """A wrong `affine_attention_weights`: scores times d^scale, softmax over other axes."""
-
-    def wrong(
-        query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
-    ) -> Tensor:
-        d = query.shape[1] / heads
-        scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads) * d**scale
-        if masked:
-            inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0
-            scores = scores.masked_fill(~inside, -math.inf)
-        return (scores - scores.logsumexp(dim=dims, keepdim=True)).exp()
-
-    return wrong
-
-
-def _masked_late(
-    query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
-) -> Tensor:
-    weights = affine_attention_weights(query, key, key_affine, kernel_size, heads)
-    inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0
-    return weights * inside if masked else weights
-
-
-def _masked_with_zero(
-    query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
-) -> Tensor:
-    scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
-    inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size)
-    return (scores * inside if masked else scores).softmax(dim=3)
-
-
-def _masked_where(zero: Callable[[Tensor, Tensor], Tensor]) -> Function:
-    """A wrong `affine_attention_weights` that masks where zero(key windows, scores) is True."""
-
-    def wrong(
-        query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
-    ) -> Tensor:
-        scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
-        if masked:
-            scores = scores.masked_fill(zero(neighborhoods(key, kernel_size), scores), -math.inf)
-        return scores.softmax(dim=3)
-
-    return wrong
-
-
-ZERO_IS_NOT_OUTSIDE = (
-    "You mask where the value is zero, but a pixel inside the map may be zero, too. What lies outside depends on "
-    "the place only, not on any value."
-)
-
-register(
-    "9.3",
-    affine_attention_weights,
-    minutes=12,
-    difficulty=3,
-    checks=[_weights],
-    hints=[
-        "Three steps: `affine_map` of the key, `affine_scores` of the query with that, softmax.",
-        "The softmax runs over the neighbors y only, axis 3 of (B, heads, |H|, k², Y, X). The sheets have already been "
-        "summed, in the affine map.",
-        "For ``masked``: `inside = neighborhoods(query.new_ones(query.shape[-2:]), kernel_size) > 0`, (k², Y, X), "
-        "says which neighbors lie inside the map. Then `scores.masked_fill(~inside, -math.inf)`, and softmax.",
-    ],
-    known_mistakes=[
         (
-            _other_weights(dims=(2,)),
-            "Your softmax runs over the sheets h. It runs over the neighbors y: axis 3, of length k².",
+            _summed("chhi,bchiyx->bchiyx"),
+            "Each h uses only its own sheet, with ψ[h, h]. Sum over all sheets h̃, with ψ[h, h̃].",
         ),
         (
-            _other_weights(dims=(2, 3)),
-            "Your softmax runs over the sheets h and the neighbors together. Each h has a softmax of its own.",
-        ),
-        (
-            _other_weights(dims=(4, 5)),
-            "Your softmax runs over the pixels that look. It runs over those that are looked at: axis 3.",
-        ),
-        (
-            _other_weights(scale=0.5),
-            "You divide by the root of d. This layer divides by d itself; `affine_scores` does that for you.",
-        ),
-        (
-            _other_weights(scale=1.0),
-            "You forget to divide by d, the number of channels of a head. `affine_scores` does it.",
-        ),
-        (
-            lambda query, key, key_affine, kernel_size, heads, masked: affine_attention_weights(
-                query, key, (None, None), kernel_size, heads, masked
+            lambda f, psi, beta, kernel_size: affine_map(
+                f, psi if psi is None else psi / f.shape[2], beta, kernel_size
             ),
-            "Your key has not been through its affine map. Apply `affine_map` with `key_affine` to it first.",
-        ),
-        (_masked_where(lambda windows, scores: (windows == 0).all(1, keepdim=True)), ZERO_IS_NOT_OUTSIDE),
-        (
-            _masked_where(lambda windows, scores: (windows == 0).all(2, keepdim=True).all(1, keepdim=True)),
-            ZERO_IS_NOT_OUTSIDE,
-        ),
-        (_masked_where(lambda windows, scores: scores == 0), ZERO_IS_NOT_OUTSIDE),
-        (
-            _masked_late,
-            "You mask after the softmax, so that at the border the weights do not sum to 1. Mask the scores, with −∞.",
+            "You take the mean over the sheets h̃. It is a plain sum.",
         ),
         (
-            _masked_with_zero,
-            "You mask with a score of 0, and exp(0) = 1: the neighbor keeps a weight. Mask with −∞.",
-        ),
-        (
-            lambda query, key, key_affine, kernel_size, heads, masked: affine_attention_weights(
-                query, key, key_affine, kernel_size, heads
+            lambda f, psi, beta, kernel_size: affine_map(
+                f, psi, beta if beta is None else beta.sum(dim=1, keepdim=True), kernel_size
             ),
-            "You never mask. With `masked`, a neighbor outside the map gets weight 0.",
-        ),
-        (
-            lambda query, key, key_affine, kernel_size, heads, masked: affine_attention_weights(
-                query, key, key_affine, kernel_size, heads, True
-            ),
-            "You always mask. Without `masked`, neighbors outside the map take part, as zeros with their β.",
+            "You sum β over the sheets h. Each h adds its own copy, β[c, h].",
         ),
     ],
 )

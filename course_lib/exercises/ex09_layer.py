@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.actions import act_on_image
+from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.exercises import Function, compare, register
 from course_lib.exercises.comparing import Mistake, call
 from course_lib.framework import Part, own_gaze, roto_translation_attention
@@ -64,6 +64,25 @@ def _values_not_mapped(
     query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False
 ) -> Tensor:
     return roto_translation_attention(query, key, (value[0], _identity(value[1])), group, heads, masked)
+
+
+def _with_parts(choose: Callable[[Part, Part, Part], tuple[Part, Part, Part]]) -> Function:
+    """A wrong layer that mixes up query, key and value, or their tables."""
+    return lambda query, key, value, group, heads=1, masked=False: roto_translation_attention(
+        *choose(query, key, value), group, heads, masked
+    )
+
+
+def _without_beta(part: Part) -> Part:
+    f, (psi, beta) = part
+    return f, (psi, torch.zeros_like(beta))
+
+
+def _heads_interleaved(
+    query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False
+) -> Tensor:
+    right = roto_translation_attention(query, key, value, group, heads, masked)
+    return right.unflatten(1, (heads, -1)).transpose(1, 2).flatten(1, 2)
 
 
 def _identity(tables: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -130,6 +149,35 @@ register(
             "The query has not been through its affine map. Use `affine_map` with k = 1.",
         ),
         (_values_not_mapped, "You sum the values themselves. They must go through their affine map, too."),
+        (
+            _with_parts(lambda query, key, value: (query, value, key)),
+            "Key and value are swapped. The scores compare the query with the keys, and the values are summed.",
+        ),
+        (
+            _with_parts(lambda query, key, value: (query, (key[0], value[1]), value)),
+            "The keys go through the affine map of the value. They have ψ and β of their own.",
+        ),
+        (
+            _with_parts(lambda query, key, value: (query, _without_beta(key), _without_beta(value))),
+            "β is missing for key and value. Make a bank of β, too, and hand it to `affine_map` with the bank of ψ.",
+        ),
+        (
+            _with_banks(
+                _stacked(lambda h, psi, group: act_on_feature_map(inverse(h), psi, group)), lifting_filter_bank
+            ),
+            "Your ψ is moved by h⁻¹. ψ(h⁻¹x, h⁻¹h̃) is ψ moved by h: the inverse is already in the formula.",
+        ),
+        (
+            lambda query, key, value, group, heads=1, masked=False: (
+                roto_translation_attention(query, key, value, group, heads, masked) / key[1][0].shape[-1] ** 2
+            ),
+            "You take the mean over the neighbors. The weights sum to 1 already: take the plain weighted sum.",
+        ),
+        (
+            _heads_interleaved,
+            "The channels of your heads are mixed up. Cut with `.unflatten(1, (heads, -1))`, and join in the same "
+            "order.",
+        ),
     ],
 )
 

@@ -64,5 +64,17 @@ register(
             lambda row, column: (row[..., :, None] + column[..., None, :]).flatten(0, 1),
             "You add row and column. Each channel depends on only one of them: join them along the channel axis.",
         ),
+        (
+            lambda row, column: (
+                factorized_positions(row, column).unflatten(0, (len(row), -1)).transpose(0, 1).flatten(0, 1)
+            ),
+            "The heads vary fastest in your result. All channels of one head come first, then those of the next.",
+        ),
+        (
+            lambda row, column: torch.cat(
+                [table[..., None].expand(-1, -1, -1, row.shape[-1]) for table in (row, column)], dim=1
+            ).flatten(0, 1),
+            "Both kinds of channels depend on the row. Entry i of `column` fills column i: `column[..., None, :]`.",
+        ),
     ],
 )

@@ -15,11 +15,11 @@
 # the only *linear* equivariant layer, that there are many others, and what they all have in common.
 #
 # **You will be able to**
-# - say what a layer may know about *where* things are so that it is equivariant, and prove it;
+# - say what an equivariant layer may know about *where* things are, and prove it;
 # - read the filter out of any linear equivariant layer, even one that is a black box;
 # - write group convolution and self-attention as two cases of one formula, and invent a case of your own;
 # - build group self-attention with relative positions, and see where a pixel looks;
-# - place every layer of this course, and those ahead, on one map.
+# - place all layers of this course, including those still ahead, on one map.
 #
 # **You need before:** notebooks 01 to 04 and 06 (elements of p4m, feature maps on the group, group and separable convolution).
 #
@@ -53,7 +53,7 @@ from course_lib.layers import (
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
 # %%
-e, r, m = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0)  # elements of p4m here, without a shift
+e, r, m = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0)  # as elements of p4m, without a shift
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -67,7 +67,7 @@ def say(error: float) -> str:
 # %% [markdown]
 # ## 1 Where is it, seen from here?
 #
-# In a group convolution, write g = (t, h) for the element at which you want the result, and g̃ = (t̃, h̃) for an element that the sum visits. (Notebook 04 called them p and q.) The filter's argument was (h⁻¹(t̃ − t), h⁻¹h̃). By the product rule of notebook 01, this is simply the group element g⁻¹g̃:
+# In a group convolution, write g = (t, h) for the element at which you want the result, and g̃ = (t̃, h̃) for an element that the sum visits. (Notebook 04 called them p and q.) The filter's argument was (h⁻¹(t̃ − t), h⁻¹h̃). By notebook 01, g⁻¹ = (−h⁻¹t, h⁻¹), and the product rule gives g⁻¹g̃ = (h⁻¹t̃ − h⁻¹t, h⁻¹h̃). So the argument is simply the group element g⁻¹g̃:
 #
 # $$f'(g) = \sum_{\tilde g} \psi(g^{-1}\tilde g)\, f(\tilde g)$$
 #
@@ -95,7 +95,7 @@ relative_positions(pairs)
 @exercise
 def relative_position(g: Isometry, other: Isometry) -> Isometry:
     """g⁻¹g̃: where g̃ lies as seen from g.
-    Example: from g = r, the element r² lies one quarter turn on, at r.
+    Example: from g = r, the element r² lies one quarter turn further, at r.
     """
     ...
 
@@ -194,7 +194,7 @@ print([int(value) for value in result.values()])
 relative_position_table(D4)
 
 # %% [markdown]
-# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one for each cell. If all cells of one color share one function, only eight functions are left. Each row contains every color once, in another order.
+# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one for each cell. If all cells of one color share one function, only eight functions are left. Each row contains every color once, in a different order.
 #
 # ## 3 Which sums over pairs are equivariant?
 #
@@ -216,7 +216,7 @@ relative_position_table(D4)
 # - From (1) to (2): write ug̃ instead of g̃. While g̃ runs through the whole group, so does ug̃. So the sum has the same terms in another order.
 # - From (2) to (3): g⁻¹u = (u⁻¹g)⁻¹. Now the sum is the layer itself, at the place u⁻¹g.
 #
-# Where did we use what $\tilde H$ *does* with x and y? Nowhere. So let it do something silly. We check each line on D4 alone, eight elements without space, since the theorem does not care which group it is; the cell that does the bookkeeping is folded.
+# Where did we use what $\tilde H$ *does* with x and y? Nowhere. So let it do something silly. We check each line on D4 alone, with eight elements and no pixels, since the theorem does not care which group it is. The cell that does the bookkeeping is folded.
 
 # %%
 points = [Isometry(*h, 0, 0) for h in D4.elements]
@@ -303,13 +303,13 @@ whole = aggregate_pairs(f, hidden)
 print("the row of e makes the whole layer `hidden`:", all(torch.allclose(row_of_e[g], whole[g]) for g in points))
 
 # %% [markdown]
-# `hidden` satisfies all lines, so it is equivariant: in each sum the numbers c cancel. `free` satisfies (4) and (5) only for u = e, and (6) only for g = e, where they say nothing.
+# `hidden` satisfies all lines, so it is equivariant: in each sum the numbers c cancel. `free` satisfies (4) and (5) only for u = e, and (6) only for g = e. There both sides are the same sum, so every layer satisfies them.
 #
 # **Break it on purpose.** Change what the term knows about places, and run. Add a line of your own.
 #
 # <details><summary>Predict first: which of these seven are equivariant on D4: g⁻¹g̃, g̃⁻¹g, g̃g⁻¹, gg̃, g̃ alone, g alone, whether m is in g̃? And on C4?</summary>
 #
-# On D4 only the first two. g̃⁻¹g is the inverse of g⁻¹g̃, so it carries the same information. On C4 there are two more. There products can be swapped, so g̃g⁻¹ = g⁻¹g̃. And no element of C4 contains m, so the last one says nothing about places.
+# On D4 only the first two. g̃⁻¹g is the inverse of g⁻¹g̃, so it carries the same information. On C4 there are two more. The elements of C4 commute, so g̃g⁻¹ = g⁻¹g̃. And no element of C4 contains m, so the last one says nothing about places.
 #
 # </details>
 
@@ -360,7 +360,7 @@ for name, position in knows.items():
 # 2. This is a sum over pairs with $H_{g,\tilde g}(x, y) = A_{g,\tilde g}\,y$. So by the theorem we may replace $A_{g,\tilde g}$ by $A_{e,\,g^{-1}\tilde g}$.
 # 3. Call $\psi(\hat g) = A_{e,\hat g}$. Then $[\Phi f](g) = \sum_{\tilde g} \psi(g^{-1}\tilde g)\, f(\tilde g)$, which is the group convolution.
 #
-# **So group convolution is the only linear equivariant layer.** Whoever hands you a linear equivariant layer, however it was built, has handed you a group convolution with some filter. Prove it by finding the filter! You get the layer as a black box: a function that you may call as often as you like, but not look into.
+# **So between maps on the group, group convolution is the only linear equivariant layer.** Whoever hands you a linear equivariant layer, however it was built, has handed you a group convolution with some filter. Prove it by finding the filter! You get the layer as a black box: a function that you may call as often as you like, but not look into.
 
 
 # %%
@@ -424,7 +424,7 @@ for name, layer in others.items():
 # %% [markdown]
 # ## 5 With space: filters and windows
 #
-# So far the group had eight elements and no space. Now take whole feature maps. A filter is stored as a table of |H| sheets with k × k entries, and ψ(ĝ) is one of these entries. Which one? For ĝ = (t̂, ĥ) it is on the sheet of ĥ, at the distance t̂ from the middle.
+# So far our group had eight elements, and there were no pixels. Now take whole feature maps. A filter is stored as a table of |H| sheets with k × k entries, and ψ(ĝ) is one of these entries. Which one? For ĝ = (t̂, ĥ) it is on the sheet of ĥ, at the pixel that lies t̂ away from the middle: to the right by its first number, and up by its second.
 
 
 # %%
@@ -461,8 +461,8 @@ print("The sum over pairs equals GroupConv2d and GSeparableConv2d, for", *ALL_GR
 #
 # ## 6 Weights that look: self-attention
 #
-# That settles the linear layers. What about the others? A convolution weighs y by *where* it is, never by *what* it is. The theorem allows more: the weight may depend on x and y. **Self-attention** is the best-known layer that makes use of this. Each g asks a question, the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The larger the dot product of query and key,
-# the more of the value g takes. In numbers first: one pixel, f = (0, 1, 2, 3) on C4, and a score of ln 2 · xy for each pair. So exp(score) is $2^{xy}$, and the weights of the four values are these powers of two, divided by their sum.
+# That settles the linear layers. What about the others? A convolution weighs y = f(g̃) by *where* g̃ is, never by *what* is there. The theorem allows more: the weight may depend on x and y. **Self-attention** is the best-known layer that makes use of this. Each g asks a question, the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The larger the dot product of query and key,
+# the larger the weight of the value in the result at g. A small example: one pixel, f = (0, 1, 2, 3) on C4, where the dot product, called the score, is ln 2 · xy for each pair. So exp(score) is $2^{xy}$, and the weights of the four values are these powers of two, divided by their sum.
 #
 # <details><summary>Predict first: the result at e, where x = 0, and at r, where x = 1.</summary>
 #
@@ -528,7 +528,7 @@ print("The sum over pairs equals the definition of self-attention, for", *ALL_GR
 # ### The fast version
 #
 # Queries, keys and values are 1 × 1 convolutions. Two more things are needed:
-# - **Positions.** The score of a pair contains P(g⁻¹g̃) = P(h⁻¹(t̃ − t), h⁻¹h̃). As a table over (t̃ − t, h̃), this is L_h P: the table turned by h, with its sheets permuted. So there is one copy for each h, exactly like the filter bank of notebook 04. `position_bank` makes them: (d, |H|, k, k) → (d, |H|, |H̃|, k, k), where |H| counts the h that looks and |H̃| the sheets h̃ that are looked at.
+# - **Positions.** The score of a pair contains P(g⁻¹g̃) = P(h⁻¹(t̃ − t), h⁻¹h̃). As a table over (t̃ − t, h̃), this is L_h P: the table turned by h, with its sheets permuted. So there is one copy for each h, exactly like the filter bank of notebook 04. `position_bank` makes them: (d, |H|, k, k) → (d, |H|, |H̃|, k, k), where the axis |H| is for the h that looks and the axis |H̃| for the sheets h̃ that are looked at.
 # - **The softmax** runs over *all* g̃ at once, over sheets and neighbors together. A neighbor outside the map is not there, so it must get no weight. Setting its key to zero would not do that, since exp(0) = 1. `attention_weights(scores, inside)` sets the *score* to −∞ where `inside` is False.
 #
 # Here it is all together. `neighborhoods` puts the k × k window of each pixel on an axis of its own. The letters of `einsum` name the axes: h looks, g is looked at, n is a neighbor, c and d are channels.
@@ -577,7 +577,7 @@ for name, bank in banks.items():
     print(f"{name:<21}", say(report.error))
 
 # %% [markdown]
-# The library's layer is this one with several **heads**: the channels of queries, keys and values are cut into equal parts, and each head looks for itself. On C1, where there is only one sheet, it is the local self-attention of ordinary networks.
+# The library's layer is this one with several **heads**: the channels of queries, keys and values are cut into equal parts, and each head computes its own weights. On C1, where there is only one sheet, it is the local self-attention of ordinary networks.
 
 # %%
 for group in ALL_GROUPS:
@@ -594,7 +594,7 @@ for group in ALL_GROUPS:
 #
 # ## 7 Where does a pixel look?
 #
-# Usually training decides. Here we decide, so that the picture has a meaning. The input is the four edge sheets of a digit, from notebook 02; the sheet e shows the left borders of strokes. Each border asks: *where is the other side of my stroke?*
+# Usually training decides where a pixel looks. Here we decide, so that we know what the picture should show. The input is the four edge sheets of a digit, from notebook 02; the sheet e shows the left borders of strokes. Each border asks: *where is the other side of my stroke?*
 #
 # So P is low everywhere, except in one region: **on the sheet opposite to mine, straight ahead of me.** As a relative position this is ĥ = r², with t̂ pointing right.
 
@@ -624,7 +624,7 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4)
 # %% [markdown]
 # **Upper row.** The pixel in row 17, column 11 on the sheet e is a left border, and its arrow points to "ahead". It looks across the stroke, at the right border on the sheet r². **Lower row.** The digit has been turned by r. The same spot is now the pixel in row 16, column 17 on the sheet r. It looks up, at the sheet r³. (The tint shows the square root of the weight, so that small weights can be seen.)
 #
-# The gaze has followed the image. The picture of attention is itself a feature map, and it moves by L_r. With α for the weights:
+# The gaze has followed the image. The weights that one pixel gives are themselves a feature map, and L_r moves it. With α for the weights:
 #
 # $$\alpha_{T_u f}(ug, u\tilde g) = \alpha_f(g, \tilde g)$$
 #
@@ -660,7 +660,7 @@ def local_patch(f: GroupFunction, g: Isometry, neighborhood: Sequence[Isometry])
 # %% [markdown]
 # <!-- help: local_patch -->
 #
-# Compare this with the order in which the sheets are stored. Take f = (1, 2, 3, 4), all four sheets as the neighborhood, and turn.
+# Compare this with the order in which the sheets are stored. Take f = (1, 2, 3, 4), all four sheets as the neighborhood, and turn f by r.
 #
 # <details><summary>Predict first: what was at e is at r after the turn. What is its patch now, in each of the two orders?</summary>
 #
@@ -718,32 +718,14 @@ for patch in (local_patch, as_stored):
 # %% [markdown]
 # ## 9 Your own layer, and the map
 #
-# **All of them side by side.** Each of these diagrams is a sum over relative positions, and that is why each of them is equivariant. They differ in where the weights come from: learned once (group convolution), written by the data for each pixel (E4), or compared and normalized (attention).
-
-# %%
-from IPython.display import display
-
-from course_lib.figures.layer_diagrams import layer_diagram
-from course_lib.layers import AffineSelfConv2d, E4Layer, GCSeparableConv2d
-
-for layer in (
-    GroupConv2d(C4, 16, 16, 5, padding=2),
-    GCSeparableConv2d(C4, 16, 16, 5, padding=2),
-    E4Layer(C4, 16, 16, 5, slices=2),
-    GroupSelfAttention(C4, 16, 16, 5, heads=8),
-    AffineSelfConv2d(C4, 16, 16, 5, heads=8),
-):
-    display(layer_diagram(layer))
-
-# %% [markdown]
-# The theorem says that *every* term is allowed. So invent one that nobody has written before. It must use everything it may: the relative position, x, and y, and y not only linearly (or x and the position would be the only interesting part). Any such term will do.
+# The theorem says that *every* term is allowed. So invent one that nobody has written before. It must use everything that it may use: the relative position, x and y. And it must do more with y than multiply it by something and add something, or else the weight of y would depend on the position and x only. Any such term will do.
 
 
 # %%
 @exercise
 def own_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
     """A term H̃_ĝ(x, y) of your own: vectors (C,) in, a vector (C,) out. Any number of channels C must work.
-    It must depend on position, on x, and on y, not only linearly on y, and on nothing else.
+    It must depend on position, x and y, and on nothing else. As a function of y it must not be linear (plus a constant).
     """
     ...
 
@@ -791,6 +773,26 @@ framework_map()
 # - In lifting, g̃ is a pixel, and g⁻¹ moves it.
 # - In the last row, α is a softmax: as in section 6, a quotient of two sums. Its score reads patches of all sheets.
 #
+# ### Five of them as diagrams
+#
+# Here are the insides of five layers: two convolutions, the E4 layer of notebook 08, self-attention, and the affine self convolution of notebook 09. In each of them the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (convolutions), written by the data for each pixel (E4), or obtained by comparing features (the last two).
+
+# %%
+from IPython.display import display
+
+from course_lib.figures.layer_diagrams import layer_diagram
+from course_lib.layers import AffineSelfConv2d, E4Layer, GCSeparableConv2d
+
+for layer in (
+    GroupConv2d(C4, 16, 16, 5, padding=2),
+    GCSeparableConv2d(C4, 16, 16, 5, padding=2),
+    E4Layer(C4, 16, 16, 5, slices=2),
+    GroupSelfAttention(C4, 16, 16, 5, heads=8),
+    AffineSelfConv2d(C4, 16, 16, 5, heads=8),
+):
+    display(layer_diagram(layer))
+
+# %% [markdown]
 # ## Does it agree with the library?
 
 # %%
@@ -814,9 +816,9 @@ progress("07")
 # %% [markdown]
 # ## Recap
 #
-# - The relative position g⁻¹g̃ is what a common move leaves unchanged. A sum over pairs is equivariant if and only if it equals one in which the places enter through g⁻¹g̃ only. About features the theorem asks nothing.
+# - The relative position g⁻¹g̃ is what a common move leaves unchanged. A sum over pairs is equivariant if and only if it equals one in which the places enter through g⁻¹g̃ only. How the features enter is up to you.
 # - Both directions of the proof use one substitution, ug̃ for g̃.
-# - Group convolution is the only *linear* equivariant layer; its filter can be read out with impulses. Among nonlinear layers you are free.
+# - Group convolution is the only *linear* equivariant layer; its filter can be read out with impulses. There are many nonlinear ones.
 # - Group convolution weighs by position. Self-attention weighs by position and content, as a quotient of two sums, and its table of positions is turned and permuted like a filter.
 # - Patches may replace features if they are collected at gg′, in the order of one list of steps.
 # - The limits: the theorem covers sums over pairs, and the regular action.

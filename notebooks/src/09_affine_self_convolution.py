@@ -124,7 +124,7 @@ for title, tables in shown.items():
 # %% [markdown]
 # ## 2 The affine map
 #
-# So each x should make its own version of every neighbor y before attention compares them. The authors use an **affine map** for this: multiply by ψ and add β, both depending on where y lies.
+# So each x should first make its own version of every neighbor y, and only then should attention compare the versions. The authors use an **affine map** for this: multiply by ψ and add β, both depending on where y lies.
 #
 # $$A_x[f](y) = f(y)\,\psi(y - x) + \beta(y - x)$$
 #
@@ -303,9 +303,9 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # $$f'(g) = \sum_y \alpha(g, y)\, A_g[f](y), \qquad \alpha(g, y) = \operatorname{softmax}_y\Big[\tfrac1d \big\langle A_g[f](t),\, A_g[f](y)\big\rangle\Big]$$
 #
-# Why over pixels and not over all group elements (y, h̃)? The authors remark that scores α(g, (y, h̃)) would be possible, but could be "computationally prohibitive" (|H| times as many), and are "not required" for equivariance. Section 6 confirms the second.
+# Why over pixels and not over all group elements (y, h̃)? The authors remark that scores α(g, (y, h̃)) would be possible, but could be "computationally prohibitive" (|H| times as many), and are "not required" for equivariance. Section 6 confirms that they are not required.
 #
-# **The tables on the plane.** What copy of ψ does the sheet h use, drawn on the plane? As a function of the pixel and the sheet it is ψ(h⁻¹x, h⁻¹h̃) = [L_h ψ](x, h̃): *turned and permuted*. Its copy of β is β(h⁻¹x): *only turned*. In the pictures, β is large ahead of the middle, that is, on the right for h = e. ψ has the same pattern on sheet e and a dot on sheet r.
+# **The tables on the plane.** Which copy of ψ does the sheet h use, if you draw it on the plane? As a function of the pixel and the sheet it is ψ(h⁻¹x, h⁻¹h̃) = [L_h ψ](x, h̃): *turned and permuted*. Its copy of β is β(h⁻¹x): *only turned*. In the pictures, β is large ahead of the middle, that is, on the right for h = e. ψ has the same pattern on sheet e and a dot on sheet r.
 
 # %%
 ahead = torch.tensor([[0.0, 0, 1], [0, 1, 2], [0, 0, 1]])
@@ -321,7 +321,7 @@ moved = act_on_feature_map(Element(0, 1), ahead_and_dot[None], C4)[0]
 panels({f"ψ for h = r: sheet {h}": moved[i] for i, h in enumerate(C4.elements)})
 
 # %% [markdown]
-# For h = r the pattern has turned and moved on to sheet r, and the dot has turned and moved on to sheet r².
+# For h = r the pattern has turned and is now on sheet r, and the dot has turned and is now on sheet r².
 #
 # ### Proof: turns, mirrors and shifts
 #
@@ -386,7 +386,7 @@ print(f"{on_the_group[0].numel()} numbers per channel do no more than {on_the_gr
 #
 # <details><summary>Predict first: on Z², ψ = 1 gave self-attention. What does it give on C4, with β = 0?</summary>
 #
-# Every g at a pixel adds up the four sheets with equal weights, so all four g see the same. The result has four equal sheets: orientation is lost. On the group, ψ is needed.
+# Every g at a pixel adds up the four sheets with equal weights, so all four g see the same thing. The result has four equal sheets: orientation is lost. On the group, ψ is needed.
 #
 # </details>
 
@@ -398,7 +398,7 @@ print("four equal sheets:", all_equal(list(result[0])))
 # %% [markdown]
 # ## 5 Queries, keys, values, heads
 #
-# **The plan.** One affine map plays three roles. In the simple layer it is the same map in all three; in the full layer each role has its own.
+# Simple ASC uses one affine map in three roles: for the pixel that asks (the query), for the pixels that answer (the keys), and for what is summed (the values). In the full layer each role has an affine map of its own. Here are the two layers as diagrams, first the simple one, then the full one:
 
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
@@ -409,7 +409,7 @@ layer_diagram(SimpleAffineSelfConv2d(C4, 16, 16, 5, heads=8))
 layer_diagram(AffineSelfConv2d(C4, 16, 16, 5, heads=8))
 
 # %% [markdown]
-# Simple ASC uses one affine map for three purposes: for the one that asks, for those that answer, and for what is summed. The full layer has three embeddings and three affine maps:
+# In formulas, the full layer has three embeddings and three affine maps:
 #
 # $$\begin{aligned}
 # Q &= W^Q f, \quad K = W^K f, \quad V = W^V f \\
@@ -447,7 +447,7 @@ for masked, expected in ((True, 820 / 7), (False, 820 / 13)):
     print(f"masked={masked!s:<5} {result.item():7.2f}, by hand {expected:.2f}")
 
 # %% [markdown]
-# `oracles.affine_self_conv` is the definition in plain loops. In this call, $\psi^Q$ had one place instead of 3 × 3. Is that enough? Ask the gradient which of nine places are ever used:
+# `oracles.affine_self_conv` is the definition in plain loops. In this call, $\psi^Q$ had one place instead of 3 × 3. Is that enough? Ask the gradient which of the nine places are ever used:
 
 # %%
 f = noise(2, 4, 3, 3)
@@ -558,7 +558,7 @@ for group in ALL_GROUPS:
     print(f"{group}: as the library's, and {say(equivariance_error(layer, group, x).error)}")
 
 # %% [markdown]
-# **Break it on purpose.** Give the sheets other copies of ψ and β, in six wrong ways:
+# **Break it on purpose.** Give the sheets other copies of ψ and β, in six ways:
 #
 # <details><summary>Predict first: ψ turned, not permuted; ψ permuted, not turned; ψ the same for all h; β not turned; β turned by h⁻¹; for all h the mean of the turned copies of β. One of the six is equivariant all the same. Which one?</summary>
 #
@@ -600,7 +600,7 @@ for name, (psi_bank, beta_bank) in ways.items():
     print(f"{name:<23}", say(equivariance_error(layer_with(psi_bank, beta_bank), D4, x).error))
 
 # %% [markdown]
-# And the softmax? Let it run over other axes than y: over y and h together; over h alone; or over the pixels t of a row, the ones that look.
+# And the softmax? Let it run over axes other than y: over y and h together; over h alone; or over the pixels t of a row, the ones that look.
 #
 # <details><summary>Predict first: which of the three break equivariance?</summary>
 #
@@ -637,7 +637,7 @@ for name, dims in {"y": (3,), "y and h": (2, 3), "h": (2,), "the t of a row": (5
 #
 # Without ψ, a sum over the sheets would lose the orientation, as you have seen. So each h uses its own sheet only, as if ψ were 1 for ĥ = e and 0 for the others.
 #
-# How do these positions relate to ASC's? Expand the product of the two affine maps in ASC, for ψ = 1: ⟨Q + β^Q, K + β^K⟩ = ⟨Q, K⟩ + ⟨Q, β^K⟩ + ⟨β^Q, K⟩ + ⟨β^Q, β^K⟩. Ramachandran's positions are the β^K in the second term. Another proposal, by Hu and others (2019), adds a learned number to each score; this is the last term, ⟨β^Q, β^K⟩. So ASC has both, and it learns the tables directly, where the paper says that the other two use a separate network.
+# How do these positions relate to ASC's? Expand the product of the two affine maps in ASC, for ψ = 1: ⟨Q + β^Q, K + β^K⟩ = ⟨Q, K⟩ + ⟨Q, β^K⟩ + ⟨β^Q, K⟩ + ⟨β^Q, β^K⟩. Ramachandran's positions are the β^K in the second term. Another proposal, by Hu and others (2019), adds a learned number to each score; this is the last term, ⟨β^Q, β^K⟩. So ASC has both. It also learns its tables directly; according to its authors, the other two use a separate network to produce them.
 #
 # To save parameters, SASA's β is **factorized**: in each head, some channels of β depend on the row only, the others on the column only.
 
@@ -662,7 +662,7 @@ for group in ALL_GROUPS:
 print(f"{beta[0].numel()} positions per channel from {beta.shape[-1]} numbers")
 
 # %% [markdown]
-# What does SASA lack? Each head returns a *mean* of values, which lies between the smallest and the largest V of its window. So no single head of SASA is an edge filter. Two heads and $W^O$ can subtract; one cannot.
+# What does SASA lack? Each head returns a *weighted mean* of values, which in each channel lies between the smallest and the largest V of the window. So no single head of SASA is an edge filter. Two heads and $W^O$ can subtract; one cannot.
 #
 # <details><summary>Predict first: how do you set one head of ASC so that it is exactly the edge filter of section 1?</summary>
 #
@@ -690,12 +690,12 @@ print("One head of SASA stays between lowest and highest value of the window:", 
 # %% [markdown]
 # ## 8 Where does a pixel look?
 #
-# Training decides where a pixel looks. Here *you* decide. Each pixel shall look for **its own color**, and only within **a region of your choice**.
+# Training decides where a pixel looks. Here *you* decide. Each pixel should look for **its own color**, and only within **a region of your choice**.
 #
 # - *Its own color.* The map gets four channels: the three colors c, and −|c|²/2. If the query is (c, 1) and the key (c′, −|c′|²/2), then the score is $\langle c,c'\rangle-|c'|^2/2=|c|^2/2-|c-c'|^2/2$. It is largest where c′ = c.
 # - *The region.* The query's fourth number is 1, so $\beta^K$ of the fourth channel is simply added to the dot product. A 0 changes nothing; −200 forbids a place, even after the division by d = 4.
 #
-# Which region? A cone ahead, a spiral, one corner: invent one. Draw it as the sheet e shall see it, with "ahead" to the right. The other sheets will see it turned.
+# Which region? A cone ahead, a spiral, one corner: invent one. Draw it as the sheet e should see it, with "ahead" to the right. The other sheets will see it turned.
 
 
 # %%
@@ -746,7 +746,7 @@ gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements})
 # %% [markdown]
 # This is one pixel, at the rim of the eye, on four sheets. Each looks within its own, turned region, at colors like its own (blue: large α). The arrow points to "ahead".
 #
-# Now turn the photograph by r. The same spot is now the pixel in row 25, column 13, and what looked from the sheet e looks from the sheet r.
+# Now turn the photograph by r. The same spot is now the pixel in row 25, column 13, and what looked from the sheet e now looks from the sheet r.
 
 # %%
 quarter_turn, e = Element(0, 1), Element(0, 0)
@@ -756,15 +756,15 @@ gap = (act_on_image(quarter_turn, before.attention) - after.attention).abs().max
 print("the first gaze, turned by r, against the second one:", say(gap))
 
 # %% [markdown]
-# The gaze moves with the image: $\alpha_{T_u f}(ug, uy) = \alpha_f(g, y)$. Try other pixels. On the right, the image is turned and its attention is computed afresh.
+# The gaze moves with the image: $\alpha_{T_u f}(ug, uy) = \alpha_f(g, y)$. Try other pixels in the explorer below. Its right half shows the turned image, with the attention computed afresh.
 #
 # 1. Click on the nose. Where does it look from the sheet e, and where from r³?
 # 2. Turn by 90°. To which pixel and sheet does the spot go, and does the gaze follow?
-# 3. In the cell, replace C4 by C1, twice. What does the pixel of question 2 look at now, after the turn?
+# 3. In the cell below, replace C4 by C1, twice, and run it. What does the pixel of question 2 look at now, after the turn?
 #
 # <details><summary>Answers (for a region ahead, such as the cone of the solution)</summary>
 #
-# 1. To the right from e, and down from r³, each time at colors like that of your pixel. 2. To row 31 − column and column = row, on the next sheet; the words below the picture say that both agree. 3. Still to the right, after every turn. On Z² "ahead" is a direction of the frame, and the image has turned away from it.
+# 1. To the right from e, and down from r³, each time at colors like that of your pixel. 2. The pixel (row, column) goes to (31 − column, row), on the next sheet. The gaze follows: the words below the picture say that both agree. 3. Still to the right, after every turn. On Z² "ahead" is a direction of the frame, and the image has turned away from it.
 #
 # </details>
 
@@ -774,7 +774,7 @@ attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pix
 # %% [markdown]
 # ## 9 Squeeze and excite
 #
-# Windows are small. **Squeeze-and-excitation** (SE) lets each channel know about the whole map. Squeeze: take the mean z of each channel over the whole group. Excite: compute a factor between 0 and 1 for each channel, with two matrices, W₁ from C to C/r numbers and W₂ back, and a sigmoid σ:
+# A pixel sees only its small window. **Squeeze-and-excitation** (SE) lets each channel know about the whole map. Squeeze: take the mean z of each channel over the whole group. Excite: compute a factor between 0 and 1 for each channel, with two matrices, W₁ from C numbers to fewer (C divided by `reduction`) and W₂ back to C, and a sigmoid σ:
 #
 # $$f'_c(g) = f_c(g)\cdot \sigma\big(W_2 \operatorname{relu}(W_1 z)\big)_c, \qquad z = \frac{1}{|H|YX}\sum_{g} f(g)$$
 #
@@ -808,9 +808,7 @@ print("a factor per channel:", say(equivariance_error(lambda x: one_factor(x, gr
 print("a factor per sheet:  ", say(equivariance_error(lambda x: factor_per_sheet(x, plain_layer), C4, x).error))
 
 # %% [markdown]
-# On C1 the first one is the original squeeze-and-excitation.
-#
-# In the grammar of our diagrams:
+# On C1, `one_factor` is the original squeeze-and-excitation. The layer as a diagram:
 
 # %%
 layer_diagram(GroupSqueezeExcite(C4, 16, reduction=4))
@@ -821,7 +819,7 @@ layer_diagram(GroupSqueezeExcite(C4, 16, reduction=4))
 # Count the parameters of a layer from c to c channels with a k × k window:
 #
 # - Each 1 × 1 group convolution has |H|c² weights. ASC and SASA have four ($W^Q, W^K, W^V, W^O$), simple ASC has two (one embedding and $W^O$). The embeddings have a bias for each channel, $W^O$ has none.
-# - An affine map has |H|k² numbers for ψ and k² for β, for each channel. ASC has two of these and one with a single place, for the query, and simple ASC has one.
+# - An affine map has |H|k² numbers for ψ and k² for β, for each channel. ASC has two with a k × k window (for key and value) and one with a single place (for the query); simple ASC has one, with a k × k window.
 # - SASA's factorized β has k numbers for each channel.
 #
 # So ASC has 4|H|c² + 3c + (|H| + 1)(2k² + 1)c parameters. A 3 × 3 group convolution has 9|H|c². ASC grows more slowly with c, but it starts higher.
@@ -841,7 +839,7 @@ for group, widths in ((C1, (16, 21, 22, 64)), (C4, (8, 12, 13, 32))):
 # %% [markdown]
 # ### The published networks
 #
-# ResNet29 has blocks of three layers, the middle one with a 3 × 3 window. The authors replace this one by ASC or a rival, with k = 5 and 8 heads; squeeze-and-excite (SE) goes at the end of a block; the p4 networks have half as many channels. The whole family is one function, `course_lib.models.bottleneck_resnet`.
+# ResNet29 has blocks of three layers, the middle one with a 3 × 3 window. The authors replace this middle layer by ASC or a rival, with k = 5 and 8 heads; squeeze-and-excite (SE) goes at the end of a block; the p4 networks have half as many channels. The whole family is one function, `course_lib.models.bottleneck_resnet`.
 
 # %%
 for row in find_table("asc").rows:
@@ -856,7 +854,7 @@ for row in find_table("asc").rows:
 # %% [markdown]
 # One count differs, by 0.3 %; we do not know why. The accuracies are the paper's, means of eight runs. What do they say?
 #
-# - **CIFAR-10.** The authors' headline is simple ASC: about 30 % fewer parameters than ResNet29 (217k against 313k), and an accuracy within one standard deviation. ASC equals convolution with 14 % fewer parameters on Z² and 12 % fewer on p4. SASA, which has no ψ, falls 1.75 points behind; they conclude that "additive positional embeddings are not enough". SE helps convolution a little, and ASC not at all.
+# - **CIFAR-10.** The authors' headline is simple ASC: about 30 % fewer parameters than ResNet29 (217k against 313k), and an accuracy within one standard deviation. ASC matches convolution with 14 % fewer parameters on Z² and 12 % fewer on p4. SASA, which has no ψ, falls 1.75 points behind; they conclude that "additive positional embeddings are not enough". SE helps convolution a little, but it does not help ASC.
 # - **CIFAR-100**, where each class has only a tenth of the images. Here ASC is ahead of convolution, by 0.3 points on Z² (less than half a standard deviation) and by 0.7 points on p4 (more than one).
 #
 # ### Does it train?
@@ -874,11 +872,11 @@ for group in (C1, C4):
     )
 
 # %% [markdown]
-# On C4 a version sums over four sheets, so scores are larger, and the softmax gives two thirds of the weight to one neighbor that chance has picked. A softmax like that passes on little gradient. Our explanation, then: at the start the layer is a large, arbitrary selection of neighbors.
+# On C4 a version sums over four sheets, so scores are larger, and the softmax gives two thirds of the weight to one neighbor that chance has picked. A softmax like that passes on little gradient. Our explanation, then: at the start the layer picks neighbors arbitrarily, and what it returns is large.
 #
 # The authors' remedy is taken from ordinary ResNets. In a residual block, x + γ·norm(layer(x)), they start with **γ = 0**. Then each block begins as the identity, and the attention is added gradually, as training finds a use for it. (They also raise the learning rate slowly over the first ten epochs.)
 #
-# Let us train such a block once, on 1,029 rotated digits of 16 × 16 pixels. A group convolution takes the same place in the rival network.
+# Let us train such a block once, on 1,029 rotated digits of 16 × 16 pixels. In the rival network a group convolution takes its place.
 
 
 # %%
@@ -928,7 +926,7 @@ for name, error in wrong.items():
     print(f"{name:<18}{100 * error:5.1f} % test error")
 
 # %% [markdown]
-# ASC learns, and it is as invariant after training as before. In miniature it does not beat a convolution: the paper's networks see more than forty times as many images of each class, have wider layers, and train for a hundred epochs. Training it at full size is notebook 11's business.
+# ASC learns, and it is as invariant after training as before. In miniature it does not beat a convolution: the paper's networks see more than forty times as many images of each class (on CIFAR-10), have wider layers, and train for a hundred epochs. How networks are trained at full size is the subject of notebook 11.
 #
 # ## Does it agree with the library?
 
@@ -961,7 +959,7 @@ progress("09")
 # - It is equivariant because ψ and β depend on relative positions only. The proof is one lemma and one substitution, and it does not use the softmax.
 # - ψ must be turned and permuted. β is added once, after the sum over sheets, so it only turns. The query needs both at one place only.
 # - Squeeze-and-excite averages over the whole group and has one factor for all sheets of a channel.
-# - With N(0, 1) at the start the softmax is nearly a choice of one neighbor; γ = 0 lets a network begin without it.
+# - With ψ and β from N(0, 1), a new layer on C4 gives most of its weight to one arbitrary neighbor; γ = 0 lets a network begin without the layer.
 #
 # **Now in `course_lib`:** `from course_lib.layers import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d, GroupSqueezeExcite`; the definition in loops: `oracles.affine_self_conv`; the same without unfolded maps: `kernels.affine_attention`.
 #

@@ -402,3 +402,147 @@ def stacked_vectors(f, g, neighborhood):
 @wrong("own_term", says="not finite")
 def a_logarithm(position, x, y):
     return torch.log(x * y) * position.u
+
+
+@wrong("relative_position", says="invert the whole product")
+def product_inverted(g, other):
+    return semidirect_inverse(semidirect_product(g, other))
+
+
+@wrong("relative_position", says="invert both")
+def both_inverted(g, other):
+    return in_coordinates(g, semidirect_inverse(other))
+
+
+@wrong("relative_position", says="must be turned back: h")
+def shift_turned_forward(g, other):
+    u, v = matrix(g.point_part) @ (other.shift - g.shift)
+    return in_coordinates(g, other)._replace(u=int(u), v=int(v))
+
+
+@wrong("relative_position", says="point part is h̃h⁻¹")
+def point_part_from_the_right(g, other):
+    m, r = compose(other.point_part, inverse(g.point_part))
+    return in_coordinates(g, other)._replace(m=m, r=r)
+
+
+@wrong("aggregate", says="f\\(g\\) twice")
+def itself_twice(f, term):
+    return {g: sum(term(in_coordinates(g, o), f[g], f[g]) for o in f) for g in f}
+
+
+@wrong("aggregate", says="g itself")
+def where_the_result_belongs(f, term):
+    return {g: sum(term(g, f[g], f[o]) for o in f) for g in f}
+
+
+@wrong("aggregate", says="product gg̃")
+def at_the_product(f, term):
+    return {g: sum(term(semidirect_product(g, o), f[g], f[o]) for o in f) for g in f}
+
+
+@wrong("aggregate", says="must be on the left")
+def quotient_from_the_right(f, term):
+    return {g: sum(term(semidirect_product(o, semidirect_inverse(g)), f[g], f[o]) for o in f) for g in f}
+
+
+@wrong("aggregate", says="sum over g, for each g̃")
+def summed_over_g(f, term):
+    return {o: sum(term(in_coordinates(g, o), f[g], f[o]) for g in f) for o in f}
+
+
+@wrong("filter_of_layer", says="earlier impulses")
+def never_cleared(layer, points, channels):
+    psi, f = {}, {g: torch.zeros(channels) for g in points}
+    for g in points:
+        psi[g] = torch.zeros(len(layer(f)[g]), channels)
+        for c in range(channels):
+            f[g][c] = 1
+            psi[g][:, c] = layer(f)[points[0]]
+    return psi
+
+
+@wrong("filter_of_layer", says="earlier impulses")
+def cleared_for_each_point(layer, points, channels):
+    def column(g, c):
+        f = {p: torch.zeros(channels) for p in points}
+        f[g][: c + 1] = 1
+        return layer(f)[points[0]]
+
+    return {g: torch.stack([column(g, c) for c in range(channels)], dim=1) for g in points}
+
+
+@wrong("filter_of_layer", says="answers at all g")
+def all_answers_added(layer, points, channels):
+    def column(g, c):
+        return sum(layer(_impulse(points, g, c, channels)).values())
+
+    return {g: torch.stack([column(g, c) for c in range(channels)], dim=1) for g in points}
+
+
+@wrong("entry_at", says="sheet of ĥ⁻¹")
+def sheet_of_the_inverse(table, position, group):
+    m, r = inverse(position.point_part)
+    return by_searching_the_window(table, position._replace(m=m, r=r), group)
+
+
+@wrong("entry_at", says="diamond")
+def steps_counted(table, position, group):
+    if abs(position.u) + abs(position.v) > table.shape[-1] // 2:
+        return torch.zeros_like(table[..., 0, 0, 0])
+    return by_searching_the_window(table, position, group)
+
+
+def _recombined(parts, position, x, y, head, group):
+    *_, s = with_one_more_value(position, x, y, head, group)
+    return torch.cat(parts(s.reshape(1), head.value @ y, head.value @ x)) if s > 0 else y.new_zeros(len(head.value) + 1)
+
+
+@wrong("attention_term", says="not weighted")
+def value_as_it_is(*given):
+    return _recombined(lambda s, value, own: (value, s), *given)
+
+
+@wrong("attention_term", says="value comes from x")
+def value_of_x(*given):
+    return _recombined(lambda s, value, own: (s * own, s), *given)
+
+
+@wrong("attention_term", says="takes exp of each score")
+def without_exp(*given):
+    return _recombined(lambda s, value, own: (s.log() * value, s.log()), *given)
+
+
+@wrong("attention_term", says="last number is 1")
+def pairs_counted(*given):
+    return _recombined(lambda s, value, own: (s * value, 0 * s + 1), *given)
+
+
+@wrong("attention_term", says="divided by s already")
+def divided_at_once(*given):
+    return _recombined(lambda s, value, own: (value, s / s), *given)
+
+
+@wrong("local_patch", says="each step backwards")
+def steps_backwards(f, g, neighborhood):
+    return _joined(f, g, [semidirect_product(g, semidirect_inverse(step)) for step in neighborhood])
+
+
+@wrong("local_patch", says="Carry each step to g")
+def steps_from_e(f, g, neighborhood):
+    return _joined(f, g, neighborhood)
+
+
+@wrong("local_patch", says="add up the vectors")
+def vectors_added(f, g, neighborhood):
+    return sum(f.get(semidirect_product(g, step), 0 * f[g]) for step in neighborhood)
+
+
+@wrong("own_term", says="linear plus something")
+def linear_plus_a_constant(position, x, y):
+    return x.relu() + (1 + position.u + position.r) * y
+
+
+@wrong("own_term", says="size mismatch")
+def three_channels_only(position, x, y):
+    return (torch.ones(3, 3) @ x) * y.relu() * (1 + position.u)

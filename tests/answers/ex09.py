@@ -10,6 +10,7 @@ from course_lib import oracles
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.groups import C1, inverse
 from course_lib.layers import group_filter_bank, lifting_filter_bank
+from course_lib.wallpaper import semidirect_inverse
 
 
 def _entry(table, position, group):
@@ -394,3 +395,112 @@ def ones_for_the_region(k):
 @wrong("own_gaze", says="shape")
 def one_row(k):
     return torch.full((k * k,), -200.0)
+
+
+@wrong("affine_term", says="multiply by β as well")
+def both_multiply(position, feature, psi, beta, group):
+    return feature * (_entry(psi, position, group) + _entry(beta, position, group))
+
+
+@wrong("affine_term", says="You add ψ")
+def both_added(position, feature, psi, beta, group):
+    return feature + _entry(psi, position, group) + _entry(beta, position, group)
+
+
+@wrong("affine_term", says="ψ from the sheet of e")
+def psi_of_one_sheet(position, feature, psi, beta, group):
+    return feature * _entry(psi[:, :1], position._replace(m=0, r=0), C1) + _entry(beta, position, group)
+
+
+@wrong("affine_term", says="look up ĝ⁻¹")
+def at_the_inverse(position, feature, psi, beta, group):
+    return by_index(semidirect_inverse(position), feature, psi, beta, group)
+
+
+@wrong("affine_term", says="sum over the sheets of the tables")
+def sheets_summed(position, feature, psi, beta, group):
+    one_sheet = (table.sum(dim=1)[:, None] for table in (psi, beta))
+    return by_index(position._replace(m=0, r=0), feature, *one_sheet, C1)
+
+
+@wrong("affine_map", says="only its own sheet")
+def own_sheet_only(f, psi, beta, kernel_size):
+    if psi is None:
+        return by_unfold(f, psi, beta, kernel_size)
+    own = psi.diagonal(dim1=1, dim2=2).movedim(-1, 1)  # (C, |H|, k, k)
+    out = by_unfold(f, None, None, kernel_size) * own.flatten(-2)[..., None, None]
+    return out if beta is None else out + beta.flatten(-2)[..., None, None]
+
+
+@wrong("affine_map", says="mean over the sheets")
+def sheets_averaged(f, psi, beta, kernel_size):
+    return by_unfold(f, None if psi is None else psi / f.shape[2], beta, kernel_size)
+
+
+@wrong("affine_map", says="sum β over the sheets h")
+def one_beta_for_all(f, psi, beta, kernel_size):
+    return by_unfold(f, psi, None if beta is None else beta.sum(dim=1, keepdim=True), kernel_size)
+
+
+@wrong("affine_attention_weights", says="pass on `heads`")
+def heads_ignored(query, key, key_affine, kernel_size, heads=1, masked=False):
+    return by_exponentials(query, key, key_affine, kernel_size, 1, masked)
+
+
+@wrong("affine_attention_weights", says="β of the key is missing")
+def key_without_beta(query, key, key_affine, kernel_size, heads=1, masked=False):
+    return by_exponentials(query, key, (key_affine[0], None), kernel_size, heads, masked)
+
+
+@wrong("affine_attention_weights", says="use `~inside`")
+def inside_masked(query, key, key_affine, kernel_size, heads=1, masked=False):
+    scores = _scores(query, key, key_affine, kernel_size, heads)
+    return (scores.masked_fill(_inside(query, kernel_size) > 0, -math.inf) if masked else scores).softmax(3)
+
+
+@wrong("affine_attention_weights", says="do not sum to 1")
+def exponentials_alone(query, key, key_affine, kernel_size, heads=1, masked=False):
+    return _masked(_scores(query, key, key_affine, kernel_size, heads), query, kernel_size, masked).exp()
+
+
+@wrong("roto_translation_attention", says="Key and value are swapped")
+def key_for_value(query, key, value, *rest):
+    return with_actions(query, value, key, *rest)
+
+
+@wrong("roto_translation_attention", says="affine map of the value")
+def tables_of_the_value(query, key, value, *rest):
+    return with_actions(query, (key[0], value[1]), value, *rest)
+
+
+@wrong("roto_translation_attention", says="β is missing")
+def no_beta_at_all(query, key, value, *rest):
+    key, value = ((f, (psi, 0 * beta)) for f, (psi, beta) in (key, value))
+    return with_actions(query, key, value, *rest)
+
+
+@wrong("roto_translation_attention", says="moved by h⁻¹")
+def psi_moved_back(*parts):
+    return _layer(lambda h, psi, group: act_on_feature_map(inverse(h), psi, group), _turn, *parts)
+
+
+@wrong("roto_translation_attention", says="sum to 1 already")
+def divided_by_the_neighbors(query, key, value, *rest):
+    return with_actions(query, key, value, *rest) / key[1][1].shape[-1] ** 2
+
+
+@wrong("roto_translation_attention", says="mixed up")
+def heads_interleaved(query, key, value, group, heads=1, masked=False):
+    out = with_actions(query, key, value, group, heads, masked)
+    return torch.stack(out.chunk(heads, dim=1), dim=2).flatten(1, 2)
+
+
+@wrong("factorized_positions", says="heads vary fastest")
+def channels_before_heads(row, column):
+    tables = entry_by_entry(row, column)
+    return torch.stack(tables.chunk(len(row)), dim=1).flatten(0, 1)
+
+
+@wrong("factorized_positions", says="Both kinds of channels depend on the row")
+def column_as_row(row, column):
+    return torch.cat([table[..., None].expand(-1, -1, -1, row.shape[-1]) for table in (row, column)], 1).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""Exercises 12.1 to 12.4 of notebook 12: which elements are exact, a wave on a ring, steering, and the turned basis."""
+"""Exercises of notebook 12: which elements are exact, a wave on a ring, which waves, steering, and the turned basis."""
 
 from __future__ import annotations
 
@@ -117,7 +117,53 @@ register(
     ],
 )
 
-# 12.3 steer
+# 12.3 waves
+
+
+def _lists(f: Function, reference: Function) -> None:
+    for size in (3, 5, 4, 1, 7, 9):
+        compare(f, reference, size)
+
+
+def _listed(
+    frequencies: Callable[[int, int], int] = lambda j, last: j + 1, outer: float = 1.25, first: int = 0
+) -> Function:
+    """As the reference, with other frequencies, another outermost radius, or none of the frequencies below ``first``."""
+
+    def wrong(size: int) -> list[tuple[float, int]]:
+        last = (size - 1) // 2
+        radii = [(size / 2 - outer) * j / last if last else 0.0 for j in range(last + 1)]
+        return [(radius, m) for j, radius in enumerate(radii) for m in range(first, frequencies(j, last))]
+
+    return wrong
+
+
+register(
+    "12.3",
+    waves,
+    minutes=6,
+    difficulty=1,
+    checks=[_lists],
+    hints=[
+        "The rings are numbered j = 0 to `last = (size - 1) // 2`, with radii evenly between 0 and size / 2 − 1.25.",
+        "The radius of ring j is `(size / 2 - 1.25) * j / last`. If `last` is 0 there is a single ring, of radius 0.",
+        "Two loops: over the rings from the inside outwards, then `for m in range(j + 1)`.",
+    ],
+    known_mistakes=[
+        (
+            _listed(frequencies=lambda j, last: j),
+            "The highest frequency of each ring is missing: ring j has 0 to j, and j counts.",
+        ),
+        (
+            _listed(frequencies=lambda j, last: last + 1),
+            "You give every ring all frequencies. Ring j gets 0 to j: on small rings, fast waves are too short.",
+        ),
+        (_listed(outer=0.5), "Your outermost ring lies on the border of the window, where a turn would cut it off."),
+        (_listed(first=1), "The frequency 0 is missing: each ring also appears without a wave."),
+    ],
+)
+
+# 12.4 steer
 
 
 def _steered(f: Function, reference: Function) -> None:
@@ -150,7 +196,7 @@ def _rotated(a: Tensor, b: Tensor, angle: float) -> tuple[Tensor, Tensor]:
 
 
 register(
-    "12.3",
+    "12.4",
     steer,
     minutes=12,
     difficulty=3,
@@ -182,7 +228,7 @@ register(
     ],
 )
 
-# 12.4 turned_basis
+# 12.5 turned_basis
 
 
 def _banks(f: Function, reference: Function) -> None:
@@ -203,7 +249,7 @@ def _matrix(h: Element) -> Tensor:
 
 
 register(
-    "12.4",
+    "12.5",
     turned_basis,
     minutes=10,
     difficulty=2,

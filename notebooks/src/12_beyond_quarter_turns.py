@@ -22,7 +22,7 @@
 #
 # **You need before:** notebook 04 (filter banks), and notebook 05, section 3 (angles between, and the disk).
 #
-# **Time:** about 80 minutes, with four exercises. **Hardware:** any laptop, no GPU, no network. The results of section 7 come with the course.
+# **Time:** about 80 minutes, with five exercises. **Hardware:** any laptop, no GPU, no network. The results of section 7 come with the course.
 
 # %%
 import json
@@ -32,6 +32,8 @@ from fractions import Fraction
 from itertools import permutations, product
 
 import numpy as np
+
+# %%
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -39,16 +41,20 @@ from torch import Tensor, nn
 from course_lib import oracles, steerable
 from course_lib.actions import act_on_feature_map, act_on_image, rotate_by_angle
 from course_lib.checks import disk_mask, relative_error
+
+# %%
 from course_lib.exercises import exercise, progress
 from course_lib.experiments import find
 from course_lib.figures import accuracy_by_angle, filter_bank_figure, panels
 from course_lib.figures.breaking import error_curves
 from course_lib.figures.steerable import hexagons
 from course_lib.groups import C4, C8, C16, D4, Element, Group, generate, matrix
+
+# %%
 from course_lib.interpolation import positions, windowed_sinc
 from course_lib.layers import GroupConv2d, LiftingConv2d
 from course_lib.reports.results import results_folder
-from course_lib.steerable import WIDTH, basis, waves
+from course_lib.steerable import WIDTH, basis
 
 torch.set_default_dtype(torch.float64)
 
@@ -72,6 +78,8 @@ def in_words(error: float, high: int = 20) -> str:
 
 # %%
 filter_ = noise(1, 1, 5, 5, seed=3)
+
+# %%
 panels(
     {
         "ψ": filter_[0, 0],
@@ -100,6 +108,7 @@ def picture(points: Tensor, shortest: float = 10) -> Tensor:
     return torch.cos(points @ vectors * 2 * math.pi / shortest + 2 * math.pi * phases).sum(-1)
 
 
+# %%
 def turned_picture(degrees: float, side: int = 49) -> Tensor:
     """[L_g f](x) = f(g⁻¹x), from the formula: no pixel is interpolated. (1, 1, side, side)"""
     g = Element(0, Fraction(degrees) / 90 % 4)
@@ -127,6 +136,7 @@ panels(
 inside = F.pad(disk_mask(25), (12, 12, 12, 12))
 
 
+# %%
 def error_at(degrees: float, turned_filter: Callable[[float], Tensor]) -> float:
     """How far the two sides of the equation are apart; ``turned_filter(angle)`` is a filter (1, 1, k, k)."""
     half = turned_filter(0).shape[-1] // 2
@@ -225,6 +235,8 @@ fine = positions(61, 61) / 10  # a close look at −3 … 3
 shown = {
     f"m = {m}, {name}": ring_wave(fine, 2.0, m)[..., i] for m in (1, 2, 3) for i, name in enumerate(("cos", "sin"))
 }
+
+# %%
 panels(
     {"m = 0": ring_wave(fine, 2.0, 0)[..., 0]} | shown,
     columns=7,
@@ -256,7 +268,21 @@ for m in (1, 2, 3, 4):
 
 # %% [markdown]
 # The longer the wave, the better the pixels carry it. A wave that is too short shows up as something else, which is **aliasing**, as in
-# notebook 03. This is what "band-limited" means: leave out what the grid cannot carry. The library's list for 5 × 5:
+# notebook 03. This is what "band-limited" means: leave out what the grid cannot carry.
+
+
+# %%
+@exercise
+def waves(size: int) -> list[tuple[float, int]]:
+    """The waves (radius, m) of a window of size × size pixels, ring by ring from the inside, m from 0 to j on ring j.
+    Rings 0 to last = (size − 1) // 2 have radii at equal distances from 0 to size / 2 − 1.25. waves(1) is [(0.0, 0)]."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: waves -->
+#
+# The list for a window of 5 × 5:
 
 # %%
 for radius, m in waves(5):
@@ -302,11 +328,13 @@ def steer(weights: Tensor, angle: float, size: int) -> Tensor:
 weights = noise(16, seed=5)
 
 
+# %%
 def steered(degrees: float) -> Tensor:
     """The filter, turned, (1, 1, 7, 7)."""
     return (basis(positions(7, 7), 7) @ steer(weights, math.radians(degrees), 7))[None, None]
 
 
+# %%
 panels(
     {f"{degrees}°": steered(degrees)[0, 0] for degrees in (0, 15, 30, 45, 90)},
     values=False,
@@ -341,6 +369,8 @@ ways = {
     "steerable, but interpolated": lambda angle: rotate_by_angle(angle, steered(0)),
     "steerable, steered": steered,
 }
+
+# %%
 angles = list(range(0, 91, 5))
 curves = {name: [error_at(angle, way) for angle in angles] for name, way in ways.items()}
 for name, errors in curves.items():
@@ -388,10 +418,14 @@ print(lift, lift.weight.shape)
 print(conv, conv.weight.shape)
 psi, small = conv.weight[:1, :1, :, :, 0].detach(), noise(1, 8, 9, 9)
 row = (turned_basis(C8, 7)[2] @ psi[0, 0, C8.permutation(C8.elements[2])].T).T.reshape(8, 7, 7)
+
+# %%
 print("the bank's filter for r:", in_words(relative_error(conv.filter_bank()[0, 2, 0], row)))
 expected = oracles.steerable_group_conv(small, psi, C8, 7)
 one = GroupConv2d(C8, 1, 1, 7, bias=False)
 one.load_state_dict({"weight": conv.weight[:1, :1].detach(), "elements": one.elements})
+
+# %%
 print(
     "the layer, against the oracle that samples the continuous filter:",
     in_words(relative_error(one(small[None])[0], expected)),
@@ -421,6 +455,8 @@ class Interpolated(nn.Module):
 # %%
 steerable_net, interpolated_net = nn.Sequential(lift, conv), Interpolated()
 print("element      steerable       interpolated")
+
+# %%
 with torch.no_grad():
     for g in C8.elements:
         told = []
@@ -450,6 +486,8 @@ with torch.no_grad():
 # %%
 g = C8.elements[1]
 with_relu = nn.Sequential(lift, nn.ReLU(), conv)
+
+# %%
 with torch.no_grad():
     for shortest in (16, 8, 3, 2):
         x, y = (picture(positions(49, 49) @ torch.tensor(m), shortest)[None, None] for m in (np.eye(2), matrix(g)))
@@ -485,6 +523,8 @@ stored = json.loads((results_folder() / "angles.json").read_text())
 by_group: dict[str, list[list[float]]] = {}
 for run in stored["runs"]:
     by_group.setdefault(run["group"], []).append(run["accuracy"])
+
+# %%
 for name, accuracies in by_group.items():
     mean = 100 * np.mean(accuracies, axis=0)
     told = f"upright {mean[0]:.1f} %, worst angle {mean.min():.1f} %, mean {mean[:-1].mean():.1f} %"
@@ -539,6 +579,8 @@ fourier = torch.exp(2j * math.pi * k[:, None] * k / 8) / math.sqrt(8)
 taken_apart = fourier @ P @ fourier.mH
 print("diagonal:", bool((taken_apart - torch.diag(taken_apart.diagonal())).abs().max() < 1e-12))
 turns = (taken_apart.diagonal().angle() / (2 * math.pi) * 8).round().int()
+
+# %%
 print("each entry turns by so many eighths:", sorted(turns.remainder(8).tolist()))
 
 # %% [markdown]
@@ -566,15 +608,18 @@ C6 = Group("C6", generate([Element(0, Fraction(2, 3))]))
 corner = np.array([[1, 0.5], [0, math.sqrt(3) / 2]])  # columns: a step of a, a step of b
 
 
+# %%
 def hexagonal(g: Element) -> np.ndarray:
     return np.linalg.inv(corner) @ matrix(g) @ corner
 
 
+# %%
 def disk(reach: int) -> list[tuple[int, int]]:
     steps = range(-reach, reach + 1)
     return [(a, b) for a, b in product(steps, steps) if abs(a + b) <= reach]
 
 
+# %%
 def act_on_cells(g: Element, f: dict) -> dict:
     """[L_g f](x) = f(g⁻¹x): the value at x moves to gx."""
     step = hexagonal(g).round().astype(int)
@@ -583,13 +628,19 @@ def act_on_cells(g: Element, f: dict) -> dict:
 
 # %%
 r60 = C6.elements[1]
+
+# %%
 print(
     "a turn by 60° in cells:",
     hexagonal(r60).round(12).astype(int).tolist(),
     "whole:",
     np.allclose(hexagonal(r60), hexagonal(r60).round()),
 )
+
+# %%
 psi_cells = dict(zip(disk(2), noise(19, seed=1).tolist(), strict=True))
+
+# %%
 hexagons(
     {
         "ψ, 19 cells": psi_cells,
@@ -597,7 +648,6 @@ hexagons(
         "by 120°": act_on_cells(C6.elements[2], psi_cells),
     }
 )
-
 
 # %% [markdown]
 # The lifting convolution is its definition, read aloud: $[f \star \psi](t, h) = \sum_y f(y)\,[L_h\psi](y - t)$. Its equivariance is the equation of notebook 04, and
@@ -613,9 +663,12 @@ def lift_on_cells(f: dict, psi: dict, reach: int) -> list[dict]:
     ]
 
 
+# %%
 f_cells = dict(zip(disk(5), noise(91).tolist(), strict=True))
 answer = lift_on_cells(f_cells, psi_cells, reach=3)
 errors = []
+
+# %%
 for g in C6.elements:
     turned_first = lift_on_cells(act_on_cells(g, f_cells), psi_cells, reach=3)
     turned_after = [act_on_cells(g, answer[i]) for i in C6.permutation(g)]
@@ -634,10 +687,12 @@ def signs(p: tuple[int, ...], s: tuple[int, ...]) -> tuple[tuple[int, ...], ...]
     return tuple(tuple(s[i] * (p[i] == j) for j in range(3)) for i in range(3))
 
 
+# %%
 def times(a: tuple, b: tuple) -> tuple:
     return tuple(map(tuple, (np.array(a) @ np.array(b)).tolist()))
 
 
+# %%
 found = [signs(p, s) for p in permutations(range(3)) for s in product((1, -1), repeat=3)]
 rotations = [a for a in found if round(np.linalg.det(np.array(a))) == 1]
 cube = Group("O", tuple(rotations), times)  # the first one is the identity
@@ -654,9 +709,12 @@ def act_on_volume(g: tuple, f: Tensor) -> Tensor:
     return f.permute(*range(f.ndim - 3), *axes).flip([f.ndim - 3 + i for i in range(3) if rows[i].sum() < 0])
 
 
+# %%
 volume, psi_volume = noise(1, 1, 7, 7, 7), noise(1, 1, 3, 3, 3, seed=1)
 volume_bank = torch.cat([act_on_volume(h, psi_volume) for h in rotations])  # (24, 1, 3, 3, 3)
 answer = F.conv3d(volume, volume_bank)
+
+# %%
 worst = max(
     relative_error(F.conv3d(act_on_volume(g, volume), volume_bank), act_on_volume(g, answer[:, cube.permutation(g)]))
     for g in rotations
@@ -686,6 +744,8 @@ for radius, m in waves(7):
     )
 for angle in (0.1, 1.0, -2.0):
     assert torch.allclose(steer(weights, angle, 7), steerable.steer(weights, angle, 7))
+
+# %%
 for group in (C4, D4, C8, C12):
     assert torch.allclose(turned_basis(group, 5), steerable.turned_basis(group, 5))
     assert all(on_lattice(g) == (g.r == int(g.r)) for g in group.elements)

@@ -80,6 +80,29 @@ def both_always(points, radius, m):
     return torch.cat([ring, 0 * ring], dim=-1) if m == 0 else by_complex_numbers(points, radius, m)
 
 
+@correct("waves")
+def by_numpy(size):
+    last = (size - 1) // 2
+    radii = np.linspace(0, size / 2 - 1.25, last + 1) if last else [0.0]
+    return [(float(radii[j]), m) for j in range(last + 1) for m in range(j + 1)]
+
+
+@wrong("waves", says="highest frequency")
+def one_too_few(size):
+    return [(radius, m) for radius, m in by_numpy(size) if (radius, m + 1) in by_numpy(size)]
+
+
+@wrong("waves", says="all frequencies")
+def all_on_all(size):
+    radii = sorted({radius for radius, _ in by_numpy(size)})
+    return [(radius, m) for radius in radii for m in range(len(radii))]
+
+
+@wrong("waves", says="frequency 0")
+def only_waves(size):
+    return [(radius, m) for radius, m in by_numpy(size) if m]
+
+
 @correct("steer")
 def by_complex_weights(weights, angle, size):
     turned, start = [], 0

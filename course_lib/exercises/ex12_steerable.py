@@ -128,7 +128,7 @@ def _lists(f: Function, reference: Function) -> None:
 def _listed(
     frequencies: Callable[[int, int], int] = lambda j, last: j + 1, outer: float = 1.25, first: int = 0
 ) -> Function:
-    """As the reference, with other frequencies, another outermost radius, or none below ``first``."""
+    """As the reference, with other frequencies, another outermost radius, or no frequencies below ``first``."""
 
     def wrong(size: int) -> list[tuple[float, int]]:
         last = (size - 1) // 2

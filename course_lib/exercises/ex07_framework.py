@@ -5,8 +5,8 @@ from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
 from course_lib.framework import GroupFunction, aggregate, as_function, relative_position
-from course_lib.groups import C4, D1, compose, inverse
-from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse, semidirect_product
+from course_lib.groups import C4, D1, compose, inverse, matrix
+from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
 E, R = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0)
 
@@ -42,8 +42,8 @@ def _without_turning_the_shift(g: Isometry, other: Isometry) -> Isometry:
 
 
 def _with_the_shift_turned_forward(g: Isometry, other: Isometry) -> Isometry:
-    u, v = act_on_points(Isometry(*g.point_part, 0, 0), (other.u - g.u, other.v - g.v))
-    return relative_position(g, other)._replace(u=u, v=v)
+    u, v = matrix(g.point_part) @ (other.shift - g.shift)
+    return relative_position(g, other)._replace(u=int(u), v=int(v))
 
 
 register(

@@ -98,7 +98,7 @@ LAYERS = (
     ),
     Layer("E4 (ahead)", r"$K_{\hat{g}}(x)\odot V(y)$,  x, y patches", (True, True, False), "k×k pixels, own sheet"),
     Layer(
-        "affine self-convolution (ahead)",
+        "affine self convolution (ahead)",
         r"$\alpha(\hat{g},x,y)\,(\psi(\hat{g})\,y+\beta(\hat{g}))$",
         (True, True, True),
         "k×k pixels, all sheets",

@@ -398,7 +398,7 @@ print("four equal sheets:", all_equal(list(result[0])))
 # %% [markdown]
 # ## 5 Queries, keys, values, heads
 #
-# Simple ASC uses one affine map in three roles: for the pixel that asks (the query), for the pixels that answer (the keys), and for what is summed (the values). In the full layer each role has an affine map of its own. Here are the two layers as diagrams, first the simple one, then the full one:
+# Simple ASC uses one affine map in three roles: for the pixel that asks (the query), for the pixels that answer (the keys), and for what is summed (the values). In the full layer each role has an affine map of its own. Here are the two layers as diagrams, first the simple one, then the full one. In the library both also mix the channels, with 1 × 1 group convolutions: the embeddings $W$ in front, and $W^O$ behind.
 
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram

@@ -103,5 +103,6 @@ def _first_difference(expected: nn.Module, yours: nn.Module) -> str:
 
 
 def _leaves(net: nn.Module) -> list[nn.Module]:
-    """The layers in order; a ReLU that stands in two places counts in each."""
-    return [layer for _, layer in net.named_modules(remove_duplicate=False) if not list(layer.children())]
+    """The layers in order; a ReLU that stands in two places counts in each. Axes are flattened in many ways."""
+    layers = [layer for _, layer in net.named_modules(remove_duplicate=False) if not list(layer.children())]
+    return [layer for layer in layers if not isinstance(layer, nn.Flatten)]

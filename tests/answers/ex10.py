@@ -10,6 +10,7 @@ from course_lib.layers import (
     GlobalMaxPool,
     GroupBatchNorm2d,
     GroupConv2d,
+    GroupMaxPool,
     LiftingConv2d,
     SpatialMaxPool2d,
 )
@@ -288,7 +289,7 @@ def ten_digits(group, width, classes, conv):
     return digits_network(group, width, 10, conv)
 
 
-@wrong("p4cnn_linear", says="number 23 of yours is Linear.*expected GroupMaxPool")
+@wrong("p4cnn_linear", says="number 23 of yours is Flatten.*expected GroupMaxPool")
 def no_maximum(group, width, classes, conv):
     layers = list(digits_network(group, width, classes, conv))[:-2]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * group.order, classes))
@@ -363,3 +364,9 @@ def difference_of_deviations(deviation_a, deviation_b, seeds):
 @wrong("gap_uncertainty", says="only one of the variances")
 def forgotten_brackets(deviation_a, deviation_b, seeds):
     return (deviation_a**2 + deviation_b**2 / seeds) ** 0.5
+
+
+@wrong("p4cnn_linear", says="number 24 of yours is Linear.*expected Flatten\\(\\)")
+def nothing_flattened(group, width, classes, conv):
+    layers = list(digits_network(group, width, classes, conv))[:-2]
+    return nn.Sequential(*layers, GroupMaxPool(group), nn.Linear(1, classes))

@@ -559,7 +559,8 @@ for k in (3, 5, 7):
 @exercise
 def e4_within_budget(channels: int, order: int) -> tuple[int, int, int]:
     """(k, s, r) of an E4 layer from c to c channels on a group with |H| = order, at most as expensive as the 3 × 3 group
-    convolution, with its c²·|H|·9 weights. You may call `e4_weights(c, c, order, k, s, r)` and `e4_macs(…, 1, 1)`.
+    convolution, which has c²·|H|·9 weights and, per pixel, |H| times as many multiply-accumulates. You may call
+    `e4_weights(c, c, order, k, s, r)` and, for one pixel, `e4_macs(c, c, order, k, s, r, 1, 1)`.
     Channels are 8 and more; s and r must divide them. Example: for 16 channels on C4, (7, 2, 2) fits and (21, 1, 4) does not.
     """
     ...

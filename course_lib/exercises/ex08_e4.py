@@ -55,6 +55,14 @@ register(
             lambda matrix, group: filter_of_matrix(matrix, group)[..., 0, 0],
             "The two axes of space are missing: a 1 × 1 filter has the shape (O, C, |H|, 1, 1).",
         ),
+        (
+            lambda matrix, group: filter_of_matrix(matrix, group).transpose(1, 2),
+            "Your sheets come before the channels. Swap the two axes: the shape of a filter is (O, C, |H|, 1, 1).",
+        ),
+        (
+            lambda matrix, group: filter_of_matrix(matrix, C4),
+            "You cut the columns into 4 sheets, whatever the group. A group has `group.order` of them.",
+        ),
     ],
 )
 
@@ -71,7 +79,9 @@ def _terms(f: Function, reference: Function) -> None:
     compare(f, reference, HERE, -x, y, one, because="relu comes after W₁.")
     compare(f, reference, Isometry(0, 0, 2, 0), x, y, one, because="Outside of the window the kernel is zero.")
     compare(f, reference, QUARTER, x, y, one, because="Only ĝ = (v, e) are summed over: another sheet gives zero.")
-    many = E4Matrices(torch.randn(3, 8), torch.randn(2, 3, 3, 3), torch.randn(4, 8))
+    many = E4Matrices(
+        torch.randn(3, 8), torch.randn(2, 3, 3, 3), torch.randn(6, 8)
+    )  # three channels in each of two slices
     x, y = torch.randn(8), torch.randn(8)
     for position in (HERE, AHEAD, Isometry(0, 0, -1, 1), QUARTER):
         compare(f, reference, position, x, y, many)
@@ -111,6 +121,15 @@ def _without_sheets(slices: Callable[[Tensor, E4Matrices], int]) -> Function:
     return wrong
 
 
+def _opposite(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
+    return e4_term(position._replace(u=-position.u, v=-position.v), x, y, matrices)
+
+
+def _middle_only(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
+    values = e4_term(position, x, y, matrices)
+    return values if position == HERE else torch.zeros_like(values)
+
+
 NO_SHEETS = (
     "W₂ is (s, M, k, k) and has no axis of sheets, but `entry_at` takes the third axis from the end for it, here "
     "M. What shape has a table with one sheet?"
@@ -148,6 +167,20 @@ register(
         (
             _term(lambda x, y, w1, w2, n: _in_blocks(w2 @ w1.relu() @ x, n)),
             "You take the relu of the matrix W₁. It is meant for W₁x.",
+        ),
+        (
+            lambda position, x, y, matrices: e4_term(position, x, x, matrices),
+            "Your V reads x, the patch at g. It encodes what the neighbor offers: V(y), with the patch at g̃.",
+        ),
+        (_opposite, "You read W₂ at −v. The kernel value of the neighbor at v is W₂[v]."),
+        (_middle_only, "Your term is zero except in the middle. All k × k places (v, e) of the window count."),
+        (
+            _term(lambda x, y, w1, w2, n: w2 @ (w1 @ x).relu()),
+            "The kernel has s values and V(y) has O. Repeat each value for the O/s channels of its slice.",
+        ),
+        (
+            _term(lambda x, y, w1, w2, n: (w2 @ (w1 @ x).relu()).repeat_interleave(len(w2))),
+            "You repeat each value of the kernel s times. A slice has O/s channels, so repeat it O/s times.",
         ),
     ],
 )
@@ -213,6 +246,18 @@ register(
         (
             _by("bmgyx,shmi->bshiyx"),
             "You sum the hidden map over the sheets. Each h uses the hidden values of its own sheet.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden / hidden.shape[1], weight, bias),
+            "You take the mean over the M hidden channels. A matrix times a vector sums over them.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight + bias[:, :, None], torch.zeros_like(bias)),
+            "You add the bias to W₂, so that it is multiplied by the hidden values. Add it to the result: W₂z + b₂.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight.flip(-1, -2), bias.flip(-1, -2)),
+            "Your places run backwards, from the lower right to the upper left. Keep the order of the table.",
         ),
     ],
 )

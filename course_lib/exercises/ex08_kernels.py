@@ -41,6 +41,25 @@ def _no_border(kernels: Tensor, values: Tensor) -> Tensor:
     return (per_channel * windows).sum(dim=3)
 
 
+def _kernel_of_the_neighbor(kernels: Tensor, values: Tensor) -> Tensor:
+    """K(t + d) V(t + d): at each place the kernel is moved together with the values."""
+    places, moved = kernels.shape[3], torch.zeros_like(values)
+    for i in range(places):
+        only = torch.eye(places)[i].reshape(1, 1, 1, places, 1, 1).to(values).expand_as(kernels)
+        weighted = values.unflatten(1, (kernels.shape[1], -1)) * kernels[:, :, None, :, i]
+        moved = moved + unfold_and_sum(only, weighted.flatten(1, 2))
+    return moved
+
+
+def _one_place(place: int) -> Function:
+    def wrong(kernels: Tensor, values: Tensor) -> Tensor:
+        alone = torch.zeros_like(kernels)
+        alone[:, :, :, place] = kernels[:, :, :, place]
+        return unfold_and_sum(alone, values)
+
+    return wrong
+
+
 MISTAKES: list[tuple[Function, str]] = [
     (
         _deal,
@@ -63,6 +82,16 @@ MISTAKES: list[tuple[Function, str]] = [
     (
         _no_border,
         "Your neighbors come in again at the opposite border. Outside of the map V is zero: pad before you shift.",
+    ),
+    (
+        _kernel_of_the_neighbor,
+        "You use the kernel that the neighbor at t + d wrote. The sum at t uses the kernel of t.",
+    ),
+    (_one_place(-1), "Only the last place is left. Add up the products of all k² places."),
+    (_one_place(0), "Only the first place is there. Add up all k² places before you return."),
+    (
+        lambda kernels, values: unfold_and_sum(kernels, values).relu(),
+        "You take the relu of the sum. The layer ends with the sum itself.",
     ),
 ]
 

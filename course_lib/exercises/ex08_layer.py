@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_lib.actions import act_on_image
 from course_lib.exercises import Function, register
 from course_lib.exercises.comparing import Mistake, call
 from course_lib.exercises.values import difference
 from course_lib.framework import E4
-from course_lib.groups import C1, C4, D4, Group
+from course_lib.groups import C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import generate_kernels, unfold_and_sum
 from course_lib.layers import lifting_filter_bank
 
@@ -49,7 +50,9 @@ def _compare(f: Function, reference: Function, inputs: tuple[Any, ...]) -> None:
     run = update_wrapper(partial(layer.double()), f)  # an error in `forward` names the learner's line
     with torch.no_grad():
         y = call(run, x, example=example)
-    size = float(y.std()) if isinstance(y, Tensor) and y.numel() > 1 else 1.0
+    if not isinstance(y, Tensor):
+        raise Mistake(f"`forward` returned {y!r}, expected a feature map. Did you forget `return`?", example)
+    size = float(y.std()) if y.numel() > 1 else 1.0
     if not 0.05 < size < 20:
         raise Mistake(START.format(f"{size:.2g}"), example)
     with torch.no_grad():
@@ -108,6 +111,27 @@ class _BiasNotTurned(_E4):
         if parameter is self.kernel_bias:
             return torch.stack([parameter] * self.group.order, dim=1)
         return super().bank(parameter)
+
+
+class _WrongWay(_E4):
+    def bank(self, parameter: Tensor) -> Tensor:
+        return torch.stack([act_on_image(inverse(h), parameter) for h in self.group.elements], dim=1)
+
+
+class _NotMirrored(_E4):
+    def bank(self, parameter: Tensor) -> Tensor:
+        return torch.stack([act_on_image(Element(0, h.r), parameter) for h in self.group.elements], dim=1)
+
+
+class _SecondRelu(_E4):
+    def forward(self, x: Tensor) -> Tensor:
+        kernels = generate_kernels(self.hidden(x), self.bank(self.kernel_weight), self.bank(self.kernel_bias))
+        return unfold_and_sum(kernels.relu(), self.values(x))
+
+
+class _HiddenIsReduction(E4):
+    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
+        super().__init__(group, c_in, c_out, k, slices, c_in // reduction)
 
 
 class _NoRelu(_E4):
@@ -174,6 +198,13 @@ register(
     known_mistakes=[
         (_NotTurned, "W₂ and b₂ are the same on every sheet. Sheet h needs them turned by h: `lifting_filter_bank`."),
         (_BiasNotTurned, "W₂ is turned for each sheet, but b₂ is not. Both are k × k tables on the plane."),
+        (_WrongWay, "You turn W₂ and b₂ by h⁻¹ on the sheet h. Turn them by h, as `lifting_filter_bank` does."),
+        (_NotMirrored, "You turn W₂ and b₂, but you never mirror them. Sheet h needs them moved by all of h."),
+        (_SecondRelu, "There is a second relu, after W₂. A kernel may have negative values, as an edge filter has."),
+        (
+            _HiddenIsReduction,
+            "Your hidden layer has `reduction` channels. It has `in_channels // reduction`: r divides.",
+        ),
         (_NoRelu, "The relu between W₁ and W₂ is missing."),
         (_NoNorm, "You have made the norm but do not use it. It comes after W₁, before the relu."),
         (_NormAfterRelu, "The norm comes before the relu: relu(norm(W₁x)). You have them the other way round."),

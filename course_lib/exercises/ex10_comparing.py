@@ -81,6 +81,11 @@ def _pairs(f: Function, reference: Function) -> None:
         )
     if a.figure is None or b.figure is None:
         raise Mistake(f"For {first if a.figure is None else second} no error was published, so nobody compares it.")
+    if field == "report" and a.recipe.report == b.recipe.report:
+        raise Mistake(
+            f"Both recipes say {a.recipe.report!r}. This course never reports the best test epoch; if a paper did, "
+            "`note` says so. Choose another field in which the two rows differ."
+        )
     if getattr(a.recipe, field) == getattr(b.recipe, field):
         raise Mistake(f"{first} and {second} have the same {field}: {getattr(a.recipe, field)!r}. What else differs?")
 

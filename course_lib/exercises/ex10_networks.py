@@ -42,6 +42,7 @@ def _layout_s(**changes: Any) -> Function:
 
     def build(group: Group = C4, width: int = 10, classes: int = 10, conv: Any = GroupConv2d) -> nn.Module:
         group, conv = changes.get("group", group), changes.get("conv", conv)
+        classes = changes.get("classes", classes)
         layers: list[nn.Module] = []
         for i in range(1, 8):
             size = 4 if i == 7 and changes.get("last", True) else 3
@@ -78,6 +79,7 @@ register(
             "convolutions have `width` channels, and a linear layer makes the scores.",
         ),
         (_layout_s(conv=GroupConv2d), "You always use GroupConv2d. Use the argument `conv` instead."),
+        (_layout_s(classes=10), "Your linear layer always has 10 outputs. Use the argument `classes` instead."),
         (_layout_s(group=C4), "You build every layer for C4, whatever the group. Pass `group` on."),
     ],
 )

@@ -1,4 +1,4 @@
-"""Exercises 10.2, 10.6 and 10.7 of notebook 10: how wide, what is reported, and how sure a gap is."""
+"""Exercises 10.2, 10.6 and 10.7 of notebook 10: how wide, what is reported, and how certain a gap is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ def with_a_part_that_stays(width: int) -> int:
 
 
 def _widths(f: Function, reference: Function) -> None:
-    for count, wanted in ((square, 100), (square, 640), (square, 125), (square, 1), (with_a_part_that_stays, 25_210)):
+    for count, wanted in (
+        (square, 100),
+        (square, 640),
+        (square, 130),
+        (square, 125),
+        (square, 1),
+        (with_a_part_that_stays, 25_210),
+    ):
         compare(f, reference, count, wanted, because=_around(count, reference(count, wanted), wanted))
 
 
@@ -71,6 +78,18 @@ register(
         (
             lambda count, wanted: width_for(count, wanted) + 1,
             "You are one too wide: stop *before* the distance grows.",
+        ),
+        (
+            lambda count, wanted: width_for(count, wanted) - 1,
+            "You are one too narrow. Widths start at 1, while positions in a list start at 0.",
+        ),
+        (
+            lambda count, wanted: width_for(count, wanted + 1e-6),
+            "If two widths are equally near, you take the larger one. Take the smaller: compare with <, not with <=.",
+        ),
+        (
+            lambda count, wanted: abs(count(width_for(count, wanted)) - wanted),
+            "That is the smallest distance. Return the width at which it is reached.",
         ),
     ],
 )
@@ -160,6 +179,17 @@ register(
             _reporting(lambda validation, test: validation[-1], _validated, _tested),
             "For the last epoch you return the validation error. The test error is what is reported.",
         ),
+        (_reporting(_last, _last, _last), "You always return the last test error, whatever `report` says."),
+        (_reporting(_tested, _tested, _tested), "You always return the smallest test error, whatever `report` says."),
+        (
+            _reporting(_last, _tested, _validated),
+            'You have the two best epochs the other way round: "best validation epoch" selects by `validation`, '
+            '"best test epoch" by `test`.',
+        ),
+        (
+            _reporting(lambda validation, test: test[0], _validated, _tested),
+            "For the last epoch you return the error after the first one. The last one is `test[-1]`.",
+        ),
     ],
 )
 
@@ -199,6 +229,26 @@ register(
         (lambda a, b, n: math.sqrt((a * a + b * b) / (n - 1)), ONE_LESS),
         (lambda a, b, n: math.sqrt((a * a + b * b) / max(n - 1, 1)), ONE_LESS),
         (lambda a, b, n: (a * a + b * b) / n, "That is the variance. Take its square root."),
+        (
+            lambda a, b, n: math.sqrt((a * a + b * b) / (2 * n)),
+            "You average the two variances. The variance of a difference is their sum.",
+        ),
+        (
+            lambda a, b, n: (a + b) / 2 / math.sqrt(n),
+            "You average the two deviations. A difference of two numbers varies more than each of them: add variances.",
+        ),
+        (
+            lambda a, b, n: math.sqrt((a + b) / n),
+            "You take the root of the deviations themselves. Square them first: the variances are s_a² and s_b².",
+        ),
+        (
+            lambda a, b, n: abs(a - b) / math.sqrt(n),
+            "You subtract the deviations. The uncertainties of two independent means do not cancel: variances add.",
+        ),
+        (
+            lambda a, b, n: math.sqrt(a * a + b * b / n),
+            "You divide only one of the variances by n. Both means are over n runs.",
+        ),
         (
             lambda a, b, n: math.sqrt(abs(a * a - b * b) / n),
             "You subtract the variances. Errors of independent runs do not cancel: variances add.",

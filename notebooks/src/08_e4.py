@@ -20,11 +20,11 @@
 # - watch its kernels turn with the image;
 # - write the whole layer as a module, and train it against a group convolution of the same size;
 # - count its weights and operations, and choose its settings to fit a budget;
-# - find a norm that is equivariant before training and not after.
+# - find a norm that is equivariant before training but not after.
 #
 # **You need before:** notebooks 04, 06 and 07 (filter banks, counting, sums over pairs, patches).
 #
-# **Time:** about 115 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet. Two cells train for some seconds each.
+# **Time:** about 115 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet. Two cells train for a few seconds each.
 
 # %%
 import json
@@ -81,7 +81,7 @@ def say(error: float) -> str:
 
 
 # %% [markdown]
-# **The plan.** Here is the layer that you will have built in a few sections, with every shape. Two branches start from the same feature map: the upper one writes a kernel for every g, the lower one encodes what the kernel is applied to. Each step gets a section of its own.
+# **The plan.** Here is the layer that you will have built in a few sections, with every shape (16 channels on C4). Two branches start from the same feature map: the upper one writes a kernel for every g, the lower one encodes what the kernel is applied to. You need not understand every box yet: each step gets a section of its own, and you can come back to this picture as you go.
 
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
@@ -149,7 +149,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 # The paper now makes four decisions. Each saves something:
 #
 # 1. **One hidden layer for all places.** $K_v(x) = W_2[v]\,\mathrm{relu}(W_1 x)$, as in the example. The hidden vector relu(W₁x) is computed once for each g, and each place v of the window has its own part W₂[v] of the matrix W₂. The hidden layer has M = C/r channels;
-# the number r is called the **reduction ratio**. (The paper's letter r for this number is also our letter for the quarter turn. In this notebook a number r is the reduction; r on a sheet or a move is the turn.)
+# the number r is called the **reduction ratio**. (The paper's letter r for this number is also our letter for the quarter turn. In this notebook, r as a number is the reduction ratio; r as the name of a sheet or of a move is the quarter turn.)
 # 2. **Slices.** Not every one of the O output channels has a kernel of its own. The channels are split into s **slices**, and the channels of a slice share a kernel. So W₂[v] puts out s numbers instead of O. The paper deals the channels out in turn (channels i and j share a kernel if i ≡ j mod s). We use blocks of neighbors,
 # with channel c in slice ⌊c/(O/s)⌋. This is the same up to the order of the channels, but remember it if you load the authors' weights.
 # 3. **A linear encoder.** V(y) = W₃y.
@@ -236,8 +236,8 @@ print("A matrix on the concatenation is a 1×1 group convolution, for", *ALL_GRO
 #
 # ## 3 The definition
 #
-# `aggregate` of notebook 07 sums any term over all pairs. Write the term of E4: what a pair at the relative position ĝ contributes. Two things to watch:
-# - The sum runs over the neighbors g·(v, e) only. For which ĝ must the term be zero?
+# `aggregate` of notebook 07 sums any term over all pairs. Write the term of E4: what a pair at the relative position ĝ contributes. Watch two things:
+# - The sum runs over the neighbors g·(v, e) only. For which ĝ must the term be zero? (`position.point_part` is the `Element` of ĝ: its rotation and mirror. The identity is `C1.elements[0]`.)
 # - W₂ is an ordinary k × k table. `entry_at(table, position, group)` of notebook 07 reads tables with an axis of sheets in front of k × k. W₂ has none, so give it one of length 1 and use the group C1.
 
 
@@ -277,7 +277,7 @@ print(by_pairs(small, simple, C1).flatten().tolist())
 # - the border that g sees itself;
 # - the border on the *next* sheet, that of g·(0, r).
 #
-# The kernel of the first channel is +1 on the half line *ahead* of the middle, that of the second is −1 on the half line to its *left*. "Ahead" and "left" are meant as seen from g: for the sheet e, ahead is to the right.
+# The kernel of the first channel is +1 on the half line *ahead* of the middle, that of the second is −1 on the half line to its *left*. "Ahead" and "left" are meant as seen from g: for the sheet e, ahead is to the right, and left is up. Both half lines include the middle, so where a sheet writes both of them, their values nearly cancel there.
 #
 # The function `kernels_at` below computes hidden vectors with W₁ and multiplies them by W₂, *turned by h on the sheet h*. Why it must be turned is the question of section 5. Look first.
 
@@ -337,7 +337,7 @@ both["mirrored"] = Sight(mirrored[0, 0], place, kernels_at(mirrored, place, D4),
 generated_kernels(both, D4)
 
 # %% [markdown]
-# What does such a kernel do? Apply the one of sheet e to the ink in its window. It adds the ink ahead, and it subtracts the ink to its left, each weighted by the strength of a border:
+# What does such a kernel do? Apply the one of sheet e to the ink in its window. It adds the ink ahead (to the right) and subtracts the ink to its left (above), each weighted by the strength of a border:
 
 # %%
 kernel, window = upright.kernels[0], neighborhoods(digit[0, 0], 5)[:, corner[0], corner[1]].unflatten(0, (5, 5))
@@ -484,7 +484,7 @@ for name, bank in banks.items():
 # %% [markdown]
 # ### Does it learn? Your layer against a group convolution
 #
-# Here are two kinds of networks that differ in one place only: a lift, then twice a pool and a layer, then a maximum over group and space and a linear layer. The layer is your E4 with a 5 × 5 window or a 3 × 3 group convolution. They learn 1,029 rotated digits of 16 × 16 pixels in ten epochs.
+# Here are two kinds of networks that differ in one place only. Each network is a lift, then two rounds of a pool and a layer, then the maximum over group and space, and a linear layer. That layer is either your E4 with a 5 × 5 window or a 3 × 3 group convolution. They learn 1,029 rotated digits of 16 × 16 pixels in ten epochs.
 #
 # What is a fair comparison? With the same number of channels the group convolution has more than twice as many weights. With the same number of weights it has fewer channels. We try both.
 
@@ -525,7 +525,7 @@ for name, error in wrong.items():
 
 # %% [markdown]
 # With about the same number of weights E4 is far ahead: this is what *parameter efficient* means. With the same number of channels the convolution has more than twice the weights, and it makes fewer errors. How sure is that? With 510 test images an error of 17 % is uncertain by √(0.17 · 0.83 / 510) ≈ 1.7 points.
-# The lead at equal size is many times that. The other difference is a matter of a few such steps, with one seed.
+# E4's lead at equal size is many times that. The convolution's lead at equal width is only a few times that, and both come from a single seed.
 #
 # Or was it luck? Change the 0 in `seed_everything(0)` and rerun the two cells.
 #
@@ -543,7 +543,7 @@ for name, error in wrong.items():
 #
 # These are the formulas of the paper's section 4.2.
 #
-# **In plain words:** in a convolution k² is multiplied by c². Here one term has c² and the other has k², and no term has both. So large windows cost little:
+# **In plain words:** in a convolution k² is multiplied by c². Here one term has c² and the other has k², and no term has both, as long as s stays small. (With a kernel of its own for every channel, s = c, the product c²k² would be back.) So large windows cost little:
 
 # %%
 for k in (3, 5, 7):
@@ -559,7 +559,8 @@ for k in (3, 5, 7):
 @exercise
 def e4_within_budget(channels: int, order: int) -> tuple[int, int, int]:
     """(k, s, r) of an E4 layer from c to c channels on a group with |H| = order, at most as expensive as the 3 × 3 group
-    convolution, with its c²·|H|·9 weights. You may call `e4_weights(c, c, order, k, s, r)` and `e4_macs(…, 1, 1)`.
+    convolution, which has c²·|H|·9 weights and, per pixel, |H| times as many multiply-accumulates. You may call
+    `e4_weights(c, c, order, k, s, r)` and, for one pixel, `e4_macs(c, c, order, k, s, r, 1, 1)`.
     Channels are 8 and more; s and r must divide them. Example: for 16 channels on C4, (7, 2, 2) fits and (21, 1, 4) does not.
     """
     ...
@@ -588,7 +589,7 @@ print("A layer has these weights, a gain and a bias per hidden channel in its no
 #
 # </details>
 #
-# Here are the counts of E4-Net and of its variants in the paper's Tables 1 to 3. *Printed* is what the paper says; *released* is our count for the layout of the code that the authors published. The operations, in millions, are the multiply-accumulates of the matrices and a few for each value of a norm:
+# Here are the counts of E4-Net and of its variants in the paper's Tables 1 to 3. *Printed* is what the paper says; *released* is our count for the layout of the code that the authors published. The operations are in millions; the released ones count the multiply-accumulates of the matrices, and a few operations for each value that a norm handles:
 
 # %%
 print(f"{'':<20}{'printed':>8}{'ours':>9}{'released':>10}{'  operations: printed':>24}{'released':>10}")
@@ -631,7 +632,7 @@ quarter_turned = act_on_image(r, digits.test.images)
 
 
 def under_a_quarter_turn(net: nn.Module) -> tuple[float, float]:
-    """By how much the logits (the ten outputs) change, relative to the largest, and what fraction of predictions."""
+    """By how much the logits (the ten outputs) change, relative to the largest, and the fraction of predictions that change."""
     with torch.no_grad():
         before, after = net.eval()(digits.test.images), net(quarter_turned)
     return relative_error(after, before), (before.argmax(1) != after.argmax(1)).float().mean().item()
@@ -683,7 +684,7 @@ print("8 images, 4 turns: gradients differ:", spread_of_gradients(all_turns, lab
 # %% [markdown]
 # If every batch contained all four orientations of its images, the sheets would stay equal, at four times the cost. Sharing γ and β costs nothing. So our layer shares them by default, and it asks for `allow_approximate=True` if you want it otherwise.
 #
-# The paper's theorem is not touched by this, because its layer has no norm at this place. But the detail is easy to miss: every test at initialization passes. **So test after a few training steps, or with random γ and β.**
+# The paper's theorem is not touched by this, because the layer of the theorem has no norm there. But the detail is easy to miss: every test at initialization passes. **So test after a few training steps, or with random γ and β.**
 #
 # ## 9 Does it pay, and which decisions matter?
 #
@@ -700,11 +701,11 @@ for entry in networks:
         print(f"{entry.name:<18}{error:>18}{entry.parameters!s:>12}{entry.macs!s:>12}")
 
 # %% [markdown]
-# E4-Net makes 28 % fewer errors than the p4 CNN with a quarter of its parameters. The attention network p4_SA has the highest error and by far the most operations: here is the quadratic cost from the introduction.
+# With a quarter of the p4 CNN's parameters, E4-Net makes 28 % fewer errors. The attention network p4_SA has the highest error and by far the most operations: computing a score for every pair is expensive, as the introduction said.
 #
-# On CIFAR-10 (its Table 4), every second group convolution of a ResNet-18 becomes an E4 layer. On p4 the error falls from 7.53 to 6.72 %, with 5.8 instead of 11 million parameters, and on p4m from 5.83 to 4.96 %. The fourth E, *data efficient*, is its Figure 2: with a fifth of the training images the gap on p4m grows from 0.87 to 5.22 points.
+# On CIFAR-10 (its Table 4), every second group convolution of a ResNet-18 becomes an E4 layer. On p4 the error falls from 7.53 to 6.72 %, with 5.8 instead of 11 million parameters (as printed; notebook 10 questions the 5.8), and on p4m from 5.83 to 4.96 %. The fourth E, *data efficient*, is its Figure 2: with a fifth of the training images the gap on p4m grows from 0.87 to 5.22 points.
 #
-# On a laptop you have seen the parameter efficiency, in section 6. How the whole networks compare in our own runs is told in notebook 11.
+# On a laptop you have seen the parameter efficiency, in section 6. Notebook 11 compares the whole networks in our own runs.
 #
 # ### Change one decision at a time
 #
@@ -758,11 +759,11 @@ for name, (one, other) in against.items():
     print(f"{name:<18}: the larger error in {sum(larger)} of {len(larger)} seeds")
 
 # %% [markdown]
-# In each column, the extreme settings come in the paper's order in every seed. In between, one comparison contradicts the paper: in our runs concatenating for K only is better than for V only, in every seed, and about as good as both; in the paper V only is better than K only, and both are better still.
+# In each column, the extreme settings come in the paper's order in every seed. The settings in between are less clear: on average our k = 7 is slightly worse than k = 5, and s = 4 no better than s = 2. One comparison contradicts the paper in every seed: in our runs, concatenating for K only is better than for V only, and about as good as for both; in the paper, V only is better than K only, and both together are better still.
 #
-# How much can a miniature show? With 510 test digits, an error of 15 % is uncertain by √(0.15 · 0.85 / 510) ≈ 1.6 points, even before the seed is counted. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. Differences this small take full runs.
+# How much can a miniature show? With 510 test digits, an error of 15 % is uncertain by √(0.15 · 0.85 / 510) ≈ 1.6 points, even before the choice of the seed is taken into account. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. Differences this small take full runs.
 #
-# And what does the broken norm of section 8 cost? The same runs tell:
+# And what does the broken norm of section 8 cost? The same runs show it:
 
 # %%
 for variant in ("e4net", "per-element"):
@@ -808,7 +809,7 @@ def turn_maps(kernels: Tensor, group: Group) -> Tensor:
 # %% [markdown]
 # **Step 3: never keep the generated kernels.** Make them for a few images at a time, use them while they are in the processor's cache, throw them away, and make them again for the backward pass. `kernels.generate_and_aggregate` works like this. It needs a backward pass of its own, since autograd would keep a whole map for each place.
 #
-# To see what each step brings, we also time your loop with such a backward pass (`kernels.aggregate`, called *own backward* below). Here is the whole way, on a map of 28 × 28 pixels with 16 channels, k = 5, s = 2, and two images:
+# To see what each step brings, we also time your loop with such a backward pass (`kernels.aggregate`, called *own backward* below). Here are all the steps, on a map of 28 × 28 pixels with 16 channels, k = 5, s = 2, and two images:
 
 # %%
 z, v = (torch.randn(2, 16, 4, 28, 28, requires_grad=True) for _ in range(2))  # hidden map, encoder's map
@@ -890,7 +891,7 @@ for name, work in works.items():
 roofline(works, bandwidth, arithmetic)
 
 # %% [markdown]
-# From left to right, each step moves fewer bytes for the same operations, so the roof above it rises. Under the slope memory sets the limit, under the flat part arithmetic does; the bend is at P/B. *As released* is far to the left of the bend, step 3 is near it or past it. None of them reaches the roof: on maps this small, other costs (starting each operation, for one)
+# From left to right, each step moves fewer bytes for the same operations, so the roof above it rises. Under the slope memory sets the limit, under the flat part arithmetic does; the bend is at P/B. *As released* is far to the left of the bend; step 3 is near it or past it. None of them reaches the roof: on maps this small, other costs (starting each operation, for one)
 # weigh more than moving the bytes, and P holds for large products only. Your numbers will differ. Here are stored ones from `python -m course_lib bench`, for five shapes:
 
 # %%

@@ -11,13 +11,13 @@
 #
 # "Our model improves G-CNNs by 5%+ accuracy, while using only 56% parameters" (from the abstract of the E4 paper). Sentences like this one decide which layer people use. Can you believe it, and what would you have to check?
 #
-# You have all the layers. In this notebook you build the networks of four papers from them, with the group as an argument. Then you look at what was published about these networks: what they have, what they cost, whether they are equivariant at all, and how sure the differences between them are.
+# You have all the layers. In this notebook you build the networks of four papers from them, with the group as an argument. Then you look at what was published about these networks: what they have, what they cost, whether they are equivariant at all, and how certain the differences between them are.
 #
 # **You will be able to**
 # - write a network once, and get its ordinary, p4 and p4m versions by an argument;
 # - choose widths so that networks can be compared;
 # - build a residual network that is exactly equivariant, and tell which published ones are not;
-# - read the published tables: counts, costs, protocols, and how sure a gap is.
+# - read the published tables: counts, costs, protocols, and how certain a gap is.
 #
 # **You need before:** notebooks 04 to 06 (P4CNN, sizes that fit, counting). 08 and 09 help with two of the tables.
 #
@@ -217,7 +217,7 @@ except ValueError as error:
 #
 # **In plain words:** the block is equivariant if *both* its branch and its shortcut are. Keep the word *both* in mind.
 #
-# In ResNet18, the branch is a 3 × 3 convolution, dropout, norm, ReLU, a second layer, and norm. The second layer is an argument: another 3 × 3 convolution, or an E4 layer. Where the map is halved (`stride` 2), the first convolution does it, and the shortcut is a 1 × 1 convolution with a norm that halves the map, too.
+# In ResNet18, the branch is a 3 × 3 convolution, dropout, a norm, ReLU, a second layer, and another norm. The second layer is an argument: another 3 × 3 convolution, or an E4 layer. Where the map is halved (`stride` 2), the first convolution does it, and the shortcut is a 1 × 1 convolution with a norm that halves the map, too.
 
 
 # %%
@@ -235,9 +235,9 @@ def basic_block(
 # %% [markdown]
 # <!-- help: basic_block -->
 #
-# **Break it on purpose.** Let the branch pool, but let the shortcut keep its stride. The shortcut is a 1 × 1 convolution and does not even look at its neighbors. What can go wrong?
+# **Break it on purpose.** Let the branch pool, but let the shortcut keep its stride. The shortcut is a 1 × 1 convolution and does not even look at its neighbors.
 #
-# <details><summary>Predict first…</summary>
+# <details><summary>Predict first: is this block equivariant? If not, what breaks it?</summary>
 #
 # With stride 2 the shortcut takes the pixels 0, 2, 4, … and skips 1, 3, 5, … On an even map, after a half turn, it takes exactly those that it skipped before. So the shortcut is not equivariant, and neither is the block.
 #
@@ -311,7 +311,7 @@ for name, second in {"3×3": conv3x3, "gc 3×3": gc3x3}.items():
 #
 # <details><summary>Predict first: suppose that all maps are exactly equivariant, and the head flattens. What does a quarter turn do to the scores? Can training fix it?</summary>
 #
-# The |H| means of a channel change places, and each of them meets another weight. So the scores change. Training could make these weights equal, but nothing forces it to.
+# The |H| means of a channel change places, and each of them meets a different weight. So the scores change. Training could make these weights equal, but nothing forces it to.
 #
 # </details>
 
@@ -347,7 +347,7 @@ for table in TABLES.values():
 # %% [markdown]
 # <details><summary>Reading task: in the first table every count agrees. In which paper do they disagree, and which row would you not trust if you compared parameters? Why?</summary>
 #
-# All rows are from the E4 paper. Those on rotated MNIST are all off in one direction, by a few hundred to a thousand weights. This looks like a small part that the paper does not mention; notebook 08, section 7, names most of it. The row to distrust is p4-E4R18. Our count from the authors' own instructions is 9 % *above* the printed one, its operations are 10 % above, too, and no setting that we tried fits both. So we do not know which network was trained there.
+# All rows are from the E4 paper. Those on rotated MNIST are all off in one direction, by a few hundred to about 1,100 weights. This looks like a small part that the paper does not mention; notebook 08, section 7, names most of it for E4-Net. The row to distrust is p4-E4R18. Our count from the authors' own instructions is 9 % *above* the printed one, its operations are 10 % above, too, and no setting that we tried fits both. So we do not know which network was trained there.
 #
 # And the 56 % from the top of this notebook? That is p4m-E4R18 against p4m-R18, 6.0M against 10.8M parameters. Both counts are off by 2 to 3 %, but our ratio is 55 %. This claim holds.
 #
@@ -425,7 +425,7 @@ families = {
 error_against_cost(families)
 
 # %% [markdown]
-# Lower is better, and further left is cheaper. *Left panel:* at some 25,000 parameters, p4 more than halves the error of an ordinary network, and separable layers go below that. The E4 networks have the lowest errors, two of the three with fewer parameters. *Right panel:* most of these gains cost operations, but not all of them. The gc network with 10 channels is *left of and below* Z2CNN: it is cheaper and better.
+# Lower is better, and further left is cheaper. *Left panel:* at some 25,000 parameters, p4 more than halves the error of an ordinary network, and separable layers go below that. The E4 networks have the lowest errors, two of the three with fewer than 20,000 parameters. *Right panel:* most of these gains cost operations, but not all of them. The gc network with 10 channels is *left of and below* Z2CNN: it is cheaper and better.
 #
 # Do not read E4 against the others too closely. It comes from another paper with another recipe; section 11 returns to that.
 #
@@ -506,7 +506,7 @@ for a, b in (
 # - **Points can mislead.** On CIFAR-100, p4m is 9 points ahead of the ordinary R18, on CIFAR-10 only 4. But the errors are larger there, too. In proportion it makes 27 % fewer errors on CIFAR-100 and 40 % fewer on CIFAR-10.
 # - **A guarantee is not the same as a small error.** Augmentation teaches invariance where the data is (notebook 05, section 8).
 #
-# So, what should you do? If your images have no preferred orientation, use both. If they have one, as photographs do, a small group in the hidden layers and a head of your choice is a cautious choice. And if your network is large and your data are plentiful and well augmented, these tables promise you little.
+# So, what should you do? If your images have no preferred orientation, use both. If they have one, as photographs do, the cautious option is a small group in the hidden layers, and a head that may tell orientations apart. And if your network is large and your data are plentiful and well augmented, these tables promise you little.
 #
 # ## 11 What is a published number?
 #
@@ -539,7 +539,7 @@ def reported_error(validation: Sequence[float], test: Sequence[float], report: R
 # %% [markdown]
 # <!-- help: reported_error -->
 #
-# The third habit has looked at the answers. How much difference does it make? Let us measure, with a small p4 network on our 1,029 rotated digits of 14 × 14 pixels, and both errors after each epoch. (The optimizer starts anew in every epoch, as it does in the released E4 code.)
+# Whoever has the third habit has looked at the answers. How much difference does it make? Let us measure, with a small p4 network on our 1,029 rotated digits of 14 × 14 pixels, and both errors after each epoch. (The optimizer starts anew in every epoch, as it does in the released E4 code.)
 
 
 # %%
@@ -572,11 +572,11 @@ for report in ("last epoch", "best validation epoch", "best test epoch"):
 #
 # The best test epoch can never look worse than the other two choices. Compare it with the best validation epoch: for one of these seeds it reports an error almost two points lower, for the other there is no difference. How far a single run is shifted is a matter of chance; the mean over many runs is always shifted down.
 #
-# The shift is larger if the error wavers more from epoch to epoch, and if the test set is smaller. Here the learning rate stays high to the end, and there are only 510 test images. In the E4 paper the learning rate falls, and there are 50,000. So the shift should be much smaller there, but nobody can tell from outside how large it is. Next to rows of papers that report the last epoch, it favors E4.
+# The shift is larger if the error fluctuates more from epoch to epoch, and if the test set is smaller. Here the learning rate stays high to the end, and there are only 510 test images. In the E4 paper the learning rate falls, and there are 50,000. So the shift should be much smaller there, but nobody can tell from outside how large it is. In a table next to networks that report their last epoch, this shift favors E4.
 #
-# ### How sure is a gap?
+# ### How certain is a gap?
 #
-# Each row is a mean over n seeds, with a standard deviation s over the seeds. If you repeated all n runs, the mean would change, too, but less than a single run does. You want to know how uncertain the *difference of two such means* is: its **standard error**.
+# Most rows are means over n seeds, with a standard deviation s over the seeds. If you repeated all n runs, the mean would change, too, but less than a single run does. You want to know how uncertain the *difference of two such means* is: its **standard error**.
 #
 # For example, take s_a = 3 and s_b = 4. With a single seed each, the difference of the two runs has the standard error 5. With four seeds each it is 2.5, and with 100 seeds 0.5. Which formula does this?
 
@@ -599,7 +599,7 @@ def gap_uncertainty(deviation_a: float, deviation_b: float, seeds: int) -> float
 #
 # A gap of less than two standard errors may well be chance.
 #
-# <details><summary>Predict first: 91.24 ± 0.32 against 91.18 ± 0.34, with eight seeds each. Is ASC better than convolution?</summary>
+# <details><summary>Predict first: ResNet29 classifies 91.24 ± 0.32 % of the images correctly with ASC and 91.18 ± 0.34 % without, with eight seeds each. Is ASC better than convolution?</summary>
 #
 # The gap is 0.06, and its standard error is 0.17. These runs show no difference. A small one, in either direction, may still exist.
 #
@@ -615,12 +615,12 @@ for pair in [*pairs, "p4m-r18 p4m-e4r18", "resnet29 resnet29-asc", "p4-resnet29 
 # %% [markdown]
 # Some gaps are beyond doubt, others are no evidence at all. And the formula accounts only for the seeds. It does not account for the following:
 # - All runs share one test set. With 10,000 images, an error of 5 % is uncertain by √(0.05 · 0.95 / 10,000) ≈ 0.2 points. Part of this uncertainty cancels when both networks are tested on the same images.
-# - One network may have been tuned for longer than the other, and on some images the choices must have been made. Where the table above says 0 validation images, the final runs had none; on which images the settings were chosen before, not every paper says.
+# - One network may have been tuned for longer than the other, and those choices must have been made on some images. Where the table above says 0 validation images, the final runs had none. Not every paper says on which images the settings were chosen before that.
 # - Settings that did not work are not in the table.
 #
 # **Why can I not reproduce the paper's figure?** Go through this list: which epoch, which images, which augmentation, how many seeds, which width, exact or strided. Lengyel and van Gemert did not reach the published 9.45 % of ResNet44 either. They printed 13.10 %, the error that they got themselves, next to their own networks. That is the right way: compare within one recipe.
 #
-# And the sentence at the top of this notebook? Its 5 % is a gap between two networks of one paper, with one recipe, on a fifth of CIFAR-10: p4m-E4R18 and p4m-R18, 5.22 points apart. The 56 % agree with our count. The sentence does not say how much each of the two was tuned, and only the rest of the paper says that with all images the gap is 0.87 points.
+# And the sentence at the top of this notebook? Its 5 % is a gap between two networks of one paper, with one recipe, on a fifth of CIFAR-10: p4m-E4R18 and p4m-R18, 5.22 points apart. The 56 % agrees with our count. The sentence does not say how much each of the two was tuned, and only the rest of the paper says that with all images the gap is 0.87 points.
 #
 # Our runs in notebook 11 hold out validation images, read the test set once, after the last epoch, and store every epoch.
 #
@@ -658,7 +658,7 @@ progress("10")
 # - A network is a function of a group, a width and a kind of layer. C1 gives the ordinary one.
 # - At equal parameters, widths shrink by √|H| and operations grow by |H|. Solve for the width, and say what difference is left.
 # - A sum is equivariant if *all* its terms are: branch and shortcut must both halve the map in an exact way. A flattening head ends the invariance.
-# - Several published "equivariant" networks are only nearly so, at 32 pixels. Exact variants cost operations, and hardly any parameters.
+# - Several published "equivariant" networks are only nearly equivariant, at 32 pixels. Exact variants cost operations, and hardly any parameters.
 # - Compare within one recipe, ask which epoch was reported, and divide a gap by its standard error.
 #
 # **Now in `course_lib`:** `from course_lib.models import p4cnn_linear, allcnn, resnet18, resnet44, bottleneck_resnet, e4net` · `from course_lib.experiments import TABLES, find, table_markdown` · `python -m course_lib counts rotated-mnist`

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from answers import correct, wrong
+from course_lib.actions import act_on_image
 from course_lib.framework import entry_at
-from course_lib.groups import C1, inverse
+from course_lib.groups import C1, Element, inverse
 from course_lib.layers import GroupConv2d, GroupInstanceNorm2d, lifting_filter_bank
 
 
@@ -415,3 +416,117 @@ def positive_kernels_only(hidden, weight, bias):
 @wrong("generate_kernels", says="relu of `hidden`")
 def relu_of_hidden(hidden, weight, bias):
     return sheet_by_sheet(hidden.clamp(min=0), weight, bias)
+
+
+@wrong("filter_of_matrix", says="before the channels. Swap")
+def sheets_first_without_mixing(matrix, group):
+    return by_chunks(matrix, group).transpose(1, 2)
+
+
+@wrong("filter_of_matrix", says="4 sheets, whatever the group")
+def always_four_sheets(matrix, group):
+    return torch.stack(matrix.chunk(4, dim=1), dim=2)[..., None, None]
+
+
+@wrong("e4_term", says="V reads x")
+def values_of_the_wrong_patch(position, x, y, matrices):
+    return channel_by_channel(position, x, x, matrices)
+
+
+@wrong("e4_term", says="W₂ at −v")
+def opposite_place(position, x, y, matrices):
+    return channel_by_channel(position._replace(u=-position.u, v=-position.v), x, y, matrices)
+
+
+@wrong("e4_term", says="except in the middle")
+def only_the_middle(position, x, y, matrices):
+    return channel_by_channel(position, x, y, matrices) * (not any(position))
+
+
+@wrong("e4_term", says="stopped in line.*Repeat each value for the O/s channels")
+def slices_not_spread(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
+    return _or_zero(position, kernel * (matrices.encoder @ y))
+
+
+@wrong("e4_term", says="stopped in line.*repeat it O/s times")
+def spread_s_times(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
+    return _or_zero(position, kernel.repeat_interleave(len(kernel)) * (matrices.encoder @ y))
+
+
+@wrong("generate_kernels", says="mean over the M")
+def mean_over_hidden_channels(hidden, weight, bias):
+    return sheet_by_sheet(hidden / hidden.shape[1], weight, bias)
+
+
+@wrong("generate_kernels", says="add the bias to W₂")
+def bias_in_the_matrix(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight + bias.unsqueeze(2), 0 * bias)
+
+
+@wrong("generate_kernels", says="run backwards")
+def places_backwards(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight, bias).flip(3)
+
+
+@wrong("E4", says="by h⁻¹ on the sheet h")
+class TurnedBackwards(_Layer):
+    def turned(self, table):
+        return torch.stack([act_on_image(inverse(h), table) for h in self.group.elements], dim=1)
+
+
+@wrong("E4", says="never mirror them")
+class NeverMirrored(_Layer):
+    def turned(self, table):
+        return torch.stack([act_on_image(Element(0, h.r), table) for h in self.group.elements], dim=1)
+
+
+@wrong("E4", says="second relu")
+class PositiveKernels(_Layer):
+    def forward(self, x):
+        bank, bias = self.turned(self.kernel_weight), self.turned(self.kernel_bias)
+        return _pixel_by_pixel(positive_kernels_only(self.hidden(x), bank, bias), self.values(x))
+
+
+@wrong("E4", says="`reduction` channels")
+class ReductionIsTheNumber(_Layer):
+    def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
+        super().__init__(group, in_channels, out_channels, kernel_size, slices, in_channels // reduction)
+
+
+@wrong("E4", says="`forward` returned None.*forget `return`")
+class NothingReturned(_Layer):
+    def forward(self, x):
+        super().forward(x)
+
+
+def _moved_kernels(kernels, values):
+    slices, places = kernels.shape[1], kernels.shape[3]
+    out = 0
+    for i in range(places):
+        only = torch.zeros_like(kernels)
+        only[:, :, :, i] = 1
+        per_channel = kernels[:, :, :, i].repeat_interleave(values.shape[1] // slices, dim=1)
+        out = out + _pixel_by_pixel(only, per_channel * values)
+    return out
+
+
+def _only(place):
+    def one_place(kernels, values):
+        alone = torch.zeros_like(kernels)
+        alone[:, :, :, place] = kernels[:, :, :, place]
+        return _pixel_by_pixel(alone, values)
+
+    return one_place
+
+
+def _positive(kernels, values):
+    return _pixel_by_pixel(kernels, values).clamp(min=0)
+
+
+for name in ("unfold_and_sum", "shift_and_add"):
+    wrong(name, says="the neighbor at t \\+ d wrote")(_moved_kernels)
+    wrong(name, says="last place is left")(_only(-1))
+    wrong(name, says="first place is there")(_only(0))
+    wrong(name, says="relu of the sum")(_positive)

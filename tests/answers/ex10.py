@@ -10,6 +10,7 @@ from course_lib.layers import (
     GlobalMaxPool,
     GroupBatchNorm2d,
     GroupConv2d,
+    GroupMaxPool,
     LiftingConv2d,
     SpatialMaxPool2d,
 )
@@ -281,3 +282,91 @@ def one_seed_less(deviation_a, deviation_b, seeds):
 @wrong("gap_uncertainty", says="divide by n − 1")
 def one_seed_less_but_not_none(deviation_a, deviation_b, seeds):
     return ((deviation_a**2 + deviation_b**2) / (seeds - 1 or 1)) ** 0.5
+
+
+@wrong("p4cnn_linear", says="always has 10 outputs")
+def ten_digits(group, width, classes, conv):
+    return digits_network(group, width, 10, conv)
+
+
+@wrong("p4cnn_linear", says="number 23 of yours is Flatten.*expected GroupMaxPool")
+def no_maximum(group, width, classes, conv):
+    layers = list(digits_network(group, width, classes, conv))[:-2]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * group.order, classes))
+
+
+@wrong("width_for", says="Take the smaller")
+def larger_of_two(count, wanted):
+    return max(range(1, 200), key=lambda width: (-abs(count(width) - wanted), width))
+
+
+@wrong("width_for", says="one too narrow")
+def position_in_a_list(count, wanted):
+    return by_trying_many(count, wanted) - 1
+
+
+@wrong("width_for", says="smallest distance")
+def the_distance(count, wanted):
+    return min(abs(count(width) - wanted) for width in range(1, 200))
+
+
+@wrong("width_for", says="returned 59, expected 60")
+def too_few_tried(count, wanted):
+    return min(range(1, 60), key=lambda width: abs(count(width) - wanted))
+
+
+@wrong("unfair_pair", says="never reports the best test epoch")
+def the_epoch_reported():
+    return "p4cnn", "e4net", "report"
+
+
+@wrong("reported_error", says="always return the last")
+def always_last(validation, test, report):
+    return test[-1]
+
+
+@wrong("reported_error", says="always return the smallest")
+def always_smallest(validation, test, report):
+    return min(test)
+
+
+@wrong("reported_error", says="other way round")
+def best_epochs_swapped(validation, test, report):
+    other = {"best validation epoch": "best test epoch", "best test epoch": "best validation epoch"}
+    return by_argmin(validation, test, other.get(report, report))
+
+
+@wrong("reported_error", says="after the first one")
+def first_epoch(validation, test, report):
+    return test[0] if report == "last epoch" else by_argmin(validation, test, report)
+
+
+@wrong("gap_uncertainty", says="average the two variances")
+def mean_variance(deviation_a, deviation_b, seeds):
+    return ((deviation_a**2 + deviation_b**2) / 2 / seeds) ** 0.5
+
+
+@wrong("gap_uncertainty", says="average the two deviations")
+def mean_deviation(deviation_a, deviation_b, seeds):
+    return (deviation_a + deviation_b) / 2 / seeds**0.5
+
+
+@wrong("gap_uncertainty", says="Square them first")
+def never_squared(deviation_a, deviation_b, seeds):
+    return ((deviation_a + deviation_b) / seeds) ** 0.5
+
+
+@wrong("gap_uncertainty", says="subtract the deviations")
+def difference_of_deviations(deviation_a, deviation_b, seeds):
+    return abs(deviation_a - deviation_b) / seeds**0.5
+
+
+@wrong("gap_uncertainty", says="only one of the variances")
+def forgotten_brackets(deviation_a, deviation_b, seeds):
+    return (deviation_a**2 + deviation_b**2 / seeds) ** 0.5
+
+
+@wrong("p4cnn_linear", says="number 24 of yours is Linear.*expected Flatten\\(\\)")
+def nothing_flattened(group, width, classes, conv):
+    layers = list(digits_network(group, width, classes, conv))[:-2]
+    return nn.Sequential(*layers, GroupMaxPool(group), nn.Linear(1, classes))

@@ -160,24 +160,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 #
 # $$f'(g) = \sum_{v} K_v\Big(\bigcup_a f\big(g\,(0,a)\big)\Big) \odot V\Big(\bigcup_a f\big(g\,(v,a)\big)\Big)$$
 #
-# **In plain words:** g reads all sheets at its own pixel and writes a kernel. It reads the encoded features at each neighboring pixel and adds them up with this kernel. This diagram shows the steps, as in the paper's Figure 1, with the shapes of the maps:
-#
-# ```text
-#                         f (B, C, |H|, Y, X)
-#                           │            │
-#           W₁, norm, relu  │            │  W₃
-#                           ▼            ▼
-#  hidden map z (B, M, |H|, Y, X)    values V (B, O, |H|, Y, X)
-#                           │            │
-#    W₂, turned by each h   │            │  unfold: collect the neighbors
-#                           ▼            ▼
-#  kernels (B, s, |H|, k², Y, X)     windows (B, O, |H|, k², Y, X)
-#                           │            │
-#                           └──── ⊙ ─────┘
-#                                 │  Σ over the k² places
-#                                 ▼
-#                       f′ (B, O, |H|, Y, X)
-# ```
+# **In plain words:** g reads all sheets at its own pixel and writes a kernel. It reads the encoded features at each neighboring pixel and adds them up with this kernel. The diagram at the head of this notebook shows the steps, as the paper's Figure 1 does, with the shapes of the maps: M = C/r hidden channels, and s kernels at every g.
 #
 # The rest of the notebook follows these arrows: W₁ and W₃ in section 2, the term of the sum in section 3, the kernels in sections 4 and 5, and the sum in section 6.
 #

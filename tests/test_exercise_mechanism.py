@@ -333,18 +333,25 @@ def test_a_number_or_name_taken_twice_is_an_error(number, reference):
 
 
 def test_the_solution_is_the_librarys_source_with_the_imports_it_needs():
-    from course_lib.actions import act_on_image
+    from course_lib.actions import act_on_feature_map
 
-    this = Exercise("99.1", act_on_image, (print,), ("Think.",), 5, 2, ())
-    code = solution(this, known={"Element", "Tensor"})
-    assert code.startswith("from course_lib.actions import require_axes\nimport torch\n@exercise\ndef act_on_image(")
-    assert head(this) == "> **Exercise 99.1 act_on_image** · 5 minutes · medium (2 of 3)"
+    this = Exercise("99.1", act_on_feature_map, (print,), ("Think.",), 5, 2, ())
+    code = solution(this, known={"Element", "Group", "Tensor", "act_on_image"})
+    assert code.startswith("from course_lib.actions import require_axes\n@exercise\ndef act_on_feature_map(")
+    assert head(this) == "> **Exercise 99.1 act_on_feature_map** · 5 minutes · medium (2 of 3)"
     text = help_text(this, known=set())
     assert text.startswith("<details><summary>Hint 1</summary>\n\nThink.\n\n</details>")
 
 
 def test_every_exercise_belongs_to_a_notebook():
     assert {this.notebook for this in all_exercises()} <= {path.stem[:2] for path in NOTEBOOKS}
+
+
+def test_a_solution_imports_what_is_pythons_own_from_where_it_is():
+    from course_lib.models.p4cnn import p4cnn_linear
+
+    code = solution(Exercise("99.1", p4cnn_linear, (print,), ("Think.",), 5, 2, ()), known=set())
+    assert "from collections import OrderedDict\n" in code and "import torch.nn as nn\n" in code
 
 
 def test_the_strip_says_in_words_sign_and_color_how_an_answer_stands():

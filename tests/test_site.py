@@ -322,7 +322,7 @@ def test_the_explorer_answers_without_a_kernel(open_page):
     widget = explorer(page)
     before = pictures(widget)
     widget.locator("input[type=range]").press("ArrowRight")
-    page.wait_for_function("() => document.querySelector('.fme-status').textContent.includes('180°')")
+    widget.locator(".fme-status", has_text="180°").wait_for()
     assert all(a != b for a, b in zip(before[:3], pictures(widget), strict=False))
     assert page.problems == []
 

@@ -40,7 +40,8 @@ class Strip:
     def _repr_html_(self) -> str:
         color, sign = SIGNS[self.state]
         parts = [
-            f'<div><b style="color: {color}">{sign} {escape(self.title)}</b>: {_with_code(self.message)}</div>',
+            f'<div><b style="color: {color}; font-size: 1.3em">{sign}</b> <b>{escape(self.title)}</b>: '
+            f"{_with_code(self.message)}</div>",
             f'<pre style="margin: 0.5em 0; background: none">{escape(self.example)}</pre>' if self.example else "",
             f"<div>{_with_code(self.closing)}</div>" if self.closing else "",
         ]

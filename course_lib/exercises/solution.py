@@ -38,7 +38,9 @@ def _imports(exercise: Exercise, source: str, known: set[str]) -> list[str]:
 
 def _import_line(name: str, value: object, home: str) -> str:
     if not isinstance(value, ModuleType):
-        return f"from {home} import {name}"
+        origin = getattr(value, "__module__", None) or home
+        is_standard = origin.split(".")[0] in sys.stdlib_module_names and getattr(value, "__name__", name) == name
+        return f"from {origin if is_standard else home} import {name}"
     return f"import {name}" if value.__name__ == name else f"import {value.__name__} as {name}"
 
 

@@ -14,8 +14,6 @@ from course_lib.experiments.markdown import pipe_table
 from course_lib.reports.significance import permutation_p_value
 from course_lib.training.result_files import Result, recipe_of
 
-LEVEL = 0.05  # a p above it is called noise
-
 
 def trained_alike(
     results: Iterable[Result], dataset: str, recipe: Recipe | None = None, **changes: Any
@@ -71,7 +69,7 @@ def smallest_p_value(n: int, m: int) -> float:
     return (2 if n == m else 1) / math.comb(n + m, n)
 
 
-def verdict(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> str:
+def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
     """What the errors ``a`` and ``b`` of two networks say of the claim that the first makes fewer errors.
 
     "too few seeds to tell" where even the smallest possible p is above the level; else "within noise" where p is; else

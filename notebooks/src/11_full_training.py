@@ -202,6 +202,7 @@ def small_net(group: Group, width: int, dropout: float = 0.0) -> nn.Module:
     return EquivariantSequential(*layers, GlobalMaxPool(group), nn.Dropout(dropout), nn.Linear(2 * width, 10))
 
 
+# %%
 digits = normalized(load_digits(rotated=True, size=14))  # the bundled ones, small, so that this takes seconds
 few = digits.train.first(200)
 
@@ -213,6 +214,7 @@ def begin(seed: int) -> tuple[nn.Module, Optimizer, Generator]:
     return net, torch.optim.Adam(net.parameters(), lr=0.01), Generator().manual_seed(seed)
 
 
+# %%
 def train_epochs(count: int, net: nn.Module, optimizer: Optimizer, generator: Generator) -> None:
     net.train()
     for _ in range(count):
@@ -220,6 +222,7 @@ def train_epochs(count: int, net: nn.Module, optimizer: Optimizer, generator: Ge
             train_step(net, random_rotations(few.images[batch], generator), few.labels[batch], optimizer)
 
 
+# %%
 def stop_and_resume(forget: str = "") -> str:
     """The checksum of the weights; one part of the checkpoint can be left as the new process made it."""
     process = begin(seed=0)
@@ -285,11 +288,13 @@ torch.set_num_threads(os.cpu_count() or 1)  # all cores for this one
 picture = display(Markdown("*The curve appears after the first epoch.*"), display_id=True)
 
 
+# %%
 def show_error(epoch: int) -> None:
     curve.append(100 * (1 - evaluate(mine, mnist.validation)))
     picture.update(figures.learning_curves({NETWORK: curve}, ylabel="validation error, in %"))
 
 
+# %% tags=["nbval-ignore-output"]
 train_for(seconds, mine, mnist.train, mnist.background, show_error)
 my_error = 100 * (1 - evaluate(mine, mnist.test))
 torch.set_num_threads(1)
@@ -341,11 +346,15 @@ by_recipe = {
     f"our recipe, {EPOCHS} epochs": laptop,
     "the paper's own recipe": trained_alike(full, DATA, validation=2000),
 }
+
+# %% tags=["nbval-ignore-output"]
 measured = {
     recipe: {rows[key].name if key not in NAMES else NAMES[key]: mean_and_deviation(errors_of(runs[key]))
              for key in rows if key in runs}
     for recipe, runs in by_recipe.items()
 }  # fmt: skip
+
+# %% tags=["nbval-ignore-output"]
 printed = {NAMES.get(key, row.name): (row.error, row.deviation) for key, row in rows.items()}
 published_against_ours(printed, {recipe: errors for recipe, errors in measured.items() if errors})
 
@@ -435,6 +444,8 @@ Markdown("\n".join(f"- **{found}** ({len(words)}): {' '.join(words)}" for found,
 by_size = {10_000: laptop}
 for per_class, times in ((300, 3.33), (100, 10)):  # more epochs of fewer images: about as many steps
     by_size[10 * per_class] = trained_alike(full, DATA, RECIPE, per_class=per_class, epochs=round(times * EPOCHS))
+
+# %% tags=["nbval-ignore-output"]
 at_all_sizes = {}
 for row in ("z2cnn", "p4cnn", "gc-p4cnn-30", "e4net"):
     errors = [errors_of(alike.get(row, ())) for alike in by_size.values()]
@@ -459,12 +470,14 @@ FAMILIES = {"ordinary": ("z2cnn", "c-z2cnn"), "group convolution": ("p4cnn-rotat
             "separable": ("g-p4cnn", "gc-p4cnn", "g-p4cnn-17", "gc-p4cnn-30"), "E4": ("e4net", "e4net-large")}  # fmt: skip
 
 
+# %%
 def cost(key: str) -> Cost:
     mean, deviation = mean_and_deviation(errors_of(laptop[key]))
     counts = find(key).counts()
     return Cost(NAMES[key].split(",")[0], mean, counts.parameters, counts.executed + counts.aggregation, deviation)
 
 
+# %% tags=["nbval-ignore-output"]
 error_against_cost(
     {family: [cost(key) for key in keys if key in laptop] for family, keys in FAMILIES.items()}, error="our test error"
 )
@@ -482,6 +495,8 @@ changed = {
     name: [[100 * part for part in run["epochs"]["changed_by_turn"]] for run in laptop[row]]
     for row, name in shown.items() if row in laptop
 }  # fmt: skip
+
+# %% tags=["nbval-ignore-output"]
 figures.learning_curves(changed, ylabel="changed by a quarter turn, in %")
 
 # %% [markdown]
@@ -591,9 +606,13 @@ torch.set_num_threads(os.cpu_count() or 1)
 train_for(60 * MINUTES, mine, mnist.train, mnist.background, lambda epoch: None)
 my_error = 100 * (1 - evaluate(mine, mnist.test))
 torch.set_num_threads(1)
+
+# %% tags=["nbval-ignore-output"]
 print(diagnose(mine, C4, (1, 28, 28)))
 if MINUTES >= 10 and is_comparable and diagnose(mine, C4, (1, 28, 28)).ok:
     enter(Score(NAME, my_error, sum(p.numel() for p in mine.parameters()), 60 * MINUTES))
+
+# %% tags=["nbval-ignore-output"]
 rivals = [Score(f"{NAMES[key]} ({EPOCHS} epochs, mean of {len(laptop[key])})", fmean(errors_of(laptop[key])),
                 laptop[key][0]["network"]["parameters"], fmean(run["seconds"] for run in laptop[key]))
           for key in ("z2cnn", "p4cnn", "gc-p4cnn-30") if key in laptop]  # fmt: skip

@@ -15,6 +15,7 @@ OPTION = re.compile(r"(\\begin\{aligned\}\s*)(?=\[)")
 # What looks like a link, but is a formula: [L_g f](x). A link leads to a file, a place on the page or an address.
 FORMULA = re.compile(r"(?<!\\)\[([^\]\n]+)\]\((?=[^).:#/]*\))")
 EXERCISE = re.compile(r"^(?=> \*\*Exercise [\d.]+ (\w+)\*\*)", re.MULTILINE)
+NOTEBOOK_LINK = re.compile(r'href="(\d\d_\w+)\.ipynb"')
 TITLE = re.compile(r"^# .+$", re.MULTILINE)
 SECTION = re.compile(r"^(?=## (\d+)\.? )", re.MULTILINE)
 EQUATION = re.compile(r"\bEqs?\. \d+(?: and \d+)?")
@@ -40,6 +41,9 @@ def prepared(notebook: NotebookNode, name: str, widgets: dict[str, str]) -> Note
     for cell in notebook.cells:
         if cell.cell_type == "code" and only_imports(cell.source):
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
+    for _, output in _outputs(notebook):
+        if "text/html" in output.get("data", {}):  # the dots of the progress table lead to the pages
+            output.data["text/html"] = NOTEBOOK_LINK.sub(r'href="\1.html"', output.data["text/html"])
     seen: set[str] = set()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

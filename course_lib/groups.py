@@ -191,9 +191,10 @@ ALL_GROUPS = (C1, C2, C4, D1, D2, D4)  # of the square lattice; the others turn 
 C8 = Group("C8", generate([Element(0, Fraction(1, 2))]))
 C16 = Group("C16", generate([Element(0, Fraction(1, 4))]))
 D8 = Group("D8", generate([Element(0, Fraction(1, 2)), Element(1, 0)]))
+NAMED_GROUPS = (*ALL_GROUPS, C8, C16, D8)
 
 
 @cache
 def _named(elements: tuple[Element, ...], product: Callable[[Any, Any], Any] = compose) -> Group:
-    known = {group.elements: group for group in (*ALL_GROUPS, C8, C16, D8)}
+    known = {group.elements: group for group in NAMED_GROUPS}
     return known.get(elements) or Group("{" + ", ".join(map(str, elements)) + "}", elements, product)

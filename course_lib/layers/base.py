@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_lib.groups import ALL_GROUPS, C8, C16, D4, D8, Element, Group, matrix, on_lattice
+from course_lib.groups import ALL_GROUPS, D4, NAMED_GROUPS, Element, Group, matrix, on_lattice
 
 
 def require_map(x: Tensor, axes: tuple[str, ...], layer: nn.Module, **lengths: int) -> None:
@@ -278,16 +278,14 @@ class WeightsOfGroup(GroupLayer):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         name, own, stored = f"{prefix}elements", _numbers(self.group), state_dict.get(f"{prefix}elements")
+        self._reset_buffers()
+        if stored is None or stored.tolist() != own:
+            state_dict = {**state_dict, name: torch.tensor(own, device="cpu")}
         if stored is not None and stored.tolist() != own:
-            (*_, errors) = args
-            errors.append(
+            args[-1].append(  # the list of errors
                 f"the weights of {prefix.removesuffix('.') or type(self).__name__} are those of "
                 f"{_group_of(stored.tolist())}, but the layer is built for {self.group}: build it for the same group"
             )
-            stored = None
-        self._reset_buffers()
-        if stored is None:
-            state_dict = {**state_dict, name: torch.tensor(own, device="cpu")}
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
@@ -298,5 +296,5 @@ def _numbers(group: Group) -> list[Any]:
 
 
 def _group_of(numbers: list[Any]) -> str:
-    known = {str(_numbers(group)): group.name for group in (*D4.subgroups, C8, C16, D8)}
+    known = {str(_numbers(group)): group.name for group in (*D4.subgroups, *NAMED_GROUPS)}
     return known.get(str(numbers), f"another group, with elements 4m + r = {numbers}")

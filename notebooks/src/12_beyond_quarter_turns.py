@@ -22,7 +22,7 @@
 #
 # **You need before:** notebook 04 (filter banks), and notebook 05, section 3 (angles between, and the disk).
 #
-# **Time:** about 80 minutes, with five exercises. **Hardware:** any laptop, no GPU, no network. The results of section 7 come with the course.
+# **Time:** about 80 minutes, with five exercises. **Hardware:** any laptop, no GPU, no internet. The results of section 7 come with the course.
 
 # %%
 import json
@@ -65,7 +65,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def in_words(error: float, high: int = 20) -> str:
-    """An error, coarse enough to be the same on every machine; ``high`` in per cent."""
+    """An error, coarse enough to be the same on every machine; ``high`` in percent."""
     words = {"exact": 1e-10, "below 2 %": 0.02, f"2 to {high} %": high / 100}
     return next((text for text, limit in words.items() if error < limit), f"above {high} %")
 
@@ -73,7 +73,7 @@ def in_words(error: float, high: int = 20) -> str:
 # %% [markdown]
 # ## 1 Turn a filter by 45°
 #
-# The obvious idea is to turn the filter as one turns a photograph: compute each new pixel from its four neighbors (bilinear
+# The obvious idea is to turn the filter the way you turn a photograph: compute each new pixel from its four neighbors (bilinear
 # interpolation, notebook 02). Here is a 5 × 5 filter, a quarter turn of it, and an eighth of a turn.
 
 # %%
@@ -129,7 +129,7 @@ panels(
 #
 # **In plain words:** a turned filter sees in the turned image exactly what the filter saw in the image.
 #
-# The right-hand side turns an answer that exists only on pixels. The library's `windowed_sinc` does that with an error of about 0.1 per cent,
+# The right-hand side turns an answer that exists only on pixels. The library's `windowed_sinc` does that with an error of about 0.1 percent,
 # because the answer is as smooth as the picture. We compare inside a disk, away from the border.
 
 # %%
@@ -147,11 +147,11 @@ def error_at(degrees: float, turned_filter: Callable[[float], Tensor]) -> float:
 
 
 # %% [markdown]
-# **Predict:** the picture is smooth. How large is the error of the interpolated filter at 45°: 1 per cent, 5 per cent, or more than 20?
+# **Predict:** the picture is smooth. How large is the error of the interpolated filter at 45°: 1 percent, 5 percent, or more than 20?
 #
 # <details><summary>Answer</summary>
 #
-# More than 20 per cent. The picture is smooth, but the filter is not: between its pixels there is nothing that one could know.
+# More than 20 percent. The picture is smooth, but the filter is not: between its pixels there is nothing that one could know.
 #
 # </details>
 
@@ -379,7 +379,7 @@ error_curves(curves, angles, "angle in degrees", logarithmic=False)
 
 # %% [markdown]
 # The steered filter is not exact between the quarter turns: the square window has corners, and pixels are still samples. But its error stays
-# below 2 per cent at *every* angle.
+# below 2 percent at *every* angle.
 #
 # ## 5 The bank, and the layers
 #
@@ -468,7 +468,7 @@ with torch.no_grad():
         print(f"{g!s:10}   {told[0]:13}   {told[1]}")
 
 # %% [markdown]
-# At quarter turns both are exact. In between, one network is right to 2 per cent and the other is simply wrong, although both have the right
+# At quarter turns both are exact. In between, one network is right to 2 percent and the other is simply wrong, although both have the right
 # group, the right permutations and the right number of sheets.
 #
 # ### What the report leaves out
@@ -757,10 +757,10 @@ progress("12")
 # %% [markdown]
 # ## Recap
 #
-# - A turn by 45° fails because of the *filter*: between the pixels of a filter there is nothing to know. Interpolating it is wrong by tens of per cent.
+# - A turn by 45° fails because of the *filter*: between the pixels of a filter there is nothing to know. Interpolating it is wrong by tens of percent.
 # - A filter made of rings and waves is known everywhere. To turn it by α, turn each pair of weights by mα, and then take samples.
 # - Band-limited means: no waves that the pixels cannot carry. That costs detail and buys angles.
-# - On C8 the layers are exact at quarter turns, and right to 2 per cent between them, on smooth images and inside a disk. A report should say both.
+# - On C8 the layers are exact at quarter turns, and right to 2 percent between them, on smooth images and inside a disk. A report should say both.
 # - Permutations come from the Cayley table, for any finite group, on squares, hexagons and cubes.
 #
 # **Now in `course_lib`:** `from course_lib.groups import C8, C16, D8`; every `LiftingConv2d` and `GroupConv2d` on them; `course_lib.steerable` and

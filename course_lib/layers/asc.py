@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +11,17 @@ from course_lib.groups import Group
 from course_lib.kernels import affine_attention, affine_attention_weights, affine_map
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
-from course_lib.layers.base import (
-    FEATURE_MAP,
-    GroupLayer,
+from course_lib.layers.base import FEATURE_MAP, GroupLayer, WeightsOfGroup, require_map
+from course_lib.layers.conv import GroupConv2d
+from course_lib.layers.cost import Cost
+from course_lib.layers.settings import (
+    Device,
     Side,
-    WeightsOfGroup,
+    factory_kwargs,
     require_even_shares,
-    require_map,
     require_positive,
     side_of_square,
 )
-from course_lib.layers.conv import GroupConv2d
-from course_lib.layers.cost import Cost
 
 Border = Literal["zeros", "masked"]
 Banks = tuple[Tensor | None, Tensor | None]  # ψ and β as every h sees them; None where there is none
@@ -42,13 +41,22 @@ class AffineMap(WeightsOfGroup):
         AffineMap(C4, 8, kernel_size=5)
     """
 
-    def __init__(self, group: Group, channels: int, kernel_size: Side) -> None:
-        super().__init__(group)
+    def __init__(
+        self,
+        group: Group,
+        channels: int,
+        kernel_size: Side,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(group, device)
+        factory = factory_kwargs(device, dtype)
         kernel_size = side_of_square(kernel_size=kernel_size)
         require_odd_window(kernel_size)
         self.channels, self.kernel_size = channels, kernel_size
-        self.psi = nn.Parameter(torch.randn(channels, group.order, kernel_size, kernel_size))
-        self.beta = nn.Parameter(torch.randn(channels, kernel_size, kernel_size))
+        self.psi = nn.Parameter(torch.randn(channels, group.order, kernel_size, kernel_size, **factory))
+        self.beta = nn.Parameter(torch.randn(channels, kernel_size, kernel_size, **factory))
 
     def banks(self) -> tuple[Tensor, Tensor]:
         """L_h ψ and L_h β for every h: (C, |H|, |H̃|, k, k) and (C, |H|, k, k)."""
@@ -91,12 +99,22 @@ class FactorizedPositions(WeightsOfGroup):
     et al. (2019), as used in *Affine self convolution*, section 4; notebook 09.
     """
 
-    def __init__(self, group: Group, channels: int, kernel_size: int, heads: int) -> None:
-        super().__init__(group)
+    def __init__(
+        self,
+        group: Group,
+        channels: int,
+        kernel_size: int,
+        heads: int,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(group, device)
+        factory = factory_kwargs(device, dtype)
         self.channels, self.kernel_size = channels, kernel_size
         half = channels // heads // 2
-        self.row = nn.Parameter(torch.randn(heads, half, kernel_size))
-        self.column = nn.Parameter(torch.randn(heads, channels // heads - half, kernel_size))
+        self.row = nn.Parameter(torch.randn(heads, half, kernel_size, **factory))
+        self.column = nn.Parameter(torch.randn(heads, channels // heads - half, kernel_size, **factory))
 
     def banks(self) -> Banks:
         """β for every h; there is no ψ."""
@@ -119,8 +137,11 @@ class _LocalAttention2d(GroupLayer):
         heads: int = 1,
         *,
         border: Border = "zeros",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(group)
+        factory = factory_kwargs(device, dtype)
         kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, heads=heads)
         require_odd_window(kernel_size)
@@ -129,17 +150,17 @@ class _LocalAttention2d(GroupLayer):
             raise ValueError(f"border must be 'zeros' or 'masked', got {border!r}")
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.heads, self.border = kernel_size, heads, border
-        self._make_maps()
-        self.output = GroupConv2d(group, out_channels, out_channels, 1, bias=False)  # W^O
+        self._make_maps(factory)
+        self.output = GroupConv2d(group, out_channels, out_channels, 1, bias=False, **factory)  # W^O
 
-    def _make_maps(self) -> None:
+    def _make_maps(self, factory: dict[str, Any]) -> None:
         raise NotImplementedError
 
-    def _embedding(self) -> GroupConv2d:
-        return GroupConv2d(self.group, self.in_channels, self.out_channels, 1)
+    def _embedding(self, factory: dict[str, Any]) -> GroupConv2d:
+        return GroupConv2d(self.group, self.in_channels, self.out_channels, 1, **factory)
 
-    def _affine(self, kernel_size: int) -> AffineMap:
-        return AffineMap(self.group, self.out_channels, kernel_size)
+    def _affine(self, kernel_size: int, factory: dict[str, Any]) -> AffineMap:
+        return AffineMap(self.group, self.out_channels, kernel_size, **factory)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
         """Query (at the center, already mapped), key, value, and the banks (ψ, β) for key and value."""
@@ -198,10 +219,10 @@ class AffineSelfConv2d(_LocalAttention2d):
         torch.Size([2, 16, 4, 14, 14])
     """
 
-    def _make_maps(self) -> None:
-        self.query, self.key, self.value = (self._embedding() for _ in range(3))
+    def _make_maps(self, factory: dict[str, Any]) -> None:
+        self.query, self.key, self.value = (self._embedding(factory) for _ in range(3))
         self.query_affine, self.key_affine, self.value_affine = (
-            self._affine(size) for size in (1, self.kernel_size, self.kernel_size)
+            self._affine(size, factory) for size in (1, self.kernel_size, self.kernel_size)
         )
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
@@ -221,9 +242,9 @@ class SimpleAffineSelfConv2d(_LocalAttention2d):
         torch.Size([2, 16, 4, 14, 14])
     """
 
-    def _make_maps(self) -> None:
-        self.embedding = self._embedding()
-        self.affine = self._affine(self.kernel_size)
+    def _make_maps(self, factory: dict[str, Any]) -> None:
+        self.embedding = self._embedding(factory)
+        self.affine = self._affine(self.kernel_size, factory)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
         f, banks = self.embedding(x), self.affine.banks()
@@ -242,9 +263,9 @@ class StandAloneSelfAttention2d(_LocalAttention2d):
         torch.Size([2, 16, 4, 14, 14])
     """
 
-    def _make_maps(self) -> None:
-        self.query, self.key, self.value = (self._embedding() for _ in range(3))
-        self.positions = FactorizedPositions(self.group, self.out_channels, self.kernel_size, self.heads)
+    def _make_maps(self, factory: dict[str, Any]) -> None:
+        self.query, self.key, self.value = (self._embedding(factory) for _ in range(3))
+        self.positions = FactorizedPositions(self.group, self.out_channels, self.kernel_size, self.heads, **factory)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Banks, Banks]:
         return self.query(x), self.key(x), self.value(x), self.positions.banks(), (None, None)

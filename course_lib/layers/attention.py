@@ -9,16 +9,16 @@ from course_lib.actions import act_on_feature_map
 from course_lib.groups import Group
 from course_lib.kernels import group_attention, group_attention_weights
 from course_lib.kernels.windows import require_odd_window
-from course_lib.layers.base import (
-    FEATURE_MAP,
+from course_lib.layers.base import FEATURE_MAP, WeightsOfGroup, require_map
+from course_lib.layers.cost import Cost
+from course_lib.layers.settings import (
+    Device,
     Side,
-    WeightsOfGroup,
+    factory_kwargs,
     require_even_shares,
-    require_map,
     require_positive,
     side_of_square,
 )
-from course_lib.layers.cost import Cost
 
 
 def position_bank(positions: Tensor, group: Group) -> Tensor:
@@ -46,8 +46,19 @@ class GroupSelfAttention(WeightsOfGroup):
         torch.Size([2, 16, 4, 14, 14])
     """
 
-    def __init__(self, group: Group, in_channels: int, out_channels: int, kernel_size: Side, heads: int = 1) -> None:
-        super().__init__(group)
+    def __init__(
+        self,
+        group: Group,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Side,
+        heads: int = 1,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(group, device)
+        factory = factory_kwargs(device, dtype)
         kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, heads=heads)
         require_odd_window(kernel_size)
@@ -55,8 +66,10 @@ class GroupSelfAttention(WeightsOfGroup):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.heads = kernel_size, heads
         # Of kernel size 1, over (|H|, Y, X): one matrix for all elements of Z² ⋊ H.
-        self.query, self.key, self.value = (nn.Conv3d(in_channels, out_channels, 1, bias=False) for _ in range(3))
-        self.positions = nn.Parameter(torch.randn(out_channels, group.order, kernel_size, kernel_size))
+        self.query, self.key, self.value = (
+            nn.Conv3d(in_channels, out_channels, 1, bias=False, **factory) for _ in range(3)
+        )
+        self.positions = nn.Parameter(torch.randn(out_channels, group.order, kernel_size, kernel_size, **factory))
         for embedding in (self.query, self.key, self.value):
             nn.init.kaiming_normal_(embedding.weight, nonlinearity="linear")
 

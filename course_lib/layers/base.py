@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.groups import ALL_GROUPS, D4, NAMED_GROUPS, Element, Group, matrix, on_lattice
+from course_lib.layers.settings import Device, require_group
 
 
 def require_map(x: Tensor, axes: tuple[str, ...], layer: nn.Module, **lengths: int) -> None:
@@ -177,59 +177,6 @@ def require_exact_sampling(
             )
 
 
-# --- settings --------------------------------------------------------------------------------------------------------
-
-
-def require_positive(**counts: int) -> None:
-    """Raise ValueError unless there is at least one of each: channels, heads, ..."""
-    for name, value in counts.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-
-
-def require_divisor(name: str, parts: int, of: str, count: int) -> None:
-    """Raise ValueError unless the count can be cut into so many equal parts, or parts of that size."""
-    if count % parts:
-        divisors = ", ".join(str(d) for d in range(1, count + 1) if count % d == 0)
-        raise ValueError(f"{name}={parts} must divide {of}={count}: use one of {divisors}")
-
-
-def require_even_shares(heads: int, channels: int) -> None:
-    """Raise ValueError unless the heads can share the channels evenly."""
-    if heads < 1 or channels % heads:
-        near = channels - channels % max(heads, 1)
-        raise ValueError(
-            f"{heads} heads cannot share {channels} out_channels evenly: use "
-            + (f"{near} or {near + heads} channels" if near else f"{heads} channels")
-            + ", or a number of heads that divides them"
-        )
-
-
-def require_group(group: Any) -> Group:
-    """The group. Raises TypeError for anything else, such as its name."""
-    if not isinstance(group, Group):
-        known = ", ".join(map(str, ALL_GROUPS))
-        raise TypeError(
-            f"group must be a Group, got {group!r}; import one from course_lib.groups: {known}, or build your own Group"
-        )
-    return group
-
-
-Side = int | tuple[int, int]
-
-
-def side_of_square(**lengths: Side) -> int:
-    """The side of a square window or step: of 3, and of (3, 3), as nn.Conv2d takes it, 3. The keyword is its name.
-
-    Raises ValueError unless it is square: quarter turns would make a k × l window an l × k one.
-    """
-    ((name, length),) = lengths.items()
-    sides = tuple(length) if isinstance(length, (tuple, list)) else (length, length)
-    if len(sides) != 2 or sides[0] != sides[1] or not isinstance(sides[0], Integral):
-        raise ValueError(f"{name} must be a whole number such as 3, or the square (3, 3), got {length!r}")
-    return int(sides[0])
-
-
 # --- layers of a group -----------------------------------------------------------------------------------------------
 
 
@@ -263,22 +210,31 @@ class WeightsOfGroup(GroupLayer):
     elements: Tensor
     takes_any_angle = False
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, device: Device = None) -> None:
         super().__init__(group)
         if not (group.is_exact or self.takes_any_angle):
             raise ValueError(
                 f"{type(self).__name__} moves pixels, and {group} does not take the square lattice to itself: use one "
                 f"of {', '.join(map(str, ALL_GROUPS))}, or LiftingConv2d and GroupConv2d, which turn by any angle"
             )
-        self.register_buffer("elements", torch.tensor(_numbers(self.group)))
+        self.register_buffer("elements", torch.tensor(_numbers(self.group), device=device))
+
+    def _from_settings(self) -> dict[str, Tensor]:
+        """The buffers that follow from the layer's settings, with their values."""
+        return {"elements": torch.tensor(_numbers(self.group), device="cpu")}
 
     def _reset_buffers(self) -> None:
-        """What follows from the layer's settings gets its values back; ``nn.Module.to_empty`` leaves none."""
-        self.elements.copy_(torch.tensor(_numbers(self.group), device="cpu"))
+        """They get their values back, where the weights are: on "meta" there are none, nor after ``to_empty``."""
+        home = next(self.parameters()).device
+        for name, values in self._from_settings().items():
+            buffer = getattr(self, name)
+            if buffer.device == home:
+                buffer.copy_(values)
+            else:
+                setattr(self, name, values.to(home, buffer.dtype))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         name, own, stored = f"{prefix}elements", _numbers(self.group), state_dict.get(f"{prefix}elements")
-        self._reset_buffers()
         if stored is None or stored.tolist() != own:
             state_dict = {**state_dict, name: torch.tensor(own, device="cpu")}
         if stored is not None and stored.tolist() != own:
@@ -287,6 +243,7 @@ class WeightsOfGroup(GroupLayer):
                 f"{_group_of(stored.tolist())}, but the layer is built for {self.group}: build it for the same group"
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
+        self._reset_buffers()
 
 
 def _numbers(group: Group) -> list[Any]:

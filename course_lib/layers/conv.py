@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,20 +16,18 @@ from course_lib.layers.banks import group_filter_bank, lifting_filter_bank, plan
 from course_lib.layers.base import (
     FEATURE_MAP,
     IMAGE,
-    Side,
     WeightsOfGroup,
     by_pixel,
     join_sheets,
     memory_format,
     require_exact_sampling,
     require_map,
-    require_positive,
     reversed_axes,
-    side_of_square,
     to_feature_map,
     to_planes,
 )
 from course_lib.layers.cost import Cost
+from course_lib.layers.settings import Device, Side, factory_kwargs, require_positive, side_of_square
 from course_lib.steerable import turned_basis
 
 
@@ -55,8 +53,11 @@ class _FilterBankConv2d(WeightsOfGroup):
         padding: int | Literal["same"] = 0,
         bias: bool = True,
         allow_approximate: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(group)
+        super().__init__(group, device)
+        factory = factory_kwargs(device, dtype)
         self.kernel_size, self.stride = side_of_square(kernel_size=kernel_size), side_of_square(stride=stride)
         self.in_channels, self.out_channels, self.padding = in_channels, out_channels, padding
         self.allow_approximate = allow_approximate
@@ -64,17 +65,17 @@ class _FilterBankConv2d(WeightsOfGroup):
             in_channels=in_channels, out_channels=out_channels, kernel_size=self.kernel_size, stride=self.stride
         )
         self._require_padding()
-        basis = None if group.is_exact else turned_basis(group, self.kernel_size).to(torch.empty(0))
+        home = torch.empty(0, **factory)  # None stands for what is made without being told
+        basis = None if group.is_exact else turned_basis(group, self.kernel_size).to(home)
         self.register_buffer("basis", basis, persistent=False)
-        self._make_weights()
-        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        home = torch.empty(0).device  # where tensors are made now; an index on "meta" would have no values
-        index = self._make_index()
-        self.register_buffer("index", index if home.type == "meta" else index.to(home), persistent=False)
+        self._make_weights(factory)
+        self.bias = nn.Parameter(torch.empty(out_channels, **factory)) if bias else None
+        index = self._make_index("meta" if home.is_meta else "cpu")
+        self.register_buffer("index", index.to(home.device), persistent=False)
         self.reset_parameters()
 
-    def _make_weights(self) -> None:
-        self.weight = nn.Parameter(torch.empty(self._weight_shape()))
+    def _make_weights(self, factory: dict[str, Any]) -> None:
+        self.weight = nn.Parameter(torch.empty(self._weight_shape(), **factory))
 
     def reset_parameters(self) -> None:
         """New random weights and biases of zero; the buffers too, for a layer that was built on "meta"."""
@@ -87,11 +88,9 @@ class _FilterBankConv2d(WeightsOfGroup):
         # He initialization: one output value sums over C·|H|·k² inputs, which is what PyTorch takes for the fan-in.
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
-    def _reset_buffers(self) -> None:
-        super()._reset_buffers()
-        self.index.copy_(self._make_index())
-        if self.basis is not None:
-            self.basis.copy_(turned_basis(self.group, self.kernel_size))
+    def _from_settings(self) -> dict[str, Tensor]:
+        buffers = super()._from_settings() | {"index": self._make_index()}
+        return buffers if self.basis is None else buffers | {"basis": turned_basis(self.group, self.kernel_size)}
 
     @property
     def window(self) -> tuple[int, ...]:
@@ -135,10 +134,10 @@ class _FilterBankConv2d(WeightsOfGroup):
         bank = rows.view(sheets, self.out_channels, k, k, -1, self.in_channels).permute(1, 0, 5, 4, 2, 3)
         return bank.squeeze(3) if psi.ndim == 4 else bank
 
-    def _make_index(self) -> Tensor:
+    def _make_index(self, device: str = "cpu") -> Tensor:
         """From which weight each entry of the bank is taken: for each h the whole window, sheets and channels."""
         shape = self._weight_shape()[1:]
-        bank = self._bank(torch.arange(math.prod(shape), device="cpu").reshape(1, *shape))[0]
+        bank = self._bank(torch.arange(math.prod(shape), device=device).reshape(1, *shape))[0]
         return by_pixel(bank).flatten()
 
     def cost(self, values: int) -> Cost:

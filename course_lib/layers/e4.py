@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,18 +12,18 @@ from course_lib.groups import Group
 from course_lib.kernels import generate_and_aggregate, generate_kernels
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.banks import lifting_filter_bank
-from course_lib.layers.base import (
-    FEATURE_MAP,
-    Side,
-    WeightsOfGroup,
-    require_divisor,
-    require_map,
-    require_positive,
-    side_of_square,
-)
+from course_lib.layers.base import FEATURE_MAP, WeightsOfGroup, require_map
 from course_lib.layers.conv import GroupConv2d
 from course_lib.layers.cost import Cost
 from course_lib.layers.norm import GroupInstanceNorm2d
+from course_lib.layers.settings import (
+    Device,
+    Side,
+    factory_kwargs,
+    require_divisor,
+    require_positive,
+    side_of_square,
+)
 
 Concatenation = Literal["none", "K", "V", "both"]
 
@@ -63,8 +63,11 @@ class E4Layer(WeightsOfGroup):
         concat: Concatenation = "both",
         affine: Literal["shared", "per_element"] = "shared",
         allow_approximate: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(group)
+        super().__init__(group, device)
+        factory = factory_kwargs(device, dtype)
         kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, slices=slices, reduction=reduction)
         require_odd_window(kernel_size)
@@ -75,11 +78,11 @@ class E4Layer(WeightsOfGroup):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.slices, self.reduction, self.concat = kernel_size, slices, reduction, concat
         hidden = in_channels // reduction
-        self.squeeze = _mix(group, in_channels, hidden, concatenate=concat in ("K", "both"))  # W₁
-        self.norm = GroupInstanceNorm2d(group, hidden, affine, allow_approximate=allow_approximate)
-        self.kernel_weight = nn.Parameter(torch.empty(slices, hidden, kernel_size, kernel_size))  # W₂
-        self.kernel_bias = nn.Parameter(torch.empty(slices, kernel_size, kernel_size))  # b₂
-        self.encoder = _mix(group, in_channels, out_channels, concatenate=concat in ("V", "both"))  # W₃
+        self.squeeze = _mix(group, in_channels, hidden, concat in ("K", "both"), factory)  # W₁
+        self.norm = GroupInstanceNorm2d(group, hidden, affine, allow_approximate=allow_approximate, **factory)
+        self.kernel_weight = nn.Parameter(torch.empty(slices, hidden, kernel_size, kernel_size, **factory))  # W₂
+        self.kernel_bias = nn.Parameter(torch.empty(slices, kernel_size, kernel_size, **factory))  # b₂
+        self.encoder = _mix(group, in_channels, out_channels, concat in ("V", "both"), factory)  # W₃
         # Σ_v K_v V has the variance of V when each of the k² kernel values has variance 1/k². Nine tenths of it are
         # in b₂, the same everywhere: from there E4-Net learns about twice as fast as from kernels that the input
         # alone decides. A tenth is in W₂; a hidden value after norm and relu has mean square 1/2.
@@ -119,10 +122,10 @@ class E4Layer(WeightsOfGroup):
         )
 
 
-def _mix(group: Group, in_channels: int, out_channels: int, concatenate: bool) -> nn.Module:
+def _mix(group: Group, in_channels: int, out_channels: int, concatenate: bool, factory: dict[str, Any]) -> nn.Module:
     """A matrix applied to ∪_a f(g·(0, a)), or, if nothing is concatenated, to f(g): the same one at every g."""
     if concatenate:
-        return GroupConv2d(group, in_channels, out_channels, 1, bias=False)
-    pointwise = nn.Conv3d(in_channels, out_channels, 1, bias=False)  # of kernel size 1 over (|H|, Y, X)
+        return GroupConv2d(group, in_channels, out_channels, 1, bias=False, **factory)
+    pointwise = nn.Conv3d(in_channels, out_channels, 1, bias=False, **factory)  # of kernel size 1 over (|H|, Y, X)
     nn.init.kaiming_normal_(pointwise.weight, nonlinearity="relu")
     return pointwise

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, GroupLayer, by_channel, require_group, require_map, require_positive
+from course_lib.layers.base import FEATURE_MAP, GroupLayer, by_channel, require_map
 from course_lib.layers.cost import Cost
+from course_lib.layers.settings import Device, factory_kwargs, require_group, require_positive
 
 
 class GroupBatchNorm2d(nn.BatchNorm3d):
@@ -25,8 +26,17 @@ class GroupBatchNorm2d(nn.BatchNorm3d):
         torch.Size([2, 8, 4, 7, 9])
     """
 
-    def __init__(self, group: Group, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        super().__init__(channels, eps=eps, momentum=momentum)
+    def __init__(
+        self,
+        group: Group,
+        channels: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(channels, eps=eps, momentum=momentum, **factory_kwargs(device, dtype))
         self.group = require_group(group)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -64,8 +74,11 @@ class GroupInstanceNorm2d(GroupLayer):
         *,
         eps: float = 1e-5,
         allow_approximate: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(group)
+        factory = factory_kwargs(device, dtype)
         require_positive(channels=channels)
         if affine not in ("shared", "per_element"):
             raise ValueError(f"affine must be 'shared' or 'per_element', got {affine!r}")
@@ -76,8 +89,8 @@ class GroupInstanceNorm2d(GroupLayer):
             )
         self.channels, self.affine, self.eps = channels, affine, eps
         sheets = group.order if affine == "per_element" else 1
-        self.weight = nn.Parameter(torch.ones(channels, sheets))
-        self.bias = nn.Parameter(torch.zeros(channels, sheets))
+        self.weight = nn.Parameter(torch.ones(channels, sheets, **factory))
+        self.bias = nn.Parameter(torch.zeros(channels, sheets, **factory))
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, C=self.channels, H=self.group.order)

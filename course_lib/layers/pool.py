@@ -10,17 +10,15 @@ from course_lib.layers.base import (
     FEATURE_MAP,
     IMAGE,
     GroupLayer,
-    Side,
     by_pixel,
     join_sheets,
     memory_format,
     require_exact_sampling,
-    require_group,
     require_map,
-    side_of_square,
     to_feature_map,
     to_planes,
 )
+from course_lib.layers.settings import Side, require_group, side_of_square
 
 
 class GroupMaxPool(GroupLayer):

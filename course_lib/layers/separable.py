@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from course_lib.groups import Group
 from course_lib.layers.banks import lifting_filter_bank
-from course_lib.layers.base import FEATURE_MAP, Side, by_pixel, require_map, to_feature_map, to_planes
+from course_lib.layers.base import FEATURE_MAP, by_pixel, require_map, to_feature_map, to_planes
 from course_lib.layers.conv import GroupConv2d
 from course_lib.layers.cost import Cost
+from course_lib.layers.settings import Device, Side
 
 
 def separable_filters(kernel: Tensor, pointwise: Tensor) -> Tensor:
@@ -69,9 +70,9 @@ class _SeparableConv2d(GroupConv2d):
 
     takes_any_angle = False
 
-    def _make_weights(self) -> None:
-        self.kernel = nn.Parameter(torch.empty(self._kernel_shape()))
-        self.pointwise = nn.Parameter(torch.empty(self.out_channels, self.in_channels, self.group.order))
+    def _make_weights(self, factory: dict[str, Any]) -> None:
+        self.kernel = nn.Parameter(torch.empty(self._kernel_shape(), **factory))
+        self.pointwise = nn.Parameter(torch.empty(self.out_channels, self.in_channels, self.group.order, **factory))
 
     def _initialize_weights(self) -> None:
         # The variance of a product is the product of the variances: together He's 2 / (C·|H|·k²).
@@ -157,14 +158,17 @@ class GCSeparableConv2d(_SeparableConv2d):
         padding: int | Literal["same"] = 0,
         bias: bool = True,
         allow_approximate: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(
-            group, in_channels, out_channels, kernel_size,
-            stride=stride, padding=padding, bias=bias, allow_approximate=allow_approximate,
+            group, in_channels, out_channels, kernel_size, stride=stride, padding=padding, bias=bias,
+            allow_approximate=allow_approximate, device=device, dtype=dtype,
         )  # fmt: skip
         if pointwise_bias and self.padding != 0:
             raise ValueError(f"pointwise_bias needs padding 0, got {self.padding!r}: zeros at the border have no bias")
-        self.pointwise_bias = nn.Parameter(torch.zeros(out_channels)) if pointwise_bias else None
+        second_bias = torch.zeros(out_channels, device=device, dtype=dtype) if pointwise_bias else None
+        self.pointwise_bias = None if second_bias is None else nn.Parameter(second_bias)
 
     def reset_parameters(self) -> None:
         super().reset_parameters()

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.groups import Group
-from course_lib.layers.base import FEATURE_MAP, GroupLayer, require_divisor, require_map, require_positive
+from course_lib.layers.base import FEATURE_MAP, GroupLayer, require_map
+from course_lib.layers.settings import Device, factory_kwargs, require_divisor, require_positive
 
 LinearMap = Callable[[Tensor], Tensor]
 
@@ -36,13 +37,22 @@ class GroupSqueezeExcite(GroupLayer):
         torch.Size([2, 16, 4, 14, 14])
     """
 
-    def __init__(self, group: Group, channels: int, reduction: int = 16) -> None:
+    def __init__(
+        self,
+        group: Group,
+        channels: int,
+        reduction: int = 16,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__(group)
+        factory = factory_kwargs(device, dtype)
         require_positive(channels=channels, reduction=reduction)
         require_divisor("reduction", reduction, "channels", channels)
         self.channels, self.reduction = channels, reduction
-        self.squeeze = nn.Linear(channels, channels // reduction)  # W₁
-        self.excite = nn.Linear(channels // reduction, channels)  # W₂
+        self.squeeze = nn.Linear(channels, channels // reduction, **factory)  # W₁
+        self.excite = nn.Linear(channels // reduction, channels, **factory)  # W₂
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, C=self.channels, H=self.group.order)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from course_lib.groups import C1, Group
 from course_lib.kernels import affine_attention_weights, affine_map, generate_kernels, unfold_and_sum
-from course_lib.layers import GroupConv2d, GroupInstanceNorm2d, group_filter_bank, lifting_filter_bank
-from course_lib.layers.attention import GroupSelfAttention
+from course_lib.layers import GroupConv2d, GroupInstanceNorm, group_filter_bank, lifting_filter_bank
+from course_lib.layers.attention import GroupSelfAttention2d
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
 GroupFunction = Mapping[Isometry, Tensor]
@@ -118,7 +118,7 @@ class Head(NamedTuple):
     positions: Tensor
 
 
-def heads_of(layer: GroupSelfAttention) -> list[Head]:
+def heads_of(layer: GroupSelfAttention2d) -> list[Head]:
     """The matrices and positions of a layer, one `Head` for each of its heads."""
     matrices = [embedding.weight.detach().flatten(1) for embedding in (layer.query, layer.key, layer.value)]
     parts = [whole.chunk(layer.heads) for whole in (*matrices, layer.positions.detach())]
@@ -184,7 +184,7 @@ def e4_term(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> T
 
 
 class E4(nn.Module):
-    """The E4 layer with unfold and sum: (B, C, |H|, Y, X) → (B, O, |H|, Y, X). Its weights are those of `E4Layer`.
+    """The E4 layer with unfold and sum: (B, C, |H|, Y, X) → (B, O, |H|, Y, X). Its weights are those of `E4Layer2d`.
 
     Source: He et al. (2021), Eq. 12 and section 4.1; notebook 08.
     """
@@ -195,7 +195,7 @@ class E4(nn.Module):
         super().__init__()
         self.group, hidden, k = group, in_channels // reduction, kernel_size
         self.squeeze = GroupConv2d(group, in_channels, hidden, 1, bias=False)
-        self.norm = GroupInstanceNorm2d(group, hidden)
+        self.norm = GroupInstanceNorm(group, hidden)
         self.kernel_weight = nn.Parameter(torch.randn(slices, hidden, k, k) * (0.2 / hidden) ** 0.5 / k)
         self.kernel_bias = nn.Parameter(torch.randn(slices, k, k) * 0.9**0.5 / k)
         self.encoder = GroupConv2d(group, in_channels, out_channels, 1, bias=False)

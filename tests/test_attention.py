@@ -38,14 +38,14 @@ def by_definition(layer, f):
 @every_group
 @pytest.mark.parametrize("kernel, heads", [(1, 1), (3, 2), (5, 1)])
 def test_it_equals_its_definition(group, kernel, heads):
-    layer = L.GroupSelfAttention(group, 2, 4, kernel, heads=heads).double()
+    layer = L.GroupSelfAttention2d(group, 2, 4, kernel, heads=heads).double()
     f = noise(group, (3, 4), batch=1)
     torch.testing.assert_close(layer(f)[0], by_definition(layer, f[0]))
 
 
 def test_C1_is_ordinary_local_self_attention():
     """With a window that covers the map and no positions, it is PyTorch's own attention over all pixels."""
-    layer, x = L.GroupSelfAttention(C1, 3, 8, 9, heads=2), torch.randn(2, 3, 1, 5, 4)
+    layer, x = L.GroupSelfAttention2d(C1, 3, 8, 9, heads=2), torch.randn(2, 3, 1, 5, 4)
     nn.init.zeros_(layer.positions)
     tokens = [
         embedding(x).flatten(2).unflatten(1, (2, 4)).transpose(2, 3)  # (B, heads, 20, 4)
@@ -74,7 +74,7 @@ def test_neighborhoods_are_windows_around_each_pixel():
 @every_dtype
 def test_it_is_equivariant_before_and_after_training(group, size, dtype, limit):
     torch.manual_seed(0)
-    layer, x = L.GroupSelfAttention(group, 2, 4, 3, heads=2).to(dtype), noise(group, size, dtype)
+    layer, x = L.GroupSelfAttention2d(group, 2, 4, 3, heads=2).to(dtype), noise(group, size, dtype)
     before = {name: p.detach().clone() for name, p in layer.named_parameters()}
     assert assert_equivariant(layer, group, x).error < limit
     assert assert_equivariant(trained(layer, x), group, x).error < limit
@@ -83,7 +83,7 @@ def test_it_is_equivariant_before_and_after_training(group, size, dtype, limit):
 
 @every_group
 def test_it_commutes_with_translations_away_from_the_border(group):
-    layer, x = L.GroupSelfAttention(group, 2, 4, 3).double(), noise(group, (10, 11))
+    layer, x = L.GroupSelfAttention2d(group, 2, 4, 3).double(), noise(group, (10, 11))
     for u, v in [(1, 0), (-2, 1)]:
         got, expected = layer(translate((u, v), x)), translate((u, v), layer(x))
         torch.testing.assert_close(got[..., 3:-3, 3:-3], expected[..., 3:-3, 3:-3])
@@ -94,8 +94,8 @@ def test_it_works_in_a_net(group):
     net = L.EquivariantSequential(
         L.LiftingConv2d(group, 1, 4, 3, padding=1),
         nn.ReLU(),
-        L.GroupSelfAttention(group, 4, 6, 5, heads=3),
-        L.GroupBatchNorm2d(group, 6),
+        L.GroupSelfAttention2d(group, 4, 6, 5, heads=3),
+        L.GroupBatchNorm(group, 6),
         L.GlobalMaxPool(group),
     )
     report = assert_equivariant(net.double(), group, torch.randn(2, 1, 6, 8, dtype=torch.float64))
@@ -106,7 +106,7 @@ def test_it_works_in_a_net(group):
 
 
 def test_weights_sum_to_one_and_none_lies_outside():
-    layer, x = L.GroupSelfAttention(D4, 2, 4, 5, heads=2).double(), noise(D4, (3, 6))
+    layer, x = L.GroupSelfAttention2d(D4, 2, 4, 5, heads=2).double(), noise(D4, (3, 6))
     weights = layer.attention(x)
     assert weights.shape == (2, 2, 8, 8, 25, 3, 6)
     torch.testing.assert_close(weights.sum(dim=(3, 4)), torch.ones(2, 2, 8, 3, 6, dtype=torch.float64))
@@ -115,14 +115,14 @@ def test_weights_sum_to_one_and_none_lies_outside():
 
 
 def test_without_scores_the_result_is_the_mean_over_what_lies_inside():
-    layer, x = L.GroupSelfAttention(C4, 2, 2, 3).double(), noise(C4, (4, 5))
+    layer, x = L.GroupSelfAttention2d(C4, 2, 2, 3).double(), noise(C4, (4, 5))
     nn.init.zeros_(layer.query.weight)
     corner = layer.value(x)[..., :2, :2].mean(dim=(2, 3, 4))  # all four sheets, the four pixels in reach
     torch.testing.assert_close(layer(x)[..., 0, 0], corner[..., None].expand(-1, -1, 4))
 
 
 def test_padding_with_zeros_instead_of_a_mask_is_another_function(monkeypatch):
-    layer, x = L.GroupSelfAttention(C4, 2, 2, 3).double(), noise(C4, (4, 5))
+    layer, x = L.GroupSelfAttention2d(C4, 2, 2, 3).double(), noise(C4, (4, 5))
     masked = layer(x)
     with_weights(monkeypatch, lambda scores, _: K.attention_weights(scores, torch.tensor(True)))
     padded = layer(x)
@@ -155,13 +155,13 @@ def test_wrong_positions_are_not_equivariant(how, group, monkeypatch):
         return torch.stack([WRONG_BANKS[how](h, positions, group) for h in group.elements], dim=1)
 
     monkeypatch.setattr(attention, "position_bank", bank)
-    layer = L.GroupSelfAttention(group, 2, 4, 3).double()
+    layer = L.GroupSelfAttention2d(group, 2, 4, 3).double()
     with pytest.raises(AssertionError, match="not equivariant"):
         assert_equivariant(layer, group, noise(group, (6, 6)))
 
 
 def test_positions_of_absolute_pixels_are_not_equivariant():
-    layer, where = L.GroupSelfAttention(C4, 2, 4, 3).double(), torch.randn(2, 1, 6, 6, dtype=torch.float64)
+    layer, where = L.GroupSelfAttention2d(C4, 2, 4, 3).double(), torch.randn(2, 1, 6, 6, dtype=torch.float64)
     assert equivariance_error(lambda x: layer(x + where), C4, noise(C4, (6, 6))).error > 1e-2
 
 
@@ -172,7 +172,7 @@ def test_softmax_sheet_by_sheet_is_equivariant_but_not_the_definition(monkeypatc
         return scores.masked_fill(~inside, -math.inf).softmax(dim=-3) / scores.shape[-4]
 
     with_weights(monkeypatch, per_sheet)
-    layer, f = L.GroupSelfAttention(C4, 2, 4, 3).double(), noise(C4, (3, 3), batch=1)
+    layer, f = L.GroupSelfAttention2d(C4, 2, 4, 3).double(), noise(C4, (3, 3), batch=1)
     assert_equivariant(layer, C4, f)
     assert (layer(f)[0] - by_definition(layer, f[0])).abs().max() > 1e-2
 
@@ -182,13 +182,13 @@ def test_softmax_sheet_by_sheet_is_equivariant_but_not_the_definition(monkeypatc
 
 @every_group
 def test_parameter_count(group):
-    layer = L.GroupSelfAttention(group, 3, 8, 5, heads=2)
+    layer = L.GroupSelfAttention2d(group, 3, 8, 5, heads=2)
     assert sum(p.numel() for p in layer.parameters()) == 3 * (3 * 8) + 8 * group.order * 25
     assert set(layer.state_dict()) == {"positions", "query.weight", "key.weight", "value.weight", "elements"}
 
 
 def test_every_parameter_gets_a_gradient():
-    layer = L.GroupSelfAttention(D4, 2, 4, 3, heads=2)
+    layer = L.GroupSelfAttention2d(D4, 2, 4, 3, heads=2)
     layer(noise(D4, (4, 4), torch.float32)).square().sum().backward()
     assert all(p.grad.abs().max() > 0 for p in layer.parameters())
 
@@ -196,22 +196,22 @@ def test_every_parameter_gets_a_gradient():
 @pytest.mark.parametrize(
     "act, error, message",
     [
-        (lambda: L.GroupSelfAttention(C4, 2, 4, 4), ValueError, "even size (4) has no pixel at its center"),
-        (lambda: L.GroupSelfAttention(C4, 2, 4, 4), ValueError, "Use an odd kernel_size, 3 or 5"),
-        (lambda: L.GroupSelfAttention(C4, 2, 10, 3, heads=4), ValueError, "4 heads cannot share 10 out_channels"),
-        (lambda: L.GroupSelfAttention(C4, 2, 10, 3, heads=4), ValueError, "use 8 or 12 channels, or a number of heads"),
-        (lambda: L.GroupSelfAttention(C4, 2, 2, 3, heads=4), ValueError, "use 4 channels"),
-        (lambda: L.GroupSelfAttention(C4, 2, 4, 3, heads=0), ValueError, "heads must be at least 1, got 0"),
-        (lambda: L.GroupSelfAttention(C4, 0, 4, 3), ValueError, "in_channels must be at least 1, got 0"),
-        (lambda: L.GroupSelfAttention(C4, 2, 4, 3)(torch.zeros(1, 2, 8, 8)), ValueError, "LiftingConv2d first"),
+        (lambda: L.GroupSelfAttention2d(C4, 2, 4, 4), ValueError, "even size (4) has no pixel at its center"),
+        (lambda: L.GroupSelfAttention2d(C4, 2, 4, 4), ValueError, "Use an odd kernel_size, 3 or 5"),
+        (lambda: L.GroupSelfAttention2d(C4, 2, 10, 3, heads=4), ValueError, "4 heads cannot share 10 out_channels"),
+        (lambda: L.GroupSelfAttention2d(C4, 2, 10, 3, heads=4), ValueError, "use 8 or 12 channels, or a number of"),
+        (lambda: L.GroupSelfAttention2d(C4, 2, 2, 3, heads=4), ValueError, "use 4 channels"),
+        (lambda: L.GroupSelfAttention2d(C4, 2, 4, 3, heads=0), ValueError, "heads must be at least 1, got 0"),
+        (lambda: L.GroupSelfAttention2d(C4, 0, 4, 3), ValueError, "in_channels must be at least 1, got 0"),
+        (lambda: L.GroupSelfAttention2d(C4, 2, 4, 3)(torch.zeros(1, 2, 8, 8)), ValueError, "LiftingConv2d first"),
         (
-            lambda: L.GroupSelfAttention(D4, 2, 4, 3)(torch.zeros(1, 2, 4, 8, 8)),
+            lambda: L.GroupSelfAttention2d(D4, 2, 4, 3)(torch.zeros(1, 2, 4, 8, 8)),
             ValueError,
             "of D4 has length 8, got 4",
         ),
-        (lambda: L.GroupSelfAttention(C4, 3, 4, 3)(torch.zeros(1, 2, 4, 8, 8)), ValueError, "must be 3, got 2"),
-        (lambda: L.GroupSelfAttention(C4, 2, 4, 3)(torch.zeros(1, 2, 4, 8, 8).int()), TypeError, "convert it with"),
-        (lambda: L.GroupSelfAttention(C4, 2, 4, 3)([1]), TypeError, "got list"),
+        (lambda: L.GroupSelfAttention2d(C4, 3, 4, 3)(torch.zeros(1, 2, 4, 8, 8)), ValueError, "must be 3, got 2"),
+        (lambda: L.GroupSelfAttention2d(C4, 2, 4, 3)(torch.zeros(1, 2, 4, 8, 8).int()), TypeError, "convert it with"),
+        (lambda: L.GroupSelfAttention2d(C4, 2, 4, 3)([1]), TypeError, "got list"),
     ],
 )
 def test_errors_name_the_value_and_the_way_out(act, error, message):

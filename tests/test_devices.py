@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from course_lib.data import Split, on_background, random_rotations
 from course_lib.experiments import find
 from course_lib.groups import C4
-from course_lib.layers import GroupSelfAttention
+from course_lib.layers import GroupSelfAttention2d
 from course_lib.models import p4cnn
 from course_lib.training import TrainConfig, require_device, train
 
@@ -35,7 +35,7 @@ def test_networks_leave_nothing_on_the_cpu(key: str) -> None:
 
 
 def test_group_self_attention_leaves_nothing_on_the_cpu() -> None:
-    step(GroupSelfAttention(C4, 4, 4, 3), torch.rand(2, 4, 4, 6, 7, device="meta"))
+    step(GroupSelfAttention2d(C4, 4, 4, 3), torch.rand(2, 4, 4, 6, 7, device="meta"))
 
 
 def test_a_constant_left_on_the_cpu_is_found() -> None:

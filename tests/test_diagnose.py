@@ -253,7 +253,7 @@ def test_exact_networks_are_not_blamed(group, hidden):
     torch.manual_seed(0)
     net = L.EquivariantSequential(
         L.LiftingConv2d(group, 1, 3, 3, padding=1),
-        L.GroupBatchNorm2d(group, 3),
+        L.GroupBatchNorm(group, 3),
         nn.ReLU(),
         hidden(group, 3, 3, 3, padding=1),
         L.GroupDropout(group, 0.3),
@@ -272,7 +272,7 @@ def test_p4cnn_is_not_blamed(group):
 
 
 @pytest.mark.parametrize(
-    "pool", [L.GroupMaxPool(D4), L.CosetMaxPool(D4, C4), L.GroupSelfAttention(D4, 2, 2, 3, heads=2)], ids=repr
+    "pool", [L.GroupMaxPool(D4), L.CosetMaxPool(D4, C4), L.GroupSelfAttention2d(D4, 2, 2, 3, heads=2)], ids=repr
 )
 def test_other_exact_layers_are_not_blamed(pool):
     net = nn.Sequential(L.LiftingConv2d(D4, 1, 2, 3), pool, nn.ReLU())

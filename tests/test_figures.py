@@ -13,7 +13,7 @@ from course_lib.figures.layout import ring_arrows, ring_positions
 from course_lib.figures.picture import DPI, Picture, new_figure, shared_scale, typeset_actions
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, cayley_table, compose, matrix
-from course_lib.layers import EquivariantSequential, GroupBatchNorm2d, GroupConv2d, LiftingConv2d
+from course_lib.layers import EquivariantSequential, GroupBatchNorm, GroupConv2d, LiftingConv2d
 from course_lib.training import History, TrainConfig
 
 R, M = Element(0, 1), Element(1, 0)
@@ -142,7 +142,7 @@ def test_learning_curves_take_histories():
 
 
 def test_both_orders_are_computed_in_eval_mode_and_the_net_is_left_as_it_was():
-    net = torch.nn.Sequential(lifting(C4), GroupBatchNorm2d(C4, 2), torch.nn.Dropout(0.5)).double().train()
+    net = torch.nn.Sequential(lifting(C4), GroupBatchNorm(C4, 2), torch.nn.Dropout(0.5)).double().train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     assert "below 1e-4" in figures.turn_then_compute(net, IMAGE, R, C4).alt
     assert all(module.training for module in net.modules())

@@ -6,7 +6,7 @@ import torch
 from course_lib.figures.attention import Look, attention_figure, attention_map
 from course_lib.figures.framework import LAYERS, framework_map, relative_position_table, relative_positions
 from course_lib.groups import C4, D4, Element
-from course_lib.layers import GroupSelfAttention, neighborhoods
+from course_lib.layers import GroupSelfAttention2d, neighborhoods
 from course_lib.wallpaper import Isometry
 
 E, R = Element(0, 0), Element(0, 1)
@@ -33,7 +33,7 @@ def test_the_map_holds_every_layer():
 
 @pytest.mark.parametrize("pixel", [(0, 0), (3, 1), (2, 4)])
 def test_attention_map_stands_around_its_pixel(pixel):
-    layer, x = GroupSelfAttention(C4, 1, 1, 5), torch.randn(1, 1, 4, 4, 5)
+    layer, x = GroupSelfAttention2d(C4, 1, 1, 5), torch.randn(1, 1, 4, 4, 5)
     weights = layer.attention(x)[0, 0].detach()
     seen = attention_map(weights, C4, pixel, R)
     assert seen.shape == (4, 4, 5)

@@ -19,10 +19,10 @@ LAYERS = {
     "GroupConv2d": lambda group: L.GroupConv2d(group, 2, 2, 3),
     "GSeparableConv2d": lambda group: L.GSeparableConv2d(group, 2, 2, 3),
     "GCSeparableConv2d": lambda group: L.GCSeparableConv2d(group, 2, 2, 3),
-    "E4Layer": lambda group: L.E4Layer(group, 2, 2, 3, concat="none"),
+    "E4Layer2d": lambda group: L.E4Layer2d(group, 2, 2, 3, concat="none"),
     "AffineMap": lambda group: AffineMap(group, 2, 3),
     "FactorizedPositions": lambda group: FactorizedPositions(group, 2, 3, 1),
-    "GroupSelfAttention": lambda group: L.GroupSelfAttention(group, 2, 2, 3),
+    "GroupSelfAttention2d": lambda group: L.GroupSelfAttention2d(group, 2, 2, 3),
 }
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 
@@ -100,7 +100,7 @@ def test_another_group_is_named_by_its_elements():
 
 
 def test_norms_and_squeeze_and_excite_mean_the_same_for_every_group():
-    for make in (L.GroupBatchNorm2d, L.GroupInstanceNorm2d, lambda group, c: L.GroupSqueezeExcite(group, c, 1)):
+    for make in (L.GroupBatchNorm, L.GroupInstanceNorm, lambda group, c: L.GroupSqueezeExcite(group, c, 1)):
         make(D2, 3).load_state_dict(make(C4, 3).state_dict())
 
 

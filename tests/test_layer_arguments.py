@@ -1,5 +1,6 @@
 """How layers are called: square tuples, what a group is, arguments that a layer does not take, one group in a row."""
 
+import inspect
 import re
 from functools import partial
 
@@ -21,11 +22,11 @@ WITH_WINDOW = {
     "stride": lambda k: L.GroupConv2d(C4, 2, 2, 1, stride=k),
     "SpatialMaxPool2d": lambda k: L.SpatialMaxPool2d(C4, k, 1),
     "SpatialAvgPool2d": lambda k: L.SpatialAvgPool2d(C4, 1, stride=k),
-    "E4Layer": lambda k: L.E4Layer(C4, 2, 2, k),
+    "E4Layer2d": lambda k: L.E4Layer2d(C4, 2, 2, k),
     "AffineSelfConv2d": lambda k: L.AffineSelfConv2d(C4, 2, 2, k),
     "SimpleAffineSelfConv2d": lambda k: L.SimpleAffineSelfConv2d(C4, 2, 2, k),
     "StandAloneSelfAttention2d": lambda k: L.StandAloneSelfAttention2d(C4, 2, 2, k),
-    "GroupSelfAttention": lambda k: L.GroupSelfAttention(C4, 2, 2, k),
+    "GroupSelfAttention2d": lambda k: L.GroupSelfAttention2d(C4, 2, 2, k),
     "AffineMap": lambda k: AffineMap(C4, 2, k),
 }
 every_window = pytest.mark.parametrize("make", WITH_WINDOW.values(), ids=WITH_WINDOW)
@@ -49,13 +50,13 @@ WITH_GROUP = {
     **{
         name: partial(getattr(L, name), in_channels=2, out_channels=2, kernel_size=3)
         for name in (
-            "LiftingConv2d", "GroupConv2d", "GSeparableConv2d", "GCSeparableConv2d", "E4Layer", "AffineSelfConv2d",
-            "SimpleAffineSelfConv2d", "StandAloneSelfAttention2d", "GroupSelfAttention",
+            "LiftingConv2d", "GroupConv2d", "GSeparableConv2d", "GCSeparableConv2d", "E4Layer2d", "AffineSelfConv2d",
+            "SimpleAffineSelfConv2d", "StandAloneSelfAttention2d", "GroupSelfAttention2d",
         )
     },
     **{
         name: partial(getattr(L, name), channels=2)
-        for name in ("GroupBatchNorm2d", "GroupInstanceNorm2d", "GroupSqueezeExcite")
+        for name in ("GroupBatchNorm", "GroupInstanceNorm", "GroupSqueezeExcite")
     },
     **{name: partial(getattr(L, name), kernel_size=2) for name in ("SpatialMaxPool2d", "SpatialAvgPool2d")},
     **{name: getattr(L, name) for name in ("GroupDropout", "GroupMaxPool", "GlobalMaxPool", "GlobalAvgPool")},
@@ -129,7 +130,7 @@ def test_a_named_group_is_left_by_these_coset_pools():
 
 def test_pools_over_space_leave_the_cosets_and_the_row_goes_on_in_the_smaller_group():
     row = [L.LiftingConv2d(D4, 2, 3, 3, padding=1), L.CosetMaxPool(D4, D1), L.SpatialMaxPool2d(D4, 2)]
-    tail = [L.GroupBatchNorm2d(C4, 3), nn.ReLU(), L.GroupConv2d(C4, 3, 3, 3, padding=1), L.GroupMaxPool(C4)]
+    tail = [L.GroupBatchNorm(C4, 3), nn.ReLU(), L.GroupConv2d(C4, 3, 3, 3, padding=1), L.GroupMaxPool(C4)]
     net, x = L.EquivariantSequential(*row, *tail).double(), torch.randn(2, 2, 8, 8, dtype=torch.float64)
     assert equivariance_error(net, C4, x).error < 1e-13
     with pytest.raises(ValueError, match=r"5 \(GroupConv2d\) is built for C4, but 6 \(GroupMaxPool\) for D4"):
@@ -147,3 +148,9 @@ def test_a_coset_pool_of_everything_leaves_a_map_of_the_trivial_group():
     assert all(group.leaves_regular_map(group, C1) for group in ALL_GROUPS)
     other = Group("other", generate([D4.elements[5]]))
     assert not C4.leaves_regular_map(C2, other) and not C4.leaves_regular_map(C4, C2)
+
+
+def test_a_layer_with_a_window_is_called_2d_and_no_other():
+    layers = [getattr(L, name) for name in L.__all__ if inspect.isclass(getattr(L, name))]
+    with_window = {layer.__name__ for layer in layers if "kernel_size" in inspect.signature(layer).parameters}
+    assert with_window == {layer.__name__ for layer in layers if layer.__name__.endswith("2d")}

@@ -92,7 +92,7 @@ def test_spatial_pool_equals_its_definition(how, layer, size, stride):
 
 @every_group
 def test_batch_norm_equals_its_definition(group):
-    norm = randomized(L.GroupBatchNorm2d(group, 3).double())
+    norm = randomized(L.GroupBatchNorm(group, 3).double())
     f = torch.randn(4, 3, group.order, 3, 5, dtype=torch.float64)
     expected = oracles.batch_norm(f, norm.weight.tolist(), norm.bias.tolist())
     torch.testing.assert_close(norm.train()(f), expected)
@@ -115,7 +115,7 @@ def randomized(net):
 def small_net(group, pool=2):
     return L.EquivariantSequential(
         L.LiftingConv2d(group, 2, 4, 3, padding=1),
-        L.GroupBatchNorm2d(group, 4),
+        L.GroupBatchNorm(group, 4),
         nn.ReLU(),
         L.GroupConv2d(group, 4, 3, 3, padding=1),
         L.GroupDropout(group, 0.2),
@@ -330,7 +330,7 @@ F4 = (1, 2, 4, 8, 8)
         (lambda: L.GroupConv2d(C4, 2, 0, 3), ValueError, "out_channels must be at least 1, got 0"),
         (lambda: L.SpatialMaxPool2d(C2, 2)(torch.zeros(1, 2, 2, 7, 8)), ValueError, "height of 6 or 8"),
         (lambda: L.SpatialMaxPool2d(C2, 0), ValueError, "at least 1, got 0 and"),
-        (lambda: L.GroupBatchNorm2d(C4, 3)(torch.zeros(F4)), ValueError, "channel axis must be 3, got 2"),
+        (lambda: L.GroupBatchNorm(C4, 3)(torch.zeros(F4)), ValueError, "channel axis must be 3, got 2"),
         (lambda: L.GroupDropout(D4)(torch.zeros(F4)), ValueError, "group axis of D4 has length 8, got 4"),
         (lambda: L.GroupMaxPool(D4)(torch.zeros(F4)), ValueError, "group axis of D4 has length 8, got 4"),
         (lambda: L.CosetMaxPool(C4, D1), ValueError, "D1 is not a subgroup of C4"),

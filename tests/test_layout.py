@@ -42,9 +42,9 @@ LAYERS = {  # from 4 to 4 channels
     "wide conv": lambda g: L.GroupConv2d(g, 4, 300, 3, padding="same"),
     "g": lambda g: L.GSeparableConv2d(g, 4, 4, 3, padding=1),
     "gc": lambda g: L.GCSeparableConv2d(g, 4, 4, 3, padding=1),
-    "batch norm": lambda g: L.GroupBatchNorm2d(g, 4),
-    "instance norm": lambda g: L.GroupInstanceNorm2d(g, 4),
-    "norm per element": lambda g: L.GroupInstanceNorm2d(g, 4, "per_element", allow_approximate=True),
+    "batch norm": lambda g: L.GroupBatchNorm(g, 4),
+    "instance norm": lambda g: L.GroupInstanceNorm(g, 4),
+    "norm per element": lambda g: L.GroupInstanceNorm(g, 4, "per_element", allow_approximate=True),
     "squeeze-and-excite": lambda g: L.GroupSqueezeExcite(g, 4, 2),
     "group pool": lambda g: L.GroupMaxPool(g),
     "coset pool": lambda g: L.CosetMaxPool(g, g.subgroups[-2] if g.order > 2 else g),
@@ -52,8 +52,8 @@ LAYERS = {  # from 4 to 4 channels
     "mean pool": lambda g: L.SpatialAvgPool2d(g, 2),
     "global max": lambda g: L.GlobalMaxPool(g),
     "global mean": lambda g: L.GlobalAvgPool(g),
-    "E4": lambda g: L.E4Layer(g, 4, 4, 3, 2),
-    "attention": lambda g: L.GroupSelfAttention(g, 4, 4, 3, 2),
+    "E4": lambda g: L.E4Layer2d(g, 4, 4, 3, 2),
+    "attention": lambda g: L.GroupSelfAttention2d(g, 4, 4, 3, 2),
     "ASC": lambda g: L.AffineSelfConv2d(g, 4, 4, 3, 2),
 }
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
@@ -171,7 +171,7 @@ def test_gradients_lie_as_the_maps_do(group):
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("shape", [(1, 3, 5, 5), (1, 3, 1, 1), (1, 1, 5, 4), (1, 9, 4, 1), (2, 3, 5, 5)], ids=str)
 @pytest.mark.parametrize("group", [C1, C4, D4], ids=str)
-@pytest.mark.parametrize("norm", [L.GroupBatchNorm2d, L.GroupInstanceNorm2d])
+@pytest.mark.parametrize("norm", [L.GroupBatchNorm, L.GroupInstanceNorm])
 def test_gradients_of_norms_in_every_layout_also_for_a_single_image(norm, group, shape, training):
     """The axis of a single image may have any stride, and PyTorch's batch norm goes by it."""
     batch, channels, height, width = shape

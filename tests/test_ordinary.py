@@ -111,7 +111,7 @@ def test_can_be_traced_and_saved(build, shape):
 @torch.no_grad()
 @pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
 def test_layers_on_feature_maps_become_layers_on_their_planes(group):
-    row = [L.GroupInstanceNorm2d(group, 4), L.SpatialAvgPool2d(group, 2), L.GroupDropout(group), nn.GELU()]
+    row = [L.GroupInstanceNorm(group, 4), L.SpatialAvgPool2d(group, 2), L.GroupDropout(group), nn.GELU()]
     net = L.EquivariantSequential(*row, L.GroupConv2d(group, 4, 3, 3, padding="same", bias=False)).double().eval()
     for p in net.parameters():
         nn.init.normal_(p)
@@ -128,8 +128,8 @@ def test_a_bank_of_copies_counts_its_weights_once_for_each_sheet():
 @pytest.mark.parametrize(
     "net, says",
     [
-        (e4net(C4, 4), "e4_2 is a E4Layer"),
-        (small_e4net(C4, 4), "4 is a E4Layer"),
+        (e4net(C4, 4), "e4_2 is a E4Layer2d"),
+        (small_e4net(C4, 4), "4 is a E4Layer2d"),
         (
             bottleneck_resnet(C4, 4, attention=partial(L.SimpleAffineSelfConv2d, kernel_size=3, heads=2)),
             r"3\.branch\.3 is a SimpleAffineSelfConv2d",

@@ -20,7 +20,7 @@ from layer_helpers import (
 
 LAYERS = {
     "squeeze": lambda group: L.GroupSqueezeExcite(group, 4, 1),
-    "norm": lambda group: L.GroupInstanceNorm2d(group, 4),
+    "norm": lambda group: L.GroupInstanceNorm(group, 4),
 }
 
 
@@ -38,7 +38,7 @@ def test_squeeze_and_excite_equals_its_definition(group, reduction):
 
 @every_group
 def test_instance_norm_is_batch_norm_of_one_image(group):
-    layer = with_random_parameters(L.GroupInstanceNorm2d(group, 4).double())
+    layer = with_random_parameters(L.GroupInstanceNorm(group, 4).double())
     f = 3 + noise(group, (3, 5), channels=4)
     for one, got in zip(f, layer(f), strict=True):
         expected = oracles.batch_norm(one[None], layer.weight.flatten().tolist(), layer.bias.flatten().tolist())
@@ -48,16 +48,16 @@ def test_instance_norm_is_batch_norm_of_one_image(group):
 @every_group
 def test_instance_norm_per_element_equals_its_definition(group):
     """Mean and variance are still those of the whole channel."""
-    layer = with_random_parameters(L.GroupInstanceNorm2d(group, 4, "per_element", allow_approximate=True).double())
+    layer = with_random_parameters(L.GroupInstanceNorm(group, 4, "per_element", allow_approximate=True).double())
     f = noise(group, (3, 5), channels=4)
-    normal = L.GroupInstanceNorm2d(group, 4).double()(f)
+    normal = L.GroupInstanceNorm(group, 4).double()(f)
     for c in range(4):
         for h in range(group.order):
             torch.testing.assert_close(layer(f)[:, c, h], normal[:, c, h] * layer.weight[c, h] + layer.bias[c, h])
 
 
 def test_a_channel_of_a_single_value_becomes_its_bias():
-    layer = with_random_parameters(L.GroupInstanceNorm2d(C1, 4))
+    layer = with_random_parameters(L.GroupInstanceNorm(C1, 4))
     f = torch.randn(1, 4, 1, 1, 1)
     torch.testing.assert_close(layer(f).flatten(), layer.bias.flatten(), atol=1e-3, rtol=0)
 
@@ -106,7 +106,7 @@ def test_means_over_space_alone_with_shared_weights_are_equivariant_but_not_the_
 
 @every_group_but_C1
 def test_gains_and_biases_per_element(group):
-    layer = L.GroupInstanceNorm2d(group, 4, "per_element", allow_approximate=True).double()
+    layer = L.GroupInstanceNorm(group, 4, "per_element", allow_approximate=True).double()
     f = noise(group, (6, 6), channels=4)
     assert_equivariant(layer, group, f)
     assert breaks_equivariance(trained(layer, f), group, f)
@@ -115,7 +115,7 @@ def test_gains_and_biases_per_element(group):
 
 @every_group_but_C1
 def test_statistics_per_sheet_are_equivariant_but_not_the_definition(group):
-    f, norm = noise(group, (6, 6), channels=4), L.GroupInstanceNorm2d(group, 4).double()
+    f, norm = noise(group, (6, 6), channels=4), L.GroupInstanceNorm(group, 4).double()
 
     def per_sheet(f):
         return nn.functional.instance_norm(f.flatten(1, 2)).view_as(f)

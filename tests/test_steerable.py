@@ -238,7 +238,11 @@ def test_weights_have_the_spread_of_plain_filters():
     assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
 
 
-@pytest.mark.parametrize("make", [L.GSeparableConv2d, L.GCSeparableConv2d, L.E4Layer, L.GroupSelfAttention], ids=str)
+@pytest.mark.parametrize(
+    "make",
+    [L.GSeparableConv2d, L.GCSeparableConv2d, L.E4Layer2d, L.GroupSelfAttention2d],
+    ids=lambda layer: layer.__name__,
+)
 def test_layers_that_move_pixels_refuse_other_groups(make):
     with pytest.raises(ValueError, match="moves pixels, and C8 does not take the square lattice to itself: use one of"):
         make(C8, 4, 4, 3)

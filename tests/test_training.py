@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from course_lib.data import Split, load_digits, random_rotations
 from course_lib.groups import C1, C4
-from course_lib.layers import GroupBatchNorm2d, LiftingConv2d
+from course_lib.layers import GroupBatchNorm, LiftingConv2d
 from course_lib.models import p4cnn
 from course_lib.training import (
     History,
@@ -232,7 +232,7 @@ def test_history_comes_back_from_json_and_the_file_is_written_whole(tmp_path: Pa
 
 def one_pixel_net() -> nn.Module:
     """Its norm sees one value of each channel and image: two images at least are needed."""
-    return nn.Sequential(LiftingConv2d(C1, 1, 4, 8), GroupBatchNorm2d(C1, 4), nn.Flatten(), nn.Linear(4, 10))
+    return nn.Sequential(LiftingConv2d(C1, 1, 4, 8), GroupBatchNorm(C1, 4), nn.Flatten(), nn.Linear(4, 10))
 
 
 def test_a_last_batch_of_one_image_is_refused_before_the_first_step_with_the_way_out() -> None:

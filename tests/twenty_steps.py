@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from course_lib.data import load_digits, random_rotations
 from course_lib.groups import C4, D1
-from course_lib.layers import EquivariantSequential, GlobalMaxPool, GroupBatchNorm2d, GroupDropout, LiftingConv2d
+from course_lib.layers import EquivariantSequential, GlobalMaxPool, GroupBatchNorm, GroupDropout, LiftingConv2d
 from course_lib.training import TrainConfig, seed_everything, train
 from course_lib.training.distributed import is_first, process_group
 
@@ -25,13 +25,13 @@ def ordinary() -> nn.Module:
 
 
 def grouped() -> nn.Module:
-    norms = [GroupBatchNorm2d(C4, 6), GroupDropout(C4, 0.3), nn.ReLU(), GlobalMaxPool(C4)]
+    norms = [GroupBatchNorm(C4, 6), GroupDropout(C4, 0.3), nn.ReLU(), GlobalMaxPool(C4)]
     return EquivariantSequential(LiftingConv2d(C4, 1, 6, 5, bias=False), *norms, nn.BatchNorm1d(6), nn.Linear(6, 10))
 
 
 def cumulative() -> nn.Module:
     """Running statistics as a plain mean, a norm without gain and bias, dropout of whole maps."""
-    norm = GroupBatchNorm2d(D1, 4, momentum=None)  # type: ignore[arg-type]
+    norm = GroupBatchNorm(D1, 4, momentum=None)  # type: ignore[arg-type]
     convs = [LiftingConv2d(D1, 1, 4, 5, bias=False), norm, nn.ReLU(), GlobalMaxPool(D1), nn.Dropout1d(0.2)]
     return EquivariantSequential(*convs, nn.BatchNorm1d(4, affine=False), nn.Linear(4, 10))
 

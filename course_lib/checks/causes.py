@@ -206,7 +206,7 @@ def unequal_parameters(case: Case) -> Words | None:
         return None
     listed = ", ".join(names)
     if all(_only_turned(case, g) for g in case.group.elements):
-        how = "affine='shared'" if getattr(case.module, "affine", None) == "per_element" else "GroupBatchNorm2d"
+        how = "affine='shared'" if getattr(case.module, "affine", None) == "per_element" else "GroupBatchNorm"
         return (
             f"parameters per group element: {listed} differ from sheet to sheet, but the sheets change places",
             f"one gain and bias per channel, shared over the group ({how})",

@@ -12,7 +12,7 @@ from course_lib.groups import C1, C4, D4, Group
 from course_lib.layers import (
     EquivariantSequential,
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     GroupMaxPool,
     LiftingConv2d,
@@ -35,12 +35,12 @@ def _variant(**changes: Any) -> Function:
         layers: list[nn.Module] = []
         for i in range(1, 7):
             layers.append(LiftingConv2d(group, 1, width, 3) if i == 1 else GroupConv2d(group, width, width, 3))
-            block = [GroupBatchNorm2d(group, width), nn.ReLU()]
+            block = [GroupBatchNorm(group, width), nn.ReLU()]
             layers += changes.get("block", lambda b: b)(block)
             if i == changes.get("pool_after", 2):
                 layers.append(SpatialMaxPool2d(group, 2))
         layers.append(GroupConv2d(group, width, classes, changes.get("last_kernel", 4)))
-        layers += [GroupBatchNorm2d(group, classes), nn.ReLU()] if changes.get("last_block") else []
+        layers += [GroupBatchNorm(group, classes), nn.ReLU()] if changes.get("last_block") else []
         return EquivariantSequential(*layers, changes.get("end", GlobalMaxPool)(group))
 
     return build
@@ -53,7 +53,7 @@ register(
     difficulty=2,
     checks=[_small_networks],
     hints=[
-        "Layers 1 to 6 are alike: a convolution, `GroupBatchNorm2d(group, width)` and `nn.ReLU()`. Write a loop that "
+        "Layers 1 to 6 are alike: a convolution, `GroupBatchNorm(group, width)` and `nn.ReLU()`. Write a loop that "
         "appends them to a list. What is different in the first layer? And what follows the second?",
         "The first convolution is `LiftingConv2d(group, 1, width, 3)`, the others `GroupConv2d(group, width, width, "
         "3)`. After the second block: `SpatialMaxPool2d(group, 2)`. Nothing is padded.",

@@ -13,7 +13,7 @@ from course_lib.groups import C1, C4, D4, Group
 from course_lib.layers import (
     EquivariantSequential,
     GCSeparableConv2d,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     GroupMaxPool,
     LiftingConv2d,
@@ -115,7 +115,7 @@ def _block(**changes: Any) -> Function:
         parts: list[nn.Module] = [same_conv(GroupConv2d, group, here, there, 3, stride, pool, bias=False)]
         parts += [nn.Dropout(dropout)] if changes.get("dropout", True) else []
         parts += [*norm_relu(group, there), second(group, there, there)]
-        parts += [GroupBatchNorm2d(group, there)] if changes.get("last_norm", True) else []
+        parts += [GroupBatchNorm(group, there)] if changes.get("last_norm", True) else []
         parts += [nn.ReLU()] if changes.get("early_relu") else []
         short: nn.Module = nn.Identity()
         if stride > 1:
@@ -123,7 +123,7 @@ def _block(**changes: Any) -> Function:
                 GroupConv2d, group, here, there, 1, stride, changes.get("short_pool", lambda pool: pool)(pool),
                 bias=changes.get("bias", False),
             )  # fmt: skip
-            short = nn.Sequential(conv, GroupBatchNorm2d(group, there)) if changes.get("short_norm", True) else conv
+            short = nn.Sequential(conv, GroupBatchNorm(group, there)) if changes.get("short_norm", True) else conv
         return Residual(nn.Sequential(*parts), short, nn.ReLU() if changes.get("relu", True) else None)
 
     return build
@@ -139,7 +139,7 @@ register(
         "Three things: a branch, a shortcut, and a ReLU after their sum: `Residual(branch, shortcut, nn.ReLU())`. If "
         "the stride is 1 the shortcut is `nn.Identity()`.",
         "The branch: a `same_conv` of 3 × 3 with `bias=False`, `nn.Dropout(dropout)`, `*norm_relu(group, there)`, "
-        "`second(group, there, there)`, `GroupBatchNorm2d(group, there)`. The pool is `SpatialMaxPool2d` if exact, "
+        "`second(group, there, there)`, `GroupBatchNorm(group, there)`. The pool is `SpatialMaxPool2d` if exact, "
         "else None.",
         "With a stride the shortcut is a `same_conv` of kernel size 1 with the same stride, pool and `bias=False`, "
         "then a norm of its own.",

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from course_lib.figures.diagram import Diagram, Map, Node, Op, draw
 from course_lib.layers import (
     AffineSelfConv2d,
-    E4Layer,
+    E4Layer2d,
     GCSeparableConv2d,
     GroupConv2d,
-    GroupSelfAttention,
+    GroupSelfAttention2d,
     GroupSqueezeExcite,
     GSeparableConv2d,
     LiftingConv2d,
@@ -93,7 +93,7 @@ def _separable(words: tuple[str, str]) -> Callable[[Any, Tensor, Tensor], Parts]
     return parts
 
 
-def _self_attention(layer: GroupSelfAttention, x: Tensor, out: Tensor) -> Parts:
+def _self_attention(layer: GroupSelfAttention2d, x: Tensor, out: Tensor) -> Parts:
     parts = {"Q": layer.query, "K": layer.key, "V": layer.value}
     nodes: dict[str, Node] = {"f": Map("f", x.shape, 0, 1)}
     for lane, (name, embedding) in enumerate(parts.items()):
@@ -110,7 +110,7 @@ def _self_attention(layer: GroupSelfAttention, x: Tensor, out: Tensor) -> Parts:
     return nodes, [*arrows, ("sum", "out")]
 
 
-def _e4(layer: E4Layer, x: Tensor, out: Tensor) -> Parts:
+def _e4(layer: E4Layer2d, x: Tensor, out: Tensor) -> Parts:
     kernels, values = layer.kernels(x), layer.encoder(x)
     see = "of all sheets" if layer.concat in ("K", "both") else "of the own sheet"
     nodes: dict[str, Node] = {
@@ -177,8 +177,8 @@ _DIAGRAMS: dict[type, Callable[[Any, Tensor, Tensor], Parts]] = {
     GroupConv2d: _group_conv,
     GSeparableConv2d: _separable(("mix sheets for each O, C", "correlate, sum over C;")),
     GCSeparableConv2d: _separable(("mix channels and sheets,", "correlate each channel;")),
-    GroupSelfAttention: _self_attention,
-    E4Layer: _e4,
+    GroupSelfAttention2d: _self_attention,
+    E4Layer2d: _e4,
     AffineSelfConv2d: _affine,
     SimpleAffineSelfConv2d: _simple_affine,
     GroupSqueezeExcite: _squeeze_excite,

@@ -1,12 +1,16 @@
-"""Equivariant layers. Each takes a Group and works on maps (B, C, |H|, Y, X)."""
+"""Equivariant layers. Each takes a Group and works on maps (B, C, |H|, Y, X).
+
+A name ends in 2d where the layer has a window in the plane, of k × k pixels: convolutions, attention, pools over space.
+Norms, dropout, pools over the group and squeeze-and-excite treat all pixels alike, and have no 2d.
+"""
 
 from course_lib.kernels import attention_weights, neighborhoods
 from course_lib.layers.asc import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d
-from course_lib.layers.attention import GroupSelfAttention, position_bank
+from course_lib.layers.attention import GroupSelfAttention2d, position_bank
 from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d
-from course_lib.layers.e4 import E4Layer
-from course_lib.layers.norm import GroupBatchNorm2d, GroupDropout, GroupInstanceNorm2d
+from course_lib.layers.e4 import E4Layer2d
+from course_lib.layers.norm import GroupBatchNorm, GroupDropout, GroupInstanceNorm
 from course_lib.layers.pool import (
     CosetMaxPool,
     GlobalAvgPool,
@@ -29,18 +33,18 @@ from course_lib.layers.squeeze import GroupSqueezeExcite
 __all__ = [
     "AffineSelfConv2d",
     "CosetMaxPool",
-    "E4Layer",
+    "E4Layer2d",
     "EquivariantSequential",
     "GCSeparableConv2d",
     "GSeparableConv2d",
     "GlobalAvgPool",
     "GlobalMaxPool",
-    "GroupBatchNorm2d",
+    "GroupBatchNorm",
     "GroupConv2d",
     "GroupDropout",
-    "GroupInstanceNorm2d",
+    "GroupInstanceNorm",
     "GroupMaxPool",
-    "GroupSelfAttention",
+    "GroupSelfAttention2d",
     "GroupSqueezeExcite",
     "LiftingConv2d",
     "SimpleAffineSelfConv2d",

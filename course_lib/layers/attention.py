@@ -29,7 +29,7 @@ def position_bank(positions: Tensor, group: Group) -> Tensor:
     return torch.stack([act_on_feature_map(h, positions, group) for h in group.elements], dim=1)
 
 
-class GroupSelfAttention(WeightsOfGroup):
+class GroupSelfAttention2d(WeightsOfGroup):
     """Local self-attention on the group, in ``heads`` parts of d = O / heads channels each:
 
         f′(g) = Σ_g̃ softmax_g̃[h_Q(f(g))ᵀ (h_K(f(g̃)) + P(g⁻¹g̃)) / √d] h_V(f(g̃))
@@ -42,7 +42,7 @@ class GroupSelfAttention(WeightsOfGroup):
     Exact on every size, as the window is centered on its pixel. Raises ValueError for an even kernel, for channels that
     the heads cannot share, and for wrong shapes; TypeError for a map that is not float.
 
-        >>> GroupSelfAttention(C4, 8, 16, kernel_size=5, heads=4)(torch.randn(2, 8, 4, 14, 14)).shape
+        >>> GroupSelfAttention2d(C4, 8, 16, kernel_size=5, heads=4)(torch.randn(2, 8, 4, 14, 14)).shape
         torch.Size([2, 16, 4, 14, 14])
     """
 

@@ -15,7 +15,7 @@ from course_lib.layers.banks import lifting_filter_bank
 from course_lib.layers.base import FEATURE_MAP, WeightsOfGroup, require_map
 from course_lib.layers.conv import GroupConv2d
 from course_lib.layers.cost import Cost
-from course_lib.layers.norm import GroupInstanceNorm2d
+from course_lib.layers.norm import GroupInstanceNorm
 from course_lib.layers.settings import (
     Device,
     Side,
@@ -28,7 +28,7 @@ from course_lib.layers.settings import (
 Concatenation = Literal["none", "K", "V", "both"]
 
 
-class E4Layer(WeightsOfGroup):
+class E4Layer2d(WeightsOfGroup):
     """Dynamic depthwise aggregation over space, with a kernel generator K and an encoder V:
 
         f′(g) = Σ_v K_v(∪_a f(g·(0, a))) ⊙ V(∪_a f(g·(v, a))),   v over k × k pixels, a over H
@@ -42,12 +42,12 @@ class E4Layer(WeightsOfGroup):
 
     Shapes: ``(B, C, |H|, Y, X)`` → ``(B, O, |H|, Y, X)``; kernel_weight W₂ ``(s, C/r, k, k)``, kernel_bias b₂
     ``(s, k, k)``. Outside of the map V is zero. Source: He et al. (2021), Eqs. 11 and 12 and section 4.1; notebook 08;
-    oracle ``oracles.e4``. ``affine`` of the norm between W₁ and relu as in `GroupInstanceNorm2d`.
+    oracle ``oracles.e4``. ``affine`` of the norm between W₁ and relu as in `GroupInstanceNorm`.
     Exact for every map size; not with ``affine="per_element"``, hence ``allow_approximate``. There is no stride: a
     strided window has no center pixel on an even map, so pool after the layer. Raises ValueError for an even kernel,
     for channels that slices or reduction do not divide, and for wrong shapes; TypeError for a map that is not float.
 
-        >>> E4Layer(C4, 16, 16, kernel_size=5, slices=2)(torch.randn(2, 16, 4, 14, 14)).shape
+        >>> E4Layer2d(C4, 16, 16, kernel_size=5, slices=2)(torch.randn(2, 16, 4, 14, 14)).shape
         torch.Size([2, 16, 4, 14, 14])
     """
 
@@ -79,7 +79,7 @@ class E4Layer(WeightsOfGroup):
         self.kernel_size, self.slices, self.reduction, self.concat = kernel_size, slices, reduction, concat
         hidden = in_channels // reduction
         self.squeeze = _mix(group, in_channels, hidden, concat in ("K", "both"), factory)  # W₁
-        self.norm = GroupInstanceNorm2d(group, hidden, affine, allow_approximate=allow_approximate, **factory)
+        self.norm = GroupInstanceNorm(group, hidden, affine, allow_approximate=allow_approximate, **factory)
         self.kernel_weight = nn.Parameter(torch.empty(slices, hidden, kernel_size, kernel_size, **factory))  # W₂
         self.kernel_bias = nn.Parameter(torch.empty(slices, kernel_size, kernel_size, **factory))  # b₂
         self.encoder = _mix(group, in_channels, out_channels, concat in ("V", "both"), factory)  # W₃

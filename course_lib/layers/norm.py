@@ -13,7 +13,7 @@ from course_lib.layers.cost import Cost
 from course_lib.layers.settings import Device, factory_kwargs, require_group, require_positive
 
 
-class GroupBatchNorm2d(nn.BatchNorm3d):
+class GroupBatchNorm(nn.BatchNorm3d):
     """Batch norm with one mean, variance, gain γ and bias β per channel, shared over the group and over space:
 
         y = γ_c (f − μ_c) / √(σ²_c + ε) + β_c,   μ_c, σ²_c over (B, |H|, Y, X)
@@ -22,7 +22,7 @@ class GroupBatchNorm2d(nn.BatchNorm3d):
     ``oracles.batch_norm``. PyTorch's BatchNorm3d does just this when |H| stands where it expects depth. Raises
     ValueError or TypeError for a map of another shape or type.
 
-        >>> GroupBatchNorm2d(C4, 8)(torch.randn(2, 8, 4, 7, 9)).shape
+        >>> GroupBatchNorm(C4, 8)(torch.randn(2, 8, 4, 7, 9)).shape
         torch.Size([2, 8, 4, 7, 9])
     """
 
@@ -51,7 +51,7 @@ class GroupBatchNorm2d(nn.BatchNorm3d):
         """Of the whole map, in `forward`: what comes here is a view of it."""
 
 
-class GroupInstanceNorm2d(GroupLayer):
+class GroupInstanceNorm(GroupLayer):
     """Each image and channel by its own mean and variance, then one gain γ and bias β per channel:
 
         y = γ_c (f − μ_c) / √(σ²_c + ε) + β_c,   μ_c, σ²_c over (|H|, Y, X)
@@ -62,7 +62,7 @@ class GroupInstanceNorm2d(GroupLayer):
     Shapes: ``(B, C, |H|, Y, X)`` → the same; γ, β ``(C, 1)``, per element ``(C, |H|)``. Exact when shared. Notebook 08.
     Raises ValueError for per-element parameters without leave and for wrong shapes; TypeError for a map not float.
 
-        >>> GroupInstanceNorm2d(C4, 8)(torch.randn(2, 8, 4, 7, 9)).shape
+        >>> GroupInstanceNorm(C4, 8)(torch.randn(2, 8, 4, 7, 9)).shape
         torch.Size([2, 8, 4, 7, 9])
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from course_lib.groups import Group
-from course_lib.layers import EquivariantSequential, GroupBatchNorm2d, SpatialAvgPool2d, SpatialMaxPool2d
+from course_lib.layers import EquivariantSequential, GroupBatchNorm, SpatialAvgPool2d, SpatialMaxPool2d
 
 Conv = Callable[..., nn.Module]
 Layer = Callable[[Group, int, int], nn.Module]
@@ -56,4 +56,4 @@ def same_conv(
 
 
 def norm_relu(group: Group, channels: int) -> tuple[nn.Module, nn.Module]:
-    return GroupBatchNorm2d(group, channels), nn.ReLU()
+    return GroupBatchNorm(group, channels), nn.ReLU()

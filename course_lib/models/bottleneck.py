@@ -8,7 +8,7 @@ from course_lib.groups import C1, Group
 from course_lib.layers import (
     EquivariantSequential,
     GlobalAvgPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     GroupSqueezeExcite,
     LiftingConv2d,
@@ -64,7 +64,7 @@ def _branch(
         around = [same_conv(GroupConv2d, group, middle, middle, 3, stride, pool, bias=False)]
     else:
         around = [attention(group, middle, middle), *([SpatialAvgPool2d(group, 2)] if stride > 1 else [])]
-    last = GroupBatchNorm2d(group, 4 * middle)
+    last = GroupBatchNorm(group, 4 * middle)
     nn.init.zeros_(last.weight)
     return EquivariantSequential(
         GroupConv2d(group, here, middle, 1, bias=False),
@@ -82,5 +82,5 @@ def _shortcut(group: Group, here: int, there: int, stride: int, exact: bool) -> 
     return EquivariantSequential(
         *([SpatialAvgPool2d(group, stride)] if mean_first else []),
         same_conv(GroupConv2d, group, here, there, 1, 1 if mean_first else stride, bias=False),
-        GroupBatchNorm2d(group, there),
+        GroupBatchNorm(group, there),
     )

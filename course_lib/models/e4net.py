@@ -9,10 +9,10 @@ from torch import nn
 
 from course_lib.groups import C4, Group
 from course_lib.layers import (
-    E4Layer,
+    E4Layer2d,
     EquivariantSequential,
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     LiftingConv2d,
     SpatialMaxPool2d,
 )
@@ -46,11 +46,11 @@ def e4net(
         if i == 1:
             layers["lift"] = LiftingConv2d(group, 1, width, 3, padding=1, bias=False)
         else:
-            layers[f"e4_{i}"] = E4Layer(
+            layers[f"e4_{i}"] = E4Layer2d(
                 group, width, width, kernel_size, slices, reduction,
                 concat=concat, affine=affine, allow_approximate=affine == "per_element",
             )  # fmt: skip
-        layers[f"norm{i}"] = GroupBatchNorm2d(group, width)
+        layers[f"norm{i}"] = GroupBatchNorm(group, width)
         layers[f"relu{i}"] = nn.ReLU()
         if i >= 3:
             layers[f"dropout{i}"] = nn.Dropout(dropout)

@@ -25,8 +25,8 @@ def as_ordinary_cnn(net: nn.Module) -> nn.Module:
 
     A feature map (B, C, |H|, Y, X) becomes an image of C·|H| channels, ``f.flatten(1, 2)``. Where ``net`` refuses a
     size because it would not be exact, the result does not.
-    Raises TypeError for a network with layers that have no fixed filters to write out, such as `E4Layer` and attention,
-    and names the first. Notebook 04.
+    Raises TypeError for a network with layers that have no fixed filters to write out, such as `E4Layer2d` and
+    attention, and names the first. Notebook 04.
     """
     with torch.no_grad():
         return _written(net, "").eval()
@@ -75,7 +75,7 @@ def _conv2d(layer: Any, weight: Tensor, groups: int = 1) -> nn.Conv2d:
     return conv
 
 
-def _batch_norm(layer: L.GroupBatchNorm2d) -> nn.Module:
+def _batch_norm(layer: L.GroupBatchNorm) -> nn.Module:
     sheets = layer.group.order
     norm = nn.BatchNorm2d(layer.num_features * sheets, layer.eps, layer.momentum).to(layer.weight)
     state = layer.state_dict()
@@ -83,7 +83,7 @@ def _batch_norm(layer: L.GroupBatchNorm2d) -> nn.Module:
     return norm
 
 
-def _instance_norm(layer: L.GroupInstanceNorm2d) -> nn.Module:
+def _instance_norm(layer: L.GroupInstanceNorm) -> nn.Module:
     size = (layer.channels, layer.group.order)
     norm = nn.GroupNorm(layer.channels, layer.channels * layer.group.order, layer.eps)
     norm.weight, norm.bias = (nn.Parameter(p.expand(size).flatten().clone()) for p in (layer.weight, layer.bias))
@@ -124,8 +124,8 @@ _WRITERS: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     L.GCSeparableConv2d: _separable_convolution,
     L.GroupConv2d: _convolution,
     L.LiftingConv2d: _convolution,
-    L.GroupBatchNorm2d: _batch_norm,
-    L.GroupInstanceNorm2d: _instance_norm,
+    L.GroupBatchNorm: _batch_norm,
+    L.GroupInstanceNorm: _instance_norm,
     L.GroupSqueezeExcite: lambda layer: fx.symbolic_trace(_SqueezeExcite(layer)),
     L.SpatialMaxPool2d: lambda layer: nn.MaxPool2d(layer.kernel_size, layer.stride),
     L.SpatialAvgPool2d: lambda layer: nn.AvgPool2d(layer.kernel_size, layer.stride),

@@ -11,7 +11,7 @@ from course_lib.groups import C4, Group
 from course_lib.layers import (
     EquivariantSequential,
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     GroupMaxPool,
     LiftingConv2d,
@@ -30,7 +30,7 @@ def p4cnn(group: Group = C4, width: int = 10, classes: int = 10) -> EquivariantS
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for i in range(1, 7):
         layers[f"conv{i}"] = LiftingConv2d(group, 1, width, 3) if i == 1 else GroupConv2d(group, width, width, 3)
-        layers[f"norm{i}"] = GroupBatchNorm2d(group, width)
+        layers[f"norm{i}"] = GroupBatchNorm(group, width)
         layers[f"relu{i}"] = nn.ReLU()
         if i == 2:
             layers["pool"] = SpatialMaxPool2d(group, 2)
@@ -64,7 +64,7 @@ def p4cnn_rotation_pooling(group: Group = C4, width: int = 20, classes: int = 10
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for i in range(1, 7):
         layers[f"conv{i}"] = LiftingConv2d(group, 1 if i == 1 else width, width, 3)
-        layers[f"norm{i}"] = GroupBatchNorm2d(group, width)
+        layers[f"norm{i}"] = GroupBatchNorm(group, width)
         layers[f"relu{i}"] = nn.ReLU()
         layers[f"rotation_pool{i}"] = GroupMaxPool(group)
         if i == 2:
@@ -88,7 +88,7 @@ def p4cnn_linear(
     for i in range(1, 8):
         size = 4 if i == 7 else 3
         layers[f"conv{i}"] = LiftingConv2d(group, 1, width, size) if i == 1 else conv(group, width, width, size)
-        layers[f"norm{i}"] = GroupBatchNorm2d(group, width)
+        layers[f"norm{i}"] = GroupBatchNorm(group, width)
         layers[f"relu{i}"] = nn.ReLU()
         if i == 2:
             layers["pool"] = SpatialMaxPool2d(group, 2)

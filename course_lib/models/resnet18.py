@@ -9,7 +9,7 @@ from torch import nn
 from course_lib.groups import C1, Group
 from course_lib.layers import (
     EquivariantSequential,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     GroupMaxPool,
     LiftingConv2d,
@@ -65,10 +65,10 @@ def basic_block(
         nn.Dropout(dropout),
         *norm_relu(group, there),
         second(group, there, there),
-        GroupBatchNorm2d(group, there),
+        GroupBatchNorm(group, there),
     )
     shortcut: nn.Module = nn.Identity()
     if stride > 1:
         conv = same_conv(GroupConv2d, group, here, there, 1, stride, pool, bias=False)
-        shortcut = EquivariantSequential(conv, GroupBatchNorm2d(group, there))
+        shortcut = EquivariantSequential(conv, GroupBatchNorm(group, there))
     return Residual(branch, shortcut, nn.ReLU())

@@ -8,7 +8,7 @@ from course_lib.groups import C1, Group
 from course_lib.layers import (
     EquivariantSequential,
     GlobalAvgPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     LiftingConv2d,
     SpatialAvgPool2d,
@@ -62,7 +62,7 @@ def resnet44(
 def _shortcut(group: Group, here: int, there: int, bias: bool, norm: bool, exact: bool) -> EquivariantSequential:
     layers: list[nn.Module] = [SpatialAvgPool2d(group, 2)] if exact else []
     layers.append(same_conv(GroupConv2d, group, here, there, 1, 1 if exact else 2, bias=bias))
-    return EquivariantSequential(*layers, *([GroupBatchNorm2d(group, there)] if norm else []))
+    return EquivariantSequential(*layers, *([GroupBatchNorm(group, there)] if norm else []))
 
 
 def mean_head(group: Group, channels: int, classes: int, exact: bool) -> list[nn.Module]:

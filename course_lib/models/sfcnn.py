@@ -10,7 +10,7 @@ from course_lib.groups import C16, Group
 from course_lib.layers import (
     EquivariantSequential,
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     LiftingConv2d,
     SpatialAvgPool2d,
@@ -38,7 +38,7 @@ def sfcnn(group: Group = C16, width: int = 24, classes: int = 10) -> Equivariant
         channels = max(1, share * width // 24)
         conv = LiftingConv2d if i == 1 else GroupConv2d
         layers[f"conv{i}"] = conv(group, before, channels, size, padding=padding)
-        layers[f"norm{i}"] = GroupBatchNorm2d(group, channels)
+        layers[f"norm{i}"] = GroupBatchNorm(group, channels)
         if is_pooled:
             layers[f"pool{i}"] = SpatialMaxPool2d(group, 2)
         layers[f"elu{i}"] = nn.ELU()
@@ -65,7 +65,7 @@ def small_sfcnn(group: Group = C16, width: int = 5, classes: int = 10) -> Equiva
     for i, (channels, padding) in enumerate([(width, 2), (2 * width, 2), (2 * width, 0)], start=1):
         conv = LiftingConv2d if i == 1 else GroupConv2d
         layers[f"conv{i}"] = conv(group, before, channels, 5, padding=padding)
-        layers[f"norm{i}"] = GroupBatchNorm2d(group, channels)
+        layers[f"norm{i}"] = GroupBatchNorm(group, channels)
         layers[f"elu{i}"] = nn.ELU()
         if i == 1:
             layers["pool"] = SpatialAvgPool2d(group, 2)

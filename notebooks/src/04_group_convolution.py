@@ -44,7 +44,7 @@ from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, Group, co
 from course_lib.layers import (
     EquivariantSequential,
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     LiftingConv2d,
     SpatialMaxPool2d,
@@ -647,7 +647,7 @@ class PerSheetNorm(nn.BatchNorm2d):
 
 
 torch.manual_seed(0)
-for name, norm in {"per sheet": PerSheetNorm(8), "shared": GroupBatchNorm2d(C4, 2)}.items():
+for name, norm in {"per sheet": PerSheetNorm(8), "shared": GroupBatchNorm(C4, 2)}.items():
     net = nn.Sequential(LiftingConv2d(C4, 1, 2, 3), norm).double()
     before = equivariance_error(net, C4, noise(1, 1, 8, 8)).error
     for _ in range(20):
@@ -711,7 +711,7 @@ print("The library's coset_max_pool leaves", len(pooled), "sheets, and is equiva
 x = torch.zeros(1, 1, 8, 8)
 parts = [
     LiftingConv2d(C4, 1, 2, 3),
-    GroupBatchNorm2d(C4, 2),
+    GroupBatchNorm(C4, 2),
     nn.ReLU(),
     SpatialMaxPool2d(C4, 2),
     GroupConv2d(C4, 2, 3, 3),

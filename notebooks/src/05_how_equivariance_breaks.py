@@ -40,7 +40,7 @@ from course_lib.figures.breaking import error_curves, shares, windows_from_both_
 from course_lib.groups import C4, D4, Element, Group
 from course_lib.layers import (
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     GroupMaxPool,
     LiftingConv2d,
@@ -364,7 +364,7 @@ class TurnOnlyConv(GroupConv2d):
 def network(**changes: nn.Module) -> nn.Sequential:
     """A small p4 network for 15 × 15 images; a layer given by name replaces the one of that name."""
     torch.manual_seed(0)
-    parts = OrderedDict(lift=LiftingConv2d(C4, 1, 4, 3), norm=GroupBatchNorm2d(C4, 4), relu=nn.ReLU())
+    parts = OrderedDict(lift=LiftingConv2d(C4, 1, 4, 3), norm=GroupBatchNorm(C4, 4), relu=nn.ReLU())
     parts |= OrderedDict(conv=GroupConv2d(C4, 4, 4, 3, stride=2, allow_approximate=True), group_pool=GroupMaxPool(C4))
     parts |= OrderedDict(mean=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), linear=nn.Linear(4, 10))
     return nn.Sequential(parts | changes).double().eval()
@@ -416,7 +416,7 @@ def errors_in_training(net: nn.Module, steps: int) -> list[float]:
 small_digits = load_digits(size=14)
 train_images, train_labels = small_digits.train.images.double(), small_digits.train.labels
 curves = {}
-for name, norm in {"one norm per channel": GroupBatchNorm2d(C4, 6), "one norm per sheet": SheetNorm(24)}.items():
+for name, norm in {"one norm per channel": GroupBatchNorm(C4, 6), "one norm per sheet": SheetNorm(24)}.items():
     torch.manual_seed(0)
     layers = LiftingConv2d(C4, 1, 6, 3), norm, nn.ReLU(), GroupConv2d(C4, 6, 10, 3), GlobalMaxPool(C4)
     curves[name] = errors_in_training(nn.Sequential(*layers).double(), steps=12)
@@ -663,7 +663,7 @@ for name, (net, shape) in suspects.items():
 
 # %%
 print("the same net as A, on 15 × 15:", diagnose(network(), C4, (1, 15, 15)).ok)
-print("norm shared over the group:   ", diagnose(network(norm=GroupBatchNorm2d(C4, 4)), C4, (1, 15, 15)).ok)
+print("norm shared over the group:   ", diagnose(network(norm=GroupBatchNorm(C4, 4)), C4, (1, 15, 15)).ok)
 print("turned but not permuted:      ", diagnose(faulty, C4, (1, 15, 15)).layer)
 
 # %% [markdown]

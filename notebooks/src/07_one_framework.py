@@ -44,7 +44,7 @@ from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import attention_weights
 from course_lib.layers import (
     GroupConv2d,
-    GroupSelfAttention,
+    GroupSelfAttention2d,
     GSeparableConv2d,
     LiftingConv2d,
     neighborhoods,
@@ -581,7 +581,7 @@ for name, bank in banks.items():
 
 # %%
 for group in ALL_GROUPS:
-    layer = GroupSelfAttention(group, 3, 4, 5, heads=2).double()
+    layer = GroupSelfAttention2d(group, 3, 4, 5, heads=2).double()
     x = noise(1, 3, group.order, 6, 8)
     by_head = torch.cat([fast_self_attention(x[0], head, group) for head in heads_of(layer)])
     torch.testing.assert_close(layer(x)[0].detach(), by_head)
@@ -600,7 +600,7 @@ for group in ALL_GROUPS:
 
 # %%
 edges = LiftingConv2d(C4, 1, 1, 3, padding=1, bias=False).double()
-seeker = GroupSelfAttention(C4, 1, 1, 11).double()
+seeker = GroupSelfAttention2d(C4, 1, 1, 11).double()
 with torch.no_grad():
     edges.weight.copy_(torch.tensor([[-1.0, 0.0, 1.0]] * 3))
     for matrix in (seeker.query, seeker.key, seeker.value):
@@ -781,13 +781,13 @@ framework_map()
 from IPython.display import display
 
 from course_lib.figures.layer_diagrams import layer_diagram
-from course_lib.layers import AffineSelfConv2d, E4Layer, GCSeparableConv2d
+from course_lib.layers import AffineSelfConv2d, E4Layer2d, GCSeparableConv2d
 
 for layer in (
     GroupConv2d(C4, 16, 16, 5, padding=2),
     GCSeparableConv2d(C4, 16, 16, 5, padding=2),
-    E4Layer(C4, 16, 16, 5, slices=2),
-    GroupSelfAttention(C4, 16, 16, 5, heads=8),
+    E4Layer2d(C4, 16, 16, 5, slices=2),
+    GroupSelfAttention2d(C4, 16, 16, 5, heads=8),
     AffineSelfConv2d(C4, 16, 16, 5, heads=8),
 ):
     display(layer_diagram(layer))
@@ -823,7 +823,7 @@ progress("07")
 # - Patches may replace features if they are collected at gg′, in the order of one list of steps.
 # - The limits: the theorem covers sums over pairs, and the regular action.
 #
-# **Now in `course_lib`:** `from course_lib.layers import GroupSelfAttention`; the sums over pairs: `from course_lib import framework`; the definition in loops: `oracles.self_attention`.
+# **Now in `course_lib`:** `from course_lib.layers import GroupSelfAttention2d`; the sums over pairs: `from course_lib import framework`; the definition in loops: `oracles.self_attention`.
 #
 # **Further reading:** L. He and others, *Efficient Equivariant Network*, 2021, section 3. D. Romero and J.-B. Cordonnier, *Group Equivariant Stand-Alone Self-Attention For Vision*, 2021.
 #

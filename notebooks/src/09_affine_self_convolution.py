@@ -52,7 +52,7 @@ from course_lib.kernels.attention import affine_scores
 from course_lib.layers import (
     AffineSelfConv2d,
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     GroupSqueezeExcite,
     LiftingConv2d,
@@ -885,7 +885,7 @@ class Block(nn.Module):
 
     def __init__(self, layer: nn.Module, channels: int) -> None:
         super().__init__()
-        self.layer, self.norm = layer, GroupBatchNorm2d(C4, channels)
+        self.layer, self.norm = layer, GroupBatchNorm(C4, channels)
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -895,7 +895,7 @@ class Block(nn.Module):
 # %%
 def small_net(layer: nn.Module) -> nn.Sequential:
     pools = SpatialMaxPool2d(C4, 2), SpatialMaxPool2d(C4, 2)
-    lift = LiftingConv2d(C4, 1, 8, 5, padding=2, bias=False), GroupBatchNorm2d(C4, 8), nn.ReLU()
+    lift = LiftingConv2d(C4, 1, 8, 5, padding=2, bias=False), GroupBatchNorm(C4, 8), nn.ReLU()
     return nn.Sequential(*lift, *pools, Block(layer, 8), nn.ReLU(), GlobalMaxPool(C4), nn.Linear(8, 10))
 
 

@@ -49,7 +49,7 @@ from course_lib.layers import (
     EquivariantSequential,
     GCSeparableConv2d,
     GlobalMaxPool,
-    GroupBatchNorm2d,  # noqa: F401, for exercise 10.3
+    GroupBatchNorm,  # noqa: F401, for exercise 10.3
     GroupConv2d,
     GroupMaxPool,
     GSeparableConv2d,

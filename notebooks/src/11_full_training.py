@@ -52,7 +52,7 @@ from course_lib.groups import C1, C4, Group
 from course_lib.layers import (
     EquivariantSequential,
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     LiftingConv2d,
     SpatialMaxPool2d,
@@ -196,9 +196,9 @@ def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -
 # %%
 def small_net(group: Group, width: int, dropout: float = 0.0) -> nn.Module:
     """Three convolutions for images of 14 × 14, invariant to the group."""
-    layers = [LiftingConv2d(group, 1, width, 3), GroupBatchNorm2d(group, width), nn.ReLU(), SpatialMaxPool2d(group, 2)]
+    layers = [LiftingConv2d(group, 1, width, 3), GroupBatchNorm(group, width), nn.ReLU(), SpatialMaxPool2d(group, 2)]
     for c_in in (width, 2 * width):
-        layers += [GroupConv2d(group, c_in, 2 * width, 3), GroupBatchNorm2d(group, 2 * width), nn.ReLU()]
+        layers += [GroupConv2d(group, c_in, 2 * width, 3), GroupBatchNorm(group, 2 * width), nn.ReLU()]
     return EquivariantSequential(*layers, GlobalMaxPool(group), nn.Dropout(dropout), nn.Linear(2 * width, 10))
 
 

@@ -11,7 +11,7 @@ from course_lib.groups import C4, compose, inverse
 from course_lib.layers import (
     EquivariantSequential,
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     GroupMaxPool,
     LiftingConv2d,
@@ -316,7 +316,7 @@ def infinite():
 # 4.5
 
 
-def network(group, width, classes, pool_after=2, end=GlobalMaxPool, norm=GroupBatchNorm2d, last_kernel=4, tail=()):
+def network(group, width, classes, pool_after=2, end=GlobalMaxPool, norm=GroupBatchNorm, last_kernel=4, tail=()):
     def block(conv):
         return [conv, *([norm(group, width)] if norm else []), nn.ReLU()]
 
@@ -347,7 +347,7 @@ def always_p4(group=C4, width=10, classes=10):
 
 @wrong("p4cnn", says="norm and a ReLU after the last")
 def scores_rectified(group=C4, width=10, classes=10):
-    return network(group, width, classes, tail=(GroupBatchNorm2d(group, classes), nn.ReLU()))
+    return network(group, width, classes, tail=(GroupBatchNorm(group, classes), nn.ReLU()))
 
 
 @wrong("p4cnn", says="batch norms are missing")

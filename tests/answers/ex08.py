@@ -7,7 +7,7 @@ from answers import correct, wrong
 from course_lib.actions import act_on_image
 from course_lib.framework import entry_at
 from course_lib.groups import C1, Element, inverse
-from course_lib.layers import GroupConv2d, GroupInstanceNorm2d, lifting_filter_bank
+from course_lib.layers import GroupConv2d, GroupInstanceNorm, lifting_filter_bank
 
 
 @correct("filter_of_matrix")
@@ -196,7 +196,7 @@ class _Layer(nn.Module):
         hidden, self.group = in_channels // reduction, group
         self.encoder = GroupConv2d(group, in_channels, out_channels, 1, bias=False)
         self.kernel_bias = nn.Parameter(torch.randn(slices, kernel_size, kernel_size) / kernel_size)
-        self.norm = GroupInstanceNorm2d(group, hidden)
+        self.norm = GroupInstanceNorm(group, hidden)
         self.kernel_weight = nn.Parameter(torch.randn(slices, hidden, kernel_size, kernel_size) / kernel_size)
         self.squeeze = GroupConv2d(group, in_channels, hidden, 1, bias=False)
 

@@ -8,7 +8,7 @@ from torch import nn
 from answers import correct, wrong
 from course_lib.layers import (
     GlobalMaxPool,
-    GroupBatchNorm2d,
+    GroupBatchNorm,
     GroupConv2d,
     GroupMaxPool,
     LiftingConv2d,
@@ -59,7 +59,7 @@ def pool_too_early(group, width, classes, conv):
     return nn.Sequential(*layers[:3], layers.pop(6), *layers[3:])
 
 
-@wrong("p4cnn_linear", says="GroupBatchNorm2d.* stands in two places")
+@wrong("p4cnn_linear", says="GroupBatchNorm.* stands in two places")
 def one_norm(group, width, classes, conv):
     layers = list(digits_network(group, width, classes, conv))
     layers[-4] = layers[1]
@@ -96,11 +96,11 @@ def block(group, here, there, stride, second, dropout, exact, *, relu=True, earl
     pool = SpatialMaxPool2d if exact else None
     parts = [same_conv(GroupConv2d, group, here, there, 3, stride, pool, bias=False)]
     parts += [nn.Dropout(dropout)] * drop
-    parts += [*norm_relu(group, there), second(group, there, there), GroupBatchNorm2d(group, there)]
+    parts += [*norm_relu(group, there), second(group, there, there), GroupBatchNorm(group, there)]
     shortcut = nn.Identity()
     if stride != 1:
         conv = same_conv(GroupConv2d, group, here, there, 1, stride, pool if pooled else None, bias=False)
-        shortcut = nn.Sequential(conv, GroupBatchNorm2d(group, there))
+        shortcut = nn.Sequential(conv, GroupBatchNorm(group, there))
     return Residual(nn.Sequential(*parts, *[nn.ReLU()] * early), shortcut, nn.ReLU() if relu else None)
 
 
@@ -129,7 +129,7 @@ def strided_shortcut(group, here, there, stride, second, dropout, exact):
     return block(group, here, there, stride, second, dropout, exact, pooled=False)
 
 
-@wrong("basic_block", says="GroupBatchNorm2d.* stands in two places")
+@wrong("basic_block", says="GroupBatchNorm.* stands in two places")
 def one_norm_in_branch(group, here, there, stride, second, dropout, exact):
     residual = block(group, here, there, stride, second, dropout, exact)
     residual.branch[-1] = residual.branch[2]

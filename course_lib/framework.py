@@ -50,14 +50,14 @@ def relative_position(g: Isometry, other: Isometry) -> Isometry:
     return semidirect_product(semidirect_inverse(g), other)
 
 
-def aggregate_pairs(
+def pairwise_sum(
     f: GroupFunction, term: Callable[[Isometry, Isometry, Tensor, Tensor], Tensor]
 ) -> dict[Isometry, Tensor]:
     """f′(g) = Σ_g̃ H_{g,g̃}(f(g), f(g̃)), Eq. 7, with ``term(g, g̃, f(g), f(g̃))``. In general not equivariant."""
     return {g: torch.stack([term(g, other, f[g], f[other]) for other in f]).sum(dim=0) for g in f}
 
 
-def aggregate(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor], Tensor]) -> dict[Isometry, Tensor]:
+def equivariant_sum(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor], Tensor]) -> dict[Isometry, Tensor]:
     """f′(g) = Σ_g̃ H̃_{g⁻¹g̃}(f(g), f(g̃)), with ``term(g⁻¹g̃, f(g), f(g̃))``. Equivariant for every term.
 
     Source: He et al. (2021), Eq. 9 and Theorem 1; notebook 07.
@@ -78,7 +78,7 @@ def entry_at(table: Tensor, position: Isometry, group: Group) -> Tensor:
 
 def convolution(f: GroupFunction, psi: Tensor, group: Group) -> dict[Isometry, Tensor]:
     """Group convolution, H̃_ĝ(x, y) = ψ(ĝ) y: Eq. 5 as an instance of Eq. 9. Filters (O, C, |H|, k, k), k odd."""
-    return aggregate(f, lambda position, x, y: entry_at(psi, position, group) @ y)
+    return equivariant_sum(f, lambda position, x, y: entry_at(psi, position, group) @ y)
 
 
 def filter_of_layer(
@@ -140,7 +140,7 @@ def attention_term(position: Isometry, x: Tensor, y: Tensor, head: Head, group: 
 
 def self_attention(f: GroupFunction, head: Head, group: Group) -> dict[Isometry, Tensor]:
     """Eq. 6 as an instance of Eq. 9, followed by one division at each g on its own."""
-    sums = aggregate(f, lambda position, x, y: attention_term(position, x, y, head, group))
+    sums = equivariant_sum(f, lambda position, x, y: attention_term(position, x, y, head, group))
     return {g: total[:-1] / total[-1] for g, total in sums.items()}
 
 

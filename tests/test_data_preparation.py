@@ -12,7 +12,7 @@ from course_lib.data import (
     Augmentation,
     Dataset,
     Split,
-    compose,
+    chained,
     contrast_normalized,
     normalized,
     on_background,
@@ -26,7 +26,7 @@ AUGMENTATIONS = {
     "flips": random_flips,
     "crops": partial(random_crops, padding=2),
     "rotations": random_rotations,
-    "all": compose(random_flips, random_crops, random_rotations),
+    "all": chained(random_flips, random_crops, random_rotations),
 }
 
 
@@ -101,8 +101,8 @@ def test_compose_runs_in_order() -> None:
         return images + 1
 
     images = torch.ones(2, 1, 3, 3)
-    assert torch.equal(compose(double, add)(images, generator()), 3 * images)
-    assert torch.equal(compose()(images, generator()), images)
+    assert torch.equal(chained(double, add)(images, generator()), 3 * images)
+    assert torch.equal(chained()(images, generator()), images)
 
 
 @pytest.mark.parametrize("augment", [random_crops, random_rotations])

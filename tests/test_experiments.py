@@ -23,7 +23,7 @@ from course_lib.experiments import (
     variant,
 )
 from course_lib.experiments.exactness import exactness, exactness_markdown, invariance_error, not_exact
-from course_lib.experiments.markdown import difference, figure_text, operations_text, pipe_table
+from course_lib.experiments.markdown import difference, operations_text, percent_text, pipe_table
 from course_lib.experiments.row import as_printed
 from course_lib.experiments.rules import BY_FORMULA, EXECUTED, aggregation_macs, macs_and_norms, macs_of_products
 from course_lib.groups import C1, C4, D4
@@ -260,7 +260,7 @@ def test_counting_uses_up_no_random_numbers():
 def test_a_variant_has_the_recipe_but_no_published_figures():
     row = variant(find("gc-p4m-resnet44"), C4, 5)
     assert (row.group, row.width, row.layer, row.architecture) == (C4, 5, "gc", "resnet44")
-    assert (row.parameters, row.macs, row.figure, row.deviation, row.source, row.note) == (None,) * 4 + ("", "")
+    assert (row.parameters, row.macs, row.percent, row.deviation, row.source, row.note) == (None,) * 4 + ("", "")
     assert row.key == "gc-p4m-resnet44-C4-5" and row.recipe == find("gc-p4m-resnet44").recipe
     assert variant(find("p4cnn"), D4).width == find("p4cnn").width
     assert re.fullmatch(r"resnet44-D4(-\d+)+", variant(find("resnet44"), D4).key), "several widths make one word"
@@ -283,13 +283,13 @@ def test_printed_counts_remember_their_rounding():
     assert printed.agrees_with(25_214) and printed.agrees_with(25_205) and not printed.agrees_with(25_216)
     assert Printed("11M").agrees_with(11_400_000) and not Printed("11M").agrees_with(11_600_000)
     assert Printed("0.56G") == 560_000_000
-    assert as_printed("33k", "1.69") == {"parameters": 33_000, "figure": 1.69}
-    assert as_printed("1.2M / 3G", "5 ± 0.1") == {"parameters": 1.2e6, "macs": 3e9, "figure": 5, "deviation": 0.1}
+    assert as_printed("33k", "1.69") == {"parameters": 33_000, "percent": 1.69}
+    assert as_printed("1.2M / 3G", "5 ± 0.1") == {"parameters": 1.2e6, "macs": 3e9, "percent": 5, "deviation": 0.1}
 
 
 def test_accuracies_become_errors():
     row = find("resnet29")
-    assert (row.figure, row.measure, row.error) == (91.18, "accuracy", 8.82)
+    assert (row.percent, row.measure, row.error) == (91.18, "accuracy", 8.82)
     assert find("p4cnn").error == 2.23 and find("resnet83").error is None
 
 
@@ -297,7 +297,7 @@ def test_words_for_numbers():
     assert [operations_text(n) for n in (1_798_020, 555_422_720, 2_973_108_736)] == ["1.80M", "555.42M", "2.973G"]
     assert [difference(n, Printed("2.0k")) for n in (2_049, 2_100, 1_900)] == ["=", "+5.0 %", "−5.0 %"]
     assert difference(1, None) == ""
-    assert [figure_text(*f) for f in ((2.2, 0.061), (9.44, None), (None, None))] == ["2.20 ± 0.061", "9.44", "–"]
+    assert [percent_text(*f) for f in ((2.2, 0.061), (9.44, None), (None, None))] == ["2.20 ± 0.061", "9.44", "–"]
     assert pipe_table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
 
 

@@ -95,9 +95,9 @@ def test_every_term_that_sees_relative_positions_alone_is_equivariant(group):
     def term(position, x, y):
         return torch.tanh(fw.entry_at(table, position, group) * x + mix @ y) * (x @ y)
 
-    layer = lambda f: fw.aggregate(f, term)  # noqa: E731
+    layer = lambda f: fw.equivariant_sum(f, term)  # noqa: E731
     assert broken_by(layer, f, group) < 1e-12
-    pairs = fw.aggregate_pairs(f, lambda g, other, x, y: term(fw.relative_position(g, other), x, y))
+    pairs = fw.pairwise_sum(f, lambda g, other, x, y: term(fw.relative_position(g, other), x, y))
     assert error(layer(f), pairs) == 0
 
 
@@ -117,7 +117,7 @@ def test_terms_that_see_anything_else_are_not(how):
         return table.setdefault(position, torch.randn((), dtype=torch.float64))
 
     def layer(f):
-        return fw.aggregate_pairs(f, lambda g, other, x, y: weight(WRONG_POSITIONS[how](g, other)) * y)
+        return fw.pairwise_sum(f, lambda g, other, x, y: weight(WRONG_POSITIONS[how](g, other)) * y)
 
     assert broken_by(layer, f, D4) > 0.1
 
@@ -127,8 +127,8 @@ def test_pairs_may_differ_while_sums_agree():
     f = fw.as_function(noise(2, 4, 1, 2), C4)
     free = {g: noise(len(f)) for g in f}
     free = {g: dict(zip(f, row - row.mean(), strict=True)) for g, row in free.items()}
-    plain = fw.aggregate(f, lambda position, x, y: torch.tanh(x) * y)
-    with_free_terms = fw.aggregate_pairs(f, lambda g, other, x, y: torch.tanh(x) * y + free[g][other] * x)
+    plain = fw.equivariant_sum(f, lambda position, x, y: torch.tanh(x) * y)
+    with_free_terms = fw.pairwise_sum(f, lambda g, other, x, y: torch.tanh(x) * y + free[g][other] * x)
     assert error(plain, with_free_terms) < 1e-12
 
 
@@ -194,7 +194,7 @@ def test_the_term_of_e4_gives_the_layer_without_its_norm_and_bias(group):
     matrices = fw.E4Matrices(noise(3, 4 * group.order), noise(slices, 3, k, k), noise(channels, 4 * group.order))
     function = fw.as_function(f, group)
     patches = {g: fw.local_patch(function, g, along_the_group(group)) for g in function}
-    sums = fw.aggregate(patches, lambda position, x, y: fw.e4_term(position, x, y, matrices))
+    sums = fw.equivariant_sum(patches, lambda position, x, y: fw.e4_term(position, x, y, matrices))
     layer = E4Layer2d(group, 4, channels, k, slices).double()
     layer.norm = torch.nn.Identity()
     layer.squeeze = GroupConv2d(group, 4, 3, 1, bias=False).double()

@@ -267,8 +267,8 @@ def test_a_checkpoint_of_another_split_is_refused(run: Run) -> None:
 
 
 def test_tables_show_mean_deviation_and_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    published = replace(run.row, figure=2.23, deviation=0.061, measure="error")
-    accuracy = replace(run.row, key="accurate", figure=None)
+    published = replace(run.row, percent=2.23, deviation=0.061, measure="error")
+    accuracy = replace(run.row, key="accurate", percent=None)
     monkeypatch.setitem(TABLES, "tiny", Table("tiny", "A tiny table", (published, accuracy)))
     result = execute(replace(run, row=published), CPU)
     for seed, error in enumerate((3.0, 4.0, 5.0)):
@@ -322,7 +322,7 @@ def test_the_laptop_recipe_is_one_for_all_networks_of_a_data_set() -> None:
     keys = ("z2cnn", "p4cnn", "gc-p4cnn-30", "e4net", "e4net-k7")
     recipes = {with_laptop_recipe(find(key)).recipe for key in keys}
     assert recipes == {LAPTOP["rotated-mnist"]}
-    assert with_laptop_recipe(find("p4cnn")).figure == find("p4cnn").figure
+    assert with_laptop_recipe(find("p4cnn")).percent == find("p4cnn").percent
     with pytest.raises(LookupError, match="resnet29-cifar100 is trained on cifar100, which has no laptop"):
         with_laptop_recipe(find("resnet29-cifar100"))
 
@@ -339,7 +339,7 @@ def test_networks_without_a_table_and_small_runs_stand_apart(run: Run) -> None:
 
 
 def test_accuracy_is_shown_where_it_was_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = replace(run.row, figure=93.02, deviation=0.16, measure="accuracy")
+    entry = replace(run.row, percent=93.02, deviation=0.16, measure="accuracy")
     monkeypatch.setitem(TABLES, "tiny", Table("tiny", "A tiny table", (entry,)))
     error = execute(replace(run, row=entry), CPU)["final"]["test_error_percent"]
     text = markdown(run.results, "tiny")

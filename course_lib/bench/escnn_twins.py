@@ -27,11 +27,11 @@ def regular_conv(
 
 
 class _RegularConv(nn.Module):
-    def __init__(self, group: Group, here: int, there: int, kernel: int, stride: int, bias: bool) -> None:
+    def __init__(self, group: Group, in_channels: int, out_channels: int, kernel: int, stride: int, bias: bool) -> None:
         super().__init__()
         from escnn.nn import R2Conv
 
-        self.type_in, type_out = (_regular(group, channels) for channels in (here, there))
+        self.type_in, type_out = (_regular(group, channels) for channels in (in_channels, out_channels))
         self.conv = R2Conv(self.type_in, type_out, kernel, padding=kernel // 2, stride=stride, bias=bias)
         self.order = group.order
 
@@ -67,14 +67,14 @@ class _ResNet18(nn.Module):
         first = _regular(group, width)
         lift = en.R2Conv(self.image, first, 3, padding=1, bias=False)
         layers: list[Any] = [lift, en.InnerBatchNorm(first), en.ReLU(first)]
-        here = width
+        in_channels = width
         for stage in range(4):
             for block in range(2):
-                there, stride = width * 2**stage, 2 if stage and not block else 1
-                layers.append(_Block(_regular(group, here), _regular(group, there), stride))
-                here = there
-        self.layers = nn.ModuleList([*layers, en.GroupPooling(_regular(group, here))])
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(here, classes))
+                out_channels, stride = width * 2**stage, 2 if stage and not block else 1
+                layers.append(_Block(_regular(group, in_channels), _regular(group, out_channels), stride))
+                in_channels = out_channels
+        self.layers = nn.ModuleList([*layers, en.GroupPooling(_regular(group, in_channels))])
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(in_channels, classes))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.image(x)
@@ -84,20 +84,20 @@ class _ResNet18(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(self, here: Any, there: Any, stride: int) -> None:
+    def __init__(self, type_in: Any, type_out: Any, stride: int) -> None:
         super().__init__()
         from escnn import nn as en
 
         self.branch = nn.Sequential(
-            en.R2Conv(here, there, 3, padding=1, stride=stride, bias=False),
-            en.InnerBatchNorm(there),
-            en.ReLU(there),
-            en.R2Conv(there, there, 3, padding=1, bias=False),
-            en.InnerBatchNorm(there),
+            en.R2Conv(type_in, type_out, 3, padding=1, stride=stride, bias=False),
+            en.InnerBatchNorm(type_out),
+            en.ReLU(type_out),
+            en.R2Conv(type_out, type_out, 3, padding=1, bias=False),
+            en.InnerBatchNorm(type_out),
         )
-        shortcut = (en.R2Conv(here, there, 1, stride=stride, bias=False), en.InnerBatchNorm(there))
+        shortcut = (en.R2Conv(type_in, type_out, 1, stride=stride, bias=False), en.InnerBatchNorm(type_out))
         self.shortcut = nn.Sequential(*shortcut) if stride > 1 else nn.Identity()
-        self.relu = en.ReLU(there)
+        self.relu = en.ReLU(type_out)
 
     def forward(self, x: Any) -> Any:
         return self.relu(self.branch(x) + self.shortcut(x))

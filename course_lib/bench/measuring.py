@@ -64,13 +64,13 @@ def interleaved(works: dict[str, Callable[[], object]], device: torch.device, se
         work()
     calls = max(1, math.ceil(SHORTEST_TIMING / min(seconds_of(work, device) for work in works.values())))
     times: dict[str, list[float]] = {name: [] for name in works}
-    order, start = list(works), time.perf_counter()
+    turns, start = list(works), time.perf_counter()
     for i in range(MAX_ROUNDS):
         if i >= MIN_ROUNDS and time.perf_counter() - start > seconds:
             break
-        for name in order:
+        for name in turns:
             times[name].append(seconds_of(works[name], device, calls))
-        order = order[1:] + order[:1]
+        turns = turns[1:] + turns[:1]
     return times
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.actions import act_on_image
-from course_lib.checks.case import EXACT_BELOW, Case
+from course_lib.checks.culprit import EXACT_BELOW, Culprit
 from course_lib.checks.measuring import relative_error
 from course_lib.checks.readings import SOURCES, Move, readings, wrong_move
 from course_lib.checks.tracing import Call, is_float_tensor
@@ -20,24 +20,24 @@ from course_lib.layers.base import left_over, reversed_axes
 Words = tuple[str, str]  # cause, cure
 
 
-def explain(case: Case) -> Words:
+def explain(culprit: Culprit) -> Words:
     """Cause and cure of the first rule that applies."""
     for rule in RULES:
-        if words := rule(case):
+        if words := rule(culprit):
             return words
-    called = f"; inside it is called: {', '.join(case.call.functions)}" if case.call.functions else ""
+    called = f"; inside it is called: {', '.join(culprit.call.functions)}" if culprit.call.functions else ""
     return (
-        f"it treats positions, or the elements of {case.group}, differently{called}",
+        f"it treats positions, or the elements of {culprit.group}, differently{called}",
         "look for slices, shifts, one axis preferred to the other, sorting, or weights that are not shared",
     )
 
 
-def another_group(case: Case) -> Words | None:
-    own = getattr(case.module, "group", None)
-    if not isinstance(own, Group) or own.is_subgroup(case.group):
+def another_group(culprit: Culprit) -> Words | None:
+    own = getattr(culprit.module, "group", None)
+    if not isinstance(own, Group) or own.is_subgroup(culprit.group):
         return None
-    missing = ", ".join(str(g) for g in case.group.elements if g not in own.elements)
-    return f"it is built for {own}, which does not contain {missing}", f"build every layer for {case.group}"
+    missing = ", ".join(str(g) for g in culprit.group.elements if g not in own.elements)
+    return f"it is built for {own}, which does not contain {missing}", f"build every layer for {culprit.group}"
 
 
 def windows(module: nn.Module) -> list[tuple[int, int, int]] | None:
@@ -53,18 +53,20 @@ def windows(module: nn.Module) -> list[tuple[int, int, int]] | None:
     return [(d * (k - 1) + 1, s, p) for k, s, p, d in zip(*each, strict=True)]
 
 
-def stride_leaves_pixels_over(case: Case) -> Words | None:
-    along = windows(case.module)
-    if along is None or isinstance(case.module, nn.modules.conv._ConvTransposeNd) or case.x.ndim < 4:
+def stride_leaves_pixels_over(culprit: Culprit) -> Words | None:
+    along = windows(culprit.module)
+    if along is None or isinstance(culprit.module, nn.modules.conv._ConvTransposeNd) or culprit.x.ndim < 4:
         return None
-    size = case.x.shape[-2:]
-    rests = [left_over(n, *w) if back else 0 for n, w, back in zip(size, along, reversed_axes(case.group), strict=True)]
+    size = culprit.x.shape[-2:]
+    rests = [
+        left_over(n, *w) if back else 0 for n, w, back in zip(size, along, reversed_axes(culprit.group), strict=True)
+    ]
     larger = tuple(n + s - rest if rest else n for n, rest, (_, s, _) in zip(size, rests, along, strict=True))
-    if not any(rests) or not case.exact(size=(larger[0], larger[1])):
+    if not any(rests) or not culprit.exact(size=(larger[0], larger[1])):
         return None
     axis = 0 if rests[0] else 1
     (window, stride, padding), n = along[axis], size[axis]
-    what = "pooling" if "pool" in type(case.module).__name__.lower() else "stride"
+    what = "pooling" if "pool" in type(culprit.module).__name__.lower() else "stride"
     return (
         f"{what} on a size that does not fit: on {n} pixels (padding {padding}), windows of {window} with stride "
         f"{stride} leave {rests[axis]} over at one border",
@@ -73,9 +75,9 @@ def stride_leaves_pixels_over(case: Case) -> Words | None:
     )
 
 
-def window_is_not_square(case: Case) -> Words | None:
-    along = windows(case.module)
-    if along is None or along[0] == along[1] or not any(g.r % 2 for g in case.group.elements):
+def window_is_not_square(culprit: Culprit) -> Words | None:
+    along = windows(culprit.module)
+    if along is None or along[0] == along[1] or not any(g.r % 2 for g in culprit.group.elements):
         return None
     return (
         f"(window, stride, padding) is {along[0]} along y, but {along[1]} along x: a quarter turn swaps the axes",
@@ -83,13 +85,13 @@ def window_is_not_square(case: Case) -> Words | None:
     )
 
 
-def uneven_padding(case: Case) -> Words | None:
-    module = case.module
+def uneven_padding(culprit: Culprit) -> Words | None:
+    module = culprit.module
     padding = getattr(module, "padding", None)
     if padding == "same":
         mended = copy.deepcopy(module)
         mended.padding = 0  # type: ignore[assignment]
-        if not case.exact(mended):
+        if not culprit.exact(mended):
             return None
         return (
             f"an even kernel ({_first(module.kernel_size)}) with padding='same': one border gets more than the other",
@@ -103,12 +105,12 @@ def uneven_padding(case: Case) -> Words | None:
     return None
 
 
-def linear_on_places(case: Case) -> Words | None:
-    if not isinstance(case.module, nn.Linear):
+def linear_on_places(culprit: Culprit) -> Words | None:
+    if not isinstance(culprit.module, nn.Linear):
         return None
-    before = case.before
+    before = culprit.before
     if before is not None and math.prod(before.shape[-2:]) > 1:
-        pooled = math.prod(before.shape[1:-2]) == case.x.shape[-1]
+        pooled = math.prod(before.shape[1:-2]) == culprit.x.shape[-1]
     else:
         pooled = True
     if pooled:
@@ -122,9 +124,9 @@ def linear_on_places(case: Case) -> Words | None:
     )
 
 
-def interpolation(case: Case) -> Words | None:
-    called = [f for f in case.call.functions if f in ("grid_sample", "interpolate", "affine_grid")]
-    if not isinstance(case.module, nn.Upsample) and not called:
+def interpolation(culprit: Culprit) -> Words | None:
+    called = [f for f in culprit.call.functions if f in ("grid_sample", "interpolate", "affine_grid")]
+    if not isinstance(culprit.module, nn.Upsample) and not called:
         return None
     return (
         "interpolation: the new pixels do not lie symmetrically between the old ones, so turning the map moves them",
@@ -132,31 +134,32 @@ def interpolation(case: Case) -> Words | None:
     )
 
 
-def ordinary_convolution(case: Case) -> Words | None:
-    if not isinstance(case.module, nn.modules.conv._ConvNd):
+def ordinary_convolution(culprit: Culprit) -> Words | None:
+    if not isinstance(culprit.module, nn.modules.conv._ConvNd):
         return None
-    layer = "GroupConv2d" if case.x.ndim > 4 or not _follows_as_image(case) else "LiftingConv2d"
+    layer = "GroupConv2d" if culprit.x.ndim > 4 or not _follows_as_image(culprit) else "LiftingConv2d"
     return (
         "an ordinary convolution: its filter has one direction and does not turn with the image",
-        f"{layer}({case.group}, …), or GroupConv2d after a lifting layer"
+        f"{layer}({culprit.group}, …), or GroupConv2d after a lifting layer"
         if layer == "LiftingConv2d"
-        else f"{layer}({case.group}, …): filters turned and permuted",
+        else f"{layer}({culprit.group}, …): filters turned and permuted",
     )
 
 
-def _follows_as_image(case: Case) -> bool:
-    return case.x.shape[1] < case.group.order or case.x.shape[1] % case.group.order > 0 or case.x.shape[1] == 3
+def _follows_as_image(culprit: Culprit) -> bool:
+    channels, order = culprit.x.shape[1], culprit.group.order
+    return channels < order or channels % order > 0 or channels == 3
 
 
-def wrong_permutation(case: Case) -> Words | None:
-    y = case.call.output
-    has_filters = any(f.startswith(("conv", "linear", "matmul", "einsum")) for f in case.call.functions)
-    if not has_filters or not is_float_tensor(y) or y.ndim < 5 or y.shape[-3] != case.group.order:
+def wrong_permutation(culprit: Culprit) -> Words | None:
+    y = culprit.call.output
+    has_filters = any(f.startswith(("conv", "linear", "matmul", "einsum")) for f in culprit.call.functions)
+    if not has_filters or not is_float_tensor(y) or y.ndim < 5 or y.shape[-3] != culprit.group.order:
         return None
-    for cause, move, expected in _wrong_moves(case):
-        if _maximum(case, move, expected) < EXACT_BELOW:
+    for cause, move, expected in _wrong_moves(culprit):
+        if _maximum(culprit, move, expected) < EXACT_BELOW:
             return cause, "turn *and* permute the filters: L_h ψ(x, k) = ψ(h⁻¹x, h⁻¹k), as group_filter_bank does"
-    if case.x.ndim >= 5 and any(f.startswith("conv") for f in case.call.functions):
+    if culprit.x.ndim >= 5 and any(f.startswith("conv") for f in culprit.call.functions):
         return (
             "its filters are not the turned and permuted copies of one filter",
             "compare its filters with group_filter_bank",
@@ -164,16 +167,16 @@ def wrong_permutation(case: Case) -> Words | None:
     return None
 
 
-def _wrong_moves(case: Case) -> Iterator[tuple[str, Move, Move]]:
+def _wrong_moves(culprit: Culprit) -> Iterator[tuple[str, Move, Move]]:
     """(what is wrong, how the input moves, how the output then moves) for the mistakes that we know."""
-    group = case.group
+    group = culprit.group
 
     def sheets(source: str, turn: bool = True) -> Move:
         return wrong_move(group, source, turn)
 
     right: Move = sheets("g⁻¹h")
-    if case.x.ndim == 4:
-        image = readings(case.x, group)[0].move
+    if culprit.x.ndim == 4:
+        image = readings(culprit.x, group)[0].move
         assert image is not None
         yield "the filters turn the wrong way, by h⁻¹ instead of h", image, sheets("hg")
         return
@@ -192,21 +195,21 @@ def _wrong_moves(case: Case) -> Iterator[tuple[str, Move, Move]]:
         )
 
 
-def _maximum(case: Case, move: Move, expected: Move) -> float:
-    y = case.call.output
-    pairs = ((case.call.again(lambda x, g=g: move(g, x)), expected(g, y)) for g in case.group.elements)  # type: ignore[misc]
+def _maximum(culprit: Culprit, move: Move, expected: Move) -> float:
+    y = culprit.call.output
+    pairs = ((culprit.call.again(lambda x, g=g: move(g, x)), expected(g, y)) for g in culprit.group.elements)  # type: ignore[misc]
     return max(relative_error(a, b) if a.shape == b.shape else math.inf for a, b in pairs)
 
 
-def unequal_parameters(case: Case) -> Words | None:
+def unequal_parameters(culprit: Culprit) -> Words | None:
     """Does the layer become exact once each of its parameters, and running statistics, is one and the same number?"""
-    names = [name for name, p in case.module.named_parameters() if p.numel() > 1]
-    names = names or [name for name, _ in case.module.named_buffers() if "running" in name]
-    if not names or not case.exact(all_equal(case.module)):
+    names = [name for name, p in culprit.module.named_parameters() if p.numel() > 1]
+    names = names or [name for name, _ in culprit.module.named_buffers() if "running" in name]
+    if not names or not culprit.exact(all_equal(culprit.module)):
         return None
     listed = ", ".join(names)
-    if all(_only_turned(case, g) for g in case.group.elements):
-        how = "affine='shared'" if getattr(case.module, "affine", None) == "per_element" else "GroupBatchNorm"
+    if all(_only_turned(culprit, g) for g in culprit.group.elements):
+        how = "affine='shared'" if getattr(culprit.module, "affine", None) == "per_element" else "GroupBatchNorm"
         return (
             f"parameters per group element: {listed} differ from sheet to sheet, but the sheets change places",
             f"one gain and bias per channel, shared over the group ({how})",
@@ -217,16 +220,16 @@ def unequal_parameters(case: Case) -> Words | None:
     )
 
 
-def _only_turned(case: Case, g: Element) -> bool:
-    y = case.call.output
-    if case.x.ndim < 4 or y.ndim < 4:
+def _only_turned(culprit: Culprit, g: Element) -> bool:
+    y = culprit.call.output
+    if culprit.x.ndim < 4 or y.ndim < 4:
         return False
-    return relative_error(case.call.again(lambda x: act_on_image(g, x)), act_on_image(g, y)) < EXACT_BELOW
+    return relative_error(culprit.call.again(lambda x: act_on_image(g, x)), act_on_image(g, y)) < EXACT_BELOW
 
 
-def reshaped(case: Case) -> Words | None:
-    names = {"reshape", "view", "unflatten", "flatten", "permute", "transpose"} & set(case.call.functions)
-    if not names or case.module.state_dict():
+def reshaped(culprit: Culprit) -> Words | None:
+    names = {"reshape", "view", "unflatten", "flatten", "permute", "transpose"} & set(culprit.call.functions)
+    if not names or culprit.module.state_dict():
         return None
     return (
         f"{', '.join(sorted(names))} mixes the group axis with other axes",
@@ -242,7 +245,7 @@ def _first(value: object) -> object:
     return value[0] if isinstance(value, tuple) else value
 
 
-RULES: tuple[Callable[[Case], Words | None], ...] = (
+RULES: tuple[Callable[[Culprit], Words | None], ...] = (
     another_group,
     window_is_not_square,
     stride_leaves_pixels_over,

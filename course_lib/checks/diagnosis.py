@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, nn
 
-from course_lib.checks.case import EXACT_BELOW
+from course_lib.checks.culprit import EXACT_BELOW
 from course_lib.checks.examination import Examination, Finding
 from course_lib.checks.readings import noise_like
 from course_lib.checks.unequal import make_unequal

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.actions import act
-from course_lib.checks.case import EXACT_BELOW, Case, error_alone
 from course_lib.checks.causes import explain, explain_between, explain_parameter
+from course_lib.checks.culprit import EXACT_BELOW, Culprit, error_alone
 from course_lib.checks.measuring import OUTPUT
 from course_lib.checks.readings import CHANGES_PLACES, Reading, noise_like, readings
 from course_lib.checks.tracing import Call, first_tensor, is_float_tensor, trace
@@ -88,7 +88,7 @@ class Examination:
             error, g = min(self.out[i]) if arrives[0] < EXACT_BELOW else error_alone(call, self.group)
             if error >= EXACT_BELOW and not is_excused:
                 intact = False
-                words = explain(Case(call, self.group, last_map))
+                words = explain(Culprit(call, self.group, last_map))
                 yield Finding(call.name or OUTPUT, type(call.module).__name__, error, g, *words)
             last = call
             last_map = call.output if call.output.ndim >= 4 else last_map

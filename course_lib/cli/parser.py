@@ -35,7 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands but ``bench``, which has its own."""
     parser = Parser(
         prog="python -m course_lib",
-        description="Train the networks of the papers' tables and compare with the published figures.",
+        description="Train the networks of the papers' tables and compare with the published results.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -17,7 +17,7 @@ class Job:
     Args:
         state: "waiting", "running", "done", "stopped", "failed", or "at another process", which holds the run's lock.
         epoch: the last one that a worker has stored, and ``trained`` how many were stored since the table was started.
-        message: what the run said at its end: its figures, or why there are none.
+        message: what the run said at its end: its results, or why there are none.
     """
 
     run: Run

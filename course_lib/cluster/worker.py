@@ -19,7 +19,7 @@ TRY_AGAIN = 10.0  # seconds until a run that is locked is tried again
 
 
 def attempt(number: int, run: Run, device: str, witness: Path, deadline: float, news: Any) -> str:
-    """Execute the run and return its figures in words.
+    """Execute the run and return its result in words.
 
     No epoch is begun that would not end before the deadline (of `time.time`), but for the first one. ``news``, Ray's
     queue, gets (number, epoch) at the start and whenever an epoch is stored. Raises Stopped, AlreadyRunning if another

@@ -2,7 +2,7 @@
 
 from course_lib.data.augmentation import (
     Augmentation,
-    compose,
+    chained,
     on_background,
     random_crops,
     random_flips,
@@ -24,8 +24,8 @@ __all__ = [
     "Dataset",
     "DownloadError",
     "Split",
+    "chained",
     "channel_statistics",
-    "compose",
     "contrast_normalized",
     "data_folder",
     "load_cifar",

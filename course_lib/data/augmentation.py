@@ -40,7 +40,7 @@ def random_crops(images: Tensor, generator: Generator, padding: int = 4) -> Tens
     return windows[torch.arange(len(images), device=images.device), :, top, left]
 
 
-def compose(*augmentations: Augmentation) -> Augmentation:
+def chained(*augmentations: Augmentation) -> Augmentation:
     """One augmentation after the other, the first one first; none at all leaves the images as they are."""
 
     def augment(images: Tensor, generator: Generator) -> Tensor:

@@ -98,8 +98,8 @@ def hold_out(split: Split, count: int, seed: int) -> tuple[Split, Split | None]:
             f"validation must be from 0 to {len(split) - 1}, which leaves at least one of the {len(split)} images "
             f"for training, got {count}"
         )
-    order = torch.randperm(len(split), generator=Generator().manual_seed(seed))
-    taken, rest = order[:count].sort().values, order[count:].sort().values
+    shuffled = torch.randperm(len(split), generator=Generator().manual_seed(seed))
+    taken, rest = shuffled[:count].sort().values, shuffled[count:].sort().values
     return split.select(rest), split.select(taken) if count else None
 
 

@@ -107,10 +107,10 @@ def _rebuild(name: str, train: Split, test: Split, sha256: str, validation: int 
             f"got {len(images):,}"
         )
     generator = Generator().manual_seed(seed)
-    order = torch.randperm(len(images), generator=generator)[: TRAIN + TEST]
-    angles = 360 * torch.rand(len(order), generator=generator)
-    parts = zip(order.split(5000), angles.split(5000), strict=True)  # the grids of all at once would fill the memory
-    turned = Split(torch.cat([rotate_by_angle(angle, images[index]) for index, angle in parts]), labels[order])
+    shuffled = torch.randperm(len(images), generator=generator)[: TRAIN + TEST]
+    angles = 360 * torch.rand(len(shuffled), generator=generator)
+    parts = zip(shuffled.split(5000), angles.split(5000), strict=True)  # the grids of all at once would fill the memory
+    turned = Split(torch.cat([rotate_by_angle(angle, images[index]) for index, angle in parts]), labels[shuffled])
     indices = torch.arange(len(turned))
     dataset = _with_validation(name, turned.first(TRAIN), turned.select(indices[TRAIN:]), sha256, validation)
     require_trained_classes(name, dataset.train, dataset.validation, dataset.test)

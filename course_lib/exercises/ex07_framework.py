@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
-from course_lib.framework import GroupFunction, aggregate, as_function, relative_position
+from course_lib.framework import GroupFunction, as_function, equivariant_sum, relative_position
 from course_lib.groups import C4, D1, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
@@ -119,7 +119,7 @@ def _sums(f: Function, reference: Function) -> None:
 
 
 def _sum_of(term_of_pair: Function) -> Function:
-    """A wrong `aggregate` that sums something else over the pairs."""
+    """A wrong `equivariant_sum` that sums something else over the pairs."""
 
     def wrong(f: GroupFunction, term: Function) -> dict[Isometry, Tensor]:
         return {g: torch.stack([term_of_pair(term, f, g, other) for other in f]).sum(dim=0) for g in f}
@@ -128,21 +128,21 @@ def _sum_of(term_of_pair: Function) -> Function:
 
 
 def _mean(f: GroupFunction, term: Function) -> dict[Isometry, Tensor]:
-    return {g: total / len(f) for g, total in aggregate(f, term).items()}
+    return {g: total / len(f) for g, total in equivariant_sum(f, term).items()}
 
 
 def _others_alone(f: GroupFunction, term: Function) -> dict[Isometry, Tensor]:
-    return {g: total - term(E, f[g], f[g]) for g, total in aggregate(f, term).items()}
+    return {g: total - term(E, f[g], f[g]) for g, total in equivariant_sum(f, term).items()}
 
 
 register(
     "7.2",
-    aggregate,
+    equivariant_sum,
     minutes=8,
     difficulty=2,
     checks=[_sums],
     hints=[
-        "`aggregate_pairs`, just above, has the loop. What does `term` get instead of g and g̃?",
+        "`pairwise_sum`, just above, has the loop. What does `term` get instead of g and g̃?",
         "For each g: the sum over all `other` in f of `term(relative_position(g, other), f[g], f[other])`.",
         "A dictionary comprehension `{g: … for g in f}`; `torch.stack(list_of_vectors).sum(dim=0)` adds the vectors.",
     ],

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
 from course_lib.exercises.comparing import Mistake, call
-from course_lib.framework import GroupFunction, aggregate, filter_of_layer, own_term
+from course_lib.framework import GroupFunction, equivariant_sum, filter_of_layer, own_term
 from course_lib.groups import C4, D4, Group
 from course_lib.wallpaper import Isometry
 
@@ -20,7 +20,11 @@ Layer = Callable[[GroupFunction], dict[Isometry, Tensor]]
 
 
 def _convolution(psi: dict[Isometry, Tensor]) -> Layer:
-    return functools.wraps(aggregate)(lambda f: aggregate(f, lambda position, x, y: psi[position].to(y.dtype) @ y))
+    @functools.wraps(equivariant_sum)
+    def layer(f: GroupFunction) -> dict[Isometry, Tensor]:
+        return equivariant_sum(f, lambda position, x, y: psi[position].to(y.dtype) @ y)
+
+    return layer
 
 
 def _points(group: Group) -> list[Isometry]:

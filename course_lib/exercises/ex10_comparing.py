@@ -79,8 +79,8 @@ def _pairs(f: Function, reference: Function) -> None:
             f"{first} is about {a.recipe.dataset} and {second} about {b.recipe.dataset}. Nobody would compare these: "
             "choose two rows on the same data set."
         )
-    if a.figure is None or b.figure is None:
-        raise Mistake(f"For {first if a.figure is None else second} no error was published, so nobody compares it.")
+    if a.percent is None or b.percent is None:
+        raise Mistake(f"For {first if a.percent is None else second} no error was published, so nobody compares it.")
     if field == "report" and a.recipe.report == b.recipe.report:
         raise Mistake(
             f"Both recipes say {a.recipe.report!r}. This course never reports the best test epoch; if a paper did, "

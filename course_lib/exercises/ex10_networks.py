@@ -96,34 +96,36 @@ def _other_second(group: Group, c_in: int, c_out: int) -> nn.Module:
 
 
 def _blocks(f: Function, reference: Function) -> None:
-    for group, there, stride, second, exact in (
+    for group, out_channels, stride, second, exact in (
         (C4, 2, 1, _second, True),
         (C4, 2, 2, _second, True),
         (C4, 3, 2, _second, True),
         (C4, 3, 2, _second, False),
         (D4, 4, 2, _other_second, True),
     ):
-        compare_networks(f, reference, _map(group, 2, 8), group, 2, there, stride, second, 0.3, exact)
+        compare_networks(f, reference, _map(group, 2, 8), group, 2, out_channels, stride, second, 0.3, exact)
 
 
 def _block(**changes: Any) -> Function:
     def build(
-        group: Group, here: int, there: int, stride: int, second: Function, dropout: float, exact: bool
+        group: Group, in_channels: int, out_channels: int, stride: int, second: Function, dropout: float, exact: bool
     ) -> Residual:
         pool = SpatialMaxPool2d if exact else None
         second = changes.get("second", second)
-        parts: list[nn.Module] = [same_conv(GroupConv2d, group, here, there, 3, stride, pool, bias=False)]
+        parts: list[nn.Module] = [same_conv(GroupConv2d, group, in_channels, out_channels, 3, stride, pool, bias=False)]
         parts += [nn.Dropout(dropout)] if changes.get("dropout", True) else []
-        parts += [*norm_relu(group, there), second(group, there, there)]
-        parts += [GroupBatchNorm(group, there)] if changes.get("last_norm", True) else []
+        parts += [*norm_relu(group, out_channels), second(group, out_channels, out_channels)]
+        parts += [GroupBatchNorm(group, out_channels)] if changes.get("last_norm", True) else []
         parts += [nn.ReLU()] if changes.get("early_relu") else []
         short: nn.Module = nn.Identity()
         if stride > 1:
             conv = same_conv(
-                GroupConv2d, group, here, there, 1, stride, changes.get("short_pool", lambda pool: pool)(pool),
-                bias=changes.get("bias", False),
+                GroupConv2d, group, in_channels, out_channels, 1, stride,
+                changes.get("short_pool", lambda pool: pool)(pool), bias=changes.get("bias", False),
             )  # fmt: skip
-            short = nn.Sequential(conv, GroupBatchNorm(group, there)) if changes.get("short_norm", True) else conv
+            short = (
+                nn.Sequential(conv, GroupBatchNorm(group, out_channels)) if changes.get("short_norm", True) else conv
+            )
         return Residual(nn.Sequential(*parts), short, nn.ReLU() if changes.get("relu", True) else None)
 
     return build
@@ -138,9 +140,9 @@ register(
     hints=[
         "Three things: a branch, a shortcut, and a ReLU after their sum: `Residual(branch, shortcut, nn.ReLU())`. If "
         "the stride is 1 the shortcut is `nn.Identity()`.",
-        "The branch: a `same_conv` of 3 × 3 with `bias=False`, `nn.Dropout(dropout)`, `*norm_relu(group, there)`, "
-        "`second(group, there, there)`, `GroupBatchNorm(group, there)`. The pool is `SpatialMaxPool2d` if exact, "
-        "else None.",
+        "The branch: a `same_conv` of 3 × 3 with `bias=False`, `nn.Dropout(dropout)`, "
+        "`*norm_relu(group, out_channels)`, `second(group, out_channels, out_channels)`, "
+        "`GroupBatchNorm(group, out_channels)`. The pool is `SpatialMaxPool2d` if exact, else None.",
         "With a stride the shortcut is a `same_conv` of kernel size 1 with the same stride, pool and `bias=False`, "
         "then a norm of its own.",
     ],

@@ -63,8 +63,8 @@ _STYLE = "no biases, norms on the shortcuts"
 def _both(row: Row, errors: str) -> Iterator[Row]:
     """The row on CIFAR-10 and, with "+" behind its key, on the augmented CIFAR-10+."""
     plain, augmented = errors.split(" / ")
-    yield replace(row, **as_printed(figure=plain))
-    yield replace(row, key=f"{row.key}+", recipe=_augmented(row.recipe), **as_printed(figure=augmented))
+    yield replace(row, **as_printed(percent=plain))
+    yield replace(row, key=f"{row.key}+", recipe=_augmented(row.recipe), **as_printed(percent=augmented))
 
 
 def _cohen(
@@ -104,7 +104,7 @@ _FULL = tuple(
 def _low_data(key: str, error: str) -> Row:
     row = next(row for row in _FULL if row.key == key)
     name, source = f"{row.name}, 20 % of the images", "Lengyel & van Gemert (2021), section 4.2"
-    return replace(row, key=f"{key}-20", name=name, recipe=LOW_DATA, source=source, **as_printed(figure=error))
+    return replace(row, key=f"{key}-20", name=name, recipe=LOW_DATA, source=source, **as_printed(percent=error))
 
 
 CIFAR10 = (*_FULL, _low_data("p4m-resnet44", "14.20"), _low_data("gc-p4m-resnet44", "13.43"))

@@ -31,10 +31,10 @@ _INTRO = (
 
 @dataclass(frozen=True)
 class Exactness:
-    """How far a reading of a row is from invariant: the worst element of its group and its relative error, float64."""
+    """How far an interpretation of a row is from invariant, in float64: the worst element, and its relative error."""
 
     row: Row
-    reading: str
+    interpretation: str
     error: float
     element: Element
     parameters: int
@@ -74,20 +74,20 @@ def not_exact(keys: Sequence[str]) -> set[str]:
 
 
 def exactness(name: str, only: Callable[[Row], bool] | None = None) -> list[Exactness]:
-    """Every network of a table that is built for a group, in every reading; with the exact variant where it has one.
+    """Every network of a table that is built for a group, in every interpretation, and its exact variant if it has one.
 
     ``only`` says which rows; by default all.
     """
     rows = filter(only, _networks(name))
-    return [_measured(row, reading) for row in rows for reading, row in _readings(row)]
+    return [_measured(row, interpretation) for row in rows for interpretation, row in _interpretations(row)]
 
 
 def exactness_markdown(name: str, only: Callable[[Row], bool] | None = None) -> str:
     """`exactness` as Markdown, with what the exact variants cost."""
     lines = []
     for measured in exactness(name, only):
-        row, is_row = measured.row, not measured.reading
-        head = [f"`{row.key}`", row.name, str(row.group)] if is_row else ["", f"… {measured.reading}", ""]
+        row, is_row = measured.row, not measured.interpretation
+        head = [f"`{row.key}`", row.name, str(row.group)] if is_row else ["", f"… {measured.interpretation}", ""]
         error = "exact" if measured.is_exact else f"{measured.error:.0e}, {measured.element}"
         lines.append([*head, error, f"{measured.parameters:,}", operations_text(measured.executed)])
     heading = ["row", "network", "group", "error, worst element", "parameters", "operations as executed"]
@@ -95,24 +95,24 @@ def exactness_markdown(name: str, only: Callable[[Row], bool] | None = None) -> 
 
 
 def _networks(name: str) -> Iterator[Row]:
-    """One row for each network and its readings; C1 has no element but the identity."""
+    """One row for each network and its interpretations; C1 has no element but the identity."""
     seen = set()
     for row in find_table(name).rows:
-        kind = row.network, row.group, tuple(reading for reading, _ in row.others)
+        kind = row.network, row.group, tuple(interpretation for interpretation, _ in row.others)
         if row.group.order > 1 and kind not in seen:
             seen.add(kind)
             yield row
 
 
-def _readings(row: Row) -> Iterator[tuple[str, Row]]:
+def _interpretations(row: Row) -> Iterator[tuple[str, Row]]:
     yield "", row
-    for reading, network in row.others:
-        yield reading, replace(row, network=network)
+    for interpretation, network in row.others:
+        yield interpretation, replace(row, network=network)
     parameters = signature(row.network).parameters
     if "exact" in parameters and not parameters["exact"].default:
         yield EXACT, replace(row, network=partial(row.network, exact=True))
 
 
-def _measured(row: Row, reading: str) -> Exactness:
+def _measured(row: Row, interpretation: str) -> Exactness:
     counts = row.counts()
-    return Exactness(row, reading, *invariance_error(row), counts.parameters, counts.executed)
+    return Exactness(row, interpretation, *invariance_error(row), counts.parameters, counts.executed)

@@ -55,7 +55,7 @@ LAPTOP = {
 
 
 def with_laptop_recipe(row: Row) -> Row:
-    """The same network, trained by the laptop recipe of its data set; the published figures stay beside it.
+    """The same network, trained by the laptop recipe of its data set; the published numbers stay beside it.
 
     Raises LookupError for a data set that has no laptop recipe: its networks are out of reach of a CPU.
 

@@ -54,11 +54,11 @@ def plain_text(text: str) -> str:
     return re.sub(r"[\\`*|~$\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", one_line)
 
 
-def figure_text(figure: float | None, deviation: float | None = None) -> str:
+def percent_text(percent: float | None, deviation: float | None = None) -> str:
     """ "2.23 ± 0.061", "8.84", or a dash."""
-    if figure is None:
+    if percent is None:
         return "–"
-    return f"{figure:.2f}" if deviation is None else f"{figure:.2f} ± {deviation:.3g}"
+    return f"{percent:.2f}" if deviation is None else f"{percent:.2f} ± {deviation:.3g}"
 
 
 def operations_text(count: float) -> str:
@@ -76,24 +76,24 @@ def difference(computed: int, printed: Printed | None) -> str:
 def _row_lines(row: Row) -> list[list[str]]:
     width = ", ".join(map(str, row.width)) if isinstance(row.width, tuple) else str(row.width)
     head = [f"`{row.key}`", row.name, f"{row.group}, {width}"]
-    lines = [[*head, *_count_cells(row, row.counts(), figure_text(row.figure, row.deviation))]]
-    for reading, counts in row.other_counts().items():
-        lines.append(["", f"… {reading}", "", *_count_cells(row, counts, "")])
+    lines = [[*head, *_count_cells(row, row.counts(), percent_text(row.percent, row.deviation))]]
+    for interpretation, counts in row.other_counts().items():
+        lines.append(["", f"… {interpretation}", "", *_count_cells(row, counts, "")])
     return lines
 
 
-def _count_cells(row: Row, counts: Counts, figure: str) -> list[str]:
+def _count_cells(row: Row, counts: Counts, percent: str) -> list[str]:
     parameters = f"{counts.parameters:,} {difference(counts.parameters, row.parameters)}".strip()
     operations = f"{operations_text(counts.macs)} {difference(counts.macs, row.macs)}".strip()
     printed = [str(value or "–") for value in (row.parameters, row.macs)]
     aggregation = operations_text(counts.aggregation) if counts.aggregation else "–"
-    return [parameters, printed[0], operations, printed[1], figure, operations_text(counts.executed), aggregation]
+    return [parameters, printed[0], operations, printed[1], percent, operations_text(counts.executed), aggregation]
 
 
 def _quoted_line(quoted: Quoted) -> list[str]:
     name = f"*{quoted.name}*, quoted" + (f", {quoted.data}" if quoted.data else "")
     printed = [str(value or "–") for value in (quoted.parameters, quoted.macs)]
-    return ["", name, "", "", printed[0], "", printed[1], figure_text(quoted.figure, quoted.deviation), "", ""]
+    return ["", name, "", "", printed[0], "", printed[1], percent_text(quoted.percent, quoted.deviation), "", ""]
 
 
 def _legend(rows: Iterable[Row]) -> list[str]:

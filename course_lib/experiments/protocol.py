@@ -1,4 +1,4 @@
-"""What a published figure is: which epoch it comes from, and how sure a gap between two of them is."""
+"""What a published number is: which epoch it comes from, and how sure a gap between two of them is."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def _cohen(key: str, name: str, network: Network, group: Group, width: int, erro
         recipe=Z2 if group == C1 else P4,
         source="Cohen & Welling (2016), Table 1",
         rule=BY_FORMULA,
-        **as_printed(figure=error),
+        **as_printed(percent=error),
     )
 
 

@@ -43,14 +43,14 @@ class Printed(float):
         return abs(computed - number * unit) <= last_digit / 2
 
 
-def as_printed(counts: str = "", figure: str = "") -> dict[str, Any]:
+def as_printed(counts: str = "", percent: str = "") -> dict[str, Any]:
     """ "25.21k / 2.98M" (parameters, operations) and "5.20 ± 0.11" as arguments for `Row` and `Quoted`.
 
     Either may lack its second part.
     """
     return {
         **dict(zip(("parameters", "macs"), map(Printed, counts.split(" / ") if counts else []), strict=False)),
-        **dict(zip(("figure", "deviation"), map(float, figure.split(" ± ") if figure else []), strict=False)),
+        **dict(zip(("percent", "deviation"), map(float, percent.split(" ± ") if percent else []), strict=False)),
     }
 
 
@@ -68,13 +68,13 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """A network of a table on one data set, and the published figures; None where nothing was published.
+    """A network of a table on one data set, and the published numbers; None where nothing was published.
 
     ``key`` is what one types on the command line, ``name`` is what is printed. ``network(group, width, classes=…)``
-    builds it; ``architecture`` and ``layer`` say in words what that is. ``others`` are further readings of what was
-    published, each with a name, to be counted beside it.
+    builds it; ``architecture`` and ``layer`` say in words what that is. ``others`` are further interpretations of what
+    was published, each with a name, to be counted beside it.
     ``parameters`` and ``macs`` are as printed: multiply-accumulates for one image counted by ``rule``, also where a
-    paper calls them FLOPs. ``figure`` is the test error or accuracy (``measure``) in percent, ``deviation`` its
+    paper calls them FLOPs. ``percent`` is the test error or accuracy (``measure``) in percent, ``deviation`` its
     standard deviation over the seeds. ``note`` says why a count of ours is another than the printed one.
     """
 
@@ -89,7 +89,7 @@ class Row:
     layer: str = "full"
     parameters: Printed | None = None
     macs: Printed | None = None
-    figure: float | None = None
+    percent: float | None = None
     deviation: float | None = None
     measure: Literal["error", "accuracy"] = "error"
     rule: Rule = EXECUTED
@@ -103,14 +103,14 @@ class Row:
     @property
     def error(self) -> float | None:
         """The published error in percent, whether error or accuracy was printed."""
-        return self.figure if self.figure is None or self.measure == "error" else round(100 - self.figure, 4)
+        return self.percent if self.percent is None or self.measure == "error" else round(100 - self.percent, 4)
 
     def counts(self) -> Counts:
         """Of the network as it is built here; in a second or so, and no random numbers are used up."""
         return self._counts_of(self.network)
 
     def other_counts(self) -> dict[str, Counts]:
-        """The same of every other reading."""
+        """The same of every other interpretation."""
         return {name: self._counts_of(network) for name, network in self.others}
 
     def _counts_of(self, network: Network) -> Counts:
@@ -119,10 +119,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Quoted:
-    """A line of a table about somebody else's network, which is not built here; figures as in `Row`."""
+    """A line of a table about somebody else's network, which is not built here; numbers as in `Row`."""
 
     name: str
-    figure: float
+    percent: float
     deviation: float | None = None
     parameters: Printed | None = None
     macs: Printed | None = None

@@ -1,4 +1,4 @@
-"""Rotated MNIST beyond quarter turns: the best figure of the papers' tables, by Weiler, Hamprecht & Storath (2018)."""
+"""Rotated MNIST beyond quarter turns: the best error of the papers' tables, by Weiler, Hamprecht & Storath (2018)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TABLE = Table(
             recipe=SFCNN,
             source="Weiler, Hamprecht & Storath (2018), Table 2",
             layer="steerable",
-            **as_printed(figure="0.714 ± 0.022"),
+            **as_printed(percent="0.714 ± 0.022"),
         ),
     ),
     (

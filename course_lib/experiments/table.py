@@ -1,4 +1,4 @@
-"""A table of a paper: its rows, what it quotes from others, and what is to be known about its figures."""
+"""A table of a paper: its rows, what it quotes from others, and what is to be known about its numbers."""
 
 from __future__ import annotations
 

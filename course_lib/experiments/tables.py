@@ -50,14 +50,14 @@ def find_architecture(architecture: str, layer: str = "full", group: Group | Non
 def variant(row: Row, group: Group | None = None, width: int | None = None) -> Row:
     """The row on another group or with another width, by the same recipe; the row itself if neither is another.
 
-    Its published figures are left out, as they are of another network. Raises ValueError if there is no such network,
+    Its published numbers are left out, as they are of another network. Raises ValueError if there is no such network,
     for example because the width cannot be divided among heads.
     """
     group, channels = group or row.group, width or row.width
     if (group, channels) == (row.group, row.width):
         return row
     words = (row.key, group.name, *(channels if isinstance(channels, tuple) else (channels,)))
-    unpublished = replace(row, parameters=None, macs=None, figure=None, deviation=None, others=(), note="", source="")
+    unpublished = replace(row, parameters=None, macs=None, percent=None, deviation=None, others=(), note="", source="")
     name = f"{row.name} on {group}, width {channels}"
     made = replace(unpublished, key="-".join(map(str, words)), name=name, group=group, width=channels)
     try:

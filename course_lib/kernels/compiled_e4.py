@@ -220,17 +220,17 @@ def forward(hidden, values, out, matrix, reach, slices, together, first, last): 
     kernels = np.zeros((matrix.shape[1], length), values.dtype)
     hidden_lines[hidden.shape[1], start:stop] = 1
     for image in range(first, last, together):
-        some = min(together, last - image)
+        count = min(together, last - image)
         for sheet in range(sheets):
-            lay(hidden_lines, hidden, image, some, sheet, border, reach)
-            lay(value_lines, values, image, some, sheet, border, reach)
+            lay(hidden_lines, hidden, image, count, sheet, border, reach)
+            lay(value_lines, values, image, count, sheet, border, reach)
             for s in range(slices):
                 kernels[:, start:stop] = 0
                 combine(kernels, matrix[sheet * slices + s], hidden_lines, start, stop)
                 for c in range(s * share, (s + 1) * share, 2):
                     d = c + 1 if c + 1 < (s + 1) * share else channels
                     aggregate(out_lines, kernels, value_lines, uintp(c), uintp(d), *where)
-            pick_up(out, out_lines, image, some, sheet, border, reach)
+            pick_up(out, out_lines, image, count, sheet, border, reach)
 
 
 @loops
@@ -264,11 +264,11 @@ def backward(  # type: ignore[no-untyped-def]
     grad_kernels = np.zeros((matrix.shape[1], length), values.dtype)
     hidden_lines[hidden.shape[1], start:stop] = 1
     for image in range(first, last, together):
-        some = min(together, last - image)
+        count = min(together, last - image)
         for sheet in range(sheets):
-            lay(hidden_lines, hidden, image, some, sheet, border, reach)
-            lay(value_lines, values, image, some, sheet, border, reach)
-            lay(upstream_lines, upstream, image, some, sheet, border, reach)
+            lay(hidden_lines, hidden, image, count, sheet, border, reach)
+            lay(value_lines, values, image, count, sheet, border, reach)
+            lay(upstream_lines, upstream, image, count, sheet, border, reach)
             grad_hidden_lines[:, start:stop] = 0
             for s in range(slices):
                 kernels[:, start:stop] = 0
@@ -281,5 +281,5 @@ def backward(  # type: ignore[no-untyped-def]
                     add_products(grad_kernels, upstream_lines, value_lines, *pair, *where)
                 combine(grad_hidden_lines, transposed[sheet * slices + s], grad_kernels, start, stop)
                 correlate(grad_matrix[sheet * slices + s], grad_kernels, hidden_lines, start, stop)
-            pick_up(grad_hidden, grad_hidden_lines, image, some, sheet, border, reach)
-            pick_up(grad_values, grad_value_lines, image, some, sheet, border, reach)
+            pick_up(grad_hidden, grad_hidden_lines, image, count, sheet, border, reach)
+            pick_up(grad_values, grad_value_lines, image, count, sheet, border, reach)

@@ -20,10 +20,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor, *banks_and_settings: Any) 
     inputs = (query, key, value, *banks_and_settings)
     out, attention = result_like(*inputs), _Attention(inputs)
     with without_autocast(query.device):
-        for some in attention.chunks():
-            weights = attention.weights(attention.lay(query[some]), attention.lay_with_border(key[some]))
-            values = attention.lay_with_border(value[some])
-            out[some] = attention.pick_up(attention.combine(weights, values, attention.value_affine))
+        for chunk in attention.chunks():
+            weights = attention.weights(attention.lay(query[chunk]), attention.lay_with_border(key[chunk]))
+            values = attention.lay_with_border(value[chunk])
+            out[chunk] = attention.pick_up(attention.combine(weights, values, attention.value_affine))
     return out
 
 
@@ -34,17 +34,17 @@ def attend_backward(upstream: Tensor, query: Tensor, key: Tensor, value: Tensor,
     grad_query, grad_key, grad_value = map(torch.empty_like, (query, key, value))
     grad_key_affine, grad_value_affine = map(_zeros, (attention.key_affine, attention.value_affine))
     with without_autocast(query.device):
-        for some in attention.chunks():
-            laid, grad = attention.lay(query[some]), attention.lay(upstream[some])
-            keys, values = attention.lay_with_border(key[some]), attention.lay_with_border(value[some])
+        for chunk in attention.chunks():
+            laid, grad = attention.lay(query[chunk]), attention.lay(upstream[chunk])
+            keys, values = attention.lay_with_border(key[chunk]), attention.lay_with_border(value[chunk])
             weights = attention.weights(laid, keys)
             grad_weights = attention.compare(grad, values, attention.value_affine)
             grad_mapped = attention.spread(weights, grad, values, attention.value_affine, grad_value_affine)
-            grad_value[some] = attention.pick_up_from_border(grad_mapped)
+            grad_value[chunk] = attention.pick_up_from_border(grad_mapped)
             grad_scores = _softmax_backward(weights, grad_weights).div_(query.shape[1] // attention.heads)
-            grad_query[some] = attention.pick_up(attention.combine(grad_scores, keys, attention.key_affine))
+            grad_query[chunk] = attention.pick_up(attention.combine(grad_scores, keys, attention.key_affine))
             grad_mapped = attention.spread(grad_scores, laid, keys, attention.key_affine, grad_key_affine)
-            grad_key[some] = attention.pick_up_from_border(grad_mapped)
+            grad_key[chunk] = attention.pick_up_from_border(grad_mapped)
     banks = _gradients_of_banks(rest[:4], (*grad_key_affine, *grad_value_affine))
     return [grad_query, grad_key, grad_value, *banks]
 

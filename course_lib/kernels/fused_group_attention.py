@@ -15,9 +15,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, positions: Tensor, heads: 
     """`course_lib.kernels.group_attention`."""
     out, steps = result_like(query, key, value, positions, heads), _Steps(query, key, value, positions, heads)
     with without_autocast(query.device):
-        for some in steps.chunks():
-            weights = steps.weights(steps.lay(query[some]), steps.lay_with_border(key[some]))
-            out[some] = steps.pick_up(steps.combine(weights, steps.lay_with_border(value[some])))
+        for chunk in steps.chunks():
+            weights = steps.weights(steps.lay(query[chunk]), steps.lay_with_border(key[chunk]))
+            out[chunk] = steps.pick_up(steps.combine(weights, steps.lay_with_border(value[chunk])))
     return out
 
 
@@ -28,16 +28,16 @@ def attend_backward(
     grad_query, grad_key, grad_value = map(torch.empty_like, (query, key, value))
     grad_positions = torch.zeros_like(steps.positions)
     with without_autocast(query.device):
-        for some in steps.chunks():
-            laid, grad = steps.lay(query[some]), steps.lay(upstream[some])
-            keys, values = steps.lay_with_border(key[some]), steps.lay_with_border(value[some])
+        for chunk in steps.chunks():
+            laid, grad = steps.lay(query[chunk]), steps.lay(upstream[chunk])
+            keys, values = steps.lay_with_border(key[chunk]), steps.lay_with_border(value[chunk])
             weights = steps.weights(laid, keys)
-            grad_value[some] = steps.pick_up_from_border(steps.spread(weights, grad, values))
+            grad_value[chunk] = steps.pick_up_from_border(steps.spread(weights, grad, values))
             grad_scores = _softmax_backward(weights, steps.compare(grad, values)).mul_(steps.scale)
             grad_laid = steps.combine(grad_scores, keys)
             grad_laid += torch.einsum("mdhgi,mhgibn->mdhbn", steps.positions, grad_scores)
-            grad_query[some] = steps.pick_up(grad_laid)
-            grad_key[some] = steps.pick_up_from_border(steps.spread(grad_scores, laid, keys))
+            grad_query[chunk] = steps.pick_up(grad_laid)
+            grad_key[chunk] = steps.pick_up_from_border(steps.spread(grad_scores, laid, keys))
             grad_positions += torch.einsum("mhgibn,mdhbn->mdhgi", grad_scores, laid)
     grad_positions = torch.empty_like(positions).copy_(grad_positions.reshape(positions.shape))
     return [grad_query, grad_key, grad_value, grad_positions]

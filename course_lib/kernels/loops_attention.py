@@ -183,9 +183,9 @@ def forward(  # type: ignore[no-untyped-def]
             lines[outs:mask, :] = 0
             of = (h * heads + unit % heads) * entries
             for start in range(NO, pixels, block):
-                some = min(block, pixels - start)
-                where = steps, start, border, some
-                prepare(scores, lines, mask, parts, steps, taps, start, some)
+                count = min(block, pixels - start)
+                where = steps, start, border, count
+                prepare(scores, lines, mask, parts, steps, taps, start, count)
                 for g in range(NO, key_seen):
                     k, w = (
                         keys + (g if key_seen == key_sheets else h) * key_depth,
@@ -193,7 +193,7 @@ def forward(  # type: ignore[no-untyped-def]
                     )
                     part = scores[min(g, parts - ONE) * size :]
                     compare(part, lines, NO, k, key_depth, *where, key_psi, key_beta, w)
-                softmax(scores, parts * entries, some, scale)
+                softmax(scores, parts * entries, count, scale)
                 for g in range(NO, value_seen):
                     v = values + (g if value_seen == value_sheets else h) * value_depth
                     w = (of * value_seen + g * entries) * value_depth
@@ -252,9 +252,9 @@ def backward(  # type: ignore[no-untyped-def]
             lines[grads : grads + keys, :] = 0
             of = (h * heads + unit % heads) * entries
             for start in range(NO, pixels, block):
-                some = min(block, pixels - start)
-                where = steps, start, border, some
-                prepare(weights, lines, mask, parts, steps, taps, start, some)
+                count = min(block, pixels - start)
+                where = steps, start, border, count
+                prepare(weights, lines, mask, parts, steps, taps, start, count)
                 for g in range(NO, key_seen):
                     k, w = (
                         keys + (g if key_seen == key_sheets else h) * key_depth,
@@ -262,7 +262,7 @@ def backward(  # type: ignore[no-untyped-def]
                     )
                     part = weights[min(g, parts - ONE) * size :]
                     compare(part, lines, NO, k, key_depth, *where, key_psi, key_beta, w)
-                softmax(weights, parts * entries, some, scale)
+                softmax(weights, parts * entries, count, scale)
                 scores[:] = 0
                 for g in range(NO, value_seen):
                     v = values + (g if value_seen == value_sheets else h) * value_depth
@@ -273,7 +273,7 @@ def backward(  # type: ignore[no-untyped-def]
                     spread(lines, *sums, weights[at:], ups, value_depth, *where, value_psi, w)
                     if not apart:
                         add_up(grad_value_psi, lines, weights[at:], ups, v, value_depth, *where, w)
-                softmax_backward(weights, scores, parts * entries, some, scale)
+                softmax_backward(weights, scores, parts * entries, count, scale)
                 for g in range(NO, key_seen):
                     k, w = (
                         keys + (g if key_seen == key_sheets else h) * key_depth,

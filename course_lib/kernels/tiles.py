@@ -16,26 +16,26 @@ def aggregate(kernels: Tensor, values: Tensor) -> Tensor:
     """`course_lib.kernels.aggregate`."""
     tile = _Tile(values, kernels.shape[1], math.isqrt(kernels.shape[3]), promoted(kernels, values))
     out = torch.empty_like(values, dtype=promoted(kernels, values))
-    for some in tile.chunks:
-        fill(tile.lines.pick_up(tile.kernels), kernels[some].transpose(2, 3).flatten(1, 2))
-        fill(tile.lines.pick_up_from_border(tile.values), values[some])
+    for chunk in tile.chunks:
+        fill(tile.lines.pick_up(tile.kernels), kernels[chunk].transpose(2, 3).flatten(1, 2))
+        fill(tile.lines.pick_up_from_border(tile.values), values[chunk])
         tile.shift_and_add()
-        out[some] = tile.lines.pick_up(tile.out)[: len(out[some])]
+        out[chunk] = tile.lines.pick_up(tile.out)[: len(out[chunk])]
     return out
 
 
 def aggregate_backward(upstream: Tensor, kernels: Tensor, values: Tensor) -> list[Tensor]:
     tile = _Tile(values, kernels.shape[1], math.isqrt(kernels.shape[3]), promoted(kernels, values), gradients=True)
     grad_kernels, grad_values = torch.empty_like(kernels), torch.empty_like(values)
-    for some in tile.chunks:
-        fill(tile.lines.pick_up(tile.kernels), kernels[some].transpose(2, 3).flatten(1, 2))
-        fill(tile.lines.pick_up_from_border(tile.values), values[some])
-        fill(tile.lines.pick_up(tile.out), upstream[some])
+    for chunk in tile.chunks:
+        fill(tile.lines.pick_up(tile.kernels), kernels[chunk].transpose(2, 3).flatten(1, 2))
+        fill(tile.lines.pick_up_from_border(tile.values), values[chunk])
+        fill(tile.lines.pick_up(tile.out), upstream[chunk])
         tile.differentiate()
-        images = len(values[some])
-        grad_values[some] = tile.lines.pick_up_from_border(tile.grad_values)[:images]
+        images = len(values[chunk])
+        grad_values[chunk] = tile.lines.pick_up_from_border(tile.grad_values)[:images]
         by_slice = tile.lines.pick_up(tile.kernels)[:images].unflatten(1, kernels.shape[1:4:2])
-        grad_kernels[some] = by_slice.transpose(2, 3)
+        grad_kernels[chunk] = by_slice.transpose(2, 3)
     return [grad_kernels, grad_values]
 
 
@@ -45,11 +45,11 @@ def generate_and_aggregate(hidden: Tensor, values: Tensor, weight: Tensor, bias:
     tile = _Tile(values, len(weight), weight.shape[-1], dtype)
     generator = _Generator(weight, bias, tile)
     out = torch.empty_like(values, dtype=dtype)
-    for some in tile.chunks:
-        generator.generate(hidden[some])
-        fill(tile.lines.pick_up_from_border(tile.values), values[some])
+    for chunk in tile.chunks:
+        generator.generate(hidden[chunk])
+        fill(tile.lines.pick_up_from_border(tile.values), values[chunk])
         tile.shift_and_add()
-        out[some] = tile.lines.pick_up(tile.out)[: len(out[some])]
+        out[chunk] = tile.lines.pick_up(tile.out)[: len(out[chunk])]
     return out
 
 
@@ -60,14 +60,14 @@ def generate_and_aggregate_backward(
     tile = _Tile(values, len(weight), weight.shape[-1], dtype, gradients=True)
     generator = _Generator(weight, bias, tile)
     grad_hidden, grad_values = torch.empty_like(hidden), torch.empty_like(values)
-    for some in tile.chunks:
-        generator.generate(hidden[some])
-        fill(tile.lines.pick_up_from_border(tile.values), values[some])
-        fill(tile.lines.pick_up(tile.out), upstream[some])
+    for chunk in tile.chunks:
+        generator.generate(hidden[chunk])
+        fill(tile.lines.pick_up_from_border(tile.values), values[chunk])
+        fill(tile.lines.pick_up(tile.out), upstream[chunk])
         tile.differentiate()
-        images = len(values[some])
-        grad_values[some] = tile.lines.pick_up_from_border(tile.grad_values)[:images]
-        grad_hidden[some] = tile.lines.pick_up(generator.differentiate())[:images]
+        images = len(values[chunk])
+        grad_values[chunk] = tile.lines.pick_up_from_border(tile.grad_values)[:images]
+        grad_hidden[chunk] = tile.lines.pick_up(generator.differentiate())[:images]
     return [grad_hidden, grad_values, *generator.gradients_of_banks()]
 
 

@@ -32,29 +32,29 @@ class EquivariantSequential(nn.Sequential):
         self._require_channels_that_fit()
 
     def _require_groups_that_fit(self) -> None:
-        here, group, subgroup = "", None, None  # the last layer, the group of its map, and what the map is pooled over
+        before, group, subgroup = "", None, None  # the last layer, the group of its map, and what that is pooled over
         for name, layer in _with_group(self):
-            there = f"{name} ({type(layer).__name__})"
+            present = f"{name} ({type(layer).__name__})"
             if layer.group != group:
                 if group is not None and not (subgroup and group.leaves_regular_map(subgroup, layer.group)):
                     raise ValueError(
-                        f"{here} is built for {group}, but {there} for {layer.group}: use one group"
+                        f"{before} is built for {group}, but {present} for {layer.group}: use one group"
                         + (_or_one_of(group, subgroup) if subgroup else "")
                     )
                 group, subgroup = layer.group, None
             # A pool over space leaves the cosets as they are; what needs all sheets of the group fails in `forward`.
-            here, subgroup = there, getattr(layer, "subgroup", subgroup)
+            before, subgroup = present, getattr(layer, "subgroup", subgroup)
 
     def _require_channels_that_fit(self) -> None:
-        before, there = "", None  # the last layer that says how many channels it puts out, and how many
+        before, given = "", None  # the last layer that says how many channels it puts out, and how many
         for name, layer in self.named_children():
             channels = _channels(layer)
             if channels is None:
-                there = there if _keeps_channels(layer) else None
+                given = given if _keeps_channels(layer) else None
                 continue
-            if there not in (None, channels[0]):
-                raise ValueError(f"{before} puts out {there} channels, but {name} takes {channels[0]}")
-            before, there = name, channels[1]
+            if given not in (None, channels[0]):
+                raise ValueError(f"{before} puts out {given} channels, but {name} takes {channels[0]}")
+            before, given = name, channels[1]
 
 
 def _or_one_of(group: Group, subgroup: Group) -> str:

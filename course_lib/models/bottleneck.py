@@ -44,20 +44,20 @@ def bottleneck_resnet(
     """
     layers: list[nn.Module] = [LiftingConv2d(group, channels, width, 3, padding=1, bias=False)]
     layers += norm_relu(group, width)
-    here = width
+    in_channels = width
     for stage in range(3):
         middle = width * 2**stage
         for block in range(blocks):
             stride = 2 if stage and not block else 1
-            branch = _branch(group, here, middle, stride, attention, squeeze, exact)
-            shortcut = nn.Identity() if block else _shortcut(group, here, 4 * middle, stride, exact)
+            branch = _branch(group, in_channels, middle, stride, attention, squeeze, exact)
+            shortcut = nn.Identity() if block else _shortcut(group, in_channels, 4 * middle, stride, exact)
             layers.append(Residual(branch, shortcut, nn.ReLU()))
-            here = 4 * middle
-    return EquivariantSequential(*layers, GlobalAvgPool(group), nn.Linear(here, classes))
+            in_channels = 4 * middle
+    return EquivariantSequential(*layers, GlobalAvgPool(group), nn.Linear(in_channels, classes))
 
 
 def _branch(
-    group: Group, here: int, middle: int, stride: int, attention: Layer | None, squeeze: int | None, exact: bool
+    group: Group, in_channels: int, middle: int, stride: int, attention: Layer | None, squeeze: int | None, exact: bool
 ) -> EquivariantSequential:
     if attention is None:
         pool = SpatialAvgPool2d if exact else None
@@ -67,7 +67,7 @@ def _branch(
     last = GroupBatchNorm(group, 4 * middle)
     nn.init.zeros_(last.weight)
     return EquivariantSequential(
-        GroupConv2d(group, here, middle, 1, bias=False),
+        GroupConv2d(group, in_channels, middle, 1, bias=False),
         *norm_relu(group, middle),
         *around,
         *norm_relu(group, middle),
@@ -77,10 +77,10 @@ def _branch(
     )
 
 
-def _shortcut(group: Group, here: int, there: int, stride: int, exact: bool) -> EquivariantSequential:
+def _shortcut(group: Group, in_channels: int, out_channels: int, stride: int, exact: bool) -> EquivariantSequential:
     mean_first = exact and stride > 1
     return EquivariantSequential(
         *([SpatialAvgPool2d(group, stride)] if mean_first else []),
-        same_conv(GroupConv2d, group, here, there, 1, 1 if mean_first else stride, bias=False),
-        GroupBatchNorm(group, there),
+        same_conv(GroupConv2d, group, in_channels, out_channels, 1, 1 if mean_first else stride, bias=False),
+        GroupBatchNorm(group, out_channels),
     )

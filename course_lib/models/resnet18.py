@@ -41,34 +41,34 @@ def resnet18(
     """
     layers: list[nn.Module] = [LiftingConv2d(group, channels, width, 3, padding=1, bias=False)]
     layers += norm_relu(group, width)
-    here = width
+    in_channels = width
     for stage in range(4):
         for block in range(2):
-            there, stride = width * 2**stage, 2 if stage and not block else 1
-            layers.append(basic_block(group, here, there, stride, second, dropout, exact))
-            here = there
-    head = [GroupMaxPool(group), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(here, classes)]
+            out_channels, stride = width * 2**stage, 2 if stage and not block else 1
+            layers.append(basic_block(group, in_channels, out_channels, stride, second, dropout, exact))
+            in_channels = out_channels
+    head = [GroupMaxPool(group), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(in_channels, classes)]
     return EquivariantSequential(*layers, *head)
 
 
 def basic_block(
-    group: Group, here: int, there: int, stride: int, second: Layer, dropout: float, exact: bool
+    group: Group, in_channels: int, out_channels: int, stride: int, second: Layer, dropout: float, exact: bool
 ) -> Residual:
-    """A block of `resnet18`: ``(B, here, |H|, Y, X)`` → ``(B, there, |H|, Y/stride, X/stride)``; see there.
+    """A block of `resnet18`: ``(B, in_channels, |H|, Y, X)`` → ``(B, out_channels, |H|, Y/stride, X/stride)``.
 
     With stride 1 the shortcut is the identity; else a 1×1 convolution that halves the map as the 3×3 does, and norm.
     Source: He et al. (2021), section 5.2; notebook 10.
     """
     pool = SpatialMaxPool2d if exact else None
     branch = EquivariantSequential(
-        same_conv(GroupConv2d, group, here, there, 3, stride, pool, bias=False),
+        same_conv(GroupConv2d, group, in_channels, out_channels, 3, stride, pool, bias=False),
         nn.Dropout(dropout),
-        *norm_relu(group, there),
-        second(group, there, there),
-        GroupBatchNorm(group, there),
+        *norm_relu(group, out_channels),
+        second(group, out_channels, out_channels),
+        GroupBatchNorm(group, out_channels),
     )
     shortcut: nn.Module = nn.Identity()
     if stride > 1:
-        conv = same_conv(GroupConv2d, group, here, there, 1, stride, pool, bias=False)
-        shortcut = EquivariantSequential(conv, GroupBatchNorm(group, there))
+        conv = same_conv(GroupConv2d, group, in_channels, out_channels, 1, stride, pool, bias=False)
+        shortcut = EquivariantSequential(conv, GroupBatchNorm(group, out_channels))
     return Residual(branch, shortcut, nn.ReLU())

@@ -41,28 +41,33 @@ def resnet44(
     Source: Cohen & Welling (2016), section 8.2; Lengyel & van Gemert (2021), section 4.2; notebook 10.
     """
     widths = (width, 2 * width, 4 * width) if isinstance(width, int) else width
-    here = widths[0]
-    layers: list[nn.Module] = [LiftingConv2d(group, channels, here, 3, padding=1, bias=bias)]
-    for stage, there in enumerate(widths):
+    in_channels = widths[0]
+    layers: list[nn.Module] = [LiftingConv2d(group, channels, in_channels, 3, padding=1, bias=bias)]
+    pool = SpatialMaxPool2d if exact else None
+    for stage, out_channels in enumerate(widths):
         for block in range(7):
             halve = stage > 0 and block == 0
             branch = EquivariantSequential(
-                *norm_relu(group, here),
-                same_conv(conv, group, here, there, 3, 1 + halve, SpatialMaxPool2d if exact else None, bias=bias),
-                *norm_relu(group, there),
-                same_conv(conv, group, there, there, 3, bias=bias),
+                *norm_relu(group, in_channels),
+                same_conv(conv, group, in_channels, out_channels, 3, 1 + halve, pool, bias=bias),
+                *norm_relu(group, out_channels),
+                same_conv(conv, group, out_channels, out_channels, 3, bias=bias),
             )
-            shortcut = _shortcut(group, here, there, bias, shortcut_norm, exact) if halve else nn.Identity()
+            shortcut: nn.Module = nn.Identity()
+            if halve:
+                shortcut = _shortcut(group, in_channels, out_channels, bias, shortcut_norm, exact)
             layers.append(Residual(branch, shortcut))
-            here = there
-    layers += [*norm_relu(group, here), *mean_head(group, here, classes, exact)]
+            in_channels = out_channels
+    layers += [*norm_relu(group, in_channels), *mean_head(group, in_channels, classes, exact)]
     return EquivariantSequential(*layers)
 
 
-def _shortcut(group: Group, here: int, there: int, bias: bool, norm: bool, exact: bool) -> EquivariantSequential:
+def _shortcut(
+    group: Group, in_channels: int, out_channels: int, bias: bool, norm: bool, exact: bool
+) -> EquivariantSequential:
     layers: list[nn.Module] = [SpatialAvgPool2d(group, 2)] if exact else []
-    layers.append(same_conv(GroupConv2d, group, here, there, 1, 1 if exact else 2, bias=bias))
-    return EquivariantSequential(*layers, *([GroupBatchNorm(group, there)] if norm else []))
+    layers.append(same_conv(GroupConv2d, group, in_channels, out_channels, 1, 1 if exact else 2, bias=bias))
+    return EquivariantSequential(*layers, *([GroupBatchNorm(group, out_channels)] if norm else []))
 
 
 def mean_head(group: Group, channels: int, classes: int, exact: bool) -> list[nn.Module]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from course_lib.experiments import TABLES, RecipeName, Row
-from course_lib.experiments.markdown import figure_text, pipe_table, plain_text
+from course_lib.experiments.markdown import percent_text, pipe_table, plain_text
 from course_lib.experiments.table import Table
 from course_lib.training.result_files import Result, read_results, recipe_of
 
@@ -96,7 +96,7 @@ def _groups(results: Sequence[Result]) -> list[list[Result]]:
 
 def _cells(row: Row | None, group: Sequence[Result]) -> list[str]:
     key, name = (row.key, row.name) if row else (group[0]["row"], _network(group[0]))
-    published = figure_text(row.figure, row.deviation) if row else "–"
+    published = percent_text(row.percent, row.deviation) if row else "–"
     ours = _measured(group, row.measure if row else "error") if group else NOT_RUN
     return [f"`{key}`", name, published, ours, *(_conditions(group) if group else ("", "")), _parameters(row, group)]
 

@@ -1,4 +1,4 @@
-"""Where a figure comes from: code, versions, hardware."""
+"""Where a result comes from: code, versions, hardware."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from functools import partial
 from course_lib.data import (
     Augmentation,
     Dataset,
-    compose,
+    chained,
     normalized,
     on_background,
     random_crops,
@@ -71,4 +71,4 @@ def augmentation_of(recipe: Recipe, dataset: Dataset) -> Augmentation | None:
     """What the recipe does to each batch; what comes in from outside a picture is the data set's ``background``."""
     if not recipe.augmentation:
         return None
-    return on_background(compose(*(_AUGMENTATIONS[name] for name in recipe.augmentation)), dataset.background)
+    return on_background(chained(*(_AUGMENTATIONS[name] for name in recipe.augmentation)), dataset.background)

@@ -1,4 +1,4 @@
-"""A run: one row, one seed, one data set. It goes on where it was stopped, and ends in one file with its figures."""
+"""A run: one row, one seed, one data set. It goes on where it was stopped, and ends in one file with its results."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Run:
 
     @property
     def result(self) -> Path:
-        """The file with the figures; it is there once the run is done."""
+        """The file with the results; it is there once the run is done."""
         return self.folder / f"seed{self.seed}.json"
 
     def stored(self) -> Result | None:

@@ -152,7 +152,7 @@ print("T_u equals act_on_feature_map for the 8 elements of D4, each with a shift
 
 
 # %%
-def aggregate_pairs(f: GroupFunction, term: Callable) -> dict[Isometry, Tensor]:
+def pairwise_sum(f: GroupFunction, term: Callable) -> dict[Isometry, Tensor]:
     """f′(g) = Σ_g̃ H_{g,g̃}(f(g), f(g̃)), with term(g, g̃, f(g), f(g̃))"""
     return {g: torch.stack([term(g, other, f[g], f[other]) for other in f]).sum(dim=0) for g in f}
 
@@ -169,7 +169,7 @@ def aggregate_pairs(f: GroupFunction, term: Callable) -> dict[Isometry, Tensor]:
 
 # %%
 @exercise
-def aggregate(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor], Tensor]) -> dict[Isometry, Tensor]:
+def equivariant_sum(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor], Tensor]) -> dict[Isometry, Tensor]:
     """f′(g) = Σ_g̃ H̃_{g⁻¹g̃}(f(g), f(g̃)), with term(g⁻¹g̃, f(g), f(g̃)).
     Example: with term(position, x, y) = y, every f′(g) is the sum of all vectors of f.
     """
@@ -177,7 +177,7 @@ def aggregate(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor], Tenso
 
 
 # %% [markdown]
-# <!-- help: aggregate -->
+# <!-- help: equivariant_sum -->
 #
 # A case small enough to do in your head: one pixel, f = (1, 2, 3, 4) on C4, and the weights 1, 10, 100, 1000 for ĝ = e, r, r², r³.
 #
@@ -189,7 +189,7 @@ def aggregate(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor], Tenso
 
 # %%
 weights = {Isometry(0, k, 0, 0): 10**k for k in range(4)}
-result = aggregate(small, lambda position, x, y: weights[position] * y)
+result = equivariant_sum(small, lambda position, x, y: weights[position] * y)
 print([int(value) for value in result.values()])
 relative_position_table(D4)
 
@@ -236,7 +236,8 @@ def lines(u: Isometry, g: Isometry) -> list[Tensor]:
     line_1 = sum(silly(product(inv(g), k), f[back], f[product(inv(u), k)]) for k in points)
     line_2 = sum(silly(product(inv(g), product(u, k)), f[back], f[k]) for k in points)
     line_3 = sum(silly(product(inv(back), k), f[back], f[k]) for k in points)
-    return [line_1, line_2, line_3, aggregate(transform(u, f), silly)[g], transform(u, aggregate(f, silly))[g]]
+    by_layer = equivariant_sum(transform(u, f), silly)[g], transform(u, equivariant_sum(f, silly))[g]
+    return [line_1, line_2, line_3, *by_layer]
 
 
 results = [lines(u, g) for u in points for g in points]
@@ -298,8 +299,8 @@ def how_often(H: Callable) -> dict[str, int]:
 # %%
 print("hidden:", how_often(hidden))
 print("free:  ", how_often(free))
-row_of_e = aggregate(f, lambda position, x, y: hidden(e, position, x, y))
-whole = aggregate_pairs(f, hidden)
+row_of_e = equivariant_sum(f, lambda position, x, y: hidden(e, position, x, y))
+whole = pairwise_sum(f, hidden)
 print("the row of e makes the whole layer `hidden`:", all(torch.allclose(row_of_e[g], whole[g]) for g in points))
 
 # %% [markdown]
@@ -338,7 +339,7 @@ def deviation(layer: Callable, f: GroupFunction, moves: Sequence[Isometry]) -> f
 
 # %%
 def layer_that_knows(position: Callable) -> Callable:
-    return lambda f: aggregate_pairs(f, lambda g, other, x, y: silly(position(g, other), x, y))
+    return lambda f: pairwise_sum(f, lambda g, other, x, y: silly(position(g, other), x, y))
 
 
 for name, position in knows.items():
@@ -394,7 +395,7 @@ def black_box(f: GroupFunction) -> dict[Isometry, Tensor]:
 # %%
 f32 = {g: vector.float() for g, vector in f.items()}
 psi = filter_of_layer(black_box, points, 2)
-convolved = aggregate(f32, lambda position, x, y: psi[position] @ y)
+convolved = equivariant_sum(f32, lambda position, x, y: psi[position] @ y)
 print(
     "The black box is a group convolution:", all(torch.allclose(convolved[g], black_box(f32)[g], atol=1e-5) for g in f)
 )
@@ -418,7 +419,7 @@ others = {
 }
 for name, layer in others.items():
     psi = filter_of_layer(layer, points, 2)
-    convolved = aggregate(f32, lambda position, x, y, psi=psi: psi[position] @ y)
+    convolved = equivariant_sum(f32, lambda position, x, y, psi=psi: psi[position] @ y)
     print(f"{name:<23}: is a group convolution: {distance(convolved, layer(f32)) < 1e-5}")
 
 # %% [markdown]
@@ -444,7 +445,7 @@ def entry_at(table: Tensor, position: Isometry, group: Group) -> Tensor:
 
 # %%
 def convolution(f: Tensor, psi: Tensor, group: Group) -> Tensor:
-    sums = aggregate(as_function(f, group), lambda position, x, y: entry_at(psi, position, group) @ y)
+    sums = equivariant_sum(as_function(f, group), lambda position, x, y: entry_at(psi, position, group) @ y)
     return as_feature_map(sums, group)
 
 
@@ -513,7 +514,7 @@ def attention_term(position: Isometry, x: Tensor, y: Tensor, head: Head, group: 
 
 # %%
 def self_attention(f: Tensor, head: Head, group: Group) -> Tensor:
-    sums = aggregate(as_function(f, group), lambda position, x, y: attention_term(position, x, y, head, group))
+    sums = equivariant_sum(as_function(f, group), lambda position, x, y: attention_term(position, x, y, head, group))
     return as_feature_map({g: total[:-1] / total[-1] for g, total in sums.items()}, group)
 
 
@@ -707,7 +708,7 @@ def e4_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
 
 # %%
 def e4(f: GroupFunction, patch: Callable) -> dict[Isometry, Tensor]:
-    return aggregate({g: patch(f, g, steps) for g in f}, e4_term)
+    return equivariant_sum({g: patch(f, g, steps) for g in f}, e4_term)
 
 
 f = as_function(noise(2, 4, 2, 3), C4)
@@ -738,7 +739,7 @@ def own_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
 # %%
 f = as_function(noise(3, 8, 2, 2), D4)
 moves = [Isometry(*h, 3, -1) for h in D4.elements]
-print("your own layer on D4:", say(deviation(lambda f: aggregate(f, own_term), f, moves)))
+print("your own layer on D4:", say(deviation(lambda f: equivariant_sum(f, own_term), f, moves)))
 
 # %% [markdown]
 # Now sort the layers by one question: what may the weight of y depend on? Test it for the three terms of this notebook. Change the position: does the result change? Change x: does it change? Double y: if the weight does not depend on y, the result doubles, since these terms add no constant.

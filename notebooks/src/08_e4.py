@@ -46,7 +46,7 @@ from course_lib.experiments import e4 as published_e4
 # %%
 from course_lib.figures import panels
 from course_lib.figures.e4 import Sight, Work, ablations, generated_kernels, roofline
-from course_lib.framework import E4Matrices, aggregate, as_feature_map, as_function, local_patch
+from course_lib.framework import E4Matrices, as_feature_map, as_function, equivariant_sum, local_patch
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.layers import (
     E4Layer2d,
@@ -219,7 +219,7 @@ print("A matrix on the concatenation is a 1×1 group convolution, for", *ALL_GRO
 #
 # ## 3 The definition
 #
-# `aggregate` of notebook 07 sums any term over all pairs. Write the term of E4: what a pair at the relative position ĝ contributes. Watch two things:
+# `equivariant_sum` of notebook 07 sums any term over all pairs. Write the term of E4: what a pair at the relative position ĝ contributes. Watch two things:
 # - The sum runs over the neighbors g·(v, e) only. For which ĝ must the term be zero? (`position.point_part` is the `Element` of ĝ: its rotation and mirror. The identity is `C1.elements[0]`.)
 # - W₂ is an ordinary k × k table. `entry_at(table, position, group)` of notebook 07 reads tables with an axis of sheets in front of k × k. W₂ has none, so give it one of length 1 and use the group C1.
 
@@ -242,7 +242,7 @@ def e4_term(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> T
 
 # %%
 def by_pairs(f: Tensor, matrices: E4Matrices, group: Group) -> Tensor:
-    sums = aggregate(patches(f, group), lambda position, x, y: e4_term(position, x, y, matrices))
+    sums = equivariant_sum(patches(f, group), lambda position, x, y: e4_term(position, x, y, matrices))
     return as_feature_map(sums, group)
 
 
@@ -680,7 +680,7 @@ print(f"{'':<18}{'test error in %':>18}{'parameters':>12}{'operations':>12}")
 networks = (*published_e4.TABLE.quoted, *(row for row in published_e4.E4_MNIST if row.source.endswith("Table 1")))
 for entry in networks:
     if "norm per element" not in entry.name:
-        error = f"{entry.figure} ± {entry.deviation}"
+        error = f"{entry.percent} ± {entry.deviation}"
         print(f"{entry.name:<18}{error:>18}{entry.parameters!s:>12}{entry.macs!s:>12}")
 
 # %% [markdown]
@@ -705,7 +705,7 @@ stored = json.loads((results_folder() / "e4_ablations.json").read_text())
 errors: dict[str, list[float]] = {}
 for run in stored["runs"]:
     errors.setdefault(run["variant"], []).append(run["test_error_percent"])
-published = {row.key: (row.figure, row.deviation) for row in published_e4.E4_MNIST}
+published = {row.key: (row.percent, row.deviation) for row in published_e4.E4_MNIST}
 columns = {
     "concatenate": {"none": "e4net-concat-none", "K": "e4net-concat-k", "V": "e4net-concat-v", "both": "e4net"},
     "slices s": {"1": "e4net-s1", "2": "e4net", "4": "e4net-s4"},

@@ -846,7 +846,7 @@ for row in find_table("asc").rows:
     if "ResNet29" in row.name and not row.key.endswith("83"):
         count = sum(weight.numel() for weight in row.build().parameters())
         agrees = "=" if row.parameters.agrees_with(count) else "differs"
-        accuracy = f"{row.figure:.2f} ± {row.deviation} %"
+        accuracy = f"{row.percent:.2f} ± {row.deviation} %"
         print(
             f"{row.recipe.dataset:<9}{row.name:<22} printed {row.parameters}, counted {count:,} {agrees:<8}{accuracy}"
         )

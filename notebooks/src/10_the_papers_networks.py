@@ -223,10 +223,11 @@ except ValueError as error:
 # %%
 @exercise
 def basic_block(
-    group: Group, here: int, there: int, stride: int, second: Layer, dropout: float, exact: bool
+    group: Group, in_channels: int, out_channels: int, stride: int, second: Layer, dropout: float, exact: bool
 ) -> Residual:
-    """(B, here, |H|, Y, X) → (B, there, |H|, Y/stride, X/stride): `Residual(branch, shortcut, nn.ReLU())`.
-    No convolution has a bias; `second(group, there, there)` makes the second layer, `nn.Dropout(dropout)` the dropout.
+    """(B, in_channels, |H|, Y, X) → (B, out_channels, |H|, Y/stride, X/stride): `Residual(branch, shortcut, nn.ReLU())`.
+    No convolution has a bias; `second(group, out_channels, out_channels)` makes the second layer, and
+    `nn.Dropout(dropout)` the dropout.
     If exact, maps are halved with SpatialMaxPool2d, else by stride. With stride 1 the shortcut is `nn.Identity()`.
     """
     ...
@@ -263,13 +264,13 @@ def resnet(
 ) -> nn.Module:
     """(B, 3, Y, X) → (B, 10), from your blocks"""
     layers = [LiftingConv2d(group, 3, width, 3, padding=1, bias=False), *norm_relu(group, width)]
-    here = width
+    in_channels = width
     for stage in range(4):
         for block in range(2):
-            there, stride = width * 2**stage, 2 if stage and not block else 1
-            layers.append(basic_block(group, here, there, stride, second, 0.2, exact))
-            here = there
-    usual = [GroupMaxPool(group), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(here, 10)]
+            out_channels, stride = width * 2**stage, 2 if stage and not block else 1
+            layers.append(basic_block(group, in_channels, out_channels, stride, second, 0.2, exact))
+            in_channels = out_channels
+    usual = [GroupMaxPool(group), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(in_channels, 10)]
     return EquivariantSequential(*layers, *(head or usual))
 
 
@@ -410,7 +411,7 @@ def cost(key: str, label: str = "") -> Cost:
 
 
 quoted = {
-    line.name: Cost(line.name, line.figure, line.parameters, line.macs, line.deviation)
+    line.name: Cost(line.name, line.percent, line.parameters, line.macs, line.deviation)
     for line in TABLES["e4-rotated-mnist"].quoted
 }
 families = {

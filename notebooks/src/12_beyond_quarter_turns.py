@@ -548,7 +548,7 @@ accuracy_by_angle(by_group, stored["angles"])
 # %%
 row = find("sfcnn")
 counts = row.counts()
-print(f"{row.name} on {row.group}, width {row.width}: published error {row.figure} ± {row.deviation} %")
+print(f"{row.name} on {row.group}, width {row.width}: published error {row.percent} ± {row.deviation} %")
 print(f"parameters {counts.parameters:,}; multiply-accumulates for one image {counts.executed / 1e9:.2f} G")
 print(f"P4CNN, for comparison: {find('p4cnn').counts().parameters:,} and {find('p4cnn').counts().executed / 1e9:.3f} G")
 row.build()

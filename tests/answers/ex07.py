@@ -63,7 +63,7 @@ def shift_of_the_inverse_not_turned(g, other):
     return semidirect_product(Isometry(*inverse(g.point_part), -g.u, -g.v), other)
 
 
-@correct("aggregate")
+@correct("equivariant_sum")
 def with_a_running_total(f, term):
     out = {}
     for g, x in f.items():
@@ -74,27 +74,27 @@ def with_a_running_total(f, term):
     return out
 
 
-@wrong("aggregate", says="g̃⁻¹g")
+@wrong("equivariant_sum", says="g̃⁻¹g")
 def seen_from_the_other(f, term):
     return {g: sum(term(in_coordinates(other, g), f[g], f[other]) for other in f) for g in f}
 
 
-@wrong("aggregate", says="g̃ itself")
+@wrong("equivariant_sum", says="g̃ itself")
 def absolute(f, term):
     return {g: sum(term(other, f[g], f[other]) for other in f) for g in f}
 
 
-@wrong("aggregate", says="swapped")
+@wrong("equivariant_sum", says="swapped")
 def features_swapped(f, term):
     return {g: sum(term(in_coordinates(g, other), f[other], f[g]) for other in f) for g in f}
 
 
-@wrong("aggregate", says="leave out")
+@wrong("equivariant_sum", says="leave out")
 def without_itself(f, term):
     return {g: sum((term(in_coordinates(g, o), f[g], f[o]) for o in f if o != g), 0 * f[g]) for g in f}
 
 
-@wrong("aggregate", says="mean")
+@wrong("equivariant_sum", says="mean")
 def averaged(f, term):
     return {g: sum(term(in_coordinates(g, o), f[g], f[o]) for o in f) / len(f) for g in f}
 
@@ -382,7 +382,7 @@ def channel_0_only(layer, points, channels):
     return {g: layer(_impulse(points, g, 0, channels))[points[0]] for g in points}
 
 
-@wrong("aggregate", says="f\\(g̃\\) twice")
+@wrong("equivariant_sum", says="f\\(g̃\\) twice")
 def the_neighbor_twice(f, term):
     return {g: sum(term(in_coordinates(g, other), f[other], f[other]) for other in f) for g in f}
 
@@ -426,27 +426,27 @@ def point_part_from_the_right(g, other):
     return in_coordinates(g, other)._replace(m=m, r=r)
 
 
-@wrong("aggregate", says="f\\(g\\) twice")
+@wrong("equivariant_sum", says="f\\(g\\) twice")
 def itself_twice(f, term):
     return {g: sum(term(in_coordinates(g, o), f[g], f[g]) for o in f) for g in f}
 
 
-@wrong("aggregate", says="g itself")
+@wrong("equivariant_sum", says="g itself")
 def where_the_result_belongs(f, term):
     return {g: sum(term(g, f[g], f[o]) for o in f) for g in f}
 
 
-@wrong("aggregate", says="product gg̃")
+@wrong("equivariant_sum", says="product gg̃")
 def at_the_product(f, term):
     return {g: sum(term(semidirect_product(g, o), f[g], f[o]) for o in f) for g in f}
 
 
-@wrong("aggregate", says="must be on the left")
+@wrong("equivariant_sum", says="must be on the left")
 def quotient_from_the_right(f, term):
     return {g: sum(term(semidirect_product(o, semidirect_inverse(g)), f[g], f[o]) for o in f) for g in f}
 
 
-@wrong("aggregate", says="sum over g, for each g̃")
+@wrong("equivariant_sum", says="sum over g, for each g̃")
 def summed_over_g(f, term):
     return {o: sum(term(in_coordinates(g, o), f[g], f[o]) for g in f) for o in f}
 

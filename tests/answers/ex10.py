@@ -92,46 +92,52 @@ def the_count(count, wanted):
 # 10.3
 
 
-def block(group, here, there, stride, second, dropout, exact, *, relu=True, early=False, drop=True, pooled=True):
+def block(
+    group, in_channels, out_channels, stride, second, dropout, exact, *, relu=True, early=False, drop=True, pooled=True
+):
     pool = SpatialMaxPool2d if exact else None
-    parts = [same_conv(GroupConv2d, group, here, there, 3, stride, pool, bias=False)]
+    parts = [same_conv(GroupConv2d, group, in_channels, out_channels, 3, stride, pool, bias=False)]
     parts += [nn.Dropout(dropout)] * drop
-    parts += [*norm_relu(group, there), second(group, there, there), GroupBatchNorm(group, there)]
+    parts += [
+        *norm_relu(group, out_channels),
+        second(group, out_channels, out_channels),
+        GroupBatchNorm(group, out_channels),
+    ]
     shortcut = nn.Identity()
     if stride != 1:
-        conv = same_conv(GroupConv2d, group, here, there, 1, stride, pool if pooled else None, bias=False)
-        shortcut = nn.Sequential(conv, GroupBatchNorm(group, there))
+        conv = same_conv(GroupConv2d, group, in_channels, out_channels, 1, stride, pool if pooled else None, bias=False)
+        shortcut = nn.Sequential(conv, GroupBatchNorm(group, out_channels))
     return Residual(nn.Sequential(*parts, *[nn.ReLU()] * early), shortcut, nn.ReLU() if relu else None)
 
 
 @correct("basic_block")
-def in_a_list(group, here, there, stride, second, dropout, exact):
-    return block(group, here, there, stride, second, dropout, exact)
+def in_a_list(group, in_channels, out_channels, stride, second, dropout, exact):
+    return block(group, in_channels, out_channels, stride, second, dropout, exact)
 
 
 @wrong("basic_block", says="ReLU after the sum is missing")
-def without_relu(group, here, there, stride, second, dropout, exact):
-    return block(group, here, there, stride, second, dropout, exact, relu=False)
+def without_relu(group, in_channels, out_channels, stride, second, dropout, exact):
+    return block(group, in_channels, out_channels, stride, second, dropout, exact, relu=False)
 
 
 @wrong("basic_block", says="end of the branch")
-def relu_too_early(group, here, there, stride, second, dropout, exact):
-    return block(group, here, there, stride, second, dropout, exact, early=True)
+def relu_too_early(group, in_channels, out_channels, stride, second, dropout, exact):
+    return block(group, in_channels, out_channels, stride, second, dropout, exact, early=True)
 
 
 @wrong("basic_block", says="dropout is missing")
-def without_dropout(group, here, there, stride, second, dropout, exact):
-    return block(group, here, there, stride, second, dropout, exact, drop=False)
+def without_dropout(group, in_channels, out_channels, stride, second, dropout, exact):
+    return block(group, in_channels, out_channels, stride, second, dropout, exact, drop=False)
 
 
 @wrong("basic_block", says="shortcut is strided")
-def strided_shortcut(group, here, there, stride, second, dropout, exact):
-    return block(group, here, there, stride, second, dropout, exact, pooled=False)
+def strided_shortcut(group, in_channels, out_channels, stride, second, dropout, exact):
+    return block(group, in_channels, out_channels, stride, second, dropout, exact, pooled=False)
 
 
 @wrong("basic_block", says="GroupBatchNorm.* stands in two places")
-def one_norm_in_branch(group, here, there, stride, second, dropout, exact):
-    residual = block(group, here, there, stride, second, dropout, exact)
+def one_norm_in_branch(group, in_channels, out_channels, stride, second, dropout, exact):
+    residual = block(group, in_channels, out_channels, stride, second, dropout, exact)
     residual.branch[-1] = residual.branch[2]
     return residual
 

@@ -16,7 +16,7 @@ EXACT_BELOW = 1e-10
 
 
 @dataclass(frozen=True)
-class Case:
+class Culprit:
     """A layer that breaks equivariance, the group, and the last map (with pixels) that a layer before it put out."""
 
     call: Call

@@ -100,15 +100,6 @@ def filter_of_layer(
     return psi
 
 
-def own_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
-    """A term H̃_ĝ(x, y) that uses everything it may: y counts more the more it resembles x and the nearer it is: (C,).
-
-    One example of many, for the exercise of notebook 07 in which readers invent a term of their own.
-    """
-    distance = 1 + abs(position.u) + abs(position.v) + 0.1 * position.r + 0.5 * position.m
-    return torch.exp(-(x - y).abs()) * y / distance
-
-
 class Head(NamedTuple):
     """One head of self-attention: query and key (d, C), value (O, C), positions (d, |H|, k, k)."""
 
@@ -236,14 +227,3 @@ def roto_translation_attention(
     weights = affine_attention_weights(center, key[0], banks(*key[1]), k, heads, masked)
     values = affine_map(value[0], *banks(*value[1]), k).unflatten(1, (heads, -1))
     return torch.einsum("bnhiyx,bnchiyx->bnchyx", weights, values).flatten(1, 2)
-
-
-def own_gaze(k: int) -> Tensor:
-    """A β that lets the sheet e look into a cone to its right: (k, k), 0 inside and −200 outside.
-
-    One example of many, for the exercise of notebook 09 in which readers invent a region of their own.
-    """
-    beta = torch.full((k, k), -200.0)
-    for step in range(1, k // 2 + 1):  # column by column to the right, ever wider
-        beta[k // 2 - step : k // 2 + step + 1, k // 2 + step] = 0
-    return beta

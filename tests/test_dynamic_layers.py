@@ -252,7 +252,11 @@ def test_errors_of_local_layers(layer, act, error, message):
         (lambda: L.E4Layer2d(C4, 4, 4, 3, affine="per_element"), ValueError, "allow_approximate=True"),
         (lambda: L.E4Layer2d(C4, 4, 4, 3, affine="per_element"), ValueError, "every element of C4"),
         (lambda: L.E4Layer2d(C4, 4, 4, 3, affine="per_element"), ValueError, "Use affine='shared'"),
-        (lambda: L.AffineSelfConv2d(C4, 4, 6, 3, heads=4), ValueError, "4 heads cannot share 6 out_channels evenly"),
+        (
+            lambda: L.AffineSelfConv2d(C4, 4, 6, 3, heads=4),
+            ValueError,
+            "heads=4 must divide out_channels=6: use one of 1, 2, 3, 6",
+        ),
         (lambda: L.AffineSelfConv2d(C4, 4, 6, 3, heads=0), ValueError, "heads must be at least 1, got 0"),
         (lambda: L.AffineSelfConv2d(C4, 4, 4, 3, border="wrap"), ValueError, "'zeros' or 'masked', got 'wrap'"),
         (lambda: AffineMap(C4, 2, 3)(feature_map()), ValueError, "AffineMap: the channel axis must be 2, got 4"),

@@ -8,7 +8,7 @@ from torch import Tensor
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.exercises import Function, compare, register
 from course_lib.exercises.comparing import Mistake, call
-from course_lib.framework import Part, own_gaze, roto_translation_attention
+from course_lib.framework import Part, roto_translation_attention
 from course_lib.groups import C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import affine_attention_weights, affine_map
 from course_lib.layers import group_filter_bank, lifting_filter_bank
@@ -182,6 +182,17 @@ register(
 )
 
 # 9.6 own_gaze
+
+
+def own_gaze(k: int) -> Tensor:
+    """A β that lets the sheet e look into a cone to its right: (k, k), 0 inside and −200 outside.
+
+    One example of many, for the exercise of notebook 09 in which readers invent a region of their own.
+    """
+    beta = torch.full((k, k), -200.0)
+    for step in range(1, k // 2 + 1):  # column by column to the right, ever wider
+        beta[k // 2 - step : k // 2 + step + 1, k // 2 + step] = 0
+    return beta
 
 
 def _gazes(f: Function, reference: Function) -> None:

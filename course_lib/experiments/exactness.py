@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
@@ -61,16 +61,6 @@ def invariance_error(row: Row) -> tuple[float, Element]:
         errors = {g: relative_error(net(act_on_image(g, x)), scores) for g in row.group.elements}
     worst = max(errors, key=errors.__getitem__)
     return errors[worst], worst
-
-
-def not_exact(keys: Sequence[str]) -> set[str]:
-    """Those of these six published networks that are not exactly invariant, as a reader finds out. Notebook 10.
-
-    A test compares it with `invariance_error`, which knows all rows.
-    """
-    strided = {"p4-all-cnn", "p4m-resnet44-cohen", "p4-resnet29"}  # 3 × 3 with stride 2 on 32 and 16 pixels
-    gains_per_sheet = {"e4net-released"}  # equal at the start, unequal after training
-    return {key for key in keys if key in strided | gains_per_sheet}
 
 
 def exactness(name: str, only: Callable[[Row], bool] | None = None) -> list[Exactness]:

@@ -31,11 +31,3 @@ def gap_uncertainty(deviation_a: float, deviation_b: float, seeds: int) -> float
     accounts for the seeds only, not for the choice of the test images or for longer tuning of one network. Notebook 10.
     """
     return math.sqrt((deviation_a**2 + deviation_b**2) / seeds)
-
-
-def unfair_pair() -> tuple[str, str, str]:
-    """Two rows with published errors on one data set, and a field of their recipes that makes the errors incomparable.
-
-    One example of many, for the exercise of notebook 10 in which readers look for one of their own.
-    """
-    return "resnet44-cohen", "resnet29", "augmentation"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_lib.kernels.lines import Lines, chunks, promoted, without_autocast, working
+from course_lib.kernels.lines import Lines, chunks, promoted, softmax_backward, without_autocast, working
 
 Affine = tuple[Tensor | None, Tensor | None]  # ψ (k, k, C, |H|, |H̃|), step by step, and β (C, |H|, k, k)
 
@@ -41,7 +41,7 @@ def attend_backward(upstream: Tensor, query: Tensor, key: Tensor, value: Tensor,
             grad_weights = attention.compare(grad, values, attention.value_affine)
             grad_mapped = attention.spread(weights, grad, values, attention.value_affine, grad_value_affine)
             grad_value[chunk] = attention.pick_up_from_border(grad_mapped)
-            grad_scores = _softmax_backward(weights, grad_weights).div_(query.shape[1] // attention.heads)
+            grad_scores = softmax_backward(weights, grad_weights, dim=1).div_(query.shape[1] // attention.heads)
             grad_query[chunk] = attention.pick_up(attention.combine(grad_scores, keys, attention.key_affine))
             grad_mapped = attention.spread(grad_scores, laid, keys, attention.key_affine, grad_key_affine)
             grad_key[chunk] = attention.pick_up_from_border(grad_mapped)
@@ -73,12 +73,6 @@ def _gradients_of_banks(banks: Sequence[Tensor | None], gradients: Sequence[Tens
 def _zeros(affine: Affine) -> Affine:
     psi, beta = (None if bank is None else torch.zeros_like(bank) for bank in affine)
     return psi, beta
-
-
-def _softmax_backward(weights: Tensor, grad: Tensor) -> Tensor:
-    """α_i (∂α_i − Σ_j α_j ∂α_j), j over dimension 1."""
-    product = weights * grad
-    return product.sub_(weights * product.sum(dim=1, keepdim=True))
 
 
 class _Attention:

@@ -8,7 +8,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from course_lib.kernels.lines import Lines, chunks, promoted, without_autocast, working
+from course_lib.kernels.lines import Lines, chunks, promoted, softmax_backward, without_autocast, working
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, positions: Tensor, heads: int) -> Tensor:
@@ -33,7 +33,7 @@ def attend_backward(
             keys, values = steps.lay_with_border(key[chunk]), steps.lay_with_border(value[chunk])
             weights = steps.weights(laid, keys)
             grad_value[chunk] = steps.pick_up_from_border(steps.spread(weights, grad, values))
-            grad_scores = _softmax_backward(weights, steps.compare(grad, values)).mul_(steps.scale)
+            grad_scores = softmax_backward(weights, steps.compare(grad, values), dim=(2, 3)).mul_(steps.scale)
             grad_laid = steps.combine(grad_scores, keys)
             grad_laid += torch.einsum("mdhgi,mhgibn->mdhbn", steps.positions, grad_scores)
             grad_query[chunk] = steps.pick_up(grad_laid)
@@ -47,12 +47,6 @@ def result_like(query: Tensor, key: Tensor, value: Tensor, positions: Tensor, he
     """Memory for the result, (B, O, |H|, Y, X)."""
     dtype = promoted(query, key, value, positions)
     return value.new_empty(value.shape[0], value.shape[1], *query.shape[2:], dtype=dtype)
-
-
-def _softmax_backward(weights: Tensor, grad: Tensor) -> Tensor:
-    """α (∂α − Σ α ∂α), the sum over sheets and neighbors: all (heads, |H|, |H̃|, k², b, n)."""
-    product = weights * grad
-    return product.sub_(weights * product.sum(dim=(2, 3), keepdim=True))
 
 
 class _Steps:

@@ -52,6 +52,12 @@ def fill(memory: Tensor, images: Tensor) -> None:
     memory[len(images) :] = 0
 
 
+def softmax_backward(weights: Tensor, grad: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """The gradient of the scores from that of their softmax: α_i (∂α_i − Σ_j α_j ∂α_j), j over ``dim``."""
+    product = weights * grad
+    return product.sub_(weights * product.sum(dim=dim, keepdim=True))
+
+
 @dataclass(frozen=True)
 class Lines:
     """Maps (b, C, |H|, Y, X) as lines (|H|, C, b, n): the rows end to end, with k // 2 zeros after each.

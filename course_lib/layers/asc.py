@@ -18,7 +18,7 @@ from course_lib.layers.settings import (
     Device,
     Side,
     factory_kwargs,
-    require_even_shares,
+    require_divisor,
     require_positive,
     side_of_square,
 )
@@ -145,7 +145,7 @@ class _LocalAttention2d(GroupLayer):
         kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, heads=heads)
         require_odd_window(kernel_size)
-        require_even_shares(heads, out_channels)
+        require_divisor("heads", heads, "out_channels", out_channels)
         if border not in ("zeros", "masked"):
             raise ValueError(f"border must be 'zeros' or 'masked', got {border!r}")
         self.in_channels, self.out_channels = in_channels, out_channels

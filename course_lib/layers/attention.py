@@ -15,7 +15,7 @@ from course_lib.layers.settings import (
     Device,
     Side,
     factory_kwargs,
-    require_even_shares,
+    require_divisor,
     require_positive,
     side_of_square,
 )
@@ -62,7 +62,7 @@ class GroupSelfAttention2d(WeightsOfGroup):
         kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, heads=heads)
         require_odd_window(kernel_size)
-        require_even_shares(heads, out_channels)
+        require_divisor("heads", heads, "out_channels", out_channels)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.heads = kernel_size, heads
         # Of kernel size 1, over (|H|, Y, X): one matrix for all elements of Z² ⋊ H.

@@ -24,17 +24,6 @@ def require_divisor(name: str, parts: int, of: str, count: int) -> None:
         raise ValueError(f"{name}={parts} must divide {of}={count}: use one of {divisors}")
 
 
-def require_even_shares(heads: int, channels: int) -> None:
-    """Raise ValueError unless the heads can share the channels evenly."""
-    if heads < 1 or channels % heads:
-        near = channels - channels % max(heads, 1)
-        raise ValueError(
-            f"{heads} heads cannot share {channels} out_channels evenly: use "
-            + (f"{near} or {near + heads} channels" if near else f"{heads} channels")
-            + ", or a number of heads that divides them"
-        )
-
-
 def require_group(group: Any) -> Group:
     """The group. Raises TypeError for anything else, such as its name."""
     if not isinstance(group, Group):

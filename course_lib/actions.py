@@ -8,7 +8,7 @@ feature map: the functions below act on filters too.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,8 @@ from torch import Tensor
 
 from course_lib.groups import Element, Group, on_lattice
 from course_lib.interpolation import bilinear, windowed_sinc
+
+Action = Callable[[Element, Tensor], Tensor]  # (g, y) ↦ L_g y, for one kind of tensor
 
 
 def act_on_image(g: Element, f: Tensor) -> Tensor:
@@ -57,24 +59,9 @@ def act_on_feature_map(g: Element, f: Tensor, group: Group, subgroup: Group | No
     return act_on_image(g, f[..., permutation, :, :])
 
 
-def act(g: Element, y: Tensor, group: Group, subgroup: Group | None = None) -> Tensor:
-    """L_g on whatever a layer puts out, judged by its shape.
-
-    ``(B, C, Y, X)`` turns like an image; ``(B, C, |H|, Y, X)`` turns and permutes (over the cosets of ``subgroup``, if
-    given); ``(B, C, 1, Y, X)`` turns; ``(B,)`` and ``(B, n)`` must not change.
-    Raises ValueError for any other shape.
-    """
-    if y.ndim <= 2:
-        return y
-    sheets = group.order // (subgroup.order if subgroup else 1)
-    if y.ndim == 4 or (y.ndim == 5 and y.shape[2] == 1):
-        return act_on_image(g, y)
-    if y.ndim == 5 and y.shape[2] == sheets:
-        return act_on_feature_map(g, y, group, subgroup)
-    raise ValueError(
-        f"do not know how {group} acts on shape {tuple(y.shape)}: expected (B, n), (B, C, Y, X) or "
-        f"(B, C, {sheets}, Y, X)"
-    )
+def unchanged(g: Element, y: Tensor) -> Tensor:
+    """L_g on what is to be invariant, such as scores ``(B, n)``: nothing moves."""
+    return y
 
 
 def translate(t: tuple[int, int], f: Tensor) -> Tensor:

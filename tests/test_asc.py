@@ -7,7 +7,7 @@ from torch import nn
 
 from course_lib import layers as L
 from course_lib import oracles
-from course_lib.actions import act, act_on_feature_map, act_on_image, translate
+from course_lib.actions import act_on_feature_map, act_on_image, translate
 from course_lib.checks import assert_equivariant
 from course_lib.groups import C1, C4, D4, inverse
 from course_lib.layers import asc
@@ -228,7 +228,7 @@ def test_where_it_looks_turns_with_the_input(layer, group):
     conv, f = random_layer(layer, group, 2, 4, 3, 2), noise(group, (3, 4))
     for g in group.elements:
         expected = act_on_windows(g, conv.attention(f), group)
-        torch.testing.assert_close(conv.attention(act(g, f, group)), expected)
+        torch.testing.assert_close(conv.attention(act_on_feature_map(g, f, group)), expected)
 
 
 @every_layer

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.actions import act, act_on_image
+from course_lib.actions import act_on_image
 from course_lib.averaging import group_average
 from course_lib.checks import (
     OUTPUT,
+    action_of,
     assert_equivariant,
     disk_mask,
     equivariance_error,
@@ -109,7 +110,7 @@ def test_feature_map_input_and_C1_under_C4():
 @pytest.mark.parametrize(
     "do, message",
     [
-        (lambda: act(Element(0, 1), torch.zeros(2, 3, 4), C4), "expected (B, n), (B, C, Y, X) or (B, C, 4, Y, X)"),
+        (lambda: action_of(torch.zeros(2, 3, 4), C4), "expected (B, n), (B, C, Y, X) or (B, C, 4, Y, X)"),
         (lambda: equivariance_error(lambda x: x[:, 0], C4, NOISE), "shape (2, 9, 9)"),
         (lambda: equivariance_error(lambda x: x[..., :5], C4, NOISE), "L_g Φ(x) has (2, 1, 5, 9)"),
     ],
@@ -129,9 +130,11 @@ def test_the_average_over_the_group_makes_anything_equivariant(function, group):
     function = function.double()
     if group is not C1:
         assert equivariance_error(function, group, NOISE).error > 0.1
-    assert_equivariant(lambda x: group_average(function, group, x), group, NOISE)
+    act = action_of(function(NOISE), group)
+    assert_equivariant(lambda x: group_average(function, group, x, act), group, NOISE)
     already = LiftingConv2d(group, 1, 2, 3).double()  # averaging leaves alone what is equivariant already
-    torch.testing.assert_close(group_average(already, group, NOISE), already(NOISE))
+    act = action_of(already(NOISE), group)
+    torch.testing.assert_close(group_average(already, group, NOISE, act), already(NOISE))
 
 
 def test_disk_mask_is_the_disk_that_every_turn_keeps():

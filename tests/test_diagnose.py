@@ -10,7 +10,7 @@ from torch import nn
 from course_lib import layers as L
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.averaging import group_average
-from course_lib.checks import diagnose, make_unequal
+from course_lib.checks import action_of, diagnose, make_unequal
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D4, inverse
 from course_lib.models import p4cnn
 
@@ -98,7 +98,7 @@ class Averaged(nn.Module):
         self.cnn = nn.Sequential(nn.Conv2d(1, 2, 3), *head)
 
     def forward(self, x):
-        return group_average(self.cnn, D4, x)
+        return group_average(self.cnn, D4, x, action_of(self.cnn(x), D4))
 
 
 class StridedSlice(nn.Module):

@@ -7,7 +7,7 @@ from torch import nn
 
 from course_lib import layers as L
 from course_lib import oracles
-from course_lib.actions import act, act_on_image, translate
+from course_lib.actions import act_on_feature_map, act_on_image, translate
 from course_lib.checks import assert_equivariant
 from course_lib.groups import C1, C4, D4, inverse
 from course_lib.kernels import aggregate, generate_kernels
@@ -75,7 +75,7 @@ def test_the_kernel_of_h_is_that_of_the_identity_turned(group):
     layer, f = random_layer(group, 2, 4, 3, 2, 1, "both"), noise(group, (4, 3))
     for g in group.elements:
         expected = act_on_windows(g, layer.kernels(f), group)
-        torch.testing.assert_close(layer.kernels(act(g, f, group)), expected)
+        torch.testing.assert_close(layer.kernels(act_on_feature_map(g, f, group)), expected)
 
 
 def involution(x, squeeze, norm, kernel, encoder):

@@ -12,7 +12,7 @@ from torch import nn
 
 from course_lib import layers as L
 from course_lib import oracles
-from course_lib.actions import act, act_on_feature_map, act_on_image, translate
+from course_lib.actions import act_on_feature_map, act_on_image, translate
 from course_lib.checks import assert_equivariant, equivariance_error
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D2, D4, inverse
 from course_lib.layers.base import exact_sizes, left_over
@@ -178,7 +178,7 @@ def test_coset_pool_is_equivariant(group, subgroup, size):
     pool, f = L.CosetMaxPool(group, subgroup), torch.randn(2, 3, group.order, *size)
     assert assert_equivariant(pool, group, f).error == 0
     for g in group.elements:
-        assert torch.equal(pool(act(g, f, group)), act_on_feature_map(g, pool(f), group, subgroup))
+        assert torch.equal(pool(act_on_feature_map(g, f, group)), act_on_feature_map(g, pool(f), group, subgroup))
 
 
 @every_group

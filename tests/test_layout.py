@@ -8,7 +8,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from course_lib import layers as L
-from course_lib.actions import act
+from course_lib.actions import act_on_feature_map
+from course_lib.checks import action_of
 from course_lib.groups import C1, C4, D4
 from course_lib.layers.base import by_channel, memory_format, to_feature_map, to_planes
 from course_lib.models import allcnn, bottleneck_resnet, p4cnn, p4cnn_linear, p4cnn_rotation_pooling, resnet18, resnet44
@@ -90,8 +91,9 @@ def test_layers_are_equivariant_on_channels_last_maps(make, group):
         nn.init.ones_(layer.weight), nn.init.ones_(layer.bias)
     f = channels_last(torch.randn(2, 4, group.order, 4, 4, dtype=torch.float64))
     for g in group.elements:
-        turned = layer(channels_last(act(g, f, group)))
-        torch.testing.assert_close(turned, act(g, layer(f), group, getattr(layer, "subgroup", None)))
+        turned = layer(channels_last(act_on_feature_map(g, f, group)))
+        act = action_of(layer(f), group, getattr(layer, "subgroup", None))
+        torch.testing.assert_close(turned, act(g, layer(f)))
 
 
 @every_group

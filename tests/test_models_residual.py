@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.actions import act, act_on_image
+from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.checks import relative_error
 from course_lib.groups import C1, C2, C4, D1, D4
 from course_lib.layers import (
@@ -102,7 +102,7 @@ def test_the_published_head_of_resnet44_is_not_invariant_but_its_maps_are_equiva
     with torch.no_grad():
         expected = maps(x)
         for g in D4.elements:
-            assert relative_error(maps(act_on_image(g, x)), act(g, expected, D4)) < 1e-10
+            assert relative_error(maps(act_on_image(g, x)), act_on_feature_map(g, expected, D4)) < 1e-10
 
 
 def test_the_ordinary_network_is_not_invariant():

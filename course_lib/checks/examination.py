@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from course_lib.actions import act
 from course_lib.checks.causes import explain, explain_between, explain_parameter
 from course_lib.checks.culprit import EXACT_BELOW, Culprit, error_alone
-from course_lib.checks.measuring import OUTPUT
+from course_lib.checks.measuring import OUTPUT, action_of
 from course_lib.checks.readings import CHANGES_PLACES, Reading, noise_like, readings
 from course_lib.checks.tracing import Call, first_tensor, is_float_tensor, trace
 from course_lib.groups import Element, Group
@@ -42,8 +41,9 @@ class Examination:
         self.calls = trace(net, x)
         self.into: list[list[Errors]] = [[] for _ in self.calls]
         self.out: list[Errors] = [[] for _ in self.calls]
+        act = action_of(x, group)
         for g in group.elements:
-            seen = trace(net, act(g, x, group))
+            seen = trace(net, act(g, x))
             if [call.name for call in seen] != [call.name for call in self.calls]:
                 raise ValueError(f"the net calls other layers for L_g x than for x (g = {g}): they cannot be compared")
             for i, (call, other) in enumerate(zip(self.calls, seen, strict=True)):
@@ -132,10 +132,11 @@ class Examination:
     def _answers_are_exact(self) -> bool:
         """On 16 more inputs: a broken layer that a maximum hides for two inputs shows in one of these."""
         x = noise_like((16, *self.x.shape[1:])).flip(0)
+        act = action_of(x, self.group)
         with torch.no_grad():
             y = first_tensor(self.net(x))
             ways = [r for r in readings(y, self.group) if r is not CHANGES_PLACES or y.ndim > 2]
-            seen = {g: first_tensor(self.net(act(g, x, self.group))) for g in self.group.elements}
+            seen = {g: first_tensor(self.net(act(g, x))) for g in self.group.elements}
         return any(all(r.error(g, y, seen[g]) < EXACT_BELOW for g in seen) for r in ways)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.actions import act
+from course_lib.actions import Action, act_on_feature_map, act_on_image, unchanged
 from course_lib.groups import Element, Group
 from course_lib.modes import eval_mode
 
@@ -79,6 +80,26 @@ def relative_error(got: Tensor, expected: Tensor) -> float:
     return difference.max().item() / (expected.abs().max().item() or 1.0)
 
 
+def action_of(y: Tensor, group: Group, subgroup: Group | None = None) -> Action:
+    """How the group acts on an input or output of a layer. Only its shape tells what it is:
+
+    ``(B, C, Y, X)`` is an image; ``(B, C, |H|, Y, X)`` a feature map, over the cosets of ``subgroup`` if one is given;
+    ``(B, C, 1, Y, X)`` one of a single sheet, which turns as an image; ``(B,)`` and ``(B, n)`` must not change.
+    Returns (g, y) ↦ L_g y. Raises ValueError for any other shape. Notebook 05.
+    """
+    sheets = group.order // (subgroup.order if subgroup else 1)
+    if y.ndim <= 2:
+        return unchanged
+    if y.ndim == 4 or (y.ndim == 5 and y.shape[2] == 1):
+        return act_on_image
+    if y.ndim == 5 and y.shape[2] == sheets:
+        return partial(act_on_feature_map, group=group, subgroup=subgroup)
+    raise ValueError(
+        f"do not know how {group} acts on shape {tuple(y.shape)}: expected (B, n), (B, C, Y, X) or "
+        f"(B, C, {sheets}, Y, X)"
+    )
+
+
 def equivariance_error(layer: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> EquivarianceReport:
     """Compare Φ(L_g x) with L_g Φ(x) for every g of the group, for the output and for every submodule's output.
 
@@ -93,16 +114,17 @@ def equivariance_error(layer: Callable[[Tensor], Tensor], group: Group, x: Tenso
     """
     outputs = layer_outputs(layer, x)
     deviations, not_compared = [], []
-    turned = {g: layer_outputs(layer, act(g, x, group)) for g in group.elements}
+    act = action_of(x, group)
+    turned = {g: layer_outputs(layer, act(g, x)) for g in group.elements}
     for name, (reference, subgroup) in outputs.items():
         try:
-            expected = {g: act(g, reference, group, subgroup) for g in group.elements}
+            act = action_of(reference, group, subgroup)
         except ValueError:
             if name == OUTPUT:
                 raise
             not_compared.append(name)
             continue
-        deviations += [_deviation(name, g, turned[g][name][0], expected[g]) for g in group.elements]
+        deviations += [_deviation(name, g, turned[g][name][0], act(g, reference)) for g in group.elements]
     return EquivarianceReport(group, tuple(deviations), tuple(not_compared))
 
 
@@ -168,16 +190,16 @@ def layer_outputs(layer: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, tup
 def error_by_depth(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
     """After each layer of a row: the relative equivariance error of all layers up to there, for the worst element.
 
-    The error is that of `relative_error`, Φ(L_g x) against L_g Φ(x); the output of a layer moves as `act` says. In
-    float64 an exact network stays near 1e-16, in float32 near 1e-7, a little more with each layer. Notebook 05.
+    The error is that of `relative_error`, Φ(L_g x) against L_g Φ(x); outputs move as `action_of` says. In float64 an
+    exact network stays near 1e-16, in float32 near 1e-7, a little more with each layer. Notebook 05.
     """
     with torch.no_grad():
-        plain, errors = x, []
-        turned = [act(g, x, group) for g in group.elements]
+        plain, errors, act = x, [], action_of(x, group)
+        turned = [act(g, x) for g in group.elements]
         for layer in layers:
             plain, turned = layer(plain), [layer(y) for y in turned]
-            pairs = zip(group.elements, turned, strict=True)
-            errors.append(max(relative_error(y, act(g, plain, group)) for g, y in pairs))
+            act, pairs = action_of(plain, group), zip(group.elements, turned, strict=True)
+            errors.append(max(relative_error(y, act(g, plain)) for g, y in pairs))
     return errors
 
 
@@ -187,7 +209,7 @@ def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tenso
     It is 1 for an invariant network, whether its answers are right or wrong. Notebook 05.
     """
     with torch.no_grad():
-        classes = torch.stack([net(act(g, images, group)).argmax(dim=1) for g in group.elements])
+        classes = torch.stack([net(act_on_image(g, images)).argmax(dim=1) for g in group.elements])
     return (classes == classes[0]).all(dim=0).double().mean().item()
 
 

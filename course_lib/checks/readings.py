@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.actions import act_on_feature_map, act_on_image, unchanged
 from course_lib.checks.measuring import relative_error
 from course_lib.groups import ALL_GROUPS, Element, Group, compose, inverse
 
@@ -33,7 +33,7 @@ class Reading:
         return relative_error(seen, y) if seen.shape == y.shape else math.inf
 
 
-UNCHANGED = Reading("does not change", lambda g, y: y)
+UNCHANGED = Reading("does not change", unchanged)
 TURNS = Reading("turns", act_on_image)
 CHANNELS_LAST = Reading("turns", lambda g, y: act_on_image(g, y.movedim(-1, 1)).movedim(1, -1))
 CHANGES_PLACES = Reading("its entries change places", None)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from course_lib.actions import act, act_on_image
+from course_lib.actions import act_on_image, unchanged
 from course_lib.averaging import group_average
 from course_lib.exercises import compare, register
 from course_lib.exercises.ex03_both_ways import shift_then_multiply, square_times_column
@@ -25,9 +25,9 @@ def _average_of_maps(f: Function, reference: Function) -> None:
 
 
 def _average_of_vectors(f: Function, reference: Function) -> None:
-    because = "A vector (B, n) stays as it is; `act` knows this from the shape."
+    because = "A vector (B, n) stays as it is: here `act` is `unchanged`."
     x = torch.randn(3, 1, 3, 3)  # the result (3, 3) could be mistaken for a map
-    compare(f, reference, sum_of_first_row, C4, x, because=because)
+    compare(f, reference, sum_of_first_row, C4, x, unchanged, because=because)
 
 
 def _mean_of(terms: Iterable[Tensor]) -> Tensor:
@@ -43,97 +43,104 @@ register(
     hints=[
         "For one g there are three steps: turn the input by g, apply the function, turn the result *back*. Do this for "
         "every g of the group, and take the mean of the results.",
-        "`act(g, x, group)` turns, `act(inverse(g), y, group)` turns back, and `group.elements` holds all the g. "
+        "`act_on_image(g, x)` turns, `act(inverse(g), y)` turns back, and `group.elements` holds all the g. "
         "Collect the results in a list.",
-        "Let `results = [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]`. The mean over "
+        "Let `results = [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]`. The mean over "
         "the list is `torch.stack(results).mean(dim=0)`.",
     ],
     known_mistakes=[
         (
-            lambda function, group, x: _mean_of(function(act(g, x, group)) for g in group.elements),
+            lambda function, group, x, act=act_on_image: _mean_of(function(act_on_image(g, x)) for g in group.elements),
             "You do not turn the results back before you take the mean, so they show the image in different positions.",
         ),
         (
-            lambda function, group, x: _mean_of(act(g, function(act(g, x, group)), group) for g in group.elements),
+            lambda function, group, x, act=act_on_image: _mean_of(
+                act(g, function(act_on_image(g, x))) for g in group.elements
+            ),
             "The inverse is missing: you turn the result by g once more, instead of turning it back by g⁻¹.",
         ),
         (
-            lambda function, group, x: _mean_of(act(inverse(g), function(x), group) for g in group.elements),
+            lambda function, group, x, act=act_on_image: _mean_of(act(inverse(g), function(x)) for g in group.elements),
             "You do not turn the input: you only turn and average the result of the upright image.",
         ),
         (
-            lambda function, group, x: group.order / len(x) * group_average(function, group, x),
+            lambda function, group, x, act=act_on_image: group.order / len(x) * group_average(function, group, x, act),
             "You divide by `len(x)`, the number of images. Divide by |H|, the number of elements of the group.",
         ),
         (
-            lambda function, group, x: group_average(function, group, x) - function(x) / group.order,
+            lambda function, group, x, act=act_on_image: (
+                group_average(function, group, x, act) - function(x) / group.order
+            ),
             "The identity e is missing from your sum. It belongs to the group, too.",
         ),
         (
-            lambda function, group, x: group.order / 8 * group_average(function, group, x),
+            lambda function, group, x, act=act_on_image: group.order / 8 * group_average(function, group, x, act),
             "You divide by 8, whatever the group is. Divide by |H|, the number of its elements.",
         ),
         (
-            lambda function, group, x: group_average(function, D4, x),
+            lambda function, group, x, act=act_on_image: group_average(function, D4, x, act),
             "You average over all eight elements of D4, whatever the group is. Use `group.elements`.",
         ),
         (
-            lambda function, group, x: torch.cat(
-                [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+            lambda function, group, x, act=act_on_image: torch.cat(
+                [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]
             ).mean(dim=0),
             "`torch.cat` puts the results one after the other along the batch, so their mean mixes the images. Use "
             "`torch.stack`, which makes a new axis 0.",
         ),
         (
-            lambda function, group, x: torch.stack(
-                [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+            lambda function, group, x, act=act_on_image: torch.stack(
+                [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]
             ).mean(dim=1),
             "You take the mean over the batch, axis 1. The elements of the group are on axis 0: `.mean(dim=0)`.",
         ),
         (
-            lambda function, group, x: group.order / 4 * group_average(function, group, x),
+            lambda function, group, x, act=act_on_image: group.order / 4 * group_average(function, group, x, act),
             "You divide by 4, whatever the group is. Divide by |H|, the number of its elements.",
         ),
         (
-            lambda function, group, x: act(
-                inverse(group.elements[1]), function(act(group.elements[1], x, group)), group
+            lambda function, group, x, act=act_on_image: act(
+                inverse(group.elements[1]), function(act_on_image(group.elements[1], x))
             ),
             "You turn by one element only. Do the same for every element of the group, and take the mean.",
         ),
         (
-            lambda function, group, x: group_average(function, group, x).mean(),
+            lambda function, group, x, act=act_on_image: group_average(function, group, x, act).mean(),
             "You take the mean over everything, pixels included. Take it over the group only: `.mean(dim=0)`.",
         ),
         (
-            lambda function, group, x: torch.stack(
-                [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+            lambda function, group, x, act=act_on_image: torch.stack(
+                [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]
             ),
             "You return all the results. Take their mean: `torch.stack(results).mean(dim=0)`.",
         ),
         (
-            lambda function, group, x: function(_mean_of(act(g, x, group) for g in group.elements)),
+            lambda function, group, x, act=act_on_image: function(_mean_of(act_on_image(g, x) for g in group.elements)),
             "You take the mean of the inputs. Apply the function to each of them, and take the mean of the results.",
         ),
-        (lambda function, group, x: function(x), "That is the function itself, without any averaging."),
         (
-            lambda function, group, x: group.order * group_average(function, group, x),
+            lambda function, group, x, act=act_on_image: function(x),
+            "That is the function itself, without any averaging.",
+        ),
+        (
+            lambda function, group, x, act=act_on_image: group.order * group_average(function, group, x, act),
             "That is the sum over the group. Divide by |H|, the number of elements.",
         ),
         (
-            lambda function, group, x: torch.stack(
-                [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+            lambda function, group, x, act=act_on_image: torch.stack(
+                [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]
             ).amax(dim=0),
             "That is the maximum over the group. It is equivariant too, but here we want the mean.",
         ),
         (
-            lambda function, group, x: _mean_of(
+            lambda function, group, x, act=act_on_image: _mean_of(
                 act_on_image(inverse(g), function(act_on_image(g, x))) for g in group.elements
             ),
-            "You turn the result even if it is not an image. A vector (B, n) stays as it is: use `act`, not "
-            "`act_on_image`.",
+            "You turn the result even if it is not an image. A vector (B, n) stays as it is: turn back by "
+            "`act`, which says how g acts on the result.",
         ),
         (
-            lambda function, group, x: group_average(function, C4, x),
+            lambda function, group, x, act=act_on_image: group_average(function, C4, x, act),
             "The mirrors are missing: you average over the four rotations only, whatever the group is.",
         ),
     ],

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.actions import act
-from course_lib.checks import error_by_depth, relative_error
+from course_lib.checks import action_of, error_by_depth, relative_error
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
 from course_lib.groups import C4, D4, Group, inverse
@@ -44,7 +43,7 @@ SMEAR = Layer("smear", _smear)
 
 def _errors(layers: Iterable[nn.Module], group: Group, x: Tensor, error: Function) -> list[float]:
     """As the reference, with another measure of one layer: error(turned maps, plain map)."""
-    plain, turned, errors = x, [act(g, x, group) for g in group.elements], []
+    plain, turned, errors = x, [action_of(x, group)(g, x) for g in group.elements], []
     with torch.no_grad():
         for layer in layers:
             plain, turned = layer(plain), [layer(y) for y in turned]
@@ -53,7 +52,7 @@ def _errors(layers: Iterable[nn.Module], group: Group, x: Tensor, error: Functio
 
 
 def _each(group: Group, turned: list[Tensor], plain: Tensor) -> list[float]:
-    return [relative_error(y, act(g, plain, group)) for g, y in zip(group.elements, turned, strict=True)]
+    return [relative_error(y, action_of(plain, group)(g, plain)) for g, y in zip(group.elements, turned, strict=True)]
 
 
 def _alone(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
@@ -91,7 +90,7 @@ def _errors_under_mirrors(f: Function, reference: Function) -> None:
 
 
 def _errors_of_feature_maps(f: Function, reference: Function) -> None:
-    because = "Maps with a group axis turn *and* permute: use `act(g, y, group)` for images and feature maps alike."
+    because = "Maps with a group axis turn *and* permute. `action_of(y, group)` is the action on images and maps alike."
     lift = Layer("lifting convolution", LiftingConv2d(C4, 1, 2, 3).double())
     layers = [lift, SMEAR, Layer("group convolution", GroupConv2d(C4, 2, 2, 3).double())]
     compare(f, reference, layers, C4, torch.randn(1, 1, 7, 7).double(), because=because)
@@ -105,10 +104,11 @@ register(
     checks=[_errors_of_rows, _errors_under_mirrors, _errors_of_feature_maps],
     hints=[
         "Send x and all its turned copies through the layers, side by side. Compare them after each layer.",
-        "Before the loop: `turned = [act(g, x, group) for g in group.elements]`. In the loop, each layer takes the "
-        "output of the layer before it, for x and for each copy. A turned copy should equal `act(g, plain, group)`.",
+        "Before the loop: `act = action_of(x, group)` and `turned = [act(g, x) for g in group.elements]`. In the loop, "
+        "each layer takes the output of the layer before it, for x and for each copy. With the `act` of the plain "
+        "output, a turned copy should equal `act(g, plain)`.",
         "In the loop: `plain, turned = layer(plain), [layer(y) for y in turned]`, then append the largest "
-        "`relative_error(y, act(g, plain, group))` over all g.",
+        "`relative_error(y, act(g, plain))` over all g, with `act = action_of(plain, group)`.",
     ],
     known_mistakes=[
         (
@@ -133,7 +133,9 @@ register(
                 layers,
                 group,
                 x,
-                lambda t, p: max(relative_error(act(g, p, group), y) for g, y in zip(group.elements, t, strict=True)),
+                lambda t, p: max(
+                    relative_error(action_of(p, group)(g, p), y) for g, y in zip(group.elements, t, strict=True)
+                ),
             ),
             "The two arguments of `relative_error` are swapped: first Φ(L_g x), then what it should be, L_g Φ(x).",
         ),
@@ -155,7 +157,7 @@ register(
                 group,
                 x,
                 lambda t, p: max(
-                    (y - act(g, p, group)).abs().max().item() for g, y in zip(group.elements, t, strict=True)
+                    (y - action_of(p, group)(g, p)).abs().max().item() for g, y in zip(group.elements, t, strict=True)
                 ),
             ),
             "That is the absolute error. Use `relative_error`, or a layer with small outputs looks better than it is.",
@@ -163,7 +165,7 @@ register(
         (
             lambda layers, group, x: _errors(layers, group, x, lambda t, p: min(_each(group, t, p))),
             "All your errors are 0. Either you take the best element, which is always e: take the worst. Or you act on "
-            "the output on both sides: send the copies `act(g, x, group)` of x through the layers.",
+            "the output on both sides: send turned copies of x through the layers.",
         ),
         (
             lambda layers, group, x: _errors(layers, group, x, lambda t, p: sum(_each(group, t, p))),
@@ -175,7 +177,8 @@ register(
                 group,
                 x,
                 lambda t, p: max(
-                    relative_error(y, act(inverse(g), p, group)) for g, y in zip(group.elements, t, strict=True)
+                    relative_error(y, action_of(p, group)(inverse(g), p))
+                    for g, y in zip(group.elements, t, strict=True)
                 ),
             ),
             "The plain output turns the wrong way: compare Φ(L_g x) with L_g Φ(x), with the same g on both sides.",

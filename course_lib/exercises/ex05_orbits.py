@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.actions import act
+from course_lib.actions import act_on_image
 from course_lib.checks import orbit_agreement
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
@@ -33,11 +33,11 @@ def brightest_pixel(images: Tensor) -> Tensor:
 
 
 def _classes(net: Net, group: Group, images: Tensor) -> Tensor:
-    return torch.stack([net(act(g, images, group)).argmax(dim=1) for g in group.elements])
+    return torch.stack([net(act_on_image(g, images)).argmax(dim=1) for g in group.elements])
 
 
 def _scores(net: Net, group: Group, images: Tensor) -> Tensor:
-    return torch.stack([net(act(g, images, group)) for g in group.elements])
+    return torch.stack([net(act_on_image(g, images)) for g in group.elements])
 
 
 def _same(net: Net, group: Group, images: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ register(
     checks=[_agreement],
     hints=[
         "First make a table of classes: one row for each element g, one column for each image.",
-        "`net(act(g, images, group)).argmax(dim=1)` is one row; `torch.stack` makes the table. An image counts if "
+        "`net(act_on_image(g, images)).argmax(dim=1)` is one row; `torch.stack` makes the table. An image counts if "
         "all classes in its column are the same.",
         "`(classes == classes[0]).all(dim=0)` has one True or False per image. The mean of it, as float, is the share.",
     ],
@@ -158,7 +158,7 @@ register(
         ),
         (
             lambda net, group, images: (
-                (torch.stack([net(act(g, images, group)) for g in group.elements]) == net(images))
+                (torch.stack([net(act_on_image(g, images)) for g in group.elements]) == net(images))
                 .flatten(2)
                 .all(dim=2)
                 .all(dim=0)
@@ -175,7 +175,7 @@ register(
         ),
         (
             lambda net, group, images: 1.0,
-            "All images seem to agree. Do you turn them? Use `act(g, images, group)` for every g of the group.",
+            "All images seem to agree. Do you turn them? Use `act_on_image(g, images)` for every g of the group.",
         ),
         (
             lambda net, group, images: _different(net, group, images) / len(images),

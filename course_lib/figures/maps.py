@@ -10,8 +10,8 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor, nn
 
-from course_lib.actions import act, act_on_feature_map
-from course_lib.checks import OUTPUT, layer_outputs, relative_error
+from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.checks import OUTPUT, action_of, layer_outputs, relative_error
 from course_lib.figures.layout import ring_extent, ring_positions
 from course_lib.figures.picture import (
     Picture,
@@ -134,11 +134,11 @@ def turn_then_compute(
     group is given and the layers differ in theirs.
     """
     group = group or find_group(layer) or C1
-    turned = act(g, x[:1], group)
+    turned = act_on_image(g, x[:1])
     first, result = (layer_outputs(layer, image)[OUTPUT][0] for image in (turned, x[:1]))
     if result.ndim not in (4, 5):
         raise ValueError(f"expected a layer that puts out maps with 4 or 5 axes, got shape {tuple(result.shape)}")
-    second = act(g, result, group)
+    second = action_of(result, group)(g, result)
     error = relative_error(first, second)
     figure = new_figure(8.0, 4.6)
     grid = figure.subplots(2, 4)

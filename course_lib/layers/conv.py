@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.actions import act, act_on_image
-from course_lib.groups import Group, inverse
+from course_lib.actions import act_on_feature_map, act_on_image
+from course_lib.groups import Element, Group, inverse
 from course_lib.layers.banks import group_filter_bank, lifting_filter_bank, planes_of_bank
 from course_lib.layers.base import (
     FEATURE_MAP,
@@ -103,6 +103,9 @@ class _FilterBankConv2d(WeightsOfGroup):
     def _bank(self, psi: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def _act_on_input(self, g: Element, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
     def filters(self) -> Tensor:
         """ψ, the filters before they are turned: (O, C, k, k), or (O, C, |H|, k, k) on the group."""
         return self.weight
@@ -176,7 +179,7 @@ class _FilterBankConv2d(WeightsOfGroup):
     def _by_turning_maps(self, x: Tensor) -> Tensor:
         """The same, since f ⋆ L_h ψ = L_h [(L_h⁻¹ f) ⋆ ψ]: one conv2d with ψ, of |H| turned copies of the input."""
         elements, psi = self.group.elements, self.filters()
-        turned = torch.cat([act(inverse(h), x, self.group) for h in elements])
+        turned = torch.cat([self._act_on_input(inverse(h), x) for h in elements])
         psi = to_planes(psi, torch.channels_last)
         y = F.conv2d(to_planes(turned, torch.channels_last), psi, self.channel_bias(), self.stride, self.padding)
         sheets = y.unflatten(0, (len(elements), -1)).unbind()
@@ -231,6 +234,9 @@ class LiftingConv2d(_FilterBankConv2d):
             return psi.unsqueeze(1).repeat_interleave(self.group.order, dim=1)
         return lifting_filter_bank(psi, self.group)
 
+    def _act_on_input(self, g: Element, x: Tensor) -> Tensor:
+        return act_on_image(g, x)
+
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, IMAGE, self, C=self.in_channels)
         return self._convolve(x)
@@ -257,6 +263,9 @@ class GroupConv2d(_FilterBankConv2d):
         if self.basis is not None:
             return torch.stack([psi[..., self.group.permutation(h), :, :] for h in self.group.elements], dim=1)
         return group_filter_bank(psi, self.group)
+
+    def _act_on_input(self, g: Element, x: Tensor) -> Tensor:
+        return act_on_feature_map(g, x, self.group)
 
     def forward(self, x: Tensor) -> Tensor:
         require_map(x, FEATURE_MAP, self, C=self.in_channels, H=self.group.order)

@@ -32,7 +32,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.actions import act, act_on_image
+from course_lib.actions import Action, act_on_image, unchanged
 from course_lib.data import load_digits, load_photograph
 from course_lib.exercises import exercise, progress
 from course_lib.figures import panels
@@ -684,14 +684,18 @@ print("randomized:", show(worst_error(norm, C4, noise(1, 1, 9, 9))))
 #
 # ### Exercise 3.7: average over the group
 #
-# If Φ returns a vector (B, n), there is nothing to turn back. `act(g, x, group)` knows this from the shape: it turns images
-# (B, C, Y, X), and leaves (B, n) as it is.
+# How to turn a result back depends on what it is. If Φ returns an image (B, C, Y, X), it is turned by `act_on_image(g, y)`.
+# If Φ returns a vector (B, n), there is nothing to turn back, and `unchanged(g, y)` is simply y. Your function is told which
+# of the two it is: it gets the right one as `act`.
 
 
 # %%
 @exercise
-def group_average(function: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> Tensor:
-    """The mean, over all g of the group, of: turn x by g, compute, turn the result back. x is an image (B, C, Y, X)."""
+def group_average(function: Callable[[Tensor], Tensor], group: Group, x: Tensor, act: Action = act_on_image) -> Tensor:
+    """The mean, over all g of the group, of: turn x by g, compute, turn the result back. x is an image (B, C, Y, X).
+
+    act(g, y) turns a result y by g.
+    """
     ...
 
 
@@ -720,7 +724,7 @@ def group_average(function: Callable[[Tensor], Tensor], group: Group, x: Tensor)
 # the mean filter, the one that is blind to orientation.
 
 # %%
-averaged = equivariance_error(lambda x: group_average(cnn, D4, x), D4, noise(1, 1, 14, 14))
+averaged = equivariance_error(lambda x: group_average(cnn, D4, x, unchanged), D4, noise(1, 1, 14, 14))
 print("the CNN under D4:         ", show(equivariance_error(cnn, D4, noise(1, 1, 14, 14)).error))
 print("its average over D4:      ", show(averaged.error))
 print("runs of the CNN per image:", D4.order)
@@ -763,9 +767,9 @@ print(f"trained on {len(small_digits.train.images)} digits; {len(test.images)} o
 with torch.no_grad():
     for name, net in nets.items():
         upright, turned = accuracy_by_angle(net, test, [0, 90]).tolist()
-        guesses = torch.stack([net(act(g, test.images, C4)).argmax(dim=1) for g in C4.elements])
+        guesses = torch.stack([net(act_on_image(g, test.images)).argmax(dim=1) for g in C4.elements])
         agree = (guesses == guesses[0]).all(dim=0).double().mean().item()
-        mean = (group_average(net, C4, test.images).argmax(dim=1) == test.labels).double().mean().item()
+        mean = (group_average(net, C4, test.images, unchanged).argmax(dim=1) == test.labels).double().mean().item()
         error = show(equivariance_error(net, C4, test.images).error)
         print(f"{name}: accuracy {upright:.2f}, on digits turned by 90° {turned:.2f}, as an average over C4 {mean:.2f}")
         print(f"    equivariance error {error}, the same answer at all four turns for {agree:.2f} of the digits")
@@ -798,7 +802,7 @@ for _ in range(20):
     assert math.isclose(relative_error(f, f.flip(0)), checks.relative_error(f, f.flip(0)), rel_tol=1e-6)
     image = torch.randn(1, 1, 14, 14).double()
     assert math.isclose(worst_error(edges, D4, image), checks.equivariance_error(edges, D4, image).error, rel_tol=1e-6)
-    assert torch.allclose(group_average(cnn, C4, image), averaging.group_average(cnn, C4, image))
+    assert torch.allclose(group_average(edges, C4, image), averaging.group_average(edges, C4, image))
 print("Your functions agree with the library.")
 
 # %%

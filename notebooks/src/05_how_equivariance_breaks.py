@@ -30,8 +30,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 # %%
-from course_lib.actions import act, act_on_image, rotate_by_angle
-from course_lib.checks import equivariance_error, relative_error
+from course_lib.actions import act_on_feature_map, act_on_image, rotate_by_angle
+from course_lib.checks import action_of, equivariance_error, relative_error  # noqa: F401, for exercise 5.4
 from course_lib.data import load_digits, load_photograph
 from course_lib.exercises import exercise, progress
 from course_lib.exercises.ex04_junctions import SHAPES, arms
@@ -183,7 +183,7 @@ print("In the last row these elements are still exact:", ", ".join(safe))
 
 # %%
 digit = load_digits().test.images[7:8].double()
-turned_first, computed_first = lift(act(r, digit, D4), 4, 1, 2), act(r, lift(digit, 4, 1, 2), D4)
+turned_first, computed_first = lift(act_on_image(r, digit), 4, 1, 2), act_on_feature_map(r, lift(digit, 4, 1, 2), D4)
 error = relative_error(turned_first[..., :-1, :], computed_first[..., 1:, :])
 print(
     "the two orders:", show(relative_error(turned_first, computed_first)), "  one of them moved by a row:", show(error)
@@ -449,7 +449,7 @@ error_curves(curves, list(range(13)), "training steps")
 small_digit = load_digits(size=15).test.images[7:8].double()
 features = network()[:4]
 with torch.no_grad():
-    vectors = {g: features(act(g, small_digit, C4)).mean(dim=(3, 4))[0] for g in C4.elements}  # each (C, |H|)
+    vectors = {g: features(act_on_image(g, small_digit)).mean(dim=(3, 4))[0] for g in C4.elements}  # each (C, |H|)
 panels({f"image turned by {g}": vector for g, vector in vectors.items()}, columns=4)
 
 # %% [markdown]
@@ -481,8 +481,8 @@ for name, head in {
 @exercise
 def error_by_depth(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
     """One number per layer: the error of Φ(L_g x) against L_g Φ(x) for the worst g of the group, where Φ is this layer
-    and all layers before it. Use act(g, y, group), for images and feature maps, and relative_error(got, expected).
-    Three layers give three numbers."""
+    and all layers before it. Three layers give three numbers. Use relative_error(got, expected), and action_of(y, group),
+    which is the action on y, be it an image or a feature map: with act = action_of(y, group), act(g, y) is L_g y."""
     ...
 
 
@@ -540,7 +540,7 @@ error_curves(curves, list(range(1, 32)), "layers")
 @exercise
 def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tensor) -> float:
     """The share of the images (N, C, Y, X) that get the same class for every g. `net(images)` gives scores of shape
-    (N, classes); the class of an image is the index of its largest score. Use act(g, images, group).
+    (N, classes); the class of an image is the index of its largest score. Use act_on_image(g, images).
     4 images, of which 3 keep their class under all turns: 0.75."""
     ...
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from answers import correct, wrong
-from course_lib.actions import act, act_on_image
+from course_lib.actions import act_on_image
 from course_lib.groups import C4, D4, compose, inverse
 
 # 3.2
@@ -195,51 +195,51 @@ def as_tensor(got, expected):
 
 
 @correct("group_average")
-def backwards_through_the_group(function, group, x):
+def backwards_through_the_group(function, group, x, act=act_on_image):
     total = 0
     for h in reversed(group.elements):  # h = g⁻¹ runs through the group as g does
-        total = total + act(h, function(act(inverse(h), x, group)), group)
+        total = total + act(h, function(act_on_image(inverse(h), x)))
     return total / len(group.elements)
 
 
 @wrong("group_average", says="do not turn the results back")
-def never_back(function, group, x):
-    return sum(function(act(g, x, group)) for g in group.elements) / group.order
+def never_back(function, group, x, act=act_on_image):
+    return sum(function(act_on_image(g, x)) for g in group.elements) / group.order
 
 
 @wrong("group_average", says="inverse is missing")
-def turned_on(function, group, x):
-    return sum(act(g, function(act(g, x, group)), group) for g in group.elements) / group.order
+def turned_on(function, group, x, act=act_on_image):
+    return sum(act(g, function(act_on_image(g, x))) for g in group.elements) / group.order
 
 
 @wrong("group_average", says="do not turn the input")
-def only_the_result(function, group, x):
-    return sum(act(g, function(x), group) for g in group.elements) / group.order
+def only_the_result(function, group, x, act=act_on_image):
+    return sum(act(g, function(x)) for g in group.elements) / group.order
 
 
 @wrong("group_average", says="mean of the inputs")
-def mean_of_inputs(function, group, x):
-    return function(torch.stack([act(g, x, group) for g in group.elements]).mean(dim=0))
+def mean_of_inputs(function, group, x, act=act_on_image):
+    return function(torch.stack([act_on_image(g, x) for g in group.elements]).mean(dim=0))
 
 
 @wrong("group_average", says="sum over the group")
-def summed(function, group, x):
-    return sum(act(inverse(g), function(act(g, x, group)), group) for g in group.elements)
+def summed(function, group, x, act=act_on_image):
+    return sum(act(inverse(g), function(act_on_image(g, x))) for g in group.elements)
 
 
 @wrong("group_average", says="mirrors are missing")
-def rotations_only(function, group, x):
+def rotations_only(function, group, x, act=act_on_image):
     rotations = [g for g in group.elements if not g.m]
-    return sum(act(inverse(g), function(act(g, x, group)), group) for g in rotations) / len(rotations)
+    return sum(act(inverse(g), function(act_on_image(g, x))) for g in rotations) / len(rotations)
 
 
 @wrong("group_average", says="Your function")
-def square_of_g(function, group, x):
-    return sum(act(compose(g, g), function(act(g, x, group)), group) for g in group.elements) / group.order
+def square_of_g(function, group, x, act=act_on_image):
+    return sum(act(compose(g, g), function(act_on_image(g, x))) for g in group.elements) / group.order
 
 
 @wrong("group_average", says="even if it is not an image")
-def turned_like_an_image(function, group, x):
+def turned_like_an_image(function, group, x, act=act_on_image):
     results = [act_on_image(inverse(g), function(act_on_image(g, x))) for g in group.elements]
     return torch.stack(results).mean(dim=0)
 
@@ -475,13 +475,13 @@ def filters_in_float32(x):
 
 
 @wrong("group_average", says="over everything, pixels included")
-def mean_of_all(function, group, x):
-    return backwards_through_the_group(function, group, x).mean()
+def mean_of_all(function, group, x, act=act_on_image):
+    return backwards_through_the_group(function, group, x, act).mean()
 
 
 @wrong("group_average", says="return all the results")
-def no_mean(function, group, x):
-    return torch.stack([act(inverse(g), function(act(g, x, group)), group) for g in group.elements])
+def no_mean(function, group, x, act=act_on_image):
+    return torch.stack([act(inverse(g), function(act_on_image(g, x))) for g in group.elements])
 
 
 @wrong("both_ways", says="first way you turn twice")
@@ -531,14 +531,14 @@ def windows_of_three(f, psi):
 
 
 @wrong("group_average", says="divide by 4, whatever")
-def divided_by_four(function, group, x):
-    return sum(act(inverse(g), function(act(g, x, group)), group) for g in group.elements) / 4
+def divided_by_four(function, group, x, act=act_on_image):
+    return sum(act(inverse(g), function(act_on_image(g, x))) for g in group.elements) / 4
 
 
 @wrong("group_average", says="by one element only")
-def one_element(function, group, x):
+def one_element(function, group, x, act=act_on_image):
     g = group.elements[1]
-    return act(inverse(g), function(act(g, x, group)), group)
+    return act(inverse(g), function(act_on_image(g, x)))
 
 
 @wrong("both_ways", says="second way you turn, but you do not compute")
@@ -574,13 +574,13 @@ def without_zeros(t, f):
 
 
 @wrong("group_average", says="the number of images")
-def divided_by_the_batch(function, group, x):
-    return sum(act(inverse(g), function(act(g, x, group)), group) for g in group.elements) / len(x)
+def divided_by_the_batch(function, group, x, act=act_on_image):
+    return sum(act(inverse(g), function(act_on_image(g, x))) for g in group.elements) / len(x)
 
 
 @wrong("group_average", says="identity e is missing")
-def without_identity(function, group, x):
-    results = [act(inverse(g), function(act(g, x, group)), group) for g in group.elements[1:]]
+def without_identity(function, group, x, act=act_on_image):
+    results = [act(inverse(g), function(act_on_image(g, x))) for g in group.elements[1:]]
     return torch.stack(results).sum(dim=0) / group.order
 
 
@@ -720,21 +720,21 @@ def largest_of_all_turned(x):
 
 
 @wrong("group_average", says="divide by 8, whatever")
-def divided_by_eight(function, group, x):
-    return sum(act(inverse(g), function(act(g, x, group)), group) for g in group.elements) / 8
+def divided_by_eight(function, group, x, act=act_on_image):
+    return sum(act(inverse(g), function(act_on_image(g, x))) for g in group.elements) / 8
 
 
 @wrong("group_average", says="all eight elements of D4, whatever")
-def averaged_over_d4(function, group, x):
-    return backwards_through_the_group(function, D4, x)
+def averaged_over_d4(function, group, x, act=act_on_image):
+    return backwards_through_the_group(function, D4, x, act)
 
 
 @wrong("group_average", says="along the batch")
-def by_cat(function, group, x):
-    return torch.cat([act(inverse(g), function(act(g, x, group)), group) for g in group.elements]).mean(dim=0)
+def by_cat(function, group, x, act=act_on_image):
+    return torch.cat([act(inverse(g), function(act_on_image(g, x))) for g in group.elements]).mean(dim=0)
 
 
 @wrong("group_average", says="over the batch, axis 1")
-def mean_over_the_batch(function, group, x):
-    results = [act(inverse(g), function(act(g, x, group)), group) for g in group.elements]
+def mean_over_the_batch(function, group, x, act=act_on_image):
+    results = [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]
     return torch.stack(results).mean(dim=1)

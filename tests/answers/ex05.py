@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from answers import correct, wrong
-from course_lib.actions import act, act_on_image
-from course_lib.checks import equivariance_error, relative_error
+from course_lib.actions import act_on_image
+from course_lib.checks import action_of, equivariance_error, relative_error
 from course_lib.groups import C4
 from course_lib.layers import GlobalMaxPool, GroupConv2d, LiftingConv2d
 
@@ -205,7 +205,7 @@ def by_equivariance_error(layers, group, x):
 
 
 def errors(layers, group, x, measure):
-    results, copies = [], [act(g, x, group) for g in group.elements]
+    results, copies = [], [action_of(x, group)(g, x) for g in group.elements]
     for layer in layers:
         x, copies = layer(x), [layer(y) for y in copies]
         results.append(measure(x, copies))
@@ -229,7 +229,7 @@ def not_turned(layers, group, x):
 @wrong("error_by_depth", says="are swapped")
 def swapped(layers, group, x):
     def measure(y, copies):
-        return max(relative_error(act(g, y, group), c) for g, c in zip(group.elements, copies, strict=True))
+        return max(relative_error(action_of(y, group)(g, y), c) for g, c in zip(group.elements, copies, strict=True))
 
     return errors(layers, group, x, measure)
 
@@ -237,7 +237,7 @@ def swapped(layers, group, x):
 @wrong("error_by_depth", says="take the mean")
 def mean_error(layers, group, x):
     def measure(y, copies):
-        found = [relative_error(c, act(g, y, group)) for g, c in zip(group.elements, copies, strict=True)]
+        found = [relative_error(c, action_of(y, group)(g, y)) for g, c in zip(group.elements, copies, strict=True)]
         return sum(found) / len(found)
 
     return errors(layers, group, x, measure)
@@ -247,7 +247,7 @@ def mean_error(layers, group, x):
 def absolute(layers, group, x):
     def measure(y, copies):
         pairs = zip(group.elements, copies, strict=True)
-        return max((c - act(g, y, group)).abs().max().item() for g, c in pairs)
+        return max((c - action_of(y, group)(g, y)).abs().max().item() for g, c in pairs)
 
     return errors(layers, group, x, measure)
 
@@ -255,7 +255,7 @@ def absolute(layers, group, x):
 @wrong("error_by_depth", says="only the last element")
 def last_element(layers, group, x):
     g = group.elements[-1]
-    return errors(layers, group, x, lambda y, copies: relative_error(copies[-1], act(g, y, group)))
+    return errors(layers, group, x, lambda y, copies: relative_error(copies[-1], action_of(y, group)(g, y)))
 
 
 @wrong("error_by_depth", says="gets x itself")
@@ -278,13 +278,13 @@ def as_images(layers, group, x):
 def image_by_image(net, group, images):
     count = 0
     for image in images:
-        answers = {int(net(act(g, image[None], group))[0].argmax()) for g in group.elements}
+        answers = {int(net(act_on_image(g, image[None]))[0].argmax()) for g in group.elements}
         count += len(answers) == 1
     return count / len(images)
 
 
 def classes(net, group, images):
-    return torch.stack([net(act(g, images, group)).argmax(dim=1) for g in group.elements])
+    return torch.stack([net(act_on_image(g, images)).argmax(dim=1) for g in group.elements])
 
 
 @wrong("orbit_agreement", says="count single turns")
@@ -317,7 +317,7 @@ def share_of_changes(net, group, images):
 
 @wrong("orbit_agreement", says="scores themselves")
 def scores(net, group, images):
-    table = torch.stack([net(act(g, images, group)) for g in group.elements])
+    table = torch.stack([net(act_on_image(g, images)) for g in group.elements])
     return (table == table[0]).all(dim=2).all(dim=0).double().mean().item()
 
 
@@ -450,7 +450,7 @@ def distances(size):
 @wrong("error_by_depth", says="best element")
 def smallest_error(layers, group, x):
     def measure(y, copies):
-        return min(relative_error(c, act(g, y, group)) for g, c in zip(group.elements, copies, strict=True))
+        return min(relative_error(c, action_of(y, group)(g, y)) for g, c in zip(group.elements, copies, strict=True))
 
     return errors(layers, group, x, measure)
 
@@ -468,7 +468,7 @@ def elements_instead_of_images(net, group, images):
 
 @wrong("orbit_agreement", says="largest scores")
 def largest_scores(net, group, images):
-    best = torch.stack([net(act(g, images, group)).max(dim=1).values for g in group.elements])
+    best = torch.stack([net(act_on_image(g, images)).max(dim=1).values for g in group.elements])
     return (best == best[0]).all(dim=0).double().mean().item()
 
 
@@ -543,7 +543,7 @@ def growth(layers, group, x):
 @wrong("error_by_depth", says="plain output never changes")
 def plain_input(layers, group, x):
     def measure(_y, copies):
-        return max(relative_error(c, act(g, x, group)) for g, c in zip(group.elements, copies, strict=True))
+        return max(relative_error(c, action_of(x, group)(g, x)) for g, c in zip(group.elements, copies, strict=True))
 
     return errors(layers, group, x, measure)
 
@@ -551,7 +551,7 @@ def plain_input(layers, group, x):
 @wrong("error_by_depth", says="act on the output on both sides")
 def output_turned_on_both_sides(layers, group, x):
     def measure(y, _copies):
-        return max(relative_error(act(g, y, group), act(g, y, group)) for g in group.elements)
+        return max(relative_error(action_of(y, group)(g, y), action_of(y, group)(g, y)) for g in group.elements)
 
     return errors(layers, group, x, measure)
 

@@ -134,7 +134,7 @@ def count_layers(net: nn.Module, x: Tensor) -> list[LayerCount]:
 def executed_macs(net: nn.Module, x: Tensor) -> int:
     """Multiply-accumulates for one image as PyTorch executes them: half of what `FlopCounterMode` counts.
 
-    That is all matrix products and convolutions. Sums of products, as in the aggregation of an `E4Layer2d` or in local
+    That is all matrix products and convolutions. Sums of products, as in the aggregation of an `E4Layer` or in local
     attention, are no matrix products and partly missing: see `e4_macs`.
     """
     with FlopCounterMode(display=False) as counter:

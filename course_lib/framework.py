@@ -175,7 +175,7 @@ def e4_term(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> T
 
 
 class E4(nn.Module):
-    """The E4 layer with unfold and sum: (B, C, |H|, Y, X) → (B, O, |H|, Y, X). Its weights are those of `E4Layer2d`.
+    """The E4 layer with unfold and sum: (B, C, |H|, Y, X) → (B, O, |H|, Y, X). Its weights are those of `E4Layer`.
 
     Source: He et al. (2021), Eq. 12 and section 4.1; notebook 08.
     """

@@ -134,7 +134,7 @@ def test_errors_name_the_value():
 
 @pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
 def test_e4_weights_are_the_layers(group):
-    layer = L.E4Layer2d(group, 6, 4, 5, slices=2, reduction=3)
+    layer = L.E4Layer(group, 6, 4, 5, slices=2, reduction=3)
     norm_and_bias = 2 * 2 + 5 * 5 * 2
     assert sum(p.numel() for p in layer.parameters()) == e4_weights(6, 4, group.order, 5, 2, 3) + norm_and_bias
 
@@ -155,8 +155,8 @@ WITH_WEIGHTS = {
     "batch norm": lambda group: L.GroupBatchNorm(group, 3),
     "instance norm": lambda group: L.GroupInstanceNorm(group, 3),
     "norm per element": lambda group: L.GroupInstanceNorm(group, 3, "per_element", allow_approximate=True),
-    "e4": lambda group: L.E4Layer2d(group, 3, 6, 3, slices=2, reduction=3),
-    "e4 alone": lambda group: L.E4Layer2d(group, 3, 6, 3, concat="none"),
+    "e4": lambda group: L.E4Layer(group, 3, 6, 3, slices=2, reduction=3),
+    "e4 alone": lambda group: L.E4Layer(group, 3, 6, 3, concat="none"),
     "asc": lambda group: L.AffineSelfConv2d(group, 3, 6, 5, heads=2),
     "simple": lambda group: L.SimpleAffineSelfConv2d(group, 3, 6, 3),
     "sasa": lambda group: L.StandAloneSelfAttention2d(group, 3, 6, 3, heads=2),

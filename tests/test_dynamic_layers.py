@@ -16,8 +16,8 @@ from course_lib.layers.asc import AffineMap
 from layer_helpers import every_group, noise, with_random_parameters
 
 LAYERS = {  # from 4 to 4 channels
-    "E4": lambda group: L.E4Layer2d(group, 4, 4, 3, slices=2, reduction=2),
-    "E4, no concatenation": lambda group: L.E4Layer2d(group, 4, 4, 3, concat="none"),
+    "E4": lambda group: L.E4Layer(group, 4, 4, 3, slices=2, reduction=2),
+    "E4, no concatenation": lambda group: L.E4Layer(group, 4, 4, 3, concat="none"),
     "ASC": lambda group: L.AffineSelfConv2d(group, 4, 4, 3, 2),
     "ASC, masked": lambda group: L.AffineSelfConv2d(group, 4, 4, 3, 2, border="masked"),
     "simple ASC": lambda group: L.SimpleAffineSelfConv2d(group, 4, 4, 3, 2),
@@ -155,7 +155,7 @@ def test_exact_layers_are_not_blamed(group):
 
 @pytest.mark.parametrize("is_new", [True, False])
 def test_a_norm_per_element_is_blamed(is_new):
-    faulty = L.E4Layer2d(C4, 4, 4, 3, affine="per_element", allow_approximate=True)
+    faulty = L.E4Layer(C4, 4, 4, 3, affine="per_element", allow_approximate=True)
     net = net_with(C4, L.AffineSelfConv2d(C4, 4, 4, 3), faulty, L.GroupSqueezeExcite(C4, 4, 2))
     if not is_new:
         with_random_parameters(faulty)
@@ -176,7 +176,7 @@ def test_filters_that_do_not_turn_are_found_inside_of_the_layer(name, monkeypatc
 
 
 MISFITS = {
-    "E4": lambda group, c: L.E4Layer2d(group, c, c, 3),
+    "E4": lambda group, c: L.E4Layer(group, c, c, 3),
     "ASC": lambda group, c: L.AffineSelfConv2d(group, c, c, 3),
     "squeeze-and-excite": lambda group, c: L.GroupSqueezeExcite(group, c, 2),
     "instance norm": lambda group, c: L.GroupInstanceNorm(group, c),
@@ -198,14 +198,14 @@ def test_layers_in_a_row_must_fit(make):
 
 def test_a_block_in_a_row_may_change_the_channels():
     block = L.EquivariantSequential(L.GroupConv2d(C4, 4, 6, 1), nn.ReLU())
-    net = L.EquivariantSequential(L.LiftingConv2d(C4, 1, 4, 3), block, L.E4Layer2d(C4, 6, 2, 3))
+    net = L.EquivariantSequential(L.LiftingConv2d(C4, 1, 4, 3), block, L.E4Layer(C4, 6, 2, 3))
     assert net(torch.randn(1, 1, 6, 6)).shape == (1, 2, 4, 4, 4)
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 LOCAL = {
-    "E4": L.E4Layer2d,
+    "E4": L.E4Layer,
     "ASC": L.AffineSelfConv2d,
     "simple ASC": L.SimpleAffineSelfConv2d,
     "SASA": L.StandAloneSelfAttention2d,
@@ -236,22 +236,22 @@ def test_errors_of_local_layers(layer, act, error, message):
     "act, error, message",
     [
         (
-            lambda: L.E4Layer2d(C4, 6, 6, 3, slices=4),
+            lambda: L.E4Layer(C4, 6, 6, 3, slices=4),
             ValueError,
             "slices=4 must divide out_channels=6: use one of 1, 2, 3",
         ),
         (
-            lambda: L.E4Layer2d(C4, 6, 4, 3, reduction=4),
+            lambda: L.E4Layer(C4, 6, 4, 3, reduction=4),
             ValueError,
             "reduction=4 must divide in_channels=6: use one of 1,",
         ),
-        (lambda: L.E4Layer2d(C4, 4, 4, 3, slices=0), ValueError, "slices must be at least 1, got 0"),
-        (lambda: L.E4Layer2d(C4, 4, 4, 3, reduction=-1), ValueError, "reduction must be at least 1, got -1"),
-        (lambda: L.E4Layer2d(C4, 4, 4, 3, concat="k"), ValueError, "must be 'none', 'K', 'V' or 'both', got 'k'"),
-        (lambda: L.E4Layer2d(C4, 4, 4, 3, affine="each"), ValueError, "'shared' or 'per_element', got 'each'"),
-        (lambda: L.E4Layer2d(C4, 4, 4, 3, affine="per_element"), ValueError, "allow_approximate=True"),
-        (lambda: L.E4Layer2d(C4, 4, 4, 3, affine="per_element"), ValueError, "every element of C4"),
-        (lambda: L.E4Layer2d(C4, 4, 4, 3, affine="per_element"), ValueError, "Use affine='shared'"),
+        (lambda: L.E4Layer(C4, 4, 4, 3, slices=0), ValueError, "slices must be at least 1, got 0"),
+        (lambda: L.E4Layer(C4, 4, 4, 3, reduction=-1), ValueError, "reduction must be at least 1, got -1"),
+        (lambda: L.E4Layer(C4, 4, 4, 3, concat="k"), ValueError, "must be 'none', 'K', 'V' or 'both', got 'k'"),
+        (lambda: L.E4Layer(C4, 4, 4, 3, affine="each"), ValueError, "'shared' or 'per_element', got 'each'"),
+        (lambda: L.E4Layer(C4, 4, 4, 3, affine="per_element"), ValueError, "allow_approximate=True"),
+        (lambda: L.E4Layer(C4, 4, 4, 3, affine="per_element"), ValueError, "every element of C4"),
+        (lambda: L.E4Layer(C4, 4, 4, 3, affine="per_element"), ValueError, "Use affine='shared'"),
         (
             lambda: L.AffineSelfConv2d(C4, 4, 6, 3, heads=4),
             ValueError,
@@ -275,4 +275,4 @@ def test_errors_name_the_value_and_the_way_out(act, error, message):
 
 
 def test_one_element_may_have_parameters_of_its_own():
-    L.E4Layer2d(C1, 4, 4, 3, affine="per_element")
+    L.E4Layer(C1, 4, 4, 3, affine="per_element")

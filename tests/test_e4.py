@@ -35,7 +35,7 @@ SETTINGS = [  # in, out, kernel, slices, reduction, concat
 
 def random_layer(group, *setting, **options):
     *sizes, concat = setting
-    return with_random_parameters(L.E4Layer2d(group, *sizes, concat=concat, **options).double())
+    return with_random_parameters(L.E4Layer(group, *sizes, concat=concat, **options).double())
 
 
 def by_definition(layer, f):
@@ -123,7 +123,7 @@ def test_without_features_in_the_generator_it_is_a_depthwise_convolution(concat)
 @pytest.mark.parametrize("size, kernel", [((7, 7), 3), ((8, 8), 5), ((6, 9), 3), ((2, 3), 5), ((1, 1), 3)], ids=str)
 @every_dtype
 def test_it_is_equivariant_with_random_parameters_and_after_training(group, size, kernel, dtype, limit):
-    layer, f = L.E4Layer2d(group, 2, 4, kernel, slices=2, reduction=2).to(dtype), noise(group, size, dtype)
+    layer, f = L.E4Layer(group, 2, 4, kernel, slices=2, reduction=2).to(dtype), noise(group, size, dtype)
     assert assert_equivariant(with_random_parameters(layer), group, f).error < limit
     assert assert_equivariant(trained(layer, f), group, f).error < limit
 
@@ -155,7 +155,7 @@ def test_concatenation_is_what_mixes_the_sheets():
 
 
 def test_initial_variance_is_kept():
-    layer, f = L.E4Layer2d(C4, 32, 32, 5, slices=2), noise(C4, (16, 16), torch.float32, 8, 32)
+    layer, f = L.E4Layer(C4, 32, 32, 5, slices=2), noise(C4, (16, 16), torch.float32, 8, 32)
     inside = layer(f)[..., 2:-2, 2:-2]
     assert 0.5 < inside.square().mean() / layer.encoder(f).square().mean() < 2
 
@@ -207,7 +207,7 @@ def test_concatenation_in_a_fixed_order(part, group):
 
 @every_group_but_C1
 def test_affine_per_element_is_exact_only_as_long_as_it_is_new(group):
-    layer = L.E4Layer2d(group, 2, 4, 3, affine="per_element", allow_approximate=True).double()
+    layer = L.E4Layer(group, 2, 4, 3, affine="per_element", allow_approximate=True).double()
     f = noise(group, (6, 6))
     assert assert_equivariant(layer, group, f).error < 1e-13
     for parameter in (layer.norm.weight, layer.norm.bias):
@@ -266,7 +266,7 @@ def test_counts_with_a_shared_norm():
 def test_parameters_of_a_layer(group, slices, reduction):
     """Section 4.2 with in- and output apart, and what it leaves out: b₂, and gain and bias of the norm."""
     (c, o, k), (s, r, order) = (8, 4, 3), (slices, reduction, group.order)
-    layer = L.E4Layer2d(group, c, o, k, s, r)
+    layer = L.E4Layer(group, c, o, k, s, r)
     assert count(layer) == c * order * (c // r + o) + s * k * k * (c // r + 1) + 2 * (c // r)
 
 

@@ -5,7 +5,7 @@ import torch
 
 from course_lib.actions import act_on_image
 from course_lib.groups import ALL_GROUPS, C4
-from course_lib.layers import E4Layer2d
+from course_lib.layers import E4Layer
 from course_lib.models import small_e4net
 
 
@@ -20,5 +20,5 @@ def test_invariant(group):
 
 def test_options_go_to_both_layers():
     net = small_e4net(C4, 8, kernel_size=3, slices=4, reduction=2, concat="V")
-    layers = [layer for layer in net if isinstance(layer, E4Layer2d)]
+    layers = [layer for layer in net if isinstance(layer, E4Layer)]
     assert [(e4.kernel_size, e4.slices, e4.reduction, e4.concat) for e4 in layers] == [(3, 4, 2, "V")] * 2

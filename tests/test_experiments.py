@@ -29,7 +29,7 @@ from course_lib.experiments.rules import BY_FORMULA, EXECUTED, aggregation_macs,
 from course_lib.groups import C1, C4, D4
 from course_lib.layers import (
     AffineSelfConv2d,
-    E4Layer2d,
+    E4Layer,
     GroupBatchNorm,
     GroupConv2d,
     GroupInstanceNorm,
@@ -174,7 +174,7 @@ def test_separable_layers_execute_more_than_the_formula_says(key, millions):
 
 
 def test_aggregation_is_what_the_formula_of_e4_has_beyond_matrices():
-    layer, x = E4Layer2d(D4, 6, 9, 3, slices=3, reduction=2), torch.zeros(2, 6, 8, 5, 4)
+    layer, x = E4Layer(D4, 6, 9, 3, slices=3, reduction=2), torch.zeros(2, 6, 8, 5, 4)
     assert macs_of_products(layer, x) + aggregation_macs(layer, x) == e4_macs(6, 9, 8, 3, 3, 2, 5, 4)
 
 
@@ -379,5 +379,5 @@ def test_every_reading_of_a_network_is_measured(monkeypatch):
 
 
 def test_a_layer_that_is_used_twice_counts_twice():
-    layer, x = E4Layer2d(C4, 2, 2, 3), torch.randn(1, 2, 4, 5, 5)
+    layer, x = E4Layer(C4, 2, 2, 3), torch.randn(1, 2, 4, 5, 5)
     assert aggregation_macs(torch.nn.Sequential(layer, layer), x) == 2 * aggregation_macs(layer, x) > 0

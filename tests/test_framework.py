@@ -7,7 +7,7 @@ from course_lib import framework as fw
 from course_lib import oracles
 from course_lib.actions import act_on_feature_map
 from course_lib.groups import ALL_GROUPS, C4, D4, Element
-from course_lib.layers import E4Layer2d, GroupConv2d, GroupSelfAttention2d, GSeparableConv2d
+from course_lib.layers import E4Layer, GroupConv2d, GroupSelfAttention2d, GSeparableConv2d
 from course_lib.wallpaper import Isometry, semidirect_product
 
 every_group = pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
@@ -195,7 +195,7 @@ def test_the_term_of_e4_gives_the_layer_without_its_norm_and_bias(group):
     function = fw.as_function(f, group)
     patches = {g: fw.local_patch(function, g, along_the_group(group)) for g in function}
     sums = fw.equivariant_sum(patches, lambda position, x, y: fw.e4_term(position, x, y, matrices))
-    layer = E4Layer2d(group, 4, channels, k, slices).double()
+    layer = E4Layer(group, 4, channels, k, slices).double()
     layer.norm = torch.nn.Identity()
     layer.squeeze = GroupConv2d(group, 4, 3, 1, bias=False).double()
     layer.squeeze.weight.data = fw.filter_of_matrix(matrices.squeeze, group)

@@ -19,7 +19,7 @@ LAYERS = {
     "GroupConv2d": lambda group: L.GroupConv2d(group, 2, 2, 3),
     "GSeparableConv2d": lambda group: L.GSeparableConv2d(group, 2, 2, 3),
     "GCSeparableConv2d": lambda group: L.GCSeparableConv2d(group, 2, 2, 3),
-    "E4Layer2d": lambda group: L.E4Layer2d(group, 2, 2, 3, concat="none"),
+    "E4Layer": lambda group: L.E4Layer(group, 2, 2, 3, concat="none"),
     "AffineMap": lambda group: AffineMap(group, 2, 3),
     "FactorizedPositions": lambda group: FactorizedPositions(group, 2, 3, 1),
     "GroupSelfAttention2d": lambda group: L.GroupSelfAttention2d(group, 2, 2, 3),

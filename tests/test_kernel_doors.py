@@ -12,7 +12,7 @@ import test_group_attention
 import test_kernels as shared
 from course_lib import kernels as K
 from course_lib.groups import C4
-from course_lib.layers import E4Layer2d, GroupMaxPool, GroupSelfAttention2d, StandAloneSelfAttention2d
+from course_lib.layers import E4Layer, GroupMaxPool, GroupSelfAttention2d, StandAloneSelfAttention2d
 
 WINDOW = (3, 4, 5)
 # name of the operator → the public function, its reference, and arguments
@@ -125,7 +125,7 @@ def test_a_second_derivative_in_torch_func_names_the_reference(name):
 
 @pytest.mark.parametrize(
     "layer",
-    [E4Layer2d, StandAloneSelfAttention2d, GroupSelfAttention2d],
+    [E4Layer, StandAloneSelfAttention2d, GroupSelfAttention2d],
     ids=lambda kind: kind.__name__,
 )
 def test_a_layer_gives_the_gradients_of_each_example(layer):

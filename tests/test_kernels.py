@@ -226,7 +226,7 @@ def test_only_the_arguments_are_kept():
 def test_autocast_gives_the_type_and_nearly_the_numbers_of_the_reference():
     x = torch.randn(2, 4, 4, 6, 5)
     attentions = (kind(C4, 4, 4, 3, heads=2) for kind in (L.AffineSelfConv2d, L.GroupSelfAttention2d))
-    for layer in (L.E4Layer2d(C4, 4, 4, 3, slices=2), *attentions):
+    for layer in (L.E4Layer(C4, 4, 4, 3, slices=2), *attentions):
         exact = layer(x)
         with torch.autocast("cpu", torch.bfloat16):
             y = layer(x)

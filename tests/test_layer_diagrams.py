@@ -20,8 +20,8 @@ LAYERS = [
     layers.GSeparableConv2d(C4, 8, 16, 3, padding=1),
     layers.GCSeparableConv2d(C4, 8, 16, 3, padding=1),
     layers.GroupSelfAttention2d(C4, 8, 16, 5, heads=4),
-    layers.E4Layer2d(C4, 16, 8, 5, slices=2, reduction=2),
-    layers.E4Layer2d(C1, 4, 8, 3, concat="none"),
+    layers.E4Layer(C4, 16, 8, 5, slices=2, reduction=2),
+    layers.E4Layer(C1, 4, 8, 3, concat="none"),
     layers.AffineSelfConv2d(C4, 16, 8, 5, heads=4),
     layers.SimpleAffineSelfConv2d(D4, 16, 16, 5, heads=4),
     layers.GroupSqueezeExcite(C4, 16, reduction=4),
@@ -67,7 +67,7 @@ def test_the_words_hold_every_shape_of_the_picture(layer):
 
 
 def test_what_the_e4_layer_makes_on_the_way_is_shown():
-    layer = layers.E4Layer2d(C4, 16, 8, 5, slices=2, reduction=2)
+    layer = layers.E4Layer(C4, 16, 8, 5, slices=2, reduction=2)
     alt = layer_diagram(layer, 14, 10).alt
     assert "kernels K, one at every g (B, 2, 4, 25, 14, 10)" in alt and "V (B, 8, 4, 14, 10)" in alt
 

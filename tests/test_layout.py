@@ -53,7 +53,7 @@ LAYERS = {  # from 4 to 4 channels
     "mean pool": lambda g: L.SpatialAvgPool2d(g, 2),
     "global max": lambda g: L.GlobalMaxPool(g),
     "global mean": lambda g: L.GlobalAvgPool(g),
-    "E4": lambda g: L.E4Layer2d(g, 4, 4, 3, 2),
+    "E4": lambda g: L.E4Layer(g, 4, 4, 3, 2),
     "attention": lambda g: L.GroupSelfAttention2d(g, 4, 4, 3, 2),
     "ASC": lambda g: L.AffineSelfConv2d(g, 4, 4, 3, 2),
 }

@@ -11,7 +11,7 @@ from course_lib.checks import relative_error
 from course_lib.groups import C1, C2, C4, D1, D4
 from course_lib.layers import (
     AffineSelfConv2d,
-    E4Layer2d,
+    E4Layer,
     EquivariantSequential,
     GCSeparableConv2d,
     GlobalAvgPool,
@@ -33,7 +33,7 @@ from course_lib.models import (
 from course_lib.models.blocks import Residual
 from test_models import trained
 
-e4 = partial(E4Layer2d, kernel_size=3, slices=2, reduction=2)
+e4 = partial(E4Layer, kernel_size=3, slices=2, reduction=2)
 asc = partial(AffineSelfConv2d, kernel_size=3, heads=2)
 NETWORKS = {  # name: network and pixels per side
     "allcnn": (partial(allcnn, width=3), 8),
@@ -115,7 +115,7 @@ def depth(net):
     counted = [
         module
         for name, module in net.named_modules()
-        if isinstance(module, (LiftingConv2d, GroupConv2d, nn.Linear, E4Layer2d)) and "shortcut" not in name
+        if isinstance(module, (LiftingConv2d, GroupConv2d, nn.Linear, E4Layer)) and "shortcut" not in name
     ]
     return len(counted)
 

@@ -128,8 +128,8 @@ def test_a_bank_of_copies_counts_its_weights_once_for_each_sheet():
 @pytest.mark.parametrize(
     "net, says",
     [
-        (e4net(C4, 4), "e4_2 is a E4Layer2d"),
-        (small_e4net(C4, 4), "4 is a E4Layer2d"),
+        (e4net(C4, 4), "e4_2 is a E4Layer"),
+        (small_e4net(C4, 4), "4 is a E4Layer"),
         (
             bottleneck_resnet(C4, 4, attention=partial(L.SimpleAffineSelfConv2d, kernel_size=3, heads=2)),
             r"3\.branch\.3 is a SimpleAffineSelfConv2d",

@@ -240,7 +240,7 @@ def test_weights_have_the_spread_of_plain_filters():
 
 @pytest.mark.parametrize(
     "make",
-    [L.GSeparableConv2d, L.GCSeparableConv2d, L.E4Layer2d, L.GroupSelfAttention2d],
+    [L.GSeparableConv2d, L.GCSeparableConv2d, L.E4Layer, L.GroupSelfAttention2d],
     ids=lambda layer: layer.__name__,
 )
 def test_layers_that_move_pixels_refuse_other_groups(make):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from course_lib.bench.case import Bar, Case, Contender
 from course_lib.groups import C4, D4, Group
 from course_lib.kernels import unfold_and_sum
-from course_lib.layers import E4Layer2d, GroupConv2d
+from course_lib.layers import E4Layer, GroupConv2d
 from course_lib.models import e4net
 
 # group, channels, pixels, batch, kernel size, slices, reduction, and bars: speed against unfold and sum and against the
@@ -57,7 +57,7 @@ def e4_case(
     def inputs() -> tuple[Tensor, ...]:
         return (torch.randn(batch, channels, group.order, pixels, pixels),)
 
-    layer = partial(E4Layer2d, group, channels, channels, kernel, slices, reduction)
+    layer = partial(E4Layer, group, channels, channels, kernel, slices, reduction)
     convolution = partial(GroupConv2d, group, channels, channels, kernel, padding="same", bias=False)
     return Case(
         f"E4, {group} {channels} ch {pixels} px k={kernel} batch {batch}",
@@ -78,7 +78,7 @@ def e4_case(
 class UnfoldingE4Layer(nn.Module):
     """The same layer with the same parameters, its kernels stored and its values unfolded."""
 
-    def __init__(self, layer: E4Layer2d) -> None:
+    def __init__(self, layer: E4Layer) -> None:
         super().__init__()
         self.layer = copy.deepcopy(layer)
 
@@ -88,7 +88,7 @@ class UnfoldingE4Layer(nn.Module):
 
 def _unfolding(module: nn.Module) -> nn.Module:
     """The same network, or layer, with every E4 layer in the unfolding form."""
-    if isinstance(module, E4Layer2d):
+    if isinstance(module, E4Layer):
         return UnfoldingE4Layer(module)
     for name, child in module.named_children():
         module.add_module(name, _unfolding(child))

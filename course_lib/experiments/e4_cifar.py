@@ -13,7 +13,7 @@ from course_lib.experiments.recipe import Recipe
 from course_lib.experiments.row import Network, Row, as_printed
 from course_lib.experiments.table import Table
 from course_lib.groups import C1, C4, D4, Group
-from course_lib.layers import E4Layer2d
+from course_lib.layers import E4Layer
 from course_lib.models import resnet18
 
 RECIPE = Recipe(
@@ -36,7 +36,7 @@ RECIPE = Recipe(
 
 
 def _e4(group: Group, c_in: int, c_out: int, per_slice: int = 2, reduction: int = 2, **options: Any) -> nn.Module:
-    return E4Layer2d(group, c_in, c_out, 3, c_out // per_slice, reduction, **options)
+    return E4Layer(group, c_in, c_out, 3, c_out // per_slice, reduction, **options)
 
 
 def _e4_resnet(**options: Any) -> Network:

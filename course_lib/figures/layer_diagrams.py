@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from course_lib.figures.diagram import Diagram, Map, Node, Op, draw
 from course_lib.layers import (
     AffineSelfConv2d,
-    E4Layer2d,
+    E4Layer,
     GCSeparableConv2d,
     GroupConv2d,
     GroupSelfAttention2d,
@@ -110,7 +110,7 @@ def _self_attention(layer: GroupSelfAttention2d, x: Tensor, out: Tensor) -> Part
     return nodes, [*arrows, ("sum", "out")]
 
 
-def _e4(layer: E4Layer2d, x: Tensor, out: Tensor) -> Parts:
+def _e4(layer: E4Layer, x: Tensor, out: Tensor) -> Parts:
     kernels, values = layer.kernels(x), layer.encoder(x)
     see = "of all sheets" if layer.concat in ("K", "both") else "of the own sheet"
     nodes: dict[str, Node] = {
@@ -178,7 +178,7 @@ _DIAGRAMS: dict[type, Callable[[Any, Tensor, Tensor], Parts]] = {
     GSeparableConv2d: _separable(("mix sheets for each O, C", "correlate, sum over C;")),
     GCSeparableConv2d: _separable(("mix channels and sheets,", "correlate each channel;")),
     GroupSelfAttention2d: _self_attention,
-    E4Layer2d: _e4,
+    E4Layer: _e4,
     AffineSelfConv2d: _affine,
     SimpleAffineSelfConv2d: _simple_affine,
     GroupSqueezeExcite: _squeeze_excite,

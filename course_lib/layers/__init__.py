@@ -1,7 +1,8 @@
 """Equivariant layers. Each takes a Group and works on maps (B, C, |H|, Y, X).
 
 A name ends in 2d where the layer has a window in the plane, of k × k pixels: convolutions, attention, pools over space.
-Norms, dropout, pools over the group and squeeze-and-excite treat all pixels alike, and have no 2d.
+Norms, dropout, pools over the group and squeeze-and-excite treat all pixels alike, and have no 2d. `E4Layer` has a
+window, and keeps the name that its paper gave it.
 """
 
 from course_lib.kernels import attention_weights, neighborhoods
@@ -9,7 +10,7 @@ from course_lib.layers.asc import AffineSelfConv2d, SimpleAffineSelfConv2d, Stan
 from course_lib.layers.attention import GroupSelfAttention2d, position_bank
 from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d
-from course_lib.layers.e4 import E4Layer2d
+from course_lib.layers.e4 import E4Layer
 from course_lib.layers.norm import GroupBatchNorm, GroupDropout, GroupInstanceNorm
 from course_lib.layers.pool import (
     CosetMaxPool,
@@ -33,7 +34,7 @@ from course_lib.layers.squeeze import GroupSqueezeExcite
 __all__ = [
     "AffineSelfConv2d",
     "CosetMaxPool",
-    "E4Layer2d",
+    "E4Layer",
     "EquivariantSequential",
     "GCSeparableConv2d",
     "GSeparableConv2d",

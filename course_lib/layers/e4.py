@@ -28,7 +28,7 @@ from course_lib.layers.settings import (
 Concatenation = Literal["none", "K", "V", "both"]
 
 
-class E4Layer2d(WeightsOfGroup):
+class E4Layer(WeightsOfGroup):
     """Dynamic depthwise aggregation over space, with a kernel generator K and an encoder V:
 
         f′(g) = Σ_v K_v(∪_a f(g·(0, a))) ⊙ V(∪_a f(g·(v, a))),   v over k × k pixels, a over H
@@ -47,7 +47,7 @@ class E4Layer2d(WeightsOfGroup):
     strided window has no center pixel on an even map, so pool after the layer. Raises ValueError for an even kernel,
     for channels that slices or reduction do not divide, and for wrong shapes; TypeError for a map that is not float.
 
-        >>> E4Layer2d(C4, 16, 16, kernel_size=5, slices=2)(torch.randn(2, 16, 4, 14, 14)).shape
+        >>> E4Layer(C4, 16, 16, kernel_size=5, slices=2)(torch.randn(2, 16, 4, 14, 14)).shape
         torch.Size([2, 16, 4, 14, 14])
     """
 

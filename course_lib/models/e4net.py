@@ -9,7 +9,7 @@ from torch import nn
 
 from course_lib.groups import C4, Group
 from course_lib.layers import (
-    E4Layer2d,
+    E4Layer,
     EquivariantSequential,
     GlobalMaxPool,
     GroupBatchNorm,
@@ -46,7 +46,7 @@ def e4net(
         if i == 1:
             layers["lift"] = LiftingConv2d(group, 1, width, 3, padding=1, bias=False)
         else:
-            layers[f"e4_{i}"] = E4Layer2d(
+            layers[f"e4_{i}"] = E4Layer(
                 group, width, width, kernel_size, slices, reduction,
                 concat=concat, affine=affine, allow_approximate=affine == "per_element",
             )  # fmt: skip

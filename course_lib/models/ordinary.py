@@ -25,8 +25,8 @@ def as_ordinary_cnn(net: nn.Module) -> nn.Module:
 
     A feature map (B, C, |H|, Y, X) becomes an image of C·|H| channels, ``f.flatten(1, 2)``. Where ``net`` refuses a
     size because it would not be exact, the result does not.
-    Raises TypeError for a network with layers that have no fixed filters to write out, such as `E4Layer2d` and
-    attention, and names the first. Notebook 04.
+    Raises TypeError for a network with layers that have no fixed filters to write out, such as `E4Layer` and attention,
+    and names the first. Notebook 04.
     """
     with torch.no_grad():
         return _written(net, "").eval()

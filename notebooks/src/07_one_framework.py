@@ -782,12 +782,12 @@ framework_map()
 from IPython.display import display
 
 from course_lib.figures.layer_diagrams import layer_diagram
-from course_lib.layers import AffineSelfConv2d, E4Layer2d, GCSeparableConv2d
+from course_lib.layers import AffineSelfConv2d, E4Layer, GCSeparableConv2d
 
 for layer in (
     GroupConv2d(C4, 16, 16, 5, padding=2),
     GCSeparableConv2d(C4, 16, 16, 5, padding=2),
-    E4Layer2d(C4, 16, 16, 5, slices=2),
+    E4Layer(C4, 16, 16, 5, slices=2),
     GroupSelfAttention2d(C4, 16, 16, 5, heads=8),
     AffineSelfConv2d(C4, 16, 16, 5, heads=8),
 ):

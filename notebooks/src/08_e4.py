@@ -49,7 +49,7 @@ from course_lib.figures.e4 import Sight, Work, ablations, generated_kernels, roo
 from course_lib.framework import E4Matrices, as_feature_map, as_function, equivariant_sum, local_patch
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.layers import (
-    E4Layer2d,
+    E4Layer,
     EquivariantSequential,
     GlobalMaxPool,
     GroupBatchNorm,
@@ -86,7 +86,7 @@ def say(error: float) -> str:
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
 
-layer_diagram(E4Layer2d(C4, 16, 16, 5, slices=2))
+layer_diagram(E4Layer(C4, 16, 16, 5, slices=2))
 
 # %% [markdown]
 # ## 1 From every pair to one kernel per pixel
@@ -173,7 +173,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 # %%
 x, on_r = noise(1, 4, 4, 6, 6), (torch.arange(4) == 1).reshape(4, 1, 1)
 for concat in ("none", "K", "V", "both"):
-    layer = E4Layer2d(C4, 4, 4, 3, concat=concat).double()
+    layer = E4Layer(C4, 4, 4, 3, concat=concat).double()
     layer.norm = nn.Identity()  # it shares its mean and variance among the sheets; section 8
     differs = (layer(x + on_r) - layer(x)).abs().amax(dim=(0, 1, 3, 4)) > 1e-9
     print(f"concatenate {concat:<5}: changes on", *(h for h, d in zip(C4.elements, differs, strict=True) if d))
@@ -408,12 +408,12 @@ class E4(nn.Module):
 # %% [markdown]
 # <!-- help: E4 -->
 #
-# Is it right? Compare your layer with three others that have the same weights: plain loops (`oracles.e4`), the library's `E4Layer2d`, and, without norm and bias, the sum over pairs of section 3.
+# Is it right? Compare your layer with three others that have the same weights: plain loops (`oracles.e4`), the library's `E4Layer`, and, without norm and bias, the sum over pairs of section 3.
 
 # %%
 for group in ALL_GROUPS:
     layer, f = E4(group, 4, 6, 3, slices=2, reduction=2).double(), noise(4, group.order, 4, 3)
-    shipped = E4Layer2d(group, 4, 6, 3, slices=2, reduction=2).double()
+    shipped = E4Layer(group, 4, 6, 3, slices=2, reduction=2).double()
     with torch.no_grad():
         for name, p in shipped.named_parameters():
             p.copy_(torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
@@ -455,7 +455,7 @@ for name, bank in banks.items():
     print(f"{name:<21}", end="")
     for group in (C4, D4):
         torch.manual_seed(0)
-        layer, x = E4Layer2d(group, 4, 4, 3, slices=2).double(), noise(1, 4, group.order, 6, 6)
+        layer, x = E4Layer(group, 4, 4, 3, slices=2).double(), noise(1, 4, group.order, 6, 6)
 
         def with_bank(x: Tensor, layer=layer, bank=bank) -> Tensor:
             hidden, weights = layer.norm(layer.squeeze(x)).relu(), (layer.kernel_weight, layer.kernel_bias)
@@ -920,7 +920,7 @@ progress("08")
 #
 # **An open end.** K may be any function of the patch at g. The authors chose two matrices with a relu between them, and leave other choices "for the future work". Which function would you try, and which check above would tell you that it is still equivariant?
 #
-# **Now in `course_lib`:** `from course_lib.layers import E4Layer2d, GroupInstanceNorm` · `from course_lib.models import e4net` · `from course_lib.kernels import generate_and_aggregate` · `from course_lib.counting import e4_weights, e4_macs` · `python -m course_lib bench` (careful timings)
+# **Now in `course_lib`:** `from course_lib.layers import E4Layer, GroupInstanceNorm` · `from course_lib.models import e4net` · `from course_lib.kernels import generate_and_aggregate` · `from course_lib.counting import e4_weights, e4_macs` · `python -m course_lib bench` (careful timings)
 #
 # **Further reading:** L. He and others, *Efficient Equivariant Network*, 2021. D. Li and others, *Involution*, 2021: the same idea without a group. S. Williams and others, *Roofline*, 2009.
 #

@@ -1,13 +1,15 @@
 """The benchmark: what it counts, whom it compares, what it leaves out, and that every case can run."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from course_lib import bench
-from course_lib.bench import attention_cases, conv_cases, measuring, report, separable_cases, suites
+from course_lib.bench import attention_cases, conv_cases, measuring, report, separable_cases, store, suites
 from course_lib.bench.case import Bar, Case, Contender
 from course_lib.groups import C1, C4, D4
 
@@ -27,7 +29,7 @@ def conv_case(**changes):
         Contender("absent", nn.Identity, needs="no_such_package"),
     )
     options = {"inputs": lambda: (torch.randn(32, 3, 32, 32),), "bars": (Bar("speed", "once", "thrice", 1.5),)}
-    return Case("convolution", contenders, **options | changes)
+    return Case(**{"name": "convolution", "contenders": contenders} | options | changes)
 
 
 def test_bytes_saved_counts_each_storage_once_and_no_parameters():
@@ -154,7 +156,8 @@ def test_the_command_prints_a_table_and_stores_its_provenance(monkeypatch, tmp_p
     assert not list(tmp_path.iterdir())
     assert bench.main(arguments) == 0
     assert "| convolution | train | once |" in capsys.readouterr().out
-    stored = json.loads((tmp_path / "layers_cpu.json").read_text())
+    (file,) = tmp_path.iterdir()
+    stored = json.loads(file.read_text())
     assert stored["provenance"]["versions"]["torch"] == torch.__version__
     assert stored["provenance"]["hardware"]["threads"] == torch.get_num_threads()
     assert [case["mode"] for case in stored["cases"]] == ["train", "eval"]
@@ -167,23 +170,77 @@ def test_the_command_prints_a_table_and_stores_its_provenance(monkeypatch, tmp_p
             bench.main(["--device", "cuda"])
 
 
-def test_a_stopped_benchmark_leaves_the_file_as_it_was(monkeypatch, tmp_path, capsys):
-    """Ctrl-C in the second case; and by default nothing is written where the stored measurements are."""
+@pytest.fixture
+def measured(monkeypatch, tmp_path):
+    """In an empty folder and a clean checkout: what is measured, by case and mode. Ctrl-C comes at the fourth."""
     monkeypatch.chdir(tmp_path)
-    measured = []
+    monkeypatch.setitem(suites.SUITES, "layers", lambda: [conv_case(), conv_case(name="another")])
+    commit(monkeypatch, "abc", [])
+    turns = []
 
-    def measure(case, *rest):
-        measured.append(case.name)
-        if len(measured) == 3:
+    def measure(case, mode, *rest):
+        turns.append((case.name, mode))
+        if len(turns) == 4:
             raise KeyboardInterrupt
-        return measuring.measure(case, *rest)
+        return measuring.measure(case, mode, *rest)
 
     monkeypatch.setattr(bench, "measure", measure)
-    monkeypatch.setitem(suites.SUITES, "layers", lambda: [conv_case(), conv_case()])
-    (tmp_path / "results" / "bench").mkdir(parents=True)
-    stored = tmp_path / "results" / "bench" / "layers_cpu.json"
-    stored.write_text("as it was")
+    return turns
+
+
+def commit(monkeypatch, name, changes):
+    code = {"commit": name, "uncommitted_changes": changes}
+    monkeypatch.setattr(store, "provenance", lambda device: report.provenance(device) | code)
+
+
+ALL = [("convolution", "train"), ("convolution", "eval"), ("another", "train"), ("another", "eval")]
+
+
+def test_a_stopped_benchmark_goes_on_after_its_last_case(measured, capsys):
+    assert bench.main(["--seconds", "0.01"]) == 75 and measured == ALL
+    (file,) = Path(
+        "results", "bench"
+    ).iterdir()  # by default not where the stored measurements are; nothing half written
+    threads = torch.get_num_threads()
+    assert file.name == f"layers_cpu_{threads}_thread{'s' * (threads > 1)}.json"
+    assert [(r["case"], r["mode"]) for r in json.loads(file.read_text())["cases"]] == ALL[:3]
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == f"stopped after 3 of 4; they are in {file}, and the same command goes on"
+    assert re.fullmatch(r"    once [\d.]+ ms, thrice [\d.]+ times as long", said[1])
+    first = json.loads(file.read_text())
+    assert bench.main(["--seconds", "0.01"]) in (0, 1) and measured[4:] == ALL[3:]
+    whole = json.loads(file.read_text())
+    assert whole["cases"][:3] == first["cases"] and whole["provenance"] == first["provenance"]
+    assert bench.main(["--seconds", "0.01"]) in (0, 1) and not measured[5:]
+    assert "| another | eval | thrice |" in capsys.readouterr().out  # of what is stored, the tables are printed again
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda patch: commit(patch, "abd", []),
+        lambda patch: commit(patch, "abc", [" M layers/conv.py"]),
+        lambda patch: commit(patch, None, None),
+        lambda patch: patch.setattr(report.os, "cpu_count", lambda: 99),
+        lambda patch: patch.setenv("OMP_WAIT_POLICY", "active"),
+        lambda patch: next(Path("results", "bench").iterdir()).write_text('{"suite": "lay'),
+        lambda patch: next(Path("results", "bench").iterdir()).unlink(),
+    ],
+    ids=["commit", "uncommitted", "no checkout", "machine", "settings", "half a file", "no file"],
+)
+def test_it_begins_anew_where_anything_else_was_measured(change, measured, monkeypatch):
     assert bench.main(["--seconds", "0.01"]) == 75
-    assert stored.read_text() == "as it was" and len(measured) == 3
-    assert capsys.readouterr().err.splitlines()[-1] == "stopped before all cases were measured: no file was written"
-    assert bench.main(["--seconds", "0.01"]) in (0, 1) and json.loads(stored.read_text())["cases"]
+    change(monkeypatch)
+    assert bench.main(["--seconds", "0.01"]) in (0, 1) and measured[4:] == ALL
+
+
+def test_it_begins_anew_with_other_seconds(measured):
+    assert bench.main(["--seconds", "0.01"]) == 75
+    assert bench.main(["--seconds", "0.02"]) in (0, 1) and measured[4:] == ALL
+
+
+def test_only_some_cases_store_nothing(measured, capsys):
+    assert bench.main(["--seconds", "0.01", "--only", "convolution"]) in (0, 1) and measured == ALL[:2]
+    assert bench.main(["--seconds", "0.01", "--only", "another"]) == 75
+    assert capsys.readouterr().err.splitlines()[-1] == "stopped after 1 of 2; --only stores nothing"
+    assert not Path("results").exists()

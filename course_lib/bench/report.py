@@ -29,6 +29,7 @@ def load() -> float | None:
 
 def case_result(case: Case, mode: str, found: dict[str, Measurement]) -> dict[str, Any]:
     """One case in one mode, as plain data."""
+    first = next(iter(found.values()))
     return {
         "case": case.name,
         "mode": mode,
@@ -37,6 +38,7 @@ def case_result(case: Case, mode: str, found: dict[str, Measurement]) -> dict[st
             name: {
                 "median_ms": 1000 * m.median,
                 "fastest_ms": 1000 * min(m.seconds),
+                "times_as_long": paired_ratio(m, first),
                 "rounds": len(m.seconds),
                 "saved_MB": None if m.saved_bytes is None else m.saved_bytes / 1e6,
                 "peak_MB": None if m.peak_bytes is None else m.peak_bytes / 1e6,
@@ -46,6 +48,15 @@ def case_result(case: Case, mode: str, found: dict[str, Measurement]) -> dict[st
         "left_out": {contender.name: contender.missing for contender in case.contenders if contender.missing},
         "bars": [bar_result(bar, found) for bar in case.bars if bar.mode == mode],
     }
+
+
+def in_a_line(result: dict[str, Any]) -> str:
+    """One case in one mode: the time of the first contender, how many times as long the others took, missed bars."""
+    (name, first), *others = result["contenders"].items()
+    parts = [f"{name} {_number(first['median_ms'])} ms"]
+    parts += [f"{other} {_number(m['times_as_long'])} times as long" for other, m in others]
+    missed = [f"{bar['bar']}: {_number(bar['value'])}" for bar in result["bars"] if bar["holds"] is False]
+    return ", ".join(parts) + "".join(f"; missed: {bar}" for bar in missed)
 
 
 def bar_result(bar: Bar, found: dict[str, Measurement]) -> dict[str, Any]:

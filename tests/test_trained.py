@@ -53,11 +53,11 @@ def test_runs_on_rotated_mnist_know_digits_of_other_hands_too():
 def test_what_is_not_there_or_damaged_is_named(tmp_path, monkeypatch):
     with pytest.raises(LookupError, match="no trained weights for 'p4c'; there are some for .*p4cnn"):
         trained("p4c")
-    folder = tmp_path / "trained"
+    folder = tmp_path / "data" / "trained"
     shutil.copytree(Path(__file__).parents[1] / "data" / "trained", folder)
     content = bytearray((folder / "p4cnn.pt").read_bytes())
     content[len(content) // 2] ^= 64
     (folder / "p4cnn.pt").write_bytes(content)
-    monkeypatch.setattr("course_lib.experiments.weights._folder", lambda: folder)
+    monkeypatch.setattr("course_lib.data.bundled.__file__", str(tmp_path / "course_lib" / "data" / "bundled.py"))
     with pytest.raises(ValueError, match="p4cnn.pt is damaged"):
         trained("p4cnn")

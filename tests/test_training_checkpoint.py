@@ -174,27 +174,6 @@ def test_any_flipped_bit_of_the_weights_is_noticed(tmp_path: Path) -> None:
     assert run(SGD, path)[0] == run(SGD)[0]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-@pytest.mark.parametrize("name", ["0.weight", "1.running_var", "5.bias"])
-def test_weights_that_are_no_numbers_are_refused(name: str, value: float, tmp_path: Path) -> None:
-    path = tmp_path / "run.pt"
-    run(SGD, path, time_budget=0)
-    state = torch.load(path, weights_only=True)
-    state["net"][name].view(-1)[0] = value
-    torch.save(state, path)
-    with pytest.raises(WrongCheckpoint, match=rf"run.pt is damaged \({name} has values that are no finite numbers\)"):
-        run(SGD, path)
-
-
-def test_an_infinite_mask_of_the_net_is_no_damage(tmp_path: Path) -> None:
-    path, config = tmp_path / "run.pt", SGD
-    for done in (1, 2):
-        net = small_net()
-        net.register_buffer("mask", torch.tensor([0.0, -math.inf]))
-        history = train(net, small_split(), config, device="cpu", checkpoint=Checkpoint(path), time_budget=0)
-        assert history.epochs_done == done
-
-
 def about(change: Any) -> Any:
     """What spoils the text of a checkpoint."""
 
@@ -219,17 +198,8 @@ ODD = {
     "config lacks a field": about(lambda told: told["history"]["config"].pop("epochs") and None),
     "config is odd": about(lambda told: told["history"]["config"].update(epochs=-1)),
     "config holds a text": about(lambda told: told["history"]["config"].update(learning_rate="fast")),
-    "a column is short": about(lambda told: told["history"].update(train_loss=[])),
-    "a column is a text": about(lambda told: told["history"].update(seconds="1")),
-    "a column has texts": about(lambda told: told["history"].update(train_loss=["low"])),
-    "a column is null": about(lambda told: told["history"].update(validation_accuracy=None)),
-    "one column of two is empty": about(
-        lambda told: told["history"].update(validation_accuracy=[], changed_by_turn=[0])
-    ),
-    "too many epochs": about(lambda told: told["history"].update(seconds=[1.0] * 9)),
     "identity is null": about(lambda told: told.update(identity=None)),
     "sessions are missing": about(lambda told: told.pop("sessions") and None),
-    "sessions are texts": about(lambda told: told.update(sessions=["monday"])),
     "net is a list": lambda state: state.update(net=[]),
     "net lacks a weight": lambda state: state["net"].pop("0.weight"),
     "net has another shape": lambda state: state["net"].update({"0.weight": torch.zeros(1)}),
@@ -237,17 +207,6 @@ ODD = {
     "optimizer is empty": lambda state: state.update(optimizer={}),
     "optimizer is null": lambda state: state.update(optimizer=None),
     "optimizer lacks groups": lambda state: state["optimizer"].update(param_groups=[]),
-    "optimizer lacks a setting": lambda state: state["optimizer"]["param_groups"][0].pop("weight_decay"),
-    "optimizer remembers another shape": lambda state: state["optimizer"]["state"][0].update(
-        momentum_buffer=torch.zeros(2, 2)
-    ),
-    "optimizer has a setting of another kind": lambda state: state["optimizer"]["param_groups"][0].update(
-        momentum=None
-    ),
-    "optimizer has another setting": lambda state: state["optimizer"]["param_groups"][0].update(weight_decay=3.0),
-    "optimizer climbs": lambda state: state["optimizer"]["param_groups"][0].update(maximize=True),
-    "optimizer remembers nothing": lambda state: state["optimizer"].update(state={}),
-    "optimizer remembers nan": lambda state: state["optimizer"]["state"][0]["momentum_buffer"].fill_(math.nan),
     "random is empty": lambda state: state.update(random={}),
     "random is null": lambda state: state.update(random=None),
     "torch's generator is cut": lambda state: state["random"].update(torch=torch.zeros(3, dtype=torch.uint8)),

@@ -43,7 +43,7 @@ def load_digits(rotated: bool = False, size: int = 28, seed: int = 0) -> Dataset
     """
     if size < 12:
         raise ValueError(f"size must be at least 12 pixels to keep the 8×8 originals readable, got {size}")
-    arrays = _bundled("digits.npz")
+    arrays = _arrays("digits.npz")
     images = _enlarge(torch.from_numpy(arrays["images"]).float().unsqueeze(1) / 16, size)
     if rotated:
         images = random_rotations(images, Generator().manual_seed(seed))
@@ -55,7 +55,7 @@ def load_digits(rotated: bool = False, size: int = 28, seed: int = 0) -> Dataset
 
 def load_photograph() -> Tensor:
     """A cat's face, ``(1, 3, 112, 112)``, float32 in [0, 1]; every rotation and mirror of it looks different."""
-    pixels = torch.from_numpy(_bundled("photograph.npz")["image"])
+    pixels = torch.from_numpy(_arrays("photograph.npz")["image"])
     return pixels.permute(2, 0, 1).unsqueeze(0).float() / 255
 
 
@@ -67,8 +67,11 @@ def _enlarge(images: Tensor, size: int) -> Tensor:
     return F.pad(enlarged, (margin,) * 4)
 
 
-def _bundled(name: str) -> dict[str, Any]:
-    """The arrays of a bundled file, which lies in the package when installed from a wheel, else in the repository."""
+def bundled(name: str, sha256: str | None = None) -> bytes:
+    """The content of a bundled file: in the package when installed from a wheel, else in the repository.
+
+    Raises FileNotFoundError if it is at neither place, ValueError if it has another checksum than this.
+    """
     package = Path(__file__).resolve().parents[1]
     candidates = [package / "bundled" / name, package.parent / "data" / name]
     path = next((p for p in candidates if p.is_file()), None)
@@ -77,7 +80,11 @@ def _bundled(name: str) -> dict[str, Any]:
             f"{name} is neither at {candidates[0]} nor at {candidates[1]}; install course_lib again"
         )
     content = path.read_bytes()
-    if (found := hashlib.sha256(content).hexdigest()) != BUNDLED_SHA256[name]:
-        raise BadValue(f"{path} is damaged: its SHA-256 is {found}, expected {BUNDLED_SHA256[name]}; restore it")
-    with np.load(BytesIO(content)) as arrays:
+    if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise BadValue(f"{path} is damaged: its SHA-256 is {found}, expected {sha256}; restore it")
+    return content
+
+
+def _arrays(name: str) -> dict[str, Any]:
+    with np.load(BytesIO(bundled(name, BUNDLED_SHA256[name]))) as arrays:
         return dict(arrays)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from course_lib.errors import BadValue, UnknownName
+from course_lib.data.bundled import bundled
+from course_lib.errors import UnknownName
 from course_lib.experiments.tables import find, variant
 from course_lib.groups import ALL_GROUPS
 
@@ -32,10 +31,8 @@ def trained(name: str) -> nn.Module:
     known = trained_weights()
     if name not in known:
         raise UnknownName(f"there are no trained weights for {name!r}; there are some for {', '.join(known)}")
-    about, path = known[name], _folder() / known[name]["file"]
-    content = path.read_bytes()
-    if (found := hashlib.sha256(content).hexdigest()) != about["sha256"]:
-        raise BadValue(f"{path} is damaged: its SHA-256 is {found}, expected {about['sha256']}; restore it")
+    about = known[name]
+    content = bundled(f"trained/{about['file']}", about["sha256"])
     with torch.random.fork_rng(devices=[]):
         net = variant(find(about["row"]), GROUPS[about["group"]], about["width"]).build()
     net.load_state_dict(torch.load(BytesIO(content), weights_only=True))
@@ -44,12 +41,5 @@ def trained(name: str) -> nn.Module:
 
 def trained_weights() -> dict[str, dict[str, Any]]:
     """What is there: name → the row, its group and width, the file with its SHA-256, where the weights come from."""
-    known: dict[str, dict[str, Any]] = json.loads((_folder() / "weights.json").read_text(encoding="utf-8"))
+    known: dict[str, dict[str, Any]] = json.loads(bundled("trained/weights.json"))
     return known
-
-
-def _folder() -> Path:
-    """In the package when installed from a wheel, else in the repository."""
-    package = Path(__file__).resolve().parents[1]
-    bundled = package / "bundled" / "trained"
-    return bundled if bundled.is_dir() else package.parent / "data" / "trained"

@@ -83,18 +83,13 @@ class Checkpoint:
         try:
             state, about = _read(Path(self.path))
             stored = History.from_stored(about["history"])
-            stored.require_whole()
-        except Exception as error:  # torch and zipfile raise many kinds: a bad archive, a bad pickle, a missing record
-            raise self._damaged(error) from error
-        self._require_same_run(about, stored, config)
-        try:
-            _require_finite(state["net"], net)
-            settings = [dict(group) for group in optimizer.param_groups]
+            self._require_same_run(about, stored, config)
             restore_training_state(state, net, optimizer, generator)
-            _require_whole(optimizer, settings, stored.epochs_done)
-        except Exception as error:  # the states are torch's and NumPy's, and so are their errors
+            self.sessions = [*about["sessions"], {"first_epoch": stored.epochs_done + 1, **self.session}]
+        except WrongCheckpoint:
+            raise
+        except Exception as error:  # torch, zipfile and NumPy raise many kinds: a bad archive, a missing record
             raise self._damaged(error) from error
-        self.sessions = [*about["sessions"], {"first_epoch": stored.epochs_done + 1, **self.session}]
         return stored
 
     def _damaged(self, error: Exception) -> WrongCheckpoint:
@@ -121,41 +116,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if bad := archive.testzip():
             raise ValueError(f"the checksum of its part {bad} is wrong")
     state = torch.load(path, map_location="cpu", weights_only=True)
-    about = json.loads(state["about"])
-    for name, kind in {"history": dict, "identity": dict, "sessions": list}.items():
-        if not isinstance(about[name], kind):
-            raise ValueError(f"{name} is {about[name]!r}")
-    if not all(isinstance(session, dict) for session in about["sessions"]):
-        raise ValueError(f"sessions are {about['sessions']!r}")
-    return state, about
-
-
-def _require_finite(stored: Mapping[str, Tensor], net: nn.Module) -> None:
-    """Raise ValueError for nan or infinity where the fresh net has none: a mask may be infinite."""
-    for name, fresh in net.state_dict().items():
-        if fresh.isfinite().all() and not stored[name].isfinite().all():
-            raise ValueError(f"{name} has values that are no finite numbers")
-
-
-def _require_whole(optimizer: Optimizer, settings: list[dict[str, Any]], epochs_done: int) -> None:
-    """Raise ValueError if a restored optimizer would fail, or go another way: torch takes whatever it is given.
-
-    ``settings`` are those of the fresh optimizer; its learning rate is set anew in each epoch.
-    """
-    for group, fresh in zip(optimizer.param_groups, settings, strict=True):
-        if missing := set(fresh) - set(group):
-            raise ValueError(f"the optimizer has no {', '.join(sorted(missing))}")
-        for name in sorted(set(fresh) - {"params", "lr"}):
-            if group[name] != fresh[name]:
-                raise ValueError(f"{name} of the optimizer is {group[name]!r}, not {fresh[name]!r}")
-        if epochs_done and (isinstance(optimizer, torch.optim.Adam) or fresh.get("momentum")) and not optimizer.state:
-            raise ValueError("the optimizer remembers nothing of its steps")
-    for parameter, remembered in optimizer.state.items():
-        for name, value in remembered.items():
-            if isinstance(value, Tensor) and value.numel() != 1 and value.shape != parameter.shape:
-                raise ValueError(f"{name} of the optimizer is {tuple(value.shape)}, not {tuple(parameter.shape)}")
-            if isinstance(value, Tensor) and not value.isfinite().all():
-                raise ValueError(f"{name} of the optimizer has values that are no finite numbers")
+    return state, json.loads(state["about"])
 
 
 def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,16 +65,3 @@ class History:
             return cls(**{**stored, "config": TrainConfig(**stored["config"])})
         except (KeyError, TypeError) as error:
             raise ValueError(f"its fields are not those of a history: {error}") from error
-
-    def require_whole(self) -> None:
-        """Raise ValueError unless there is one number for each epoch that was done, and not too many of them."""
-        done, validated = self.epochs_done, (self.validation_accuracy, self.changed_by_turn)
-        if done > self.config.epochs:
-            raise ValueError(f"it has {done} epochs of {self.config.epochs}")
-        columns = [self.train_loss, self.train_accuracy, self.seconds]
-        columns += [column for column in validated if column != [] or self.validation_accuracy != self.changed_by_turn]
-        for column in columns:
-            if not isinstance(column, list) or len(column) != done:
-                raise ValueError(f"each column must have {done} entries, one is {column!r:.60}")
-            if not all(isinstance(entry, int | float) and math.isfinite(entry) for entry in column):
-                raise ValueError(f"each entry must be a finite number, a column is {column!r:.60}")

@@ -23,13 +23,12 @@ from course_lib.experiments.row import Counts
 from course_lib.experiments.table import Table
 from course_lib.reports.hours import results_page
 from course_lib.reports.results import NOT_RUN, markdown, one_line, results_folder
-from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, runs
+from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, recipes, runs
 from course_lib.training.checkpoint import WrongCheckpoint
 from course_lib.training.provenance import provenance
-from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
+from course_lib.training.recipes import augmentation_of, config_of, prepared, small_dataset, with_epochs
 from course_lib.training.result_files import read_results
 from course_lib.training.runs import Run, Stopped, execute
-from course_lib.training.small import small_dataset
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
@@ -224,8 +223,8 @@ def test_low_data_and_validation_reach_the_loader(run: Run, monkeypatch: pytest.
         asked.append((source, validation, per_class))
         return load_digits()
 
-    monkeypatch.setattr(runs, "load_dataset", load)
-    runs._loaded.cache_clear()
+    monkeypatch.setattr(recipes, "load_dataset", load)
+    recipes.loaded.cache_clear()
     replace(run, changes=Changes(validation=7, per_class=5)).dataset()
     replace(run, changes=Changes()).dataset()
     replace(run, data="", row=find("e4net")).dataset()
@@ -233,7 +232,7 @@ def test_low_data_and_validation_reach_the_loader(run: Run, monkeypatch: pytest.
     replace(run, data="Rotated MNIST", row=find("p4cnn")).dataset()
     with pytest.raises(ValueError, match="takes images"):
         replace(run, data="", row=find("gc-p4m-resnet44-20")).dataset()
-    runs._loaded.cache_clear()
+    recipes.loaded.cache_clear()
     rotated = [("rotated-mnist", 2000, None), ("rotated-mnist", 0, None)]  # the last one under two spellings
     assert asked == [(run.data, 7, 5), (run.data, None, None), *rotated, ("cifar10", 0, 1000)]
 

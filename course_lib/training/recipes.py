@@ -1,14 +1,17 @@
-"""From a recipe, which says how a paper trained, to what the loop takes."""
+"""From a recipe, which says how a paper trained, and what a run changes of it, to what the loop takes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
+from course_lib.changes import Changes
 from course_lib.data import (
     Augmentation,
     Dataset,
     chained,
+    load_dataset,
+    load_digits,
     normalized,
     on_background,
     random_crops,
@@ -18,6 +21,7 @@ from course_lib.data import (
 )
 from course_lib.errors import BadValue
 from course_lib.experiments import Recipe
+from course_lib.experiments.row import Counts
 from course_lib.training.config import TrainConfig
 
 _AUGMENTATIONS: dict[str, Augmentation] = {
@@ -60,6 +64,22 @@ def with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
     return replace(config, epochs=epochs, milestones=milestones, warmup_epochs=warmup)
 
 
+def changed(config: TrainConfig, changes: Changes) -> TrainConfig:
+    """The config with those changes that concern it. Raises ValueError if they make no sense."""
+    if changes.epochs is not None:
+        config = with_epochs(config, changes.epochs)
+    if changes.shorten is not None:
+        config = with_epochs(config, max(1, round(config.epochs / changes.shorten)))
+    names, given = ("batch_size", "bf16", "compile", "deterministic"), changes.given()
+    return replace(config, **{name: given[name] for name in names if name in given})
+
+
+@lru_cache(maxsize=1)
+def loaded(source: str, normalization: str, validation: int | None, per_class: int | None) -> Dataset:
+    """A data set, prepared. The last one stays in memory: the next seed of a table will ask for it again."""
+    return prepared(load_dataset(source, validation, per_class), normalization)
+
+
 def prepared(dataset: Dataset, normalization: str) -> Dataset:
     """The data set with a recipe's normalization, which is fitted on the training split."""
     if normalization == "none":
@@ -72,3 +92,50 @@ def augmentation_of(recipe: Recipe, dataset: Dataset) -> Augmentation | None:
     if not recipe.augmentation:
         return None
     return on_background(chained(*(_AUGMENTATIONS[name] for name in recipe.augmentation)), dataset.background)
+
+
+# --- the small version of any run: the bundled digits and few epochs, for a machine with neither GPU nor network -----
+
+# What a run may cost, in multiply-accumulates of forward passes with their backward passes. One core of 2.5 GHz took
+# 0.2 to 0.4 ns for each: at most some two minutes, and the first of two epochs is stored after one.
+BUDGET = 3.4e11
+AGGREGATION = 16  # one of attention took as long as so many of a convolution
+BATCH = 32
+
+
+def small_dataset(image_shape: tuple[int, int, int], counts: Counts) -> Dataset:
+    """The bundled digits, rotated, in the shape ``(C, Y, X)`` that the network takes; for a large one, a few of them.
+
+    In color all channels are equal. Normalized, whatever the recipe says.
+    """
+    channels, height, _ = image_shape
+    digits = load_digits(rotated=True, size=height)
+    dataset = digits.map_images(lambda images: images.expand(-1, channels, -1, -1))
+    dataset = replace(dataset, name=f"{digits.name} {'×'.join(map(str, image_shape))}")
+    if _is_large(counts) and dataset.validation:
+        # Two epochs, each with two passes over half as many images for validation, and the test: three epochs' time.
+        images = max(2, int(BUDGET / 3 / _cost(counts)) // BATCH) * BATCH
+        train, test = dataset.train.first(images), dataset.test.first(images)
+        dataset = replace(dataset, train=train, validation=dataset.validation.first(images // 2), test=test)
+    return normalized(dataset)
+
+
+def small_config(config: TrainConfig, counts: Counts) -> TrainConfig:
+    """The same optimizer for 5 epochs of small batches, of a large network 2, down a cosine."""
+    return replace(
+        config,
+        epochs=2 if _is_large(counts) else 5,
+        batch_size=BATCH,
+        schedule="cosine",
+        milestones=(),
+        warmup_epochs=min(1, config.warmup_epochs),
+    )
+
+
+def _cost(counts: Counts) -> float:
+    return counts.executed + AGGREGATION * counts.aggregation
+
+
+def _is_large(counts: Counts) -> bool:
+    """Whether five epochs of all 1,029 training images are too much."""
+    return 5 * 1029 * _cost(counts) > BUDGET

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from course_lib.changes import Changes
-from course_lib.data import Dataset, load_dataset
+from course_lib.data import Augmentation, Dataset
 from course_lib.data.downloads import sha256_of
 from course_lib.data.registry import ROTATED, canonical_name
 from course_lib.errors import BadValue
@@ -29,9 +29,8 @@ from course_lib.training.history import History
 from course_lib.training.loop import train
 from course_lib.training.provenance import provenance
 from course_lib.training.randomness import seed_everything
-from course_lib.training.recipes import augmentation_of, config_of, prepared, with_epochs
+from course_lib.training.recipes import augmentation_of, changed, config_of, loaded, small_config, small_dataset
 from course_lib.training.result_files import SCHEMA, Result, folder_name, read_result
-from course_lib.training.small import small_config, small_dataset
 
 
 @dataclass(frozen=True)
@@ -87,14 +86,7 @@ class Run:
     def config(self) -> TrainConfig:
         """The recipe's config with the changes. Raises ValueError if they make no sense."""
         config = config_of(self.row.recipe, self.seed)
-        if self.small:
-            config = small_config(config, self.row.counts())
-        if self.changes.epochs is not None:
-            config = with_epochs(config, self.changes.epochs)
-        if self.changes.shorten is not None:
-            config = with_epochs(config, max(1, round(config.epochs / self.changes.shorten)))
-        names, given = ("batch_size", "bf16", "compile", "deterministic"), self.changes.given()
-        return replace(config, **{name: given[name] for name in names if name in given})
+        return changed(small_config(config, self.row.counts()) if self.small else config, self.changes)
 
     def dataset(self) -> Dataset:
         """The data set, normalized as the recipe wants it. Raises ValueError if its images do not fit the row."""
@@ -104,7 +96,7 @@ class Run:
         source = canonical_name(self.source)
         usual = recipe.validation if source == recipe.dataset else None  # of other data, what is usual for it
         validation = usual if self.changes.validation is None else self.changes.validation
-        dataset = _loaded(source, recipe.normalization, validation, self.changes.per_class or recipe.per_class)
+        dataset = loaded(source, recipe.normalization, validation, self.changes.per_class or recipe.per_class)
         if dataset.image_shape != recipe.image_shape:
             raise BadValue(
                 f"{self.row.key} takes images {recipe.image_shape}, {dataset.name} has {dataset.image_shape}; "
@@ -132,14 +124,16 @@ def execute(
     """
     begin = time.monotonic()
     if not from_first(run.result.exists()):
-        config, dataset = run.config(), run.dataset()  # before any file is made: what is wrong is mostly found here
+        # Before any file is made: what is wrong is mostly found here.
+        config, dataset = run.config(), run.dataset()
+        augment = augmentation_of(run.row.recipe, dataset)
         with locked(run.checkpoint.with_suffix(".lock")) if is_first() else nullcontext():
             if is_first():
                 for path in (run.result, run.checkpoint):
                     remove_unfinished(path)
             if not from_first(run.result.exists()):  # else another process has just finished it
                 remaining = time_budget - (time.monotonic() - begin)  # reading the data may have taken minutes
-                _train_and_test(run, config, dataset, device, progress, remaining, on_epoch)
+                _train_and_test(run, config, dataset, augment, device, progress, remaining, on_epoch)
     stored = run.stored() if is_first() else None
     result: Result = from_first(stored or {})
     return result
@@ -149,6 +143,7 @@ def _train_and_test(
     run: Run,
     config: TrainConfig,
     dataset: Dataset,
+    augment: Augmentation | None,
     device: torch.device,
     progress: bool,
     time_budget: float,
@@ -157,7 +152,6 @@ def _train_and_test(
     session = provenance(device)
     seed_everything(run.seed)
     net = run.row.build(dataset.classes)
-    augment = augmentation_of(run.row.recipe, dataset)
     identity = {
         "row": run.row.key,
         "data set": dataset.name,
@@ -225,9 +219,3 @@ def _label(source: str) -> str:
     if not path.is_file():
         return canonical_name(source)
     return f"{'rotated ' if source.startswith(ROTATED) else ''}{path.stem} {sha256_of(path)[:8]}"
-
-
-@lru_cache(maxsize=1)
-def _loaded(data: str, normalization: str, validation: int | None, per_class: int | None) -> Dataset:
-    """The last data set stays in memory: the next seed of a table will ask for it again."""
-    return prepared(load_dataset(data, validation, per_class), normalization)

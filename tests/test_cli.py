@@ -142,34 +142,6 @@ def test_table_leaves_to_others_what_they_are_at(typed: Typed, tiny_table: None)
     assert len(typed.found()) == 2
 
 
-def test_jobs_are_the_same_command_in_several_processes(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[tuple[list[str], str]] = []
-    stopped: list[str] = []
-
-    class Process:
-        def __init__(self, command: list[str], env: dict[str, str], start_new_session: bool) -> None:
-            started.append((command, env["OMP_NUM_THREADS"]))
-
-        def wait(self) -> int:
-            if len(started) > 3 and not stopped:
-                raise KeyboardInterrupt
-            return 75 if len(started) > 3 else 0
-
-        def terminate(self) -> None:
-            stopped.append("terminated")
-
-    monkeypatch.setattr(subprocess, "Popen", Process)
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    assert typed("table rotated-mnist --jobs 3 DATA")[0] == 0
-    assert len(started) == 3 and started[0][1] == "2"
-    command = started[0][0]
-    assert command[:5] == [sys.executable, "-m", "course_lib", "table", "rotated-mnist"]
-    options = make_parser().parse_args(command[3:])
-    assert options.jobs == 1 and options.quiet and options.batch_size == 24
-    assert typed("table rotated-mnist --jobs 2 DATA")[0] == 75 and stopped == ["terminated"] * 2
-
-
 def test_a_time_budget_stops_and_the_same_command_goes_on(typed: Typed) -> None:
     assert typed("train z2cnn DATA --epochs 3 --seed 1")[0] == 0
     checksum = typed.found()[0]["network"]["weights_sha256"]
@@ -328,10 +300,8 @@ def test_small_needs_neither_data_nor_network(typed: Typed) -> None:
         ("results --write --results /nonexistent", 1, "error: there is no folder /nonexistent"),
         ("table", 2, "required: NAME (a table: rotated-mnist, cifar10, e4-rotated-mnist, e4-cifar, asc, steerable)"),
         ("table --help", 0, "a table: rotated-mnist, cifar10, e4-rotated-mnist, e4-cifar, asc"),
-        ("table cifar10 --jobs 99999", 2, "'99999' is too large"),
         ("table cifar10 --address auto", 1, "error: --address: only for a cluster; add --on ray"),
         ("table cifar10 --gpus-per-run 0.5", 1, "error: --gpus-per-run: only for a cluster"),
-        ("table cifar10 --on ray --jobs 2", 1, "error: --jobs 2 is for one machine"),
         ("table cifar10 --gpus-per-run nan", 2, "'nan' is not a part of a GPU"),
         ("bench --device bogus", 1, "error: no device 'bogus' here"),
         ("bench --device mps", 1, "error: no device 'mps' here"),

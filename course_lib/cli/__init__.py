@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 
@@ -10,7 +9,7 @@ from course_lib.cli.allocator import keep_freed_memory
 from course_lib.cli.parser import make_parser
 from course_lib.cli.streams import flush_output, prepare_streams
 from course_lib.errors import UserError
-from course_lib.signals import SHARED, STOPPED, WORDS, stopping
+from course_lib.signals import STOPPED, WORDS, stopping
 
 NO_READER = 141  # what a shell reports of a program whose output nobody reads any longer: 128 + SIGPIPE
 
@@ -52,11 +51,10 @@ def _run(argv: list[str]) -> int:
         import_module("torch._dynamo")
     try:
         with stopping():
-            return getattr(commands, options.command)(options, argv)
+            return getattr(commands, options.command)(options)
     except Stopped as stopped:
         print(stopped)
         return STOPPED
     except KeyboardInterrupt:
-        if SHARED not in os.environ:
-            print(WORDS, file=sys.stderr)
+        print(WORDS, file=sys.stderr)
         return STOPPED

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 import time
 from argparse import Namespace
@@ -22,7 +19,6 @@ from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
 from course_lib.reports.hours import hours_markdown, results_page
 from course_lib.reports.results import markdown, one_line, results_folder
-from course_lib.signals import SHARED, WORDS, held, sharing
 from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
 from course_lib.training.distributed import is_first, process_group, under_torchrun
 from course_lib.training.runs import Run, Stopped, execute
@@ -30,7 +26,7 @@ from course_lib.training.runs import Run, Stopped, execute
 VARIANTS = "variants"  # the folder of results for networks that stand in no table
 
 
-def train(options: Namespace, argv: list[str]) -> int:
+def train(options: Namespace) -> int:
     """One network, one seed."""
     if (options.row is None) == (options.arch is None):
         raise BadValue("say which network: a ROW (`python -m course_lib results` lists them) or --arch, not both")
@@ -58,7 +54,7 @@ def train(options: Namespace, argv: list[str]) -> int:
     return 0
 
 
-def table(options: Namespace, argv: list[str]) -> int:
+def table(options: Namespace) -> int:
     """Every row of a table for every seed, the first seed of all rows first."""
     table_rows = find_table(options.name).rows
     rows = [find(key) for key in dict.fromkeys(options.rows)] or table_rows
@@ -68,16 +64,13 @@ def table(options: Namespace, argv: list[str]) -> int:
         )
     _require_cluster_options(options)
     runs = [_run(options, row, options.name, seed) for seed, row in product(range(options.seeds), rows)]
-    if options.on == "ray":
-        status = _on_ray(runs, options)
-    else:
-        status = _share(options.jobs, argv) if options.jobs > 1 else max(_train_all(runs, options), default=0)
+    status = _on_ray(runs, options) if options.on == "ray" else max(_train_all(runs, options), default=0)
     if not options.quiet:
         print(markdown(options.results or results_folder(), options.name))
     return status
 
 
-def results(options: Namespace, argv: list[str]) -> int:
+def results(options: Namespace) -> int:
     """All tables, or one of them."""
     if options.name:
         find_table(options.name)
@@ -88,7 +81,7 @@ def results(options: Namespace, argv: list[str]) -> int:
     return 0
 
 
-def counts(options: Namespace, argv: list[str]) -> int:
+def counts(options: Namespace) -> int:
     """Parameters and operations of a table's networks, ours beside the printed ones; and which of them are exact."""
     with said_if_slow(f"counting the operations of every network of {options.name} …"):
         text = table_markdown(options.name)
@@ -100,7 +93,7 @@ def counts(options: Namespace, argv: list[str]) -> int:
     return 0
 
 
-def hours(options: Namespace, argv: list[str]) -> int:
+def hours(options: Namespace) -> int:
     """How long each table takes on the machines that results were measured on."""
     if options.name:
         find_table(options.name)
@@ -148,37 +141,12 @@ def _on_ray(runs: list[Run], options: Namespace) -> int:
     return train_on_ray(runs, options.address, options.gpus_per_run, options.device, options.time_budget, progress)
 
 
-def _share(jobs: int, argv: list[str]) -> int:
-    """Several processes with the same command: each takes what no other is at."""
-    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
-    command = [sys.executable, "-m", "course_lib", *argv, "--jobs", "1", "--quiet"]
-    environment = os.environ | {"OMP_NUM_THREADS": threads, SHARED: "1"}
-    with sharing() as started:
-        for number in range(1, jobs + 1):
-            # In a session of their own, so that a Ctrl-C reaches each of them once, from here.
-            with held():
-                try:
-                    started.append(subprocess.Popen(command, env=environment, start_new_session=True))
-                except OSError as error:
-                    raise OSError(
-                        error.errno,
-                        f"the system refuses process {number} of {jobs} ({error.strerror}); take fewer --jobs",
-                    ) from error
-        statuses = [process.wait() for process in started]
-    if killed := [-status for status in statuses if status < 0]:
-        names = ", ".join(signal.Signals(number).name for number in killed)
-        print(f"{len(killed)} of {jobs} processes were killed ({names}); {WORDS}", file=sys.stderr)
-    return max(status if status >= 0 else 1 for status in statuses)
-
-
 def _require_cluster_options(options: Namespace) -> None:
     """Refuse what would be ignored."""
     cluster = {"--address": options.address, "--gpus-per-run": options.gpus_per_run}
     given = [name for name, value in cluster.items() if value is not None]
     if given and options.on is None:
         raise BadValue(f"{' and '.join(given)}: only for a cluster; add --on ray, or leave it out")
-    if options.on and options.jobs > 1:
-        raise BadValue(f"--jobs {options.jobs} is for one machine; a cluster has as many runs at once as it can")
 
 
 def _existing(results: Path | None) -> Path:

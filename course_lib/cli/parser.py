@@ -86,9 +86,6 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", type=word, metavar="NAME", help=f"a table: {_NAMES}")
     parser.add_argument("--rows", nargs="+", type=word, default=[], metavar="ROW", help="only these rows of the table")
     parser.add_argument("--seeds", type=whole(1), default=1, help="how many seeds, from 0 (1)")
-    parser.add_argument(
-        "--jobs", type=whole(1, most=1000), default=1, help="so many processes at once on the device (1)"
-    )
     parser.add_argument("--quiet", action="store_true", help="no bar, and no table at the end")
     cluster = parser.add_argument_group("on a cluster")
     cluster.add_argument("--on", choices=["ray"], help="every run as a task of a Ray cluster, one core or GPU each")

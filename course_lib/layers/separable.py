@@ -189,7 +189,7 @@ class GCSeparableConv2d(_SeparableConv2d):
 
     def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
         """`gc_factored` on planes, where the first step is one matrix for every pixel."""
-        matrix = pointwise.permute(1, 0, 3, 2).flatten(0, 1).flatten(1)  # (|H|·O, |H|·C)
+        matrix = pointwise.permute(1, 0, 3, 2).reshape(self.group.order * self.out_channels, -1)  # (|H|·O, |H|·C)
         mixed = F.linear(by_pixel(to_planes(x, torch.channels_last)), matrix).movedim(-1, 1)
         by_sheet, bias = kernels.transpose(0, 1).flatten(0, 1), self._bias_of_planes(torch.channels_last)
         y = F.conv2d(mixed, by_sheet, bias, groups=len(by_sheet), **options)

@@ -14,14 +14,7 @@ from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
 from course_lib.layers.base import FEATURE_MAP, GroupLayer, WeightsOfGroup, require_map
 from course_lib.layers.conv import GroupConv2d
 from course_lib.layers.cost import Cost
-from course_lib.layers.settings import (
-    Device,
-    Side,
-    factory_kwargs,
-    require_divisor,
-    require_positive,
-    side_of_square,
-)
+from course_lib.layers.settings import Device, Side, factory_kwargs, require_divisor, require_positive, side_of_square
 
 Border = Literal["zeros", "masked"]
 Banks = tuple[Tensor | None, Tensor | None]  # ψ and β as every h sees them; None where there is none

@@ -11,14 +11,7 @@ from course_lib.kernels import group_attention, group_attention_weights
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.base import FEATURE_MAP, WeightsOfGroup, require_map
 from course_lib.layers.cost import Cost
-from course_lib.layers.settings import (
-    Device,
-    Side,
-    factory_kwargs,
-    require_divisor,
-    require_positive,
-    side_of_square,
-)
+from course_lib.layers.settings import Device, Side, factory_kwargs, require_divisor, require_positive, side_of_square
 
 
 def position_bank(positions: Tensor, group: Group) -> Tensor:

@@ -16,14 +16,7 @@ from course_lib.layers.base import FEATURE_MAP, WeightsOfGroup, require_map
 from course_lib.layers.conv import GroupConv2d
 from course_lib.layers.cost import Cost
 from course_lib.layers.norm import GroupInstanceNorm
-from course_lib.layers.settings import (
-    Device,
-    Side,
-    factory_kwargs,
-    require_divisor,
-    require_positive,
-    side_of_square,
-)
+from course_lib.layers.settings import Device, Side, factory_kwargs, require_divisor, require_positive, side_of_square
 
 Concatenation = Literal["none", "K", "V", "both"]
 

@@ -255,14 +255,6 @@ def test_weights_that_the_last_step_spoiled_are_not_stored(tmp_path: Path) -> No
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", ["[]", "null", "{}", "", '{"config": {}}', '{"config": {"epoch": 1}}'])
-def test_a_history_that_is_none_is_named(content: str, tmp_path: Path) -> None:
-    path = tmp_path / "history.json"
-    path.write_text(content)
-    with pytest.raises(ValueError, match="history.json is no history of a training"):
-        History.from_json(path)
-
-
 def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(tmp_path: Path) -> None:
     calls, path = 0, tmp_path / "run.pt"
 

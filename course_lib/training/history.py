@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from course_lib.errors import BadValue
-from course_lib.files import write_json
 from course_lib.training.config import TrainConfig
 
 
@@ -47,21 +43,7 @@ class History:
         validated = f", validation {self.validation_accuracy[-1]:.1%}" if self.validation_accuracy else ""
         return f"{epoch}: loss {self.train_loss[-1]:.4f}, training {self.train_accuracy[-1]:.1%}{validated}"
 
-    def to_json(self, path: Path | str) -> None:
-        write_json(path, asdict(self))
-
     @classmethod
-    def from_json(cls, path: Path | str) -> History:
-        """Raises ValueError that names the file if it is damaged."""
-        try:
-            return cls.from_stored(json.loads(Path(path).read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise BadValue(f"{path} is no history of a training ({error}); remove it, or write it again") from error
-
-    @classmethod
-    def from_stored(cls, stored: Any) -> History:
-        """From what `dataclasses.asdict` gave. Raises ValueError if a field is unknown, missing or of another kind."""
-        try:
-            return cls(**{**stored, "config": TrainConfig(**stored["config"])})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"its fields are not those of a history: {error}") from error
+    def from_stored(cls, stored: dict[str, Any]) -> History:
+        """From what `dataclasses.asdict` gave, and a file has kept."""
+        return cls(**{**stored, "config": TrainConfig(**stored["config"])})

@@ -38,7 +38,11 @@ WEB = Path(build_site.__file__).parent / "web"
 CONTRAST = {"00_start_here.html", "library.html", "progress.html"}
 WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1400}
 PICTURE = {"image/png": "iVBORw0KGgo="}
-in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
+without_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set it")
+
+
+def in_browser(test):
+    return pytest.mark.slow(without_browser(test))
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +299,6 @@ def low_contrast(page):
     return found
 
 
-@pytest.mark.slow
 @in_browser
 def test_every_page_at_three_widths_without_an_error_and_open_to_all(site, open_page):
     for name in sorted(path.name for path in site.glob("*.html")):
@@ -315,7 +318,6 @@ def test_every_page_at_three_widths_without_an_error_and_open_to_all(site, open_
         assert page.problems == [], name
 
 
-@pytest.mark.slow
 @in_browser
 def test_the_explorer_answers_without_a_kernel(open_page):
     page = open_page("00_start_here.html")
@@ -327,7 +329,6 @@ def test_the_explorer_answers_without_a_kernel(open_page):
     assert page.problems == []
 
 
-@pytest.mark.slow
 @in_browser
 def test_hints_and_solutions_open_with_a_click(open_page):
     page = open_page("01_groups.html")
@@ -338,7 +339,6 @@ def test_hints_and_solutions_open_with_a_click(open_page):
     assert code.is_visible() and "@exercise" in code.inner_text()
 
 
-@pytest.mark.slow
 @in_browser
 def test_search_finds_words_of_the_notebooks(open_page):
     page = open_page("search.html?q=cayley")
@@ -347,7 +347,6 @@ def test_search_finds_words_of_the_notebooks(open_page):
     assert page.problems == []
 
 
-@pytest.mark.slow
 @in_browser
 def test_search_from_a_file_says_why_there_are_no_excerpts(site, open_page):
     page = open_page("search.html?q=cayley")

@@ -47,9 +47,17 @@ def in_browser(test):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    out = tmp_path_factory.mktemp("site") / "out"
-    build_site.build(out, quick=True)
-    return out
+    """The site; what Sphinx made it from is kept in the folder beside it."""
+    folder, run_sphinx = tmp_path_factory.mktemp("site"), build_site.run_sphinx
+
+    def keep_and_run(source, pages):
+        shutil.copytree(source, folder / "source")
+        run_sphinx(source, pages)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_site, "run_sphinx", keep_and_run)
+        build_site.build(folder / "out", quick=True)
+    return folder / "out"
 
 
 class Page(HTMLParser):
@@ -128,11 +136,11 @@ def test_sphinx_refuses_a_link_that_leads_nowhere(tmp_path, capfd):
     assert "nowhere.ipynb" in words and "no-place" in words
 
 
-def test_two_builds_give_sphinx_the_same_bytes(tmp_path):
+@pytest.mark.slow
+def test_two_builds_give_sphinx_the_same_bytes(site, tmp_path):
     """Sphinx itself adds nothing that differs. Here the pages with widgets that need no training."""
-    first, second = tmp_path / "first", tmp_path / "second"
-    for folder in (first, second):
-        build_site.write_sources(folder, quick=True)
+    first, second = site.with_name("source"), tmp_path / "second"
+    build_site.write_sources(second, quick=True)
     names = [path.relative_to(first) for path in sorted(first.rglob("*")) if path.is_file()]
     assert (
         len(names) > 20

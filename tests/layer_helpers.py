@@ -1,5 +1,8 @@
 """What the tests of several layers share: what they run over, and how a layer looks after training."""
 
+from itertools import combinations, product
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -10,7 +13,33 @@ from course_lib.groups import ALL_GROUPS
 
 every_group = pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
 every_group_but_C1 = pytest.mark.parametrize("group", ALL_GROUPS[1:], ids=str)
-every_dtype = pytest.mark.parametrize("dtype, limit", [(torch.float32, 1e-5), (torch.float64, 1e-13)], ids=str)
+LIMITS = {torch.float32: 1e-5, torch.float64: 1e-13}
+
+
+def covering(*choices: list[Any]) -> list[tuple[Any, ...]]:
+    """Cases in which any two values of two choices meet, a few of all combinations: the next is the one with most pairs
+    that have not met yet."""
+    cases = list(product(*(range(len(values)) for values in choices)))
+    pairs = {case: set(combinations(enumerate(case), 2)) for case in cases}
+    open_pairs, chosen = set().union(*pairs.values()), []
+    while open_pairs:
+        chosen.append(max(cases, key=lambda case: len(pairs[case] & open_pairs)))
+        open_pairs -= pairs[chosen[-1]]
+    return [tuple(values[i] for values, i in zip(choices, case, strict=True)) for case in chosen]
+
+
+def every_pair(**choices):
+    """Parametrizes a test so that every value of an argument meets every value of each other one.
+
+    A fault that three values must meet in to show is rare, and where one is known, a test has just these three.
+    """
+    names = {name: list(values) for name, values in choices.items()}
+    cases = [pytest.param(*case, id="-".join(map(_name, case))) for case in covering(*names.values())]
+    return pytest.mark.parametrize(", ".join(names), cases)
+
+
+def _name(value):
+    return getattr(value, "__name__", str(value))
 
 
 def noise(group, size, dtype=torch.float64, batch=2, channels=2):

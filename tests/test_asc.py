@@ -9,14 +9,15 @@ from course_lib import layers as L
 from course_lib import oracles
 from course_lib.actions import act_on_feature_map, act_on_image, translate
 from course_lib.checks import assert_equivariant
-from course_lib.groups import C1, C4, D4, inverse
+from course_lib.groups import ALL_GROUPS, C1, C4, D4, inverse
 from course_lib.layers import asc
 from layer_helpers import (
+    LIMITS,
     act_on_windows,
     breaks_equivariance,
-    every_dtype,
     every_group,
     every_group_but_C1,
+    every_pair,
     noise,
     trained,
     with_random_parameters,
@@ -199,27 +200,22 @@ def test_sasa_is_affine_self_convolution_with_psi_of_the_own_sheet():
 # --- equivariance ----------------------------------------------------------------------------------------------------
 
 
-SIZES = [((4, 4), 3, "masked"), ((3, 6), 3, "zeros"), ((2, 3), 5, "masked"), ((1, 1), 3, "zeros")]
+SETTINGS = [  # size, kernel, border
+    ((5, 5), 3, "zeros"),
+    ((4, 4), 3, "masked"),
+    ((3, 6), 3, "zeros"),
+    ((2, 3), 5, "masked"),
+    ((1, 1), 3, "zeros"),
+]
 
 
-def equivariance_error_after_training(layer, group, size, kernel, border, dtype):
+@every_pair(group=ALL_GROUPS, setting=SETTINGS, layer=LAYERS, dtype=LIMITS)
+def test_it_is_equivariant_on_any_map_with_both_borders(group, setting, layer, dtype):
     """From random parameters on, so that ψ, β and all the rest differ everywhere."""
+    size, kernel, border = setting
     conv, f = layer(group, 2, 4, kernel, 2, border=border).to(dtype), noise(group, size, dtype)
-    return assert_equivariant(trained(with_random_parameters(conv), f, steps=2), group, f).error
-
-
-@every_layer
-@every_group
-@every_dtype
-def test_it_is_equivariant(layer, group, dtype, limit):
-    assert equivariance_error_after_training(layer, group, (5, 5), 3, "zeros", dtype) < limit
-
-
-@every_layer
-@every_group
-@pytest.mark.parametrize("size, kernel, border", SIZES, ids=str)
-def test_it_is_equivariant_on_any_map_with_both_borders(layer, group, size, kernel, border):
-    assert equivariance_error_after_training(layer, group, size, kernel, border, torch.float64) < 1e-13
+    net = trained(with_random_parameters(conv), f, steps=2)
+    assert assert_equivariant(net, group, f).error < LIMITS[dtype]
 
 
 @every_layer

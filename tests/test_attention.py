@@ -13,19 +13,16 @@ from course_lib import layers as L
 from course_lib import oracles
 from course_lib.actions import act_on_feature_map, act_on_image, translate
 from course_lib.checks import assert_equivariant, equivariance_error
-from course_lib.groups import C1, C4, D4, inverse
+from course_lib.groups import ALL_GROUPS, C1, C4, D4, inverse
 from course_lib.kernels import attention_on_group
 from course_lib.layers import attention
-from layer_helpers import every_dtype, every_group, noise, trained
+from layer_helpers import LIMITS, every_group, every_pair, noise, trained
 
 
 def with_weights(monkeypatch, weights):
     """From now on the layer computes its reference, with another function in place of `attention_weights`."""
     monkeypatch.setattr(attention_on_group, "attention_weights", weights)
     monkeypatch.setattr(attention, "group_attention", K.unfold_and_attend_on_group)
-
-
-every_size = pytest.mark.parametrize("size", [(7, 7), (8, 8), (6, 9), (2, 3)], ids=str)
 
 
 def by_definition(layer, f):
@@ -69,15 +66,13 @@ def test_neighborhoods_are_windows_around_each_pixel():
     assert windows[0, 0, :, 0, 3].tolist() == [0, 0, 0, 3, 4, 0, 7, 8, 0]
 
 
-@every_group
-@every_size
-@every_dtype
-def test_it_is_equivariant_before_and_after_training(group, size, dtype, limit):
+@every_pair(group=ALL_GROUPS, size=[(7, 7), (8, 8), (6, 9), (2, 3)], dtype=LIMITS)
+def test_it_is_equivariant_before_and_after_training(group, size, dtype):
     torch.manual_seed(0)
     layer, x = L.GroupSelfAttention2d(group, 2, 4, 3, heads=2).to(dtype), noise(group, size, dtype)
     before = {name: p.detach().clone() for name, p in layer.named_parameters()}
-    assert assert_equivariant(layer, group, x).error < limit
-    assert assert_equivariant(trained(layer, x), group, x).error < limit
+    assert assert_equivariant(layer, group, x).error < LIMITS[dtype]
+    assert assert_equivariant(trained(layer, x), group, x).error < LIMITS[dtype]
     assert all((p - before[name]).abs().max() > 0.01 for name, p in layer.named_parameters())
 
 

@@ -409,6 +409,7 @@ def test_a_sign_that_is_lacking_is_written_in_ascii() -> None:
     assert stream.buffer.getvalue() == b"-3.5 % - 2 x 3, 5.20 +/- 0.11, alpha2, e, ?\n"
 
 
+@pytest.mark.slow
 def test_a_reader_who_leaves_and_closed_streams() -> None:
     left = started("results | head -1; exit ${PIPESTATUS[0]}")
     assert left.stdout.startswith(b"## rotated-mnist") and left.stderr == b"" and left.returncode in (0, 141)
@@ -418,12 +419,14 @@ def test_a_reader_who_leaves_and_closed_streams() -> None:
     assert no_errors.returncode == 0 and no_errors.stdout
 
 
+@pytest.mark.slow
 def test_training_with_standard_error_closed(typed: Typed) -> None:
     words = f"train z2cnn --data {typed.data} --batch-size 24 --epochs 1 --results {typed.results} 2>&-"
     done = started(words)
     assert done.returncode == 0 and b"test error" in done.stdout and len(typed.found()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["seed0.pt", "seed0.json"])
 def test_a_pipe_in_place_of_a_file_is_refused(name: str, typed: Typed) -> None:
     typed("train z2cnn DATA --epochs 2 --time-budget 0s")

@@ -85,6 +85,7 @@ def test_what_it_has_no_kernel_for_and_a_machine_without_numba_go_the_eager_way(
     assert calls == []
 
 
+@pytest.mark.slow
 def test_the_first_call_does_not_import_what_torch_compiles_with():
     program = """
 import sys, torch

@@ -135,6 +135,7 @@ def test_without_numba_the_eager_kernel_gives_the_same(monkeypatch, calls):
     torch.testing.assert_close(tiles.generate_and_aggregate(*(a.detach() for a in given)), fast.detach())
 
 
+@pytest.mark.slow
 def test_numba_is_imported_when_it_is_first_used_and_kernels_come_from_the_disk():
     program = """
 import sys, time, torch, course_lib.layers

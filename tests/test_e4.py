@@ -9,16 +9,17 @@ from course_lib import layers as L
 from course_lib import oracles
 from course_lib.actions import act_on_feature_map, act_on_image, translate
 from course_lib.checks import assert_equivariant
-from course_lib.groups import C1, C4, D4, inverse
+from course_lib.groups import ALL_GROUPS, C1, C4, D4, inverse
 from course_lib.kernels import aggregate, generate_kernels
 from course_lib.layers import e4
 from course_lib.models.e4net import e4net
 from layer_helpers import (
+    LIMITS,
     act_on_windows,
     breaks_equivariance,
-    every_dtype,
     every_group,
     every_group_but_C1,
+    every_pair,
     noise,
     trained,
     with_random_parameters,
@@ -119,13 +120,12 @@ def test_without_features_in_the_generator_it_is_a_depthwise_convolution(concat)
 # --- equivariance ----------------------------------------------------------------------------------------------------
 
 
-@every_group
-@pytest.mark.parametrize("size, kernel", [((7, 7), 3), ((8, 8), 5), ((6, 9), 3), ((2, 3), 5), ((1, 1), 3)], ids=str)
-@every_dtype
-def test_it_is_equivariant_with_random_parameters_and_after_training(group, size, kernel, dtype, limit):
+@every_pair(group=ALL_GROUPS, setting=[((7, 7), 3), ((8, 8), 5), ((6, 9), 3), ((2, 3), 5), ((1, 1), 3)], dtype=LIMITS)
+def test_it_is_equivariant_with_random_parameters_and_after_training(group, setting, dtype):
+    size, kernel = setting
     layer, f = L.E4Layer(group, 2, 4, kernel, slices=2, reduction=2).to(dtype), noise(group, size, dtype)
-    assert assert_equivariant(with_random_parameters(layer), group, f).error < limit
-    assert assert_equivariant(trained(layer, f), group, f).error < limit
+    assert assert_equivariant(with_random_parameters(layer), group, f).error < LIMITS[dtype]
+    assert assert_equivariant(trained(layer, f), group, f).error < LIMITS[dtype]
 
 
 @every_group

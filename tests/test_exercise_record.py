@@ -128,6 +128,7 @@ def test_a_full_disk_leaves_no_file_behind(course_home, capsys):
     assert record.load().keys() == {"half_turn"}
 
 
+@pytest.mark.slow
 def test_two_kernels_do_not_lose_each_others_entries(course_home):
     program = """
 import sys

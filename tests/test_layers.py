@@ -17,10 +17,11 @@ from course_lib.checks import assert_equivariant, equivariance_error
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D2, D4, inverse
 from course_lib.layers.base import exact_sizes, left_over
 from course_lib.models import p4cnn
-from layer_helpers import every_group, trained
+from layer_helpers import every_group, every_pair, trained
 
 SIZES = [(7, 7), (8, 8), (6, 9)]
 DTYPES = [torch.float32, torch.float64]
+CONVS = [L.LiftingConv2d, L.GroupConv2d]
 SUBGROUPS = [(group, subgroup) for group in ALL_GROUPS for subgroup in group.subgroups]
 ERROR_IN_FLOAT32 = 1e-5
 
@@ -129,12 +130,9 @@ def noise_for(layer, size, dtype, group):
     return torch.randn(2, *axes, *size, dtype=dtype)
 
 
-@every_group
-@every_size
-@every_dtype
-@pytest.mark.parametrize("layer", [L.LiftingConv2d, L.GroupConv2d])
-@pytest.mark.parametrize("kernel, padding", [(3, "same"), (3, 0), (2, 1), (5, 1)])
-def test_convolutions_are_equivariant(layer, kernel, padding, group, size, dtype):
+@every_pair(group=ALL_GROUPS, layer=CONVS, window=[(3, "same"), (3, 0), (2, 1), (5, 1)], size=SIZES, dtype=DTYPES)
+def test_convolutions_are_equivariant(group, layer, window, size, dtype):
+    kernel, padding = window
     conv = layer(group, 2, 3, kernel, padding=padding).to(dtype)
     nn.init.normal_(conv.bias)
     x = noise_for(conv, size, dtype, group)
@@ -142,18 +140,15 @@ def test_convolutions_are_equivariant(layer, kernel, padding, group, size, dtype
     assert report.error < (1e-14 if dtype == torch.float64 else ERROR_IN_FLOAT32)
 
 
-@every_group
-@every_dtype
-@pytest.mark.parametrize("layer", [L.LiftingConv2d, L.GroupConv2d])
-def test_strided_convolutions_are_equivariant_where_the_size_fits(layer, group, dtype):
+@every_pair(group=ALL_GROUPS, layer=CONVS, dtype=DTYPES)
+def test_strided_convolutions_are_equivariant_where_the_size_fits(group, layer, dtype):
     conv = layer(group, 2, 3, 3, padding=1, stride=2).to(dtype)
     assert_equivariant(conv, group, noise_for(conv, (7, 9), dtype, group))
 
 
-@every_group
-@pytest.mark.parametrize("size, pool", [((7, 7), 3), ((8, 8), 2), ((6, 10), 2)], ids=str)
-@every_dtype
-def test_a_net_stays_equivariant_after_training(group, size, pool, dtype):
+@every_pair(group=ALL_GROUPS, fitting=[((7, 7), 3), ((8, 8), 2), ((6, 10), 2)], dtype=DTYPES)
+def test_a_net_stays_equivariant_after_training(group, fitting, dtype):
+    size, pool = fitting
     x = torch.randn(4, 2, *size, dtype=dtype)
     net = trained(randomized(small_net(group, pool)).to(dtype), x)
     report = assert_equivariant(net, group, x)
@@ -173,9 +168,8 @@ def test_training_mode_is_equivariant_too(group, dtype):
 
 
 @pytest.mark.parametrize("group, subgroup", SUBGROUPS, ids=str)
-@every_size
-def test_coset_pool_is_equivariant(group, subgroup, size):
-    pool, f = L.CosetMaxPool(group, subgroup), torch.randn(2, 3, group.order, *size)
+def test_coset_pool_is_equivariant(group, subgroup):
+    pool, f = L.CosetMaxPool(group, subgroup), torch.randn(2, 3, group.order, 6, 9)
     assert assert_equivariant(pool, group, f).error == 0
     for g in group.elements:
         assert torch.equal(pool(act_on_feature_map(g, f, group)), act_on_feature_map(g, pool(f), group, subgroup))
@@ -189,16 +183,17 @@ def test_group_and_global_pool(group, size):
     assert assert_equivariant(L.GlobalMaxPool(group), group, f).error == 0
 
 
-@every_group
-@pytest.mark.parametrize("layer", [L.SpatialMaxPool2d, L.SpatialAvgPool2d])
-@pytest.mark.parametrize("size, window", [((8, 8), 2), ((6, 10), 2), ((7, 9), 3)], ids=str)
-def test_spatial_pools_are_equivariant(layer, group, size, window):
+@every_pair(
+    group=ALL_GROUPS, layer=[L.SpatialMaxPool2d, L.SpatialAvgPool2d], fitting=[((8, 8), 2), ((6, 10), 2), ((7, 9), 3)]
+)
+def test_spatial_pools_are_equivariant(group, layer, fitting):
+    size, window = fitting
     pool = layer(group, window, 2).double()
     assert_equivariant(pool, group, torch.randn(2, 3, group.order, *size, dtype=torch.float64))
     assert_equivariant(pool, group, torch.randn(2, 3, *size, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("layer", [L.LiftingConv2d, L.GroupConv2d])
+@pytest.mark.parametrize("layer", CONVS)
 @every_group
 def test_convolutions_commute_with_translations(layer, group):
     conv = layer(group, 2, 3, 3, padding=1, bias=False).double()

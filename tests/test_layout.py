@@ -13,7 +13,7 @@ from course_lib.checks import action_of
 from course_lib.groups import C1, C4, D4
 from course_lib.layers.base import by_channel, memory_format, to_feature_map, to_planes
 from course_lib.models import allcnn, bottleneck_resnet, p4cnn, p4cnn_linear, p4cnn_rotation_pooling, resnet18, resnet44
-from layer_helpers import every_group, with_random_parameters
+from layer_helpers import every_group, every_pair, with_random_parameters
 
 
 def channels_last(f):
@@ -58,17 +58,14 @@ LAYERS = {  # from 4 to 4 channels
     "ASC": lambda g: L.AffineSelfConv2d(g, 4, 4, 3, 2),
 }
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
-every_layout = pytest.mark.parametrize("lay_out", LAYOUTS.values(), ids=LAYOUTS)
 
 
-@every_layer
-@every_layout
-@pytest.mark.parametrize("group", [C1, C4, D4], ids=str)
-def test_a_map_of_any_strides_gives_the_same(make, lay_out, group):
+@every_pair(layer=LAYERS, layout=LAYOUTS, group=[C1, C4, D4])
+def test_a_map_of_any_strides_gives_the_same(layer, layout, group):
     """Values, and gradients of the map and of all parameters."""
-    layer = with_random_parameters(make(group).double())
+    layer, lay_out = with_random_parameters(LAYERS[layer](group).double()), LAYOUTS[layout]
     f = torch.randn(2, 4, group.order, 4, 4, dtype=torch.float64)
-    if lay_out is LAYOUTS["expanded"]:
+    if layout == "expanded":
         f = f[:, :, :1].expand_as(f).contiguous()
     usual, laid_out = f.clone().requires_grad_(), lay_out(f).requires_grad_()
     assert torch.equal(usual, laid_out) and (group is C1 or laid_out.stride() != usual.stride())
@@ -170,11 +167,13 @@ def test_gradients_lie_as_the_maps_do(group):
     assert is_channels_last(f.grad)
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("shape", [(1, 3, 5, 5), (1, 3, 1, 1), (1, 1, 5, 4), (1, 9, 4, 1), (2, 3, 5, 5)], ids=str)
-@pytest.mark.parametrize("group", [C1, C4, D4], ids=str)
-@pytest.mark.parametrize("norm", [L.GroupBatchNorm, L.GroupInstanceNorm])
-def test_gradients_of_norms_in_every_layout_also_for_a_single_image(norm, group, shape, training):
+@every_pair(
+    shape=[(1, 3, 5, 5), (1, 3, 1, 1), (1, 1, 5, 4), (1, 9, 4, 1), (2, 3, 5, 5)],
+    group=[C1, C4, D4],
+    training=[True, False],
+    norm=[L.GroupBatchNorm, L.GroupInstanceNorm],
+)
+def test_gradients_of_norms_in_every_layout_also_for_a_single_image(shape, group, training, norm):
     """The axis of a single image may have any stride, and PyTorch's batch norm goes by it."""
     batch, channels, height, width = shape
     if (alone := batch * group.order * height * width == 1) and training:

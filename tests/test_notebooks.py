@@ -61,6 +61,11 @@ def test_the_cells_of_a_notebook_are_slow_tests():
     assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr
 
 
+def test_what_takes_long_begins_first(request):
+    slow = ["slow" in item.keywords for item in request.session.items]
+    assert slow == sorted(slow, reverse=True)
+
+
 @pytest.mark.parametrize("path", STORED)
 def test_every_code_cell_was_run_in_order(path):
     cells = code_cells(read(path))
@@ -84,6 +89,7 @@ def test_every_picture_has_alt_text(path):
 @pytest.mark.parametrize("path", STORED)
 def test_nothing_of_this_machine_is_stored(path):
     text = path.read_text(encoding="utf-8")
+    assert read(path).metadata == build.METADATA
     assert not re.search(r"ipykernel_\d+|/home/|/root/|/tmp/|0x[0-9a-f]{8,}|site-packages", text)
     assert "application/vnd.jupyter.widget" not in text
 

@@ -11,10 +11,10 @@ from course_lib import layers as L
 from course_lib import oracles
 from course_lib.checks import assert_equivariant, equivariance_error
 from course_lib.groups import ALL_GROUPS, C4, D4
+from layer_helpers import LIMITS, every_group, every_pair
 
 LAYERS = [L.GSeparableConv2d, L.GCSeparableConv2d]
 every_layer = pytest.mark.parametrize("layer", LAYERS)
-every_group = pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
 
 
 def filters_by_definition(layer):
@@ -42,12 +42,8 @@ def test_both_forms_equal_the_definition(layer, group, kernel, padding, stride):
         torch.testing.assert_close(form(f[None])[0].double(), expected, rtol=1e-5, atol=1e-5)
 
 
-@every_layer
-@every_group
-@pytest.mark.parametrize("size", [(7, 7), (8, 8), (6, 9)], ids=str)
-@pytest.mark.parametrize("dtype, limit", [(torch.float32, 1e-5), (torch.float64, 1e-14)], ids=str)
-@pytest.mark.parametrize("form", ["full", "factored"])
-def test_both_forms_are_equivariant_after_training(layer, group, size, dtype, limit, form):
+@every_pair(group=ALL_GROUPS, layer=LAYERS, form=["full", "factored"], size=[(7, 7), (8, 8), (6, 9)], dtype=LIMITS)
+def test_both_forms_are_equivariant_after_training(group, layer, form, size, dtype):
     torch.manual_seed(0)
     conv, x = layer(group, 2, 3, 3, padding=1).to(dtype), torch.randn(4, 2, group.order, *size, dtype=dtype)
     optimizer = torch.optim.Adam(conv.parameters(), lr=0.05)
@@ -56,7 +52,7 @@ def test_both_forms_are_equivariant_after_training(layer, group, size, dtype, li
         y = getattr(conv, form)(x)
         (y - torch.randn_like(y)).square().mean().backward()
         optimizer.step()
-    assert assert_equivariant(getattr(conv, form), group, x).error < limit
+    assert assert_equivariant(getattr(conv, form), group, x).error < LIMITS[dtype]
 
 
 @every_layer

@@ -13,10 +13,16 @@ from typing import Any
 
 import pytest
 
+from benchmarks.kill_and_resume import write_data
 from course_lib.signals import STOPPED, WORDS
 
 ROOT = Path(__file__).parents[1]
-LONG = "--rows z2cnn --seeds 4 --small --epochs 4000"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> str:
+    """Options for a training that has its first checkpoint at once and does not end, with its files in tmp_path."""
+    return f"--batch-size 24 --epochs 100000 --data {write_data(tmp_path / 'digits.npz')} --results {tmp_path}"
 
 
 def start(*words: str) -> subprocess.Popen[str]:
@@ -45,7 +51,7 @@ def wait_for(what: Callable[[], Any]) -> None:
     deadline = time.monotonic() + 60
     while not what():
         assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def catches_sigterm(process: subprocess.Popen[str]) -> bool:
@@ -68,9 +74,10 @@ def relatives(word: str) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "delay"), [(signal.SIGHUP, 0.0), (signal.SIGINT, 0.7)])
-def test_a_signal_during_the_imports_ends_it_in_one_line(number: signal.Signals, delay: float, tmp_path: Path) -> None:
-    process = start("-m", "course_lib", *f"table rotated-mnist {LONG} --results {tmp_path}".split())
+def test_a_signal_during_the_imports_ends_it_in_one_line(number: signal.Signals, delay: float, place: str) -> None:
+    process = start("-m", "course_lib", *f"table rotated-mnist --rows z2cnn {place}".split())
     wait_for(lambda: catches_sigterm(process))
     time.sleep(delay)
     process.send_signal(number)
@@ -78,8 +85,9 @@ def test_a_signal_during_the_imports_ends_it_in_one_line(number: signal.Signals,
     assert (process.returncode, out, err) == (STOPPED, "", f"{WORDS}\n")
 
 
-def test_many_interrupts_give_no_traceback(tmp_path: Path) -> None:
-    process = start("-m", "course_lib", *f"train z2cnn --small --epochs 4000 --results {tmp_path}".split())
+@pytest.mark.slow
+def test_many_interrupts_give_no_traceback(place: str, tmp_path: Path) -> None:
+    process = start("-m", "course_lib", *f"train z2cnn {place}".split())
     wait_for(lambda: list(tmp_path.glob("**/seed0.pt")))
     while process.poll() is None:
         process.send_signal(signal.SIGINT)
@@ -115,11 +123,12 @@ with stopping():
     assert process.communicate(timeout=20) == ("", f"{WORDS}\n") and process.returncode == STOPPED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "numbers", [[signal.SIGHUP], [signal.SIGINT] * 9, [signal.SIGTERM]], ids=["HUP", "INT", "TERM"]
 )
-def test_a_table_ends_in_good_order(numbers: list[signal.Signals], tmp_path: Path) -> None:
-    process = start("-m", "course_lib", *f"table rotated-mnist {LONG} --results {tmp_path}".split())
+def test_a_table_ends_in_good_order(numbers: list[signal.Signals], place: str, tmp_path: Path) -> None:
+    process = start("-m", "course_lib", *f"table rotated-mnist --rows z2cnn {place}".split())
     wait_for(lambda: list(tmp_path.glob("**/seed*.pt")))
     for number in numbers:
         process.send_signal(number)

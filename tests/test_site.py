@@ -38,14 +38,26 @@ WEB = Path(build_site.__file__).parent / "web"
 CONTRAST = {"00_start_here.html", "library.html", "progress.html"}
 WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1400}
 PICTURE = {"image/png": "iVBORw0KGgo="}
-in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
+without_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set it")
+
+
+def in_browser(test):
+    return pytest.mark.slow(without_browser(test))
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    out = tmp_path_factory.mktemp("site") / "out"
-    build_site.build(out, quick=True)
-    return out
+    """The site; what Sphinx made it from is kept in the folder beside it."""
+    folder, run_sphinx = tmp_path_factory.mktemp("site"), build_site.run_sphinx
+
+    def keep_and_run(source, pages):
+        shutil.copytree(source, folder / "source")
+        run_sphinx(source, pages)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_site, "run_sphinx", keep_and_run)
+        build_site.build(folder / "out", quick=True)
+    return folder / "out"
 
 
 class Page(HTMLParser):
@@ -124,11 +136,11 @@ def test_sphinx_refuses_a_link_that_leads_nowhere(tmp_path, capfd):
     assert "nowhere.ipynb" in words and "no-place" in words
 
 
-def test_two_builds_give_sphinx_the_same_bytes(tmp_path):
+@pytest.mark.slow
+def test_two_builds_give_sphinx_the_same_bytes(site, tmp_path):
     """Sphinx itself adds nothing that differs. Here the pages with widgets that need no training."""
-    first, second = tmp_path / "first", tmp_path / "second"
-    for folder in (first, second):
-        build_site.write_sources(folder, quick=True)
+    first, second = site.with_name("source"), tmp_path / "second"
+    build_site.write_sources(second, quick=True)
     names = [path.relative_to(first) for path in sorted(first.rglob("*")) if path.is_file()]
     assert (
         len(names) > 20
@@ -295,7 +307,6 @@ def low_contrast(page):
     return found
 
 
-@pytest.mark.slow
 @in_browser
 def test_every_page_at_three_widths_without_an_error_and_open_to_all(site, open_page):
     for name in sorted(path.name for path in site.glob("*.html")):
@@ -315,7 +326,6 @@ def test_every_page_at_three_widths_without_an_error_and_open_to_all(site, open_
         assert page.problems == [], name
 
 
-@pytest.mark.slow
 @in_browser
 def test_the_explorer_answers_without_a_kernel(open_page):
     page = open_page("00_start_here.html")
@@ -327,7 +337,6 @@ def test_the_explorer_answers_without_a_kernel(open_page):
     assert page.problems == []
 
 
-@pytest.mark.slow
 @in_browser
 def test_hints_and_solutions_open_with_a_click(open_page):
     page = open_page("01_groups.html")
@@ -338,7 +347,6 @@ def test_hints_and_solutions_open_with_a_click(open_page):
     assert code.is_visible() and "@exercise" in code.inner_text()
 
 
-@pytest.mark.slow
 @in_browser
 def test_search_finds_words_of_the_notebooks(open_page):
     page = open_page("search.html?q=cayley")
@@ -347,7 +355,6 @@ def test_search_finds_words_of_the_notebooks(open_page):
     assert page.problems == []
 
 
-@pytest.mark.slow
 @in_browser
 def test_search_from_a_file_says_why_there_are_no_excerpts(site, open_page):
     page = open_page("search.html?q=cayley")

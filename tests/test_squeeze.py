@@ -7,12 +7,13 @@ from torch import nn
 from course_lib import layers as L
 from course_lib import oracles
 from course_lib.checks import assert_equivariant
-from course_lib.groups import C1
+from course_lib.groups import ALL_GROUPS, C1
 from layer_helpers import (
+    LIMITS,
     breaks_equivariance,
-    every_dtype,
     every_group,
     every_group_but_C1,
+    every_pair,
     noise,
     trained,
     with_random_parameters,
@@ -62,13 +63,10 @@ def test_a_channel_of_a_single_value_becomes_its_bias():
     torch.testing.assert_close(layer(f).flatten(), layer.bias.flatten(), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@every_group
-@pytest.mark.parametrize("size", [(7, 7), (8, 8), (6, 9), (1, 1)], ids=str)
-@every_dtype
-def test_they_are_equivariant(layer, group, size, dtype, limit):
+@every_pair(group=ALL_GROUPS, size=[(7, 7), (8, 8), (6, 9), (1, 1)], layer=LAYERS, dtype=LIMITS)
+def test_they_are_equivariant(group, size, layer, dtype):
     net, f = with_random_parameters(LAYERS[layer](group)).to(dtype), noise(group, size, dtype, channels=4)
-    assert assert_equivariant(trained(net, f), group, f).error < limit
+    assert assert_equivariant(trained(net, f), group, f).error < LIMITS[dtype]
 
 
 # --- controls that must fail -----------------------------------------------------------------------------------------

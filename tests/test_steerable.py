@@ -36,6 +36,7 @@ from course_lib.interpolation import positions, windowed_sinc
 from course_lib.models import p4cnn, sfcnn, small_sfcnn
 from course_lib.steerable import basis, ring_wave, steer, turned_basis
 from course_lib.steerable import waves as waves_of
+from layer_helpers import every_pair
 
 C3 = Group("C3", generate([Element(0, Fraction(4, 3))]))
 C12 = Group("C12", generate([Element(0, Fraction(1, 3))]))
@@ -181,9 +182,7 @@ def test_layers_equal_the_oracles(group, size):
             torch.testing.assert_close(layer(x[None])[0], expected, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("group", BEYOND, ids=str)
-@pytest.mark.parametrize("shape", [(9, 9), (8, 8), (6, 9)], ids=str)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@every_pair(group=BEYOND, shape=[(9, 9), (8, 8), (6, 9)], dtype=[torch.float32, torch.float64])
 def test_exact_under_those_elements_that_take_the_lattice_to_itself(group, shape, dtype):
     net = nn.Sequential(L.LiftingConv2d(group, 1, 2, 5, padding=2), nn.ReLU(), L.GroupConv2d(group, 2, 2, 4, padding=1))
     net, x = net.to(dtype), seeded(2, 1, *shape).to(dtype)

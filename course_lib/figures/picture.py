@@ -87,15 +87,14 @@ def _with_palette(image: Image.Image) -> Image.Image:
     """A palette of 256 colors is a third of the bytes. White and the elements' colors stay exactly what they are."""
     found = image.quantize(240, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
     common = found[: 3 * 240]  # fewer for a picture with few colors
-    own = [bytes.fromhex(color[1:]) for color in ("#FFFFFF", *OKABE_ITO.values())]
+    own = [int(color[1:], 16) for color in ("#FFFFFF", *OKABE_ITO.values())]
     palette = Image.new("P", (1, 1))
-    palette.putpalette(common + [part for color in own for part in color])
+    palette.putpalette(common + [part for color in own for part in color.to_bytes(3)])
     drawn = image.quantize(palette=palette, dither=Image.Dither.NONE)
-    pixels, indices = np.asarray(image), np.array(drawn)
-    for index, color in enumerate(
-        own, start=len(common) // 3
-    ):  # the nearest color that was found first need not be the same
-        indices[(pixels == list(color)).all(axis=-1)] = index
+    red, green, blue = np.moveaxis(np.asarray(image, np.uint32), -1, 0)
+    pixels, indices = red << 16 | green << 8 | blue, np.array(drawn)
+    for index, color in enumerate(own, start=len(common) // 3):
+        indices[pixels == color] = index  # the nearest color that was found first need not be the same
     exact = Image.fromarray(indices, mode="P")
     exact.putpalette(drawn.getpalette() or [])
     return exact

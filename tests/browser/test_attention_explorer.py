@@ -20,7 +20,10 @@ from course_lib.widgets.attention import carried_pixel
 from course_lib.widgets.export import standalone_html
 from course_lib.widgets.frames import turns
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM"),
+]
 SIZE, BLUE = 9, np.array([8, 69, 148])
 
 
@@ -35,7 +38,6 @@ def write_page(widget, folder):
     return (folder / "page.html").as_uri()
 
 
-@pytest.mark.slow
 def test_keyboard_and_click_choose_what_the_words_say(tmp_path):
     widget = small_explorer(D4)
     with browser_page(offline=True) as page:
@@ -65,7 +67,6 @@ def test_keyboard_and_click_choose_what_the_words_say(tmp_path):
         assert errors == []
 
 
-@pytest.mark.slow
 def test_the_browser_draws_the_weights_that_it_got(tmp_path):
     """On C1 the turned gaze is another one, so that mixing up the two panels would show."""
     widget = small_explorer(C1)

@@ -17,7 +17,10 @@ from course_lib.widgets import feature_map_explorer
 from course_lib.widgets.export import export_notebook, standalone_html
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM"),
+]
 
 SMALL_NOTEBOOK = """
 import torch
@@ -39,7 +42,6 @@ def lab(tmp_path_factory):
         yield address, token
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("notebook", ["00_start_here", "02_actions"])
 def test_the_slider_moves_the_picture_in_jupyterlab(notebook, lab, tmp_path):
     with browser_page() as page:
@@ -58,7 +60,6 @@ def test_the_slider_moves_the_picture_in_jupyterlab(notebook, lab, tmp_path):
         widget.screenshot(path=tmp_path / f"{notebook}.png")
 
 
-@pytest.mark.slow
 def test_a_live_explorer_shows_what_the_kernel_answers(lab):
     with browser_page() as page:
         assert open_and_run(page, *lab, "live.ipynb") == []
@@ -69,7 +70,6 @@ def test_a_live_explorer_shows_what_the_kernel_answers(lab):
         assert all(a != b for a, b in zip(before, pictures(widget), strict=True))
 
 
-@pytest.mark.slow
 def test_the_browser_draws_the_bytes_that_it_got(tmp_path):
     """Choose angle, mirror, layer and channel: the middle pixel of every sheet is the stored value.
 
@@ -116,7 +116,6 @@ def middles(shown, about, index):
     )
 
 
-@pytest.mark.slow
 def test_the_exported_page_works_without_kernel_and_network(tmp_path):
     write_notebook(tmp_path / "small.ipynb", SMALL_NOTEBOOK.format(live=False))
     export_notebook(tmp_path / "small.ipynb", tmp_path / "small.html")

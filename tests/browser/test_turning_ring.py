@@ -16,7 +16,10 @@ from course_lib.experiments import trained
 from course_lib.widgets import turning_ring
 from course_lib.widgets.export import standalone_html
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM"),
+]
 
 
 @pytest.fixture(scope="module")

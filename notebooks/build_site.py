@@ -63,7 +63,7 @@ def write_sources(source: Path, quick: bool) -> None:
         widgets = fragments(notebook, quick)
         if path.stem.startswith("00"):
             write_front_page(source, FOLDER, ring=next(iter(widgets.values())))
-        nbformat.write(prepared(notebook, path.stem, widgets), source / path.name)
+        nbformat.write(prepared(notebook, path.stem, widgets, source / "static" / "figures"), source / path.name)
         shutil.copy(path, source / "downloads")
     package = importlib.util.find_spec("sphinx-mathjax-offline")
     if package is None or package.origin is None:

@@ -1,16 +1,22 @@
 """Figures: the same bytes every time, words that carry the numbers, sheets where the group takes them."""
 
+import base64
 import io
+import re
+from html import unescape
 
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.patches import Circle
 from PIL import Image
 
 from course_lib import figures
+from course_lib.figures import captions
 from course_lib.figures.layout import ring_arrows, ring_positions
-from course_lib.figures.picture import DPI, Picture, new_figure, shared_scale, typeset_actions
+from course_lib.figures.picture import Picture, new_figure, shared_scale, typeset_actions
+from course_lib.figures.render import DPI
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, cayley_table, compose, matrix
 from course_lib.layers import EquivariantSequential, GroupBatchNorm, GroupConv2d, LiftingConv2d
@@ -66,9 +72,9 @@ def test_a_figure_is_the_same_every_time_and_says_what_it_shows(name):
     torch.manual_seed(1)
     first = draw()
     torch.manual_seed(1)
-    assert draw().png == first.png
+    assert draw().image == first.image
     assert words in first.alt
-    assert first.size[0] <= 900 and len(first.png) < 60_000
+    assert first.size[0] <= 900 and len(first.image) < 60_000
 
 
 def test_a_picture_shows_itself_with_its_words(tmp_path):
@@ -77,9 +83,40 @@ def test_a_picture_shows_itself_with_its_words(tmp_path):
     assert data["text/plain"] == picture.alt == metadata["image/png"]["alt"]
     assert isinstance(data["image/png"], str)
     picture.save(tmp_path / "f.png")
-    assert (tmp_path / "f.png").read_bytes() == picture.png
+    assert (tmp_path / "f.png").read_bytes() == picture.image
     assert [path.name for path in tmp_path.iterdir()] == ["f.png"]
     assert (tmp_path / "f.png").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_plot_is_an_svg_of_outlines_with_its_words_and_a_map_is_pixels():
+    plot = figures.bars({"p4 network": 0.5}, 'error, in "%"')
+    text = plot.image.decode()
+    assert text.startswith("<svg ") and not re.search(
+        r"<text|font-family|<metadata|\d\.\d{3,}pt|https?://(?!www)", text
+    )
+    assert f'width="{plot.size[0]}" height="{plot.size[1]}"' in text and plot.size[1] == 3.6 * DPI
+    data, _ = plot._repr_mimebundle_()
+    source, alt = re.match(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="([^"]+)"', data["text/html"]).groups()
+    assert base64.b64decode(source) == plot.image and unescape(alt) == plot.alt == data["text/plain"]
+    assert figures.panels({"f": IMAGE[0, 0]}).image.startswith(b"\x89PNG")
+
+
+def test_every_mark_that_an_svg_uses_is_still_there():
+    text = figures.learning_curves({"a": [[0.5, 0.7], [0.5, 0.9]]}).image.decode()
+    used = set(re.findall(r'(?:href="|url\()#([\w-]+)', text))
+    assert used and used <= set(re.findall(r' id="([\w-]+)"', text))
+
+
+def test_a_caption_is_shown_below_its_figure_and_one_without_is_left_to_ipython(monkeypatch):
+    shown = []
+    monkeypatch.setattr(captions, "display", lambda what, **options: shown.append((what, options)))
+    picture = figures.panels({"f": [[1, 2]]})
+    picture.captioned("The map $L_r f$.")._ipython_display_()
+    (data, options), (caption, about) = shown
+    assert data["text/plain"] == picture.alt and options["metadata"]["image/png"]["alt"] == picture.alt
+    assert caption.data == "*The map $L_r f$.*" and about == {"metadata": {captions.CAPTION: True}}
+    data, _ = InteractiveShell().display_formatter.format(picture)
+    assert "image/png" in data and len(shown) == 2
 
 
 def test_rare_colors_survive_the_palette():
@@ -88,7 +125,7 @@ def test_rare_colors_survive_the_palette():
     axes.imshow(np.random.default_rng(0).random((100, 100)), cmap="viridis")
     axes.add_patch(Circle((50, 50), 3, color=ELEMENT_COLORS[R]))
     picture = Picture.from_figure(figure, "")
-    colors = {color: n for n, color in Image.open(io.BytesIO(picture.png)).convert("RGB").getcolors(10**7)}
+    colors = {color: n for n, color in Image.open(io.BytesIO(picture.image)).convert("RGB").getcolors(10**7)}
     assert {(0xD5, 0x5E, 0x00), (255, 255, 255)} <= set(colors)
     assert colors[255, 255, 255] > 0.2 * sum(colors.values()), "the ground is exactly white, not nearly"
     assert picture.size == (4 * DPI, 3 * DPI) and sum(colors.values()) == 4 * 4 * 3 * DPI**2, "twice as dense"
@@ -151,7 +188,7 @@ def test_both_orders_are_computed_in_eval_mode_and_the_net_is_left_as_it_was():
 
 def test_the_group_is_found_in_the_layers_of_a_row():
     net = EquivariantSequential(lifting(C4), torch.nn.ReLU(), GroupConv2d(C4, 2, 2, 3)).double()
-    assert figures.turn_then_compute(net, IMAGE, R).png == figures.turn_then_compute(net, IMAGE, R, C4).png
+    assert figures.turn_then_compute(net, IMAGE, R).image == figures.turn_then_compute(net, IMAGE, R, C4).image
     assert "below 1e-4" in figures.turn_then_compute(net, IMAGE, R).alt
     with pytest.raises(ValueError, match=r"different groups \['C4', 'D4'\]"):
         figures.turn_then_compute(torch.nn.Sequential(lifting(C4), lifting(D4)), IMAGE, R)
@@ -183,14 +220,21 @@ def test_an_element_has_its_color_in_every_figure_and_rotations_keep_theirs_in_l
     assert len(set(ELEMENT_COLORS.values())) == 8
     pictures = [figures.cayley_table_figure(C4), figures.cayley_graph(D4), figures.feature_map_ring(SHEETS[:4], C4)]
     for picture in pictures:
-        colors = {c for _, c in Image.open(io.BytesIO(picture.png)).convert("RGB").getcolors(10**7)}
+        colors = _colors(picture)
         for h in C4.elements:
-            assert tuple(bytes.fromhex(ELEMENT_COLORS[h][1:])) in colors, h
+            assert ELEMENT_COLORS[h].lower() in colors, h
+
+
+def _colors(picture):
+    if picture.image.startswith(b"<svg"):
+        return set(re.findall(r"#[0-9a-f]{6}", picture.image.decode()))
+    found = Image.open(io.BytesIO(picture.image)).convert("RGB").getcolors(10**7)
+    return {"#" + bytes(color).hex() for _, color in found}
 
 
 @pytest.mark.parametrize("values", [[[0, 1]], [[0, 1, 2, 3]], [[-1, 0, 1]]])
 def test_pictures_with_few_colors_are_white_too(values):
-    picture = Image.open(io.BytesIO(figures.panels({"f": values}, values=False).png)).convert("RGB")
+    picture = Image.open(io.BytesIO(figures.panels({"f": values}, values=False).image)).convert("RGB")
     colors = {color: n for n, color in picture.getcolors(10**7)}
     assert max(colors, key=colors.get) == (255, 255, 255)
 
@@ -239,7 +283,7 @@ def test_the_action_in_a_title_is_typeset_and_its_words_stay():
     assert typeset_actions(r"$L_{r}$ f, not L_e f") == r"$L_{r}$ f, not L_e f"
     assert typeset_actions("FULL_r and f_L") == "FULL_r and f_L"
     plain, action = (figures.panels({title: np.eye(3)}) for title in ("Lr f", "L_r f"))
-    assert plain.png != action.png and action.alt == plain.alt.replace("Lr f", "L_r f")
+    assert plain.image != action.image and action.alt == plain.alt.replace("Lr f", "L_r f")
 
 
 def test_a_kind_of_network_has_the_same_color_everywhere_and_two_of_a_kind_differ():

@@ -10,12 +10,12 @@ from course_lib.groups import Element
 def test_lookup_tells_where_the_value_comes_from():
     picture = lookup(torch.arange(6.0).reshape(2, 3), Element(0, 1), pixel=(0, 1))
     assert "Row 0, column 1 of L_g f takes its value 5 from row 1, column 2 of f" in picture.alt
-    assert picture.png.startswith(b"\x89PNG")
+    assert picture.image.startswith(b"\x89PNG")
 
 
 def test_lookup_follows_the_element():
     f = torch.arange(16.0).reshape(4, 4)
-    assert lookup(f, Element(0, 1), (0, 1)).png != lookup(f, Element(0, 3), (0, 1)).png
+    assert lookup(f, Element(0, 1), (0, 1)).image != lookup(f, Element(0, 3), (0, 1)).image
 
 
 def test_lookup_refuses_a_pixel_outside():
@@ -26,7 +26,9 @@ def test_lookup_refuses_a_pixel_outside():
 def test_photographs_take_one_color_or_grey_image_each():
     assert "first; second" in photographs({"first": torch.zeros(3, 4, 4), "second": torch.ones(4, 4)}).alt
     gray, color = torch.rand(4, 4), torch.rand(3, 4, 4)
-    assert photographs({"": gray}).png == photographs({"": gray.expand(3, 4, 4)}).png != photographs({"": color}).png
+    assert (
+        photographs({"": gray}).image == photographs({"": gray.expand(3, 4, 4)}).image != photographs({"": color}).image
+    )
     with pytest.raises(
         ValueError, match=r"'batch' must have shape \(3, Y, X\) or \(Y, X\), got \(1, 3, 4, 4\); pick one"
     ):

@@ -30,16 +30,16 @@ def test_gaze_figure_names_what_is_seen_most(channels):
     looks = {"upright": Look(torch.rand(*channels, 6, 6), (3, 2), R, attention)}
     picture = gaze_figure(looks)
     assert picture.alt == "upright: the pixel in row 3, column 2, on sheet r, looks most at row 1, column 5."
-    assert picture.png == gaze_figure(looks).png
+    assert picture.image == gaze_figure(looks).image
     moved = {"upright": looks["upright"]._replace(attention=attention.roll(1, 0))}
-    assert picture.png != gaze_figure(moved).png
+    assert picture.image != gaze_figure(moved).image
 
 
 def test_weights_by_place_says_which_weights_are_the_same_everywhere():
     windows, psi = [np.eye(3), np.ones((3, 3))], np.array([[-1.0, 0, 1]] * 3)
     picture = weights_by_place(windows, {"conv": [psi, psi], "both": [psi, 0.25 * psi]})
     assert "conv: the same at all places, from -1.00 to 1.00; both: not the same at all places" in picture.alt
-    assert picture.png == weights_by_place(windows, {"conv": [psi, psi], "both": [psi, 0.25 * psi]}).png
+    assert picture.image == weights_by_place(windows, {"conv": [psi, psi], "both": [psi, 0.25 * psi]}).image
 
 
 def test_errors_name_the_value():

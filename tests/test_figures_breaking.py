@@ -18,7 +18,7 @@ def test_error_curves_keep_rounding_out_of_the_words(logarithmic):
     first, second = (error_curves(errors, [1, 2], "layers", logarithmic) for _ in range(2))
     assert "exact: largest below 1e-10; float32: largest below 1e-4; broken" in first.alt
     assert "broken: largest 0.51." in first.alt
-    assert first.png == second.png
+    assert first.image == second.image
 
 
 def test_error_curves_want_one_error_for_each_place():

@@ -23,7 +23,7 @@ def test_generated_kernels_says_whether_they_moved(group, g):
     assert f"they are those of the first row, moved by {g}" in good.alt
     stayed = generated_kernels({"a": first, "b": Sight(IMAGE, (2, 2), kernels, g)}, group)
     assert f"they are not those of the first row, moved by {g}" in stayed.alt
-    assert good.png != stayed.png
+    assert good.image != stayed.image
 
 
 def test_generated_kernels_refuses_another_number_of_sheets():

@@ -33,7 +33,7 @@ def test_commuting_square_says_whether_it_commutes(function, move, says):
     first, second = (commuting_square(function, move, IMAGE, ("Φ", "L_r")) for _ in range(2))
     assert says in first.alt
     assert "L_r of Φ" in first.alt
-    assert first.png == second.png
+    assert first.image == second.image
 
 
 def test_commuting_square_wants_a_map():

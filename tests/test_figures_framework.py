@@ -16,7 +16,7 @@ def test_relative_positions_are_named():
     pair = (Isometry(0, 1, 6, 0), Isometry(0, 2, 5, 2))
     first, second = relative_positions([pair]), relative_positions([pair])
     assert "From (r at 6, 0) to (r² at 5, 2): relative position (r at 2, 1)." in first.alt
-    assert first.png == second.png
+    assert first.image == second.image
 
 
 def test_the_table_shows_the_inverse_on_the_left():

@@ -30,7 +30,7 @@ def test_points_are_named_and_drawn_the_same_every_time():
     sets = {"start": np.array([(0, 0), (1, 2)]), "between": np.array([(-0.5, 1e-17), (1, 0)])}
     picture = points_side_by_side(sets)
     assert "start: (0, 0) (1, 2); between: (-0.5, 0) (1, 0)" in picture.alt
-    assert picture.png == points_side_by_side(sets).png
+    assert picture.image == points_side_by_side(sets).image
 
 
 @pytest.mark.parametrize("sets", [{}, {"a": np.zeros(2)}, {"a": np.zeros((2, 3))}])

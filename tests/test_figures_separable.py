@@ -11,8 +11,8 @@ def test_sheets_in_rows_says_which_filters_are_the_same_everywhere():
     same, other = np.ones((4, 3, 3)), np.arange(36.0).reshape(4, 3, 3)
     picture = sheets_in_rows({"a": same, "b": other}, C4)
     assert "a: the same on every sheet; b: different sheets" in picture.alt
-    assert picture.png == sheets_in_rows({"a": same, "b": other}, C4).png
-    assert picture.png != sheets_in_rows({"a": other, "b": other}, C4).png
+    assert picture.image == sheets_in_rows({"a": same, "b": other}, C4).image
+    assert picture.image != sheets_in_rows({"a": other, "b": other}, C4).image
 
 
 def test_share_by_layer_gives_the_means():

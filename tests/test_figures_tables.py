@@ -10,13 +10,13 @@ def test_error_against_cost_says_what_it_shows():
     picture = error_against_cost(families)
     assert "plain: Z2 5.2 % with 25.2k parameters and 2.98M operations" in picture.alt
     assert "other: 1.7 % with 33k parameters." in picture.alt
-    assert picture.png == error_against_cost(families).png
-    assert picture.png != error_against_cost({**families, "other": [Cost("", 4.7, 33_000, None)]}).png
+    assert picture.image == error_against_cost(families).image
+    assert picture.image != error_against_cost({**families, "other": [Cost("", 4.7, 33_000, None)]}).image
 
 
 def test_families_can_be_joined():
     families = {"p4": [Cost("a", 3, 1e3, 1e6), Cost("b", 2, 2e3, 4e6)]}
-    assert error_against_cost(families).png != error_against_cost(families, join=True).png
+    assert error_against_cost(families).image != error_against_cost(families, join=True).image
 
 
 def test_errors_name_the_number():
@@ -36,12 +36,12 @@ def test_seconds_may_take_the_place_of_operations():
 def test_the_right_panel_draws_what_was_asked_for():
     families = {"p4": [Cost("a", 5, 1e3, 1e6, seconds=10), Cost("b", 6, 1e3, 1e6, seconds=20)]}
     later = {"p4": [Cost("a", 5, 1e3, 1e6, seconds=10), Cost("b", 6, 1e3, 1e6, seconds=80)]}
-    assert error_against_cost(families, second="seconds").png != error_against_cost(later, second="seconds").png
+    assert error_against_cost(families, second="seconds").image != error_against_cost(later, second="seconds").image
 
 
 def test_the_axis_says_whose_error_it_is():
     families = {"p4": [Cost("a", 5, 1e3, 1e6)]}
-    assert error_against_cost(families).png != error_against_cost(families, error="our test error").png
+    assert error_against_cost(families).image != error_against_cost(families, error="our test error").image
 
 
 def test_an_epoch_may_be_shorter_than_a_second():

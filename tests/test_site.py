@@ -4,9 +4,11 @@ With SITE_SCREENSHOTS=folder every page is photographed there at each width. Con
 the style sheets' matter: it is measured on the pages that hold one of everything, and with SITE_CONTRAST=all on all.
 """
 
+import base64
 import contextlib
 import functools
 import http.server
+import io
 import os
 import re
 import shutil
@@ -17,6 +19,7 @@ from urllib.parse import unquote, urldefrag
 
 import nbformat
 import pytest
+from PIL import Image
 
 pytest.importorskip("sphinx", reason="sphinx makes the site: uv sync --group site")
 pytest.importorskip("axe_playwright_python", reason="axe checks the site: uv sync --group site")
@@ -27,8 +30,10 @@ import build_site
 from browser.explorer import explorer, pictures
 from browser.lab import CHROMIUM, browser_page
 from course_lib.exercises.registry import all_exercises
+from course_lib.figures.picture import Picture
 from notebook_files import NOTEBOOKS
 from outline import notebooks
+from web.figures import pictures as pictures_of
 from web.generated import PLANS, plan
 from web.prepare import prepared
 from web.terms import in_prose, link_first_uses, terms
@@ -37,7 +42,10 @@ from web.widgets import needed_cells
 WEB = Path(build_site.__file__).parent / "web"
 CONTRAST = {"00_start_here.html", "library.html", "progress.html"}
 WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1400}
-PICTURE = {"image/png": "iVBORw0KGgo="}
+_file = io.BytesIO()
+Image.new("L", (2, 2)).save(_file, "png")
+PIXELS = _file.getvalue()
+PICTURE = {"image/png": base64.b64encode(PIXELS).decode()}
 without_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set it")
 
 
@@ -92,8 +100,7 @@ def test_every_notebook_and_every_page_of_our_own_is_there(pages):
 @pytest.mark.slow
 def test_every_notebook_shows_its_figures_and_every_figure_has_words(pages):
     for path in NOTEBOOKS:
-        stored = [o for cell in nbformat.read(path, 4).cells for o in cell.get("outputs", []) if "data" in o]
-        figures = sum("image/png" in output.data for output in stored)
+        figures = len(list(pictures_of(nbformat.read(path, 4))))
         images = [image for image in pages[f"{path.stem}.html"].images if len(image.get("alt", "")) > 20]
         assert len(images) == figures > 0, path.stem
 
@@ -104,9 +111,9 @@ def test_the_front_page_has_the_ring_and_a_picture_card_for_each_notebook(site, 
     assert front.count('class="course-widget"') == 1 and "turning" in front
     assert front.count('class="course-card"') == len(NOTEBOOKS)
     for path in NOTEBOOKS:
-        picture = f"_static/cards/{path.stem[:2]}.png"
-        assert f"{path.stem}.html" in pages["index.html"].links and picture in pages["index.html"].links
-        assert 1_000 < (site / picture).stat().st_size < 100_000
+        (picture,) = site.glob(f"_static/cards/{path.stem[:2]}.*")
+        assert {f"{path.stem}.html", f"_static/cards/{picture.name}"} <= set(pages["index.html"].links)
+        assert 1_000 < picture.stat().st_size < 100_000
     for book in notebooks():
         assert f"<span>{book.minutes} minutes · {len(book.exercises)} exercise" in front
 
@@ -183,19 +190,35 @@ def figure_cell(alt, source="draw()"):
     return nbformat.v4.new_code_cell(source, outputs=[output])
 
 
-def test_a_notebook_without_a_figure_and_a_figure_without_words_are_refused():
+def test_a_notebook_without_a_figure_and_a_figure_without_words_are_refused(tmp_path):
     with pytest.raises(ValueError, match="01_groups: no rendered figure"):
-        prepared(notebook(nbformat.v4.new_code_cell("1")), "01_groups", {})
+        prepared(notebook(nbformat.v4.new_code_cell("1")), "01_groups", {}, tmp_path)
     with pytest.raises(ValueError, match=r"01_groups: a figure without alt text, below 'draw\(\)'"):
-        prepared(notebook(figure_cell("words"), figure_cell("")), "01_groups", {})
+        prepared(notebook(figure_cell("words"), figure_cell("")), "01_groups", {}, tmp_path)
 
 
-def test_a_widget_takes_the_place_of_its_picture_which_stays_for_those_without_javascript():
-    made = prepared(notebook(figure_cell('a "ring"')), "01_groups", {"cell-0": "<div>widget</div>"})
-    assert made.cells[0].outputs[0].data == {
-        "text/html": '<div>widget</div><noscript><img src="data:image/png;base64,iVBORw0KGgo="'
-        ' alt="a &quot;ring&quot;"></noscript>'
-    }
+def test_a_widget_takes_the_place_of_its_picture_which_stays_for_those_without_javascript(tmp_path):
+    made = prepared(notebook(figure_cell('a "ring"')), "01_groups", {"cell-0": "<div>widget</div>"}, tmp_path)
+    html = made.cells[0].outputs[0].data["text/html"]
+    still = '<noscript><img src="_static/figures/01-1.png" alt="a &quot;ring&quot;" width="1" height="1"'
+    assert f'<figure class="course-figure" id="figure-1-1"><div>widget</div>{still}' in html
+    assert (tmp_path / "01-1.png").read_bytes() == PIXELS
+
+
+def test_figures_are_numbered_and_take_their_captions_with_them(tmp_path):
+    plot = Picture(b'<svg width="3" height="2"><path fill="#5b6573"/></svg>', "a plot")
+    circle = Picture(plot.image.replace(b"#5b6573", b"#d55e00"), "an element")
+    shown = [nbformat.v4.new_output("display_data", picture._repr_mimebundle_()[0]) for picture in (plot, circle)]
+    words = nbformat.v4.new_output("display_data", {"text/markdown": "*Where $x < y$.*"}, metadata={"caption": True})
+    cells = [nbformat.v4.new_code_cell("", outputs=[shown[0], words]), nbformat.v4.new_code_cell("", outputs=shown[1:])]
+    made = prepared(notebook(*cells), "04_x", {}, tmp_path)
+    first, second = (cell.outputs[0].data["text/html"] for cell in made.cells)
+    assert (
+        "<strong>Figure 4.1.</strong> Where \\(x &lt; y\\).</figcaption>" in first and len(made.cells[0].outputs) == 1
+    )
+    assert 'id="figure-4-2"' in second and 'alt="an element" width="3" height="2"' in second
+    assert (tmp_path / "04-1.svg").read_bytes() == plot.image
+    assert 'class="plot"' in first and 'class="figure"' in second, "where colors name elements they stay what they are"
 
 
 def test_terms_are_linked_once_and_never_in_code_formulas_headings_or_folded_help():
@@ -221,20 +244,22 @@ $$\\begin{aligned}
 """
 
 
-def test_formulas_are_no_links_and_equation_numbers_are():
-    cells = prepared(notebook(figure_cell("words"), nbformat.v4.new_markdown_cell(MARKDOWN)), "06_x", {}).cells
+def test_formulas_are_no_links_and_equation_numbers_are(tmp_path):
+    cells = prepared(
+        notebook(figure_cell("words"), nbformat.v4.new_markdown_cell(MARKDOWN)), "06_x", {}, tmp_path
+    ).cells
     made = cells[1].source
     assert "\\[L_g f\\](x) of [Eqs. 4 and 5](#equations-06)" in made
     assert "{aligned}\n{}[f](t)" in made
     assert "(section-06-3)=\n## 3." in made and "(exercise-compose)=\n> **Exercise" in made
 
 
-def test_imports_are_folded_and_the_notebook_can_be_fetched():
+def test_imports_are_folded_and_the_notebook_can_be_fetched(tmp_path):
     code = [
         nbformat.v4.new_code_cell(source) for source in ("import torch\nfrom math import pi", "import torch\nx = 1")
     ]
     title = nbformat.v4.new_markdown_cell("# 06 Title\n\nText")
-    cells = prepared(notebook(figure_cell("words"), title, *code), "06_x", {}).cells
+    cells = prepared(notebook(figure_cell("words"), title, *code), "06_x", {}, tmp_path).cells
     assert [cell.metadata.get("tags", []) for cell in cells[2:]] == [["hide-input"], []]
     assert cells[1].source.startswith("# 06 Title\n\n{download}`Download this notebook <downloads/06_x.ipynb>`")
 

@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal
+from typing import Literal
 
+from course_lib.figures.picture import Picture
 from course_lib.figures.style import ELEMENT_COLORS, FONT, LINES
 from course_lib.groups import Group
 
@@ -47,18 +48,7 @@ class Op:
 Node = Map | Op
 
 
-@dataclass(frozen=True)
-class Diagram:
-    """The drawing of one layer; ``svg`` is a whole picture, ``alt`` says the same in words."""
-
-    svg: str
-    alt: str
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": self.svg, "text/plain": self.alt}
-
-
-def draw(title: str, group: Group, nodes: Mapping[str, Node], arrows: Sequence[tuple[str, str]]) -> Diagram:
+def draw(title: str, group: Group, nodes: Mapping[str, Node], arrows: Sequence[tuple[str, str]]) -> Picture:
     """Lay the nodes out on columns and lanes, and join them. ``arrows`` are pairs of names of nodes."""
     width = (max(node.column for node in nodes.values()) + 1) * COLUMN + 2 * MARGIN
     height = (max(node.lane for node in nodes.values()) + 1) * LANE + 2 * MARGIN + LINE
@@ -67,12 +57,11 @@ def draw(title: str, group: Group, nodes: Mapping[str, Node], arrows: Sequence[t
     alt = f"{title}. " + "; ".join(f"{_told(nodes[start])} → {_told(nodes[end])}" for start, end in arrows) + "."
     heading = f'<text x="{MARGIN}" y="{MARGIN}" font-size="14" font-weight="bold">{escape(title)}</text>'
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(alt)}" '
-        f'viewBox="0 0 {width:g} {height:g}" font-family="{FONT}, sans-serif" font-size="12" fill="{LINES}" '
-        f'style="width: {width:g}px; max-width: 100%; background: white; border-radius: 8px">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
+        f'viewBox="0 0 {width:g} {height:g}" font-family="{FONT}, sans-serif" font-size="12" fill="{LINES}">'
         f"{heading}{''.join(parts)}</svg>"
     )
-    return Diagram(svg, alt)
+    return Picture(svg.encode(), alt)
 
 
 def _middle(node: Node) -> tuple[float, float]:

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_lib.figures.diagram import Diagram, Map, Node, Op, draw
+from course_lib.figures.diagram import Map, Node, Op, draw
+from course_lib.figures.picture import Picture
 from course_lib.layers import (
     AffineSelfConv2d,
     E4Layer,
@@ -28,7 +29,7 @@ from course_lib.layers import (
 Parts = tuple[dict[str, Node], list[tuple[str, str]]]
 
 
-def layer_diagram(layer: Any, height: int = 28, width: int = 28) -> Diagram:
+def layer_diagram(layer: Any, height: int = 28, width: int = 28) -> Picture:
     """The diagram of a layer, for maps of height × width pixels.
 
     Raises TypeError for a layer that has none, and what the layer raises for a size that it refuses.

@@ -7,69 +7,74 @@ Figures are drawn with matplotlib's object-oriented API, so that no state leaks 
 from __future__ import annotations
 
 import base64
-import io
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from PIL import Image
 
-from course_lib.figures.style import FONT, INK, OKABE_ITO, SIGNED, TYPESETTING
+from course_lib.figures.captions import Captioned
+from course_lib.figures.render import DPI, is_svg, render, size_of
+from course_lib.figures.style import FONT, INK, SIGNED
 from course_lib.files import write_whole
 
-DPI = 100  # of the layout; pixels are drawn at DENSITY times as many
-DENSITY = 2
 MAX_CELLS_WITH_NUMBERS = 8
 _ACTION = re.compile(r"\bL_\{?([a-z]+[²³]?)\}?")
 ROUNDING = 1e-6  # a value below zero by no more than this share of the largest has no sign
+SVG = (
+    '<img src="data:image/svg+xml;base64,{code}" alt="{alt}" width="{width}" height="{height}" '
+    'style="max-width: 100%; height: auto; background: white; border-radius: 4px">'
+)
 _FONTS = [FONT, "DejaVu Sans"]  # the second for the few signs that the first lacks, such as arrows
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A still picture and the words that stand in its place: a screen reader and a plain terminal get ``alt``."""
+class Picture(Captioned):
+    """A still picture and the words that stand in its place: a screen reader and a plain terminal get ``alt``.
 
-    png: bytes = field(repr=False)
+    ``image`` is a PNG if the figure holds maps, else an SVG.
+    """
+
+    image: bytes = field(repr=False)
     alt: str
+    caption: str = ""
 
     @classmethod
     def from_figure(cls, figure: Figure, alt: str) -> Picture:
-        """Render a matplotlib figure. The same figure gives the same bytes: no date, no version, no pyplot state."""
-        FigureCanvasAgg(figure)
-        raw, small = io.BytesIO(), io.BytesIO()
+        """Render a matplotlib figure. The same figure gives the same bytes."""
         for text in figure.findobj(Text):
             text.set_text(typeset_actions(text.get_text()))
             text.set(fontfamily=[*text.get_fontfamily()] if "monospace" in text.get_fontfamily() else _FONTS)
             text.set_math_fontfamily("custom")
-        with rc_context(TYPESETTING):
-            figure.savefig(raw, format="png", dpi=DENSITY * DPI, metadata={"Software": None})
-        _with_palette(Image.open(raw).convert("RGB")).save(small, format="png", optimize=True)
-        return cls(small.getvalue(), alt)
+        return cls(render(figure), alt)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height on the page, in pixels; the picture has `DENSITY` times as many, for sharp screens."""
-        width, height = Image.open(io.BytesIO(self.png)).size
-        return width // DENSITY, height // DENSITY
+        """Width and height on the page, in pixels."""
+        return size_of(self.image)
+
+    def captioned(self, caption: str) -> Picture:
+        return replace(self, caption=caption)
 
     def save(self, path: str | Path) -> None:
-        """Write the PNG file."""
-        write_whole(path, self.png)
+        """Write the file, PNG or SVG."""
+        write_whole(path, self.image)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        width, _height = self.size
-        data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}
-        return data, {"image/png": {"alt": self.alt, "width": width}}
+        """An SVG comes as an element of HTML: JupyterLab shows it as it is in a notebook that it does not trust yet."""
+        (width, height), code = self.size, base64.b64encode(self.image).decode()
+        if not is_svg(self.image):
+            return {"image/png": code, "text/plain": self.alt}, {"image/png": {"alt": self.alt, "width": width}}
+        html = SVG.format(code=code, alt=escape(self.alt), width=width, height=height)
+        return {"text/html": html, "text/plain": self.alt}, {}
 
 
 def typeset_actions(words: str) -> str:
@@ -81,23 +86,6 @@ def typeset_actions(words: str) -> str:
         return words
     exponents = str.maketrans({"²": "^{2}", "³": "^{3}"})
     return _ACTION.sub(lambda found: f"$L_{{{found[1].translate(exponents)}}}$", words)
-
-
-def _with_palette(image: Image.Image) -> Image.Image:
-    """A palette of 256 colors is a third of the bytes. White and the elements' colors stay exactly what they are."""
-    found = image.quantize(240, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
-    common = found[: 3 * 240]  # fewer for a picture with few colors
-    own = [int(color[1:], 16) for color in ("#FFFFFF", *OKABE_ITO.values())]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(common + [part for color in own for part in color.to_bytes(3)])
-    drawn = image.quantize(palette=palette, dither=Image.Dither.NONE)
-    red, green, blue = np.moveaxis(np.asarray(image, np.uint32), -1, 0)
-    pixels, indices = red << 16 | green << 8 | blue, np.array(drawn)
-    for index, color in enumerate(own, start=len(common) // 3):
-        indices[pixels == color] = index  # the nearest color that was found first need not be the same
-    exact = Image.fromarray(indices, mode="P")
-    exact.putpalette(drawn.getpalette() or [])
-    return exact
 
 
 def new_figure(width: float, height: float) -> Figure:

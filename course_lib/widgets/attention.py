@@ -67,7 +67,8 @@ class AttentionExplorer(WidgetWithStill):
             looks[title] = Look(_as_shown(self._images[i]), pixel, k, attention)
         picture = gaze_figure(looks, size=3.4)
         error = f"Relative equivariance error over all pixels: {error_words(self._errors[index])}."
-        return Picture(picture.png, f"{picture.alt} {error} In JupyterLab this is a widget: choose a pixel, and turn.")
+        words = f"{picture.alt} {error} In JupyterLab this is a widget: choose a pixel, and turn."
+        return Picture(picture.image, words)
 
     @property
     def _size(self) -> int:

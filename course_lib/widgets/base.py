@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anywidget
 
+from course_lib.figures.captions import Captioned
 from course_lib.figures.picture import Picture
 
 LARGEST = 32_000_000  # bytes that are sent to the browser at most
@@ -25,7 +26,7 @@ def number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-class WidgetWithStill(anywidget.AnyWidget):
+class WidgetWithStill(anywidget.AnyWidget, Captioned):
     """A widget that also shows itself as a picture with alt text, for pages and readers without widgets."""
 
     _css = FOLDER / "widgets.css"
@@ -34,9 +35,13 @@ class WidgetWithStill(anywidget.AnyWidget):
         """The present position as a picture."""
         raise NotImplementedError
 
+    def captioned(self, caption: str) -> Self:
+        self.caption = caption
+        return self
+
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
         picture = self.still()
-        still = {"image/png": base64.b64encode(picture.png).decode(), "text/plain": picture.alt}
+        still = {"image/png": base64.b64encode(picture.image).decode(), "text/plain": picture.alt}
         return {**data, **still}, {**metadata, "image/png": {"alt": picture.alt}}

@@ -107,7 +107,7 @@ class TurningRing(WidgetWithStill):
         """The first network's sheets before and after a quarter turn."""
         name, first = next(iter(self._watched.items()))
         picture = act_on_ring(first.maps[0], Element(0, 1), C4)
-        return Picture(picture.png, f"{name}. {picture.alt} In JupyterLab the picture can be dragged, and they move.")
+        return Picture(picture.image, f"{name}. {picture.alt} In JupyterLab the picture can be dragged, and they move.")
 
 
 def _as_json(name: str, network: Watched) -> dict[str, Any]:

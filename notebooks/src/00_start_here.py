@@ -66,7 +66,9 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
         certain, answer = net(turned).softmax(dim=1).max(dim=1)
     for quarter in range(4):
         answers[f"{name}, {90 * quarter}°: {answer[quarter]} ({certain[quarter]:.0%})"] = turned[quarter, 0]
-panels(answers, columns=4)
+panels(answers, columns=4).captioned(
+    "Above, the ordinary network changes its answer when the 2 turns; below, ours does not."
+)
 
 # %% [markdown]
 # The ordinary network is sure that the upright 2 is a 2. Turned, the 2 becomes a 5, an 8 and a 9. Our network gives the
@@ -109,7 +111,9 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 # %%
 from course_lib.widgets import turning_ring
 
-turning_ring({"p4 network": ours, "ordinary network": ordinary}, two)
+turning_ring({"p4 network": ours, "ordinary network": ordinary}, two).captioned(
+    "When the 2 makes a quarter turn, each of the four maps turns and moves on to the next place."
+)
 
 # %% [markdown]
 # In our network the maps turn with the picture, and each of them *travels* to the next place. Nothing is lost, and nothing
@@ -127,7 +131,9 @@ from course_lib.figures.actions import photographs
 
 quarter_turn = Element(0, 1)
 photograph = load_photograph()
-photographs({"a photograph": photograph[0], "turned by 90°": act_on_image(quarter_turn, photograph[0])})
+photographs({"a photograph": photograph[0], "turned by 90°": act_on_image(quarter_turn, photograph[0])}).captioned(
+    "A quarter turn, as everywhere in this course, goes counter-clockwise."
+)
 
 # %% [markdown]
 # Take a filter that finds edges: it responds where the picture is brighter on the right than on the left. Now turn the
@@ -150,7 +156,9 @@ images = (gray, act_on_image(quarter_turn, gray))
 sheets, sheets_of_turned = (four_filters(image)[0, 0].detach().relu() for image in images)
 same = torch.allclose(sheets_of_turned, act_on_feature_map(quarter_turn, sheets, C4), atol=1e-5)
 print("the sheets of the turned photograph are those of the ring on the right:", same)
-act_on_ring(sheets, quarter_turn, C4)
+act_on_ring(sheets, quarter_turn, C4).captioned(
+    "Every sheet turns, as its white dot shows, and moves one place on, as the color of its frame shows."
+)
 
 # %% [markdown]
 # They turn *and* they change places: every sheet moves on by one place along the arrows. The left ring shows the sheets
@@ -178,7 +186,9 @@ act_on_ring(sheets, quarter_turn, C4)
 # %%
 from course_lib.widgets import feature_map_explorer, progress_page
 
-feature_map_explorer(ours, two)
+feature_map_explorer(ours, two).captioned(
+    "In our network both orders give the same maps, so the difference on the right is empty."
+)
 
 # %% [markdown]
 # For quarter turns the two orders agree in every layer, and the bars do not move: the network gives the same answer for all
@@ -222,7 +232,9 @@ def half_turn(image: Tensor) -> Tensor:
 # %%
 image = gray[0, 0]
 print("two half turns change nothing:", torch.equal(half_turn(half_turn(image)), image))
-photographs({"the photograph": image, "half a turn": half_turn(image)})
+photographs({"the photograph": image, "half a turn": half_turn(image)}).captioned(
+    "After half a turn, what was at the top left is at the bottom right."
+)
 
 # %% [markdown]
 # ## How far you are

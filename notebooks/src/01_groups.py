@@ -59,7 +59,9 @@ edges = [{0, 1}, {1, 2}, {2, 3}, {3, 0}]  # neighboring corners of the frame, he
 ways = list(permutations(range(4)))
 untorn = [way for way in ways if all({way[a], way[b]} in edges for a, b in edges)]
 print(f"of {len(ways)} ways to place four corners, {len(untorn)} keep neighbors together")
-symmetries_of_the_square(groups.D4)
+symmetries_of_the_square(groups.D4).captioned(
+    "The square fits its frame in eight ways: four turns, and the same four turns followed by a mirror."
+)
 
 # %% [markdown]
 # Why eight? Corner 1 can go to any of the four corners of the frame. Corner 2 is its neighbor, so two places are left
@@ -92,7 +94,9 @@ symmetries_of_the_square(groups.D4)
 e, r, m = Element(0, 0), Element(0, 1), Element(1, 0)
 moves = [Element(mirrored, turns) for mirrored in (0, 1) for turns in range(4)]
 print(*moves)
-moves_in_a_row([r, m], [m, r], [Element(0, 3), m])
+moves_in_a_row([r, m], [m, r], [Element(0, 3), m]).captioned(
+    "First r, then m ends in another place than first m, then r."
+)
 
 # %% [markdown]
 # Compare the last squares of the first two rows: the F lies differently. **Order matters.**
@@ -257,7 +261,7 @@ def cayley_table(elements: Sequence[Any], product: Callable[[Any, Any], Any]) ->
 table = cayley_table(moves, compose)
 assert all(sorted(line) == list(range(8)) for line in (*table, *table.T))
 print(f"ab = ba for {(table == table.T).sum()} of 64 pairs, ab ≠ ba for {(table != table.T).sum()}")
-cayley_table_figure(table, labels=moves)
+cayley_table_figure(table, labels=moves).captioned("Every element stands exactly once in each row and in each column.")
 
 # %% [markdown]
 # **What do you notice** about the colors of a row? About the four blocks? About the table and its mirror image in the
@@ -399,7 +403,9 @@ turned = photograph
 for _ in range(12):
     turned = rotate_by_angle(30, turned)
 shifted = translate((-40, 0), translate((40, 0), photograph))
-photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 right, 40 left": shifted[0, 0]})
+photographs(
+    {"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 right, 40 left": shifted[0, 0]}
+).captioned("After twelve turns by 30°, and after a shift there and back, something of the photograph is lost.")
 
 # %% [markdown]
 # If turning and shifting *pixels* worked like turning and shifting *points*, the last two pictures would equal the
@@ -435,7 +441,9 @@ photographs({"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 r
 # </details>
 
 # %%
-cayley_graph(groups.D4)
+cayley_graph(groups.D4).captioned(
+    "Along the solid arrows you reach four elements, and only the dashed lines lead to the other four."
+)
 
 # %% [markdown]
 # Start at any circle. A solid arrow means "now do `r`", a dashed one "now do `m`". From `e` the arrows lead everywhere.
@@ -480,7 +488,9 @@ assert found == {subset for subset in subsets if broken_axiom(cayley_table(subse
 print(*(f"{len(s)}  {show(s)}" for s in sorted(found, key=lambda s: (len(s), s))), sep="\n")
 print(len(found), "subgroups, and no other among all", len(subsets), "non-empty subsets")
 print("two mirrors, mr and mr², generate", show(generate([Element(1, 1), Element(1, 2)])))
-cayley_table_figure(groups.D4, highlight=groups.D2)
+cayley_table_figure(groups.D4, highlight=groups.D2).captioned(
+    "The products of the strongly colored elements are again among them, so they are a subgroup."
+)
 
 # %% [markdown]
 # The last printed line says that two mirrors whose axes are 45° apart generate everything, rotations included. In the
@@ -509,7 +519,9 @@ except ValueError as error:
 
 # %%
 print("a² = e for", {g.name: sum(compose(a, a) == e for a in g.elements) for g in (groups.C4, groups.D2)})
-panels({"C4": groups.C4.cayley_table, "D2": groups.D2.cayley_table})
+panels({"C4": groups.C4.cayley_table, "D2": groups.D2.cayley_table}).captioned(
+    "On the diagonal of D2 there is only e (0), on that of C4 also r² (2): no renaming makes them equal."
+)
 
 # %% [markdown]
 # They are not. The diagonal of a table holds the products aa, and 0 is the position of `e`. In D2 every element undoes
@@ -523,7 +535,9 @@ panels({"C4": groups.C4.cayley_table, "D2": groups.D2.cayley_table})
 # {r, mr³} is a pair, and the picture shows that all eight moves fall into such pairs.
 
 # %%
-cosets_figure(groups.D4, groups.D1)
+cosets_figure(groups.D4, groups.D1).captioned(
+    "The eight elements fall into four cosets of equal size, and none belongs to two of them."
+)
 
 # %% [markdown]
 # Each pair is made from the subgroup {e, m} by writing the same h on the left of both members. The same works with any
@@ -589,7 +603,9 @@ from course_lib.wallpaper import Isometry, act_on_points
 
 turn_and_shift = Isometry(m=0, r=1, u=4, v=0)
 letter = np.array([(0, 2), (0, 1), (0, 0), (1, 0)])  # an L of lattice points
-lattice_points(letter, act_on_points(turn_and_shift, letter))
+lattice_points(letter, act_on_points(turn_and_shift, letter)).captioned(
+    "The letter is turned about the origin first, and shifted afterwards."
+)
 
 # %% [markdown]
 # Circles show the L before, squares after: it has turned about the origin, then moved to the right. One matrix can do
@@ -646,7 +662,9 @@ turn_only, shift_only = Isometry(0, 1, 0, 0), Isometry(0, 0, 3, 0)
 one_by_one = act_on_points(turn_only, act_on_points(shift_only, letter))
 at_once = {f.__name__: act_on_points(f(turn_only, shift_only), letter) for f in (semidirect_product, direct_product)}
 print({name: bool((moved == one_by_one).all()) for name, moved in at_once.items()})
-points_side_by_side({"start": letter, "3 right, then turn": one_by_one, **at_once})
+points_side_by_side({"start": letter, "3 right, then turn": one_by_one, **at_once}).captioned(
+    "Only the semidirect product does in one move what the two moves do one after the other."
+)
 
 # %% [markdown]
 # The third picture equals the second, the fourth does not. The direct product is a group, but it is not the group of
@@ -685,7 +703,9 @@ there = act_on_points(turn_and_shift, letter)
 back = act_on_points(semidirect_inverse(turn_and_shift), there)
 unturned = act_on_points(Isometry(*inverse(r), -4, 0), there)  # break it: −t instead of −h⁻¹t
 print("back at the start:", bool((back == letter).all()), "  with −t:", bool((unturned == letter).all()))
-points_side_by_side({"start": letter, "there": there, "and back": back, "back with −t": unturned})
+points_side_by_side({"start": letter, "there": there, "and back": back, "back with −t": unturned}).captioned(
+    "The inverse brings the letter back to its start; with the shift −t left unturned it ends elsewhere."
+)
 
 # %% [markdown]
 # From y = hx + t we get x = h⁻¹(y − t) = h⁻¹y − h⁻¹t. So the way back turns by h⁻¹ and shifts by −h⁻¹t:
@@ -748,7 +768,9 @@ entries = np.stack(np.meshgrid(*[[-1, 0, 1]] * 4), axis=-1).reshape(-1, 2, 2)
 rigid = [h for h in entries if (h.T @ h == np.eye(2)).all()]
 print(f"of {len(entries)} matrices with entries −1, 0, 1, {len(rigid)} keep all distances")
 print("they are our eight:", {str(h) for h in rigid} == {str(matrix(a)) for a in moves})
-points_side_by_side({f"{angle}°": letter @ turn(angle).T for angle in (0, 45, 60, 90)})
+points_side_by_side({f"{angle}°": letter @ turn(angle).T for angle in (0, 45, 60, 90)}).captioned(
+    "Turned by 45° or 60° the letter misses the lattice (crosses), turned by 90° it does not."
+)
 
 # %% [markdown]
 # A red cross marks a point that fell between the lattice points. The image has no value there. A value would have to be

@@ -86,7 +86,9 @@ def act_on_points(g: Isometry, points: IntArray) -> IntArray:
 # %%
 corner = np.array([[0, 0], [1, 0], [2, 0], [0, 1]])
 g = Isometry(0, 1, 3, 1)
-figures.lattice_points(corner, act_on_points(g, corner))
+figures.lattice_points(corner, act_on_points(g, corner)).captioned(
+    "Each point is turned by 90° about the origin and then shifted by (3, 1)."
+)
 
 # %% [markdown]
 # The long arm of the L (points 1, 2, 3) lay along the x axis and now points up; the corner of the L is at (3, 1).
@@ -124,7 +126,7 @@ print(f"Both rules hold for {len(isometries)} elements of p4m and all their {pai
 
 # %%
 f = torch.arange(16.0).reshape(4, 4)
-figures.panels({"f": f})
+figures.panels({"f": f}).captioned("A small image with a different number in every pixel.")
 
 # %% [markdown]
 # **Where is (x, y) in an array?** An array counts rows *downwards* from the top, but y points *up*. And an image turns
@@ -157,7 +159,9 @@ def look_up(h: Element) -> Tensor:
 # picture, the 3 from the top right corner has moved to the top left.
 
 # %%
-figures.panels({"f": f, "look up f(r x)": look_up(r), "look up f(r⁻¹ x)": look_up(inverse(r))})
+figures.panels({"f": f, "look up f(r x)": look_up(r), "look up f(r⁻¹ x)": look_up(inverse(r))}).captioned(
+    "Only with the inverse does the 3 from the top right corner arrive at the top left."
+)
 
 # %% [markdown]
 # The right-hand panel has the 3 in the top left corner; the one in the middle has turned clockwise. The reason is that
@@ -172,7 +176,9 @@ figures.panels({"f": f, "look up f(r x)": look_up(r), "look up f(r⁻¹ x)": loo
 # back.
 
 # %%
-lookup(f, r, pixel=(0, 1))
+lookup(f, r, pixel=(0, 1)).captioned(
+    "To fill the framed pixel of $L_r f$ on the right, follow the arrow back to where it came from."
+)
 
 # %% [markdown]
 # **Is the inverse only a matter of taste,** clockwise or not? No: only with the inverse do we get an action. Move f by
@@ -207,7 +213,9 @@ rm, mr = compose(r, m), compose(m, r)
 one_by_one = without_inverse(r, without_inverse(m, f))
 print("W_r W_m = W_rm:", torch.equal(one_by_one, without_inverse(rm, f)))
 print("W_r W_m = W_mr:", torch.equal(one_by_one, without_inverse(mr, f)))
-figures.panels({"W_r W_m f": one_by_one, "W_rm f": without_inverse(rm, f), "W_mr f": without_inverse(mr, f)})
+figures.panels({"W_r W_m f": one_by_one, "W_rm f": without_inverse(rm, f), "W_mr f": without_inverse(mr, f)}).captioned(
+    "Without the inverse, r after m is not rm (second picture) but mr (third)."
+)
 
 # %% [markdown]
 # The first panel equals the third, not the second. W breaks our second rule. It multiplies in the reverse order: this
@@ -246,7 +254,9 @@ def act_by_loop(g: Element, f: Tensor) -> Tensor:
     return out
 
 
-figures.panels({"f": f, "L_r f": act_by_loop(r, f), "L_m f": act_by_loop(m, f), "L_mr f": act_by_loop(mr, f)})
+figures.panels(
+    {"f": f, "L_r f": act_by_loop(r, f), "L_m f": act_by_loop(m, f), "L_mr f": act_by_loop(mr, f)}
+).captioned("The same image after r, after m, and after mr, which is r first and m second.")
 
 # %% [markdown]
 # Numbers are moved, never computed, so nothing is rounded. In fact no arithmetic is needed at all, because PyTorch can
@@ -286,7 +296,7 @@ photo = load_photograph()[0]
 photographs(
     {f"L_{g} f" if g != e else "f": act_on_image(g, photo) for g in D4.elements},
     alt="A cat's face eight times: upright, turned by 90°, 180° and 270°, and below each its mirror image.",
-)
+).captioned("In the upper row the photograph turns counter-clockwise; below each picture is its mirror image.")
 
 # %% [markdown]
 # In the top row, the head tips over counter-clockwise. Below each picture is its mirror image.
@@ -320,7 +330,9 @@ turned = act_on_image(r, digit)
 shifted_first = act_on_image(r, translate(t, digit))
 turned_first = {"L_t L_r f": translate(t, turned), "L_rt L_r f": translate(rt, turned)}
 alt = "A handwritten 7; turned by 90° it lies higher in panels two and four, and further right in panel three."
-figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, alt=alt)
+figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, alt=alt).captioned(
+    "First shifted, then turned (second) is first turned, then shifted by the *turned* shift (fourth), not by t (third)."
+)
 
 # %% [markdown]
 # No: panels 2 and 3 differ. If you shift first, the turn also turns the shift, so "to the right" becomes "up". Panels 2
@@ -367,7 +379,7 @@ photographs(
     {"f": photo, "45°, once": once, "45°, eight times": turn_repeatedly(8), "90°, four times": turn_repeatedly(4)},
     alt="The cat; tilted by 45°, corners black; after eight such turns, upright, but blurred and without corners; "
     "after four turns by 90°, as it was.",
-)
+).captioned("Eight turns by 45° blur the photograph and cut its corners; four turns by 90° give it back.")
 
 # %% [markdown]
 # Four turns by 90° give the photograph back exactly. Eight turns by 45° do not. The photograph's values lie between 0
@@ -387,7 +399,9 @@ photographs(
 
 # %%
 psi = torch.tensor([[-1.0, 0.0, 1.0]] * 3)
-figures.panels({f"L_{h} ψ": act_on_image(h, psi) for h in C4.elements})
+figures.panels({f"L_{h} ψ": act_on_image(h, psi) for h in C4.elements}).captioned(
+    "One filter in its four orientations."
+)
 
 # %% [markdown]
 # Slide each of the four filters over the digit and keep what is positive. The result has one **sheet** per orientation,
@@ -406,7 +420,7 @@ shown = {"digit": digit * 3}  # about as dark as the sheets
 shown |= {f"sheet {h}": sheet for h, sheet in zip(C4.elements, sheets, strict=True)}
 figures.panels(
     shown, alt="A handwritten 7, and its left, lower, right and upper borders on the sheets e, r, r² and r³."
-)
+).captioned("Each sheet finds another border of the strokes: left, lower, right and upper.")
 
 # %% [markdown]
 # Sheet e shows left borders of the strokes (the ink is to the right of them), sheet r² right borders; sheets r and r³
@@ -437,10 +451,12 @@ for h, sheet in zip(C4.elements, sheets_of_turned, strict=True):
 # 90°·k, and arrows from h to rh.
 
 # %%
-figures.feature_map_ring(sheets, C4, title="edges of the digit")
+figures.feature_map_ring(sheets, C4, title="edges of the digit").captioned(
+    "The four sheets stand on a ring, and an arrow leads from each sheet h to the sheet rh."
+)
 
 # %%
-figures.act_on_ring(sheets, r, C4)
+figures.act_on_ring(sheets, r, C4).captioned("Under r every sheet turns and follows its arrow to the next place.")
 
 # %% [markdown]
 # Each frame keeps its color, and a dot marks the corner that used to be its top left one. On the right, the arrow ← names
@@ -522,7 +538,7 @@ assert torch.equal(act_on_image(r, on_a_ring(sheets)), on_a_ring(sheets_of_turne
 figures.panels(
     {"ring of f": on_a_ring(sheets), "the whole picture turned": act_on_image(r, on_a_ring(sheets))},
     alt="Four sheets of edges on a ring, and the same picture turned by 90°, each sheet in its neighbor's place.",
-)
+).captioned("Turning the whole picture like a photograph turns each sheet and carries it to its neighbor's place.")
 
 # %% [markdown]
 # **With mirrors**, on p4m, there are eight sheets on two rings: rotations outside, mirrored elements inside, and dashed
@@ -535,14 +551,18 @@ hook_sheets = edge_sheets(digit, hook, D4)
 print(len({str(act_on_image(g, hook)) for g in D4.elements}), "different filters")
 for g in D4.elements:
     assert torch.equal(edge_sheets(act_on_image(g, digit), hook, D4), act_on_feature_map(g, hook_sheets, D4))
-figures.act_on_ring(hook_sheets, r, D4)
+figures.act_on_ring(hook_sheets, r, D4).captioned(
+    "Under r the sheets move on along the solid arrows, and each stays on its own ring."
+)
 
 # %% [markdown]
 # Under r, every sheet again goes where a turned picture carries it, on both rings. But m does more: it sends each sheet
 # along its dashed line to the *other* ring. So a mirrored picture of the rings is not yet the picture of L_m f.
 
 # %%
-figures.act_on_ring(hook_sheets, m, D4)
+figures.act_on_ring(hook_sheets, m, D4).captioned(
+    "Under m each sheet is mirrored and crosses to the other ring along its dashed line."
+)
 
 # %% [markdown]
 # ### Exercise 2.6: design patterns
@@ -668,7 +688,9 @@ torch.manual_seed(0)
 p4_filter = torch.randn(4, 3, 3)
 turned_filters = torch.stack([act_on_feature_map(g, p4_filter, C4) for g in C4.elements])
 print("one filter", tuple(p4_filter.shape), "→ all its turned copies", tuple(turned_filters.shape))
-figures.filter_bank_figure(turned_filters, C4)
+figures.filter_bank_figure(turned_filters, C4).captioned(
+    "From row to row each of the four sheets turns and moves one column to the right."
+)
 
 # %% [markdown]
 # Follow one sheet down the rows: in each row it has made one more quarter turn and moved one place to the right, and
@@ -706,7 +728,9 @@ net = EquivariantSequential(
 )
 explorer = feature_map_explorer(net.double(), digit, step=45)
 explorer.layer = 1  # relu2; 0 is relu1
-explorer
+explorer.captioned(
+    "The maps of the second layer turn and travel too, though its filters see only the sheets of the first."
+)
 
 # %% [markdown]
 # Without a running kernel you see a still picture: the digit turned by r, the two rings of `relu2`, and their

@@ -61,7 +61,9 @@ def blur(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 5, stride=1)
 
 
-commuting_square(blur, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r"))
+commuting_square(blur, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r")).captioned(
+    "Both ways around the square end in the same picture: blur and turn commute."
+)
 
 # %% [markdown]
 # Start at the photograph. Go right and then down: turn, then compute. Or go down and then right: compute, then turn. Both
@@ -142,7 +144,9 @@ def translate(t: tuple[int, int], f: Tensor) -> Tensor:
 
 # %%
 small = torch.tensor([[0.0, 2, 1, 0], [1, 3, 0, 2], [0, 1, 2, 1], [2, 0, 1, 3]])
-panels({"f": small, "1 to the right": translate((1, 0), small), "2 up": translate((0, 2), small)})
+panels({"f": small, "1 to the right": translate((1, 0), small), "2 up": translate((0, 2), small)}).captioned(
+    "What moves out of the frame is lost, and zeros move in."
+)
 
 # %% [markdown]
 # Now the operation that a convolutional network is made of. Slide a small filter ψ over the map f. At each place $t$,
@@ -179,7 +183,7 @@ def correlate(f: Tensor, psi: Tensor) -> Tensor:
 edge = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
 print("window (0, 1): right column 0 + 2 + 1, left column 2 + 3 + 1, difference", (0 + 2 + 1) - (2 + 3 + 1))
 print(correlate(small, edge))
-sliding_filter(small, edge)
+sliding_filter(small, edge).captioned("At each of its four places the filter sees another window and gives one number.")
 
 # %% [markdown]
 # The fast version is one call, with two more axes, for the batch and for the channels.
@@ -230,7 +234,9 @@ for layers, function in {1: padded, 3: lambda x: padded(padded(padded(x)))}.item
     columns = where_they_differ(function, eye).any(dim=2).flatten().nonzero().flatten().tolist()
     print(f"{layers} layer(s): the two ways differ in the columns {columns} of 48")
 shifted, differs = translate((9, 0), eye)[0, 0], where_they_differ(padded, eye)[0, 0]
-panels({"shifted": shifted, "differs (1 layer)": differs}, photograph=True)
+panels({"shifted": shifted, "differs (1 layer)": differs}, photograph=True).captioned(
+    "After one layer the two orders differ (white) only in columns next to a border."
+)
 
 # %% [markdown]
 # With one layer, the two ways differ in two columns. Column 8 lies just outside the shifted picture. If you shift first,
@@ -258,7 +264,9 @@ def edges(x: Tensor) -> Tensor:
     return F.conv2d(x, edge.to(x)[None, None])
 
 
-commuting_square(edges, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r"))
+commuting_square(edges, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r")).captioned(
+    "The two ways around the square end in different pictures: a filter for vertical edges does not commute with a turn."
+)
 
 # %% [markdown]
 # Look at the long sides of the nose: they are there in $L_r\Phi(x)$, and gone in $\Phi(L_r x)$. How far apart are the two
@@ -376,7 +384,9 @@ for i in range(4):
 print("Answer i of the turned image is answer i - 1 of the image, turned: exact for all four.")
 rows = {f"f ⋆ L_{h} ψ": answer for h, answer in zip(C4.elements, top, strict=True)}
 rows |= {f"(L_r f) ⋆ L_{h} ψ": answer for h, answer in zip(C4.elements, bottom, strict=True)}
-panels(rows, columns=4)
+panels(rows, columns=4).captioned(
+    "The answers in the lower row are those of the upper row, turned, and each stands one place further on."
+)
 
 # %% [markdown]
 # It is one place further to the right, and it is turned. Check it with the identity: the second filter of the lower row is
@@ -403,7 +413,9 @@ random_filter = noise(1, 1, 3, 3)
 round_filter = mean_over_d4(random_filter)
 print("different numbers:", len(round_filter.round(decimals=9).unique()))
 print("error of the symmetric filter under D4:", show(worst_error(lambda x: F.conv2d(x, round_filter), D4, photograph)))
-panels({"a random filter": random_filter[0, 0], "its mean over D4": round_filter[0, 0]})
+panels({"a random filter": random_filter[0, 0], "its mean over D4": round_filter[0, 0]}).captioned(
+    "The mean over all eight moves has only three different numbers: middle, sides and corners."
+)
 
 # %% [markdown]
 # Three. The eight moves take every corner to every other corner, so the four corners become equal. The same is true of the
@@ -466,7 +478,9 @@ for n in (4, 5):
     maps[f"f, {n} × {n}"], maps[f"{n}: L_r f"] = f, turned
     maps[f"{n}: L_r pool(f)"] = act_on_image(r, spatial_pool(f, 2, 2, "max"))
     maps[f"{n}: pool(L_r f)"] = spatial_pool(turned, 2, 2, "max")
-panels(maps, columns=4)
+panels(maps, columns=4).captioned(
+    "On 4 × 4 pixels the last two panels agree; on 5 × 5 they do not, because the pool reads other windows."
+)
 
 # %% [markdown]
 # They are equal in the upper row and different in the lower one. On 5 × 5, two windows fit into a row and one pixel is
@@ -531,7 +545,9 @@ def equivariant_function(x: Tensor) -> Tensor:
 
 # %%
 print("error under D4:", show(worst_error(equivariant_function, D4, photograph)))
-panels({"photograph": photograph[0, 0], "after your function": equivariant_function(photograph)[0, 0]}, photograph=True)
+panels(
+    {"photograph": photograph[0, 0], "after your function": equivariant_function(photograph)[0, 0]}, photograph=True
+).captioned("The photograph before and after an equivariant function.")
 
 # %% [markdown]
 # ## 5 Invariance, at the end
@@ -548,7 +564,9 @@ heads = {"global max": orbit.amax(dim=(1, 2, 3)), "global mean": orbit.mean(dim=
 heads["flatten, then linear"] = orbit.flatten(1) @ noise(28 * 28)
 for name, values in heads.items():
     print(f"{name:21} {len(values.round(decimals=9).unique())} different value(s) on an orbit of {len(orbit)} images")
-panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, columns=4)
+panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, columns=4).captioned(
+    "The orbit of one digit: all eight pictures that the group makes of it."
+)
 
 # %% [markdown]
 # The maximum and the mean are, because a move only reorders the pixels. The linear layer has a separate weight for each
@@ -657,7 +675,7 @@ table(cnn, 15)
 # %%
 explorer = feature_map_explorer(cnn, load_digits(size=14).test.images[7])
 explorer.layer = 1  # the pool
-explorer
+explorer.captioned("The two orders differ already at the pool, because the layer before it gave it different maps.")
 
 # %% [markdown]
 # Without a running kernel you see a still picture at 90°.

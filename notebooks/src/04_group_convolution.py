@@ -78,7 +78,9 @@ digits, rotated_digits = load_digits(), load_digits(rotated=True)
 angles = [22.5 * i for i in range(16)]
 upright_nets = {"Z2CNN": trained("upright-cnn"), "P4CNN": trained("upright-p4cnn")}
 upright_curves = {name: accuracy_by_angle(net, digits.test, angles) for name, net in upright_nets.items()}
-figures.accuracy_by_angle(upright_curves, angles)
+figures.accuracy_by_angle(upright_curves, angles).captioned(
+    "P4CNN reads digits turned by 90°, 180° and 270° as well as upright ones, Z2CNN does not, and both fail in between."
+)
 
 # %%
 for name, curve in upright_curves.items():
@@ -103,7 +105,9 @@ for name, curve in upright_curves.items():
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
 
-layer_diagram(LiftingConv2d(C4, 1, 10, 3))
+layer_diagram(LiftingConv2d(C4, 1, 10, 3)).captioned(
+    "One learned filter, turned four ways, makes four sheets from one image."
+)
 
 # %% [markdown]
 # ## 1 Lifting: keep all turned filters
@@ -129,7 +133,9 @@ layer_diagram(LiftingConv2d(C4, 1, 10, 3))
 # %%
 f, psi = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
 print("In the upper left corner, (0, 0), the turned filter L_r ψ shows the pixel", source_pixel(r, 0, 0, 2, 2), "of ψ.")
-figures.panels({"f": f[0]} | {f"L_{h} ψ": act_on_image(h, psi[0, 0]) for h in C4.elements})
+figures.panels({"f": f[0]} | {f"L_{h} ψ": act_on_image(h, psi[0, 0]) for h in C4.elements}).captioned(
+    "The image, and the one filter in its four orientations."
+)
 
 # %% [markdown]
 # **Predict:** lay each filter over f, multiply, and add up. Which four numbers do you get? Write them into the next cell.
@@ -203,14 +209,18 @@ print("The loop and the one conv2d agree for", *ALL_GROUPS)
 # %%
 digit = digits.test.images[7:8].double()  # (1, 1, 28, 28)
 hook = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]).double()[None, None]
-figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4)
+figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4).captioned(
+    "One crooked filter in its four orientations."
+)
 
 # %%
 sheets = lift(digit, hook, C4)[0, 0]
 sheets_of_turned = lift(act_on_image(r, digit), hook, C4)[0, 0]
 error = relative_error(sheets_of_turned, act_on_feature_map(r, sheets, C4))
 print("difference between the sheets of the turned digit and the ring on the right:", say(error))
-figures.act_on_ring(sheets, r, C4)
+figures.act_on_ring(sheets, r, C4).captioned(
+    "When the digit turns, each sheet of the lifting convolution turns and moves one place on."
+)
 
 # %% [markdown]
 # The left ring shows the four sheets of the digit. For the right ring they were turned by r *and permuted*, as $L_r$ acts on feature
@@ -300,10 +310,12 @@ for name, image in {"corner": corner, "line": line}.items():
     print(f"{name}: the four sheets at the middle pixel:", arms(image)[:, 2, 2].int().tolist())
 figures.panels(
     {"a corner": corner} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(corner), strict=True)}, values=False
-)
+).captioned("At the corner, where the two strokes meet, two neighboring sheets answer: e and r.")
 
 # %%
-figures.panels({"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(line), strict=True)}, values=False)
+figures.panels(
+    {"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(line), strict=True)}, values=False
+).captioned("In the middle of the line, two opposite sheets answer: e and r².")
 
 # %% [markdown]
 # So at the middle pixel of the corner the sheets (e, r, r², r³) hold (1, 1, 0, 0), since strokes leave to the right and up. At the middle of
@@ -345,7 +357,9 @@ figures.panels({"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, 
 # the filter. This is the **group convolution**. As a diagram, with ten channels in and ten out:
 
 # %%
-layer_diagram(GroupConv2d(C4, 10, 10, 3), height=26, width=26)
+layer_diagram(GroupConv2d(C4, 10, 10, 3), height=26, width=26).captioned(
+    "The learned filter now has four sheets itself, which are turned and permuted for each sheet of the output."
+)
 
 # %% [markdown]
 # Here, too, is a case small enough to do in your head: a map of a single pixel, so that only the sum over $\tilde h$ is left. The sheets of f hold (1, 2, 3, 4), and those
@@ -423,7 +437,9 @@ print("The loop over the group and the one conv2d agree for", *ALL_GROUPS)
 
 # %%
 psi = torch.stack([hook[0, 0], hook[0, 0] / 2, 0 * hook[0, 0], 0 * hook[0, 0]])[None, None]
-figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4)
+figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4).captioned(
+    "From row to row the hooks turn, and each moves one column to the right."
+)
 
 # %% [markdown]
 # Follow the strong hook down the rows: from row to row it has turned by 90°, *and* moved to the next sheet. The filter has 4 · 3 · 3 = 36 weights, and
@@ -436,7 +452,7 @@ figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4)
 # shapes are tested:
 
 # %%
-figures.panels(SHAPES, values=False)
+figures.panels(SHAPES, values=False).captioned("Your filter must answer most strongly to the T.")
 
 # %% [markdown]
 # There are many right answers. What every one of them must do: the T gets a positive score, and each of the other shapes scores at least 10 %
@@ -621,7 +637,9 @@ for name, group in {"p4": C4, "p4m": D4}.items():
     errors = [say(equivariance_error(net, turns, noise(1, 1, 16, 16)).error) for turns in (C4, D4)]
     print(f"{name:<3} layers: {errors[0]} under C4, {errors[1]} under D4")
 sheets = two_layers(D4)(digit)[0, 1]
-figures.feature_map_ring(sheets, D4, title="one channel on p4m")
+figures.feature_map_ring(sheets, D4, title="one channel on p4m").captioned(
+    "One channel on p4m has eight sheets: the rotations outside, the mirrored elements inside."
+)
 
 # %% [markdown]
 # The outer ring shows the answers of the rotated filters, the inner ring those of their mirror images. p4 knows nothing of mirrors; p4m does. More
@@ -802,7 +820,9 @@ print(f"Z2CNN {z2:,}; P4CNN {p4:,}, {p4 / z2:.1f} times as many; an ordinary CNN
 # %%
 print(f"{len(rotated_digits.train):,} digits for training, {len(rotated_digits.test)} for the test")
 five = rotated_digits.train.first(5)
-figures.panels({f"a {label}": image[0] for label, image in zip(five.labels, five.images, strict=True)})
+figures.panels({f"a {label}": image[0] for label, image in zip(five.labels, five.images, strict=True)}).captioned(
+    "Five digits, each turned by a random angle of its own."
+)
 
 
 # %%
@@ -819,7 +839,9 @@ nets = {name: net for name, (net, history) in runs.items()}
 # %% tags=["nbval-ignore-output"]
 accuracy = {name: evaluate(net, rotated_digits.test) for name, net in nets.items()}
 print("Test accuracy:", ", ".join(f"{name} {value:.2f}" for name, value in accuracy.items()))
-figures.learning_curves({name: history for name, (net, history) in runs.items()})
+figures.learning_curves({name: history for name, (net, history) in runs.items()}).captioned(
+    "With the same recipe, and not many more weights, P4CNN ends well ahead of Z2CNN."
+)
 
 # %% [markdown]
 # P4CNN learns faster, since whatever it learns from a digit in one orientation holds for four orientations. (The curves show the accuracy on the validation digits; the
@@ -841,7 +863,9 @@ for name, net in nets.items():
 # %% tags=["nbval-ignore-output"]
 upright_test = digits.test.first(300)
 curves = {name: accuracy_by_angle(net, upright_test, angles) for name, net in nets.items()}
-figures.accuracy_by_angle(curves, angles)
+figures.accuracy_by_angle(curves, angles).captioned(
+    "The curve of P4CNN repeats every 90°; that of Z2CNN does not have to."
+)
 
 # %%
 for name, curve in curves.items():
@@ -866,7 +890,9 @@ print(f"P4CNN has the smaller test error for {ahead} of {len(stored['seeds'])} s
 print("test error in %, seeds", *stored["seeds"])
 for name, values in errors.items():
     print(f"{name}: " + "  ".join(f"{value:4.1f}" for value in values) + f"   mean {np.mean(values):.1f}")
-figures.bars(errors, ylabel="test error, in % (dots: seeds)")
+figures.bars(errors, ylabel="test error, in % (dots: seeds)").captioned(
+    "Over the seeds (dots), the mean test error of P4CNN is clearly the smaller one."
+)
 
 # %% [markdown]
 # What this shows: on this *small* data set and with this recipe, weight sharing adds something that turned images alone do not give. What it does not
@@ -892,10 +918,14 @@ figures.bars(errors, ylabel="test error, in % (dots: seeds)")
 # %% tags=["nbval-ignore-output"]
 from course_lib.widgets import feature_map_explorer
 
-feature_map_explorer(nets["P4CNN"], digits.test.images[7])
+feature_map_explorer(nets["P4CNN"], digits.test.images[7]).captioned(
+    "In P4CNN both orders give the same maps at all quarter turns."
+)
 
 # %% tags=["nbval-ignore-output"]
-feature_map_explorer(nets["Z2CNN"], digits.test.images[7])
+feature_map_explorer(nets["Z2CNN"], digits.test.images[7]).captioned(
+    "In Z2CNN the two orders differ from the first layer on."
+)
 
 # %% [markdown]
 # ### A p4 network is an ordinary CNN with tied weights

@@ -78,6 +78,8 @@ def show(error: float) -> str:
 pool, strided = (2, 2, 0), (3, 2, 1)  # window, stride, padding
 windows_from_both_sides(
     {f"{name} on {n}": (n, *layer) for name, layer in (("pool", pool), ("conv", strided)) for n in (8, 9)}
+).captioned(
+    "Where no blue window lies straight below an orange one, the layer reads other pixels in the mirrored image."
 )
 
 # %% [markdown]
@@ -189,7 +191,9 @@ print(
     "the two orders:", show(relative_error(turned_first, computed_first)), "  one of them moved by a row:", show(error)
 )
 first, second = turned_first[0, 0, 0], computed_first[0, 0, 0]
-panels({"turn, then compute": first, "compute, then turn": second, "difference": first - second}, columns=3)
+panels({"turn, then compute": first, "compute, then turn": second, "difference": first - second}, columns=3).captioned(
+    "The two orders give the same map, moved by one row."
+)
 
 # %% [markdown]
 # The damage is not only at the border: the whole map is shifted by one row. If you shift it back, the two maps agree exactly.
@@ -252,6 +256,8 @@ panels(
         "in the disk": there_and_back[0, 0] * inside(100),
     },
     photograph=True,
+).captioned(
+    "Turned by 30° and back, the photograph has lost its corners; in the disk nearly everything is still there."
 )
 
 # %% [markdown]
@@ -301,12 +307,16 @@ for name in names:
     errors = [show(error_at(name, 45, x)) for x in (smooth, face, noise(1, 1, 100, 100))]
     print(f"{name:18}{errors[0]:14}{errors[1]:14}{errors[2]}")
 curves = {name: [error_at(name, a, smooth) for a in angles] for name in names[:4]}
-error_curves(curves, angles, "angle in degrees", logarithmic=False)
+error_curves(curves, angles, "angle in degrees", logarithmic=False).captioned(
+    "All errors vanish at 0° and 90°, and are largest for the edge filters, which know only four directions."
+)
 
 # %%
 images = {"smooth image": smooth, "photograph": face, "noise": noise(1, 1, 100, 100)}
 curves = {name: [error_at("there and back", a, x) for a in angles] for name, x in images.items()}
-error_curves(curves, angles, "angle in degrees, there and back", logarithmic=False)
+error_curves(curves, angles, "angle in degrees, there and back", logarithmic=False).captioned(
+    "The finer the detail of an image, the more a turn there and back destroys."
+)
 
 # %% [markdown]
 # All four are exact at 0° and at 90°. In between, four different things go wrong.
@@ -342,7 +352,9 @@ for title, image in {"a corner": SHAPES["corner"], "turned": act_on_image(r, SHA
     maps[title] = F.pad(image, (-1, -1, -1, -1))
     for name, bank in {"turned only": lifting_filter_bank, "turned and permuted": group_filter_bank}.items():
         maps[f"{title}: {name}"] = F.conv2d(arms(image), bank(weights, C4)[0, :, 0]).amax(dim=0)
-panels(maps, columns=3)
+panels(maps, columns=3).captioned(
+    "With filters that are only turned, the answer to the turned corner is another; with sheets permuted too, it is the same, turned."
+)
 
 # %% [markdown]
 # With the permutation, the layer answers 2 at the corner, whichever way it is turned. Without it, all four copies are the same: they answer 2 at the first
@@ -424,7 +436,9 @@ for name, norm in {"one norm per channel": GroupBatchNorm(C4, 6), "one norm per 
         f"{name}: before {show(curves[name][0])}, after 1 step {'exact' if curves[name][1] < 1e-10 else 'broken'},"
         f" after 12 steps {show(curves[name][12])}"
     )
-error_curves(curves, list(range(13)), "training steps")
+error_curves(curves, list(range(13)), "training steps").captioned(
+    "With one norm per sheet the network is equivariant before the first step, and after it no more."
+)
 
 # %% [markdown]
 # Before training the network is exact. All gains and variances are 1, and all biases and means are 0, so it does not matter that each sheet has its own.
@@ -450,7 +464,9 @@ small_digit = load_digits(size=15).test.images[7:8].double()
 features = network()[:4]
 with torch.no_grad():
     vectors = {g: features(act_on_image(g, small_digit)).mean(dim=(3, 4))[0] for g in C4.elements}  # each (C, |H|)
-panels({f"image turned by {g}": vector for g, vector in vectors.items()}, columns=4)
+panels({f"image turned by {g}": vector for g, vector in vectors.items()}, columns=4).captioned(
+    "When the image turns, the numbers of each row (a channel) move one column (a sheet) to the right."
+)
 
 # %% [markdown]
 # Rows are channels, and columns are the sheets e, r, r², r³. From one panel to the next, each row moves one place to the right, and the last entry wraps
@@ -520,7 +536,9 @@ print(
     "the bad norm, number 12, stands out: in float64 all before it are below 1e-12, all from it on above 1e-8:",
     max(curves["float64, one bad norm"][:11]) < 1e-12 and min(curves["float64, one bad norm"][11:]) > 1e-8,
 )
-error_curves(curves, list(range(1, 32)), "layers")
+error_curves(curves, list(range(1, 32)), "layers").captioned(
+    "Rounding grows slowly from layer to layer; the one bad norm is the sudden step."
+)
 
 # %% [markdown]
 # Float32 starts near 1e-7 and float64 near 1e-16. Both errors grow slowly with depth, by far less than a factor of 1000. The error of the broken network
@@ -582,7 +600,9 @@ kinds |= {"pieces of the photograph": (pieces - low) / (high - low), "noise": no
 table = {name: {kind: orbit_agreement(net, C4, x) for kind, x in kinds.items()} for name, net in nets.items()}
 for name, row in table.items():
     print(f"{name:20}", ", ".join(f"{kind} {share:.2f}" for kind, share in row.items()))
-shares(table, "same class at all four turns")
+shares(table, "same class at all four turns").captioned(
+    "The trained CNN keeps its answer only on images like those it was trained on; the p4 network keeps it on all."
+)
 
 # %% [markdown]
 # The CNN has learned to keep its answer *on digits*: most often on those that it was trained on, less often on new ones, and rarely on images that do not

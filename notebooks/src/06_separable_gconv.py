@@ -186,7 +186,9 @@ for name, first in {"blob": blob, "edge": edge}.items():
 # %%
 rows = {f"{name} → conv2, output {c}": nets[name].conv2.weight[c, 0] for name in nets for c in (0, 1)}
 rows |= {f"{name} → conv3, input {c}": nets[name].conv3.weight[0, c] for name in ("blob",) for c in (0, 1)}
-sheets_in_rows(rows, C4)
+sheets_in_rows(rows, C4).captioned(
+    "A filter with the same weights on all four sheets (columns) cannot tell orientations apart."
+)
 
 # %% [markdown]
 # After the blob, conv2 is the same on all sheets (rows 1 and 2). Its output 0 started symmetric under turning, so its four maps are equal, and conv3 is the
@@ -264,7 +266,9 @@ print("turned kernels × permuted weights = the bank of the product, for", *ALL_
 # %%
 hook = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]).double()[None, None]
 w = torch.tensor([1.0, 0.5, 0.0, -1.0]).double()[None, None]
-figures.filter_bank_figure(full_bank(hook, w, C4)[0, :, 0], C4)
+figures.filter_bank_figure(full_bank(hook, w, C4)[0, :, 0], C4).captioned(
+    "In each row there is only one kernel, K turned, four times with different weights w."
+)
 
 # %% [markdown]
 # Each row holds one hook, four times, in four strengths. From row to row the hook turns, and each strength moves to the next sheet.
@@ -361,7 +365,9 @@ print("naive:   ", convolve(x, full_bank(K, w, C4)).int().flatten().tolist())
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
 
-layer_diagram(GSeparableConv2d(C4, 8, 16, 3))
+layer_diagram(GSeparableConv2d(C4, 8, 16, 3)).captioned(
+    "The sheets are mixed first, pixel by pixel; then every pair of channels has a spatial kernel K."
+)
 
 # %% [markdown]
 # The next cell compares both forms.
@@ -406,7 +412,9 @@ def gc_factored(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -
 # In the diagram, compare K with that of the g-GConv:
 
 # %%
-layer_diagram(GCSeparableConv2d(C4, 8, 16, 3))
+layer_diagram(GCSeparableConv2d(C4, 8, 16, 3)).captioned(
+    "Sheets and channels are mixed first, so that one spatial kernel K for each output channel is enough."
+)
 
 # %%
 for group in ALL_GROUPS:
@@ -448,7 +456,9 @@ def unseparable_filter() -> Tensor:
 
 # %%
 print(f"of this filter, the best K·w misses at least 70 %: {missed(unseparable_filter()) >= 0.7}")
-sheets_in_rows({"your filter": unseparable_filter()[0, 0]}, C4)
+sheets_in_rows({"your filter": unseparable_filter()[0, 0]}, C4).captioned(
+    "A filter whose sheets are as different as possible, so that no single kernel can stand for all of them."
+)
 
 # %% [markdown]
 # So at equal *width* separable networks are weaker. But they are cheap, so for the same price they can be wider. Is that a good bargain? First see
@@ -616,7 +626,9 @@ for label, values in errors.items():
 for n in sizes:
     ahead = [sum(found[name, n, s] < found["P4CNN", n, s] for s in seeds) for name in ("g-P4CNN", "gc-P4CNN")]
     print(f"{n} images: ahead of P4CNN in {ahead[0]} (g) and {ahead[1]} (gc) of {len(seeds)} seeds")
-error_by_size(errors, sizes)
+error_by_size(errors, sizes).captioned(
+    "With 1,029 images P4CNN has the smallest mean error (four seeds); with fewer, the order changes."
+)
 
 # %% [markdown]
 # Points are means, bars are one standard deviation over the seeds, and pale dots are the single seeds. **The paper's order does not appear.** On average P4CNN is ahead with all 1,029
@@ -688,7 +700,9 @@ shares = {
 }
 for bar, by_layer in shares.items():
     print(f"{bar:<6}:", ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in by_layer.items()))
-share_by_layer(shares)
+share_by_layer(shares).captioned(
+    "What training adds is more alike than what was there before, but mixed filters are nearly as much alike."
+)
 
 # %% [markdown]
 # The bars are means over seeds, and the thin lines run from the smallest to the largest value. *Before* is chance: compare it with 0.52, and for the 4 × 4 kernels of conv7 with 0.44. *After* is a little above chance. *Added* is above chance in every layer, most of all in the early ones.

@@ -81,7 +81,9 @@ turn_and_shift, mirror_and_shift = Isometry(0, 1, 6, 0), Isometry(1, 0, 10, 0)
 pairs = [(g, other)]
 for u in (turn_and_shift, mirror_and_shift):
     pairs.append((semidirect_product(u, g), semidirect_product(u, other)))
-relative_positions(pairs)
+relative_positions(pairs).captioned(
+    "All three pairs lie differently on the lattice, and have the same relative position."
+)
 
 # %% [markdown]
 # <details><summary>Predict first: stand on the filled F and take its upright stroke as your "up" and its arms as your "right". Where is the outline, as you see it? In which of the three pairs is the answer different?</summary>
@@ -191,7 +193,9 @@ def equivariant_sum(f: GroupFunction, term: Callable[[Isometry, Tensor, Tensor],
 weights = {Isometry(0, k, 0, 0): 10**k for k in range(4)}
 result = equivariant_sum(small, lambda position, x, y: weights[position] * y)
 print([int(value) for value in result.values()])
-relative_position_table(D4)
+relative_position_table(D4).captioned(
+    "Each relative position stands once in every row and in every column, so each weight is used equally often."
+)
 
 # %% [markdown]
 # The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one for each cell. If all cells of one color share one function, only eight functions are left. Each row contains every color once, in a different order.
@@ -620,7 +624,9 @@ digit = load_digits().train.images[7:8].double()
 quarter_turn = Element(0, 1)
 upright = where_it_looks(digit, (17, 11), Element(0, 0))
 turned = where_it_looks(act_on_image(quarter_turn, digit), (16, 17), quarter_turn)
-attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4)
+attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).captioned(
+    "The left border looks across to the opposite border of the stroke, and does the same when the digit is turned."
+)
 
 # %% [markdown]
 # **Upper row.** The pixel in row 17, column 11 on the sheet e is a left border, and its arrow points to "ahead". It looks across the stroke, at the right border on the sheet r². **Lower row.** The digit has been turned by r. The same spot is now the pixel in row 16, column 17 on the sheet r. It looks up, at the sheet r³. (The tint shows the square root of the weight, so that small weights can be seen.)
@@ -762,7 +768,9 @@ for name, (length, term) in terms.items():
     print(f"{name:<14}: on g⁻¹g̃ {where!s:<5}  on f(g) {asks!s:<5}  on f(g̃) {answers}")
 
 # %%
-framework_map()
+framework_map().captioned(
+    "Every layer of the course is a sum over pairs; they differ in what the weight depends on (filled dots)."
+)
 
 # %% [markdown]
 # Each row is a layer, written as $\tilde H_{\hat g}(x, y)$. A full circle says that the weight of y depends on that column's quantity: on the relative position ĝ, on x = f(g), or on y = f(g̃). For example, the weight in ReLU is 0 or 1 and follows the sign of y; attention asks about all three; E4 asks about the position and x, but not about y.
@@ -784,14 +792,15 @@ from IPython.display import display
 from course_lib.figures.layer_diagrams import layer_diagram
 from course_lib.layers import AffineSelfConv2d, E4Layer, GCSeparableConv2d
 
-for layer in (
-    GroupConv2d(C4, 16, 16, 5, padding=2),
-    GCSeparableConv2d(C4, 16, 16, 5, padding=2),
-    E4Layer(C4, 16, 16, 5, slices=2),
-    GroupSelfAttention2d(C4, 16, 16, 5, heads=8),
-    AffineSelfConv2d(C4, 16, 16, 5, heads=8),
-):
-    display(layer_diagram(layer))
+diagrams = {
+    "Group convolution: one filter ψ is learned, for all places.": GroupConv2d(C4, 16, 16, 5, padding=2),
+    "Separable: the filter is a product of two, both learned.": GCSeparableConv2d(C4, 16, 16, 5, padding=2),
+    "E4: the data write a kernel for every place.": E4Layer(C4, 16, 16, 5, slices=2),
+    "Self-attention: features are compared, across all sheets.": GroupSelfAttention2d(C4, 16, 16, 5, heads=8),
+    "Affine self convolution: features are compared after affine maps.": AffineSelfConv2d(C4, 16, 16, 5, heads=8),
+}
+for caption, layer in diagrams.items():
+    display(layer_diagram(layer).captioned(caption))
 
 # %% [markdown]
 # ## Does it agree with the library?

@@ -86,7 +86,9 @@ def say(error: float) -> str:
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
 
-layer_diagram(E4Layer(C4, 16, 16, 5, slices=2))
+layer_diagram(E4Layer(C4, 16, 16, 5, slices=2)).captioned(
+    "The upper branch writes a kernel for every g; the lower one encodes what the kernels are applied to."
+)
 
 # %% [markdown]
 # ## 1 From every pair to one kernel per pixel
@@ -293,7 +295,7 @@ turned = act_on_image(r, digit)
 upright = Sight(digit[0, 0], corner, kernels_at(digit, corner, C4))
 generated_kernels(
     {"the digit": upright, "turned by r": Sight(turned[0, 0], (17, 16), kernels_at(turned, (17, 16), C4), r)}, C4
-)
+).captioned("The pixel of the turned digit writes the same four kernels, each turned and one place further on.")
 
 # %% [markdown]
 # Red is positive, blue is negative.
@@ -317,7 +319,9 @@ generated_kernels(
 mirrored, place = act_on_image(m, digit), (corner[0], 27 - corner[1])
 both = {"the digit": Sight(digit[0, 0], corner, kernels_at(digit, corner, D4))}
 both["mirrored"] = Sight(mirrored[0, 0], place, kernels_at(mirrored, place, D4), m)
-generated_kernels(both, D4)
+generated_kernels(both, D4).captioned(
+    "The pixel of the mirrored digit writes the same eight kernels, mirrored and in other places."
+)
 
 # %% [markdown]
 # What does such a kernel do? Apply the one of sheet e to the ink in its window. It adds the ink ahead (to the right) and subtracts the ink to its left (above), each weighted by the strength of a border:
@@ -325,7 +329,9 @@ generated_kernels(both, D4)
 # %%
 kernel, window = upright.kernels[0], neighborhoods(digit[0, 0], 5)[:, corner[0], corner[1]].unflatten(0, (5, 5))
 print(f"sum of the products: {(kernel * window).sum():.2f}")
-panels({"kernel K": kernel, "window of V": window, "K ⊙ V": kernel * window})
+panels({"kernel K": kernel, "window of V": window, "K ⊙ V": kernel * window}).captioned(
+    "The kernel, what it is applied to, and their products, whose sum is the new value of the pixel."
+)
 
 # %% [markdown]
 # ## 5 Turn the matrix, not the kernels
@@ -641,7 +647,9 @@ for affine, net in nets.items():
     print(f"{affine:<12}logits change by {100 * logits:.2g} %, predictions by {100 * predictions:.0f} %")
 # net[4] is the first E4 layer
 gains = {affine: net[4].norm.weight.expand(-1, 4) for affine, net in nets.items()}
-panels({f"γ, {affine}": gain for affine, gain in gains.items()})
+panels({f"γ, {affine}": gain for affine, gain in gains.items()}).captioned(
+    "With a shared norm the four sheets (columns) of a channel (row) have the same gain; with one for each element they drift apart."
+)
 
 # %% [markdown]
 # The picture shows the gains of the first E4 layer, with one row for each hidden channel and one column for each sheet. In the right half the sheets have drifted apart.
@@ -724,7 +732,9 @@ ours, theirs = (
     {name: {setting: source[key] for setting, key in variants.items()} for name, variants in columns.items()}
     for source in (errors, published)
 )
-ablations(ours, theirs)
+ablations(ours, theirs).captioned(
+    "Our small runs and the published ones do not agree on every choice, and their errors are of different sizes."
+)
 
 # %% [markdown]
 # The upper row shows our runs, the lower row the paper's; mind that each has its own axis. Pale dots are single seeds, bars are one standard deviation. Which differences can you trust? Count in how many seeds the worse variant has the larger error:
@@ -871,7 +881,9 @@ for name, work in works.items():
     print(
         f"{name:<18} moves {work.moved / 1e6:4.1f} MB: {parts[0]:4.0%} of the bandwidth, {parts[1]:4.0%} of the arithmetic"
     )
-roofline(works, bandwidth, arithmetic)
+roofline(works, bandwidth, arithmetic).captioned(
+    "Each step moves the layer to the right, towards more operations per byte, and none of them reaches the roof."
+)
 
 # %% [markdown]
 # From left to right, each step moves fewer bytes for the same operations, so the roof above it rises. Under the slope memory sets the limit, under the flat part arithmetic does; the bend is at P/B. *As released* is far to the left of the bend; step 3 is near it or past it. None of them reaches the roof: on maps this small, other costs (starting each operation, for one)

@@ -111,7 +111,9 @@ shown = {
 }
 
 # %%
-weights_by_place([window.view(3, 3) for window in seen], shown)
+weights_by_place([window.view(3, 3) for window in seen], shown).captioned(
+    "A convolution weighs all places alike; attention and affine self convolution weigh each place by what they see there."
+)
 
 # %%
 for title, tables in shown.items():
@@ -309,16 +311,22 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 
 # %%
 ahead = torch.tensor([[0.0, 0, 1], [0, 1, 2], [0, 0, 1]])
-panels({f"β for h = {h}": act_on_image(h, ahead) for h in C4.elements})
+panels({f"β for h = {h}": act_on_image(h, ahead) for h in C4.elements}).captioned(
+    "For each h the offset β is the same pattern, only turned."
+)
 
 # %%
 dot = torch.tensor([[0.0, 2, 0], [0, 0, 0], [0, 0, 0]])
 ahead_and_dot = torch.stack([ahead, dot, 0 * dot, 0 * dot])
-panels({f"ψ for h = e: sheet {h}": ahead_and_dot[i] for i, h in enumerate(C4.elements)})
+panels({f"ψ for h = e: sheet {h}": ahead_and_dot[i] for i, h in enumerate(C4.elements)}).captioned(
+    "For h = e the gain ψ looks ahead on its own sheet, and has one dot on the next."
+)
 
 # %%
 moved = act_on_feature_map(Element(0, 1), ahead_and_dot[None], C4)[0]
-panels({f"ψ for h = r: sheet {h}": moved[i] for i, h in enumerate(C4.elements)})
+panels({f"ψ for h = r: sheet {h}": moved[i] for i, h in enumerate(C4.elements)}).captioned(
+    "For h = r both patterns are turned, and have moved one sheet on."
+)
 
 # %% [markdown]
 # For h = r the pattern has turned and is now on sheet r, and the dot has turned and is now on sheet r².
@@ -403,10 +411,14 @@ print("four equal sheets:", all_equal(list(result[0])))
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
 
-layer_diagram(SimpleAffineSelfConv2d(C4, 16, 16, 5, heads=8))
+layer_diagram(SimpleAffineSelfConv2d(C4, 16, 16, 5, heads=8)).captioned(
+    "In the simple layer one embedding and one affine map serve all three roles."
+)
 
 # %%
-layer_diagram(AffineSelfConv2d(C4, 16, 16, 5, heads=8))
+layer_diagram(AffineSelfConv2d(C4, 16, 16, 5, heads=8)).captioned(
+    "In the full layer each role, query, key and value, has an embedding and an affine map of its own."
+)
 
 # %% [markdown]
 # In formulas, the full layer has three embeddings and three affine maps:
@@ -741,7 +753,9 @@ def look(image: Tensor, pixel: tuple[int, int], h: Element) -> Look:
 
 # %%
 photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
-gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements})
+gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements}).captioned(
+    "The same pixel looks ahead of its sheet, to the right from e and up from r, at colors like its own."
+)
 
 # %% [markdown]
 # This is one pixel, at the rim of the eye, on four sheets. Each looks within its own, turned region, at colors like its own (blue: large α). The arrow points to "ahead".
@@ -769,7 +783,9 @@ print("the first gaze, turned by r, against the second one:", say(gap))
 # </details>
 
 # %%
-attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pixel=(13, 6))
+attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pixel=(13, 6)).captioned(
+    "When the photograph turns, the gaze of the pixel turns with it."
+)
 
 # %% [markdown]
 # ## 9 Squeeze and excite
@@ -811,7 +827,9 @@ print("a factor per sheet:  ", say(equivariance_error(lambda x: factor_per_sheet
 # On C1, `one_factor` is the original squeeze-and-excitation. The layer as a diagram:
 
 # %%
-layer_diagram(GroupSqueezeExcite(C4, 16, reduction=4))
+layer_diagram(GroupSqueezeExcite(C4, 16, reduction=4)).captioned(
+    "One number for each channel is computed from all pixels and sheets, and multiplies that channel everywhere."
+)
 
 # %% [markdown]
 # ## 10 What does it cost, and does it pay?

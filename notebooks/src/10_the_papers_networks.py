@@ -423,7 +423,9 @@ families = {
     "p4, E4": [cost("e4net", "E4-Net"), cost("e4net-large", "Large"), cost("e4net-r4", "r=4")],
     "quoted": [quoted[name] for name in ("p4_CNN", "α-P4CNN")],
 }
-error_against_cost(families)
+error_against_cost(families).captioned(
+    "With about 25,000 parameters, every network on p4 has a smaller error than the ordinary ones, and needs more operations (bars: standard deviations)."
+)
 
 # %% [markdown]
 # Lower is better, and further left is cheaper. *Left panel:* at some 25,000 parameters, p4 more than halves the error of an ordinary network, and separable layers go below that. The E4 networks have the lowest errors, two of the three with fewer than 20,000 parameters. *Right panel:* most of these gains cost operations, but not all of them. The gc network with 10 channels is *left of and below* Z2CNN: it is cheaper and better.
@@ -440,7 +442,11 @@ lines = {
     "ResNet18": {"r18": "Z²", "p4-r18": "p4", "p4m-r18": "p4m", "p4m-e4r18": "E4"},
     "ResNet29": {"resnet29": "Z²", "p4-resnet29": "p4", "p4-resnet29-asc": "ASC"},
 }
-error_against_cost({name: [cost(*pair) for pair in points.items()] for name, points in lines.items()}, join=True)
+error_against_cost(
+    {name: [cost(*pair) for pair in points.items()] for name, points in lines.items()}, join=True
+).captioned(
+    "Along each line, one paper's networks, the group lowers the error at about as many parameters and more operations."
+)
 
 # %% [markdown]
 # In the left panel the lines fall steeply: with the same parameters, the error is smaller. In the right panel you see that these gains are paid for with operations. And look where the lines *start*, at the ordinary networks. ResNet44 of 2016 and ResNet44 of 2021 are the same network up to biases and norms, both without augmentation, and yet their errors are 3.65 points apart. (ResNet29 was augmented, the others were not.) Between papers, the recipe matters as much as the group does.
@@ -561,7 +567,9 @@ for seed in (0, 1):
         train(net, digits.train, config, device="cpu")
         for name, errors in curves.items():
             errors[seed].append(100 - 100 * evaluate(net, getattr(digits, name)))
-learning_curves(curves, ylabel="error, in %")
+learning_curves(curves, ylabel="error, in %").captioned(
+    "The same trainings, measured on two sets of images (means of two seeds, bands from the lower to the higher)."
+)
 
 # %%
 for report in ("last epoch", "best validation epoch", "best test epoch"):

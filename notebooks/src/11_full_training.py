@@ -86,7 +86,9 @@ NAMES = {
     "e4net-large": "E4-Net, large",
 }
 published = {name: (find(key).error, find(key).deviation) for key, name in NAMES.items()}
-errors_by_row({"published": published})
+errors_by_row({"published": published}).captioned(
+    "The published test errors, from ordinary networks to E4-Net (bars: standard deviations over seeds)."
+)
 
 # %% [markdown]
 # Read it from the top. An ordinary network gets 5 digits in 100 wrong. Group convolution (04) more than halves that, with no more parameters. Separable filters (06) use the saved parameters for more channels and get below 2 %, and E4 (08) gets to 1.2 or 1.3 %. That is the promise: five years of research, from 2016 to 2021, in one picture.
@@ -330,7 +332,9 @@ laptop = trained_alike(full, DATA, RECIPE, **length)
 ours = {name: mean_and_deviation(errors_of(laptop[key])) for key, name in NAMES.items() if key in laptop}
 is_comparable = mnist.name.startswith("rotated") and NETWORK in NAMES and len(mnist.train) == 10_000
 yours = {NAMES[NETWORK]: my_error} if is_comparable else {}
-errors_by_row({"published": published, f"our runs, {EPOCHS} epochs": ours}, yours)
+errors_by_row({"published": published, f"our runs, {EPOCHS} epochs": ours}, yours).captioned(
+    "Published errors and ours, side by side (bars: standard deviations over seeds), and your run as a star."
+)
 
 # %% [markdown]
 # If your point differs from the others, there are four possible reasons: how long you trained; the seed; the images (published errors are on 50,000 test images of the original archive, ours on 15,435 digits of MNIST that we turned
@@ -356,7 +360,9 @@ measured = {
 
 # %% tags=["nbval-ignore-output"]
 printed = {NAMES.get(key, row.name): (row.error, row.deviation) for key, row in rows.items()}
-published_against_ours(printed, {recipe: errors for recipe, errors in measured.items() if errors})
+published_against_ours(printed, {recipe: errors for recipe, errors in measured.items() if errors}).captioned(
+    "On the dashed line our error would be the published one; below it ours is smaller."
+)
 
 # %% tags=["nbval-ignore-output"]
 everywhere = [(printed[name][0], mean) for name, (mean, _) in next(iter(measured.values())).items()]
@@ -451,7 +457,9 @@ for row in ("z2cnn", "p4cnn", "gc-p4cnn-30", "e4net"):
     errors = [errors_of(alike.get(row, ())) for alike in by_size.values()]
     if all(errors):
         at_all_sizes[NAMES[row]] = list(zip_longest(*errors, fillvalue=math.nan))
-error_by_size(at_all_sizes, list(by_size)) if at_all_sizes else print("not yet run")
+error_by_size(at_all_sizes, list(by_size)).captioned(
+    "The fewer images there are, the larger the error of every network (means over the seeds that were run)."
+) if at_all_sizes else print("not yet run")
 
 # %% tags=["nbval-ignore-output"]
 for images, alike in sorted(by_size.items()):
@@ -479,7 +487,9 @@ def cost(key: str) -> Cost:
 
 # %% tags=["nbval-ignore-output"]
 costs = {family: [cost(key) for key in keys if key in laptop] for family, keys in FAMILIES.items()}
-error_against_cost({family: known for family, known in costs.items() if known}, error="our test error")
+error_against_cost({family: known for family, known in costs.items() if known}, error="our test error").captioned(
+    "Our error against what a network has and what it does; further left and lower is better."
+)
 
 # %% [markdown]
 # And the seconds? They depend on the machine, too: a processor with two cores spends them on arithmetic, while a GPU spends much of its time on starting many small operations. `python -m course_lib hours` computes from the stored runs how long each table takes on every machine that has been measured, and notebook 08 shows where the time of an E4 layer goes.
@@ -496,7 +506,9 @@ changed = {
 }  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]
-figures.learning_curves(changed, ylabel="changed by a quarter turn, in %")
+figures.learning_curves(changed, ylabel="changed by a quarter turn, in %").captioned(
+    "A quarter turn changes predictions of Z2CNN after every epoch, and none of E4-Net with a shared norm."
+)
 
 # %% [markdown]
 # With the shared norm the number is zero by construction, at every epoch and for every seed. The other two networks can only *approach* zero, and only because all training images are turned at random. On images that are always upright, nothing would make them do so.

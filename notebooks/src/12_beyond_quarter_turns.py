@@ -90,7 +90,7 @@ panels(
     values=False,
     alt="A filter of noise; turned by 90°, the same values in other places; turned by 45°, much paler, with empty "
     "corners; and turned by 45° twice, which is almost gone and does not look like the second picture.",
-)
+).captioned("Turned by 45°, a filter of pixels fades, and two such turns are no turn by 90°.")
 
 # %% [markdown]
 # Twice 45° should be 90°, but the fourth picture is not the second one. Interpolation takes means of neighbors. Where
@@ -120,7 +120,7 @@ panels(
     {f"{degrees}°": turned_picture(degrees)[0, 0] for degrees in (0, 30, 45, 90)},
     alt="A smooth picture of hills and valleys, and the same picture turned by 30, 45 and 90 degrees. All four are "
     "equally sharp.",
-)
+).captioned("A picture that is given by a formula can be turned by any angle and stays equally sharp.")
 
 # %% [markdown]
 # A layer with the filter ψ is right about the angle α if turning both gives the turned answer:
@@ -242,7 +242,7 @@ panels(
     columns=7,
     alt="Seven round functions of the plane. The first is a ring. The others are rings with two, four and six alternating "
     "arcs, positive and negative; each sin is the cos next to it, turned.",
-)
+).captioned("The larger m, the more often the sign changes around the ring, and each sin is its cos, turned.")
 
 # %% [markdown]
 # Look at the pairs. The sine is the cosine, turned by a quarter of a wave. That is the key to everything below.
@@ -339,7 +339,7 @@ panels(
     {f"{degrees}°": steered(degrees)[0, 0] for degrees in (0, 15, 30, 45, 90)},
     values=False,
     alt="One smooth filter at 0, 15, 30, 45 and 90 degrees. It turns as a whole, and no picture is paler than another.",
-)
+).captioned("The steered filter turns as a whole, and no picture is paler than another.")
 
 # %%
 there_and_back = steer(steer(weights, 0.7, 7), -0.7, 7)
@@ -375,7 +375,9 @@ angles = list(range(0, 91, 5))
 curves = {name: [error_at(angle, way) for angle in angles] for name, way in ways.items()}
 for name, errors in curves.items():
     print(f"{name:28} worst error {in_words(max(errors), high=10)}")
-error_curves(curves, angles, "angle in degrees", logarithmic=False)
+error_curves(curves, angles, "angle in degrees", logarithmic=False).captioned(
+    "Steered to the angle, a steerable filter has almost no error; interpolated, even the same filter has one."
+)
 
 # %% [markdown]
 # The steered filter is not exact between the quarter turns: the square window has corners, and pixels are still samples. But its error stays
@@ -405,7 +407,7 @@ def turned_basis(group: Group, size: int) -> Tensor:
 
 # %%
 bank = (turned_basis(C8, 7) @ weights).view(8, 7, 7)
-filter_bank_figure(bank, C8)
+filter_bank_figure(bank, C8).captioned("One filter after each of the eight turns by 45°.")
 
 # %% [markdown]
 # That is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group of the lattice, a filter's weights
@@ -529,7 +531,9 @@ for name, accuracies in by_group.items():
     mean = 100 * np.mean(accuracies, axis=0)
     told = f"upright {mean[0]:.1f} %, worst angle {mean.min():.1f} %, mean {mean[:-1].mean():.1f} %"
     print(f"{name:3} {told} (seeds: {len(accuracies)})")
-accuracy_by_angle(by_group, stored["angles"])
+accuracy_by_angle(by_group, stored["angles"]).captioned(
+    "The more turns the group has, the more equal the accuracy at all angles (means over seeds, bands from the lowest to the highest)."
+)
 
 # %% [markdown]
 # Every network was trained on the same upright images; the group is the only difference. More orientations lift the valleys, and C1, which knows nothing of
@@ -647,7 +651,7 @@ hexagons(
         "by 60°": act_on_cells(r60, psi_cells),
         "by 120°": act_on_cells(C6.elements[2], psi_cells),
     }
-)
+).captioned("On hexagonal cells a turn by 60° moves every value exactly to another cell.")
 
 # %% [markdown]
 # The lifting convolution is its definition, read aloud: $[f \star \psi](t, h) = \sum_y f(y)\,[L_h\psi](y - t)$. Its equivariance is the equation of notebook 04, and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from html import escape
 from pathlib import Path
@@ -11,15 +10,17 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
+from course_lib.figures.render import is_svg, size_of
 from outline import notebooks
+from web.figures import pictures
 
 RING = "<!-- ring -->"
 CARDS = "<!-- cards -->"
 SIDE = 480  # pixels of a card's picture, twice of what is shown
-# The figure on a notebook's card, counted from 0; the first one where none is named.
-SHOWN = {"02": 3, "04": 8, "07": 1, "08": 0}
+# The number of the figure on a notebook's card; the first one where none is named.
+SHOWN = {"02": 4, "04": 11, "07": 2, "08": 2}
 CARD = """\
-<a class="course-card" href="{page}.html"><img src="_static/cards/{number}.png" alt="" width="{width}" height="{height}"
+<a class="course-card" href="{page}.html"><img src="_static/cards/{file}" alt="" width="{width}" height="{height}"
 loading="lazy"><strong>{title}</strong><span>{minutes} minutes · {exercises}</span></a>"""
 
 
@@ -28,18 +29,19 @@ def write_front_page(source: Path, folder: Path, ring: str) -> None:
 
     Raises ValueError if a notebook has no figure for its card.
     """
-    pictures = source / "static" / "cards"
-    pictures.mkdir(parents=True)
+    folder_of_cards = source / "static" / "cards"
+    folder_of_cards.mkdir(parents=True)
     cards = []
     for book in notebooks():
-        size = _thumbnail(nbformat.read(folder / f"{book.name}.ipynb", as_version=4), book.number, pictures)
+        stored = nbformat.read(folder / f"{book.name}.ipynb", as_version=4)
+        file, (width, height) = _card_picture(stored, book.number, folder_of_cards)
         count = len(book.exercises)
         cards.append(
             CARD.format(
                 page=book.name,
-                number=book.number,
-                width=size[0] // 2,
-                height=size[1] // 2,
+                file=file,
+                width=width,
+                height=height,
                 title=escape(book.title),
                 minutes=book.minutes,
                 exercises=f"{count} exercise{'s' * (count != 1)}",
@@ -55,18 +57,16 @@ def _raw(html: str) -> str:
     return f"````{{raw}} html\n{html}\n````"
 
 
-def _thumbnail(notebook: NotebookNode, number: str, pictures: Path) -> tuple[int, int]:
-    """The chosen figure, made small; returns its size in pixels."""
-    figures = [
-        output.data["image/png"]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
-    ]
+def _card_picture(notebook: NotebookNode, number: str, folder: Path) -> tuple[str, tuple[int, int]]:
+    """The chosen figure, a PNG made small; returns the file's name and the size to show it at."""
+    figures = [image for _, _, image, _ in pictures(notebook)]
     if not figures:
         raise ValueError(f"notebook {number} has no figure for its card; build it first")
-    chosen = figures[min(SHOWN.get(number, 0), len(figures) - 1)]
-    image = Image.open(io.BytesIO(base64.b64decode(chosen))).convert("RGB")
+    chosen = figures[min(SHOWN.get(number, 1), len(figures)) - 1]
+    if is_svg(chosen):
+        (folder / f"{number}.svg").write_bytes(chosen)
+        return f"{number}.svg", size_of(chosen)
+    image = Image.open(io.BytesIO(chosen)).convert("RGB")
     image.thumbnail((SIDE, SIDE // 2), Image.Resampling.LANCZOS)
-    image.save(pictures / f"{number}.png", optimize=True)
-    return image.size
+    image.save(folder / f"{number}.png", optimize=True)
+    return f"{number}.png", (image.width // 2, image.height // 2)

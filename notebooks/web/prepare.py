@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 from nbformat import NotebookNode
 
 from build import parsed
+from web.figures import number_figures
 from web.terms import in_prose, link_first_uses
 
 # \\begin{aligned} takes what stands in brackets behind it for an option, and would not show it.
@@ -19,25 +21,14 @@ NOTEBOOK_LINK = re.compile(r'href="(\d\d_\w+)\.ipynb"')
 TITLE = re.compile(r"^# .+$", re.MULTILINE)
 SECTION = re.compile(r"^(?=## (\d+)\.? )", re.MULTILINE)
 EQUATION = re.compile(r"\bEqs?\. \d+(?: and \d+)?")
-STILL = '<noscript><img src="data:image/png;base64,{png}" alt="{alt}"></noscript>'
 
 
-def prepared(notebook: NotebookNode, name: str, widgets: dict[str, str]) -> NotebookNode:
-    """Changes the notebook in place and returns it. ``widgets``: cell id → HTML to show instead of a still picture.
+def prepared(notebook: NotebookNode, name: str, widgets: dict[str, str], figures: Path) -> NotebookNode:
+    """Changes the notebook in place and returns it; its figures become files in the folder ``figures``.
 
-    Raises ValueError if there is no figure at all, or one without words.
+    ``widgets``: cell id → HTML to show instead of a still picture. Raises ValueError for what `number_figures` refuses.
     """
-    if not any("image/png" in output.get("data", {}) for _, output in _outputs(notebook)):
-        raise ValueError(f"{name}: no rendered figure; build the notebook: python notebooks/build.py {name}")
-    for cell, output in _outputs(notebook):
-        if "image/png" not in output.get("data", {}):
-            continue
-        alt = output.metadata.get("image/png", {}).get("alt")
-        if not alt:
-            raise ValueError(f"{name}: a figure without alt text, below {cell.source[-80:]!r}")
-        cell.metadata["mystnb"] = {"image": {"alt": alt, "classes": "figure"}}
-        if cell.id in widgets:
-            output.data = NotebookNode({"text/html": widgets[cell.id] + _still(output.data["image/png"], alt)})
+    number_figures(notebook, name, widgets, figures)
     for cell in notebook.cells:
         if cell.cell_type == "code" and only_imports(cell.source):
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
@@ -69,7 +60,3 @@ def _with_links(prose: str, number: str, seen: set[str]) -> str:
 
 def _outputs(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
     return [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
-
-
-def _still(png: str, alt: str) -> str:
-    return STILL.format(png=png.replace("\n", ""), alt=alt.replace("&", "&amp;").replace('"', "&quot;"))

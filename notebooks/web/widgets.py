@@ -21,6 +21,7 @@ from nbformat import NotebookNode
 from build import defined_names, parsed
 from course_lib.widgets.base import WidgetWithStill
 from course_lib.widgets.export import standalone_html
+from web.figures import picture_of
 
 WIDGETS = {"turning_ring", "feature_map_explorer", "attention_explorer"}
 SEEDS = {"manual_seed", "seed_everything"}
@@ -53,7 +54,7 @@ def fragments(notebook: NotebookNode, quick: bool = False) -> dict[str, str]:
 
 def _html(widget: WidgetWithStill, cell: NotebookNode) -> str:
     """The widget's HTML, if it shows what the stored picture shows; where results may differ nothing is compared."""
-    stored = next(output.metadata["image/png"]["alt"] for output in cell.outputs if "image/png" in output.data)
+    _, stored = next(found for output in cell.outputs if (found := picture_of(output)))
     if "nbval-ignore-output" not in cell.metadata.get("tags", []) and widget.still().alt != stored:
         raise ValueError(f"cell {cell.id}: the widget shows {widget.still().alt!r}, its stored picture {stored!r}")
     return standalone_html(widget)

@@ -1,0 +1,29 @@
+"""What a figure shows in one sentence, visible below it: of pictures, diagrams and widgets alike."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from IPython.display import Markdown, display
+
+CAPTION = "caption"  # the key in an output's metadata by which the site knows a caption from other text
+
+
+class Captioned:
+    """Something that shows itself through ``_repr_mimebundle_``, and may have a caption, which follows it."""
+
+    caption = ""
+
+    def captioned(self, caption: str) -> Self:
+        """The same with a caption: one sentence that says what to see; formulas as ``$L_r f$``."""
+        raise NotImplementedError
+
+    def _ipython_display_(self) -> None:
+        if not self.caption:
+            raise NotImplementedError  # IPython then shows the bundle by itself
+        data, metadata = self._repr_mimebundle_()
+        display(data, metadata=metadata, raw=True)
+        display(Markdown(f"*{self.caption}*"), metadata={CAPTION: True})
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        raise NotImplementedError

@@ -1,0 +1,86 @@
+"""From a matplotlib figure to bytes, the same every time: maps as pixels, all else as lines and letters."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from course_lib.figures.style import OKABE_ITO, TYPESETTING
+
+DPI = 100  # of the layout; pixels are drawn at DENSITY times as many
+DENSITY = 2
+# Letters as outlines, so that a page needs no font; names of parts from their contents and not from chance.
+_AS_SVG = {**TYPESETTING, "svg.fonttype": "path", "svg.hashsalt": "course"}
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def render(figure: Figure) -> bytes:
+    """A PNG if the figure holds maps, else an SVG: no date, no version, no pyplot state."""
+    FigureCanvasAgg(figure)
+    return _png(figure) if any(axes.images for axes in figure.axes) else _svg(figure)
+
+
+def size_of(image: bytes) -> tuple[int, int]:
+    """Width and height on the page, in pixels; a PNG has `DENSITY` times as many, for sharp screens."""
+    if is_svg(image):
+        found = re.search(rb'width="([\d.]+)" height="([\d.]+)"', image)
+        if found is None:
+            raise ValueError(f"the SVG says no size: {image[:80]!r}")
+        return round(float(found[1])), round(float(found[2]))
+    width, height = Image.open(io.BytesIO(image)).size
+    return width // DENSITY, height // DENSITY
+
+
+def is_svg(image: bytes) -> bool:
+    return image.startswith(b"<svg")
+
+
+def _svg(figure: Figure) -> bytes:
+    raw = io.StringIO()
+    with rc_context(_AS_SVG):
+        figure.savefig(raw, format="svg", metadata=_NO_METADATA)
+    width, height = DPI * figure.get_size_inches()
+    text = raw.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f'width="{width:g}" height="{height:g}"', text, count=1)
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    used = set(re.findall(r"#([\w-]+)", text))
+    text = re.sub(r' id="([\w-]+)"', lambda found: found[0] if found[1] in used else "", text)
+    text = re.sub(r"-?\d+\.\d{3,}", lambda found: _rounded(float(found[0])), text)
+    return re.sub(r"\s+", " ", re.sub(r"\s*\n\s*(?=<)", "", text)).strip().encode()
+
+
+def _rounded(value: float) -> str:
+    """To a hundredth of a point; small numbers, such as the scale of letters, to four digits."""
+    return f"{value:.4g}" if abs(value) < 1 else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _png(figure: Figure) -> bytes:
+    raw, small = io.BytesIO(), io.BytesIO()
+    with rc_context(TYPESETTING):
+        figure.savefig(raw, format="png", dpi=DENSITY * DPI, metadata={"Software": None})
+    _with_palette(Image.open(raw).convert("RGB")).save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def _with_palette(image: Image.Image) -> Image.Image:
+    """A palette of 256 colors is a third of the bytes. White and the elements' colors stay exactly what they are."""
+    found = image.quantize(240, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
+    common = found[: 3 * 240]  # fewer for a picture with few colors
+    own = [int(color[1:], 16) for color in ("#FFFFFF", *OKABE_ITO.values())]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(common + [part for color in own for part in color.to_bytes(3)])
+    drawn = image.quantize(palette=palette, dither=Image.Dither.NONE)
+    red, green, blue = np.moveaxis(np.asarray(image, np.uint32), -1, 0)
+    pixels, indices = red << 16 | green << 8 | blue, np.array(drawn)
+    for index, color in enumerate(own, start=len(common) // 3):
+        indices[pixels == color] = index  # the nearest color that was found first need not be the same
+    exact = Image.fromarray(indices, mode="P")
+    exact.putpalette(drawn.getpalette() or [])
+    return exact

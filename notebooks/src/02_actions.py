@@ -134,7 +134,7 @@ figures.panels({"f": f})
 #
 # In plain words: x counts columns to the right of the center, y counts rows above it. (In g·x and f(x), as before, the
 # letter x means the whole point.) For an odd size these are integers. For an even size the center lies *between*
-# pixels, as in exercise 1.7, and the coordinates end in .5. Multiply them by 2, and all of them are integers again;
+# pixels, as in exercise 1.6, and the coordinates end in .5. Multiply them by 2, and all of them are integers again;
 # exercise 2.2 makes use of that.
 #
 # The next cell stores f as what it is, a function: a dictionary from (x, y) to a number.

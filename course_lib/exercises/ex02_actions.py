@@ -41,6 +41,14 @@ register(
     ],
     known_mistakes=[
         (
+            lambda g, points: points * matrix(g.point_part) + g.shift,
+            "`*` multiplies entry by entry. The product of a matrix is `@`.",
+        ),
+        (
+            lambda g, points: points @ (matrix(g.point_part).T + g.shift),
+            "You add the shift to the matrix, because of the brackets. First move the points, and then add the shift.",
+        ),
+        (
             lambda g, points: points @ matrix(g.point_part) + g.shift,
             "You turn in the wrong direction. `points @ h` moves each row by hᵀ, which is h⁻¹. Rows need `points @ "
             "h.T`.",
@@ -116,6 +124,10 @@ register(
         "`turned` if it is 0.",
     ],
     known_mistakes=[
+        (
+            lambda g, f: act_on_image(g, f) * g.m,
+            "You multiply the image by g.m, so without a mirror all of it becomes 0. Write `if g.m:` instead.",
+        ),
         (
             lambda g, f: act_on_image(Element(g.m, -g.r % 4), f),
             "You turn clockwise. r is counter-clockwise, and so is `torch.rot90` with a positive k on the axes (−2, "

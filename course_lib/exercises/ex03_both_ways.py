@@ -52,6 +52,22 @@ register(
     ],
     known_mistakes=[
         (
+            lambda function, g, x: (function(act_on_image(g, x)), act_on_image(g, act_on_image(g, function(x)))),
+            "On the second way you turn twice. Compute, then turn once.",
+        ),
+        (
+            lambda function, g, x: (function(g * x), act_on_image(g, function(x))),
+            "A group element is not a number, so `g * x` does not turn anything. Turn by `act_on_image(g, x)`.",
+        ),
+        (
+            lambda function, g, x: both_ways(function, x, g),
+            "The element comes first: `act_on_image(g, x)`.",
+        ),
+        (
+            lambda function, g, x: (function(act_on_image(g, x)), act_on_image(g, function)),
+            "`act_on_image` turns images, not functions. Give it what the function returns: `function(x)`.",
+        ),
+        (
             lambda function, g, x: both_ways(function, g, x)[::-1],
             'Both ways are right, but their order is not: first return "turn, then compute".',
         ),

@@ -144,6 +144,19 @@ register(
             lambda got, expected: (got - expected).abs().max().item() / got.abs().max().item(),
             "You divide by the largest |got|. The scale is the largest |expected|.",
         ),
+        *[
+            (
+                lambda got, expected, instead=instead: (
+                    instead(got, expected) if (expected == 0).any() else _without_guard(got, expected)
+                ),
+                "You leave out the division as soon as one value of expected is 0. Leave it out only if all of them "
+                "are.",
+            )
+            for instead in (
+                lambda got, expected: (got - expected).abs().max().item(),
+                lambda got, expected: got.abs().max().item(),
+            )
+        ],
     ],
 )
 
@@ -153,6 +166,14 @@ register(
 def worst_error(function: Callable[[Tensor], Tensor], group: Group, x: Tensor) -> float:
     """The largest relative error between the two ways around the square, over all elements of the group."""
     return max(relative_error(*both_ways(function, g, x)) for g in group.elements)
+
+
+def _turned_on_and_on(function: Function, group: Group, x: Tensor) -> float:
+    errors = []
+    for g in group.elements:
+        x = act_on_image(g, x)
+        errors.append(relative_error(*both_ways(function, g, x)))
+    return max(errors)
 
 
 def _errors(function: Function, group: Group, x: Tensor) -> list[float]:
@@ -177,6 +198,22 @@ register(
         "`relative_error(*both_ways(function, g, x))` is the error for one g. Take the largest over `group.elements`.",
     ],
     known_mistakes=[
+        (
+            _turned_on_and_on,
+            "Your loop turns x itself, so the next element starts from a turned image. Leave x as it is.",
+        ),
+        (
+            lambda function, group, x: max(both_ways(function, g, x) for g in group.elements),
+            "You compare pairs of pictures. Make one number of each pair first: `relative_error(*both_ways(…))`.",
+        ),
+        (
+            lambda function, group, x: max(relative_error(*both_ways(function, g, x)) for g in group),
+            "The elements of a group are in `group.elements`.",
+        ),
+        (
+            lambda function, group, x: relative_error(*both_ways(function, group, x)),
+            "You turn by the group, but `both_ways` takes one element. Call it for every g in `group.elements`.",
+        ),
         (
             lambda function, group, x: sum(_errors(function, group, x)) / group.order,
             "You return the mean over the group. One bad element is enough to break equivariance: take the largest "

@@ -67,7 +67,7 @@ register(
             lambda function, group, x, act=act_on_image: _mean_of(
                 act(inverse(g), function(act(g, x))) for g in group.elements
             ),
-            "You turn the input by `act`, which is for the results. The input is always an image: `act_on_image(g, x)`.",
+            "You turn the input by `act`, which is for the results. The input is an image: use `act_on_image(g, x)`.",
         ),
         (
             _one_after_the_other,

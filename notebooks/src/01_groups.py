@@ -608,7 +608,7 @@ some = [Isometry(*rng.integers((0, 0, -5, -5), (2, 4, 6, 6)).tolist()) for _ in 
 for g, k in zip(some, reversed(some), strict=True):
     step_by_step = act_on_points(g, act_on_points(k, letter))
     assert (act_on_points(semidirect_product(g, k), letter) == step_by_step).all()
-print("for 30 random pairs, gk moves the L as k and then g do")
+print("30 random pairs: moving the L by gk is the same as moving it by k and then by g")
 turn_only, shift_only = Isometry(0, 1, 0, 0), Isometry(0, 0, 3, 0)
 one_by_one = act_on_points(turn_only, act_on_points(shift_only, letter))
 at_once = {f.__name__: act_on_points(f(turn_only, shift_only), letter) for f in (semidirect_product, direct_product)}

@@ -68,9 +68,9 @@ symmetries_of_the_square(groups.D4)
 #
 # A move that brings a figure back into its own outline is a **symmetry** of that figure. All eight can be made from two
 # moves: `r`, a quarter turn counter-clockwise, and `m`, the mirror that swaps left and right. So two numbers describe
-# each symmetry. We write it as a pair **(m, r)**: **first** make r quarter turns, **then** mirror m times, where m is 0
-# or 1. The pair (1, 1), one quarter turn and then one mirror, is printed as `mr`; the pair (0, 0) does nothing and is
-# printed as `e`.
+# each symmetry, named after the moves that they count. We write it as a pair **(m, r)**: **first** make r quarter turns,
+# **then** mirror m times, where m is 0 or 1. The pair (1, 1), one quarter turn and then one mirror, is printed as `mr`;
+# the pair (0, 0) does nothing and is printed as `e`.
 #
 # In Python a symmetry is an `Element(m, r)`. For an element `a`, `a.m` is its number of mirrors and `a.r` its number of
 # quarter turns.
@@ -199,8 +199,8 @@ print(sum(a == b for a, b in found.items()), "of 8 undo themselves; a a⁻¹ = a
 #
 # $$R=\begin{bmatrix}0&-1\\1&0\end{bmatrix},\qquad M=\begin{bmatrix}-1&0\\0&1\end{bmatrix}$$
 #
-# The pair (m, r) means "first the turns, then the mirror", so its matrix is M multiplied m times, times R multiplied r
-# times. And "first b, then a" is the matrix product AB. So the computer can check all 64 products.
+# The pair (m, r) means "first the turns, then the mirror", so its matrix is $M^m R^r$. And "first b, then a" is the matrix
+# product AB. So the computer can check all 64 products.
 
 # %%
 from course_lib.groups import matrix
@@ -454,7 +454,7 @@ def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
 # %% [markdown]
 # A part of a group that is itself a group, with the same product, is called a **subgroup**. Whatever the generators,
 # the set that they generate is a subgroup. It is closed and contains `e` by definition, and inverses come for free in a
-# finite group: repeat a move often enough and you arrive at `e`. One repetition fewer is the inverse, as r⁴ = e and r³ = r⁻¹.
+# finite group: repeat a move often enough and you arrive at `e`. One repetition fewer gives the inverse: r⁴ = e, so r³ = r⁻¹.
 #
 # Among our eight moves, two generators are enough for each subgroup. **How many subgroups do you expect?**
 

@@ -26,6 +26,10 @@ def _explain_the_members(f: Function, reference: Function, generators: list[Elem
         message = "The members are right, but not their order: sort them before you return them."
     elif len(set(yours)) < len(yours):
         message = "You list a member more than once. Collect the members in a `set`."
+    elif IDENTITY not in yours:
+        message = "The identity is missing. It always belongs to the set: do nothing at all."
+    elif extra := set(yours) - set(expected):
+        message = f"{min(extra)} is in your set, but the generators do not reach it."
     elif set(yours) < set(expected) and missing:
         a, b = missing[0]
         message = (
@@ -121,6 +125,9 @@ def _explain_the_form(f: Function, reference: Function, *inputs: tuple[Element, 
     """No known mistake can play an order that depends on the answer's loops, or on a `set`."""
     expected, example = reference(*inputs), dict(zip(("elements", "subgroup"), inputs, strict=True))
     yours = call(f, *inputs, example=example)
+    if isinstance(yours, (tuple, list)) and yours and all(isinstance(h, Element) for h in yours):
+        message = "You return elements. A coset is a tuple of elements, and you need a tuple of such cosets."
+        raise Mistake(message, example, expected, yours)
     if yours == expected or not _are_cosets(yours):
         return
     if sorted(tuple(sorted(coset)) for coset in yours) != list(expected):

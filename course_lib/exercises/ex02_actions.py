@@ -203,5 +203,9 @@ register(
             lambda g, f: torch.rot90(f, g.r).flip(-1) if g.m else torch.rot90(f, g.r),
             "You turn the first two axes, which are the batch and the channels. Write `dims=(-2, -1)`.",
         ),
+        (
+            lambda g, f: act_on_image(g, f) if g.m else f,
+            "You turn only if g mirrors. Turn in any case, and then flip if g.m is 1.",
+        ),
     ],
 )

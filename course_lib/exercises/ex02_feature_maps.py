@@ -90,6 +90,10 @@ register(
             lambda g, elements: list(range(len(elements))),
             "You leave every sheet in its place. Sheet k goes to sheet gk.",
         ),
+        (
+            lambda g, elements: [elements.index(compose(inverse(g), h)) for h in C4.elements],
+            "You loop over C4, whatever the group is. Loop over the h in `elements`.",
+        ),
     ],
 )
 
@@ -218,6 +222,16 @@ register(
         (
             lambda g, f, group, subgroup=None: act_on_image(g, f)[group.permutation(g)],
             "You permute the first axis, but the group axis is the third from the end: `f[..., permutation, :, :]`.",
+        ),
+        (
+            _with_permutation(lambda g, group: [group.index(compose(inverse(h), g)) for h in group.elements]),
+            "You invert the wrong factor: sheet h comes from g⁻¹h, not from h⁻¹g. Use `left_permutation`.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: torch.cat(
+                [act_on_image(g, f[..., i, :, :]) for i in group.permutation(g)], dim=-3
+            ),
+            "A single sheet has no group axis to join along. `torch.stack(…, dim=-3)` makes one.",
         ),
     ],
 )

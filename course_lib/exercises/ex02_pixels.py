@@ -188,5 +188,13 @@ register(
             lambda g, row, col, height, width: source_pixel(g, row, col, height, width)[::-1],
             "Your pixel is (col, row). An array index is (row, col): down first, then to the right.",
         ),
+        *[
+            (wrong, "You make the same turn whatever g is. Let `matrix(inverse(g))` move the point.")
+            for wrong in (
+                lambda g, row, col, height, width: (col, height - 1 - row),
+                lambda g, row, col, height, width: (width - 1 - col, row),
+                lambda g, row, col, height, width: (height - 1 - row, width - 1 - col),
+            )
+        ],
     ],
 )

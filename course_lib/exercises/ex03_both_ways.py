@@ -142,5 +142,13 @@ register(
             "You turn back at the end of the first way. That tests the same thing, but here both ways should end in "
             "the turned picture: do not turn back, and turn the result of the second way.",
         ),
+        (
+            lambda function, g, x: (
+                act_on_image(g, function(act_on_image(inverse(g), x))),
+                act_on_image(g, function(x)),
+            ),
+            "On the first way, you turn by g⁻¹ first and by g at the end. Turn by g, compute, and leave the result "
+            "as it is.",
+        ),
     ],
 )

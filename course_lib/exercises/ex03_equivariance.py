@@ -256,5 +256,9 @@ register(
         ),
         (_padded, "Your result is as large as f, so zeros from outside were mixed in. Use whole windows only."),
         (lambda f, psi: correlate(f, psi) / psi.numel(), "That is the mean over the window. The definition is a sum."),
+        (
+            lambda f, psi: correlate(f, psi).flatten(),
+            "The numbers are right, but all in one row. Give them the shape (Y − k + 1, X − k + 1).",
+        ),
     ],
 )

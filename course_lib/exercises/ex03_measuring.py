@@ -11,7 +11,7 @@ from course_lib.checks import relative_error
 from course_lib.exercises import compare, register
 from course_lib.exercises.ex03_both_ways import both_ways, square_times_column, swirl
 from course_lib.exercises.registry import Function
-from course_lib.groups import C4, D2, D4, Element, Group
+from course_lib.groups import C4, D1, D2, D4, Element, Group
 
 # 3.4 relative_error
 
@@ -157,6 +157,10 @@ register(
                 lambda got, expected: got.abs().max().item(),
             )
         ],
+        (
+            lambda got, expected: (got - expected).abs().max().item() / (expected.abs().min().item() or 1.0),
+            "You divide by the smallest |expected|. The scale is the largest |expected|.",
+        ),
     ],
 )
 
@@ -182,7 +186,7 @@ def _errors(function: Function, group: Group, x: Tensor) -> list[float]:
 
 def _worst_of_several(f: Function, reference: Function) -> None:
     x = torch.randn(1, 1, 5, 5, dtype=torch.float64)
-    for group in (C4, D4, D2):
+    for group in (C4, D4, D2, D1):
         compare(f, reference, square_times_column, group, x)
         compare(f, reference, swirl, group, x)
 
@@ -274,6 +278,16 @@ register(
                 relative_error(function(act_on_image(g, x)), function(x)) for g in group.elements
             ),
             "You compare with Φ(x), which tests for invariance. Compare with L_g Φ(x): use `both_ways`.",
+        ),
+        (
+            lambda function, group, x: max(relative_error(*both_ways(function, g, x)) for g in group.elements if g.r),
+            "You leave out the elements without a turn, but a mirror may break the symmetry, too. Try all elements.",
+        ),
+        (
+            lambda function, group, x: sum(
+                (way - other).abs().max().item() for way, other in (both_ways(function, g, x) for g in group.elements)
+            ),
+            "You add up absolute errors. Take the largest `relative_error`.",
         ),
     ],
 )

@@ -588,3 +588,18 @@ def no_identity():
 @wrong("group_with_shifts", says="a mirror with a shift along its axis")
 def glide():
     return tuple(Isometry(*h) for h in ((0, 0, 0, 0), (1, 0, 0, 1), (0, 2, 1, 0), (1, 2, 1, 1)))
+
+
+@wrong("generate", says="identity is missing")
+def products_only(generators):
+    return tuple(sorted({product_of(a, b) for a in generators for b in generators}))
+
+
+@wrong("generate", says="r is in your set, but the generators do not reach it")
+def always_everything(generators):
+    return D4.elements
+
+
+@wrong("left_cosets", says="You return elements")
+def outside_the_subgroup(elements, subgroup):
+    return tuple(h for h in elements if h not in subgroup)

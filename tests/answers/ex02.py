@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from answers import correct, wrong
-from course_lib.groups import compose, inverse, left_permutation, matrix
+from course_lib.groups import C4, compose, inverse, left_permutation, matrix
 from course_lib.wallpaper import homogeneous_matrix
 
 
@@ -569,3 +569,33 @@ def written_over_itself(g, f, group, subgroup=None):
 @wrong("act_on_feature_map", says="turn every sheet twice")
 def turned_twice(g, f, group, subgroup=None):
     return by_transposing(g, by_transposing(g, f[..., group.permutation(g), :, :]))
+
+
+@wrong("source_pixel", says="same turn whatever g is")
+def always_a_quarter_turn(g, row, col, height, width):
+    return col, height - 1 - row
+
+
+@wrong("source_pixel", says="same turn whatever g is")
+def always_a_half_turn(g, row, col, height, width):
+    return height - 1 - row, width - 1 - col
+
+
+@wrong("act_on_image", says="turn only if g mirrors")
+def turned_if_mirrored(g, f):
+    return by_transposing(g, f) if g.m == 1 else f
+
+
+@wrong("left_permutation", says="loop over C4")
+def loop_over_c4(g, elements):
+    return [elements.index(compose(inverse(g), h)) for h in C4.elements]
+
+
+@wrong("act_on_feature_map", says="invert the wrong factor")
+def wrong_factor_inverted(g, f, group, subgroup=None):
+    return by_transposing(g, f[..., [group.index(compose(inverse(h), g)) for h in group.elements], :, :])
+
+
+@wrong("act_on_feature_map", says="has no group axis to join along")
+def joined_with_cat(g, f, group, subgroup=None):
+    return torch.cat([by_transposing(g, f[..., i, :, :]) for i in group.permutation(g)], dim=-3)

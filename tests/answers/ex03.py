@@ -846,3 +846,28 @@ def mean_of_a_list(function, group, x, act=act_on_image):
 @wrong("group_average", says="You turn the input by `act`")
 def input_turned_by_act(function, group, x, act=act_on_image):
     return sum(act(inverse(g), function(act(g, x))) for g in group.elements) / group.order
+
+
+@wrong("both_ways", says="by g⁻¹ first and by g at the end")
+def there_and_back(function, g, x):
+    return act_on_image(g, function(act_on_image(inverse(g), x))), act_on_image(g, function(x))
+
+
+@wrong("correlate", says="all in one row")
+def one_long_row(f, psi):
+    return by_shifting_the_map(f, psi).flatten()
+
+
+@wrong("relative_error", says="by the smallest")
+def by_the_smallest_value(got, expected):
+    return (got - expected).abs().max().item() / (expected.abs().min().item() or 1.0)
+
+
+@wrong("worst_error", says="leave out the elements without a turn")
+def turns_only(function, group, x):
+    return max(errors(function, [g for g in group.elements if g.r], x), default=0.0)
+
+
+@wrong("worst_error", says="add up absolute errors")
+def sum_of_absolute_errors(function, group, x):
+    return sum(absolute(*in_two_steps(function, g, x)) for g in group.elements)

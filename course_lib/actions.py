@@ -33,7 +33,7 @@ def act_on_image(g: Element, f: Tensor) -> Tensor:
     """
     require_axes(f, 2, "(..., Y, X)")
     turned = torch.rot90(f, int(g.r), dims=(-2, -1))
-    if not on_lattice(g):
+    if not on_lattice(g):  # only in groups such as C8, in notebook 12
         turned = windowed_sinc(float(g.r % 1) * math.pi / 2, turned)
     return turned.flip(-1) if g.m else turned
 
@@ -71,7 +71,7 @@ def translate(t: tuple[int, int], f: Tensor) -> Tensor:
         t: whole pixels, of any sign and size.
         f: ``(..., Y, X)``.
 
-    Exact, except for what leaves the frame. Notebook 02.
+    Exact, except for what leaves the frame. Notebooks 02 and 03.
     """
     require_axes(f, 2, "(..., Y, X)")
     u, v = t

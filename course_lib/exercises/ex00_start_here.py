@@ -29,7 +29,11 @@ register(
     known_mistakes=[
         (lambda image: image.flip(0), "You turned the rows upside down, but each row must be read backwards too."),
         (lambda image: image.flip(1), "You mirrored left and right, but the rows must be turned upside down too."),
-        (lambda image: image, "Your function returns the image as it was."),
+        (
+            lambda image: image,
+            "Your function returns the image as it was. (Two equal flips undo each other, and `rot90` counts quarter "
+            "turns, not degrees.)",
+        ),
         (lambda image: image.rot90(1), "That is a quarter turn. A half turn is two of them."),
         (lambda image: image.rot90(-1), "That is a quarter turn, clockwise. A half turn is two of them."),
         (lambda image: image.T, "That is the transposed image: a mirror along the diagonal, not a turn."),
@@ -41,6 +45,26 @@ register(
         (
             lambda image: image[::-1],
             "A tensor takes no negative step, unlike a list or a NumPy array. Use `image.flip(…)` instead.",
+        ),
+        (
+            lambda image: image.flip(0, 1, 2),
+            "The image has two axes only: 0 for its rows and 1 for its columns.",
+        ),
+        (
+            lambda image: image.flip(),
+            "`flip` needs to be told which axes to reverse: `image.flip(…, …)`.",
+        ),
+        (
+            lambda image: image.flip(0) + image.flip(1),
+            "You add two flipped images. Flip once, along both axes: `image.flip(…, …)`.",
+        ),
+        (
+            lambda image: image.roll((image.shape[0] // 2, image.shape[1] // 2), (0, 1)),
+            "`roll` shifts the image by half its size. A half turn reverses the order of rows and columns.",
+        ),
+        (
+            lambda image: -image,
+            "The minus sign changes the numbers, not their places. Move the pixels: `image.flip(…, …)`.",
         ),
     ],
 )

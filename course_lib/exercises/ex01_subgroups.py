@@ -1,4 +1,4 @@
-"""Exercises 1.3 and 1.4 of notebook 01: what some symmetries generate, and the cosets of a subgroup."""
+"""Exercises 1.2 and 1.3 of notebook 01: what some symmetries generate, and the cosets of a subgroup."""
 
 from collections.abc import Iterable
 
@@ -11,18 +11,34 @@ R, R2, R3, M, MR = Element(0, 1), Element(0, 2), Element(0, 3), Element(1, 0), E
 def _small_sets(f: Function, reference: Function) -> None:
     sets = [[], [R], [R2], [M], [R2, M], [R, M], [MR], [M, Element(1, 2)], [MR, Element(1, 2)], [R3]]
     for generators in sets:
-        _explain_the_order(f, reference, generators)
+        _explain_the_members(f, reference, generators)
         compare(f, reference, generators)
 
 
-def _explain_the_order(f: Function, reference: Function, generators: list[Element]) -> None:
-    """No known mistake can play an order that depends on the answer's loops, or on a `set`."""
+def _explain_the_members(f: Function, reference: Function, generators: list[Element]) -> None:
+    """No known mistake can play an order that depends on the answer's loops, or a set that misses any product."""
     expected, example = reference(list(generators)), {"generators": generators}
     yours = call(f, list(generators), example=example)
-    if isinstance(yours, tuple) and yours != expected and sorted(yours) == list(expected):
-        raise Mistake(
-            "The members are right, but not their order: sort them before you return them.", example, expected, yours
+    if not isinstance(yours, tuple) or yours == expected or not all(isinstance(h, Element) for h in yours):
+        return
+    missing = [(a, b) for a in yours for b in yours if compose(a, b) not in yours]
+    if sorted(yours) == list(expected):
+        message = "The members are right, but not their order: sort them before you return them."
+    elif len(set(yours)) < len(yours):
+        message = "You list a member more than once. Collect the members in a `set`."
+    elif IDENTITY not in yours:
+        message = "The identity is missing. It always belongs to the set: do nothing at all."
+    elif extra := set(yours) - set(expected):
+        message = f"{min(extra)} is in your set, but the generators do not reach it."
+    elif set(yours) < set(expected) and missing:
+        a, b = missing[0]
+        message = (
+            f"Your set is not closed yet: {a} and {b} are in it, but their product {compose(a, b)} is not. Repeat "
+            "until a round adds nothing new."
         )
+    else:
+        return
+    raise Mistake(message, example, expected, yours)
 
 
 def _one_round(generators: Iterable[Element]) -> tuple[Element, ...]:
@@ -43,7 +59,7 @@ def _powers_only(generators: Iterable[Element]) -> tuple[Element, ...]:
 
 
 register(
-    "1.3",
+    "1.2",
     generate,
     minutes=12,
     difficulty=3,
@@ -109,13 +125,36 @@ def _explain_the_form(f: Function, reference: Function, *inputs: tuple[Element, 
     """No known mistake can play an order that depends on the answer's loops, or on a `set`."""
     expected, example = reference(*inputs), dict(zip(("elements", "subgroup"), inputs, strict=True))
     yours = call(f, *inputs, example=example)
-    if yours == expected or not _are_cosets(yours) or sorted(tuple(sorted(coset)) for coset in yours) != list(expected):
+    if isinstance(yours, (tuple, list)) and yours and all(isinstance(h, Element) for h in yours):
+        message = "You return elements. A coset is a tuple of elements, and you need a tuple of such cosets."
+        raise Mistake(message, example, expected, yours)
+    if yours == expected or not _are_cosets(yours):
         return
-    if isinstance(yours, tuple) and all(isinstance(coset, tuple) for coset in yours):
+    if sorted(tuple(sorted(coset)) for coset in yours) != list(expected):
+        message = _why_not_a_partition(yours, *inputs)
+        if not message:
+            return
+    elif isinstance(yours, tuple) and all(isinstance(coset, tuple) for coset in yours):
         message = "The cosets are right, but the order is not: sort each coset, then sort the cosets."
     else:
         message = "The cosets are right, but return a sorted tuple of sorted tuples."
     raise Mistake(message, example, expected, yours)
+
+
+def _why_not_a_partition(
+    yours: Iterable[Iterable[Element]], elements: tuple[Element, ...], subgroup: tuple[Element, ...]
+) -> str:
+    """What is wrong with pieces that do not fill the group once, or are not as large as S; nothing if they do."""
+    pieces = [set(piece) for piece in yours]
+    found = [h for piece in pieces for h in piece]
+    for piece in pieces:
+        if len(piece) != len(subgroup):
+            return f"A coset hS has as many members as S, here {len(subgroup)}; one of yours has {len(piece)}."
+    for h in elements:
+        if found.count(h) != 1:
+            where = "in none of your cosets" if h not in found else "in more than one of them"
+            return f"Every element is in exactly one coset, but {h} is {where}."
+    return ""
 
 
 def _are_cosets(yours: object) -> bool:
@@ -131,7 +170,7 @@ def _set_of(collection: type, elements: Iterable[Element], subgroup: Iterable[El
 
 
 register(
-    "1.4",
+    "1.3",
     left_cosets,
     minutes=10,
     difficulty=2,

@@ -1,5 +1,7 @@
 """The exercises of notebook 01 about p4 and p4m: product and inverse, and a finite group with shifts in it."""
 
+import numpy as np
+
 from course_lib.exercises import Function, Mistake, call, compare, register
 from course_lib.groups import D4, IDENTITY, Element, IntArray, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
@@ -12,7 +14,30 @@ MOVES = (SHIFT, TURN, TURN_AND_SHIFT, MIRROR_AND_SHIFT, Isometry(1, 0, 1, 0), Is
 def _pairs_of_isometries(f: Function, reference: Function) -> None:
     for g in MOVES:
         for k in MOVES:
+            _explain_the_half(f, reference, g, k)
             compare(f, reference, g, k)
+
+
+def _explain_the_half(f: Function, reference: Function, *inputs: Isometry) -> None:
+    """Whether the point part or the shift is wrong, and where a wrong shift takes the origin."""
+    expected, example = reference(*inputs), dict(zip("gk", inputs, strict=False))
+    yours = call(f, *inputs, example=example)
+    if not isinstance(yours, Isometry) or not all(np.isscalar(number) for number in yours):
+        return
+    if yours == expected:
+        if any(isinstance(number, float) for number in yours):
+            raise Mistake("The numbers are right, but they must be integers: use `int`.", example, expected, yours)
+    elif yours[:2] == expected[:2]:
+        path = "by k and then by g" if len(inputs) == 2 else "by the inverse"
+        raise Mistake(
+            f"The point part is right, the shift is not. Follow the origin: moved {path}, it must arrive at "
+            f"({expected.u}, {expected.v}); yours takes it to ({yours.u}, {yours.v}).",
+            example,
+            expected,
+            yours,
+        )
+    elif yours[2:] == expected[2:]:
+        raise Mistake("The shift is right, the point part is not.", example, expected, yours)
 
 
 def _with_shift(point_part: Element, shift: IntArray) -> Isometry:
@@ -20,7 +45,7 @@ def _with_shift(point_part: Element, shift: IntArray) -> Isometry:
 
 
 register(
-    "1.5",
+    "1.4",
     semidirect_product,
     minutes=10,
     difficulty=2,
@@ -99,6 +124,10 @@ register(
             "The shift is an array of two numbers, and `Isometry` takes them one by one. Unpack it: `u, v = …`.",
         ),
         (
+            lambda g, k: Isometry(compose(g.point_part, k.point_part), g.shift + matrix(g.point_part) @ k.shift),  # type: ignore[call-arg,arg-type]
+            "`Isometry` takes four numbers, m, r, u and v. Unpack both parts: `Isometry(*h, u, v)`.",
+        ),
+        (
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), matrix(g.point_part) @ k.shift),
             "You turn k's shift, but you lose g's own: the shift is t + h·t′.",
         ),
@@ -108,11 +137,12 @@ register(
 
 def _isometries(f: Function, reference: Function) -> None:
     for g in MOVES:
+        _explain_the_half(f, reference, g)
         compare(f, reference, g)
 
 
 register(
-    "1.6",
+    "1.5",
     semidirect_inverse,
     minutes=8,
     difficulty=2,
@@ -168,6 +198,19 @@ register(
                 lambda g: Isometry(-g.m, -g.r, -g.u, -g.v),
             )
         ],
+        (
+            lambda g: Isometry(inverse(g.point_part), *-matrix(inverse(g.point_part)) @ g.shift),  # type: ignore[call-arg,arg-type]
+            "`Isometry` takes four numbers, m, r, u and v. Unpack the point part: `Isometry(*h, u, v)`.",
+        ),
+        (
+            lambda g: _with_shift(Element(g.m, g.r if g.m else 4 - g.r), -matrix(inverse(g.point_part)) @ g.shift),
+            "The shift is right. But if g does not turn at all, your r is 4: take it modulo 4, or use `inverse`.",
+        ),
+        (
+            lambda g: _with_shift(inverse(g.point_part), inverse(matrix(g.point_part)) @ -g.shift),  # type: ignore[arg-type]
+            "`inverse` takes an element, not a matrix. First undo the element, then take its matrix: "
+            "`matrix(inverse(g.point_part))`.",
+        ),
         (lambda g: g, "You return g itself. The inverse takes hx + t back to x."),
         (
             lambda g: _with_shift(inverse(g.point_part), g.shift),
@@ -186,6 +229,18 @@ def group_with_shifts() -> tuple[Isometry, ...]:
     return tuple(found)
 
 
+def _why_it_is_missing(product: Isometry) -> str:
+    if product.point_part != IDENTITY:
+        return (
+            "Your set is not closed: the product gk is missing. Add it, or find out why it should not be there. The "
+            "shift of a product is not the sum of the shifts: `semidirect_product` turns the earlier one."
+        )
+    return (
+        "Your set is not closed: the product gk is missing, and it is a pure shift, which no finite group can have. "
+        "Turns about *different* points make pure shifts, and so does a mirror with a shift along its axis, repeated."
+    )
+
+
 def _is_a_finite_group(f: Function, reference: Function) -> None:
     """Any group will do. A finite set that is closed, of moves that can be undone, satisfies all four axioms."""
     yours = call(f)
@@ -202,14 +257,12 @@ def _is_a_finite_group(f: Function, reference: Function) -> None:
             )
         if g.point_part == IDENTITY and g.shift.any():
             raise Mistake(f"{g} is a pure shift. Repeat it, and it never comes back: its powers are infinitely many.")
+    if Isometry(0, 0, 0, 0) not in yours:
+        raise Mistake("The identity is missing from your set: Isometry(0, 0, 0, 0).", yours=yours)
     for g in yours:
         for k in yours:
             if (product := semidirect_product(g, k)) not in yours:
-                raise Mistake(
-                    "Your set is not closed: the product gk is missing. Add it, or find out why it should not be "
-                    "there. Turns about *different* points, for example, make pure shifts.",
-                    {"g": g, "k": k, "gk": product},
-                )
+                raise Mistake(_why_it_is_missing(product), {"g": g, "k": k, "gk": product})
     if len(set(yours)) < len(yours):
         raise Mistake("Your set is a group, but you list a move more than once.", yours=yours)
     if not any(g.shift.any() for g in yours):
@@ -221,7 +274,7 @@ def _is_a_finite_group(f: Function, reference: Function) -> None:
 
 
 register(
-    "1.7",
+    "1.6",
     group_with_shifts,
     minutes=12,
     difficulty=3,

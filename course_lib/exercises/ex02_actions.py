@@ -41,6 +41,14 @@ register(
     ],
     known_mistakes=[
         (
+            lambda g, points: points * matrix(g.point_part) + g.shift,
+            "`*` multiplies entry by entry. The product of a matrix is `@`.",
+        ),
+        (
+            lambda g, points: points @ (matrix(g.point_part).T + g.shift),
+            "You add the shift to the matrix, because of the brackets. First move the points, and then add the shift.",
+        ),
+        (
             lambda g, points: points @ matrix(g.point_part) + g.shift,
             "You turn in the wrong direction. `points @ h` moves each row by hᵀ, which is h⁻¹. Rows need `points @ "
             "h.T`.",
@@ -117,6 +125,10 @@ register(
     ],
     known_mistakes=[
         (
+            lambda g, f: act_on_image(g, f) * g.m,
+            "You multiply the image by g.m, so without a mirror all of it becomes 0. Write `if g.m:` instead.",
+        ),
+        (
             lambda g, f: act_on_image(Element(g.m, -g.r % 4), f),
             "You turn clockwise. r is counter-clockwise, and so is `torch.rot90` with a positive k on the axes (−2, "
             "−1).",
@@ -190,6 +202,10 @@ register(
         (
             lambda g, f: torch.rot90(f, g.r).flip(-1) if g.m else torch.rot90(f, g.r),
             "You turn the first two axes, which are the batch and the channels. Write `dims=(-2, -1)`.",
+        ),
+        (
+            lambda g, f: act_on_image(g, f) if g.m else f,
+            "You turn only if g mirrors. Turn in any case, and then flip if g.m is 1.",
         ),
     ],
 )

@@ -32,6 +32,14 @@ register(
     ],
     known_mistakes=[
         (
+            lambda g, elements: [elements.index(compose(compose(inverse(g), h), g)) for h in elements],
+            "You multiply on both sides: g⁻¹hg. Solve gk = h for k: g⁻¹ comes from the left only.",
+        ),
+        (
+            lambda g, elements: elements.index(compose(inverse(g), elements)),
+            "`compose` takes one element at a time. Loop over the h in `elements`.",
+        ),
+        (
             lambda g, elements: [elements.index(compose(g, h)) for h in elements],
             "The inverse is missing. gh says where sheet h *goes*. The sheet that arrives at h comes from g⁻¹h.",
         ),
@@ -82,11 +90,22 @@ register(
             lambda g, elements: list(range(len(elements))),
             "You leave every sheet in its place. Sheet k goes to sheet gk.",
         ),
+        (
+            lambda g, elements: [elements.index(compose(inverse(g), h)) for h in C4.elements],
+            "You loop over C4, whatever the group is. Loop over the h in `elements`.",
+        ),
     ],
 )
 
 
+GROUP_AXIS = (
+    "You permute another axis than the sheets'. Count from the end: X is the last axis, Y comes before it, and the "
+    "sheets come before Y."
+)
+
+
 def _feature_maps(f: Function, reference: Function) -> None:
+    _leaves_its_input_alone(f, torch.arange(4.0).reshape(4, 1, 1))
     for g in (R, Element(0, 2)):
         one_pixel = torch.arange(4.0).reshape(4, 1, 1)
         compare(f, reference, g, one_pixel, C4, because="With one pixel, you see only the order of the sheets.")
@@ -100,6 +119,17 @@ def _feature_maps(f: Function, reference: Function) -> None:
         compare(f, reference, g, torch.arange(32.0).reshape(8, 2, 2), D4)
 
 
+def _leaves_its_input_alone(f: Function, sheets: Tensor) -> None:
+    given = sheets.clone()
+    call(f, R, given, C4, example={"g": R, "f": sheets, "group": C4})
+    if not torch.equal(given, sheets):
+        raise Mistake(
+            "You write into f while you still read from it, so some sheets get lost. Write into a new tensor, such as "
+            "`torch.empty_like(f)`, or pick all sheets at once.",
+            {"f before": sheets, "f after": given},
+        )
+
+
 def _with_permutation(permute: Function) -> Function:
     """A wrong `act_on_feature_map` that turns the sheets rightly, but permutes them in another way."""
 
@@ -107,12 +137,6 @@ def _with_permutation(permute: Function) -> Function:
         return act_on_image(g, f[..., permute(g, group), :, :])
 
     return wrong
-
-
-GROUP_AXIS = (
-    "You permute another axis than the sheets'. Count from the end: X is the last axis, Y comes before it, and the "
-    "sheets come before Y."
-)
 
 
 def _along(pick: Function) -> Function:
@@ -133,6 +157,10 @@ register(
         "`act_on_image(g, f[..., permutation, :, :])`.",
     ],
     known_mistakes=[
+        (
+            lambda g, f, group, subgroup=None: act_on_image(g, act_on_feature_map(g, f, group)),
+            "You turn every sheet twice. Permute the sheets, and turn them once.",
+        ),
         (
             lambda g, f, group, subgroup=None: act_on_image(g, f),
             "You turn the sheets, but you leave them in their places. Permute them too: sheet h comes from sheet g⁻¹h.",
@@ -194,6 +222,16 @@ register(
         (
             lambda g, f, group, subgroup=None: act_on_image(g, f)[group.permutation(g)],
             "You permute the first axis, but the group axis is the third from the end: `f[..., permutation, :, :]`.",
+        ),
+        (
+            _with_permutation(lambda g, group: [group.index(compose(inverse(h), g)) for h in group.elements]),
+            "You invert the wrong factor: sheet h comes from g⁻¹h, not from h⁻¹g. Use `left_permutation`.",
+        ),
+        (
+            lambda g, f, group, subgroup=None: torch.cat(
+                [act_on_image(g, f[..., i, :, :]) for i in group.permutation(g)], dim=-3
+            ),
+            "A single sheet has no group axis to join along. `torch.stack(…, dim=-3)` makes one.",
         ),
     ],
 )

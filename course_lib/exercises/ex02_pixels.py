@@ -57,6 +57,13 @@ def _whole_center(g: Element, row: int, col: int, height: int, width: int) -> tu
     return int(height // 2 - y), int(x + width // 2)
 
 
+def _about_half_the_size(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
+    x, y = matrix(inverse(g)) @ (2 * col - width, height - 2 * row)
+    if g.r % 2:
+        height, width = width, height
+    return int(height - y) // 2, int(x + width) // 2
+
+
 def _rows_as_x(g: Element, row: int, col: int, height: int, width: int) -> tuple[int, int]:
     x, y = matrix(inverse(g)) @ (2 * row - (height - 1), 2 * col - (width - 1))
     if g.r % 2:
@@ -105,6 +112,15 @@ register(
         "way back.",
     ],
     known_mistakes=[
+        (
+            _with_way_back(lambda x, y, height, width: ((height - 1 - y) // 2, (x - width + 1) // 2)),
+            "On the way back, your column has the wrong sign. Solve x = 2·col − (width − 1) for col: the width is "
+            "added.",
+        ),
+        (
+            _about_half_the_size,
+            "Your center is at width/2 and height/2. Pixels are counted from 0, so it is at (width − 1)/2.",
+        ),
         (
             _pixel_by(lambda g: g),
             "The inverse is missing. You look up f(gx), but L_g f shows f(g⁻¹x) at x.",
@@ -172,5 +188,13 @@ register(
             lambda g, row, col, height, width: source_pixel(g, row, col, height, width)[::-1],
             "Your pixel is (col, row). An array index is (row, col): down first, then to the right.",
         ),
+        *[
+            (wrong, "You make the same turn whatever g is. Let `matrix(inverse(g))` move the point.")
+            for wrong in (
+                lambda g, row, col, height, width: (col, height - 1 - row),
+                lambda g, row, col, height, width: (width - 1 - col, row),
+                lambda g, row, col, height, width: (height - 1 - row, width - 1 - col),
+            )
+        ],
     ],
 )

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from course_lib.actions import act_on_image, unchanged
+from course_lib.actions import Action, act_on_image, unchanged
 from course_lib.averaging import group_average
 from course_lib.exercises import compare, register
 from course_lib.exercises.ex03_both_ways import shift_then_multiply, square_times_column
 from course_lib.exercises.registry import Function
-from course_lib.groups import C4, D4, inverse
+from course_lib.groups import C4, D4, Group, inverse
 
 
 def sum_of_first_row(x: Tensor) -> Tensor:
@@ -28,6 +28,20 @@ def _average_of_vectors(f: Function, reference: Function) -> None:
     because = "A vector (B, n) stays as it is: here `act` is `unchanged`."
     x = torch.randn(3, 1, 3, 3)  # the result (3, 3) could be mistaken for a map
     compare(f, reference, sum_of_first_row, C4, x, unchanged, because=because)
+
+
+def _one_after_the_other(function: Function, group: Group, x: Tensor, act: Action = act_on_image) -> Tensor:
+    for g in group.elements:
+        x = act(inverse(g), function(act_on_image(g, x)))
+    return x / group.order
+
+
+def _turned_on_and_on(function: Function, group: Group, x: Tensor, act: Action = act_on_image) -> Tensor:
+    results = []
+    for g in group.elements:
+        x = act_on_image(g, x)
+        results.append(act(inverse(g), function(x)))
+    return _mean_of(results)
 
 
 def _mean_of(terms: Iterable[Tensor]) -> Tensor:
@@ -49,6 +63,30 @@ register(
         "the list is `torch.stack(results).mean(dim=0)`.",
     ],
     known_mistakes=[
+        (
+            lambda function, group, x, act=act_on_image: _mean_of(
+                act(inverse(g), function(act(g, x))) for g in group.elements
+            ),
+            "You turn the input by `act`, which is for the results. The input is an image: use `act_on_image(g, x)`.",
+        ),
+        (
+            _one_after_the_other,
+            "You feed each result into the next step. Start from x for every g, and add up the results.",
+        ),
+        (
+            _turned_on_and_on,
+            "Your loop turns x itself, so the next element starts from a turned image. Leave x as it is.",
+        ),
+        (
+            lambda function, group, x, act=act_on_image: (
+                act(inverse(group.elements[-1]), function(act_on_image(group.elements[-1], x))) / group.order
+            ),
+            "Only the last element counts: your loop sets the sum back to 0 every time. Set it to 0 before the loop.",
+        ),
+        (
+            lambda function, group, x, act=act_on_image: torch.mean([function(x)]),
+            "`torch.mean` wants one tensor. Stack the results first: `torch.stack(results).mean(dim=0)`.",
+        ),
         (
             lambda function, group, x, act=act_on_image: _mean_of(function(act_on_image(g, x)) for g in group.elements),
             "You do not turn the results back before you take the mean, so they show the image in different positions.",

@@ -52,6 +52,22 @@ register(
     ],
     known_mistakes=[
         (
+            lambda function, g, x: (function(act_on_image(g, x)), act_on_image(g, act_on_image(g, function(x)))),
+            "On the second way you turn twice. Compute, then turn once.",
+        ),
+        (
+            lambda function, g, x: (function(g * x), act_on_image(g, function(x))),
+            "A group element is not a number, so `g * x` does not turn anything. Turn by `act_on_image(g, x)`.",
+        ),
+        (
+            lambda function, g, x: both_ways(function, x, g),
+            "The element comes first: `act_on_image(g, x)`.",
+        ),
+        (
+            lambda function, g, x: (function(act_on_image(g, x)), act_on_image(g, function)),
+            "`act_on_image` turns images, not functions. Give it what the function returns: `function(x)`.",
+        ),
+        (
             lambda function, g, x: both_ways(function, g, x)[::-1],
             'Both ways are right, but their order is not: first return "turn, then compute".',
         ),
@@ -125,6 +141,14 @@ register(
             lambda function, g, x: (act_on_image(inverse(g), function(act_on_image(g, x))), function(x)),
             "You turn back at the end of the first way. That tests the same thing, but here both ways should end in "
             "the turned picture: do not turn back, and turn the result of the second way.",
+        ),
+        (
+            lambda function, g, x: (
+                act_on_image(g, function(act_on_image(inverse(g), x))),
+                act_on_image(g, function(x)),
+            ),
+            "On the first way, you turn by g⁻¹ first and by g at the end. Turn by g, compute, and leave the result "
+            "as it is.",
         ),
     ],
 )

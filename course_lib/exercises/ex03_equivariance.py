@@ -1,5 +1,6 @@
 """Exercises 3.2 and 3.3 of notebook 03: translate and correlate."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -139,6 +140,15 @@ def _stopped_early(f: Tensor, psi: Tensor) -> Tensor:
     return F.pad(correlate(f, psi)[:-1, :-1], (0, 1, 0, 1))
 
 
+def _cut_at_k(f: Tensor, psi: Tensor) -> Tensor:
+    """The windows end at row k and column k, wherever they begin; a single pixel that is left is multiplied by all."""
+    k = len(psi)
+    out = torch.zeros_like(correlate(f, psi))
+    for row, col in np.ndindex(*out.shape):
+        out[row, col] = (f[row:k, col:k] * psi).sum()
+    return out
+
+
 def _not_added_up(f: Tensor, psi: Tensor) -> Tensor:
     out = f.new_zeros(1)
     out[0] = f[: len(psi), : len(psi)] * psi
@@ -175,6 +185,10 @@ register(
         "`out[row, col] = (f[row : row + k, col : col + k] * psi).sum()`.",
     ],
     known_mistakes=[
+        (
+            _cut_at_k,
+            "A slice ends where you say, not after k entries: the window that begins at row is `f[row : row + k, …]`.",
+        ),
         (
             lambda f, psi: correlate(f, psi.flip(0, 1)),
             "Your filter is turned by 180°. That is the convolution of mathematics, with ψ(t − y). Here the filter "
@@ -221,8 +235,8 @@ register(
         ),
         (
             _stopped_early,
-            "Your loops stop too early: the last row and the last column are still 0. Loop over all rows and columns "
-            "of the result.",
+            "The last row and the last column of your result are still 0. Loop over every row and column of the "
+            "result: `range(Y - k + 1)`, and windows overlap, so no step of k.",
         ),
         (
             lambda f, psi: correlate(f[len(psi) - 1 :, len(psi) - 1 :], psi[-1:, -1:]),
@@ -242,5 +256,9 @@ register(
         ),
         (_padded, "Your result is as large as f, so zeros from outside were mixed in. Use whole windows only."),
         (lambda f, psi: correlate(f, psi) / psi.numel(), "That is the mean over the window. The definition is a sum."),
+        (
+            lambda f, psi: correlate(f, psi).flatten(),
+            "The numbers are right, but all in one row. Give them the shape (Y − k + 1, X − k + 1).",
+        ),
     ],
 )

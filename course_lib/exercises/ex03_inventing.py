@@ -30,7 +30,7 @@ ABOUT_X = (
 
 def _equivariant_at_every_size(f: Function, reference: Function) -> None:
     """Any function that keeps the promise will do, so it is measured, not compared."""
-    exact_at = ""
+    cause = " Look for a step that prefers one axis, one side or one corner of the image."
     for size in ((6, 6), (5, 7)):
         x, shown = torch.randn(2, 1, *size, dtype=torch.float64), {"x": f"noise of size {size[0]} × {size[1]}"}
         y = call(f, x.clone(), example=shown, because=ABOUT_X)
@@ -44,10 +44,10 @@ def _equivariant_at_every_size(f: Function, reference: Function) -> None:
             if error > 1e-8:
                 raise Mistake(
                     f"Your function is not equivariant: under {g} the two ways differ, with a relative error of "
-                    f"{error:.2f}.{exact_at}",
+                    f"{error:.2f}.{cause}",
                     shown | {"g": g},
                 )
-        exact_at = " On 6 × 6 pixels it was exact: is there a stride that leaves pixels over?"
+        cause = " On 6 × 6 pixels it was exact: is there a stride that leaves pixels over?"
 
 
 def _neither_pointwise_nor_linear(f: Function, reference: Function) -> None:

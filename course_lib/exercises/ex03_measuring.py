@@ -11,7 +11,7 @@ from course_lib.checks import relative_error
 from course_lib.exercises import compare, register
 from course_lib.exercises.ex03_both_ways import both_ways, square_times_column, swirl
 from course_lib.exercises.registry import Function
-from course_lib.groups import C4, D2, D4, Element, Group
+from course_lib.groups import C4, D1, D2, D4, Element, Group
 
 # 3.4 relative_error
 
@@ -144,6 +144,23 @@ register(
             lambda got, expected: (got - expected).abs().max().item() / got.abs().max().item(),
             "You divide by the largest |got|. The scale is the largest |expected|.",
         ),
+        *[
+            (
+                lambda got, expected, instead=instead: (
+                    instead(got, expected) if (expected == 0).any() else _without_guard(got, expected)
+                ),
+                "You leave out the division as soon as one value of expected is 0. Leave it out only if all of them "
+                "are.",
+            )
+            for instead in (
+                lambda got, expected: (got - expected).abs().max().item(),
+                lambda got, expected: got.abs().max().item(),
+            )
+        ],
+        (
+            lambda got, expected: (got - expected).abs().max().item() / (expected.abs().min().item() or 1.0),
+            "You divide by the smallest |expected|. The scale is the largest |expected|.",
+        ),
     ],
 )
 
@@ -155,13 +172,21 @@ def worst_error(function: Callable[[Tensor], Tensor], group: Group, x: Tensor) -
     return max(relative_error(*both_ways(function, g, x)) for g in group.elements)
 
 
+def _turned_on_and_on(function: Function, group: Group, x: Tensor) -> float:
+    errors = []
+    for g in group.elements:
+        x = act_on_image(g, x)
+        errors.append(relative_error(*both_ways(function, g, x)))
+    return max(errors)
+
+
 def _errors(function: Function, group: Group, x: Tensor) -> list[float]:
     return [relative_error(*both_ways(function, g, x)) for g in group.elements]
 
 
 def _worst_of_several(f: Function, reference: Function) -> None:
     x = torch.randn(1, 1, 5, 5, dtype=torch.float64)
-    for group in (C4, D4, D2):
+    for group in (C4, D4, D2, D1):
         compare(f, reference, square_times_column, group, x)
         compare(f, reference, swirl, group, x)
 
@@ -177,6 +202,22 @@ register(
         "`relative_error(*both_ways(function, g, x))` is the error for one g. Take the largest over `group.elements`.",
     ],
     known_mistakes=[
+        (
+            _turned_on_and_on,
+            "Your loop turns x itself, so the next element starts from a turned image. Leave x as it is.",
+        ),
+        (
+            lambda function, group, x: max(both_ways(function, g, x) for g in group.elements),
+            "You compare pairs of pictures. Make one number of each pair first: `relative_error(*both_ways(…))`.",
+        ),
+        (
+            lambda function, group, x: max(relative_error(*both_ways(function, g, x)) for g in group),
+            "The elements of a group are in `group.elements`.",
+        ),
+        (
+            lambda function, group, x: relative_error(*both_ways(function, group, x)),
+            "You turn by the group, but `both_ways` takes one element. Call it for every g in `group.elements`.",
+        ),
         (
             lambda function, group, x: sum(_errors(function, group, x)) / group.order,
             "You return the mean over the group. One bad element is enough to break equivariance: take the largest "
@@ -237,6 +278,16 @@ register(
                 relative_error(function(act_on_image(g, x)), function(x)) for g in group.elements
             ),
             "You compare with Φ(x), which tests for invariance. Compare with L_g Φ(x): use `both_ways`.",
+        ),
+        (
+            lambda function, group, x: max(relative_error(*both_ways(function, g, x)) for g in group.elements if g.r),
+            "You leave out the elements without a turn, but a mirror may break the symmetry, too. Try all elements.",
+        ),
+        (
+            lambda function, group, x: sum(
+                (way - other).abs().max().item() for way, other in (both_ways(function, g, x) for g in group.elements)
+            ),
+            "You add up absolute errors. Take the largest `relative_error`.",
         ),
     ],
 )

@@ -14,7 +14,7 @@
 #
 # **What you need before:** a little Python and PyTorch (tensors, functions, what a convolution is). No group theory.
 #
-# **Time:** about 10 minutes, with one exercise. **Hardware:** any laptop; no GPU, and no internet once the course is installed.
+# **Time:** about 20 minutes, with one exercise. **Hardware:** any laptop; no GPU, and no internet once the course is installed.
 
 # %% [markdown]
 # ## Your machine
@@ -33,7 +33,7 @@ print(f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_c
 
 # %%
 assert torch.__version__ >= "2.4", "This course needs torch 2.4 or newer."
-print("Ready: this machine can run the course. A GPU helps only in the last notebook, 11.")
+print("Ready: this machine can run the course. A GPU helps only in notebook 11.")
 
 # %% [markdown]
 # ## The question of this course
@@ -173,8 +173,8 @@ act_on_ring(sheets, quarter_turn, C4).captioned(
 #
 # ## Turn it yourself
 #
-# Below is the second network from above with a handwritten digit, in the *feature map explorer*. The bars are the
-# network's answer; the highest is orange.
+# The *feature map explorer* below shows the second network at work on the 2. The bars are the network's answer; the
+# highest is orange.
 #
 # 1. Move the angle with the slider, or with the arrow keys. What happens to the sheets, and what happens to the bars?
 # 2. On the left, the digit was turned and then went through the network. On the right, it went through the network, and

@@ -17,7 +17,7 @@
 #
 # **You need before:** Python, 2×2 matrices, and notebook 00 (how exercises work). No group theory.
 #
-# **Time:** about 115 minutes, with seven exercises. **Hardware:** any laptop; nothing is trained here.
+# **Time:** about 105 minutes, with six exercises. **Hardware:** any laptop; nothing is trained here.
 #
 # In notebook 04 you will write a layer that treats all orientations alike. To do that, the layer has to know which
 # orientations exist, and which one you reach when one move follows another. A mistake here is hard to notice later: you
@@ -26,9 +26,8 @@
 # is called group theory, and a square of paper is enough to learn it.
 
 # %%
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from itertools import combinations, permutations
-from typing import Any
 
 import numpy as np
 import torch
@@ -40,15 +39,14 @@ from course_lib.figures import (
     cayley_table_figure,
     cosets_figure,
     lattice_points,
-    panels,
     symmetries_of_the_square,
 )
 from course_lib.figures.actions import photographs
 from course_lib.figures.moves import moves_in_a_row, points_side_by_side
-from course_lib.groups import Element, IntArray
+from course_lib.groups import Element, inverse
 
 # %% [markdown]
-# ## 1. A square in its frame
+# ## 1 A square in its frame
 #
 # A square of thin paper lies in a frame. The letter F is painted on it and shows through on the back. Take the square
 # out, and put it back so that it fills the frame again. **In how many ways can it lie?** Guess a number before you run
@@ -72,14 +70,14 @@ symmetries_of_the_square(groups.D4).captioned(
 #
 # A move that brings a figure back into its own outline is a **symmetry** of that figure. All eight can be made from two
 # moves: `r`, a quarter turn counter-clockwise, and `m`, the mirror that swaps left and right. So two numbers describe
-# each symmetry. We write it as a pair **(m, r)**: **first** make r quarter turns, **then** mirror m times, where m is 0
-# or 1. The pair (1, 1), one quarter turn and then one mirror, is printed as `mr`; the pair (0, 0) does nothing and is
-# printed as `e`.
+# each symmetry, named after the moves that they count. We write it as a pair **(m, r)**: **first** make r quarter turns,
+# **then** mirror m times, where m is 0 or 1. The pair (1, 1), one quarter turn and then one mirror, is printed as `mr`;
+# the pair (0, 0) does nothing and is printed as `e`.
 #
 # In Python a symmetry is an `Element(m, r)`. For an element `a`, `a.m` is its number of mirrors and `a.r` its number of
 # quarter turns.
 #
-# ## 2. Two moves in a row
+# ## 2 Two moves in a row
 #
 # Do `r`, then `m`. The square fills its frame again, so the result must be one of the eight. Which one? And is it the
 # same one if `m` comes first?
@@ -181,7 +179,7 @@ print(f"{wrong} of {len(moves) ** 2} products are wrong without the sign")
 # turns cancel; but if b mirrors, a's rotation counts backwards.
 
 # %% [markdown]
-# ## 3. Undo
+# ## 3 Undo
 #
 # Each of the eight moves can be undone, and what undoes it is again one of the eight. It is called the **inverse** of a
 # and written a⁻¹: the move with a a⁻¹ = a⁻¹ a = e. **How many of the eight undo themselves?** Guess, then let the
@@ -190,21 +188,14 @@ print(f"{wrong} of {len(moves) ** 2} products are wrong without the sign")
 # %%
 found = {a: next(b for b in moves if compose(a, b) == e) for a in moves}
 print(", ".join(f"({a})⁻¹ = {b}" for a, b in found.items()))
-assert all(compose(b, a) == e for a, b in found.items())
+assert all(compose(b, a) == e and inverse(a) == b for a, b in found.items())
 print(sum(a == b for a, b in found.items()), "of 8 undo themselves; a a⁻¹ = a⁻¹ a = e for all")
 
 # %% [markdown]
 # Six of them: `e`, the half turn `r²`, and all four mirrors, because reflecting twice in the same mirror changes
-# nothing. Only `r` and `r³` undo each other. The library's `inverse` says the same without a search: a mirror is its
-# own inverse, and r quarter turns are undone by −r quarter turns.
-
-# %%
-from course_lib.groups import inverse
-
-assert all(inverse(a) == b for a, b in found.items())
-
-# %% [markdown]
-# ## 4. Moves as matrices
+# nothing. Only `r` and `r³` undo each other. From here on we use the library's `inverse`, which needs no search.
+#
+# ## 4 Moves as matrices
 #
 # We read the rule R M = M R⁻¹ off a picture. Is it right? Ask an independent witness: linear algebra. Put the origin at
 # the center of the square, with **x to the right and y up**. A quarter turn takes (1, 0) to (0, 1), and (0, 1) to
@@ -212,8 +203,8 @@ assert all(inverse(a) == b for a, b in found.items())
 #
 # $$R=\begin{bmatrix}0&-1\\1&0\end{bmatrix},\qquad M=\begin{bmatrix}-1&0\\0&1\end{bmatrix}$$
 #
-# The pair (m, r) means "first the turns, then the mirror", so its matrix is M multiplied m times, times R multiplied r
-# times. And "first b, then a" is the matrix product AB. So the computer can check all 64 products.
+# The pair (m, r) means "first the turns, then the mirror", so its matrix is $M^m R^r$. And "first b, then a" is the matrix
+# product AB. So the computer can check all 64 products.
 
 # %%
 from course_lib.groups import matrix
@@ -234,7 +225,7 @@ assert all((matrix(a) @ matrix(b) == matrix(compose(a, b))).all() for a in moves
 print("the loop and the library agree on 8 matrices, and all 64 products are right")
 
 # %% [markdown]
-# ## 5. The whole table
+# ## 5 The whole table
 #
 # All products fit into one square table: row a, column b holds ab. It is called the **Cayley table**. We store each
 # product as its *position* in the list of elements, counted from 0, and write −1 if the product is not in the list.
@@ -243,21 +234,20 @@ print("the loop and the library agree on 8 matrices, and all 64 products are rig
 # the row of 2 and the column of 4. The product is 2 · 4 = 8, which leaves the remainder 3. The number 3 is at position
 # 2 of the list. So the entry is 2.
 #
-# ### Exercise 1.2: the Cayley table, for any set and any product
+# The function below fills the table for any set and any product.
 
 
 # %%
-@exercise
-def cayley_table(elements: Sequence[Any], product: Callable[[Any, Any], Any]) -> IntArray:
-    """(n, n) integers: table[i, j] is the position of product(elements[i], elements[j]) in elements, or −1 if outside.
-    Example: cayley_table((1, 2), lambda a, b: a * b) is np.array([[0, 1], [1, -1]]), since 2 · 2 = 4 is outside."""
-    ...
+def cayley_table(elements, product):
+    elements = list(elements)
+    table = np.full((len(elements), len(elements)), -1)
+    for i, a in enumerate(elements):
+        for j, b in enumerate(elements):
+            if (ab := product(a, b)) in elements:
+                table[i, j] = elements.index(ab)
+    return table
 
 
-# %% [markdown]
-# <!-- help: cayley_table -->
-
-# %%
 table = cayley_table(moves, compose)
 assert all(sorted(line) == list(range(8)) for line in (*table, *table.T))
 print(f"ab = ba for {(table == table.T).sum()} of 64 pairs, ab ≠ ba for {(table != table.T).sum()}")
@@ -275,7 +265,7 @@ cayley_table_figure(table, labels=moves).captioned("Every element stands exactly
 # 3. It is *not* symmetric: ab ≠ ba for 24 pairs. A product with ab = ba for all pairs is called *commutative*; ours is
 #    not. Many of the bugs that you will meet in later notebooks are products in the wrong order.
 #
-# ## 6. Is this set of transformations a group?
+# ## 6 Is this set of transformations a group?
 #
 # What makes the eight moves so well-behaved? They have four properties, the **axioms**. A set with a product that has
 # all four is a **group**.
@@ -429,7 +419,7 @@ photographs(
 # modulo 4": rename `rᵏ` to k, and one Cayley table becomes the other. Two groups whose tables agree after renaming are
 # called **isomorphic**.
 #
-# ## 7. Generators and subgroups
+# ## 7 Generators and subgroups
 #
 # Suppose you may use only the quarter turn, as often as you like. Which of the eight moves can you reach? And which can
 # you reach with `r` *and* `m`?
@@ -453,7 +443,7 @@ cayley_graph(groups.D4).captioned(
 # The moves that you may use are called **generators**, and the set of all that you can reach is the set that they
 # **generate**. It is the smallest set that contains `e` and the generators and is closed under products.
 #
-# ### Exercise 1.3: everything that can be reached
+# ### Exercise 1.2: everything that can be reached
 #
 # Which elements do the generators reach? How will your function know that it has found all of them?
 
@@ -472,7 +462,7 @@ def generate(generators: Iterable[Element]) -> tuple[Element, ...]:
 # %% [markdown]
 # A part of a group that is itself a group, with the same product, is called a **subgroup**. Whatever the generators,
 # the set that they generate is a subgroup. It is closed and contains `e` by definition, and inverses come for free in a
-# finite group: repeat a move often enough and you arrive at `e`; the move just before that was the inverse.
+# finite group: repeat a move often enough and you arrive at `e`. One repetition fewer gives the inverse: r⁴ = e, so r³ = r⁻¹.
 #
 # Among our eight moves, two generators are enough for each subgroup. **How many subgroups do you expect?**
 
@@ -488,14 +478,9 @@ assert found == {subset for subset in subsets if broken_axiom(cayley_table(subse
 print(*(f"{len(s)}  {show(s)}" for s in sorted(found, key=lambda s: (len(s), s))), sep="\n")
 print(len(found), "subgroups, and no other among all", len(subsets), "non-empty subsets")
 print("two mirrors, mr and mr², generate", show(generate([Element(1, 1), Element(1, 2)])))
-cayley_table_figure(groups.D4, highlight=groups.D2).captioned(
-    "The products of the strongly colored elements are again among them, so they are a subgroup."
-)
 
 # %% [markdown]
-# The last printed line says that two mirrors whose axes are 45° apart generate everything, rotations included. In the
-# picture, the subgroup {e, r², m, mr²} keeps its full colors: where its rows meet its columns, you find only its own
-# members. No product leads out of it.
+# The last printed line says that two mirrors whose axes are 45° apart generate everything, rotations included.
 #
 # Six of the ten subgroups have names. C*n* (cyclic) has n rotations, counting e; D*n* (dihedral) has n rotations and n
 # mirrors. The other four are copies of D1 and D2 with other mirror axes. The six with names are *the* groups of this
@@ -510,24 +495,12 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# C4 and D2 both have four elements. Are they isomorphic: one group under two names?
+# <details><summary>Aside: C4 and D2 both have four elements. Are they isomorphic?</summary>
 #
-# <details><summary>Predict first…</summary>
-#
-# Compare how many elements undo themselves. Renaming cannot change that number.
+# No. In D2 all four elements undo themselves, in C4 only `e` and `r²` do, and renaming cannot change that number.
 # </details>
-
-# %%
-print("a² = e for", {g.name: sum(compose(a, a) == e for a in g.elements) for g in (groups.C4, groups.D2)})
-panels({"C4": groups.C4.cayley_table, "D2": groups.D2.cayley_table}).captioned(
-    "On the diagonal of D2 there is only e (0), on that of C4 also r² (2): no renaming makes them equal."
-)
-
-# %% [markdown]
-# They are not. The diagonal of a table holds the products aa, and 0 is the position of `e`. In D2 every element undoes
-# itself; in C4 only two do. No renaming can turn one table into the other.
 #
-# ## 8. Cosets: a group in equal pieces
+# ## 8 Cosets: a group in equal pieces
 #
 # A network that knows eight orientations will sometimes want to forget a distinction. Suppose you no longer care
 # whether the square was flipped at the very beginning. Then the move h and the move hm ("first `m`, then h") get the
@@ -548,7 +521,7 @@ cosets_figure(groups.D4, groups.D1).captioned(
 # In plain words: the coset of h holds every move that does "something from S, then h". (In notebook 04 a network keeps
 # one number for each coset; this is called coset pooling.)
 #
-# ### Exercise 1.4: left cosets
+# ### Exercise 1.3: left cosets
 
 
 # %%
@@ -568,18 +541,19 @@ for subgroup in groups.D4.subgroups:
 print("|S| · (number of cosets) = 8 for all", len(groups.D4.subgroups), "subgroups")
 
 # %% [markdown]
-# This is no accident:
+# This is no accident. The cosets all have the same size, no two of them overlap, and together they fill the group.
+# Therefore |S| **divides** |H|. This is Lagrange's theorem, and the reason why D4 has no subgroup with three elements.
+#
+# <details><summary>Why are the pieces equal, and why do they not overlap?</summary>
 #
 # - **All cosets have the same size.** h can be undone, so hs and hs′ are different whenever s and s′ are.
 # - **Two cosets are either equal or have no member in common.** Suppose they share one: hs = ks′. Then h = k(s′s⁻¹).
 #   Since s′s⁻¹ is in S, h is a member of kS. So is every other member hs″ of hS, because hs″ = k(s′s⁻¹s″). The same
 #   argument with h and k swapped shows that hS = kS.
 # - **No element is left over.** h = he is in hS.
+# </details>
 #
-# Pieces of equal size fill the group: therefore |S| **divides** |H|. This is Lagrange's theorem, and the reason why D4
-# has no subgroup with three elements.
-#
-# ## 9. Adding shifts: p4 and p4m
+# ## 9 Adding shifts: p4 and p4m
 #
 # A convolution shifts a filter over the pixels. So we need turns, mirrors *and* shifts of the **lattice** Z², the set
 # of points with integer coordinates. A move is now a pair g = (t, h): **first** the turn or mirror h, about the origin,
@@ -608,25 +582,13 @@ lattice_points(letter, act_on_points(turn_and_shift, letter)).captioned(
 )
 
 # %% [markdown]
-# Circles show the L before, squares after: it has turned about the origin, then moved to the right. One matrix can do
-# both. Give each point a third coordinate 1, and write the shift into the third column.
+# Circles show the L before, squares after: it has turned about the origin, then moved to the right.
 #
-# $$\begin{bmatrix}h&t\\0&1\end{bmatrix}\begin{bmatrix}x\\1\end{bmatrix}=\begin{bmatrix}h\,x+t\\1\end{bmatrix}$$
-
-# %%
-from course_lib.wallpaper import from_homogeneous_matrix, homogeneous_matrix
-
-print(homogeneous_matrix(turn_and_shift))
-print("(1, 0) goes to", (homogeneous_matrix(turn_and_shift) @ (1, 0, 1))[:2].tolist())
-
-# %% [markdown]
-# ### Exercise 1.5: the product in p4m
+# ### Exercise 1.4: the product in p4m
 #
 # Do one move k = (t′, h′), and then another, g = (t, h). The result is again a move of this kind. What are its shift
-# and its point part, the turn or mirror? Find them with pencil and paper, in one of two ways:
-#
-# - follow a point x: k takes it to h′x + t′; where does g take *that*?
-# - or multiply the two block matrices, the later move on the left.
+# and its point part, the turn or mirror? Find them with pencil and paper: follow a point x. The move k takes it to
+# h′x + t′. Where does g take *that*?
 #
 # **A worked case to test your answer.** Shift by (1, 0), then make a quarter turn. The origin goes to (1, 0) and then to
 # (0, 1). So the product's shift is (0, 1), not (1, 0).
@@ -656,8 +618,9 @@ def direct_product(g, k):
 rng = np.random.default_rng(0)
 some = [Isometry(*rng.integers((0, 0, -5, -5), (2, 4, 6, 6)).tolist()) for _ in range(30)]
 for g, k in zip(some, reversed(some), strict=True):
-    assert semidirect_product(g, k) == from_homogeneous_matrix(homogeneous_matrix(g) @ homogeneous_matrix(k))
-print("30 random products agree with those of the 3×3 matrices")
+    step_by_step = act_on_points(g, act_on_points(k, letter))
+    assert (act_on_points(semidirect_product(g, k), letter) == step_by_step).all()
+print("30 random pairs: moving the L by gk is the same as moving it by k and then by g")
 turn_only, shift_only = Isometry(0, 1, 0, 0), Isometry(0, 0, 3, 0)
 one_by_one = act_on_points(turn_only, act_on_points(shift_only, letter))
 at_once = {f.__name__: act_on_points(f(turn_only, shift_only), letter) for f in (semidirect_product, direct_product)}
@@ -679,7 +642,7 @@ points_side_by_side({"start": letter, "3 right, then turn": one_by_one, **at_onc
 # of a shift and an element of H, with this product, form the **semidirect product** Z² ⋊ H. So p4 = Z² ⋊ C4, and p4m =
 # Z² ⋊ D4.
 #
-# ### Exercise 1.6: the inverse in p4m
+# ### Exercise 1.5: the inverse in p4m
 #
 # g takes x to y = hx + t. Which move takes y back to x? Solve for x, and write the answer in the form "something
 # applied to y, plus a shift".
@@ -716,10 +679,10 @@ points_side_by_side({"start": letter, "there": there, "and back": back, "back wi
 #
 # **Is p4m a group?** It is infinite, so we cannot write down its table, but we have found everything that the axioms
 # ask for. *Closure:* t + ht′ has integer coordinates, and hh′ is one of the eight. *Associativity:* these are moves in
-# a row. *Identity:* no shift and no turn, (0, e). *Inverse:* exercise 1.6. The group p4 is a subgroup of p4m, and so is
+# a row. *Identity:* no shift and no turn, (0, e). *Inverse:* exercise 1.5. The group p4 is a subgroup of p4m, and so is
 # the set of all pure shifts.
 #
-# ### Exercise 1.7: design a group
+# ### Exercise 1.6: design a group
 #
 # This one has many right answers. **Find a finite group of moves in p4m that has at least four elements and in which at
 # least one element has a shift other than (0, 0).** A pure shift cannot be in it: however often you repeat it, it never
@@ -746,36 +709,18 @@ for g in group_with_shifts():
 # It is not a lattice point, and yet these rotations take the lattice to itself. Notebook 02 needs exactly them: the
 # center of an image with an even number of pixels lies between pixels.
 #
-# ## 10. Why not 45°, and why no hexagons?
+# <details><summary>Aside: why only these eight, and no turns by 45° or 60°?</summary>
 #
-# Which other moves keep the origin in place, keep all distances, and take the lattice to itself? Are there any besides
-# our eight?
+# Which moves keep the origin in place, keep all distances, and take the lattice to itself? Such a move must take (1, 0)
+# to a lattice point at distance 1 from the origin. There are only four: (1, 0), (0, 1), (−1, 0) and (0, −1). A move that
+# keeps distances also keeps right angles, so (0, 1) must go to one of the two points at a right angle to the first. And
+# a move that keeps distances and fixes the origin is linear, so these two points decide where all others go. That makes
+# 4 · 2 = 8 moves, and we have them all.
 #
-# Such a move must take (1, 0) to a lattice point at distance 1 from the origin. There are only four: (1, 0), (0, 1),
-# (−1, 0) and (0, −1). A move that keeps distances also keeps right angles, so (0, 1) must go to one of the two points
-# at a right angle to the first. And a move that keeps distances and fixes the origin is linear, so these two points
-# decide where all others go. That makes 4 · 2 = 8 moves, and we have them all. The cell below confirms it by trying all
-# 2×2 matrices whose entries are −1, 0 or 1.
-
-
-# %%
-def turn(degrees):
-    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[cos, -sin], [sin, cos]])
-
-
-entries = np.stack(np.meshgrid(*[[-1, 0, 1]] * 4), axis=-1).reshape(-1, 2, 2)
-rigid = [h for h in entries if (h.T @ h == np.eye(2)).all()]
-print(f"of {len(entries)} matrices with entries −1, 0, 1, {len(rigid)} keep all distances")
-print("they are our eight:", {str(h) for h in rigid} == {str(matrix(a)) for a in moves})
-points_side_by_side({f"{angle}°": letter @ turn(angle).T for angle in (0, 45, 60, 90)}).captioned(
-    "Turned by 45° or 60° the letter misses the lattice (crosses), turned by 90° it does not."
-)
-
-# %% [markdown]
-# A red cross marks a point that fell between the lattice points. The image has no value there. A value would have to be
-# interpolated, and set H of the quiz showed what that costs. Rotations by 60° need another lattice, that of triangles,
-# whose pixels are hexagons.
+# After a turn by 45°, most lattice points fall between the lattice points. The image has no values there, so they would
+# have to be interpolated, and set H of the quiz showed what that costs. Turns by 60° need another lattice, that of
+# triangles, whose pixels are hexagons.
+# </details>
 #
 # ## Recap
 #
@@ -798,7 +743,6 @@ for _ in range(20):
     assert left_cosets(moves, generate([a])) == groups.left_cosets(moves, groups.generate([a]))
     assert semidirect_product(g, k) == wallpaper.semidirect_product(g, k)
     assert semidirect_inverse(g) == wallpaper.semidirect_inverse(g)
-assert (cayley_table(moves, compose) == groups.D4.cayley_table).all()
 print("your functions and the library's agree")
 
 # %%

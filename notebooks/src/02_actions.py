@@ -21,7 +21,7 @@
 #
 # **You need before:** notebook 01 (elements, products, inverses; p4 and p4m); matrices; PyTorch tensors.
 #
-# **Time:** about 100 minutes, with six exercises. **Hardware:** any laptop; no GPU, no internet.
+# **Time:** about 110 minutes, with six exercises. **Hardware:** any laptop; no GPU, no internet.
 #
 # Why so much care for something as simple as turning a picture? Because every layer of the later notebooks must do to
 # its numbers exactly what the turn did to the image. There are several natural ways to write this down, and most of
@@ -56,7 +56,7 @@ e, r, m = Element(0, 0), Element(0, 1), Element(1, 0)
 #
 # $$g \cdot x = h\,x + t$$
 #
-# In plain words: first turn the point about the origin, then shift it. If h is a mirror, the point is mirrored instead.
+# In plain words: first turn or mirror the point, as h says, then shift it.
 #
 # <details><summary>Predict first: where does r send the point (2, 1)? And where does "r, then shift by (3, 1)" send it?</summary>
 #
@@ -99,8 +99,8 @@ figures.lattice_points(corner, act_on_points(g, corner)).captioned(
 # $$g \cdot (k \cdot x) = (g k) \cdot x$$
 #
 # A group **acts** on a set if each of its elements moves the members of the set in such a way that both rules hold. In
-# plain words: it does not matter whether you multiply first or move first. Take the eight point symmetries with nine
-# shifts each, and let the computer look at every pair.
+# plain words: it does not matter whether you multiply first or move first. Combine each of the eight point symmetries
+# with nine shifts, and let the computer look at every pair of the 72 elements.
 
 # %%
 shifts = [(u, v) for u in (-1, 0, 2) for v in (-1, 0, 2)]
@@ -122,7 +122,7 @@ print(f"Both rules hold for {len(isometries)} elements of p4m and all their {pai
 # An image is not a point. It is a **function** f: Z² → ℝ. Ask it about a pixel x, a point of the lattice, and it
 # answers with a number, f(x). How do you turn a function?
 #
-# Take a small one, 4 × 4, with a different number in every pixel so that none can hide.
+# Take a small one, 4 × 4, with a different number in every pixel, so that you can follow each of them.
 
 # %%
 f = torch.arange(16.0).reshape(4, 4)
@@ -136,7 +136,7 @@ figures.panels({"f": f}).captioned("A small image with a different number in eve
 #
 # In plain words: x counts columns to the right of the center, y counts rows above it. (In g·x and f(x), as before, the
 # letter x means the whole point.) For an odd size these are integers. For an even size the center lies *between*
-# pixels, as in exercise 1.7, and the coordinates end in .5. Multiply them by 2, and all of them are integers again;
+# pixels, as in exercise 1.6, and the coordinates end in .5. Multiply them by 2, and all of them are integers again;
 # exercise 2.2 makes use of that.
 #
 # The next cell stores f as what it is, a function: a dictionary from (x, y) to a number.

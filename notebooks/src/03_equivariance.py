@@ -14,7 +14,7 @@
 #
 # **What you need before:** notebooks 01 (groups) and 02 (the action $L_g$), and PyTorch's `conv2d`.
 #
-# **Time:** about 105 minutes, with seven exercises. **Hardware:** any laptop; no GPU, no internet.
+# **Time:** about 110 minutes, with seven exercises. **Hardware:** any laptop; no GPU, no internet.
 #
 # A pathologist looks at a slice of tissue under the microscope. The slide has no up and no down: how it lies on the table
 # is a matter of chance. Would you trust a network whose answer changes when the slide is turned? Most networks are like
@@ -382,8 +382,8 @@ bottom = [F.conv2d(act_on_image(r, photograph), psi)[0, 0] for psi in filters]
 for i in range(4):
     assert relative_error(bottom[i], act_on_image(r, top[i - 1])) < 1e-10
 print("Answer i of the turned image is answer i - 1 of the image, turned: exact for all four.")
-rows = {f"f ⋆ L_{h} ψ": answer for h, answer in zip(C4.elements, top, strict=True)}
-rows |= {f"(L_r f) ⋆ L_{h} ψ": answer for h, answer in zip(C4.elements, bottom, strict=True)}
+rows = {f"L_{h} ψ on f": answer for h, answer in zip(C4.elements, top, strict=True)}
+rows |= {f"L_{h} ψ on L_r f": answer for h, answer in zip(C4.elements, bottom, strict=True)}
 panels(rows, columns=4).captioned(
     "The answers in the lower row are those of the upper row, turned, and each stands one place further on."
 )

@@ -49,3 +49,34 @@ def without_rows(image):
 @wrong("half_turn", says="takes no negative step")
 def negative_steps(image):
     return image[::-1, ::-1]
+
+
+@wrong("half_turn", says="as it was.*quarter turns, not degrees")
+def degrees(image):
+    return image.rot90(180)
+
+
+@wrong("half_turn", says="Dimension out of range.*two axes only")
+def three_axes(image):
+    return image.flip(0, 1, 2)
+
+
+@wrong("half_turn", says="which axes to reverse")
+def no_axes(image):
+    return image.flip()
+
+
+@wrong("half_turn", says="add two flipped images")
+def sum_of_flips(image):
+    return image.flip(0) + image.flip(1)
+
+
+@wrong("half_turn", says="shifts the image by half its size")
+def shifted_by_half(image):
+    height, width = image.shape
+    return image.roll((height // 2, width // 2), (0, 1))
+
+
+@wrong("half_turn", says="not their places")
+def negative(image):
+    return -image

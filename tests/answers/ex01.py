@@ -56,42 +56,6 @@ def plain_tuple(a, b):
     return (a.m + b.m) % 2, ((-1) ** b.m * a.r + b.r) % 4
 
 
-@correct("cayley_table")
-def filled_by_loops(elements, product):
-    table = np.full((len(elements), len(elements)), -1)
-    for i, a in enumerate(elements):
-        for j, b in enumerate(elements):
-            if product(a, b) in elements:
-                table[i, j] = list(elements).index(product(a, b))
-    return table
-
-
-@wrong("cayley_table", says="transposed")
-def columns_first(elements, product):
-    return filled_by_loops(elements, product).T
-
-
-@wrong("cayley_table", says="holds the products themselves")
-def products(elements, product):
-    return np.array([[product(a, b) for b in elements] for a in elements])
-
-
-@wrong("cayley_table", says="not in tuple.*Write −1 for it")
-def outside_fails(elements, product):
-    return np.array([[elements.index(product(a, b)) for b in elements] for a in elements])
-
-
-@wrong("cayley_table", says="as if it were the first element")
-def outside_is_zero(elements, product):
-    place = {element: i for i, element in enumerate(elements)}
-    return np.array([[place.get(product(a, b), 0) for b in elements] for a in elements])
-
-
-@wrong("cayley_table", says="as a NumPy array")
-def list_of_lists(elements, product):
-    return filled_by_loops(elements, product).tolist()
-
-
 @correct("generate")
 def by_steps(generators):
     generators = list(generators)
@@ -276,28 +240,6 @@ def mirror_of_a(a, b):
     return Element(a.m, (b.r - a.r if b.m else b.r + a.r) % 4)
 
 
-@wrong("cayley_table", says="not in list.*Write −1 for it")
-def outside_fails_in_a_list(elements, product):
-    return outside_fails(list(elements), product)
-
-
-@wrong("cayley_table", says="KeyError.*Write −1 for it")
-def outside_has_no_key(elements, product):
-    place = {element: i for i, element in enumerate(elements)}
-    return np.array([[place[product(a, b)] for b in elements] for a in elements])
-
-
-@wrong("cayley_table", says="count positions from 1")
-def positions_from_one(elements, product):
-    place = {element: i for i, element in enumerate(elements, 1)}
-    return np.array([[place.get(product(a, b), -1) for b in elements] for a in elements])
-
-
-@wrong("cayley_table", says="too large by one")
-def all_one_too_large(elements, product):
-    return filled_by_loops(elements, product) + 1
-
-
 @wrong("generate", says="but not their products")
 def generators_only(generators):
     return tuple(sorted({IDENTITY, *generators}))
@@ -452,11 +394,6 @@ def without_bs_rotation(a, b):
     return Element(a.m ^ b.m, (-a.r if b.m else a.r) % 4)
 
 
-@wrong("cayley_table", says="says only whether")
-def inside_or_not(elements, product):
-    return np.array([[product(a, b) in elements for b in elements] for a in elements])
-
-
 @wrong("left_cosets", says="the sets hSh⁻¹")
 def conjugates(elements, subgroup):
     conjugate = {h: [product_of(product_of(h, s), inverse_of(h)) for s in subgroup] for h in elements}
@@ -492,12 +429,6 @@ def point_part_of_g(g, k):
 @wrong("compose", says="only when both a and b mirror")
 def sign_if_both_mirror(a, b):
     return Element(a.m ^ b.m, (b.r - a.r if a.m and b.m else b.r + a.r) % 4)
-
-
-@wrong("cayley_table", says="has no attribute 'm'.*Call `product`")
-def compose_in_place_of_product(elements, product):
-    found = [[product_of(a, b) for b in elements] for a in elements]
-    return np.array([[elements.index(c) if c in elements else -1 for c in row] for row in found])
 
 
 @wrong("generate", says="add the inverses, but not the products")
@@ -553,3 +484,122 @@ def empty():
 @wrong("group_with_shifts", says="u and v must be integers")
 def half_shifts():
     return (Isometry(0, 0, 0, 0), Isometry(0, 1, 0.5, 0.5), Isometry(0, 2, 0, 1), Isometry(0, 3, -0.5, 0.5))
+
+
+@wrong("compose", says="put brackets around the part")
+def condition_without_brackets(a, b):
+    return Element(a.m ^ b.m, (-a.r if b.m else a.r + b.r) % 4)
+
+
+@wrong("compose", says="b does not mirror, so the rotations add up")
+def rotation_of_a_twice(a, b):
+    return Element(a.m ^ b.m, (2 * a.r + b.r) % 4)
+
+
+@wrong("generate", says="r and r are in it, but their product r² is not")
+def two_rounds(generators):
+    found = {IDENTITY, *generators}
+    for _ in range(2):
+        found |= {product_of(a, b) for a in generators for b in found}
+    return tuple(sorted(found - {Element(0, 2)}))
+
+
+@wrong("generate", says="r and r² are in it, but their product r³ is not")
+def squares_only(generators):
+    found, todo = {IDENTITY}, list(generators)
+    while todo:
+        g = todo.pop()
+        if g not in found:
+            found.add(g)
+            todo.append(product_of(g, g))
+    return tuple(sorted(found))
+
+
+@wrong("generate", says="list a member more than once")
+def identity_twice(generators):
+    return tuple(sorted([IDENTITY, *by_steps(generators)]))
+
+
+@wrong("left_cosets", says="but r is in none of your cosets")
+def removed_while_looping(elements, subgroup):
+    elements, cosets = list(elements), []
+    for h in elements:
+        cosets.append(tuple(sorted(product_of(h, s) for s in subgroup)))
+        for member in cosets[-1]:
+            elements.remove(member)
+    return tuple(sorted(cosets))
+
+
+@wrong("left_cosets", says="as many members as S, here 2; one of yours has 1")
+def pairs_with_h(elements, subgroup):
+    return tuple(sorted({tuple(sorted({h, product_of(h, s)})) for h in elements for s in subgroup}))
+
+
+@wrong("left_cosets", says="e is in more than one of them")
+def sorted_list_of_sets(elements, subgroup):
+    return tuple(sorted({product_of(h, s) for s in subgroup} for h in elements))
+
+
+@wrong("semidirect_product", says="shift is not. Follow the origin: moved by k and then by g")
+def shift_of_k_twice(g, k):
+    return Isometry(*product_of(g.point_part, k.point_part), *(matrix(g.point_part) @ k.shift + k.shift))
+
+
+@wrong("semidirect_product", says="Unpack both parts")
+def nothing_unpacked(g, k):
+    return Isometry(product_of(g.point_part, k.point_part), g.shift + matrix(g.point_part) @ k.shift)
+
+
+@wrong("semidirect_inverse", says="Unpack the point part")
+def point_part_in_one_piece(g):
+    return Isometry(inverse_of(g.point_part), *-matrix(inverse_of(g.point_part)) @ g.shift)
+
+
+@wrong("semidirect_inverse", says="your r is 4: take it modulo 4")
+def four_minus_r(g):
+    return Isometry(g.m, g.r if g.m else 4 - g.r, *by_solving(g)[2:])
+
+
+@wrong("semidirect_inverse", says="takes an element, not a matrix")
+def inverse_of_a_matrix(g):
+    return Isometry(*inverse_of(g.point_part), *-inverse_of(matrix(g.point_part)) @ g.shift)
+
+
+@wrong("semidirect_inverse", says="they must be integers")
+def in_floats(g):
+    return Isometry(*inverse_of(g.point_part), *(np.linalg.inv(matrix(g.point_part)) @ -g.shift))
+
+
+@wrong("semidirect_inverse", says="moved by the inverse, it must arrive at")
+def shift_taken_away_twice(g):
+    return Isometry(*inverse_of(g.point_part), *(2 * by_solving(g).shift))
+
+
+@wrong("group_with_shifts", says="not the sum of the shifts")
+def shifts_that_add_up():
+    return tuple(Isometry(0, r, r, 0) for r in range(4))
+
+
+@wrong("group_with_shifts", says="identity is missing")
+def no_identity():
+    return tuple(ABOUT[Element(0, r)] for r in (1, 2, 3))
+
+
+@wrong("group_with_shifts", says="a mirror with a shift along its axis")
+def glide():
+    return tuple(Isometry(*h) for h in ((0, 0, 0, 0), (1, 0, 0, 1), (0, 2, 1, 0), (1, 2, 1, 1)))
+
+
+@wrong("generate", says="identity is missing")
+def products_only(generators):
+    return tuple(sorted({product_of(a, b) for a in generators for b in generators}))
+
+
+@wrong("generate", says="r is in your set, but the generators do not reach it")
+def always_everything(generators):
+    return D4.elements
+
+
+@wrong("left_cosets", says="You return elements")
+def outside_the_subgroup(elements, subgroup):
+    return tuple(h for h in elements if h not in subgroup)

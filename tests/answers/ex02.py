@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from answers import correct, wrong
-from course_lib.groups import compose, inverse, left_permutation, matrix
+from course_lib.groups import C4, compose, inverse, left_permutation, matrix
 from course_lib.wallpaper import homogeneous_matrix
 
 
@@ -518,3 +518,84 @@ def picks_by_elements(g, f, group, subgroup=None):
 @wrong("act_on_feature_map", says="is not iterable.*takes the elements of the group")
 def permutation_of_the_group(g, f, group, subgroup=None):
     return by_transposing(g, f[..., left_permutation(g, group), :, :])
+
+
+@wrong("act_on_points", says="multiplies entry by entry")
+def times_the_matrix(g, points):
+    return points * matrix(g.point_part) + g.shift
+
+
+@wrong("act_on_points", says="add the shift to the matrix")
+def shift_inside_the_brackets(g, points):
+    return points @ (matrix(g.point_part).T + g.shift)
+
+
+@wrong("source_pixel", says="your column has the wrong sign")
+def width_subtracted_on_the_way_back(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (col - (width - 1) / 2, (height - 1) / 2 - row)
+    height, width = (width, height) if g.r % 2 else (height, width)
+    return int((height - 1) / 2 - y), int(x - (width - 1) / 2)
+
+
+@wrong("source_pixel", says="Pixels are counted from 0")
+def center_at_half_the_size(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (col - width / 2, height / 2 - row)
+    height, width = (width, height) if g.r % 2 else (height, width)
+    return int(height / 2 - y), int(x + width / 2)
+
+
+@wrong("act_on_image", says="multiply the image by g.m")
+def times_m(g, f):
+    return torch.rot90(f, g.r, dims=(-2, -1)).flip(-1) * g.m
+
+
+@wrong("left_permutation", says="multiply on both sides")
+def conjugated(g, elements):
+    return [elements.index(compose(inverse(g), compose(h, g))) for h in elements]
+
+
+@wrong("left_permutation", says="has no attribute 'm'.*one element at a time")
+def composed_with_all(g, elements):
+    return elements.index(compose(inverse(g), elements))
+
+
+@wrong("act_on_feature_map", says="write into f while you still read from it")
+def written_over_itself(g, f, group, subgroup=None):
+    for new, old in enumerate(group.permutation(g)):
+        f[..., new, :, :] = by_transposing(g, f[..., old, :, :])
+    return f
+
+
+@wrong("act_on_feature_map", says="turn every sheet twice")
+def turned_twice(g, f, group, subgroup=None):
+    return by_transposing(g, by_transposing(g, f[..., group.permutation(g), :, :]))
+
+
+@wrong("source_pixel", says="same turn whatever g is")
+def always_a_quarter_turn(g, row, col, height, width):
+    return col, height - 1 - row
+
+
+@wrong("source_pixel", says="same turn whatever g is")
+def always_a_half_turn(g, row, col, height, width):
+    return height - 1 - row, width - 1 - col
+
+
+@wrong("act_on_image", says="turn only if g mirrors")
+def turned_if_mirrored(g, f):
+    return by_transposing(g, f) if g.m == 1 else f
+
+
+@wrong("left_permutation", says="loop over C4")
+def loop_over_c4(g, elements):
+    return [elements.index(compose(inverse(g), h)) for h in C4.elements]
+
+
+@wrong("act_on_feature_map", says="invert the wrong factor")
+def wrong_factor_inverted(g, f, group, subgroup=None):
+    return by_transposing(g, f[..., [group.index(compose(inverse(h), g)) for h in group.elements], :, :])
+
+
+@wrong("act_on_feature_map", says="has no group axis to join along")
+def joined_with_cat(g, f, group, subgroup=None):
+    return torch.cat([by_transposing(g, f[..., i, :, :]) for i in group.permutation(g)], dim=-3)

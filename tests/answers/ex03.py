@@ -634,7 +634,7 @@ def zeros_of_the_size_of_f(f, psi):
     return out
 
 
-@wrong("correlate", says="loops stop too early")
+@wrong("correlate", says="last row and the last column of your result are still 0")
 def loops_one_short(f, psi):
     k = len(psi)
     out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
@@ -738,3 +738,136 @@ def by_cat(function, group, x, act=act_on_image):
 def mean_over_the_batch(function, group, x, act=act_on_image):
     results = [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]
     return torch.stack(results).mean(dim=1)
+
+
+@wrong("both_ways", says="second way you turn twice")
+def second_way_turned_twice(function, g, x):
+    return function(act_on_image(g, x)), act_on_image(g, act_on_image(g, function(x)))
+
+
+@wrong("both_ways", says="A group element is not a number")
+def turned_by_a_product(function, g, x):
+    return function(g * x), act_on_image(g, function(x))
+
+
+@wrong("both_ways", says="The element comes first")
+def image_first(function, g, x):
+    return function(act_on_image(x, g)), act_on_image(function(x), g)
+
+
+@wrong("both_ways", says="turns images, not functions")
+def function_turned(function, g, x):
+    return function(act_on_image(g, x)), act_on_image(g, function)(x)
+
+
+@wrong("correlate", says="windows overlap, so no step of k")
+def windows_side_by_side(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row in range(0, out.shape[0], k):
+        for col in range(0, out.shape[1], k):
+            out[row, col] = (f[row : row + k, col : col + k] * psi).sum()
+    return out
+
+
+@wrong("correlate", says="A slice ends where you say")
+def slices_that_end_at_k(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            out[row, col] = (f[row:k, col:k] * psi).sum()
+    return out
+
+
+@wrong("relative_error", says="as soon as one value of expected is 0")
+def no_division_if_any_is_zero(got, expected):
+    error = (got - expected).abs().max() / (1.0 if (expected == 0).any() else expected.abs().max())
+    return error.item() if error.isfinite() else math.inf
+
+
+@wrong("worst_error", says="Leave x as it is")
+def turned_on_and_on(function, group, x):
+    worst = 0.0
+    for g in group.elements:
+        x = act_on_image(g, x)
+        worst = max(worst, in_steps(*in_two_steps(function, g, x)))
+    return worst
+
+
+@wrong("worst_error", says="Make one number of each pair")
+def largest_pair(function, group, x):
+    return max(in_two_steps(function, g, x) for g in group.elements)
+
+
+@wrong("worst_error", says="not iterable. The elements of a group are in")
+def loop_over_the_group(function, group, x):
+    return max(in_steps(*in_two_steps(function, g, x)) for g in group)
+
+
+@wrong("worst_error", says="takes one element")
+def turned_by_the_group(function, group, x):
+    return in_steps(*in_two_steps(function, group, x))
+
+
+@wrong("equivariant_function", says="prefers one axis, one side or one corner")
+def sorted_rows(x):
+    return x.sort(-1).values
+
+
+@wrong("group_average", says="feed each result into the next step")
+def one_after_the_other(function, group, x, act=act_on_image):
+    for g in group.elements:
+        x = act(inverse(g), function(act_on_image(g, x)))
+    return x / group.order
+
+
+@wrong("group_average", says="Leave x as it is")
+def image_turned_on_and_on(function, group, x, act=act_on_image):
+    total = 0
+    for g in group.elements:
+        x = act_on_image(g, x)
+        total = total + act(inverse(g), function(x))
+    return total / group.order
+
+
+@wrong("group_average", says="sets the sum back to 0")
+def sum_set_back(function, group, x, act=act_on_image):
+    for g in group.elements:
+        total = act(inverse(g), function(act_on_image(g, x)))
+    return total / group.order
+
+
+@wrong("group_average", says="must be Tensor, not list.*wants one tensor")
+def mean_of_a_list(function, group, x, act=act_on_image):
+    return torch.mean([act(inverse(g), function(act_on_image(g, x))) for g in group.elements])
+
+
+@wrong("group_average", says="You turn the input by `act`")
+def input_turned_by_act(function, group, x, act=act_on_image):
+    return sum(act(inverse(g), function(act(g, x))) for g in group.elements) / group.order
+
+
+@wrong("both_ways", says="by g⁻¹ first and by g at the end")
+def there_and_back(function, g, x):
+    return act_on_image(g, function(act_on_image(inverse(g), x))), act_on_image(g, function(x))
+
+
+@wrong("correlate", says="all in one row")
+def one_long_row(f, psi):
+    return by_shifting_the_map(f, psi).flatten()
+
+
+@wrong("relative_error", says="by the smallest")
+def by_the_smallest_value(got, expected):
+    return (got - expected).abs().max().item() / (expected.abs().min().item() or 1.0)
+
+
+@wrong("worst_error", says="leave out the elements without a turn")
+def turns_only(function, group, x):
+    return max(errors(function, [g for g in group.elements if g.r], x), default=0.0)
+
+
+@wrong("worst_error", says="add up absolute errors")
+def sum_of_absolute_errors(function, group, x):
+    return sum(absolute(*in_two_steps(function, g, x)) for g in group.elements)

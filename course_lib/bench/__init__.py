@@ -4,11 +4,11 @@
                                [--only WORDS]
 
 All contenders of a case take turns in one run; a ratio is the median over rounds of the ratio within a round. After
-each case its ratios are printed, and all results so far are written with their provenance to ``SUITE_DEVICE.json``, on a CPU
-``SUITE_cpu_2_threads.json``, in ``results/bench`` of the working directory. Whoever stops it loses one case: the same
-command goes on after the last one, if commit, machine, threads and ``--seconds`` are the same and nothing is
-uncommitted; else it begins anew, as it does when the file is removed. At the end it prints Markdown tables. With ``--only`` just the
-cases whose name contains the words run, and nothing is stored.
+each case its ratios are printed, and all results so far are written with their provenance to ``SUITE_DEVICE.json``, on
+a CPU ``SUITE_cpu_2_threads.json``, in ``results/bench`` of the working directory. Whoever stops it loses one case: the
+same command goes on after the last one, if commit, machine, threads and ``--seconds`` are the same and nothing is
+uncommitted; else it begins anew, as it does when the file is removed. At the end it prints Markdown tables. With
+``--only`` just the cases whose name contains the words run, and nothing is stored.
 
 To add cases, write a file whose ``cases()`` returns a list of `Case` and name it in ``suites.py``.
 """

@@ -70,8 +70,8 @@ def changed(config: TrainConfig, changes: Changes) -> TrainConfig:
         config = with_epochs(config, changes.epochs)
     if changes.shorten is not None:
         config = with_epochs(config, max(1, round(config.epochs / changes.shorten)))
-    names, given = ("batch_size", "bf16", "compile", "deterministic"), changes.given()
-    return replace(config, **{name: given[name] for name in names if name in given})
+    given = {name: getattr(changes, name) for name in ("batch_size", "bf16", "compile", "deterministic")}
+    return replace(config, **{name: value for name, value in given.items() if value is not None})
 
 
 @lru_cache(maxsize=1)

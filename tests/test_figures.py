@@ -18,8 +18,8 @@ from course_lib.figures.layout import ring_arrows, ring_positions
 from course_lib.figures.picture import Picture, new_figure, shared_scale, typeset_actions
 from course_lib.figures.render import DPI
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
-from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D4, Element, cayley_table, compose, matrix
-from course_lib.layers import EquivariantSequential, GroupBatchNorm, GroupConv2d, LiftingConv2d
+from course_lib.groups import ALL_GROUPS, C2, C4, D1, D4, Element, cayley_table, compose, matrix
+from course_lib.layers import LiftingConv2d
 from course_lib.training import History, TrainConfig
 
 R, M = Element(0, 1), Element(1, 0)
@@ -55,11 +55,6 @@ EXAMPLES = {
     "action": (lambda: figures.act_on_ring(SHEETS, R, D4), "r³ to e, e to r, r to r², r² to r³, mr to m"),
     "planar bank": (lambda: figures.filter_bank_figure(SHEETS, D4), "4 × 4 planar filter"),
     "group bank": (lambda: figures.filter_bank_figure(torch.ones(4, 4, 3, 3), C4), "e, r, r², r³"),
-    "both orders": (lambda: figures.turn_then_compute(lifting(C4), IMAGE, R), "below 1e-4"),
-    "both orders, CNN": (
-        lambda: figures.turn_then_compute(torch.nn.Conv2d(1, 1, 3).double(), IMAGE, R),
-        "largest value: 1.3",
-    ),
     "curves": (lambda: figures.learning_curves({"a": [[0.5, 0.7], [0.5, 0.9]], "b": [0.1, 0.2]}), "a: from 0.5 to 0.8"),
     "angles": (lambda: figures.accuracy_by_angle({"a": [0.9, 0.3, 0.8]}, [0, 45, 90]), "lowest 0.3 at 45°"),
     "bars": (lambda: figures.bars({"a": 0.25, "b": [0.5, 1.0]}, "accuracy"), "a: 0.25; b: 0.75"),
@@ -178,22 +173,6 @@ def test_learning_curves_take_histories():
     assert "over 2 seeds" in many.alt
 
 
-def test_both_orders_are_computed_in_eval_mode_and_the_net_is_left_as_it_was():
-    net = torch.nn.Sequential(lifting(C4), GroupBatchNorm(C4, 2), torch.nn.Dropout(0.5)).double().train()
-    before = {name: value.clone() for name, value in net.state_dict().items()}
-    assert "below 1e-4" in figures.turn_then_compute(net, IMAGE, R, C4).alt
-    assert all(module.training for module in net.modules())
-    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
-
-
-def test_the_group_is_found_in_the_layers_of_a_row():
-    net = EquivariantSequential(lifting(C4), torch.nn.ReLU(), GroupConv2d(C4, 2, 2, 3)).double()
-    assert figures.turn_then_compute(net, IMAGE, R).image == figures.turn_then_compute(net, IMAGE, R, C4).image
-    assert "below 1e-4" in figures.turn_then_compute(net, IMAGE, R).alt
-    with pytest.raises(ValueError, match=r"different groups \['C4', 'D4'\]"):
-        figures.turn_then_compute(torch.nn.Sequential(lifting(C4), lifting(D4)), IMAGE, R)
-
-
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_are_written_and_take_no_part_in_the_scale(bad, sign):
@@ -201,11 +180,6 @@ def test_values_that_are_not_finite_are_written_and_take_no_part_in_the_scale(ba
     assert f"f: {bad:.3g} 1 / 2 {sign * 3.5}; g: {bad:.3g} {bad:.3g}" in picture.alt
     scale = shared_scale([np.array([bad, 1, sign * 3.5])])
     assert (scale.vmin, scale.vmax) == ((0, 3.5) if sign > 0 else (-3.5, 3.5))
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_both_orders_may_be_not_finite(bad):
-    assert "largest value: not finite" in figures.turn_then_compute(lambda x: x * bad, IMAGE, R).alt
 
 
 @pytest.mark.parametrize("values", [[0, 0], [0, 3], [-1, 3], [-1e-17, 3]])
@@ -267,7 +241,6 @@ def test_all_text_is_in_the_shipped_font(caplog):
         (lambda: figures.cosets_figure(C4, D1), "not a subgroup"),
         (lambda: figures.lattice_points(POINTS, POINTS[:2]), r"\(n, 2\)"),
         (lambda: figures.act_on_ring(SHEETS[:4], M, C4), "not an element of C4"),
-        (lambda: figures.turn_then_compute(torch.nn.Flatten(), IMAGE, R, C1), "4 or 5 axes"),
         (lambda: figures.accuracy_by_angle({"a": [1.0]}, [0, 90]), "1 accuracies for 2 angles"),
         (lambda: figures.learning_curves({str(i): [1.0] for i in range(5)}), "at most 4"),
         (lambda: figures.bars({}, "y"), "at least one value"),

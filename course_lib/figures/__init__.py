@@ -8,7 +8,7 @@ from course_lib.figures.groups import (
     lattice_points,
     symmetries_of_the_square,
 )
-from course_lib.figures.maps import act_on_ring, feature_map_ring, filter_bank_figure, turn_then_compute
+from course_lib.figures.maps import act_on_ring, feature_map_ring, filter_bank_figure
 from course_lib.figures.picture import Picture, panels
 
 __all__ = [
@@ -25,5 +25,4 @@ __all__ = [
     "learning_curves",
     "panels",
     "symmetries_of_the_square",
-    "turn_then_compute",
 ]

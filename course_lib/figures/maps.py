@@ -1,30 +1,26 @@
-"""Figures of feature maps: sheets on a ring, L_g on them, banks of turned filters, the two orders compared."""
+"""Figures of feature maps: sheets on a ring, L_g on them, banks of turned filters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from torch import Tensor, nn
 
-from course_lib.actions import act_on_feature_map, act_on_image
-from course_lib.checks import OUTPUT, action_of, layer_outputs, relative_error
+from course_lib.actions import act_on_feature_map
 from course_lib.figures.layout import ring_extent, ring_positions
 from course_lib.figures.picture import (
     Picture,
     as_array,
-    difference,
     draw_map,
-    error_words,
     new_figure,
     shared_scale,
 )
 from course_lib.figures.rings import NAME_ROOM, arrow_words, draw_ring_arrows, draw_sheets
 from course_lib.figures.style import ELEMENT_COLORS, typeset
-from course_lib.groups import C1, Element, Group, compose, inverse, matrix
+from course_lib.groups import Element, Group, compose, inverse, matrix
 
 FloatArray = np.ndarray[Any, Any]
 
@@ -117,73 +113,6 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     )
 
 
-def turn_then_compute(
-    layer: Callable[[Tensor], Tensor], x: Tensor, g: Element, group: Group | None = None, channel: int = 0
-) -> Picture:
-    """Two ways from x: turn, then compute, Φ(L_g x); or compute, then turn, L_g Φ(x); and their difference.
-
-    Args:
-        layer: a layer or any function from images ``(B, C, Y, X)`` to ``(B, C, Y, X)`` or ``(B, C, |H|, Y, X)``. A
-            module is run in eval mode, and left as it was.
-        x: one or more images; the first is shown. Its first channel is drawn.
-        g: the element to turn by.
-        group: by default that of the layer and of those in it; the trivial group C1 if none has one.
-        channel: the channel of the result that is drawn.
-
-    The printed error is `checks.relative_error` over all channels. Raises ValueError if the result is no map, or if no
-    group is given and the layers differ in theirs.
-    """
-    group = group or find_group(layer) or C1
-    turned = act_on_image(g, x[:1])
-    first, result = (layer_outputs(layer, image)[OUTPUT][0] for image in (turned, x[:1]))
-    if result.ndim not in (4, 5):
-        raise ValueError(f"expected a layer that puts out maps with 4 or 5 axes, got shape {tuple(result.shape)}")
-    second = action_of(result, group)(g, result)
-    error = relative_error(first, second)
-    figure = new_figure(8.0, 4.6)
-    grid = figure.subplots(2, 4)
-    image, turned_image = as_array(x[0, 0]), as_array(turned[0, 0])
-    maps = [as_array(value[0, channel]) for value in (first, result, second)]
-    images, scale = shared_scale([image]), shared_scale(maps)
-    for axes, array in ((grid[0, 0], image), (grid[1, 0], image), (grid[0, 1], turned_image)):
-        draw_map(axes, array, images)
-    for axes, array in zip((grid[0, 2], grid[1, 1], grid[1, 2]), maps, strict=True):
-        _draw_result(axes, array, group, scale)
-    unequal, unequal_scale = difference(maps[0], maps[2])
-    _draw_result(grid[0, 3], unequal, group, unequal_scale)
-    move = f"L_{{{typeset(g)}}}"
-    titles = (
-        "$x$",
-        rf"${move}\,x$",
-        rf"$\Phi({move}\,x)$",
-        "|difference|",
-        "$x$",
-        r"$\Phi(x)$",
-        rf"${move}\,\Phi(x)$",
-        "",
-    )
-    for axes, title in zip(grid.flat, titles, strict=True):
-        axes.set_title(title, fontsize=12)
-    grid[0, 0].set_ylabel("turn, then compute")
-    grid[1, 0].set_ylabel("compute, then turn")
-    grid[1, 3].set_axis_off()
-    grid[1, 3].text(0.5, 0.5, f"relative\nerror\n{error:.1e}", ha="center", va="center", fontsize=14)
-    verdict = f"Largest difference between the two results, relative to the largest value: {error_words(error)}."
-    return Picture.from_figure(figure, f"Turn by {g}, then compute; and compute, then turn by {g}. {verdict}")
-
-
-def find_group(layer: Callable[[Tensor], Tensor]) -> Group | None:
-    """The group of a layer, else that of those in it; None if none has one. Raises ValueError if they differ."""
-    if isinstance(own := getattr(layer, "group", None), Group):
-        return own
-    modules = layer.modules() if isinstance(layer, nn.Module) else [layer]
-    groups = [getattr(module, "group", None) for module in modules]
-    found = {group for group in groups if isinstance(group, Group)}
-    if len(found) > 1:
-        raise ValueError(f"the layers have different groups {sorted(map(str, found))}: say which with group=…")
-    return found.pop() if found else None
-
-
 def _require_sheets(f: Any, group: Group) -> FloatArray:
     sheets = as_array(f)
     if sheets.ndim != 3 or len(sheets) != group.order:
@@ -199,13 +128,6 @@ def _ring_size(group: Group, largest: float = 5.4) -> tuple[float, float]:
     width, height = np.array(ring_extent(group)) + NAME_ROOM
     side = min(1.2, largest / 2 / max(width, height))
     return max(2 * side * width, 2.6), max(2 * side * height, 1.4)
-
-
-def _draw_result(axes: Axes, values: FloatArray, group: Group, scale: Any) -> None:
-    if values.ndim == 2 or len(values) == 1:
-        draw_map(axes, values.reshape(values.shape[-2:]), scale)
-    else:
-        draw_sheets(axes, values, group, scale, [""] * len(values), _frames(group.elements))
 
 
 def _mark_corners(axes: Axes, shape: Sequence[int], g: Element, group: Group) -> None:

@@ -19,22 +19,12 @@ from course_lib.figures.picture import Picture, new_figure, shared_scale, typese
 from course_lib.figures.render import DPI
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
 from course_lib.groups import ALL_GROUPS, C2, C4, D1, D4, Element, cayley_table, compose, matrix
-from course_lib.layers import LiftingConv2d
 from course_lib.training import History, TrainConfig
 
 R, M = Element(0, 1), Element(1, 0)
 SHEETS = torch.arange(8 * 4 * 4).reshape(8, 4, 4) * 1.0
 IMAGE = torch.rand(1, 1, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 POINTS = np.array([(0, 0), (1, 0), (1, 2)])
-
-
-def lifting(group):
-    torch.manual_seed(0)
-    return LiftingConv2d(group, 1, 2, 3).double()
-
-
-def plain_convolution():
-    return torch.nn.Conv2d(1, 1, 3).double()
 
 
 # What the alt text must say, besides being there.

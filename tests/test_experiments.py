@@ -373,9 +373,10 @@ def test_a_printed_count_is_the_same_after_pickling() -> None:
     assert again.parameters == row.parameters and again.parameters.text == "24.81k"
 
 
-def test_every_reading_of_a_network_is_measured(monkeypatch):
-    monkeypatch.setattr("course_lib.experiments.exactness._measured", lambda row, reading: (row.key, reading))
-    assert ("p4m-resnet44", "no biases, norms on the shortcuts") in exactness("cifar10")
+def test_every_interpretation_of_a_network_is_measured_and_its_exact_variant_is_exact():
+    measured = exactness("cifar10", only=lambda row: row.key == "p4m-resnet44")
+    assert [found.interpretation for found in measured] == ["", "no biases, norms on the shortcuts", "exact variant"]
+    assert [found.is_exact for found in measured] == [False, False, True]
 
 
 def test_a_layer_that_is_used_twice_counts_twice():

@@ -70,8 +70,7 @@ class _FilterBankConv2d(WeightsOfGroup):
         self.register_buffer("basis", basis, persistent=False)
         self._make_weights(factory)
         self.bias = nn.Parameter(torch.empty(out_channels, **factory)) if bias else None
-        index = self._make_index("meta" if home.is_meta else "cpu")
-        self.register_buffer("index", index.to(home.device), persistent=False)
+        self.register_buffer("index", self._make_index().to(home.device), persistent=False)
         self.reset_parameters()
 
     def _make_weights(self, factory: dict[str, Any]) -> None:
@@ -137,10 +136,10 @@ class _FilterBankConv2d(WeightsOfGroup):
         bank = rows.view(sheets, self.out_channels, k, k, -1, self.in_channels).permute(1, 0, 5, 4, 2, 3)
         return bank.squeeze(3) if psi.ndim == 4 else bank
 
-    def _make_index(self, device: str = "cpu") -> Tensor:
+    def _make_index(self) -> Tensor:
         """From which weight each entry of the bank is taken: for each h the whole window, sheets and channels."""
         shape = self._weight_shape()[1:]
-        bank = self._bank(torch.arange(math.prod(shape), device=device).reshape(1, *shape))[0]
+        bank = self._bank(torch.arange(math.prod(shape), device="cpu").reshape(1, *shape))[0]
         return by_pixel(bank).flatten()
 
     def cost(self, values: int) -> Cost:

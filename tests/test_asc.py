@@ -25,7 +25,8 @@ from layer_helpers import (
 
 LAYERS = [L.AffineSelfConv2d, L.SimpleAffineSelfConv2d, L.StandAloneSelfAttention2d]
 every_layer = pytest.mark.parametrize("layer", LAYERS)
-every_border = pytest.mark.parametrize("border", ["zeros", "masked"])
+BORDERS = ["zeros", "masked"]
+every_border = pytest.mark.parametrize("border", BORDERS)
 
 
 def random_layer(layer, group, *sizes, **options):
@@ -59,11 +60,9 @@ def asc_by_definition(layer, f):
     return layer.output(torch.cat(heads)[None])[0]
 
 
-@every_group
-@every_border
-@pytest.mark.parametrize("layer", LAYERS[:2])
-@pytest.mark.parametrize("heads, kernel, size", [(2, 3, (2, 3)), (1, 5, (1, 2))], ids=str)
-def test_it_equals_its_definition(layer, group, border, heads, kernel, size):
+@every_pair(group=ALL_GROUPS, border=BORDERS, layer=LAYERS[:2], setting=[(2, 3, (2, 3)), (1, 5, (1, 2))])
+def test_it_equals_its_definition(group, border, layer, setting):
+    heads, kernel, size = setting
     conv, f = random_layer(layer, group, 2, 4, kernel, heads, border=border), noise(group, size, batch=1)
     torch.testing.assert_close(conv(f)[0], asc_by_definition(conv, f[0]))
 
@@ -91,10 +90,9 @@ def sasa_by_definition(layer, f):
     return layer.output(torch.cat(out)[None])[0]
 
 
-@every_group
-@every_border
-@pytest.mark.parametrize("heads, out_channels", [(2, 6), (3, 3)])
-def test_sasa_equals_its_definition(group, border, heads, out_channels):
+@every_pair(group=ALL_GROUPS, border=BORDERS, shares=[(2, 6), (3, 3)])
+def test_sasa_equals_its_definition(group, border, shares):
+    heads, out_channels = shares
     layer = random_layer(L.StandAloneSelfAttention2d, group, 2, out_channels, 3, heads, border=border)
     f = noise(group, (2, 3), batch=1)
     torch.testing.assert_close(layer(f)[0], sasa_by_definition(layer, f[0]))

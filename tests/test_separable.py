@@ -28,10 +28,9 @@ def filters_by_definition(layer):
     return psi.double().detach()
 
 
-@every_layer
-@every_group
-@pytest.mark.parametrize("kernel, padding, stride", [(1, 0, 1), (2, 1, 1), (3, 1, 2)])
-def test_both_forms_equal_the_definition(layer, group, kernel, padding, stride):
+@every_pair(group=ALL_GROUPS, window=[(1, 0, 1), (2, 1, 1), (3, 1, 2)], layer=LAYERS)
+def test_both_forms_equal_the_definition(group, window, layer):
+    kernel, padding, stride = window
     conv = layer(group, 2, 2, kernel, padding=padding, stride=stride)
     nn.init.normal_(conv.bias)
     f = torch.randn(2, group.order, 3, 5)

@@ -172,8 +172,7 @@ def test_the_exported_fragment_loads_nothing_and_holds_the_state():
     assert html.count("<script") == html.count("</script>") == 1
 
 
-@pytest.mark.parametrize("live", [False, True])
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("bad, live", [(np.nan, False), (np.inf, True)])
 def test_numbers_that_are_not_finite_are_sent_as_none(bad, live):
     net = small_net(C4)
     nn.init.constant_(net[2].weight, bad)

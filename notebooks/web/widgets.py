@@ -23,7 +23,7 @@ from course_lib.widgets.base import WidgetWithStill
 from course_lib.widgets.export import standalone_html
 from web.figures import picture_of
 
-WIDGETS = {"turning_ring", "feature_map_explorer", "attention_explorer"}
+WIDGETS = {"turning_ring", "feature_map_explorer", "attention_explorer", "turning_filter", "kernel_explorer"}
 SEEDS = {"manual_seed", "seed_everything"}
 TRAINING = {"train", "fit"}
 

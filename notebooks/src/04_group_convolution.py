@@ -914,8 +914,8 @@ print(f"P4CNN has the smaller test error for {ahead} of {len(stored['seeds'])} s
 print("test error in %, seeds", *stored["seeds"])
 for name, values in errors.items():
     print(f"{name}: " + "  ".join(f"{value:4.1f}" for value in values) + f"   mean {np.mean(values):.1f}")
-figures.bars(errors, ylabel="test error, in % (dots: seeds)").captioned(
-    "Over the seeds (dots), the mean test error of P4CNN is clearly the smaller one."
+figures.dots_by_name(errors, xlabel="test error, in %").captioned(
+    "Each dot is a seed: those of P4CNN lie at smaller errors than those of Z2CNN."
 )
 
 # %% [markdown]

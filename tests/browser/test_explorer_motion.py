@@ -13,7 +13,7 @@ from course_lib.data import load_digits
 from course_lib.experiments import trained
 from course_lib.groups import D4
 from course_lib.layers import EquivariantSequential, LiftingConv2d
-from course_lib.widgets import feature_map_explorer
+from course_lib.widgets import export, feature_map_explorer
 from course_lib.widgets.export import standalone_html
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
@@ -95,6 +95,25 @@ def test_a_pixel_is_shown_in_both_orders_and_in_the_input(addresses):
         second.press("Escape")
         page.clock.run_for(100)
         assert pictures(widget) == before and page.problems == []
+
+
+def test_a_large_state_is_loaded_from_a_file_beside_the_page_when_the_reader_is_near(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "LARGE", 1000)
+    widget = feature_map_explorer(trained("upright-p4cnn"), IMAGE, channels=1)
+    html = standalone_html(widget, tmp_path / "widgets", "widgets/")
+    (state,) = (tmp_path / "widgets").iterdir()
+    assert len(html) < 60_000 < state.stat().st_size
+    page_html = f"<!doctype html><meta charset=utf-8><body><div style='height:4000px'></div>{html}"
+    (tmp_path / "page.html").write_text(page_html, encoding="utf-8")
+    with browser_page(offline=True) as page:
+        loaded = []
+        page.on("request", lambda request: loaded.append(request.url))
+        page.goto((tmp_path / "page.html").as_uri())
+        page.wait_for_timeout(300)
+        assert [url for url in loaded if state.name in url] == [] and page.locator(".fme").count() == 0
+        page.evaluate("scrollTo(0, 3500)")
+        page.locator(".fme-status").get_by_text("Turned by 90°").wait_for()
+        assert [url for url in loaded if url.endswith(f"widgets/{state.name}")]
 
 
 @pytest.mark.parametrize("width", [360, 820, 1400])

@@ -60,7 +60,7 @@ def write_sources(source: Path, quick: bool) -> None:
         path.write_text(text.replace(marker, page.markdown()), encoding="utf-8")
     for path in sorted(FOLDER.glob("[0-9]*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        widgets = fragments(notebook, quick)
+        widgets = fragments(notebook, source / "static", quick)
         if path.stem.startswith("00"):
             write_front_page(source, FOLDER, ring=next(iter(widgets.values())))
         nbformat.write(prepared(notebook, path.stem, widgets, source / "static" / "figures"), source / path.name)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from course_lib import figures
 from course_lib.figures import captions
+from course_lib.figures.labels import ROOM, name_lines
 from course_lib.figures.layout import ring_arrows, ring_positions
 from course_lib.figures.picture import Picture, new_figure, shared_scale, typeset_actions
 from course_lib.figures.render import DPI
@@ -47,7 +48,7 @@ EXAMPLES = {
     "group bank": (lambda: figures.filter_bank_figure(torch.ones(4, 4, 3, 3), C4), "e, r, r², r³"),
     "curves": (lambda: figures.learning_curves({"a": [[0.5, 0.7], [0.5, 0.9]], "b": [0.1, 0.2]}), "a: from 0.5 to 0.8"),
     "angles": (lambda: figures.accuracy_by_angle({"a": [0.9, 0.3, 0.8]}, [0, 45, 90]), "lowest 0.3 at 45°"),
-    "bars": (lambda: figures.bars({"a": 0.25, "b": [0.5, 1.0]}, "accuracy"), "a: 0.25; b: 0.75"),
+    "dots": (lambda: figures.dots_by_name({"a": 0.25, "b": [0.5, 1.0]}, "accuracy"), "a: 0.25; b: 0.75"),
 }
 
 
@@ -74,12 +75,12 @@ def test_a_picture_shows_itself_with_its_words(tmp_path):
 
 
 def test_a_plot_is_an_svg_of_outlines_with_its_words_and_a_map_is_pixels():
-    plot = figures.bars({"p4 network": 0.5}, 'error, in "%"')
+    plot = figures.dots_by_name({"p4 network": 0.5}, 'error, in "%"')
     text = plot.image.decode()
     assert text.startswith("<svg ") and not re.search(
         r"<text|font-family|<metadata|\d\.\d{3,}pt|https?://(?!www)", text
     )
-    assert f'width="{plot.size[0]}" height="{plot.size[1]}"' in text and plot.size[1] == 3.6 * DPI
+    assert f'width="{plot.size[0]}" height="{plot.size[1]}"' in text and plot.size[0] == 6.4 * DPI
     data, _ = plot._repr_mimebundle_()
     source, alt = re.match(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="([^"]+)"', data["text/html"]).groups()
     assert base64.b64decode(source) == plot.image and unescape(alt) == plot.alt == data["text/plain"]
@@ -90,6 +91,21 @@ def test_every_mark_that_an_svg_uses_is_still_there():
     text = figures.learning_curves({"a": [[0.5, 0.7], [0.5, 0.9]]}).image.decode()
     used = set(re.findall(r'(?:href="|url\()#([\w-]+)', text))
     assert used and used <= set(re.findall(r' id="([\w-]+)"', text))
+
+
+def test_lines_that_end_apart_carry_their_names_and_others_have_a_legend():
+    def drawn(ends):
+        axes = new_figure(4, 3).subplots()
+        for name, end in ends.items():
+            axes.plot([0, 1, 2], [0, end, np.nan], label=name)
+        name_lines(axes)
+        return axes
+
+    apart, together = drawn({"low": 1, "middle": 1.3, "high": 4}), drawn({"low": 1, "middle": 1.0, "high": 4})
+    assert [text.get_text() for text in apart.texts] == ["low", "middle", "high"] and apart.get_legend() is None
+    heights = [text.get_position()[1] for text in apart.texts]
+    assert min(np.diff(heights)) > ROOM - 1e-6 and [text.xy for text in apart.texts] == [(1, 1), (1, 1.3), (1, 4)]
+    assert not together.texts and len(together.get_legend().get_texts()) == 3
 
 
 def test_a_caption_is_shown_below_its_figure_and_one_without_is_left_to_ipython(monkeypatch):
@@ -233,7 +249,7 @@ def test_all_text_is_in_the_shipped_font(caplog):
         (lambda: figures.act_on_ring(SHEETS[:4], M, C4), "not an element of C4"),
         (lambda: figures.accuracy_by_angle({"a": [1.0]}, [0, 90]), "1 accuracies for 2 angles"),
         (lambda: figures.learning_curves({str(i): [1.0] for i in range(5)}), "at most 4"),
-        (lambda: figures.bars({}, "y"), "at least one value"),
+        (lambda: figures.dots_by_name({}, "y"), "at least one value"),
     ],
 )
 def test_errors_name_the_value_and_the_way_out(draw, message):

@@ -11,7 +11,9 @@ import tomllib
 import pytest
 
 import build
+from course_lib.figures.captions import CAPTION
 from notebook_files import FOLDER, NOTEBOOKS, exercises_of, read, stub_cells
+from web.figures import pictures
 
 STORED = [pytest.param(path, id=path.stem) for path in NOTEBOOKS]
 LESSONS = [pytest.param(path, id=path.stem) for path in NOTEBOOKS if not path.stem.startswith("00")]
@@ -80,10 +82,15 @@ def test_errors_stand_where_they_are_announced_and_nowhere_else(path):
 
 
 @pytest.mark.parametrize("path", STORED)
-def test_every_picture_has_alt_text(path):
-    for cell, output in outputs(read(path)):
-        if "image/png" in output.get("data", {}):
-            assert len(output.metadata.get("image/png", {}).get("alt", "")) > 20, cell.source
+def test_every_figure_has_alt_text_and_a_caption_of_one_sentence(path):
+    figures = list(pictures(read(path)))
+    assert figures and all(len(alt) > 20 for *_, alt in figures)
+    for cell, output, *_ in figures:
+        if "display_id" in cell.source:  # replaced again and again while the cell runs
+            continue
+        _, caption = cell.outputs[(place := cell.outputs.index(output)) : place + 2]
+        assert caption.metadata.get(CAPTION), cell.source
+        assert re.fullmatch(r"\*[^ ].{20,180}[.?]\*", caption.data["text/markdown"]), caption.data
 
 
 @pytest.mark.parametrize("path", STORED)

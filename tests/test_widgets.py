@@ -129,7 +129,27 @@ def test_coset_pooling_is_shown_on_the_cosets():
     widget = feature_map_explorer(net, NOISE)
     assert widget.setup["layers"][1]["names"] == ["e", "m"]
     assert max(max(frame["errors"]) for frame in widget.data["frames"]) < 1e-12
-    assert widget.still().png
+    assert widget.still().image
+
+
+def test_the_first_channel_is_the_one_whose_sheets_differ_most():
+    net = EquivariantSequential(LiftingConv2d(C4, 1, 3, 3, bias=False)).double()
+    with torch.no_grad():
+        net[0].weight[0] = 9.0  # the same after every turn
+        net[0].weight[1] = torch.tensor([[0.0, 0, 1], [0, 0, 0], [0, 0, 0]])
+        net[0].weight[2] = torch.tensor([[0.0, 0, 2], [0, 0, 0], [0, 0, 0]])
+    (layer,) = feature_map_explorer(net, NOISE).setup["layers"]
+    assert layer["channels"] == [2, 1, 0] and "sheets differ most" in layer["order"]
+    (ordinary, _) = feature_map_explorer(ordinary_cnn(), NOISE, layers=["0", "1"]).setup["layers"]
+    assert "varies most" in ordinary["order"]
+
+
+def test_the_browser_learns_where_every_sheet_came_from():
+    net = EquivariantSequential(LiftingConv2d(D4, 1, 2, 3), CosetMaxPool(D4, C4)).double()
+    frames = feature_map_explorer(net, NOISE).data["frames"]
+    by_name = {frame["name"]: frame["origins"] for frame in frames}
+    assert by_name["r"] == [D4.permutation(Element(0, 1)), [0, 1]]
+    assert by_name["m"] == [D4.permutation(Element(1, 0)), [1, 0]]
 
 
 def test_live_computes_the_position_asked_for():

@@ -1,6 +1,6 @@
 """Static figures: color-blind safe, with alt text, the same bytes every time. Each function returns a `Picture`."""
 
-from course_lib.figures.curves import accuracy_by_angle, bars, learning_curves
+from course_lib.figures.curves import accuracy_by_angle, dots_by_name, learning_curves
 from course_lib.figures.groups import (
     cayley_graph,
     cayley_table_figure,
@@ -15,10 +15,10 @@ __all__ = [
     "Picture",
     "accuracy_by_angle",
     "act_on_ring",
-    "bars",
     "cayley_graph",
     "cayley_table_figure",
     "cosets_figure",
+    "dots_by_name",
     "feature_map_ring",
     "filter_bank_figure",
     "lattice_points",

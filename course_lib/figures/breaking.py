@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from course_lib.figures.curves import LOOKS
+from course_lib.figures.labels import name_lines
 from course_lib.figures.picture import Picture, new_figure
 from course_lib.figures.style import OKABE_ITO
 from course_lib.layers.base import left_over
@@ -75,7 +76,7 @@ def error_curves(
     axes.set(xlabel=xlabel, ylabel="relative error")
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    name_lines(axes)
     words = "; ".join(f"{name}: largest {_coarse(max(errors))}" for name, errors in curves.items())
     return Picture.from_figure(figure, f"Relative error against {xlabel}. {words}.")
 

@@ -1,4 +1,4 @@
-"""Figures of training: learning curves with their seeds, accuracy against angle, bars."""
+"""Figures of training: learning curves with their seeds, accuracy against angle, one number for each seed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from course_lib.figures.labels import name_lines
 from course_lib.figures.picture import Picture, as_array, new_figure
 from course_lib.figures.style import OKABE_ITO, line_colors
 
@@ -34,6 +35,7 @@ def learning_curves(runs: Mapping[str, Any], metric: str = "validation_accuracy"
     _draw_lines(axes, curves, {name: np.arange(1, values.shape[1] + 1) for name, values in curves.items()})
     axes.set(xlabel="epoch", ylabel=ylabel)
     axes.locator_params(axis="x", integer=True)
+    name_lines(axes)
     alt = "; ".join(f"{name}: {_trend(values)}" for name, values in curves.items())
     return Picture.from_figure(figure, f"Learning curves, {ylabel} by epoch. {alt}.")
 
@@ -56,30 +58,31 @@ def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) ->
     _draw_lines(axes, curves, {name: np.asarray(angles) for name in curves})
     axes.set(xlabel="angle of the test image, in degrees", ylabel="accuracy")
     axes.set_xticks(np.arange(np.ceil(min(angles) / 45) * 45, max(angles) + 1, 45))
+    name_lines(axes)
     alt = "; ".join(f"{name}: {_extremes(values.mean(axis=0), angles)}" for name, values in curves.items())
     return Picture.from_figure(figure, f"Accuracy against the angle of the test image. {alt}.")
 
 
-def bars(values: Mapping[str, float | Sequence[float]], ylabel: str) -> Picture:
-    """One bar for each name with its number on top; for a sequence (seeds) the mean, with a dot for each."""
+def dots_by_name(values: Mapping[str, float | Sequence[float]], xlabel: str) -> Picture:
+    """A line for each name with a dot for each number (seeds), and a stroke with its number at their mean."""
     seeds = {name: np.atleast_1d(as_array(value)) for name, value in values.items()}
     if not seeds:
-        raise ValueError("bars needs at least one value: bars({'name': 0.5}, ylabel='accuracy')")
-    figure = new_figure(max(3.0, 1.3 * len(seeds) + 0.8), 3.6)
+        raise ValueError("dots_by_name needs at least one value: dots_by_name({'name': 0.5}, xlabel='accuracy')")
+    figure = new_figure(6.4, 0.62 * len(seeds) + 0.9)
     axes = figure.subplots()
-    colors = line_colors(seeds)
-    for i, value in enumerate(seeds.values()):
-        axes.bar(i, value.mean(), color=colors[i], width=0.65)
-        top = (i, max(value.max(), 0))
-        axes.annotate(f"{value.mean():.3g}", top, xytext=(0, 6), textcoords="offset points", ha="center")
-        if len(value) > 1:
-            axes.scatter([i] * len(value), value, s=16, color="white", edgecolors="black", zorder=3)
-    axes.set_xticks(range(len(seeds)), list(seeds))
-    axes.set_ylabel(ylabel)
-    axes.margins(y=0.14)
-    axes.spines[["top", "right"]].set_visible(False)
+    for i, (value, color) in enumerate(zip(seeds.values(), line_colors(seeds), strict=True)):
+        axes.plot(value, np.full(len(value), i), "o", color=color, mec="white", ms=9)
+        axes.plot([value.mean()] * 2, [i - 0.3, i + 0.3], color=color, lw=2.5)
+        axes.annotate(f"{value.mean():.3g}", (value.mean(), i - 0.34), ha="center", va="bottom", color=color)
+    axes.set_yticks(range(len(seeds)), list(seeds))
+    axes.set(xlabel=xlabel, ylim=(len(seeds) - 0.5, -0.75))
+    axes.set_xlim(left=0)
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
     alt = "; ".join(f"{name}: {value.mean():.3g}" for name, value in seeds.items())
-    return Picture.from_figure(figure, f"Bars, {ylabel}. {alt}.")
+    return Picture.from_figure(figure, f"Dots, {xlabel}, and their means. {alt}.")
 
 
 def _seeds(name: str, run: Any, metric: str) -> FloatArray:
@@ -107,7 +110,6 @@ def _draw_lines(axes: Axes, curves: Mapping[str, FloatArray], places: Mapping[st
             axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=color, alpha=0.18, linewidth=0)
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
 
 
 def _trend(values: FloatArray) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from course_lib.figures.curves import LOOKS
+from course_lib.figures.labels import name_lines
 from course_lib.figures.picture import Picture, as_array, draw_map, new_figure, shared_scale
 from course_lib.figures.style import line_colors
 from course_lib.groups import Group
@@ -104,7 +105,7 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     axes.set_ylim(bottom=0)
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    name_lines(axes)
     words = "; ".join(
         f"{name}: " + ", ".join(f"{e:.1f} % at {n}" for n, e in zip(sizes, mean, strict=True))
         for name, mean in means.items()

@@ -2,7 +2,7 @@
 // Python and come as bytes, two for each weight, in the order (turn, head, sheet, k², Y, X).
 
 const BLUE = [8, 69, 148];
-const VERMILION = "#d55e00";
+
 
 function makeControls(setup) {
   const last = setup.size - 1;
@@ -57,7 +57,7 @@ function drawGaze(canvas, scratch, image, gaze, size, [row, column], [x, y]) {
   context.drawImage(paint(scratch, size, pixelAt), 0, 0, canvas.width, canvas.height);
   const from = [(column + 0.5) * unit, (row + 0.5) * unit], length = canvas.width / 8;
   const to = [from[0] + x * length, from[1] - y * length], angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
-  for (const [color, width] of [["white", 6], [VERMILION, 3]]) {
+  for (const [color, width] of [["white", 6], [MARK, 3]]) {
     const thick = (width * canvas.width) / 300;
     context.strokeStyle = context.fillStyle = color;
     context.lineWidth = thick;
@@ -94,10 +94,11 @@ function render({ model, el }) {
   const setup = model.get("setup"), { size } = setup, data = model.get("data");
   const weights = new Uint16Array(asBytes(data.weights).slice().buffer), images = asBytes(data.images);
   const controls = makeControls(setup), scratch = document.createElement("canvas");
-  const panels = [makePanel("the image: click where to look from", 340), makePanel("the image, turned", 340)];
+  const panels = [makePanel("the image: point at where to look from", 340), makePanel("the image, turned", 340)];
   const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
   el.append(element("div", { class: "fme" }, controls.box, element("div", { class: "fme-panels" }, ...panels.map((p) => p.figure)), status));
   panels[0].canvas.style.cursor = "crosshair";
+  panels[0].canvas.style.touchAction = "none";
 
   function syncControls() {
     const [row, column, degrees] = ["row", "column", "degrees"].map((name) => model.get(name));
@@ -134,11 +135,15 @@ function render({ model, el }) {
   controls.mirror.addEventListener("change", () => send({ mirror: controls.mirror.checked }));
   controls.sheet.addEventListener("change", () => send({ sheet: Number(controls.sheet.value) }));
   controls.head.addEventListener("change", () => send({ head: Number(controls.head.value) }));
-  panels[0].canvas.addEventListener("click", (event) => {
+  // The gaze follows the pointer; the kernel is told where it came to rest.
+  const follow = (event) => {
     const box = panels[0].canvas.getBoundingClientRect();
     const place = (offset, length) => Math.min(size - 1, Math.max(0, Math.floor((offset * size) / length)));
-    send({ row: place(event.clientY - box.top, box.height), column: place(event.clientX - box.left, box.width) });
-  });
+    model.set("row", place(event.clientY - box.top, box.height));
+    model.set("column", place(event.clientX - box.left, box.width));
+  };
+  for (const event of ["pointerdown", "pointermove"]) panels[0].canvas.addEventListener(event, follow);
+  for (const event of ["pointerup", "pointerleave"]) panels[0].canvas.addEventListener(event, () => model.save_changes());
   const positions = ["row", "column", "sheet", "head", "degrees", "mirror"].map((name) => `change:${name}`);
   for (const event of positions) model.on(event, draw);
   draw();

@@ -1,4 +1,5 @@
-// Draws the explorer: a slider, selects, and the sheets on their ring. All numbers were computed in Python; the maps come
+// Draws the explorer: a slider, selects, and the sheets on their ring, which glide from one position to the next; that
+// motion is drawn, not computed. All numbers were computed in Python; the maps come
 // as bytes, in the order (layer) (frame, channel, order, sheet, Y, X). With `live` only the present frame is sent.
 
 const NO_ANSWER = "No answer from the kernel. If it was restarted, run the cells again.";
@@ -10,13 +11,13 @@ function makeControls(setup) {
   const mirror = control("input", { type: "checkbox" });
   const layer = control("select");
   setup.layers.forEach((l, i) => layer.append(element("option", { value: i }, `${l.name}  (${l.size} × ${l.size})`)));
-  const channel = control("select");
+  const channel = control("select"), order = element("small");
   const mirrorLabel = element("label", {}, mirror, "mirror");
   mirrorLabel.hidden = !setup.mirrors;
-  const box = element("div", { class: "fme-controls" },
+  const box = element("div", { class: "fme-controls fme-stay" },
     element("label", {}, "turn", slider, angle), mirrorLabel,
-    element("label", {}, "layer", layer), element("label", {}, "channel", channel));
-  return { box, slider, angle, mirror, layer, channel };
+    element("label", {}, "layer", layer), element("label", {}, "channel", channel, order));
+  return { box, slider, angle, mirror, layer, channel, order };
 }
 
 function makeBars(classes) {
@@ -24,50 +25,6 @@ function makeBars(classes) {
   for (const name of classes) bars.append(element("div", {}, element("i"), name));
   bars.hidden = classes.length === 0 || classes.length > 20;
   return bars;
-}
-
-function drawArrow(context, points, mirror, color, unit) {
-  context.strokeStyle = context.fillStyle = color;
-  context.lineWidth = Math.max(1.5, unit * 0.03);
-  context.setLineDash(mirror ? [unit * 0.1, unit * 0.07] : []);
-  context.beginPath();
-  points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
-  context.stroke();
-  context.setLineDash([]);
-  const head = ([x, y], [fromX, fromY]) => {
-    const angle = Math.atan2(y - fromY, x - fromX), length = unit * 0.14;
-    context.beginPath();
-    context.moveTo(x, y);
-    for (const side of [-0.45, 0.45]) context.lineTo(x - length * Math.cos(angle + side), y - length * Math.sin(angle + side));
-    context.fill();
-  };
-  head(points.at(-1), points.at(-2));
-  if (mirror) head(points[0], points[1]);
-}
-
-function drawRing(canvas, layer, scratch, pixelsOf, ink) {
-  const context = canvas.getContext("2d");
-  const unit = canvas.width / (2 * Math.max(...layer.extent) + 0.1);
-  const place = ([x, y]) => [canvas.width / 2 + x * unit, canvas.height / 2 - y * unit];
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  context.imageSmoothingEnabled = false;
-  for (const { points, mirror } of layer.arrows) {
-    drawArrow(context, points.map(place), mirror, ink, unit);
-  }
-  const ratio = window.devicePixelRatio || 1, font = ratio * Math.min(13, Math.max(9, (0.2 * unit) / ratio));
-  context.font = `${font}px sans-serif`;
-  layer.places.forEach((center, sheet) => {
-    const [x, y] = place(center), name = layer.names[sheet];
-    context.drawImage(paint(scratch, layer.size, pixelsOf(sheet)), x - unit / 2, y - unit / 2, unit, unit);
-    context.lineWidth = Math.max(2 * ratio, 0.035 * unit);
-    context.strokeStyle = layer.colors[sheet];
-    context.strokeRect(x - unit / 2, y - unit / 2, unit, unit);
-    if (!name) return;
-    context.fillStyle = "rgba(255, 255, 255, 0.85)";
-    context.fillRect(x - unit / 2, y - unit / 2, context.measureText(name).width + 0.6 * font, 1.35 * font);
-    context.fillStyle = "black";
-    context.fillText(name, x - unit / 2 + 0.3 * font, y - unit / 2 + font);
-  });
 }
 
 function statusText(setup, layer, channel, frame, error) {
@@ -97,50 +54,136 @@ function mapsOf(model, setup) {
   return { data, layer, index, channel, frame, start: before + (frame * layer.channels.length + channel) * perChannel(layer) };
 }
 
+// One position as it is drawn: bitmaps of the input, of both orders and of their difference, and where each sheet came from.
+function makeScene(shown, setup, [ink, signed]) {
+  const { data, layer, index, channel, frame, start } = shown, maps = asBytes(data.maps), images = asBytes(data.images);
+  const area = layer.size ** 2, isSigned = (setup.live ? data.signed[0][0] : data.signed[index][channel]);
+  const value = (order, sheet, i) => maps[start + (order * layer.sheets + sheet) * area + i];
+  const sheets = (make) => layer.places.map((_, sheet) => make(sheet));
+  const bitmaps = (order) => sheets((sheet) => bitmap(layer.size, isSigned ? signed : ink, (i) => value(order, sheet, i)));
+  const begin = frame * setup.imageSize ** 2, numbers = data.frames[frame];
+  const pixelAt = (i) => pixel(...images.subarray(3 * (begin + i), 3 * (begin + i) + 3));
+  return {
+    ...shown, numbers, origins: numbers.origins[index], error: numbers.errors[index],
+    orders: [bitmaps(0), bitmaps(1)],
+    rest: sheets((sheet) => bitmap(layer.size, ink, (i) => Math.abs(value(0, sheet, i) - value(1, sheet, i)))),
+    image: paint(document.createElement("canvas"), setup.imageSize, pixelAt),
+    share: (order, sheet, i) => (isSigned ? (value(order, sheet, i) - 127.5) / 127.5 : value(order, sheet, i) / 255),
+  };
+}
+
+const SHARES = { wide: { input: 0.15, ring: 0.3, rest: 0.2 }, narrow: { input: 0.22, ring: 0.48, rest: 0.3 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
+
 function render({ model, el }) {
-  const setup = model.get("setup"), colors = asBytes(model.get("colors"));
-  // From white to ink; and for maps with a sign, from blue over white, at zero, to red.
-  const [ink, signed] = [0, 256].map((begin) => Int32Array.from({ length: 256 }, (_, i) => pixel(...colors.slice(3 * (begin + i), 3 * (begin + i) + 3))));
+  const setup = model.get("setup"), bytes = asBytes(model.get("colors"));
+  const palettes = [colorsOf(bytes), colorsOf(bytes, 256)]; // ink; and for maps with a sign, from blue over white to red
   const controls = makeControls(setup), bars = makeBars(setup.classes);
-  const input = makePanel("turned input", 130);
-  const [first, second] = [makePanel("turn, then compute: Φ(L_g x)", 270), makePanel("compute, then turn: L_g Φ(x)", 270)];
-  const difference = makePanel("|difference|", 190);
+  const [input, first, second, rest] = ["turned input", "turn, then compute: Φ(L_g x)", "compute, then turn: L_g Φ(x)", "difference"].map(makeStage);
+  const stages = [input, first, second, rest];
   const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
-  const panels = [input, first, second, difference];
+  const probed = element("p", { class: "fme-probe", "aria-live": "polite" });
   input.figure.append(bars);
-  el.append(element("div", { class: "fme" }, controls.box, element("div", { class: "fme-panels" }, ...panels.map((p) => p.figure)), status));
-  const scratch = document.createElement("canvas");
+  const figures = element("div", { class: "fme-panels fme-stages" }, ...stages.map((stage) => stage.figure));
+  el.append(element("div", { class: "fme" }, controls.box, figures, status, probed));
 
-  function drawMaps({ data, layer, index, channel, start }) {
-    const maps = asBytes(data.maps), sheetSize = layer.size ** 2, orderSize = layer.sheets * sheetSize;
-    const line = getComputedStyle(el).color, palette = (setup.live ? data.signed[0][0] : data.signed[index][channel]) ? signed : ink;
-    [first, second].forEach((panel, order) => drawRing(panel.canvas, layer, scratch, (sheet) => {
-      const at = start + order * orderSize + sheet * sheetSize;
-      return (i) => palette[maps[at + i]];
-    }, line));
-    drawRing(difference.canvas, { ...layer, arrows: [], names: layer.names.map(() => "") }, scratch, (sheet) => {
-      const at = start + sheet * sheetSize;
-      return (i) => ink[Math.abs(maps[at + i] - maps[at + orderSize + i])];
-    }, line);
+  let [from, to, probe, width] = [null, null, null, 0];
+  const glide = makeGlide(drawAll);
+
+  // With little room the rings come below the small pictures, and take the whole width where there are two in one another.
+  function widthOf(part) {
+    const isDouble = setup.layers.some((layer) => layer.sheets > 4); // two rings in one another need more room
+    const kind = width >= (isDouble ? 1200 : 760) ? "wide" : isDouble && width < 480 ? "tiny" : "narrow";
+    return Math.floor(SHARES[kind][part] * width);
   }
 
-  function drawInput({ data, frame }) {
-    const size = setup.imageSize, bytes = asBytes(data.images), start = frame * size * size * 3;
-    const context = input.canvas.getContext("2d");
-    context.imageSmoothingEnabled = false;
-    const pixelAt = (i) => pixel(bytes[start + 3 * i], bytes[start + 3 * i + 1], bytes[start + 3 * i + 2]);
-    context.drawImage(paint(scratch, size, pixelAt), 0, 0, input.canvas.width, input.canvas.height);
+  function drawSheets(stage, order, moves, t) {
+    const { layer } = to, drawing = stage.begin(widthOf("ring"), layer.extent), line = getComputedStyle(el).color;
+    // Maps that are not equivariant have no place to glide to: turned first, they are at once what they are.
+    const isGliding = moves && t < 1 && (order === 1 || Math.max(from.error ?? 1, to.error ?? 1) < 1e-3);
+    const scene = isGliding ? from : to;
+    drawRing(drawing, layer, line, scene.orders[order], scene.origins, isGliding ? moves : null, t);
+    if (t < 1 || !probe) return;
+    layer.places.forEach((place, sheet) => {
+      if ((probe.sheet ?? sheet) === sheet) markPixel(drawing.context, place, drawing.unit, layer.size, probe.pixel);
+    });
   }
 
-  function describe({ data, layer, index, channel, frame }) {
-    const numbers = data.frames[frame], text = statusText(setup, layer, channel, numbers, numbers.errors[index]);
+  function drawRest(moves, t) {
+    const { context, unit } = rest.begin(widthOf("rest"), to.layer.extent);
+    to.layer.places.forEach((place, sheet) => {
+      drawSheet(context, to.rest[sheet], place, unit, 0, GRAY);
+      context.globalAlpha = 1 - t;
+      if (moves && t < 1) drawSheet(context, from.rest[sheet], place, unit, 0, GRAY);
+      context.globalAlpha = 1;
+    });
+  }
+
+  function drawInput(moves, t) {
+    const { context, unit } = input.begin(widthOf("input"), [0.5, 0.5]), isGliding = moves && t < 1;
+    drawSheet(context, isGliding ? from.image : to.image, [0, 0], unit, isGliding ? t * moves.angle : 0, GRAY, isGliding ? moves.flip(t) : 1);
+    if (t === 1 && probe) markPixel(context, [0, 0], unit, to.layer.size, probe.pixel); // the middle of what the pixel sees
+  }
+
+  function drawAll(t) {
+    if (!to || !width) return;
+    for (const { figure } of [input, rest]) figure.style.order = widthOf("ring") > width / 3 ? -1 : 0;
+    const moves = motion(from, to);
+    drawInput(moves, t);
+    drawSheets(first, 0, moves, t);
+    drawSheets(second, 1, moves, t);
+    drawRest(moves, t);
+    bars.style.width = `${widthOf("input")}px`;
+  }
+
+  function describe() {
+    const { layer, channel, numbers, error } = to, text = statusText(setup, layer, channel, numbers, error);
     if (status.textContent !== text) status.textContent = text;
-    panels.forEach((panel) => panel.canvas.setAttribute("aria-label", `${panel.figure.firstChild.textContent}. ${text}`));
+    stages.forEach((stage) => stage.canvas.setAttribute("aria-label", `${stage.figure.firstChild.textContent}. ${text}`));
     const best = numbers.scores.indexOf(Math.max(...numbers.scores));
     numbers.scores.forEach((score, i) => {
       bars.children[i].className = i === best ? "fme-best" : "";
       bars.children[i].firstChild.style.height = `${65 * score}px`;
     });
+  }
+
+  function describeProbe() {
+    if (!probe) {
+      probed.textContent = "Point at a pixel to see it in both orders; or focus a map and use the arrow keys, and Page Up and Down for its sheets.";
+      return;
+    }
+    const { layer } = to, [row, column] = probe.pixel, i = row * layer.size + column, sheet = probe.sheet;
+    const percent = (order) => `${Math.round(100 * to.share(order, sheet, i))} %`;
+    const where = `${layer.sheets > 1 && sheet !== null ? `sheet ${layer.names[sheet]}, ` : ""}row ${row}, column ${column}`;
+    const values = sheet === null ? "" : `: ${percent(0)} of the largest value if the input is turned first, ${percent(1)} if the maps are turned`;
+    probed.textContent = `${where[0].toUpperCase()}${where.slice(1)}${values}.`;
+  }
+
+  function setProbe(next) {
+    if (JSON.stringify(next) === JSON.stringify(probe)) return;
+    probe = next;
+    describeProbe();
+    glide.ask();
+  }
+
+  // The sheet and the pixel below the pointer; on the input a pixel of all sheets.
+  function under(stage, event) {
+    const box = stage.canvas.getBoundingClientRect(), { layer } = to, isInput = stage === input;
+    const unit = box.width / (isInput ? 1 : 2 * layer.extent[0]), places = isInput ? [[0, 0]] : layer.places;
+    const [x, y] = [(event.clientX - box.left - box.width / 2) / unit, -(event.clientY - box.top - box.height / 2) / unit];
+    const sheet = places.findIndex(([u, v]) => Math.abs(x - u) < 0.5 && Math.abs(y - v) < 0.5);
+    if (sheet < 0) return null;
+    const [u, v] = places[sheet], cell = (share) => Math.min(layer.size - 1, Math.floor(layer.size * share));
+    return { sheet: isInput ? null : sheet, pixel: [cell(0.5 - (y - v)), cell(x - u + 0.5)] };
+  }
+
+  function onKey(event) {
+    const { size, sheets } = to.layer, last = probe ?? { sheet: 0, pixel: [size >> 1, size >> 1] };
+    const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }, jumps = { PageDown: 1, PageUp: -1 };
+    if (event.key === "Escape") return setProbe(null);
+    if (!(event.key in steps) && !(event.key in jumps)) return;
+    event.preventDefault();
+    const pixel = last.pixel.map((at, axis) => Math.max(0, Math.min(size - 1, at + (steps[event.key]?.[axis] ?? 0))));
+    setProbe({ sheet: modulo((last.sheet ?? 0) + (jumps[event.key] ?? 0), sheets), pixel });
   }
 
   function syncControls() {
@@ -153,17 +196,20 @@ function render({ model, el }) {
     if (controls.channel.dataset.layer !== layer.name) {
       controls.channel.replaceChildren(...layer.channels.map((channel, i) => element("option", { value: i }, String(channel))));
       controls.channel.dataset.layer = layer.name;
+      controls.order.textContent = layer.order;
     }
     controls.channel.value = Math.min(model.get("channel"), layer.channels.length - 1);
   }
 
-  function draw() {
+  function update() {
     syncControls();
     const shown = mapsOf(model, setup);
     if (shown.frame < 0) return; // an angle between the steps, set from Python
-    drawInput(shown);
-    drawMaps(shown);
-    describe(shown);
+    [from, to] = [to, makeScene(shown, setup, palettes)];
+    if (from?.layer !== to.layer) probe = null;
+    describe();
+    describeProbe();
+    motion(from, to) ? glide.begin() : glide.ask();
   }
 
   let waiting;
@@ -175,19 +221,33 @@ function render({ model, el }) {
   }
   function answer() {
     clearTimeout(waiting);
-    draw();
+    update();
   }
   controls.slider.addEventListener("input", () => send("degrees", Number(controls.slider.value)));
   controls.mirror.addEventListener("change", () => send("mirror", controls.mirror.checked));
   controls.layer.addEventListener("change", () => send("layer", Number(controls.layer.value)));
   controls.channel.addEventListener("change", () => send("channel", Number(controls.channel.value)));
+  for (const stage of stages) {
+    for (const event of ["pointerdown", "pointermove"]) stage.canvas.addEventListener(event, (e) => to && setProbe(under(stage, e)));
+    stage.canvas.addEventListener("pointerleave", (e) => e.pointerType === "mouse" && setProbe(null));
+  }
+  for (const { canvas } of [first, second]) {
+    canvas.tabIndex = 0;
+    canvas.dataset.lmSuppressShortcuts = "true";
+    canvas.addEventListener("keydown", onKey);
+  }
   // Live, the picture follows the data, which the kernel sends after the position.
   const positions = ["degrees", "mirror", "layer", "channel"].map((name) => `change:${name}`);
-  for (const event of positions) model.on(event, setup.live ? syncControls : draw);
+  for (const event of positions) model.on(event, setup.live ? syncControls : update);
   model.on("change:data", answer);
-  requestAnimationFrame(draw); // after the element is in the page, whose text color tells a dark theme
+  const unwatch = watchWidth(figures, (found) => {
+    width = Math.min(1400, found);
+    glide.ask();
+  });
+  update();
   return () => {
-    for (const event of positions) model.off(event, setup.live ? syncControls : draw);
+    unwatch();
+    for (const event of positions) model.off(event, setup.live ? syncControls : update);
     model.off("change:data", answer);
   };
 }

@@ -11,18 +11,17 @@ import traitlets
 from torch import Tensor, nn
 
 from course_lib.figures.explorer import explorer_picture
-from course_lib.figures.layout import ring_arrows, ring_extent, ring_positions
 from course_lib.figures.maps import find_group
 from course_lib.figures.picture import Picture, color_map, shared_scale
-from course_lib.figures.style import ELEMENT_COLORS, INK, LINES, SIGNED
+from course_lib.figures.style import INK, SIGNED
 from course_lib.groups import C1, Group
-from course_lib.widgets.base import LARGEST, WidgetWithStill, number, script
+from course_lib.widgets.base import LARGEST, WidgetWithStill, number, ring_description, script
 from course_lib.widgets.frames import (
     Frame,
     Turn,
     compute_frame,
-    liveliest,
     map_layers,
+    most_telling,
     quantize,
     shown_by_default,
     turns,
@@ -52,7 +51,7 @@ class FeatureMapExplorer(WidgetWithStill):
         self._net, self._image, self._group, self._layers = net, image, group, layers
         self._class_names, self._step, self._live = class_names, step, live
         upright = compute_frame(net, image, Turn(0), group, layers)
-        self._channels = {name: liveliest(maps[0], channels) for name, maps in upright.maps.items()}
+        self._channels = {name: most_telling(maps[0], channels) for name, maps in upright.maps.items()}
         self._mirrors = group.has_mirrors or group.order == 1
         super().__init__(degrees=step if 90 % step else 90, colors=_palettes())
         self.refresh()
@@ -96,16 +95,9 @@ class FeatureMapExplorer(WidgetWithStill):
         layers = []
         for name, subgroup in self._layers.items():
             _, sheets, size, _ = frame.maps[name][0].shape
-            subgroup = subgroup if sheets > 1 else None
-            group = self._group if sheets > 1 else C1
-            arrows = ring_arrows(group) if sheets == group.order else []
-            firsts = [coset[0] for coset in group.left_cosets(subgroup)] if subgroup else group.elements
-            layers.append({
+            layers.append(ring_description(self._group, subgroup, sheets) | {
                 "name": name, "channels": self._channels[name], "sheets": sheets, "size": size,
-                "names": [str(h) for h in firsts] if sheets > 1 else [""],
-                "colors": [ELEMENT_COLORS[h] for h in firsts] if sheets > 1 else [LINES],
-                "places": ring_positions(group, subgroup).tolist(), "extent": ring_extent(group),
-                "arrows": [{"mirror": bool(a.generator.m), "points": a.points[::4].tolist()} for a in arrows],
+                "order": "(first where the sheets differ most)" if sheets > 1 else "(first what varies most)",
             })  # fmt: skip
         return {
             "group": str(self._group), "step": self._step, "mirrors": self._mirrors, "live": self._live,
@@ -117,7 +109,14 @@ class FeatureMapExplorer(WidgetWithStill):
             "degrees": turn.degrees, "mirror": turn.mirror, "name": str(turn), "element": turn.is_element(self._group),
             "nearest": str(turn.nearest(self._group)), "errors": [number(error) for error in frame.errors.values()],
             "scores": [number(score) for score in frame.scores],
+            "origins": [self._origins(turn, *layer) for layer in self._layers.items()],
         }  # fmt: skip
+
+    def _origins(self, turn: Turn, name: str, subgroup: Group | None) -> list[int]:
+        """For each place of a layer's ring the sheet that the turn carries there."""
+        if next(layer["sheets"] for layer in self.setup["layers"] if layer["name"] == name) == 1:
+            return [0]
+        return list(self._group.permutation(turn.nearest(self._group), subgroup))
 
     def _all_data(self) -> dict[str, Any]:
         """Every turn, layer and channel, one color scale for each layer and channel."""
@@ -165,7 +164,8 @@ def feature_map_explorer(
         image: ``(Y, X)``, ``(C, Y, X)`` or ``(1, C, Y, X)``, square.
         group: the group that acts; by default that of the net's layers, or C1 for an ordinary network.
         layers: names as in ``net.named_modules()``; by default all that put out maps, after their norm and ReLU.
-        channels: how many channels of each layer to offer: those whose values vary most.
+        channels: how many channels of each layer to offer: those whose sheets differ most; of ordinary maps, those
+            whose values vary most.
         step: degrees between two positions of the slider, a divisor of 360. Quarter turns are exact. At other angles
             L_g is not defined on the group axis: maps are interpolated, sheets permuted as under the nearest element.
         class_names: for the bars, if the net puts out ``(1, classes)``.

@@ -21,12 +21,15 @@ from course_lib.files import write_whole
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
-# A widget draws into the first empty place with the name of its contents: the same widget gives the same bytes always.
+LARGE = 500_000  # characters of a state that a page holds itself, where it may have a file beside it
+# A widget draws into the first free place with the name of its contents: the same widget gives the same bytes always.
 FRAGMENT = """\
 <div class="course-widget" data-widget="%(name)s"></div>
 <style>%(css)s</style>
 <script type="module">
 %(module)s
+const place = document.querySelector('[data-widget="%(name)s"]:not([data-taken])');
+place.dataset.taken = "";
 const state = JSON.parse(%(state)s, (_key, value) =>
   value && typeof value.base64 === "string" ? Uint8Array.from(atob(value.base64), (c) => c.charCodeAt(0)) : value);
 const listeners = {};
@@ -41,17 +44,29 @@ const model = {
   off: (event, listener) => listeners[event]?.delete(listener),
   save_changes: () => {},
 };
-widget.render({ model, el: document.querySelector('[data-widget="%(name)s"]:empty') });
+widget.render({ model, el: place });
 </script>
 """
+# A large state comes as a script of its own when the reader is near; a page from a file may load nothing else.
+ON_DEMAND = """\
+await new Promise((near) => new IntersectionObserver(([entry], observer) => {
+  if (entry.isIntersecting) near(observer.disconnect());
+}, { rootMargin: "800px" }).observe(place)).then(() => new Promise((arrived) => {
+  const script = document.createElement("script");
+  script.onload = () => arrived(globalThis.courseStates["%(name)s"]);
+  script["src"] = "%(address)s";
+  document.head.append(script);
+}))"""
 
 
-def standalone_html(widget: anywidget.AnyWidget) -> str:
+def standalone_html(widget: anywidget.AnyWidget, folder: Path | None = None, address: str = "") -> str:
     """A widget as a piece of HTML that works in any page, offline.
 
-    Raises ValueError for one that needs a kernel, or whose state holds a number that is not finite.
+    With a ``folder``, a large state is written there as a file, which the page loads from ``address`` when the widget
+    comes near to what is shown. Raises ValueError for one that needs a kernel, or whose state holds a number that is
+    not finite.
     """
-    return _fragment(widget.get_state())
+    return _fragment(widget.get_state(), folder, address)
 
 
 def export_notebook(notebook: Path, page: Path) -> None:
@@ -95,7 +110,7 @@ def _put(state: Any, path: list[Any], value: bytes) -> None:
     state[path[-1]] = value
 
 
-def _fragment(state: dict[str, Any]) -> str:
+def _fragment(state: dict[str, Any], folder: Path | None = None, address: str = "") -> str:
     if state.get("setup", {}).get("live"):
         raise ValueError("a live widget asks the kernel for every picture: make it with live=False to export it")
     own = {
@@ -103,12 +118,17 @@ def _fragment(state: dict[str, Any]) -> str:
     }
     # The page's JSON.parse takes no nan and no infinity.
     text = json.dumps(own, default=lambda raw: {"base64": base64.b64encode(raw).decode()}, allow_nan=False)
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    literal = json.dumps(text).replace("<", "\\u003c")  # text within text; "<" must not end the script
+    if folder is not None and len(text) > LARGE:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / f"{name}.js", f'(globalThis.courseStates ??= {{}})["{name}"] = {literal};'.encode())
+        literal = ON_DEMAND % {"name": name, "address": f"{address}{name}.js"}
     return FRAGMENT % {
-        "name": hashlib.sha256(text.encode()).hexdigest()[:16],
+        "name": name,
         "css": state.get("_css", ""),
         "module": state["_esm"].replace("export default", "const widget ="),
-        # Text within text; "<" must not end the script.
-        "state": json.dumps(text).replace("<", "\\u003c"),
+        "state": literal,
     }
 
 

@@ -123,6 +123,14 @@ def liveliest(maps: Tensor, count: int) -> list[int]:
     return spread.argsort(descending=True, stable=True)[:count].tolist()
 
 
+def most_telling(maps: Tensor, count: int) -> list[int]:
+    """The channels of ``(C, sheets, Y, X)`` whose sheets differ most, in that order; the liveliest of single sheets."""
+    if maps.shape[1] == 1:
+        return liveliest(maps, count)
+    spread = maps.double().std(dim=1, correction=0).mean(dim=(1, 2))
+    return spread.argsort(descending=True, stable=True)[:count].tolist()
+
+
 def turns(step: int, mirrors: bool) -> Iterator[Turn]:
     """All positions of the slider, then all of them mirrored."""
     for mirror in (False, True) if mirrors else (False,):

@@ -2,17 +2,9 @@
 // the maps of the picture in its four positions, and the answer at every 15°. Between two positions sheets glide; that
 // motion is drawn, not computed.
 
-const GLIDE = 300; // milliseconds
-const QUARTER = Math.PI / 2;
-const modulo = (a, n) => ((a % n) + n) % n;
 // How much of the width each figure takes, beside one another and, where there is little room, in two rows.
 const WIDE = { input: 0.19, ring: 0.27, rest: 0.2 }, NARROW = { input: 0.47, ring: 0.47, rest: 0.47 };
-const ease = (t) => (t < 0.5 ? 2 * t * t : 1 - 2 * (1 - t) * (1 - t));
-
-// A small canvas for one map, painted once.
-function bitmap(size, colors, valueAt) {
-  return paint(document.createElement("canvas"), size, (i) => colors[valueAt(i)]);
-}
+const EXTENT = [1.81, 1.81]; // half of a ring with its sheets
 
 // Where pixel i of a map that was turned by so many quarters comes from.
 function source(i, size, quarters) {
@@ -36,62 +28,22 @@ function bitmapsOf(network, size, colors) {
   };
 }
 
-function drawSheet(context, image, [x, y], unit, angle, color) {
-  context.save();
-  context.translate(x, y);
-  context.rotate(-angle);
-  context.drawImage(image, -unit / 2, -unit / 2, unit, unit);
-  context.lineWidth = Math.max(2, unit * 0.035);
-  context.strokeStyle = color;
-  context.strokeRect(-unit / 2, -unit / 2, unit, unit);
-  context.restore();
-}
-
-function makeRing(title) {
-  const canvas = element("canvas", { role: "img" });
-  const figure = element("figure", {}, element("figcaption", {}, title), canvas);
-  const begin = (width) => {
-    const ratio = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * ratio)) {
-      canvas.width = canvas.height = Math.round(width * ratio);
-      canvas.style.width = canvas.style.height = `${width}px`;
-    }
-    const context = canvas.getContext("2d");
-    context.setTransform(1, 0, 0, 1, canvas.width / 2, canvas.height / 2);
-    context.clearRect(-canvas.width, -canvas.height, 2 * canvas.width, 2 * canvas.height);
-    context.imageSmoothingEnabled = false;
-    return { context, unit: canvas.width / 3.62 };
-  };
-  return { canvas, figure, begin };
-}
-
 function drawArrows(context, unit, color) {
-  context.strokeStyle = context.fillStyle = color;
-  context.lineWidth = Math.max(1.5, unit * 0.025);
-  const radius = 1.2 * unit;
   for (let quarter = 0; quarter < 4; quarter++) {
-    const [from, to] = [-quarter * QUARTER - 0.5, -(quarter + 1) * QUARTER + 0.5];
-    context.beginPath();
-    context.arc(0, 0, radius, from, to, true);
-    context.stroke();
-    const [x, y] = [radius * Math.cos(to), radius * Math.sin(to)], along = to - QUARTER;
-    context.beginPath();
-    context.moveTo(x + 0.1 * unit * Math.cos(along), y + 0.1 * unit * Math.sin(along));
-    for (const side of [-1, 1]) context.lineTo(x + 0.07 * unit * side * Math.cos(to), y + 0.07 * unit * side * Math.sin(to));
-    context.fill();
+    const angles = Array.from({ length: 13 }, (_, i) => quarter * QUARTER + 0.5 + (i * (QUARTER - 0.9)) / 12);
+    drawArrow(context, angles.map((angle) => [1.2 * Math.cos(angle), 1.2 * Math.sin(angle)]), unit, color);
   }
 }
 
 function render({ model, el }) {
   const setup = model.get("setup"), palette = asBytes(model.get("colors")), picture = asBytes(model.get("picture"));
-  const colors = Int32Array.from({ length: 256 }, (_, value) => pixel(...palette.slice(3 * value, 3 * value + 3)));
+  const colors = colorsOf(palette);
   const networks = model.get("networks").map((network) => ({ ...network, ...bitmapsOf(network, network.size, colors) }));
   const image = bitmap(setup.imageSize, colors, (i) => picture[i]);
-  const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-  const input = makeRing("drag the picture");
+  const input = makeStage("drag the picture");
   input.canvas.style.cssText = "cursor:grab;touch-action:none";
-  const [first, second, rest] = ["turn, then compute", "compute, then turn", "difference"].map(makeRing);
+  const [first, second, rest] = ["turn, then compute", "compute, then turn", "difference"].map(makeStage);
   const slider = control("input", { type: "range", min: 0, max: 359, step: 3, "aria-label": "turn the picture" });
   const play = control("button", { type: "button", "aria-pressed": "false" });
   play.textContent = "▶ play";
@@ -112,7 +64,7 @@ function render({ model, el }) {
   let [angle, quarter, from, since, playing, dragged, width] = [0, 0, 0, -Infinity, null, null, 640];
   const network = () => networks[model.get("network")];
   const widthOf = (part) => Math.floor((width < 620 ? NARROW : WIDE)[part] * width);
-  const placeOf = (turned, unit) => [1.2 * unit * Math.cos(turned), -1.2 * unit * Math.sin(turned)];
+  const placeOf = (turned) => [1.2 * Math.cos(turned), 1.2 * Math.sin(turned)];
 
   function nameplaces(context, unit, ink) {
     context.fillStyle = ink;
@@ -125,31 +77,31 @@ function render({ model, el }) {
     const { seen, differences, travels, sheets } = network();
     const moved = QUARTER * (from + modulo(quarter - from + 1.5, 4) * ease(t) - 1.5 * ease(t)); // the shorter way round
     const ink = getComputedStyle(el).color;
-    const color = (sheet) => (travels ? setup.colors[sheet] : "#8a8a8a");
+    const color = (sheet) => (travels ? setup.colors[sheet] : GRAY);
     for (const ring of [first, second]) {
-      const { context, unit } = ring.begin(widthOf("ring")), resting = t >= 1 && ring === first;
+      const { context, unit } = ring.begin(widthOf("ring"), EXTENT), resting = t >= 1 && ring === first;
       if (travels) drawArrows(context, unit, ink);
       if (travels) nameplaces(context, unit, ink);
       for (let sheet = 0; sheet < sheets; sheet++) {
         const glides = travels ? moved : 0;
-        const place = placeOf(QUARTER * sheet + glides, unit);
+        const place = placeOf(QUARTER * sheet + glides);
         if (ring === first && !travels) drawSheet(context, seen[quarter][sheet], place, unit, 0, color(sheet));
         else if (resting) drawSheet(context, seen[quarter][modulo(sheet + quarter, sheets)], place, unit, 0, color(sheet));
         else drawSheet(context, seen[0][sheet], place, unit, moved, color(sheet));
       }
     }
-    const { context, unit } = rest.begin(widthOf("rest"));
+    const { context, unit } = rest.begin(widthOf("rest"), EXTENT);
     for (let sheet = 0; sheet < sheets; sheet++) {
-      const place = placeOf(QUARTER * sheet, unit);
-      drawSheet(context, differences[quarter][quarter][sheet], place, unit, 0, "#8a8a8a");
+      const place = placeOf(QUARTER * sheet);
+      drawSheet(context, differences[quarter][quarter][sheet], place, unit, 0, GRAY);
       context.globalAlpha = 1 - ease(Math.min(t, 1));
-      if (t < 1) drawSheet(context, differences[quarter][modulo(from, 4)][sheet], place, unit, 0, "#8a8a8a");
+      if (t < 1) drawSheet(context, differences[quarter][modulo(from, 4)][sheet], place, unit, 0, GRAY);
       context.globalAlpha = 1;
     }
   }
 
   function drawInput() {
-    const { context } = input.begin(widthOf("input")), side = input.canvas.width;
+    const { context } = input.begin(widthOf("input"), EXTENT), side = input.canvas.width;
     context.beginPath();
     context.arc(0, 0, side / 2, 0, 7);
     context.fillStyle = "white";
@@ -187,7 +139,7 @@ function render({ model, el }) {
       setAngle(angle + (last === null ? 0 : Math.min(50, now - last)) * 0.045, false);
       last = now;
     } else last = null;
-    const t = still.matches ? 1 : Math.min(1, (now - since) / GLIDE);
+    const t = isStill.matches ? 1 : Math.min(1, (now - since) / GLIDE);
     drawInput();
     drawRings(t);
     if (t < 1 || playing !== null) ask();
@@ -243,15 +195,14 @@ function render({ model, el }) {
   const turned = () => Math.round(angle) !== model.get("degrees") && setAngle(model.get("degrees"), false);
   model.on("change:degrees", turned);
   model.on("change:network", syncNetwork);
-  const watcher = new ResizeObserver(([entry]) => {
-    width = Math.max(300, Math.min(1100, entry.contentRect.width));
+  const unwatch = watchWidth(figures, (found) => {
+    width = Math.max(300, Math.min(1100, found));
     ask();
   });
-  watcher.observe(figures);
   syncNetwork();
   setAngle(model.get("degrees"), false);
   return () => {
-    watcher.disconnect();
+    unwatch();
     model.off("change:degrees", turned);
     model.off("change:network", syncNetwork);
   };

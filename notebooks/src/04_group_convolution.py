@@ -213,6 +213,30 @@ figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4).captioned
     "One crooked filter in its four orientations."
 )
 
+# %% [markdown]
+# **Watch one place of the digit**, while the digit turns.
+#
+# 1. On the left, the filter turns together with the digit. Does its answer change?
+# 2. On the right, the filter stays as it is. Does its answer change?
+# 3. Point at other places of the digit. Is it the same everywhere?
+#
+# Without a running kernel, you see a still picture: the window of one pixel before the turn, and after it.
+
+# %%
+from course_lib.widgets import turning_filter
+
+turning_filter(digit[0, 0], hook[0, 0]).captioned(
+    "On the turned digit, filter r answers exactly what filter e answered before the turn."
+)
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. No. On the turned digit, filter r sees exactly what filter e saw, in its own frame, so its answer is the same number.
+# 2. Yes, in nearly all places: filter e now sees something else.
+# 3. Yes. So the sheet r of the turned digit is the sheet e of the upright one, turned. This holds at every place, and that is all there is to lifting.
+# </details>
+
 # %%
 sheets = lift(digit, hook, C4)[0, 0]
 sheets_of_turned = lift(act_on_image(r, digit), hook, C4)[0, 0]
@@ -890,8 +914,8 @@ print(f"P4CNN has the smaller test error for {ahead} of {len(stored['seeds'])} s
 print("test error in %, seeds", *stored["seeds"])
 for name, values in errors.items():
     print(f"{name}: " + "  ".join(f"{value:4.1f}" for value in values) + f"   mean {np.mean(values):.1f}")
-figures.bars(errors, ylabel="test error, in % (dots: seeds)").captioned(
-    "Over the seeds (dots), the mean test error of P4CNN is clearly the smaller one."
+figures.dots_by_name(errors, xlabel="test error, in %").captioned(
+    "Each dot is a seed: those of P4CNN lie at smaller errors than those of Z2CNN."
 )
 
 # %% [markdown]

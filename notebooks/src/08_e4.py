@@ -280,13 +280,17 @@ def handwriting(group: Group) -> tuple[LiftingConv2d, GroupConv2d, Tensor]:
 
 
 # %%
-def kernels_at(image: Tensor, pixel: tuple[int, int], group: Group) -> Tensor:
-    """The kernels that a pixel writes, one for each sheet: (|H|, k, k)"""
+def all_kernels(image: Tensor, group: Group) -> Tensor:
+    """The kernels that all pixels write, one for each sheet: (|H|, k², Y, X)"""
     edges, squeeze, W2 = handwriting(group)
     hidden = squeeze(edges(image).relu()).relu().detach()
     bank = lifting_filter_bank(W2, group)
-    written = kernels.generate_kernels(hidden, bank, torch.zeros_like(bank[:, :, 0]))
-    return written[0, 0, :, :, pixel[0], pixel[1]].unflatten(-1, (5, 5))
+    return kernels.generate_kernels(hidden, bank, torch.zeros_like(bank[:, :, 0]))[0, 0]
+
+
+def kernels_at(image: Tensor, pixel: tuple[int, int], group: Group) -> Tensor:
+    """The kernels that one pixel writes: (|H|, k, k)"""
+    return all_kernels(image, group)[:, :, pixel[0], pixel[1]].unflatten(-1, (5, 5))
 
 
 # %%
@@ -332,6 +336,30 @@ print(f"sum of the products: {(kernel * window).sum():.2f}")
 panels({"kernel K": kernel, "window of V": window, "K ⊙ V": kernel * window}).captioned(
     "The kernel, what it is applied to, and their products, whose sum is the new value of the pixel."
 )
+
+# %% [markdown]
+# **Look at other pixels.** Below is the digit, with the kernels of one pixel and what each of them gathers from the ink in its window.
+#
+# 1. Point at a pixel in the middle of the paper. Why are its kernels empty?
+# 2. Follow the left border of the stroke downward. Which kernels change, and which stay?
+# 3. Turn the digit. Where do the four kernels go, and where do the four sums go?
+#
+# Without a running kernel, you see a still picture: the kernels of one pixel before a quarter turn and after it.
+
+# %%
+from course_lib.widgets import kernel_explorer
+
+kernel_explorer(lambda image: all_kernels(image, C4), digit, C4, corner).captioned(
+    "When the digit turns, the four kernels of a pixel turn and travel, and take their sums with them."
+)
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. There is no border in its window, so the hidden vector is zero, and so are the kernels.
+# 2. As long as the border is a left border, the sheets e and r³ write: e sees it itself, and for r³ it is the border on the next sheet. Near a corner, other sheets see a border too.
+# 3. Each kernel turns and moves one place on, and its sum goes with it: the sum on sheet rh after the turn is the one on sheet h before it.
+# </details>
 
 # %% [markdown]
 # ## 5 Turn the matrix, not the kernels

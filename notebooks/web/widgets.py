@@ -13,6 +13,7 @@ import linecache
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,13 +24,15 @@ from course_lib.widgets.base import WidgetWithStill
 from course_lib.widgets.export import standalone_html
 from web.figures import picture_of
 
-WIDGETS = {"turning_ring", "feature_map_explorer", "attention_explorer"}
+WIDGETS = {"turning_ring", "feature_map_explorer", "attention_explorer", "turning_filter", "kernel_explorer"}
 SEEDS = {"manual_seed", "seed_everything"}
 TRAINING = {"train", "fit"}
 
 
-def fragments(notebook: NotebookNode, quick: bool = False) -> dict[str, str]:
-    """Cell id → HTML of the widget that the cell shows. ``quick`` leaves out those that need a trained network.
+def fragments(notebook: NotebookNode, static: Path, quick: bool = False) -> dict[str, str]:
+    """Cell id → HTML of the widget that the cell shows; large states become files below ``static``.
+
+    ``quick`` leaves out those that need a trained network.
 
     Raises ValueError for a widget that does not show what its stored picture shows.
     """
@@ -39,7 +42,7 @@ def fragments(notebook: NotebookNode, quick: bool = False) -> dict[str, str]:
         names: dict[str, Any] = {"__name__": "__main__"}
         done: set[str] = set()
         for i, cell in enumerate(code):
-            if not WIDGETS & _called_at_the_end(cell.source):
+            if not _shows_a_widget(cell.source):
                 continue
             needed = [*needed_cells(code[:i], cell), cell]
             if quick and any(TRAINING & _used(before.source) for before in needed):
@@ -48,16 +51,16 @@ def fragments(notebook: NotebookNode, quick: bool = False) -> dict[str, str]:
                 if before.id not in done:
                     _run(before, names)
                     done.add(before.id)
-            found[cell.id] = _html(_run(cell, names), cell)
+            found[cell.id] = _html(_run(cell, names), cell, static)
     return found
 
 
-def _html(widget: WidgetWithStill, cell: NotebookNode) -> str:
+def _html(widget: WidgetWithStill, cell: NotebookNode, static: Path) -> str:
     """The widget's HTML, if it shows what the stored picture shows; where results may differ nothing is compared."""
     _, stored = next(found for output in cell.outputs if (found := picture_of(output)))
     if "nbval-ignore-output" not in cell.metadata.get("tags", []) and widget.still().alt != stored:
         raise ValueError(f"cell {cell.id}: the widget shows {widget.still().alt!r}, its stored picture {stored!r}")
-    return standalone_html(widget)
+    return standalone_html(widget, static / "widgets", "_static/widgets/")
 
 
 def needed_cells(before: list[NotebookNode], cell: NotebookNode) -> list[NotebookNode]:
@@ -77,9 +80,10 @@ def _used(code: str) -> set[str]:
     return names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
-def _called_at_the_end(code: str) -> set[str]:
+def _shows_a_widget(code: str) -> bool:
+    """Whether a cell makes a widget and ends with a value, as in ``explorer = …`` and then ``explorer``."""
     body = parsed(code).body
-    return _used(ast.unparse(body[-1])) if body and isinstance(body[-1], ast.Expr) else set()
+    return bool(body) and isinstance(body[-1], ast.Expr) and bool(WIDGETS & _used(code))
 
 
 def _run(cell: NotebookNode, names: dict[str, Any]) -> Any:

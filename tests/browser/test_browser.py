@@ -86,6 +86,7 @@ def test_the_browser_draws_the_bytes_that_it_got(tmp_path):
             shown.locator(control).press(key)
         for select in shown.locator("select").all():
             select.select_option("1")
+        page.wait_for_timeout(500)  # until the sheets have arrived
         about, frame = widget.setup["layers"][1], [f["name"] for f in widget.data["frames"]].index("m · 135°")
         first_layer = 16 * 3 * 2 * 8 * 9 * 9
         maps = np.frombuffer(widget.data["maps"], np.uint8)[first_layer:].reshape(16, 3, 2, 8, 7, 7)[frame, 1]
@@ -104,13 +105,13 @@ def colors(widget, values, signed=False):
 
 def middles(shown, about, index):
     """The color in the middle of each sheet, as read from the canvas."""
-    places = {"places": about["places"], "reach": 2 * max(about["extent"]) + 0.1}
+    places = {"places": about["places"], "reach": [2 * half for half in about["extent"]]}
     return (
         shown.locator("canvas")
         .nth(index)
         .evaluate(
             """(canvas, { places, reach }) => places.map(([x, y]) => [...canvas.getContext('2d').getImageData(
-            canvas.width * (0.5 + x / reach), canvas.height * (0.5 - y / reach), 1, 1).data].slice(0, 3))""",
+            canvas.width * (0.5 + x / reach[0]), canvas.height * (0.5 - y / reach[1]), 1, 1).data].slice(0, 3))""",
             places,
         )
     )

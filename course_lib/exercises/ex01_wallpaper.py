@@ -199,7 +199,7 @@ register(
             )
         ],
         (
-            lambda g: Isometry(inverse(g.point_part), *-matrix(inverse(g.point_part)) @ g.shift),  # type: ignore[call-arg,arg-type]
+            lambda g: Isometry(inverse(g.point_part), *-matrix(inverse(g.point_part)) @ g.shift),  # type: ignore[arg-type]
             "`Isometry` takes four numbers, m, r, u and v. Unpack the point part: `Isometry(*h, u, v)`.",
         ),
         (

@@ -84,7 +84,7 @@ register(
             "Only the last element counts: your loop sets the sum back to 0 every time. Set it to 0 before the loop.",
         ),
         (
-            lambda function, group, x, act=act_on_image: torch.mean([function(x)]),
+            lambda function, group, x, act=act_on_image: torch.mean([function(x)]),  # type: ignore[call-overload]
             "`torch.mean` wants one tensor. Stack the results first: `torch.stack(results).mean(dim=0)`.",
         ),
         (

@@ -87,6 +87,11 @@ def test_every_picture_has_alt_text(path):
 
 
 @pytest.mark.parametrize("path", STORED)
+def test_no_figure_needs_a_sign_that_its_font_lacks(path):
+    assert "does not have a glyph" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", STORED)
 def test_nothing_of_this_machine_is_stored(path):
     text = path.read_text(encoding="utf-8")
     assert read(path).metadata == build.METADATA

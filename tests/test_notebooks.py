@@ -94,6 +94,11 @@ def test_every_figure_has_alt_text_and_a_caption_of_one_sentence(path):
 
 
 @pytest.mark.parametrize("path", STORED)
+def test_no_figure_needs_a_sign_that_its_font_lacks(path):
+    assert "does not have a glyph" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", STORED)
 def test_nothing_of_this_machine_is_stored(path):
     text = path.read_text(encoding="utf-8")
     assert read(path).metadata == build.METADATA

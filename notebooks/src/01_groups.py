@@ -93,7 +93,7 @@ e, r, m = Element(0, 0), Element(0, 1), Element(1, 0)
 moves = [Element(mirrored, turns) for mirrored in (0, 1) for turns in range(4)]
 print(*moves)
 moves_in_a_row([r, m], [m, r], [Element(0, 3), m]).captioned(
-    "First r, then m ends in another place than first m, then r."
+    "Doing r first and m second does not end like doing m first and r second."
 )
 
 # %% [markdown]
@@ -251,7 +251,7 @@ def cayley_table(elements, product):
 table = cayley_table(moves, compose)
 assert all(sorted(line) == list(range(8)) for line in (*table, *table.T))
 print(f"ab = ba for {(table == table.T).sum()} of 64 pairs, ab ≠ ba for {(table != table.T).sum()}")
-cayley_table_figure(table, labels=moves).captioned("Every element stands exactly once in each row and in each column.")
+cayley_table_figure(table, labels=moves).captioned("Every element appears exactly once in each row and in each column.")
 
 # %% [markdown]
 # **What do you notice** about the colors of a row? About the four blocks? About the table and its mirror image in the

@@ -331,7 +331,7 @@ shifted_first = act_on_image(r, translate(t, digit))
 turned_first = {"L_t L_r f": translate(t, turned), "L_rt L_r f": translate(rt, turned)}
 alt = "A handwritten 7; turned by 90° it lies higher in panels two and four, and further right in panel three."
 figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, alt=alt).captioned(
-    "First shifted, then turned (second) is first turned, then shifted by the *turned* shift (fourth), not by t (third)."
+    "Shifting by t and then turning (second) equals turning and then shifting by the *turned* t (fourth), not by t (third)."
 )
 
 # %% [markdown]
@@ -452,7 +452,7 @@ for h, sheet in zip(C4.elements, sheets_of_turned, strict=True):
 
 # %%
 figures.feature_map_ring(sheets, C4, title="edges of the digit").captioned(
-    "The four sheets stand on a ring, and an arrow leads from each sheet h to the sheet rh."
+    "The four sheets are arranged in a ring, and an arrow leads from each sheet h to the sheet rh."
 )
 
 # %%

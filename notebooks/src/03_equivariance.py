@@ -235,7 +235,7 @@ for layers, function in {1: padded, 3: lambda x: padded(padded(padded(x)))}.item
     print(f"{layers} layer(s): the two ways differ in the columns {columns} of 48")
 shifted, differs = translate((9, 0), eye)[0, 0], where_they_differ(padded, eye)[0, 0]
 panels({"shifted": shifted, "differs (1 layer)": differs}, photograph=True).captioned(
-    "After one layer the two orders differ (white) only in columns next to a border."
+    "After one layer the two orders differ (white) in two columns only: beside the shifted picture, and at the right edge."
 )
 
 # %% [markdown]
@@ -385,7 +385,7 @@ print("Answer i of the turned image is answer i - 1 of the image, turned: exact 
 rows = {f"L_{h} ψ on f": answer for h, answer in zip(C4.elements, top, strict=True)}
 rows |= {f"L_{h} ψ on L_r f": answer for h, answer in zip(C4.elements, bottom, strict=True)}
 panels(rows, columns=4).captioned(
-    "The answers in the lower row are those of the upper row, turned, and each stands one place further on."
+    "The answers in the lower row are those of the upper row, turned, and each has moved one place to the right."
 )
 
 # %% [markdown]

@@ -64,6 +64,11 @@ def _different(net: Net, group: Group, images: Tensor) -> int:
     return sum(len(column.unique()) for column in _classes(net, group, images).T)
 
 
+def _argmax_over_everything(net: Net, group: Group, images: Tensor) -> float:
+    places = _scores(net, group, images).flatten(1).argmax(dim=1)
+    return (places == places[0]).double().mean().item()
+
+
 def _agreement(f: Function, reference: Function) -> None:
     picture = torch.tensor([[0.0, 1, 0], [2, 9, 2], [0, 3, 0]])
     crooked = torch.tensor([[1.0, 2, 7], [6, 4, 0], [0, 9, 3]])
@@ -104,6 +109,14 @@ register(
         (
             lambda net, group, images: _same(net, group, images)[1].double().mean().item(),
             "You test only one turn. Go through all elements of the group.",
+        ),
+        (
+            lambda net, group, images: _same(net, group, images)[-1].double().mean().item(),
+            "You compare only the last turned copy with the image. Go through all elements of the group.",
+        ),
+        (
+            _argmax_over_everything,
+            "Your argmax runs over all images and scores at once. Each image has a class of its own: `argmax(dim=1)`.",
         ),
         (
             lambda net, group, images: float(_same(net, group, images).all()),

@@ -77,12 +77,12 @@ def _turned_anew(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[f
     with torch.no_grad():
         for layer in layers:
             plain = layer(plain)
-            errors.append(max(_each(group, [layer(act(g, x, group)) for g in group.elements], plain)))
+            errors.append(max(_each(group, [layer(action_of(x, group)(g, x)) for g in group.elements], plain)))
     return errors
 
 
 def _plain_not_handed_on(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
-    turned, errors = [act(g, x, group) for g in group.elements], []
+    turned, errors = [action_of(x, group)(g, x) for g in group.elements], []
     with torch.no_grad():
         for layer in layers:
             turned = [layer(y) for y in turned]
@@ -95,10 +95,10 @@ def _plain_goes_on(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list
     errors = [0.0] * len(layers)
     with torch.no_grad():
         for g in group.elements:
-            turned = act(g, x, group)
+            turned = action_of(x, group)(g, x)
             for i, layer in enumerate(layers):
                 plain, turned = layer(plain), layer(turned)
-                errors[i] = max(errors[i], relative_error(turned, act(g, plain, group)))
+                errors[i] = max(errors[i], relative_error(turned, action_of(plain, group)(g, plain)))
     return errors
 
 

@@ -151,7 +151,7 @@ def _others_alone(f: GroupFunction, term: Function) -> dict[Isometry, Tensor]:
 
 
 def _never_reset(f: GroupFunction, term: Function) -> dict[Isometry, Tensor]:
-    totals = torch.stack(list(aggregate(f, term).values())).cumsum(dim=0)
+    totals = torch.stack(list(equivariant_sum(f, term).values())).cumsum(dim=0)
     return dict(zip(f, totals, strict=True))
 
 

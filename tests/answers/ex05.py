@@ -651,20 +651,22 @@ def returned_inside_the_loop(layers, group, x):
 
 @wrong("error_by_depth", says="copies are not handed on")
 def copies_not_handed_on(layers, group, x):
-    results, copies = [], [act(g, x, group) for g in group.elements]
+    results, copies = [], [action_of(x, group)(g, x) for g in group.elements]
     for layer in layers:
         x, seen = layer(x), [layer(y) for y in copies]
-        results.append(max(relative_error(y, act(g, x, group)) for g, y in zip(group.elements, seen, strict=True)))
+        results.append(
+            max(relative_error(y, action_of(x, group)(g, x)) for g, y in zip(group.elements, seen, strict=True))
+        )
     return results
 
 
 @wrong("error_by_depth", says="plain output is not handed on")
 def plain_output_not_handed_on(layers, group, x):
-    results, copies = [], [act(g, x, group) for g in group.elements]
+    results, copies = [], [action_of(x, group)(g, x) for g in group.elements]
     for layer in layers:
         copies = [layer(y) for y in copies]
         pairs = zip(group.elements, copies, strict=True)
-        results.append(max(relative_error(y, act(g, layer(x), group)) for g, y in pairs))
+        results.append(max(relative_error(y, action_of(layer(x), group)(g, layer(x))) for g, y in pairs))
     return results
 
 
@@ -672,10 +674,10 @@ def plain_output_not_handed_on(layers, group, x):
 def plain_map_not_reset(layers, group, x):
     results, plain = [0.0 for _ in layers], x
     for g in group.elements:
-        copy = act(g, x, group)
+        copy = action_of(x, group)(g, x)
         for i, layer in enumerate(layers):
             plain, copy = layer(plain), layer(copy)
-            results[i] = max(results[i], relative_error(copy, act(g, plain, group)))
+            results[i] = max(results[i], relative_error(copy, action_of(plain, group)(g, plain)))
     return results
 
 
@@ -683,10 +685,10 @@ def plain_map_not_reset(layers, group, x):
 def element_after_element(layers, group, x):
     results = []
     for g in group.elements:
-        copy, plain = act(g, x, group), x
+        copy, plain = action_of(x, group)(g, x), x
         for layer in layers:
             copy, plain = layer(copy), layer(plain)
-            results.append(relative_error(copy, act(g, plain, group)))
+            results.append(relative_error(copy, action_of(plain, group)(g, plain)))
     return results
 
 
@@ -698,5 +700,5 @@ def last_copy(net, group, images):
 
 @wrong("orbit_agreement", says="over all images and scores at once")
 def one_argmax_for_all(net, group, images):
-    table = torch.stack([net(act(g, images, group)).argmax() for g in group.elements])
+    table = torch.stack([net(action_of(images, group)(g, images)).argmax() for g in group.elements])
     return (table == table[0]).double().mean().item()

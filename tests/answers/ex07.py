@@ -567,12 +567,12 @@ def u_for_v(g, other):
     return Isometry(m, r, v, u)
 
 
-@wrong("aggregate", says="do not add them up")
+@wrong("equivariant_sum", says="do not add them up")
 def terms_listed(f, term):
     return {g: torch.stack([term(in_coordinates(g, other), f[g], f[other]) for other in f]) for g in f}
 
 
-@wrong("aggregate", says="Only the last term")
+@wrong("equivariant_sum", says="Only the last term")
 def overwritten(f, term):
     out = {}
     for g in f:
@@ -581,7 +581,7 @@ def overwritten(f, term):
     return out
 
 
-@wrong("aggregate", says="Begin at zero for each g")
+@wrong("equivariant_sum", says="Begin at zero for each g")
 def total_never_reset(f, term):
     out, total = {}, 0
     for g in f:
@@ -591,7 +591,7 @@ def total_never_reset(f, term):
     return out
 
 
-@wrong("aggregate", says="stopped in line.*where the term wants their features")
+@wrong("equivariant_sum", says="stopped in line.*where the term wants their features")
 def elements_for_features(f, term):
     return {g: sum(term(in_coordinates(g, other), g, other) for other in f) for g in f}
 

@@ -92,9 +92,6 @@ for name, curve in upright_curves.items():
 # digit that is turned by 90° just as well as an upright one, although it never saw a turned digit. It did not learn this; it is built so
 # that it cannot do anything else. And at 45°, where nothing was built in, it is as lost as the ordinary network.
 #
-# Where would you want that? Wherever a picture has no *up*: tissue under a microscope, land seen from a satellite, galaxies. There a
-# pattern can appear in any direction, and an ordinary network has to learn it again for each of them.
-#
 # In this notebook you build such a network, from the first loop to the training. It needs only two new layers. The first takes an image
 # to a feature map with four sheets, one for each direction; the second takes a feature map to a feature map.
 #
@@ -299,11 +296,6 @@ for name, image in {"corner": corner, "line": line}.items():
 figures.panels(
     {"a corner": corner} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(corner), strict=True)}, values=False
 ).captioned("At the corner, where the two strokes meet, two neighboring sheets answer: e and r.")
-
-# %%
-figures.panels(
-    {"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(line), strict=True)}, values=False
-).captioned("In the middle of the line, two opposite sheets answer: e and r².")
 
 # %% [markdown]
 # So at the middle pixel of the corner the sheets (e, r, r², r³) hold (1, 1, 0, 0), since strokes leave to the right and up. At the middle of
@@ -518,14 +510,19 @@ for name, make in {"right": group_filter_bank, **other_banks}.items():
 # Bank (iv) is the surprise: it is exactly equivariant, and yet it computes something different from your loop. It uses the weights $\psi(\tilde h^{-1}x, \tilde h^{-1}h)$, where h and $\tilde h$ have swapped roles. If you replace x, h and $\tilde h$ by gx, gh and $g\tilde h$, each g cancels, just as it does in
 # $\psi(h^{-1}x, h^{-1}\tilde h)$; so it has to be equivariant.
 #
-# Is it wrong, then? No: it is the right layer *with its weights in other places*. Write k for $h^{-1}\tilde h$, so that $\tilde h = hk$. Then
-# bank (iv) uses
+# Is it wrong, then? No: it is the right layer *with its weights in other places*. Take the sheet $k^{-1}$ of ψ, turn it by k, and call it the sheet
+# k of another filter, ψ′. Then the right bank of ψ′ is bank (iv) of ψ, as the next cell checks.
+#
+# <details><summary>Why?</summary>
+#
+# Write k for $h^{-1}\tilde h$, so that $\tilde h = hk$. Then bank (iv) uses
 #
 # $$\psi\big((hk)^{-1}x,\; k^{-1}\big) = \psi\big(k^{-1}(h^{-1}x),\; k^{-1}\big) = \psi'\big(h^{-1}x,\; h^{-1}\tilde h\big)
 # \qquad\text{with}\qquad \psi'(x, k) = \psi(k^{-1}x,\; k^{-1}).$$
 #
-# So ψ′ is a filter on the group with the same weights as ψ: sheet k of ψ′ is the sheet $k^{-1}$ of ψ, turned by k. The right bank of ψ′ has to
-# be bank (iv) of ψ:
+# The right-hand side is what the right bank of ψ′ uses.
+#
+# </details>
 
 
 # %%
@@ -623,9 +620,8 @@ figures.feature_map_ring(sheets, D4, title="one channel on p4m").captioned(
 #
 # - **ReLU** acts on each value by itself, wherever the value is, so it commutes with every turn and every permutation.
 # - **Batch norm** and **bias** have parameters for each channel. All |H| sheets of a channel must share them. If sheets e and r had different gains, a pattern's value would change when a turn takes it from one sheet to the other.
-# - **Dropout** is switched off after training, so it cannot break a finished network. During training it drops values at random; if you want a
-#   training step to treat all orientations alike, drop a whole channel with all its sheets (`GroupDropout`). A mask that is the same for all
-#   sheets and pixels does not change when they move.
+# - **Dropout** is switched off after training, so it cannot break a finished network. If you want
+#   each training step to treat all orientations alike, too, drop a whole channel with all its sheets (`GroupDropout`).
 #
 # The usual mistake is to treat the C·|H| sheets as channels, and to use `nn.BatchNorm2d` on them. When does that show?
 

@@ -538,8 +538,8 @@ error_curves(curves, list(range(1, 32)), "layers").captioned(
 
 # %% [markdown]
 # Float32 starts near 1e-7 and float64 near 1e-16. Both errors grow slowly with depth, by far less than a factor of 1000. The error of the broken network
-# jumps at its norm, to a height that is normal for float32. So in float32 you could not tell this fault from rounding. In float64 it is many powers of ten
-# larger than rounding.
+# jumps at its norm, to a height that is only a few times that of rounding in float32. So in float32 you could hardly tell this fault from rounding. In float64 it is
+# many powers of ten larger than rounding.
 #
 # **Cure:** rounding needs no cure. But test in float64, and never ask for equality to the last bit.
 #

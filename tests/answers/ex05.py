@@ -357,7 +357,7 @@ def votes(net, group, images):
     return torch.stack([column.bincount().max() / len(column) for column in table.T])
 
 
-@wrong("orbit_agreement", says="share of the most frequent class")
+@wrong("orbit_agreement", says="fraction of the most frequent class")
 def share_of_the_majority(net, group, images):
     return votes(net, group, images).mean().item()
 

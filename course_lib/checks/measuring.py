@@ -204,7 +204,7 @@ def error_by_depth(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list
 
 
 def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tensor) -> float:
-    """The share of the images ``(N, C, Y, X)`` that get the same class, the largest output, for every L_g of the image.
+    """The fraction of the images ``(N, C, Y, X)`` whose class, the largest output, is the same for all turned copies.
 
     It is 1 for an invariant network, whether its answers are right or wrong. Notebook 05.
     """

@@ -49,6 +49,14 @@ def _along(pick: Function) -> Function:
     )
 
 
+def _joined(psi: Tensor, group: Group, dim: int) -> Tensor:
+    return torch.cat([act_on_feature_map(h, psi, group) for h in group.elements], dim=dim)
+
+
+JOINED = (
+    "Your copies lie one after the other along an axis that ψ has already. The bank has one axis more than ψ, for h: "
+    "use `torch.stack(..., dim=1)`."
+)
 ROLLED = (
     "You move the sheets on by one place for each quarter turn. On C4 that is right, but a mirror reverses their "
     "order: sheet h̃ comes from sheet h⁻¹h̃."
@@ -130,6 +138,14 @@ register(
             "You divide by the number of copies. A copy keeps the weights of ψ; they only change places.",
         ),
         (_rolled_by_rotation, ROLLED),
+        (
+            lambda psi, group: _stack(lambda h, p: torch.rot90(p, h.r, (-2, -1)).roll(h.r, -3), group, psi),
+            "You only turn, and move the sheets on by one place for each quarter turn. A mirror also mirrors each "
+            "sheet and reverses their order: sheet h̃ comes from sheet h⁻¹h̃.",
+        ),
+        (lambda psi, group: _joined(psi, group, dim=0), JOINED),
+        (lambda psi, group: _joined(psi, group, dim=1), JOINED),
+        (lambda psi, group: _joined(psi, group, dim=2), JOINED),
         (rolled_by_place, ROLLED),
         (
             lambda psi, group: _concatenated(lambda h, p: act_on_feature_map(h, p, group), group, psi),

@@ -1,18 +1,20 @@
 """Exercise 4.2 of notebook 04: the group convolution as a loop."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.actions import act_on_image
 from course_lib.exercises import compare, register
-from course_lib.exercises.ex04_lifting import Turn, rotation_only
+from course_lib.exercises.ex04_lifting import ELEMENT_NEEDED, Turn, number_for_an_element, rotation_only
 from course_lib.exercises.registry import Function
 from course_lib.groups import C4, D1, D4, Element, Group, compose, inverse
 from course_lib.layers import group_filter_bank
-from course_lib.oracles import group_conv, lifting_conv
+from course_lib.oracles import group_conv, lifting_conv, source_pixel
 
 # 4.2 group_conv
 
@@ -103,6 +105,31 @@ def _pooled_first(f: Tensor, psi: Tensor, group: Group) -> Tensor:
     return lifting_conv(f.amax(dim=1), psi.sum(dim=2), group)
 
 
+def _loop(size: Callable[[Tensor], tuple[int, ...]], sheet: Callable[[Element, Group], Any]) -> Function:
+    """The loop with another idea of the size of the result, or of how a sheet of ψ is looked up."""
+
+    def convolve(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+        k = psi.shape[-1]
+        out = f.new_zeros(len(psi), group.order, *(n - k + 1 for n in size(f)))
+        for o, i, row, col in np.ndindex(*out.shape):
+            h = group.elements[i]
+            for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+                place = (o, c, sheet(relative(h, group.elements[j]), group), *source_pixel(h, a, b, k, k))
+                out[o, i, row, col] += f[c, j, row + a, col + b] * psi[place]
+        return out
+
+    return convolve
+
+
+def _largest_over_the_input(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    bank, terms = group_filter_bank(psi, group), []
+    for j in range(group.order):
+        only = torch.zeros_like(bank)
+        only[:, :, :, j] = bank[:, :, :, j]
+        terms.append(_convolve_with(lambda _psi, _group, only=only: only)(f, psi, group))
+    return torch.stack(terms).amax(dim=0)
+
+
 def _group_convolutions(f: Function, reference: Function) -> None:
     sheets, weights = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 10.0, 100.0, 1000.0])
     compare(f, reference, sheets.reshape(1, 4, 1, 1), weights.reshape(1, 1, 4, 1, 1), C4)
@@ -184,6 +211,17 @@ register(
             _convolve_with(bank_from(lambda h, _other: h)),
             "You look up sheet h of ψ for every sheet of the input. The sheet of ψ depends on both: it is h⁻¹h̃.",
         ),
+        (
+            _loop(lambda f: (f.shape[1], f.shape[2]), lambda seen, group: group.index(seen)),
+            "The sizes of your result come from the wrong axes: f is (C, |H|, Y, X), so Y is `f.shape[2]` and X is "
+            "`f.shape[3]`.",
+        ),
+        (
+            _loop(lambda f: (f.shape[2], f.shape[3]), lambda seen, _group: seen),
+            "You index ψ with an element of the group. Its sheet has a number: `group.index(element)`.",
+        ),
+        (number_for_an_element, ELEMENT_NEEDED),
+        (_largest_over_the_input, "You take the largest over the sheets of the input. Add them up: sum over h̃."),
         (
             _convolve_with(lambda psi, group: group_filter_bank(psi, group).transpose(1, 3)),
             "h and h̃ are swapped throughout: h is the output's orientation, which turns the filter; h̃ is the input's.",

@@ -77,6 +77,13 @@ def _prefers_t(f: Function, _reference: Function) -> None:
             "center of a T?",
             {"weights": psi.detach()},
         )
+    used = [str(h) for h, sheet in zip(C4.elements, psi[0, 0], strict=True) if sheet.any()]
+    if len(used) == 1:  # then the cross, which has every stroke of the T, scores as much
+        raise Mistake(
+            f"Only sheet {used[0]} of your filter has weights other than 0. A sheet of `arms` shows the strokes of one "
+            "direction, so a T is not drawn on one sheet: its three strokes are on three of them.",
+            {"weights": psi.detach()},
+        )
     if others[rival] > MARGIN * scores["T"]:
         raise Mistake(
             f"The {rival} scores {others[rival]:.3g} and the T {scores['T']:.3g}, but the T should lead by at least a "

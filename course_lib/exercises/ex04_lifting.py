@@ -1,7 +1,9 @@
 """Exercise 4.1 of notebook 04: the lifting convolution as a loop."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,7 +12,7 @@ from course_lib.actions import act_on_image
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
 from course_lib.groups import C1, C2, C4, D2, D4, Element, Group, inverse
-from course_lib.oracles import lifting_conv
+from course_lib.oracles import lifting_conv, source_pixel
 
 Turn = Callable[[Element, Tensor], Tensor]
 
@@ -27,6 +29,18 @@ RESHAPED = (
     "The copies are right, but `reshape` after `torch.cat` mixes h with the output channels: it keeps the numbers in "
     "the order in which they lie in memory. Use `torch.stack`, which gives the copies an axis of their own."
 )
+
+ELEMENT_NEEDED = (
+    "You pass the number of a sheet where an element of the group is needed. The element of sheet i is "
+    "`group.elements[i]`."
+)
+
+
+def number_for_an_element(_f: Tensor, psi: Tensor, _group: Group) -> Any:
+    """Stops with the error of a learner who passes a sheet's number as an element."""
+    number: Any = 0
+    return source_pixel(number, 0, 0, *psi.shape[-2:])
+
 
 # 4.1 lifting_conv
 
@@ -71,6 +85,22 @@ def _windows_backward(f: Tensor, psi: Tensor, group: Group) -> Tensor:
 def _lift_reshaped(f: Tensor, psi: Tensor, group: Group) -> Tensor:
     sheets = lifting_conv(f, psi, group)
     return sheets.transpose(0, 1).reshape(sheets.shape)
+
+
+def _source_in_the_image(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    """`source_pixel` with the size of the image, where that of the filter belongs."""
+    out = lifting_conv(f, psi, group)
+    for o, i, row, col in np.ndindex(*out.shape):
+        out[o, i, row, col] = 0
+        for c, a, b in np.ndindex(*psi.shape[1:]):
+            pixel = source_pixel(group.elements[i], a, b, f.shape[1], f.shape[2])
+            out[o, i, row, col] += f[c, row + a, col + b] * psi[(o, c, *pixel)]
+    return out
+
+
+def _uncropped(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    missing = psi.shape[-1] - 1
+    return F.pad(lifting_conv(f, psi, group), (0, missing, 0, missing))
 
 
 def _liftings(f: Function, reference: Function) -> None:
@@ -149,6 +179,24 @@ register(
             lambda f, psi, group: lifting_conv(F.pad(f, [psi.shape[-1] // 2] * 4), psi, group),
             "You pad the image. This convolution has no padding, so the map gets smaller: Y − k + 1 rows, X − k + 1 "
             "columns.",
+        ),
+        (
+            _source_in_the_image,
+            "You give `source_pixel` the size of the image. It has to find a pixel of ψ: give it the size of ψ, k, k.",
+        ),
+        (number_for_an_element, ELEMENT_NEEDED),
+        (
+            lambda f, psi, group: lifting_conv(f, psi, group)[..., :-1, :-1],
+            "Your result has one row and one column too few. A window of k pixels fits into a row of X pixels at "
+            "X − k + 1 places.",
+        ),
+        (
+            _uncropped,
+            "Your result is as large as the image. The filter fits in at Y − k + 1 rows and X − k + 1 columns only.",
+        ),
+        (
+            lambda f, psi, group: lifting_conv(f, psi, group)[None],
+            "Your result has an axis for the batch. There is only one image here: the result is (O, |H|, Y′, X′).",
         ),
         (
             _lift_with(lambda h, psi: act_on_image(rotation_only(h), psi)),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from course_lib.checks import action_of, error_by_depth, relative_error
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
-from course_lib.groups import C4, D4, Group, inverse
+from course_lib.groups import C4, D4, Element, Group, inverse
 from course_lib.layers import GroupConv2d, LiftingConv2d
 
 # 5.4 error_by_depth
@@ -70,6 +70,41 @@ def _always_from_x(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list
 
 def _plain_stays(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
     return _errors(layers, group, x, lambda turned, _plain: max(_each(group, turned, x)))
+
+
+def _turned_anew(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
+    plain, errors = x, []
+    with torch.no_grad():
+        for layer in layers:
+            plain = layer(plain)
+            errors.append(max(_each(group, [layer(action_of(x, group)(g, x)) for g in group.elements], plain)))
+    return errors
+
+
+def _plain_not_handed_on(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
+    turned, errors = [action_of(x, group)(g, x) for g in group.elements], []
+    with torch.no_grad():
+        for layer in layers:
+            turned = [layer(y) for y in turned]
+            errors.append(max(_each(group, turned, layer(x))))
+    return errors
+
+
+def _plain_goes_on(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
+    layers, plain = list(layers), x
+    errors = [0.0] * len(layers)
+    with torch.no_grad():
+        for g in group.elements:
+            turned = action_of(x, group)(g, x)
+            for i, layer in enumerate(layers):
+                plain, turned = layer(plain), layer(turned)
+                errors[i] = max(errors[i], relative_error(turned, action_of(plain, group)(g, plain)))
+    return errors
+
+
+def _one_element(layers: Iterable[nn.Module], group: Group, x: Tensor, g: Element) -> list[float]:
+    at_g = group.elements.index(g)
+    return _errors(layers, group, x, lambda turned, plain: _each(group, turned, plain)[at_g])
 
 
 def _increases(errors: list[float]) -> list[float]:
@@ -211,6 +246,28 @@ register(
         (
             lambda layers, group, x: _errors(layers, group, x, lambda t, p: _each(group, t, p)),
             "You return the errors of all elements. For each layer keep only the largest of them.",
+        ),
+        (
+            lambda layers, group, x: error_by_depth(list(layers)[:1], group, x),
+            "You measure only the first layer. Does `return` stand inside the loop? Append one error after each layer.",
+        ),
+        (
+            _turned_anew,
+            "Your turned copies are not handed on: every layer gets the copies of x again. Layer 2 gets what layer 1 "
+            "made of the copies.",
+        ),
+        (
+            _plain_not_handed_on,
+            "Your plain output is not handed on: every layer gets x itself, but the copies have gone further.",
+        ),
+        (
+            _plain_goes_on,
+            "Your plain map is not reset: for the second element it has been through the layers already. Begin with x "
+            "for each element.",
+        ),
+        (
+            lambda layers, group, x: [e for g in group.elements for e in _one_element(layers, group, x, g)],
+            "Your list has one error for each element and each layer. For each layer keep only the largest of them.",
         ),
         (
             lambda layers, group, x: error_by_depth(layers, group, x)[-1:],

@@ -20,6 +20,12 @@ def _distances(size: int, combine: Function) -> Tensor:
     return combine(*torch.broadcast_tensors(place[:, None], place))
 
 
+def _without_corners(size: int) -> Tensor:
+    mask = torch.ones(size, size, dtype=torch.bool)
+    mask[:: size - 1, :: size - 1] = False
+    return mask
+
+
 def _disks(f: Function, reference: Function) -> None:
     for size in (6, 3, 4, 5, 10, 11):
         compare(f, reference, size)
@@ -53,6 +59,15 @@ register(
         (
             lambda size: _distances(size, torch.hypot) ** 2 <= size / 2,
             "You compare the squared distance with size / 2. Square both sides: compare it with (size / 2)².",
+        ),
+        (
+            lambda size: _distances(size, torch.hypot) ** 2 <= size,
+            "You compare the squared distance with size. The radius is size / 2, so compare it with (size / 2)².",
+        ),
+        (
+            _without_corners,
+            "You take away the four corner pixels. That is right for sizes 4 and 5 only: measure how far each pixel is "
+            "from the middle.",
         ),
         (
             lambda size: _distances(size, torch.add) <= size / 2,

@@ -54,7 +54,7 @@ MAJORITY = "You ask for a majority of the turned copies. A single copy with anot
 
 
 def _votes(net: Net, group: Group, images: Tensor) -> Tensor:
-    """For each image the share of its copies that get its most frequent class."""
+    """For each image the fraction of its copies that get its most frequent class."""
     classes = _classes(net, group, images)
     return (classes == classes.mode(dim=0).values).double().mean(dim=0)
 
@@ -62,6 +62,11 @@ def _votes(net: Net, group: Group, images: Tensor) -> Tensor:
 def _different(net: Net, group: Group, images: Tensor) -> int:
     """How many classes the images get, each image counted by itself."""
     return sum(len(column.unique()) for column in _classes(net, group, images).T)
+
+
+def _argmax_over_everything(net: Net, group: Group, images: Tensor) -> float:
+    places = _scores(net, group, images).flatten(1).argmax(dim=1)
+    return (places == places[0]).double().mean().item()
 
 
 def _agreement(f: Function, reference: Function) -> None:
@@ -86,7 +91,7 @@ register(
         "First make a table of classes: one row for each element g, one column for each image.",
         "`net(act_on_image(g, images)).argmax(dim=1)` is one row; `torch.stack` makes the table. An image counts if "
         "all classes in its column are the same.",
-        "`(classes == classes[0]).all(dim=0)` has one True or False per image. The mean of it, as float, is the share.",
+        "`(classes == classes[0]).all(dim=0)` has one True or False per image. Its mean, as float, is the fraction.",
     ],
     known_mistakes=[
         (
@@ -106,8 +111,16 @@ register(
             "You test only one turn. Go through all elements of the group.",
         ),
         (
+            lambda net, group, images: _same(net, group, images)[-1].double().mean().item(),
+            "You compare only the last turned copy with the image. Go through all elements of the group.",
+        ),
+        (
+            _argmax_over_everything,
+            "Your argmax runs over all images and scores at once. Each image has a class of its own: `argmax(dim=1)`.",
+        ),
+        (
             lambda net, group, images: float(_same(net, group, images).all()),
-            "You ask whether all images agree at once. Return the *share* of images that do.",
+            "You ask whether all images agree at once. Return the *fraction* of images that do.",
         ),
         (
             lambda net, group, images: _same(net, group, images).all(dim=0).double().sum().item(),
@@ -133,7 +146,7 @@ register(
         ),
         (
             lambda net, group, images: bool(_same(net, group, images).all()),
-            "You say yes or no for all images together. Return the *share* of the images that keep their class.",
+            "You say yes or no for all images together. Return the *fraction* of the images that keep their class.",
         ),
         (
             lambda net, group, images: _same(net, group, images).all(dim=0).double(),
@@ -141,7 +154,7 @@ register(
         ),
         (
             lambda net, group, images: 100 * orbit_agreement(net, group, images),
-            "That is a percentage. Return the share, from 0 to 1.",
+            "That is a percentage. Return the fraction, from 0 to 1.",
         ),
         (
             lambda net, group, images: orbit_agreement(net, group, images) * len(images) / group.order,
@@ -154,7 +167,7 @@ register(
         ),
         (
             lambda net, group, images: 1 - orbit_agreement(net, group, images),
-            "That is the share of images whose answer *changes*. Return the share of those that keep it.",
+            "That is the fraction of images whose answer *changes*. Return the fraction of those that keep it.",
         ),
         (
             lambda net, group, images: (
@@ -170,7 +183,7 @@ register(
         ),
         (
             lambda net, group, images: _votes(net, group, images).mean().item(),
-            "You take the mean share of the most frequent class. An image whose copies disagree, even one of them, "
+            "You take the mean fraction of the most frequent class. An image whose copies disagree, even one of them, "
             "counts as 0, not as a part.",
         ),
         (
@@ -179,7 +192,7 @@ register(
         ),
         (
             lambda net, group, images: _different(net, group, images) / len(images),
-            "That is how many different classes an image gets, on average. Return the share of images that get only "
+            "That is how many different classes an image gets, on average. Return the fraction of images that get only "
             "one.",
         ),
         (lambda net, group, images: (_votes(net, group, images) > 0.5).double().mean().item(), MAJORITY),

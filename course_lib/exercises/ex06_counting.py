@@ -12,7 +12,7 @@ LEAST = 0.7
 
 
 def missed(psi: Tensor) -> float:
-    """The share of the squared norm of a filter (1, 1, |H|, k, k) that the nearest filter K·w misses.
+    """The fraction of the squared norm of a filter (1, 1, |H|, k, k) that the nearest filter K·w misses.
 
     The sheets are the rows of a table, and K·w is a table of rank one. By the singular values σ₁ ≥ σ₂ ≥ … of the table
     the nearest one misses 1 − σ₁² / Σ σᵢ².
@@ -111,6 +111,8 @@ def _side_for_area(kind: Kind, c_in: int, c_out: int, order: int, k: int) -> int
     return {"full": _full, "g": _g, "gc": _gc}[kind](c_in, c_out, order, k)
 
 
+FORGOTTEN_SHEETS = "You forget the sheets: a filter on the group has |H| of them for each input channel."
+
 register(
     "6.6",
     filter_weights,
@@ -196,7 +198,24 @@ register(
             _weights_by(
                 lambda c, n, h, kk: n * c * kk, lambda c, n, h, kk: n * c * (1 + kk), lambda c, n, h, kk: n * (c + kk)
             ),
-            "You forget the sheets: a filter on the group has |H| of them for each input channel.",
+            FORGOTTEN_SHEETS,
+        ),
+        (_weights_by(lambda c, n, h, kk: n * c * kk, _g, _gc), FORGOTTEN_SHEETS),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * (1 + kk), lambda c, n, h, kk: n * (c + kk)),
+            "In w there is one weight for each sheet of the input, not one for all of them.",
+        ),
+        (
+            _weights_by(_full, _g, lambda c, n, h, kk: c * h + n * kk),
+            "In gc each *output* channel has weights w of its own: O·C·|H|.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * kk + n * h, _gc),
+            "In g there is a weight w for each output channel, input channel and sheet: O·C·|H|.",
+        ),
+        (
+            _weights_by(_full, lambda c, n, h, kk: n * c * kk + h, _gc),
+            "In g there is a weight w for each output channel, input channel and sheet: O·C·|H|.",
         ),
     ],
 )

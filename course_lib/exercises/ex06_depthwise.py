@@ -54,6 +54,10 @@ def _depthwise_first(x: Tensor, pointwise: Tensor, kernels: Tensor) -> Tensor:
     return torch.einsum("bcyx,nc->bnyx", per_input, pointwise)
 
 
+def _mixed(x: Tensor, pointwise: Tensor) -> Tensor:
+    return F.conv2d(x, pointwise[..., None, None])
+
+
 register(
     "6.1",
     depthwise_pair,
@@ -120,6 +124,27 @@ register(
         (
             lambda x, pointwise, kernels: depthwise_pair(x, pointwise.T, kernels),
             "w is transposed: w[n, c] has the output channel first.",
+        ),
+        (
+            lambda x, pointwise, kernels: F.conv2d(x, pointwise),
+            "A 1 × 1 convolution wants its weights as (O, C, 1, 1): `pointwise[..., None, None]`.",
+        ),
+        (
+            lambda x, pointwise, kernels: F.conv2d(_mixed(x, pointwise), kernels, groups=len(kernels)),
+            "A grouped convolution wants the kernels as (O, 1, k, k): `kernels.unsqueeze(1)`.",
+        ),
+        (
+            lambda x, pointwise, kernels: F.conv2d(
+                _mixed(x, pointwise), kernels.unsqueeze(1), groups=pointwise.shape[1]
+            ),
+            "You make a block for each input channel. After the pointwise step there are O maps, so `groups=O`.",
+        ),
+        (
+            lambda x, pointwise, kernels: depthwise_pair(
+                x.sum(dim=1, keepdim=True), pointwise.sum(dim=1, keepdim=True), kernels
+            ),
+            "You add up the channels and the weights separately. Multiply each channel by its weight first, then add "
+            "up.",
         ),
         (
             lambda x, pointwise, kernels: depthwise_pair(x, torch.ones_like(pointwise), kernels),

@@ -45,6 +45,11 @@ def _keeps_the_gradient(f: Function, _reference: Function) -> None:
         raise Mistake("The numbers are right, but no gradient flows back to w. Index w instead of copying its numbers.")
 
 
+JOINED = (
+    "Your copies lie one after the other along an axis that w has already. h needs an axis of its own: use "
+    "`torch.stack(..., dim=1)`."
+)
+
 register(
     "6.2",
     pointwise_bank,
@@ -72,6 +77,16 @@ register(
         (
             _permuted_by(_right),
             "You multiply on the wrong side: w[gh⁻¹] instead of w[h⁻¹g]. Only D4 shows the difference.",
+        ),
+        (
+            lambda pointwise, group: torch.stack([pointwise[:, group.permutation(h)] for h in group.elements], dim=1),
+            "You index the axis of the channels. The sheets are on the last axis: `pointwise[..., …]`.",
+        ),
+        (lambda pointwise, group: pointwise_bank(pointwise, group).transpose(0, 1).flatten(0, 1), JOINED),
+        (lambda pointwise, group: pointwise_bank(pointwise, group).flatten(1, 2), JOINED),
+        (
+            lambda pointwise, group: pointwise_bank(pointwise, group)[..., None, None],
+            "Your result still has two axes in space. w has no place in space: take `[..., 0, 0]` at the end.",
         ),
         (
             _rolled,

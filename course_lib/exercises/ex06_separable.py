@@ -1,4 +1,4 @@
-"""Exercises 6.3 and 6.4 of notebook 06: separable group convolutions in two steps."""
+"""Exercise 6.3 of notebook 06: the g-GConv in two steps, and what both separable convolutions share."""
 
 from functools import partial, update_wrapper
 from typing import Any
@@ -12,8 +12,6 @@ from course_lib.exercises.ex06_depthwise import require_few_operations
 from course_lib.groups import C1, C4, D4, Group
 from course_lib.layers import g_factored, gc_factored, lifting_filter_bank, pointwise_bank
 
-# 6.3 g_factored, 6.4 gc_factored
-
 
 def _inputs(
     group: Group, channels: int, outputs: int, shared: bool, k: int = 2, size: int = 3
@@ -24,7 +22,7 @@ def _inputs(
     return torch.randn(2, channels, group.order, size, size + 1), pointwise, kernels
 
 
-def _compare_convolutions(f: Function, reference: Function, shared: bool) -> None:
+def compare_convolutions(f: Function, reference: Function, shared: bool) -> None:
     x, pointwise = (
         torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 1, 4, 1, 1),
         torch.tensor([[[1.0, 10.0, 100.0, 1000.0]]]),
@@ -48,11 +46,7 @@ def _compare_convolutions(f: Function, reference: Function, shared: bool) -> Non
 
 
 def _g_convolutions(f: Function, reference: Function) -> None:
-    _compare_convolutions(f, reference, shared=False)
-
-
-def _gc_convolutions(f: Function, reference: Function) -> None:
-    _compare_convolutions(f, reference, shared=True)
+    compare_convolutions(f, reference, shared=False)
 
 
 def _one_block_per_output(right: Function) -> Function:
@@ -77,7 +71,38 @@ def _sheets_before_outputs(right: Function) -> Function:
     return convolve
 
 
-def _shared_mistakes(right: Function) -> list[tuple[Function, str]]:
+def _grouped(right: Function, groups: Function, maps: Function, kernels_of: Function) -> Function:
+    """The two steps with another number of blocks, or with maps or kernels that are not flattened."""
+    shared = right is gc_factored
+
+    def convolve(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+        mixed = torch.einsum(f"bcgyx,nhcg->bnh{'' if shared else 'c'}yx", x, pointwise)
+        y = F.conv2d(maps(mixed), kernels_of(kernels), groups=groups(*pointwise.shape[:2]), **options)
+        return y.unflatten(1, pointwise.shape[:2])
+
+    return convolve
+
+
+def _flat_maps(mixed: Tensor) -> Tensor:
+    return mixed.flatten(1, -3)
+
+
+def _flat_kernels(kernels: Tensor) -> Tensor:
+    return kernels.flatten(0, 1)
+
+
+def _all_pairs(outputs: int, order: int) -> int:
+    return outputs * order
+
+
+ONE_BLOCK_PER_PAIR = "There is one block of the grouped convolution for each pair (n, h): use groups=O·|H|."
+WRONG_KERNELS = (
+    "`conv2d` wants the kernels with four axes: one for the O·|H| maps that come out, one for the maps that each of "
+    "them reads, and two in space. `kernels.flatten(0, 1)` has them."
+)
+
+
+def shared_mistakes(right: Function) -> list[tuple[Function, str]]:
     """Mistakes that both forms invite."""
     return [
         (
@@ -152,7 +177,25 @@ def _shared_mistakes(right: Function) -> list[tuple[Function, str]]:
         ),
         (
             _one_block_per_output(right),
-            "There is one block of the grouped convolution for each pair (n, h), not only for each n: groups=O·|H|.",
+            ONE_BLOCK_PER_PAIR,
+        ),
+        (
+            _grouped(right, lambda outputs, order: order, _flat_maps, _flat_kernels),
+            ONE_BLOCK_PER_PAIR,
+        ),
+        (_grouped(right, _all_pairs, _flat_maps, lambda kernels: kernels), WRONG_KERNELS),
+        (_grouped(right, _all_pairs, _flat_maps, lambda kernels: kernels.flatten(0, 2)), WRONG_KERNELS),
+        (
+            _grouped(right, _all_pairs, lambda mixed: mixed, _flat_kernels),
+            "`conv2d` wants the maps with four axes, (B, channels, Y, X): join all other axes into one with `flatten`.",
+        ),
+        (
+            lambda x, pointwise, kernels, **options: (
+                right(x, pointwise, kernels, **options)
+                .flatten(1, 2)
+                .unflatten(1, (pointwise.shape[1], pointwise.shape[0]))
+            ),
+            "You split the channels into (|H|, O), but they are in the order (O, |H|).",
         ),
         (
             _sheets_before_outputs(right),
@@ -204,7 +247,7 @@ register(
         "convolution instead of `einsum`, as the paper proposes. The two are the same sum.)",
     ],
     known_mistakes=[
-        *_shared_mistakes(g_factored),
+        *shared_mistakes(g_factored),
         (
             _channels_in_the_wrong_order,
             "The channels of X̃ are in the wrong order. Each block of the grouped convolution takes C neighboring "
@@ -236,42 +279,6 @@ register(
                 x, pointwise, kernels.mean(dim=2, keepdim=True).expand_as(kernels), **options
             ),
             "You use one kernel for all input channels. That is gc-GConv; here each c has its own.",
-        ),
-    ],
-)
-
-
-def _options_twice(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
-    mixing = pointwise.flatten(2, 3).flatten(0, 1)[..., None, None]
-    mixed = F.conv2d(x.flatten(1, 2), mixing, **options)
-    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=len(mixing), **options)
-    return y.unflatten(1, pointwise.shape[:2])
-
-
-register(
-    "6.4",
-    gc_factored,
-    minutes=8,
-    difficulty=2,
-    checks=[_gc_convolutions],
-    hints=[
-        "Now L_h K[n] depends neither on c nor on g, so both sums can be done first: X̃[n, h] = Σ_c Σ_g w̃[n, h, c, g] "
-        "X[c, g]. One map is left for each pair (n, h).",
-        "First step: `mixed = torch.einsum('bcgyx,nhcg->bnhyx', x, pointwise)`, or a 1 × 1 convolution of the C·|H| "
-        "sheets.",
-        "Second step: `F.conv2d(mixed.flatten(1, 2), kernels.flatten(0, 1), groups=O·|H|, **options)`, which has one "
-        "kernel for each map; then `unflatten(1, pointwise.shape[:2])`.",
-    ],
-    known_mistakes=[
-        *_shared_mistakes(gc_factored),
-        (
-            _options_twice,
-            "You pass `**options` to both convolutions. Bias, stride and padding belong only to the one in space: the "
-            "other one mixes channels at each pixel.",
-        ),
-        (
-            lambda x, pointwise, kernels, **options: gc_factored(x[:, :1], pointwise[:, :, :1], kernels, **options),
-            "You use only the first channel. Sum over all channels c.",
         ),
     ],
 )

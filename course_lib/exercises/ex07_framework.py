@@ -46,6 +46,11 @@ def _with_the_shift_turned_forward(g: Isometry, other: Isometry) -> Isometry:
     return relative_position(g, other)._replace(u=int(u), v=int(v))
 
 
+def _with_u_and_v_swapped(g: Isometry, other: Isometry) -> Isometry:
+    right = relative_position(g, other)
+    return right._replace(u=right.v, v=right.u)
+
+
 register(
     "7.1",
     relative_position,
@@ -71,6 +76,16 @@ register(
             lambda g, other: semidirect_product(g, semidirect_inverse(other)),
             "You have inverted the wrong element: this is gg̃⁻¹. If u moves both, does u cancel in (ug)(ug̃)⁻¹?",
         ),
+        (
+            lambda g, other: relative_position(g, other)._replace(u=0, v=0),
+            "The turn is right, but the shift is missing. Multiply whole elements: `semidirect_product` includes both.",
+        ),
+        (
+            lambda g, other: compose(inverse(g.point_part), other.point_part),
+            "You return only the turn, as an Element. Multiply whole elements of p4m: `semidirect_product` and "
+            "`semidirect_inverse` include the shift.",
+        ),
+        (_with_u_and_v_swapped, "u and v are swapped: u counts to the right, v up."),
         (_field_by_field, "You subtract field by field. But turns and mirrors act on each other and on the shift."),
         (_with_an_inverse_by_fields, "Your inverse only changes signs. Use `semidirect_inverse` of notebook 01."),
         (
@@ -135,6 +150,11 @@ def _others_alone(f: GroupFunction, term: Function) -> dict[Isometry, Tensor]:
     return {g: total - term(E, f[g], f[g]) for g, total in equivariant_sum(f, term).items()}
 
 
+def _never_reset(f: GroupFunction, term: Function) -> dict[Isometry, Tensor]:
+    totals = torch.stack(list(equivariant_sum(f, term).values())).cumsum(dim=0)
+    return dict(zip(f, totals, strict=True))
+
+
 register(
     "7.2",
     equivariant_sum,
@@ -162,6 +182,19 @@ register(
         (
             _sum_of(lambda term, f, g, other: term(relative_position(g, other), f[other], f[other])),
             "You pass f(g̃) twice. The term gets f(g) first, then f(g̃).",
+        ),
+        (
+            lambda f, term: {g: torch.stack([term(relative_position(g, o), f[g], f[o]) for o in f]) for g in f},
+            "You list the terms, but do not add them up: `.sum(dim=0)`.",
+        ),
+        (
+            lambda f, term: {g: term(relative_position(g, list(f)[-1]), f[g], f[list(f)[-1]]) for g in f},
+            "Only the last term of each sum is left. Add each term to the earlier ones.",
+        ),
+        (_never_reset, "Your total goes on from one g to the next. Begin at zero for each g."),
+        (
+            lambda f, term: {g: sum(term(relative_position(g, o), g, o) for o in f) for g in f},
+            "You pass the elements g and g̃ where the term wants their features, f[g] and f[g̃].",
         ),
         (_others_alone, "You leave out g̃ = g. The sum runs over all g̃, including g."),
         (_mean, "You take the mean. The formula is a plain sum: it is not divided by the number of terms."),

@@ -118,7 +118,24 @@ register(
         ),
         (functools.partial(_accumulating, afresh=False), STILL_THERE),
         (functools.partial(_accumulating, afresh=True), STILL_THERE),
-        (_all_answers, "You add up the answers at all g. Take the answer at e only: there g⁻¹g̃ is g̃."),
+        (
+            _all_answers,
+            "You add up the answers at all g. Take the answer at e only: there g⁻¹g̃ is g̃. (The same happens if all "
+            "elements share one vector of zeros: then a 1 at one of them is a 1 at all of them.)",
+        ),
+        (
+            lambda layer, points, channels: {
+                p: torch.stack([layer({p: column})[E] for column in torch.eye(channels)], dim=1) for p in points
+            },
+            "Your input has a vector for one element only. A layer needs one for each of `points`: zeros everywhere "
+            "but at the impulse.",
+        ),
+        (
+            lambda layer, points, channels: {
+                p: list(matrix.T) for p, matrix in filter_of_layer(layer, points, channels).items()
+            },
+            "You return lists of columns. Make a matrix (O, C) of them: `torch.stack(columns, dim=1)`.",
+        ),
     ],
 )
 

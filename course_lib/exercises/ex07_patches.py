@@ -46,6 +46,14 @@ def _at(place: Function) -> Function:
     return wrong
 
 
+def _wrapped(table: Tensor, position: Isometry, group: Group) -> Tensor:
+    reach, size = table.shape[-1] // 2, table.shape[-1]
+    row, column = reach - position.v, reach + position.u
+    if row >= size or column >= size:
+        return torch.zeros_like(table[..., 0, 0, 0])
+    return table[..., group.index(position.point_part), row, column]
+
+
 register(
     "7.4",
     entry_at,
@@ -79,6 +87,18 @@ register(
             _at(lambda p, reach, group: (group.index(inverse(p.point_part)), reach - p.v, reach + p.u)),
             "You take the sheet of ĥ⁻¹. The relative position is inverted already: take the sheet of ĥ itself.",
         ),
+        (
+            _at(lambda p, reach, group: (group.index(p.point_part), reach - p.v, reach - p.u)),
+            "Your u points to the left. u pixels to the right is column `reach + u`.",
+        ),
+        (
+            lambda table, position, group: (
+                entry_at(table, position, group)
+                * (position.v < table.shape[-1] // 2 and position.u > -(table.shape[-1] // 2))
+            ),
+            "Your window has no first row and no first column. Their index is 0: compare with `0 <=`, not with `0 <`.",
+        ),
+        (_wrapped, "Your window has only two borders: negative indices take entries from the other end of the table."),
         (
             lambda table, position, group: (
                 entry_at(table, position, group) * (abs(position.u) + abs(position.v) <= table.shape[-1] // 2)
@@ -124,6 +144,19 @@ def _patch_at(place: Function) -> Function:
     return wrong
 
 
+def _walked(f: GroupFunction, g: Isometry, neighborhood: list[Isometry]) -> Tensor:
+    vectors, place = [], g
+    for step in neighborhood:
+        place = semidirect_product(place, step)
+        vectors.append(f.get(place, torch.zeros_like(f[g])))
+    return torch.cat(vectors)
+
+
+def _skipped(f: GroupFunction, g: Isometry, neighborhood: list[Isometry]) -> Tensor:
+    places = [semidirect_product(g, step) for step in neighborhood]
+    return torch.cat([f[place] for place in places if place in f])
+
+
 register(
     "7.6",
     local_patch,
@@ -160,6 +193,18 @@ register(
         (
             _patch_at(lambda g, step: semidirect_product(g, semidirect_inverse(step))),
             "You take each step backwards: this is f(gg′⁻¹). The place is gg′, without an inverse.",
+        ),
+        (
+            _walked,
+            "You take each step from where the last one ended. All steps of the neighborhood begin at g.",
+        ),
+        (
+            lambda f, g, neighborhood: torch.cat([f[g], local_patch(f, g, neighborhood)]),
+            "f(g) itself is in front of your patch. It belongs there only if e is one of the steps.",
+        ),
+        (
+            _skipped,
+            "You leave out the places where f has no entry, so the patch is too short. Put zeros there.",
         ),
         (
             _patch_at(lambda g, step: step),

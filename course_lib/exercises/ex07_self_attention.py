@@ -1,5 +1,7 @@
 """Exercise 7.5 of notebook 07: self-attention as a sum over pairs."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -48,6 +50,24 @@ def _combined(combine: Function) -> Function:
     return wrong
 
 
+def _zeros(length: Callable[[Head], int]) -> Function:
+    """A wrong `attention_term` whose zeros outside the window have another length."""
+
+    def wrong(position: Isometry, x: Tensor, y: Tensor, head: Head, group: Group) -> Tensor:
+        right = attention_term(position, x, y, head, group)
+        return right if right[-1] > 0 else y.new_zeros(length(head))
+
+    return wrong
+
+
+def _after_exp(position: Isometry, x: Tensor, y: Tensor, head: Head, group: Group) -> Tensor:
+    if max(abs(position.u), abs(position.v)) > head.positions.shape[-1] // 2:
+        return y.new_zeros(len(head.value) + 1)
+    query = head.query @ x
+    s = (query @ (head.key @ y) / len(query) ** 0.5).exp() + query @ entry_at(head.positions, position, group)
+    return torch.cat([s * (head.value @ y), s[None]])
+
+
 register(
     "7.5",
     attention_term,
@@ -76,6 +96,27 @@ register(
             _term(lambda q, k, p: (q @ k + p.sum()) / len(q) ** 0.5),
             "You add the position to the score, outside the product. It belongs to the key, where the query "
             "multiplies it.",
+        ),
+        (
+            _combined(lambda s, value, own: (s * value, s.squeeze())),
+            "`torch.cat` joins vectors, and s is a single number: make it a vector with one entry, `s[None]`.",
+        ),
+        (
+            _zeros(lambda head: len(head.value)),
+            "Your zeros outside the window are one number too short. The result has O + 1 numbers everywhere.",
+        ),
+        (
+            _zeros(lambda head: len(head.query) + 1),
+            "Your zeros outside the window are d + 1 numbers. The result has O + 1 numbers everywhere: O is the length "
+            "of a value.",
+        ),
+        (
+            _after_exp,
+            "You add q·P after exp. It is a part of the score: add P to the key, and take exp of the whole score.",
+        ),
+        (
+            _term(lambda q, k, p: q @ (k * p) / len(q) ** 0.5),
+            "You multiply the key by the position. Add P(ĝ) to it.",
         ),
         (_term(lambda q, k, p: q @ k / len(q) ** 0.5), "You forget the position: add P(ĝ) to the key."),
         (

@@ -16,7 +16,7 @@
 # **What you need before:** notebooks 01 to 03 (the groups C4 and D4, cosets, $L_g$ on images and feature maps, equivariance), and
 # some PyTorch.
 #
-# **Time:** about 115 minutes, with five exercises. **Hardware:** any laptop; no GPU and no internet. The training in section 8 takes
+# **Time:** about 120 minutes, with five exercises. **Hardware:** any laptop; no GPU and no internet. The training in section 8 takes
 # about a minute.
 
 # %%
@@ -89,11 +89,8 @@ for name, curve in upright_curves.items():
 
 # %% [markdown]
 # The ordinary network (Z2CNN) has one peak: it knows what it has seen. The p4 network (P4CNN) has the same peak four times. It reads a
-# digit that is turned by 90° as well as an upright one, although it never saw a turned digit. It did not learn this; it is built so that
-# it cannot do anything else. And at 45°, where nothing was built in, it is as lost as the ordinary network.
-#
-# Where would you want that? Wherever a picture has no *up*: tissue under a microscope, land seen from a satellite, galaxies. There a
-# pattern can appear in any direction, and an ordinary network has to learn it again for each of them.
+# digit that is turned by 90° just as well as an upright one, although it never saw a turned digit. It did not learn this; it is built so
+# that it cannot do anything else. And at 45°, where nothing was built in, it is as lost as the ordinary network.
 #
 # In this notebook you build such a network, from the first loop to the training. It needs only two new layers. The first takes an image
 # to a feature map with four sheets, one for each direction; the second takes a feature map to a feature map.
@@ -113,8 +110,8 @@ layer_diagram(LiftingConv2d(C4, 1, 10, 3)).captioned(
 # ## 1 Lifting: keep all turned filters
 #
 # Notebook 03 proved: if you turn the image *and* the filter, the result turns, too. But nobody tells a network how its image was
-# turned. So let it use **all** the turned filters, and keep all their answers: one map, or *sheet*, for each turned filter. Whichever
-# quarter turn it was, one of the filters has turned along with the image.
+# turned. So let it use **all** the turned filters, and keep all their answers: one map, or *sheet*, for each turned filter. Whatever
+# quarter turn the image has made, one of these filters has made the same turn.
 #
 # In a formula: a filter turned by h is $[L_h \psi](y) = \psi(h^{-1} y)$. To let it look at the pixels around t, move it there: replace y
 # by $y - t$. Then multiply it with the image, pixel by pixel, and add up, over all pixels y and all input channels c:
@@ -252,7 +249,7 @@ figures.act_on_ring(sheets, r, C4).captioned(
 # Follow one color. On the turned digit, filter r sees exactly what filter e saw before, because image and filter have turned together. So
 # the sheet at e reappears at r, turned.
 #
-# The same for every group, with random filters and a map that is not square:
+# This holds for every group. The next cell tests it with random filters, on a map that is not square:
 
 # %%
 for group in ALL_GROUPS:
@@ -262,7 +259,8 @@ for group in ALL_GROUPS:
 # %% [markdown]
 # ## 2 First proof: lifting is equivariant
 #
-# The claim is $(L_g f) \star \psi = L_g (f \star \psi)$ for every g in H. It is enough to prove it for one channel:
+# The claim is $(L_g f) \star \psi = L_g (f \star \psi)$ for every g in H. One channel is enough for the
+# proof, because the channels are only added up:
 #
 # $$\begin{aligned}
 # {}[(L_g f) \star \psi](t, h) &= \sum_y f(g^{-1} y)\; \psi\big(h^{-1}(y - t)\big) && (1)\\
@@ -279,18 +277,8 @@ for group in ALL_GROUPS:
 #
 # *In plain words:* if you turn the image first, you find the same sums as before, but at another place and on another sheet.
 #
-# It is easy to lose an inverse on the way. The lecture slides from which this course started make the right claim, but in the proof they
-# write f(gy) where $[L_g f](y) = f(g^{-1}y)$ belongs, and then multiply two inverses in the wrong order.
-#
-# <details><summary>Predict first: for which g of D4 does f(gy) do no harm in line (1)?</summary>
-#
-# For those with g⁻¹ = g: e, r² and the four mirrors, six of the eight. For r and r³, f(gy) is the turn in the other direction. So a test
-# that uses only half turns and mirrors would not notice the slip.
-#
-# </details>
-#
-# The next cell runs the lines (1), (2) and (3), and the slip, for all g and h of D4. There f and ψ are functions on the whole lattice that
-# are zero outside a few points.
+# The folded cell below computes lines (1), (2) and (3) for all g and h of D4, with functions f and ψ on the whole lattice that are zero
+# outside a few points.
 
 
 # %% jupyter={"source_hidden": true}
@@ -305,19 +293,16 @@ lattice = [np.array([x, y]) for x in range(-4, 5) for y in range(-4, 5)]
 t = np.array([1, -1])
 
 
-def lines(g: Element, h: Element) -> tuple[int, int, int, int]:
+def lines(g: Element, h: Element) -> tuple[int, int, int]:
     G, G_inv, H_inv, GH_inv = (matrix(k) for k in (g, inverse(g), inverse(h), inverse(compose(inverse(g), h))))
     line_1 = sum(f(G_inv @ y) * psi(H_inv @ (y - t)) for y in lattice)
     line_2 = sum(f(y) * psi(H_inv @ (G @ y - t)) for y in lattice)
     line_3 = sum(f(y) * psi(GH_inv @ (y - G_inv @ t)) for y in lattice)
-    with_a_slip = sum(f(G @ y) * psi(H_inv @ (y - t)) for y in lattice)
-    return line_1, line_2, line_3, with_a_slip
+    return line_1, line_2, line_3
 
 
-results = {(g, h): lines(g, h) for g in D4.elements for h in D4.elements}
-print("lines (1), (2), (3) are equal for", sum(a == b == c for a, b, c, _ in results.values()), "of 64 pairs (g, h)")
-harmless = [str(g) for g in D4.elements if all(results[g, h][0] == results[g, h][3] for h in D4.elements)]
-print("f(gy) does no harm for g =", ", ".join(harmless))
+equal = sum(len(set(lines(g, h))) == 1 for g in D4.elements for h in D4.elements)
+print("lines (1), (2), (3) are equal for", equal, "of 64 pairs (g, h)")
 
 # %% [markdown]
 # ## 3 The second layer: must I permute the orientation channels too?
@@ -336,11 +321,6 @@ figures.panels(
     {"a corner": corner} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(corner), strict=True)}, values=False
 ).captioned("At the corner, where the two strokes meet, two neighboring sheets answer: e and r.")
 
-# %%
-figures.panels(
-    {"a line": line} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(line), strict=True)}, values=False
-).captioned("In the middle of the line, two opposite sheets answer: e and r².")
-
 # %% [markdown]
 # So at the middle pixel of the corner the sheets (e, r, r², r³) hold (1, 1, 0, 0), since strokes leave to the right and up. At the middle of
 # the line they hold (1, 0, 1, 0). Now compare three ideas for the second layer.
@@ -354,7 +334,8 @@ figures.panels(
 # 0 for the line, so this filter finds corners. Now turn the corner by r. The sheets turn *and change places*, so its middle pixel holds
 # (0, 1, 1, 0), and the sum is 0. The filter has lost the corner. Turning the weights in space does not help, because each of them belongs to a fixed sheet.
 #
-# **Idea 3: move the weights along with the sheets.** For the turned corner you need (−1, 1, 1, −1): each weight has moved to the next sheet. The four corners need four such copies, one for each output sheet h:
+# **Idea 3: move the weights along with the sheets.** For the turned corner you need (−1, 1, 1, −1): each weight has moved to the next sheet. The four corners need four
+# such copies, one for each output sheet h:
 #
 # | output sheet | weight of sheet e | of r | of r² | of r³ | finds the corner with strokes |
 # |---|---|---|---|---|---|
@@ -365,15 +346,15 @@ figures.panels(
 #
 # Call the input's sheet $\tilde h$ and the output's sheet h. The bold entries are those with $\tilde h = h$. All of them are the weight that sheet e
 # has in the first row. The entry to the right of a bold one (after r³ comes e again) is always the weight that r has in the first row. So a weight
-# depends only on where $\tilde h$ is *as seen from* h, and this is the group element $h^{-1}\tilde h$: it is e for the bold entries, and r for their
-# neighbors on the right. The answer to the question of this section is yes: if you turn a filter that has sheets, you must permute them, too.
+# depends only on where $\tilde h$ is *as seen from* h: how many quarter turns lead from h to $\tilde h$? From r to r³, for example, there are two,
+# since r³ = r · r². In general, the step k with $\tilde h = hk$ is the group element $k = h^{-1}\tilde h$. The answer to the question of this section is yes: if you turn a filter that has sheets, you must permute them, too.
 #
 # ### The definition
 #
 # Corners in a photograph are larger than one pixel, so let the weights depend on the place as well. Then the filter itself is a function on
 # the group, $\psi(x, \tilde h)$, with |H| sheets of k × k weights for each channel. $L_h$ acts on it as on every feature map,
 # $[L_h\psi](x, \tilde h) = \psi(h^{-1}x, h^{-1}\tilde h)$: this turns it *and* permutes it. As in section 1, move it to t, multiply, and add up.
-# Only now the sum runs over all pixels *and* all sheets, which means over the whole group:
+# The only difference is that the sum now runs over all pixels *and* all sheets, which means over the whole group:
 #
 # $$[f \star \psi](t, h) = \sum_{y,\, \tilde h} \sum_{c} f_c(y, \tilde h)\; \psi_c\big(h^{-1}(y - t),\; h^{-1}\tilde h\big)$$
 #
@@ -479,8 +460,8 @@ figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4).captioned(
 figures.panels(SHAPES, values=False).captioned("Your filter must answer most strongly to the T.")
 
 # %% [markdown]
-# There are many right answers. What every one of them must do: the T gets a positive score, and each of the other shapes scores at least 10 %
-# less than the T.
+# There are many right answers. Each of them must give the T a positive score, and each of the other shapes a score that is at least 10 %
+# lower than that of the T.
 
 
 # %%
@@ -553,14 +534,19 @@ for name, make in {"right": group_filter_bank, **other_banks}.items():
 # Bank (iv) is the surprise: it is exactly equivariant, and yet it computes something different from your loop. It uses the weights $\psi(\tilde h^{-1}x, \tilde h^{-1}h)$, where h and $\tilde h$ have swapped roles. If you replace x, h and $\tilde h$ by gx, gh and $g\tilde h$, each g cancels, just as it does in
 # $\psi(h^{-1}x, h^{-1}\tilde h)$; so it has to be equivariant.
 #
-# Is it wrong, then? No: it is the right layer *with its weights in other places*. Write k for $h^{-1}\tilde h$, so that $\tilde h = hk$. Then
-# bank (iv) uses
+# Is it wrong, then? No: it is the right layer *with its weights in other places*. Take the sheet $k^{-1}$ of ψ, turn it by k, and call it the sheet
+# k of another filter, ψ′. Then the right bank of ψ′ is bank (iv) of ψ, as the next cell checks.
+#
+# <details><summary>Why?</summary>
+#
+# Write k for $h^{-1}\tilde h$, so that $\tilde h = hk$. Then bank (iv) uses
 #
 # $$\psi\big((hk)^{-1}x,\; k^{-1}\big) = \psi\big(k^{-1}(h^{-1}x),\; k^{-1}\big) = \psi'\big(h^{-1}x,\; h^{-1}\tilde h\big)
 # \qquad\text{with}\qquad \psi'(x, k) = \psi(k^{-1}x,\; k^{-1}).$$
 #
-# So ψ′ is a filter on the group with the same weights as ψ: sheet k of ψ′ is the sheet $k^{-1}$ of ψ, turned by k. The right bank of ψ′ has to
-# be bank (iv) of ψ:
+# The right-hand side is what the right bank of ψ′ uses.
+#
+# </details>
 
 
 # %%
@@ -593,9 +579,8 @@ print("bank (iv) of ψ is the right bank of ψ′, for", *ALL_GROUPS)
 # $h^{-1}\tilde h = r^{-1}r^2 = r$. So for an observer at p who looks in the direction of h, q is one step ahead (the direction e points to the right), and is turned by a quarter turn to the left. Notebook 01's product rule gives the same: this is the element $p^{-1}q$.
 
 # %%
-times, inv = semidirect_product, semidirect_inverse
 p, q = Isometry(0, 1, 1, 0), Isometry(0, 2, 1, 1)
-p_to_q = times(inv(p), q)
+p_to_q = semidirect_product(semidirect_inverse(p), q)
 print(f"p⁻¹q: orientation {p_to_q.point_part}, place {tuple(p_to_q.shift.tolist())}")
 
 # %% [markdown]
@@ -618,24 +603,8 @@ print(f"p⁻¹q: orientation {p_to_q.point_part}, place {tuple(p_to_q.shift.toli
 # - (2) → (3): $p^{-1}u = (u^{-1}p)^{-1}$, because an inverse reverses the order of a product.
 # - (3) → (4): line (3) is the definition, at the point $u^{-1}p$.
 #
-# No property of the plane was used. The proof holds for every group that you can sum over, and it covers shifts as well as turns. The next
-# cell checks the lines with whole numbers, for three pairs u and p of p4m.
-
-# %% jupyter={"source_hidden": true}
-point_values = {
-    Isometry(*h, x, y): int(random.integers(10)) for h in D4.elements for x in (-1, 0, 1) for y in (-1, 0, 1)
-}
-f, psi = (lambda q: point_values.get(q, 0)), (lambda q: point_values.get(q, 0) ** 2 - 40 * (q in point_values))
-group_points = [Isometry(*h, x, y) for h in D4.elements for x in range(-3, 4) for y in range(-3, 4)]
-for u, p in [((1, 1, 1, 0), (0, 3, 0, 1)), ((0, 1, -1, 1), (1, 2, 0, 0)), ((0, 2, 0, -1), (1, 0, 1, -1))]:
-    u, p = Isometry(*u), Isometry(*p)
-    line_1 = sum(f(times(inv(u), q)) * psi(times(inv(p), q)) for q in group_points)
-    line_2 = sum(f(q) * psi(times(times(inv(p), u), q)) for q in group_points)
-    line_3 = sum(f(q) * psi(times(inv(times(inv(u), p)), q)) for q in group_points)
-    print(f"u = (m, r, shift) = {tuple(u)}, p = {tuple(p)}: {line_1} = {line_2} = {line_3}")
-    assert line_1 == line_2 == line_3
-
-# %% [markdown]
+# No property of the plane was used. The proof holds for every group that you can sum over, and it covers shifts as well as turns.
+#
 # ## 6 Mirrors: p4m
 #
 # **Predict:** what do you have to change in your functions for p4m, the group with mirrors? And how many weights does a 3 × 3 filter on it have, for
@@ -666,8 +635,8 @@ figures.feature_map_ring(sheets, D4, title="one channel on p4m").captioned(
 )
 
 # %% [markdown]
-# The outer ring shows the answers of the rotated filters, the inner ring those of their mirror images. p4 knows nothing of mirrors; p4m does. More
-# symmetry is not always better, though: a mirrored 2 is not a 2.
+# The outer ring shows the answers of the rotated filters, the inner ring those of their mirror images. The p4 network is not equivariant to
+# mirrors, and the p4m network is. More symmetry is not always better, though: a mirrored 2 is not a 2.
 #
 # ## 7 The other layers
 #
@@ -675,9 +644,8 @@ figures.feature_map_ring(sheets, D4, title="one channel on p4m").captioned(
 #
 # - **ReLU** acts on each value by itself, wherever the value is, so it commutes with every turn and every permutation.
 # - **Batch norm** and **bias** have parameters for each channel. All |H| sheets of a channel must share them. If sheets e and r had different gains, a pattern's value would change when a turn takes it from one sheet to the other.
-# - **Dropout** is switched off after training, so it cannot break a finished network. During training it drops values at random; if you want a
-#   training step to treat all orientations alike, drop a whole channel with all its sheets (`GroupDropout`). A mask that is the same for all
-#   sheets and pixels does not change when they move.
+# - **Dropout** is switched off after training, so it cannot break a finished network. If you want
+#   each training step to treat all orientations alike, too, drop a whole channel with all its sheets (`GroupDropout`).
 #
 # The usual mistake is to treat the C·|H| sheets as channels, and to use `nn.BatchNorm2d` on them. When does that show?
 
@@ -710,25 +678,11 @@ for name, norm in {"per sheet": PerSheetNorm(8), "shared": GroupBatchNorm(C4, 2)
 #
 # $$P(f)(x, hS) = \max_{s \in S} f(x, hs)$$
 #
-# *In plain words:* the sheets of one coset become one sheet. Take D4 and S = {e, m}: each sheet is pooled with the sheet of the other
-# handedness, and 8/2 = 4 sheets are left. All of D4 still acts on them, because g takes the coset hS to the coset ghS.
-#
-# Why *left* cosets? With the right cosets Sh, an element of the group can tear a pair apart:
+# *In plain words:* the sheets of one coset become one sheet. Take D4 and S = {e, m}: the sheets h and hm are pooled, and 8/2 = 4 sheets
+# are left. All of D4 still acts on them, because g takes the coset hS to the coset ghS. (With right cosets an element can tear a pair apart.)
 
 # %%
-f, pooled = noise(8, 5, 5), {}
-for name, pair in {
-    "left, {h, hm}": lambda h: (h, compose(h, m)),
-    "right, {h, mh}": lambda h: (h, compose(m, h)),
-}.items():
-    for x in (f, act_on_feature_map(r, f, D4)):
-        sheets = torch.stack([x[[D4.index(k) for k in pair(h)]].amax(dim=0) for h in C4.elements])
-        pooled.setdefault(name, []).append(sheets.amax(dim=(1, 2)).sort().values)  # sorted, so that their order is free
-    print(
-        f"{name:<14}: f and L_r f give the same four pooled sheets up to turns and order: {torch.equal(*pooled[name])}"
-    )
-
-# %%
+f = noise(8, 5, 5)
 pooled = coset_max_pool(f, D4, D1)
 for g in D4.elements:
     assert torch.equal(coset_max_pool(act_on_feature_map(g, f, D4), D4, D1), act_on_feature_map(g, pooled, D4, D1))
@@ -747,7 +701,7 @@ print("The library's coset_max_pool leaves", len(pooled), "sheets, and is equiva
 # | 7: group convolution 4 × 4 to one channel per class | 1 |
 # | maximum over group and space | (B, classes) |
 #
-# Nothing is padded. The 2 × 2 pool comes where the map has an even size, as notebook 03 demands. These are the parts:
+# Nothing is padded. The 2 × 2 pool is placed where the map has an even size, as notebook 03 demands. These are the parts:
 
 # %%
 x = torch.zeros(1, 1, 8, 8)
@@ -839,7 +793,8 @@ print(f"Z2CNN {z2:,}; P4CNN {p4:,}, {p4 / z2:.1f} times as many; an ordinary CNN
 # ### Train both
 #
 # The networks at the head of this notebook saw only upright digits. For a fair comparison, let both see turned ones: real digits, each turned by one
-# random angle. The digits for training, validation and test come from *different filled-in forms*. Both networks get the same recipe.
+# random angle. People wrote these digits into forms, and no form is split between training, validation and test. Both networks get the
+# same recipe.
 
 # %%
 print(f"{len(rotated_digits.train):,} digits for training, {len(rotated_digits.test)} for the test")
@@ -894,7 +849,7 @@ figures.accuracy_by_angle(curves, angles).captioned(
 # %%
 for name, curve in curves.items():
     print(f"{name}: the same accuracy at 0°, 90°, 180°, 270°: {len(set(curve[::4].tolist())) == 1}")
-print("P4CNN is better on the mean over all angles:", bool(curves["P4CNN"].mean() > curves["Z2CNN"].mean()))
+print("P4CNN is better on average over all angles:", bool(curves["P4CNN"].mean() > curves["Z2CNN"].mean()))
 
 # %% [markdown]
 # P4CNN's curve repeats every 90°, exactly: at 0°, 90°, 180° and 270° it gives the same answer to every single digit. Between those angles nothing is
@@ -902,7 +857,8 @@ print("P4CNN is better on the mean over all angles:", bool(curves["P4CNN"].mean(
 #
 # ### "Do I need equivariance at all, or is augmentation enough?"
 #
-# Turning the training images *is* augmentation, and both networks got the same turned images. So we have compared augmentation alone with augmentation plus weight sharing, at about the same number of parameters. One seed proves little. Here are five, stored by `tests/benchmarks/digits_p4_vs_z2.py`:
+# Turning the training images *is* augmentation, and both networks got the same turned images. So we have compared augmentation alone with augmentation plus weight sharing, at about the same number of parameters. One seed proves little.
+# These are stored results for five seeds:
 
 # %%
 stored = json.loads((Path(course_lib.__file__).parents[1] / "data" / "results" / "digits_p4_vs_z2.json").read_text())
@@ -923,7 +879,7 @@ figures.dots_by_name(errors, xlabel="test error, in %").captioned(
 # show is that the same holds with far more data, with fresh angles in every epoch, with a recipe tuned for each network, or at an equal number of
 # *operations*. And a test set of 510 digits is small: an error of 15 % measured on it has a standard deviation of √(0.15 · 0.85 / 510) ≈ 1.6 points.
 #
-# ### Look inside: turn a digit under the slider
+# ### Look inside: turn a digit with the slider
 #
 # 1. P4CNN, at 90°: follow a dark sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree in every layer?
 # 2. Which layer is the first whose map you no longer recognize as the digit? Is that layer still exact?
@@ -965,7 +921,7 @@ feature_map_explorer(nets["Z2CNN"], digits.test.images[7]).captioned(
 from course_lib.models import as_ordinary_cnn
 
 plain = as_ordinary_cnn(nets["P4CNN"])
-print(plain)
+print(plain[:7])  # the first of its layers
 
 # %%
 images = digits.test.images[:100]
@@ -976,8 +932,8 @@ for name, net in {"P4CNN": nets["P4CNN"], "the same, written out": plain}.items(
     print(f"{name:<22} {sum(p.numel() for p in net.parameters()):>7,} parameters")
 
 # %% [markdown]
-# The answers are the same, but the plain network stores about four times as many numbers. Nearly all of them are copies, and if you trained the plain network further, the
-# copies would drift apart. So the symmetry is not in the operations. It is in the *tying* of the weights.
+# The answers are the same, but the plain network stores four times as many numbers. Three out of four are copies, and if you trained the
+# plain network further, the copies would drift apart. So the symmetry is not in the operations. It is in the *tying* of the weights.
 #
 # ## What you have built, against the library
 
@@ -1003,7 +959,7 @@ progress("04")
 # - A **group convolution** does the same with feature maps. Its filters have |H| sheets, and their copies are turned *and permuted*, so that only the
 #   orientation of one part relative to another counts.
 # - Each of them is one `conv2d` with a filter bank, and each proof is one substitution.
-# - Equivariance alone proves nothing about the layout; the loop does.
+# - Equivariance alone proves nothing about the layout. Compare every layer with its loop, too.
 # - Whatever has parameters for each channel shares them over the group. You can pool over left cosets, or over the whole group.
 # - At an equal number of parameters, a group convolution takes |H| times as many operations. What happens between the angles has to be learned.
 #

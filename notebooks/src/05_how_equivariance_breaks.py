@@ -62,8 +62,8 @@ def show(error: float) -> str:
 
 
 # %% [markdown]
-# Each section takes a layer that looks right, and asks what goes wrong. Write your prediction down before you run the experiment: you learn most where it was
-# wrong. We call a layer *exact* if its equivariance error is nothing but rounding (below 1e-10 in float64), and *broken* otherwise.
+# Each section takes a layer that looks right, and asks what goes wrong. Write your prediction down before you run the experiment: you learn
+# most where your prediction was wrong. We call a layer *exact* if its equivariance error is nothing but rounding (below 1e-10 in float64), and *broken* otherwise.
 #
 # ## 1 A stride that does not fit
 #
@@ -98,12 +98,8 @@ def left_over(size: int, window: int, stride: int, padding: int = 0) -> int:
 # %% [markdown]
 # <!-- help: left_over -->
 #
-# With n pixels, padding p, window k and stride s, the first window covers k of the n + 2p places, and every further window reaches s further. So
-#
-# $$\text{left over} = (n + 2p - k) \bmod s$$
-#
-# Is this the whole truth? The next cell compares the formula with an experiment: the error of each layer under C4, on noise. (The layers of `course_lib` refuse
-# sizes that do not fit; `allow_approximate=True` makes them run.)
+# Does your formula predict which layers are exact? The next cell compares it with an experiment: the error of each layer under C4, on noise. (The
+# layers of `course_lib` refuse sizes that do not fit; `allow_approximate=True` makes them run.)
 
 # %%
 torch.manual_seed(0)
@@ -115,8 +111,8 @@ for n in (8, 9, 10, 11, 32, 33):
     print(f"{n:3}    {left_over(n, *pool):6}         {pool_error:10} {left_over(n, *strided):8}         {conv_error}")
 
 # %% [markdown]
-# Wherever nothing is left over, the layer is exact; everywhere else it is broken. So do this arithmetic before you build a network. At which input sizes does a
-# *whole* network fit? Each layer hands a smaller map to the next one.
+# Wherever nothing is left over, the layer is exact; everywhere else it is broken. So do this arithmetic before you build a network. Which input sizes suit a
+# *whole* network? Each layer hands a smaller map to the next one.
 
 
 # %%
@@ -357,8 +353,8 @@ panels(maps, columns=3).captioned(
 )
 
 # %% [markdown]
-# With the permutation, the layer answers 2 at the corner, whichever way it is turned. Without it, all four copies are the same: they answer 2 at the first
-# corner, and 0 at the turned one. So the faulty layer does not give the same values in another order. It gives other values.
+# With the permutation, the layer answers 2 at the corner, whichever way it is turned. Without it, all four copies are the same, because
+# a 1 × 1 filter does not change when it turns: they answer 2 at the first corner, and 0 at the turned one. So the faulty layer does not give the same values in another order. It gives other values.
 #
 # Now put such a layer into a network. Two questions arise: after which layers can you measure the fault? And does a maximum over the group at the end repair
 # it?
@@ -542,22 +538,22 @@ error_curves(curves, list(range(1, 32)), "layers").captioned(
 
 # %% [markdown]
 # Float32 starts near 1e-7 and float64 near 1e-16. Both errors grow slowly with depth, by far less than a factor of 1000. The error of the broken network
-# jumps at its norm, to a height that is normal for float32. So in float32 you could not tell this fault from rounding. In float64 it is many powers of ten
-# larger than rounding.
+# jumps at its norm, to a height that is only a few times that of rounding in float32. So in float32 you could hardly tell this fault from rounding. In float64 it is
+# many powers of ten larger than rounding.
 #
 # **Cure:** rounding needs no cure. But test in float64, and never ask for equality to the last bit.
 #
 # ## 8 Hoping that the data will teach it
 #
-# Notebook 03 trained an ordinary CNN on digits with random quarter turns. It learned to read turned digits as well as upright ones, but for some of them its
-# answer still changed with the turn. Here the question is *where* such a network keeps its answer: on the digits that it was trained on, on new digits, on
+# Notebook 03 trained an ordinary CNN on digits with random quarter turns. It learned to read turned digits just as well as upright ones, but for some of
+# them its answer still changed with the turn. Here the question is *where* such a network keeps its answer: on the digits that it was trained on, on new digits, on
 # pieces of a photograph, on noise?
 
 
 # %%
 @exercise
 def orbit_agreement(net: Callable[[Tensor], Tensor], group: Group, images: Tensor) -> float:
-    """The share of the images (N, C, Y, X) that get the same class for every g. `net(images)` gives scores of shape
+    """The fraction of the images (N, C, Y, X) that get the same class for every g. `net(images)` gives scores of shape
     (N, classes); the class of an image is the index of its largest score. Use act_on_image(g, images).
     4 images, of which 3 keep their class under all turns: 0.75."""
     ...
@@ -609,7 +605,7 @@ shares(table, "same class at all four turns").captioned(
 # look like a digit. Training shapes the answers only where there is data. The p4 layer keeps all answers on all images, before it has seen any.
 #
 # But look at the untrained CNN: it keeps its answer on nearly all images! Is agreement a virtue, then? Compare it, on the new digits, with the accuracy and
-# with the share of images that get the most frequent class:
+# with the fraction of images that get the most frequent class:
 
 # %%
 for name, net in nets.items():

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 06 Separable group convolutions: the same symmetry with fewer weights
 #
-# A group convolution shares its weights between orientations, and yet it is large and slow: at an equal number of parameters it takes four
-# times as many operations as an ordinary convolution on p4, and eight times on p4m. Networks for phones had a similar problem, and solved it by
+# A group convolution shares its weights between orientations, and yet it is large and slow: at an equal number of parameters, a p4 convolution
+# takes four times as many operations as an ordinary one, and a p4m convolution eight times as many. Networks for phones had a similar problem, and solved it by
 # taking each convolution apart into two cheap ones. Lengyel and van Gemert did this for group convolutions. You rebuild their layers, prove that
 # they keep the symmetry, and look at what they cost and what they lose.
 #
@@ -22,7 +22,7 @@
 #
 # **You need before:** notebook 04 (group convolution, filter bank, P4CNN).
 #
-# **Time:** about 95 minutes, with six exercises. **Hardware:** any laptop; no GPU and no internet.
+# **Time:** about 105 minutes, with six exercises. **Hardware:** any laptop; no GPU and no internet.
 
 # %%
 import json
@@ -428,8 +428,8 @@ print("gc-GConv: both forms agree to rounding, for", *ALL_GROUPS)
 # ### What is lost?
 #
 # Every filter is now one pattern in several strengths. Ask such a layer to imitate a filter that looks for a horizontal stroke on sheet e and for a
-# vertical stroke on sheet r: two patterns, on two sheets. `missed(psi)` is the share of the squared norm of a filter that even the nearest K·w
-# misses.
+# vertical stroke on sheet r: two patterns, on two sheets. `missed(psi)` is the fraction of the squared norm of a filter that even the nearest
+# K·w misses.
 
 # %%
 corner = torch.zeros(1, 1, 4, 3, 3).double()
@@ -544,7 +544,7 @@ for row in table_1:
 # for the reason that you predicted: for gc-P4CNN of width 10 it is 2.19 million, where the rule says 1.80.
 #
 # The odd row is c-Z2CNN, an ordinary CNN with the separable layers of section 1. The paper's 4.14 is not 3.33, but close to the 4.12 that are *executed*. So in this row
-# the paper seems to have charged the pointwise step at the input; we cannot explain the last 0.5 %. Be careful when you compare the numbers in this column,
+# the paper seems to have counted the pointwise step at every pixel of the larger input map; we cannot explain the last 0.5 %. Be careful when you compare the numbers in this column,
 # since they do not all follow one rule. (This network also has a bias after each step. Without padding, the first bias changes nothing that the second could not:
 # $K * (X + b') = K * X + b' \sum K$.)
 #
@@ -588,7 +588,7 @@ for group, channels, pixels in ((C4, 10, 28), (C4, 30, 14), (D4, 44, 16)):
 #
 # ### What the paper found
 #
-# The paper compares networks at an equal number of *parameters*, about 25,000. Its test errors on rotated MNIST are means and deviations over 5 runs:
+# The paper compares networks at an equal number of *parameters*, about 25,000. Its test errors on rotated MNIST are means and standard deviations over 5 runs:
 
 # %%
 for row in table_1:
@@ -686,7 +686,7 @@ for k in (3, 4):
 # %% [markdown]
 # Nine random numbers always have something in common with nine others. So a share of 0.52 means nothing for 3 × 3 kernels; only what goes beyond chance counts.
 #
-# `tests/benchmarks/separable_digits.py` trained eight P4CNNs on our digits, from eight seeds, and measured four shares in each of the six group convolutions: of the filters *before*
+# We trained eight P4CNNs on our digits, from eight seeds, and measured four shares in each of the six group convolutions: of the filters *before*
 # and *after* training; of what training *added*, which is after minus before; and, as a control, of *mixed* filters: the added sheets, shuffled over all filters
 # of the layer.
 #

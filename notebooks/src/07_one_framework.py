@@ -12,7 +12,7 @@
 # The group convolution of [notebook 04](04_group_convolution.ipynb) is equivariant. Is it the only layer that is? If so, every equivariant network would be made of group convolutions. If not, what else is possible, and how would you recognize it?
 #
 # The question matters in practice. People keep inventing layers: attention, filters that depend on the image, gates. Checking each of them for equivariance, one by one, is tedious and error-prone. In this notebook you prove one condition that covers them all. You will find that group convolution is
-# the only *linear* equivariant layer, that there are many others, and what they all have in common.
+# the only *linear* equivariant layer, that there are many nonlinear ones, and what they all have in common.
 #
 # **You will be able to**
 # - say what an equivariant layer may know about *where* things are, and prove it;
@@ -23,7 +23,7 @@
 #
 # **You need before:** notebooks 01 to 04 and 06 (elements of p4m, feature maps on the group, group and separable convolution).
 #
-# **Time:** about 105 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet.
+# **Time:** about 120 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet.
 
 # %%
 import math
@@ -208,7 +208,7 @@ relative_position_table(D4).captioned(
 #
 # ### If it uses relative positions, it is equivariant
 #
-# Call the layer Φ. Put the moved function $T_u f$ in, and write down the result at g:
+# Call the layer Φ. Apply it to the moved function $T_u f$, and write down the result at g:
 #
 # $$\begin{aligned}
 # {}[\Phi(T_u f)](g) &= \textstyle\sum_{\tilde g} \tilde H_{g^{-1}\tilde g}\big(f(u^{-1}g), f(u^{-1}\tilde g)\big) && (1)\\
@@ -382,7 +382,7 @@ def filter_of_layer(
 # %% [markdown]
 # <!-- help: filter_of_layer -->
 #
-# Now let us try it on a layer that was not built as a convolution. Take any 16 × 16 matrix, so any linear map of two channels on D4, and make it equivariant by the group average of notebook 03: move the input by u, apply the matrix, move back, and take the mean over all u.
+# Now let us try it on a layer that was not built as a convolution. Take any 16 × 16 matrix, that is, any linear map of two channels on D4, and make it equivariant by the group average of notebook 03: move the input by u, apply the matrix, move back, and take the mean over all u.
 
 # %%
 anything = noise(16, 16, seed=40).float()
@@ -694,11 +694,11 @@ for order in (local_patch, as_stored):
 #
 # Therefore patches form a feature map, one with more channels, and the theorem applies to it as it stands. That is the whole proof.
 #
-# Here is a layer that needs patches, a simple form of the E4 layer that notebook 08 is about. A small network reads the patch x at g and *writes the kernel* with which g weighs the pixels around it:
+# Here is a layer that needs patches, a simple form of the E4 layer that notebook 08 is about. W₁ and a ReLU turn the patch x at g into a few numbers. From these, W₂[t̂] computes the kernel's weights at the pixel t̂, one for each channel, so that g *writes its own kernel*. W₃ turns the patch y at g̃ into the values that the kernel weighs:
 #
 # $$\tilde H_{\hat g}(x, y) = \big(W_2[\hat t\,]\,\mathrm{relu}(W_1 x)\big) \odot W_3\,y \quad\text{for } \hat h = e, \qquad\text{and 0 for other } \hat h$$
 #
-# W₁, W₂[t̂] and W₃ are matrices, and there is one W₂[t̂] for each pixel t̂ of the window; ⊙ multiplies entry by entry. Only elements g̃ on the sheet of g are summed. The other sheets come in through the patches. In the code, W₁ is `narrow`, W₂ is `write` and W₃ is `encode`.
+# W₁, W₂[t̂] and W₃ are matrices; ⊙ multiplies entry by entry. Only elements g̃ on the sheet of g are summed. The other sheets come in through the patches. In the code, W₁ is `narrow`, W₂ is `write` and W₃ is `encode`.
 
 # %%
 narrow, encode = noise(3, 8), noise(2, 8, seed=2)
@@ -740,7 +740,7 @@ def own_term(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
 # %% [markdown]
 # <!-- help: own_term -->
 #
-# Is it equivariant? You need no new proof, but look:
+# Is it equivariant? The theorem says yes, and the next cell measures it:
 
 # %%
 f = as_function(noise(3, 8, 2, 2), D4)

@@ -544,3 +544,95 @@ def flipped(f, psi, group):
 @wrong("group_filter_bank", says="number of copies")
 def copies_averaged(psi, group):
     return turn_and_pick(psi, group) / group.order
+
+
+# Answers of a second reader
+
+
+@wrong("lifting_conv", says="stopped in line.*the size of the image")
+def source_pixel_of_the_image(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[1] - k + 1, f.shape[2] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, a, b in np.ndindex(len(f), k, k):
+            pixel = source_pixel(group.elements[i], a, b, *f.shape[1:])
+            out[o, i, row, col] += f[c, row + a, col + b] * psi[(o, c, *pixel)]
+    return out
+
+
+@wrong("lifting_conv", says="stopped in line.*number of a sheet where an element")
+def numbers_for_elements(f, psi, group):
+    k = psi.shape[-1]
+    return f[:, 0, 0] * psi[(0, 0, *source_pixel(group.order - 1, 0, 0, k, k))]
+
+
+@wrong("lifting_conv", says="one row and one column too few")
+def one_place_too_few(f, psi, group):
+    return by_conv2d(f, psi, group)[..., :-1, :-1]
+
+
+@wrong("lifting_conv", says="as large as the image")
+def zeros_at_the_end(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, *f.shape[1:])
+    out[..., : f.shape[1] - k + 1, : f.shape[2] - k + 1] = by_conv2d(f, psi, group)
+    return out
+
+
+@wrong("lifting_conv", says="an axis for the batch")
+def batch_axis_left(f, psi, group):
+    return torch.stack([F.conv2d(f[None], act_on_image(h, psi)) for h in group.elements], dim=2)
+
+
+@wrong("group_conv", says="stopped in line.*from the wrong axes")
+def sizes_copied_from_lifting(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[1] - k + 1, f.shape[2] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        h = group.elements[i]
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            sheet = right_sheet(group, h, group.elements[j])
+            out[o, i, row, col] += f[c, j, row + a, col + b] * psi[(o, c, sheet, *source_pixel(h, a, b, k, k))]
+    return out
+
+
+@wrong("group_conv", says="stopped in line.*number of a sheet where an element")
+def composed_with_a_number(f, psi, group):
+    return psi[:, :, [group.index(compose(inverse(h), j)) for j, h in enumerate(group.elements)]]
+
+
+@wrong("group_conv", says="stopped in line.*index ψ with an element")
+def indexed_by_an_element(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        h = group.elements[i]
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            seen = compose(inverse(h), group.elements[j])
+            out[o, i, row, col] += f[c, j, row + a, col + b] * psi[(o, c, seen, *source_pixel(h, a, b, k, k))]
+    return out
+
+
+@wrong("group_conv", says="largest over the sheets of the input")
+def largest_of_the_input(f, psi, group):
+    k = psi.shape[-1]
+    bank = torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=1)
+    windows = f.unfold(2, k, 1).unfold(3, k, 1)
+    return torch.einsum("cjyxab,oicjab->joiyx", windows, bank).amax(dim=0)
+
+
+@wrong("group_filter_bank", says="an axis that ψ has already")
+def joined_along_the_channels(psi, group):
+    return torch.cat([act_on_feature_map(h, psi, group) for h in group.elements], dim=1)
+
+
+@wrong("group_filter_bank", says="A mirror also mirrors each sheet")
+def turned_and_rolled(psi, group):
+    return torch.stack([psi.rot90(h.r, dims=(-2, -1)).roll(h.r, 2) for h in group.elements], dim=1)
+
+
+@wrong("t_junction_filter", says="Only sheet e of your filter")
+def drawn_on_one_sheet():
+    psi = torch.zeros(1, 1, 4, 3, 3)
+    psi[0, 0, 0] = torch.tensor([[0.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+    return psi

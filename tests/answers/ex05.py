@@ -357,7 +357,7 @@ def votes(net, group, images):
     return torch.stack([column.bincount().max() / len(column) for column in table.T])
 
 
-@wrong("orbit_agreement", says="share of the most frequent class")
+@wrong("orbit_agreement", says="fraction of the most frequent class")
 def share_of_the_majority(net, group, images):
     return votes(net, group, images).mean().item()
 
@@ -565,3 +565,140 @@ def nothing_turned(net, group, images):
 @wrong("orbit_agreement", says="how many different classes")
 def number_of_classes(net, group, images):
     return sum(len(set(column.tolist())) for column in classes(net, group, images).T) / len(images)
+
+
+# Answers of a second reader
+
+
+@wrong("left_over", says="as if the windows were side by side")
+def size_by_window(size, window, stride, padding=0):
+    return size % window
+
+
+@wrong("left_over", says="in brackets")
+def brackets_forgotten(size, window, stride, padding=0):
+    return size + 2 * padding - window % stride
+
+
+@wrong("left_over", says="a row without it")
+def steps_taken_from_the_size(size, window, stride, padding=0):
+    return size - (window + stride * ((size + 2 * padding - window) // stride))
+
+
+@wrong("exact_sizes", says="once for each layer")
+def appended_in_the_inner_loop(layers, sizes):
+    found = []
+    for n in sizes:
+        size = n
+        for window, stride, padding in layers:
+            if size + 2 * padding < window or rest(size, window, stride, padding):
+                break
+            found.append(n)
+            size = (size + 2 * padding - window) // stride + 1
+    return found
+
+
+@wrong("exact_sizes", says="before the loop over")
+def size_set_once(layers, sizes):
+    found, size = [], min(sizes)
+    for n in sizes:
+        fits = True
+        for window, stride, padding in layers:
+            if size + 2 * padding < window or rest(size, window, stride, padding):
+                fits = False
+                break
+            size = (size + 2 * padding - window) // stride + 1
+        if fits:
+            found.append(n)
+    return found
+
+
+@wrong("exact_sizes", says="ZeroDivisionError.*wrong order")
+def unpacked_in_another_order(layers, sizes):
+    swapped = [(window, padding, stride) for window, stride, padding in layers]
+    return follow(swapped, sizes, lambda n, w, s, p: (n + 2 * p - w) // s + 1)
+
+
+@wrong("exact_sizes", says="exactly as large as the window")
+def larger_than_the_window(layers, sizes):
+    def fits(size):
+        for window, stride, padding in layers:
+            if size + 2 * padding <= window or rest(size, window, stride, padding):
+                return False
+            size = (size + 2 * padding - window) // stride + 1
+        return True
+
+    return [n for n in sizes if fits(n)]
+
+
+@wrong("disk_mask", says="four corner pixels")
+def corners_cut_off(size):
+    mask = torch.ones(size, size, dtype=torch.bool)
+    mask[0, 0] = mask[0, -1] = mask[-1, 0] = mask[-1, -1] = False
+    return mask
+
+
+@wrong("disk_mask", says="squared distance with size\\.")
+def squared_distance_against_size(size):
+    place = torch.arange(size) - (size - 1) / 2
+    return place[:, None] ** 2 + place**2 <= size
+
+
+@wrong("error_by_depth", says="only the first layer")
+def returned_inside_the_loop(layers, group, x):
+    return by_equivariance_error(layers, group, x)[:1]
+
+
+@wrong("error_by_depth", says="copies are not handed on")
+def copies_not_handed_on(layers, group, x):
+    results, copies = [], [action_of(x, group)(g, x) for g in group.elements]
+    for layer in layers:
+        x, seen = layer(x), [layer(y) for y in copies]
+        results.append(
+            max(relative_error(y, action_of(x, group)(g, x)) for g, y in zip(group.elements, seen, strict=True))
+        )
+    return results
+
+
+@wrong("error_by_depth", says="plain output is not handed on")
+def plain_output_not_handed_on(layers, group, x):
+    results, copies = [], [action_of(x, group)(g, x) for g in group.elements]
+    for layer in layers:
+        copies = [layer(y) for y in copies]
+        pairs = zip(group.elements, copies, strict=True)
+        results.append(max(relative_error(y, action_of(layer(x), group)(g, layer(x))) for g, y in pairs))
+    return results
+
+
+@wrong("error_by_depth", says="plain map is not reset")
+def plain_map_not_reset(layers, group, x):
+    results, plain = [0.0 for _ in layers], x
+    for g in group.elements:
+        copy = action_of(x, group)(g, x)
+        for i, layer in enumerate(layers):
+            plain, copy = layer(plain), layer(copy)
+            results[i] = max(results[i], relative_error(copy, action_of(plain, group)(g, plain)))
+    return results
+
+
+@wrong("error_by_depth", says="one error for each element and each layer")
+def element_after_element(layers, group, x):
+    results = []
+    for g in group.elements:
+        copy, plain = action_of(x, group)(g, x), x
+        for layer in layers:
+            copy, plain = layer(copy), layer(plain)
+            results.append(relative_error(copy, action_of(plain, group)(g, plain)))
+    return results
+
+
+@wrong("orbit_agreement", says="only the last turned copy")
+def last_copy(net, group, images):
+    table = classes(net, group, images)
+    return (table[0] == table[-1]).double().mean().item()
+
+
+@wrong("orbit_agreement", says="over all images and scores at once")
+def one_argmax_for_all(net, group, images):
+    table = torch.stack([net(action_of(images, group)(g, images)).argmax() for g in group.elements])
+    return (table == table[0]).double().mean().item()

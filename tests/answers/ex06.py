@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from answers import correct, wrong
+from course_lib.actions import act_on_feature_map
 from course_lib.groups import compose, inverse
 
 # 6.1
@@ -416,3 +417,115 @@ def kernel_for_each_sheet(kind, c_in, c_out, order, k):
     if kind != "g":
         return by_making_them(kind, c_in, c_out, order, k)
     return c_out * c_in * order + c_out * order * k * k
+
+
+# Answers of a second reader
+
+
+@wrong("depthwise_pair", says="stopped in line.*weights as .O, C, 1, 1.")
+def a_table_of_weights(x, pointwise, kernels):
+    return F.conv2d(F.conv2d(x, pointwise), kernels.unsqueeze(1), groups=len(kernels))
+
+
+@wrong("depthwise_pair", says="stopped in line.*kernels as .O, 1, k, k.")
+def kernels_without_an_axis(x, pointwise, kernels):
+    mixed = torch.einsum("bcyx,nc->bnyx", x, pointwise)
+    return F.conv2d(mixed, kernels, groups=len(kernels))
+
+
+@wrong("depthwise_pair", says="stopped in line.*a block for each input channel")
+def as_many_groups_as_inputs(x, pointwise, kernels):
+    mixed = torch.einsum("bcyx,nc->bnyx", x, pointwise)
+    return F.conv2d(mixed, kernels.unsqueeze(1), groups=x.shape[1])
+
+
+@wrong("depthwise_pair", says="channels and the weights separately")
+def two_separate_sums(x, pointwise, kernels):
+    mixed = x.sum(dim=1, keepdim=True) * pointwise.sum(dim=1)[:, None, None]
+    return F.conv2d(mixed, kernels.unsqueeze(1), groups=len(kernels))
+
+
+@wrong("pointwise_bank", says="stopped in line.*axis of the channels")
+def channels_permuted(pointwise, group):
+    return torch.stack([pointwise[:, group.permutation(h)] for h in group.elements], dim=1)
+
+
+@wrong("pointwise_bank", says="an axis that w has already")
+def joined_along_the_channels(pointwise, group):
+    return torch.cat([pointwise[..., group.permutation(h)] for h in group.elements], dim=1)
+
+
+@wrong("pointwise_bank", says="two axes in space")
+def as_feature_maps(pointwise, group):
+    maps = pointwise[..., None, None]
+    return torch.stack([act_on_feature_map(h, maps, group) for h in group.elements], dim=1)
+
+
+def in_two_steps(x, pointwise, kernels, groups, letters, options):
+    mixed = torch.einsum(f"bcgyx,nhcg->bnh{letters}yx", x, pointwise)
+    return F.conv2d(mixed.flatten(1, -3), kernels, groups=groups, **options)
+
+
+@wrong("g_factored", says="stopped in line.*one block .* for each pair")
+def a_block_for_each_sheet(x, pointwise, kernels, **options):
+    y = in_two_steps(x, pointwise, kernels.flatten(0, 1), kernels.shape[1], "c", options)
+    return y.unflatten(1, kernels.shape[:2])
+
+
+@wrong("g_factored", says="stopped in line.*kernels with four axes")
+def kernels_as_they_are(x, pointwise, kernels, **options):
+    return in_two_steps(x, pointwise, kernels, kernels.shape[:2].numel(), "c", options).unflatten(1, kernels.shape[:2])
+
+
+@wrong("g_factored", says=r"split the channels into .\|H\|, O.")
+def split_in_the_wrong_order(x, pointwise, kernels, **options):
+    y = in_two_steps(x, pointwise, kernels.flatten(0, 1), kernels.shape[:2].numel(), "c", options)
+    return y.unflatten(1, kernels.shape[:2][::-1])
+
+
+@wrong("g_factored", says="stopped in line.*maps with four axes")
+def maps_as_they_are(x, pointwise, kernels, **options):
+    mixed = torch.einsum("bcgyx,nhcg->bnhcyx", x, pointwise)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=kernels.shape[:2].numel(), **options)
+    return y.unflatten(1, kernels.shape[:2])
+
+
+@wrong("gc_factored", says="stopped in line.*one block .* for each pair")
+def without_groups(x, pointwise, kernels, **options):
+    return in_two_steps(x, pointwise, kernels.flatten(0, 1), 1, "", options).unflatten(1, kernels.shape[:2])
+
+
+@wrong("gc_factored", says="stopped in line.*kernels with four axes")
+def kernels_without_channels(x, pointwise, kernels, **options):
+    y = in_two_steps(x, pointwise, kernels.flatten(0, 2), kernels.shape[:2].numel(), "", options)
+    return y.unflatten(1, kernels.shape[:2])
+
+
+def numbers(**formulas):
+    """A count of weights from a formula (C, O, |H|, k²) for each kind; the right ones where none is given."""
+    right = {
+        "full": lambda c, o, h, kk: o * c * h * kk,
+        "g": lambda c, o, h, kk: o * c * (h + kk),
+        "gc": lambda c, o, h, kk: o * (c * h + kk),
+    }
+    return lambda kind, c_in, c_out, order, k: (right | formulas)[kind](c_in, c_out, order, k * k)
+
+
+@wrong("filter_weights", says="forget the sheets")
+def full_without_sheets(*given):
+    return numbers(full=lambda c, o, h, kk: o * c * kk)(*given)
+
+
+@wrong("filter_weights", says="one weight for each sheet")
+def one_weight_per_channel(*given):
+    return numbers(g=lambda c, o, h, kk: o * c * (1 + kk), gc=lambda c, o, h, kk: o * (c + kk))(*given)
+
+
+@wrong("filter_weights", says="weights w of its own")
+def w_shared_by_the_outputs(*given):
+    return numbers(gc=lambda c, o, h, kk: c * h + o * kk)(*given)
+
+
+@wrong("filter_weights", says="each output channel, input channel and sheet")
+def w_shared_by_the_inputs(*given):
+    return numbers(g=lambda c, o, h, kk: o * c * kk + o * h)(*given)

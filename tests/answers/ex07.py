@@ -546,3 +546,171 @@ def linear_plus_a_constant(position, x, y):
 @wrong("own_term", says="size mismatch")
 def three_channels_only(position, x, y):
     return (torch.ones(3, 3) @ x) * y.relu() * (1 + position.u)
+
+
+# Answers of a second reader
+
+
+@wrong("relative_position", says="shift is missing")
+def turn_only(g, other):
+    return Isometry(*compose(inverse(g.point_part), other.point_part), 0, 0)
+
+
+@wrong("relative_position", says="as an Element")
+def an_element(g, other):
+    return compose(inverse(g), other)
+
+
+@wrong("relative_position", says="u and v are swapped")
+def u_for_v(g, other):
+    m, r, u, v = by_matrices(g, other)
+    return Isometry(m, r, v, u)
+
+
+@wrong("equivariant_sum", says="do not add them up")
+def terms_listed(f, term):
+    return {g: torch.stack([term(in_coordinates(g, other), f[g], f[other]) for other in f]) for g in f}
+
+
+@wrong("equivariant_sum", says="Only the last term")
+def overwritten(f, term):
+    out = {}
+    for g in f:
+        for other in f:
+            out[g] = term(in_coordinates(g, other), f[g], f[other])
+    return out
+
+
+@wrong("equivariant_sum", says="Begin at zero for each g")
+def total_never_reset(f, term):
+    out, total = {}, 0
+    for g in f:
+        for other in f:
+            total = total + term(in_coordinates(g, other), f[g], f[other])
+        out[g] = total
+    return out
+
+
+@wrong("equivariant_sum", says="stopped in line.*where the term wants their features")
+def elements_for_features(f, term):
+    return {g: sum(term(in_coordinates(g, other), g, other) for other in f) for g in f}
+
+
+@wrong("filter_of_layer", says="stopped in line.*for one element only")
+def impulse_without_zeros(layer, points, channels):
+    columns = torch.eye(channels)
+    return {p: torch.stack([layer({p: column})[points[0]] for column in columns], dim=1) for p in points}
+
+
+@wrong("filter_of_layer", says="lists of columns")
+def columns_in_a_list(layer, points, channels):
+    return {p: list(psi.T) for p, psi in one_impulse_at_e(layer, points, channels).items()}
+
+
+@wrong("filter_of_layer", says="share one vector of zeros")
+def one_vector_of_zeros(layer, points, channels):
+    psi = {}
+    for position in points:
+        columns = []
+        for channel in range(channels):
+            zeros = torch.zeros(channels)
+            f = {g: zeros for g in points}
+            f[position][channel] = 1.0
+            columns.append(layer(f)[points[0]])
+        psi[position] = torch.stack(columns, dim=1)
+    return psi
+
+
+def entry_within(inside, right=1):
+    def entry(table, position, group):
+        k = table.shape[-1]
+        row, column = k // 2 - position.v, k // 2 + right * position.u
+        if not inside(row, column, k):
+            return torch.zeros_like(table[..., 0, 0, 0])
+        return table[..., group.index(position.point_part), row, column]
+
+    return entry
+
+
+@wrong("entry_at", says="no first row and no first column")
+def strictly_inside(table, position, group):
+    return entry_within(lambda row, column, k: 0 < row < k and 0 < column < k)(table, position, group)
+
+
+@wrong("entry_at", says="only two borders")
+def upper_bounds_only(table, position, group):
+    return entry_within(lambda row, column, k: row < k and column < k)(table, position, group)
+
+
+@wrong("entry_at", says="Your u points to the left")
+def u_to_the_left(table, position, group):
+    return entry_within(lambda row, column, k: 0 <= row < k and 0 <= column < k, right=-1)(table, position, group)
+
+
+def term_of(position, x, y, head, group, zeros, join, score):
+    if max(abs(position.u), abs(position.v)) > head.positions.shape[-1] // 2:
+        return torch.zeros(zeros)
+    query, where = head.query @ x, by_searching_the_window(head.positions, position, group)
+    s = score(query, head.key @ y, where, len(query) ** 0.5)
+    return join(s, head.value @ y)
+
+
+def joined(s, value):
+    return torch.cat([s * value, s[None]])
+
+
+def right_s(query, key, where, root):
+    return torch.exp(query @ (key + where) / root)
+
+
+@wrong("attention_term", says="stopped in line.*s is a single number")
+def number_in_cat(position, x, y, head, group):
+    return term_of(
+        position, x, y, head, group, len(head.value) + 1, lambda s, value: torch.cat([s * value, s]), right_s
+    )
+
+
+@wrong("attention_term", says="one number too short")
+def zeros_too_short(position, x, y, head, group):
+    return term_of(position, x, y, head, group, len(head.value), joined, right_s)
+
+
+@wrong("attention_term", says="are d . 1 numbers")
+def zeros_for_a_key(position, x, y, head, group):
+    return term_of(position, x, y, head, group, len(head.query) + 1, joined, right_s)
+
+
+@wrong("attention_term", says="after exp")
+def position_after_exp(position, x, y, head, group):
+    def score(query, key, where, root):
+        return torch.exp(query @ key / root) + query @ where
+
+    return term_of(position, x, y, head, group, len(head.value) + 1, joined, score)
+
+
+@wrong("attention_term", says="multiply the key by the position")
+def key_times_position(position, x, y, head, group):
+    def score(query, key, where, root):
+        return torch.exp(query @ (key * where) / root)
+
+    return term_of(position, x, y, head, group, len(head.value) + 1, joined, score)
+
+
+@wrong("local_patch", says="from where the last one ended")
+def walk(f, g, neighborhood):
+    vectors, place = [], g
+    for step in neighborhood:
+        place = semidirect_product(place, step)
+        vectors.append(f.get(place, torch.zeros_like(f[g])))
+    return torch.cat(vectors)
+
+
+@wrong("local_patch", says="in front of your patch")
+def itself_first(f, g, neighborhood):
+    return torch.cat([f[g], one_after_the_other(f, g, neighborhood)])
+
+
+@wrong("local_patch", says="leave out the places")
+def missing_places_left_out(f, g, neighborhood):
+    places = [semidirect_product(g, step) for step in neighborhood]
+    return torch.cat([f[place] for place in places if place in f])

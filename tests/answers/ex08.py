@@ -573,7 +573,8 @@ def positive_values(position, x, y, matrices):
 @wrong("e4_term", says="every kernel value by every entry")
 def all_products(position, x, y, matrices):
     kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
-    return _or_zero(position, torch.einsum("s,o->so", kernel, matrices.encoder @ y))
+    values = matrices.encoder @ y
+    return 0 * values if position.m or position.r else torch.einsum("s,o->so", kernel, values)
 
 
 def _reading(row_and_column):

@@ -116,16 +116,16 @@ def _block(**changes: Any) -> Function:
         pool = SpatialMaxPool2d if exact != changes.get("reversed", False) else None
         second = changes.get("second", second)
         branch_pool = changes.get("branch_pool", lambda pool: pool)(pool)
-        parts: list[nn.Module] = [same_conv(GroupConv2d, group, here, there, 3, stride, branch_pool, bias=False)]
-        drop, between = [nn.Dropout(dropout)] if changes.get("dropout", True) else [], norm_relu(group, there)
-        parts += [*between, *drop] if changes.get("late_dropout") else [*drop, *between]
-        parts.append(second(group, there, there))
-        parts += [GroupBatchNorm(group, there)] if changes.get("last_norm", True) else []
+        first = same_conv(GroupConv2d, group, in_channels, out_channels, 3, stride, branch_pool, bias=False)
+        drop, between = [nn.Dropout(dropout)] if changes.get("dropout", True) else [], norm_relu(group, out_channels)
+        order = (*between, *drop) if changes.get("late_dropout") else (*drop, *between)
+        parts: list[nn.Module] = [first, *order, second(group, out_channels, out_channels)]
+        parts += [GroupBatchNorm(group, out_channels)] if changes.get("last_norm", True) else []
         parts += [nn.ReLU()] if changes.get("early_relu") else []
         short: nn.Module = nn.Identity()
         if stride > 1 or changes.get("never_identity"):
             conv = same_conv(
-                GroupConv2d, group, here, there, changes.get("short_kernel", 1), stride,
+                GroupConv2d, group, in_channels, out_channels, changes.get("short_kernel", 1), stride,
                 changes.get("short_pool", lambda pool: pool)(pool), bias=changes.get("bias", False),
             )  # fmt: skip
             short = (

@@ -52,9 +52,9 @@ class EquivariantSequential(nn.Sequential):
             if channels is None:
                 given = given if _keeps_channels(layer) else None
                 continue
-            if there not in (None, channels[0]):
-                raise ValueError(f"layer {before} outputs {there} channels, but layer {name} takes {channels[0]}")
-            before, there = name, channels[1]
+            if given not in (None, channels[0]):
+                raise ValueError(f"layer {before} outputs {given} channels, but layer {name} takes {channels[0]}")
+            before, given = name, channels[1]
 
 
 def _or_one_of(group: Group, subgroup: Group) -> str:

@@ -270,6 +270,7 @@ def test_all_text_is_in_the_shipped_font(caplog):
         (lambda: figures.turn_then_compute(torch.nn.Flatten(), IMAGE, R, C1), "4 or 5 axes"),
         (lambda: figures.accuracy_by_angle({"a": [1.0]}, [0, 90]), "1 accuracies for 2 angles"),
         (lambda: figures.learning_curves({str(i): [1.0] for i in range(5)}), "at most 4"),
+        (lambda: figures.learning_curves({}), "at least one name, got none"),
         (lambda: figures.bars({}, "y"), "at least one value"),
     ],
 )

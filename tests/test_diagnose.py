@@ -161,6 +161,7 @@ FAULTS = {
         "3",
         "flattened pixels",
     ),
+    "a flattened image": (nn.Sequential(nn.Flatten(), nn.Linear(144, 3)), "1", "flattened pixels"),
     "positions": (after_lift(Position(2, 1, 12, 12)), "2", "position-dependent parameters: table"),
     "interpolation": (after_lift(UpsampleUnevenly()), "2", "interpolation"),
     "another group": (

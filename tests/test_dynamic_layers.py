@@ -188,9 +188,9 @@ MISFITS = {
 def test_layers_in_a_row_must_fit(make):
     before, after = L.GroupConv2d(C4, 2, 4, 3), L.GroupConv2d(C4, 6, 2, 3)
     L.EquivariantSequential(before, nn.ReLU(), make(C4, 4), L.SpatialMaxPool2d(C4, 2), L.GroupConv2d(C4, 4, 2, 3))
-    with pytest.raises(ValueError, match="0 puts out 4 channels, but 2 takes 6"):
+    with pytest.raises(ValueError, match="layer 0 outputs 4 channels, but layer 2 takes 6"):
         L.EquivariantSequential(before, nn.ReLU(), make(C4, 6))
-    with pytest.raises(ValueError, match="0 puts out 4 channels, but 1 takes 6"):
+    with pytest.raises(ValueError, match="layer 0 outputs 4 channels, but layer 1 takes 6"):
         L.EquivariantSequential(make(C4, 4), after)
     with pytest.raises(ValueError, match=r"is built for C4, but 1 \(\w+\) for D2"):
         L.EquivariantSequential(before, make(D2, 4))

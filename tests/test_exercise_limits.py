@@ -1,5 +1,6 @@
 """The time limit of the checks: it holds for whatever an answer does, and takes nothing from one that ends."""
 
+import dataclasses
 import os
 import signal
 import threading
@@ -100,3 +101,27 @@ def test_the_stop_button_is_a_verdict():
     stop.start()
     assert "You stopped the check" in checking.find_mistake(find("half_turn"), sum_in_c).message
     stop.join()
+
+
+def test_what_an_exercise_warms_up_does_not_count(monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    compiled = []
+
+    def compile_slowly():
+        begin = time.process_time()
+        while time.process_time() < begin + 0.6:
+            pass
+        compiled.append(True)
+
+    def answer(image):
+        while not compiled:
+            pass
+        return torch.rot90(image, 2, dims=(-2, -1))
+
+    slow_at_first = dataclasses.replace(find("half_turn"), warm_up=compile_slowly)
+    assert checking.find_mistake(slow_at_first, answer) is None
+
+
+def test_the_capstone_compiles_e4_before_its_clock_starts():
+    assert find("contender").warm_up is not None
+    find("contender").warm_up()

@@ -250,6 +250,7 @@ def test_all_text_is_in_the_shipped_font(caplog):
         (lambda: figures.accuracy_by_angle({"a": [1.0]}, [0, 90]), "1 accuracies for 2 angles"),
         (lambda: figures.learning_curves({str(i): [1.0] for i in range(5)}), "at most 4"),
         (lambda: figures.dots_by_name({}, "y"), "at least one value"),
+        (lambda: figures.learning_curves({}), "at least one name, got none"),
     ],
 )
 def test_errors_name_the_value_and_the_way_out(draw, message):

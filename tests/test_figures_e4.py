@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from course_lib.figures.e4 import Sight, Work, ablations, generated_kernels, roofline
+from course_lib.figures.e4 import Sight, ablations, generated_kernels
 from course_lib.groups import C4, D4, Element, compose, inverse
 
 IMAGE = np.arange(64.0).reshape(8, 8)
@@ -36,9 +36,3 @@ def test_ablations_gives_means_beside_print():
     assert "s: 1: 15.0 (published 1.45), 2: 10.0 (published 1.29)" in picture.alt
     with pytest.raises(ValueError, match="same hyperparameters and settings"):
         ablations({"s": {"1": [1, 2]}}, {"s": {"2": (1, 1)}})
-
-
-def test_roofline_gives_shares_of_the_nearer_roof():
-    works = {"slow": Work(operations=100, moved=100, seconds=20), "fast": Work(operations=100, moved=1, seconds=2)}
-    alt = roofline(works, bandwidth=10, arithmetic=100).alt
-    assert "slow: 1 operations per byte, 50 %; fast: 1e+02 operations per byte, 50 %" in alt

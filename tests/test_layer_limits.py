@@ -104,7 +104,7 @@ def test_a_layer_of_ones_own_may_change_the_channels():
     row = L.EquivariantSequential(L.GroupConv2d(C4, 2, 4, 3), CReLU(), L.GroupConv2d(C4, 8, 4, 3)).double()
     assert_equivariant(row, C4, torch.randn(1, 2, 4, 7, 7).double())
     named = OrderedDict(a=L.GroupConv2d(C4, 2, 4, 3), b=nn.ReLU(), c=L.GroupDropout(C4), d=L.GroupConv2d(C4, 8, 4, 3))
-    with pytest.raises(ValueError, match="a puts out 4 channels, but d takes 8"):
+    with pytest.raises(ValueError, match="layer a outputs 4 channels, but layer d takes 8"):
         L.EquivariantSequential(named)
 
 

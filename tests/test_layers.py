@@ -339,7 +339,7 @@ F4 = (1, 2, 4, 8, 8)
                 OrderedDict(lift=L.LiftingConv2d(C4, 1, 2, 3), relu=nn.ReLU(), conv=L.GroupConv2d(C4, 3, 2, 3))
             ),
             ValueError,
-            "lift puts out 2 channels, but conv takes 3",
+            "layer lift outputs 2 channels, but layer conv takes 3",
         ),
     ],
 )

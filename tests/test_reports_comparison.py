@@ -5,8 +5,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from course_lib.cli.parser import make_parser
 from course_lib.experiments import CLAIMS, LAPTOP, TABLES, Claim, find
-from course_lib.reports.comparison import claims_markdown, errors_of, order, trained_alike
+from course_lib.reports.comparison import claims_markdown, errors_of, not_yet_run, order, trained_alike
 
 
 def result(row="p4cnn", seed=0, error=5.0, dataset="mine", small=False, recipe=None, **changes):
@@ -29,6 +30,17 @@ def test_only_runs_on_the_same_data_with_the_same_changes_are_alike():
     alike = trained_alike([*wanted, *others, result("z2cnn", shorten=20)], "mine", shorten=20)
     assert list(alike) == ["p4cnn", "z2cnn"]
     assert errors_of(alike["p4cnn"]) == [6.0, 4.0]  # by seed
+
+
+def test_missing_runs_are_named_with_the_command_that_makes_one():
+    alike = {"p4cnn": [result()]}
+    assert not_yet_run(alike, ["p4cnn"]) == "All of these rows have been run."
+    said = not_yet_run(alike, ["p4cnn", "e4net", "z2cnn", "e4net"], per_class=100, epochs=16)
+    assert said.startswith("Not yet run: e4net, z2cnn. ")
+    assert said.endswith("python -m course_lib train e4net --recipe laptop --per-class 100 --epochs 16")
+    words = not_yet_run(alike, ["p4cnn-D4-7"]).split("python -m course_lib ")[1].split()
+    arguments = make_parser().parse_args(words)
+    assert (arguments.row, str(arguments.group), arguments.width) == ("p4cnn", "D4", 7)
 
 
 def test_recipes_are_never_mixed():

@@ -76,7 +76,7 @@ class Examination:
 
     def _broken(self) -> Iterator[Finding]:
         """Up to the first fault every input is known to follow the group; then each layer is tried by itself."""
-        intact, last, last_map = True, None, None
+        intact, last, last_map = True, None, self.x if self.x.ndim >= 4 else None
         for i in filter(self.is_known, self.leaves):
             call = self.calls[i]
             arrives = max(min(errors) for errors in self.into[i])

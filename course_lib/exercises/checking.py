@@ -58,6 +58,8 @@ def exercise(f: Function) -> Function:
 
 def find_mistake(this: Exercise, f: Function) -> Mistake | None:
     """The first mistake that the checks find, explained if it is a known one; None for a right answer."""
+    if this.warm_up and not has_placeholder(f):
+        this.warm_up()
     with _bound_to_its_name(f):
         try:
             line = stopped_line(lambda: _first_mistake(this, f), file_of(f))

@@ -1,4 +1,4 @@
-"""Exercises 8.1 to 8.3 of notebook 08: concatenation, the term of E4 for a pair, and the generated kernels."""
+"""Exercises 8.1 and 8.2 of notebook 08: concatenation, and the term of E4 for a pair."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,6 @@ from torch import Tensor
 from course_lib.exercises import Function, compare, register
 from course_lib.framework import E4Matrices, e4_term, entry_at, filter_of_matrix
 from course_lib.groups import C1, C4, D4, Group, inverse
-from course_lib.kernels import generate_kernels
 from course_lib.wallpaper import Isometry
 
 # 8.1 filter_of_matrix
@@ -63,6 +62,18 @@ register(
             lambda matrix, group: filter_of_matrix(matrix, C4),
             "You cut the columns into 4 sheets, whatever the group. A group has `group.order` of them.",
         ),
+        (
+            lambda matrix, group: filter_of_matrix(matrix, group).flip(2),
+            "Your sheets run from the last to the first. The first columns belong to the sheet e.",
+        ),
+        (
+            lambda matrix, group: filter_of_matrix(matrix, group).transpose(0, 1),
+            "Your input channels come first. The first axis of a filter is that of the output channels: (O, C, …).",
+        ),
+        (
+            lambda matrix, group: filter_of_matrix(matrix, group).expand(-1, -1, -1, 3, 3),
+            "You repeat each number in a 3 × 3 window. The patch holds one pixel only, so the filter is 1 × 1.",
+        ),
     ],
 )
 
@@ -87,15 +98,15 @@ def _terms(f: Function, reference: Function) -> None:
         compare(f, reference, position, x, y, many)
 
 
-def _term(generate: Function, relu: bool = True) -> Function:
-    """A wrong `e4_term` with another kernel: generate(x, y, W₁, W₂[v]) gives one number per slice or channel."""
+def _term(generate: Function, join: Function = torch.mul, relu: bool = False) -> Function:
+    """A wrong `e4_term`: generate(x, y, W₁, W₂[v], O) is the kernel, with a number per slice or channel."""
 
     def wrong(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
-        values = matrices.encoder @ y
+        values = (matrices.encoder @ y).relu() if relu else matrices.encoder @ y
         kernel = entry_at(matrices.kernel.unsqueeze(2), position._replace(m=0, r=0), C1)
         if position.point_part != HERE.point_part:
             return torch.zeros_like(values)
-        return torch.as_tensor(generate(x, y, matrices.squeeze, kernel, len(values)) * values)
+        return torch.as_tensor(join(generate(x, y, matrices.squeeze, kernel, len(values)), values))
 
     return wrong
 
@@ -119,6 +130,19 @@ def _without_sheets(slices: Callable[[Tensor, E4Matrices], int]) -> Function:
         return generated.repeat_interleave(len(values) // slices(generated, matrices)) * values
 
     return wrong
+
+
+def _across(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
+    return e4_term(position._replace(u=position.v, v=-position.u), x, y, matrices)
+
+
+def _upside_down(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
+    return e4_term(position._replace(v=-position.v), x, y, matrices)
+
+
+def _plain_zero(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
+    values = e4_term(position, x, y, matrices)
+    return values if position.point_part == HERE.point_part else torch.tensor(0.0)
 
 
 def _opposite(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> Tensor:
@@ -172,6 +196,21 @@ register(
             lambda position, x, y, matrices: e4_term(position, x, x, matrices),
             "Your V reads x, the patch at g. It encodes what the neighbor offers: V(y), with the patch at g̃.",
         ),
+        (
+            _term(lambda x, y, w1, w2, n: _in_blocks(w2 @ (w1 @ x).relu(), n), relu=True),
+            "You take the relu of V. The encoder V(y) = W₃y is linear: only the kernel generator has a relu.",
+        ),
+        (
+            _term(lambda x, y, w1, w2, n: _in_blocks(w2 @ (w1 @ x).relu(), n), join=torch.add),
+            "You add K and V. They are multiplied, entry by entry: K(x) ⊙ V(y).",
+        ),
+        (
+            _term(lambda x, y, w1, w2, n: w2 @ (w1 @ x).relu(), join=torch.outer),
+            "You multiply every kernel value by every entry of V. ⊙ multiplies entry by entry, so the result is (O,).",
+        ),
+        (_plain_zero, "Elsewhere your term is the number 0. Return O zeros there, as many as V has: `zeros_like`."),
+        (_across, "You use u for the row and v for the column. u is the step to the right, so it counts columns."),
+        (_upside_down, "You read W₂ upside down. v counts upward, and rows count downward: the row is k // 2 − v."),
         (_opposite, "You read W₂ at −v. The kernel value of the neighbor at v is W₂[v]."),
         (_middle_only, "Your term is zero except in the middle. All k × k places (v, e) of the window count."),
         (
@@ -181,83 +220,6 @@ register(
         (
             _term(lambda x, y, w1, w2, n: (w2 @ (w1 @ x).relu()).repeat_interleave(len(w2))),
             "You repeat each value of the kernel s times. A slice has O/s channels, so repeat it O/s times.",
-        ),
-    ],
-)
-
-# 8.3 generate_kernels
-
-
-def _generated(f: Function, reference: Function) -> None:
-    hidden = torch.tensor([1.0, 10.0]).reshape(1, 1, 2, 1, 1)
-    weight, bias = torch.tensor([1.0, 2.0]).reshape(1, 2, 1, 1, 1), torch.tensor([0.5, 0.0]).reshape(1, 2, 1, 1)
-    compare(f, reference, hidden, weight, bias, because="Two sheets, k = 1: 1·1 + 0.5 and 2·10 + 0.")
-    row_by_row = torch.arange(9.0).reshape(1, 1, 1, 3, 3)
-    one = torch.ones(1, 1, 1, 1, 2)
-    compare(f, reference, one, row_by_row, torch.zeros(1, 1, 3, 3), because="The k² places run row by row.")
-    hidden = torch.randn(2, 3, 4, 2, 3)
-    compare(f, reference, hidden, torch.randn(2, 4, 3, 3, 3), torch.randn(2, 4, 3, 3))
-
-
-def _by(letters: str) -> Function:
-    """A wrong `generate_kernels` with another contraction."""
-
-    def wrong(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return torch.einsum(letters, hidden, weight.flatten(-2)) + bias.flatten(-2)[..., None, None]
-
-    return wrong
-
-
-register(
-    "8.3",
-    generate_kernels,
-    minutes=10,
-    difficulty=2,
-    checks=[_generated],
-    hints=[
-        "At each b, s, h and pixel it is a matrix of k² rows times a vector of length M, plus a bias.",
-        "`weight.flatten(-2)` is (s, |H|, M, k²). Name the axes b, m, h, y, x of `hidden` and s, h, m, i of that: "
-        "which one is summed over?",
-        '`torch.einsum("bmhyx,shmi->bshiyx", …)`; then add `bias.flatten(-2)[..., None, None]`.',
-    ],
-    known_mistakes=[
-        (
-            lambda hidden, weight, bias: generate_kernels(hidden, weight, torch.zeros_like(bias)),
-            "The bias b₂ is missing.",
-        ),
-        (
-            lambda hidden, weight, bias: generate_kernels(
-                hidden, weight[:, :1].expand_as(weight), bias[:, :1].expand_as(bias)
-            ),
-            "All sheets use the copy of e. Sheet h has its own, turned copy: `weight[:, h]`.",
-        ),
-        (
-            lambda hidden, weight, bias: generate_kernels(hidden, weight.mT, bias.mT),
-            "The places run column by column. Flatten the axes (k, k) as they stand: row by row.",
-        ),
-        (
-            lambda hidden, weight, bias: generate_kernels(hidden, weight, bias).relu(),
-            "There is a second relu, after W₂. A kernel may have negative values, as an edge filter has.",
-        ),
-        (
-            lambda hidden, weight, bias: generate_kernels(hidden.relu(), weight, bias),
-            "You take the relu of `hidden`. That was done after W₁: here W₂ and b₂ are applied to it as it is.",
-        ),
-        (
-            _by("bmgyx,shmi->bshiyx"),
-            "You sum the hidden map over the sheets. Each h uses the hidden values of its own sheet.",
-        ),
-        (
-            lambda hidden, weight, bias: generate_kernels(hidden / hidden.shape[1], weight, bias),
-            "You take the mean over the M hidden channels. A matrix times a vector sums over them.",
-        ),
-        (
-            lambda hidden, weight, bias: generate_kernels(hidden, weight + bias[:, :, None], torch.zeros_like(bias)),
-            "You add the bias to W₂, so that it is multiplied by the hidden values. Add it to the result: W₂z + b₂.",
-        ),
-        (
-            lambda hidden, weight, bias: generate_kernels(hidden, weight.flip(-1, -2), bias.flip(-1, -2)),
-            "Your places run backwards, from the lower right to the upper left. Keep the order of the table.",
         ),
     ],
 )

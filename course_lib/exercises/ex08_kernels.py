@@ -1,10 +1,110 @@
-"""Exercises 8.4 and 8.7 of notebook 08: the sum over the neighbors, by unfolding and by shifting."""
+"""Exercises 8.3, 8.4 and 8.7 of notebook 08: the generated kernels, and two ways to sum over the neighbors."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.exercises import Function, compare, register
-from course_lib.kernels import shift_and_add, unfold_and_sum
+from course_lib.kernels import generate_kernels, shift_and_add, unfold_and_sum
+from course_lib.layers import neighborhoods
+
+# 8.3 generate_kernels
+
+
+def _generated(f: Function, reference: Function) -> None:
+    hidden = torch.tensor([1.0, 10.0]).reshape(1, 1, 2, 1, 1)
+    weight, bias = torch.tensor([1.0, 2.0]).reshape(1, 2, 1, 1, 1), torch.tensor([0.5, 0.0]).reshape(1, 2, 1, 1)
+    compare(f, reference, hidden, weight, bias, because="Two sheets, k = 1: 1·1 + 0.5 and 2·10 + 0.")
+    row_by_row = torch.arange(9.0).reshape(1, 1, 1, 3, 3)
+    one = torch.ones(1, 1, 1, 1, 2)
+    compare(f, reference, one, row_by_row, torch.zeros(1, 1, 3, 3), because="The k² places run row by row.")
+    hidden = torch.randn(2, 3, 4, 2, 3)
+    compare(f, reference, hidden, torch.randn(2, 4, 3, 3, 3), torch.randn(2, 4, 3, 3))
+
+
+def _by(letters: str) -> Function:
+    """A wrong `generate_kernels` with another contraction."""
+
+    def wrong(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return torch.einsum(letters, hidden, weight.flatten(-2)) + bias.flatten(-2)[..., None, None]
+
+    return wrong
+
+
+register(
+    "8.3",
+    generate_kernels,
+    minutes=10,
+    difficulty=2,
+    checks=[_generated],
+    hints=[
+        "At each b, s, h and pixel it is a matrix of k² rows times a vector of length M, plus a bias.",
+        "`weight.flatten(-2)` is (s, |H|, M, k²). Name the axes b, m, h, y, x of `hidden` and s, h, m, i of that: "
+        "which one is summed over?",
+        '`torch.einsum("bmhyx,shmi->bshiyx", …)`; then add `bias.flatten(-2)[..., None, None]`.',
+    ],
+    known_mistakes=[
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight, torch.zeros_like(bias)),
+            "The bias b₂ is missing.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(
+                hidden, weight[:, :1].expand_as(weight), bias[:, :1].expand_as(bias)
+            ),
+            "All sheets use the copy of e. Sheet h has its own, turned copy: `weight[:, h]`.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight.mT, bias.mT),
+            "The places run column by column. Flatten the axes (k, k) as they stand: row by row.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight, bias).relu(),
+            "There is a second relu, after W₂. A kernel may have negative values, as an edge filter has.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden.relu(), weight, bias),
+            "You take the relu of `hidden`. That was done after W₁: here W₂ and b₂ are applied to it as it is.",
+        ),
+        (
+            _by("bmgyx,shmi->bshiyx"),
+            "You sum the hidden map over the sheets. Each h uses the hidden values of its own sheet.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden / hidden.shape[1], weight, bias),
+            "You take the mean over the M hidden channels. A matrix times a vector sums over them.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight + bias[:, :, None], torch.zeros_like(bias)),
+            "You add the bias to W₂, so that it is multiplied by the hidden values. Add it to the result: W₂z + b₂.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight.flip(-1, -2), bias.flip(-1, -2)),
+            "Your places run backwards, from the lower right to the upper left. Keep the order of the table.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight, bias).transpose(1, 2),
+            "Your sheets come before the slices. The result is (B, s, |H|, k², Y, X).",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight, bias).unflatten(3, weight.shape[-2:]),
+            "The places still have two axes, k and k. Join them into one of length k²: `.flatten(3, 4)`.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight, bias).movedim(3, -1),
+            "The places come last. They belong in front of the pixels: (B, s, |H|, k², Y, X).",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight.flip(1), bias.flip(1)),
+            "Sheet h does not use its own copy: yours run from the last sheet to the first. Take `weight[:, h]`.",
+        ),
+        (
+            lambda hidden, weight, bias: generate_kernels(hidden, weight, bias).softmax(dim=3),
+            "You take a softmax over the places, as attention does. The kernels of E4 are W₂z + b₂, as they are.",
+        ),
+    ],
+)
+
+# 8.4 unfold_and_sum and 8.7 shift_and_add
 
 
 def _sums(f: Function, reference: Function) -> None:
@@ -51,6 +151,35 @@ def _kernel_of_the_neighbor(kernels: Tensor, values: Tensor) -> Tensor:
     return moved
 
 
+def _in_one_corner(kernels: Tensor, values: Tensor) -> Tensor:
+    """The map in the upper left corner of the padded one, so that every neighbor is sought too far down and right."""
+    k = round(kernels.shape[3] ** 0.5)
+    moved = nn.functional.pad(values, (0, k // 2, 0, k // 2))
+    wide = nn.functional.pad(kernels, (k // 2, 0, k // 2, 0))
+    return unfold_and_sum(wide, moved)[..., k // 2 :, k // 2 :]
+
+
+def _repeated_border(kernels: Tensor, values: Tensor) -> Tensor:
+    """Outside of the map V is not zero, but what it is at the border."""
+    reach = round(kernels.shape[3] ** 0.5) // 2
+    wide = nn.functional.pad(values.flatten(1, 2), [reach] * 4, mode="replicate").unflatten(1, values.shape[1:3])
+    inner = unfold_and_sum(nn.functional.pad(kernels, [reach] * 4), wide)
+    height, width = values.shape[-2:]
+    return inner[..., reach : reach + height, reach : reach + width]
+
+
+def _broadcast(kernels: Tensor, values: Tensor) -> Tensor:
+    """Multiply without giving each channel its kernel: this stops where numbers of kernels and channels differ."""
+    return (kernels * neighborhoods(values, round(kernels.shape[3] ** 0.5))).sum(dim=3)
+
+
+def _unpadded(kernels: Tensor, values: Tensor) -> Tensor:
+    k, (height, width) = round(kernels.shape[3] ** 0.5), values.shape[-2:]
+    per_channel = kernels.repeat_interleave(values.shape[1] // kernels.shape[1], dim=1)
+    views = [values[..., i // k : i // k + height, i % k : i % k + width] for i in range(k**2)]
+    return torch.stack([per_channel[:, :, :, i] * view for i, view in enumerate(views)]).sum(dim=0)
+
+
 def _one_place(place: int) -> Function:
     def wrong(kernels: Tensor, values: Tensor) -> Tensor:
         alone = torch.zeros_like(kernels)
@@ -92,6 +221,36 @@ MISTAKES: list[tuple[Function, str]] = [
     (
         lambda kernels, values: unfold_and_sum(kernels, values).relu(),
         "You take the relu of the sum. The layer ends with the sum itself.",
+    ),
+    (
+        lambda kernels, values: unfold_and_sum(kernels.sum(dim=1, keepdim=True), values),
+        "You add up the kernels of all slices. Each channel uses one of them, that of its own slice.",
+    ),
+    (
+        lambda kernels, values: unfold_and_sum(kernels[:, :1], values),
+        "All channels use the kernel of the first slice. Channel c has the kernel c // (O/s).",
+    ),
+    (
+        lambda kernels, values: unfold_and_sum(kernels, values).unflatten(1, (kernels.shape[1], -1)),
+        "The channels are still split into s slices. Join the two axes again: `.flatten(1, 2)`.",
+    ),
+    (
+        _in_one_corner,
+        "You pad on the right and at the bottom only. Pad by k // 2 on all four sides, so that the middle place meets "
+        "the pixel itself.",
+    ),
+    (
+        _unpadded,
+        "Your slices run out of the map, so they are smaller than it. Pad the map by k // 2 on all four sides.",
+    ),
+    (_repeated_border, "You continue the map beyond its border. Outside of the map V is zero."),
+    (
+        lambda kernels, values: _broadcast(kernels.repeat_interleave(kernels.shape[1], dim=1), values),
+        "You repeat each kernel s times. A slice has O/s channels, so repeat it O/s times.",
+    ),
+    (
+        _broadcast,
+        "There are s kernels and O channels. Give each kernel to the O/s channels of its slice.",
     ),
 ]
 

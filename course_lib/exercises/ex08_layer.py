@@ -14,12 +14,12 @@ from course_lib.exercises.values import difference
 from course_lib.framework import E4
 from course_lib.groups import C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import generate_kernels, unfold_and_sum
-from course_lib.layers import lifting_filter_bank
+from course_lib.layers import GroupBatchNorm, GroupConv2d, lifting_filter_bank
 
 CASES = ((C4, 4, 6, 3, 2, 2), (D4, 4, 4, 5, 2, 1))
 START = (
-    "At the start your layer turns features of standard deviation 1 into features of {}. Draw W₂ and b₂ at random, as "
-    "the docstring says; `torch.empty` holds whatever was in memory, and zeros give zero."
+    "At the start your layer turns features of standard deviation 1 into features of {}. Draw W₂ and b₂ at random, "
+    "with the standard deviations given above; `torch.empty` holds whatever was in memory, and zeros give zero."
 )
 STALE = (
     "Either `forward` does not use it, or you have made the bank once, in `__init__`. Training changes the parameter, "
@@ -169,6 +169,47 @@ class _ThroughRelu(_E4):
         return self.encoder(x.relu())
 
 
+class _Softmax(_E4):
+    def forward(self, x: Tensor) -> Tensor:
+        kernels = generate_kernels(self.hidden(x), self.bank(self.kernel_weight), self.bank(self.kernel_bias))
+        return unfold_and_sum(kernels.softmax(dim=3), self.values(x))
+
+
+class _ReluAtTheEnd(_E4):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).relu()
+
+
+class _BatchNorm(_E4):
+    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
+        super().__init__(group, c_in, c_out, k, slices, reduction)
+        self.norm = GroupBatchNorm(group, c_in // reduction)
+
+
+class _WideEncoder(_E4):
+    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
+        super().__init__(group, c_in, c_out, k, slices, reduction)
+        self.encoder = GroupConv2d(group, c_in, c_out, k, padding=k // 2, bias=False)
+
+
+class _EncodesHidden(_E4):
+    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
+        super().__init__(group, c_in, c_out, k, slices, reduction)
+        self.encoder = GroupConv2d(group, c_in // reduction, c_out, 1, bias=False)
+
+    def values(self, x: Tensor) -> Tensor:
+        return self.encoder(self.hidden(x))
+
+
+class _HiddenFirst(_E4):
+    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
+        super().__init__(group, c_in, c_out, k, slices, reduction)
+        self.kernel_weight = nn.Parameter(self.kernel_weight.detach().transpose(0, 1).contiguous())
+
+    def bank(self, parameter: Tensor) -> Tensor:
+        return super().bank(parameter.transpose(0, 1) if parameter is self.kernel_weight else parameter)
+
+
 class _PerChannel(E4):
     """A kernel for each channel."""
 
@@ -188,8 +229,8 @@ register(
     difficulty=3,
     checks=[_smallest, _layers],
     hints=[
-        "Follow the diagram in section 1 from the top. `__init__` makes one thing for each arrow with weights: two 1×1 "
-        "group convolutions, a norm, and the two parameters W₂ and b₂.",
+        "Follow the diagram at the head of the notebook from the top. `__init__` makes one thing for each arrow with "
+        "weights: two 1×1 group convolutions, a norm, and the two parameters W₂ and b₂.",
         "`forward` has three steps: the hidden map, `self.norm(self.squeeze(x)).relu()`; the kernels, from the hidden "
         "map and the banks of W₂ and b₂; the sum over the neighbors.",
         "`lifting_filter_bank(self.kernel_weight, self.group)` is (s, |H|, M, k, k), and the same call on the bias "
@@ -211,6 +252,15 @@ register(
         (_ReluOnValues, "You take the relu of the values. V = W₃y is linear; only the kernel generator has a relu."),
         (_FromValues, "You make the kernels from the encoder's map. They are made from relu(norm(W₁x))."),
         (_NoEncoder, "You sum the features themselves. They go through the encoder first: V = W₃y."),
+        (_Softmax, "You take a softmax of the kernels, as attention does. E4 uses W₂z + b₂ as they are."),
+        (_ReluAtTheEnd, "There is a relu at the end. The layer's result is the sum itself."),
+        (
+            _BatchNorm,
+            "Your norm is a batch norm. Here each image is normalized for itself: use `GroupInstanceNorm`.",
+        ),
+        (_WideEncoder, "Your encoder is a k × k convolution. W₃ acts at every pixel for itself: kernel size 1."),
+        (_EncodesHidden, "Your encoder reads the hidden map. V encodes x itself: V = W₃x, from all C channels."),
+        (_HiddenFirst, "The first two axes of your W₂ are swapped: it is (s, C/r, k, k), slices first."),
         (_ThroughRelu, "The encoder reads x itself. You pass it relu(x)."),
         (
             _PerChannel,

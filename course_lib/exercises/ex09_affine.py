@@ -83,6 +83,14 @@ register(
             "You multiply by β as well. β is added: f(g̃)·ψ(ĝ) + β(ĝ).",
         ),
         (
+            _other_term(lambda y, psi, beta: y * psi + psi),
+            "You add ψ in place of β. β has entries of its own at ĝ: f(g̃)·ψ(ĝ) + β(ĝ).",
+        ),
+        (
+            lambda position, feature, psi, beta, group: feature * entry_at(psi, position, group) + beta,
+            "You add the whole table β. Only its entry at ĝ belongs to this neighbor: `entry_at`.",
+        ),
+        (
             _other_term(lambda y, psi, beta: y + psi + beta),
             "You add ψ. The feature is multiplied by ψ(ĝ): f(g̃)·ψ(ĝ) + β(ĝ).",
         ),
@@ -179,6 +187,31 @@ register(
             lambda f, psi, beta, kernel_size: affine_map(f, psi, beta, kernel_size).sum(dim=3, keepdim=True),
             "You sum over the neighbors. That comes later, with the weights α: here each neighbor keeps its place on "
             "the axis k².",
+        ),
+        (
+            lambda f, psi, beta, kernel_size: affine_map(f, psi, beta, kernel_size).sum(dim=3),
+            "You sum over the neighbors. That comes later, with the weights α: here each neighbor keeps its place on "
+            "the axis k².",
+        ),
+        (
+            lambda f, psi, beta, kernel_size: affine_map(f, psi, beta, kernel_size).movedim(3, -1),
+            "The neighbors come last. Their axis k² belongs in front of the pixels: (B, C, |H|, k², Y, X).",
+        ),
+        (
+            _summed("chgi,bdgiyx->bchiyx"),
+            "You sum over the input channels, too. ψ works on each channel separately.",
+        ),
+        (
+            lambda f, psi, beta, kernel_size: affine_map(
+                f, psi if psi is None else psi.mT, beta if beta is None else beta.mT, kernel_size
+            ),
+            "Rows and columns of ψ and β are swapped. Flatten the axes (k, k) as they stand.",
+        ),
+        (
+            lambda f, psi, beta, kernel_size: (
+                affine_map(f, psi, beta, kernel_size) * neighborhoods(torch.ones_like(f), kernel_size)
+            ),
+            "You set the versions of neighbors outside the map to 0. There f is 0, but β is still added.",
         ),
         (
             _summed("chhi,bchiyx->bchiyx"),

@@ -51,6 +51,15 @@ def _with_banks(psi_bank: Bank, beta_bank: Bank) -> Function:
     return wrong
 
 
+def _heads_in_turn(query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False) -> Tensor:
+    q, k, v = [
+        (f, (group_filter_bank(psi, group), lifting_filter_bank(b, group))) for f, (psi, b) in (query, key, value)
+    ]
+    size = value[1][0].shape[-1]
+    weights = affine_attention_weights(affine_map(q[0], *q[1], 1)[:, :, :, 0], k[0], k[1], size, heads, masked)
+    return (weights.repeat(1, v[0].shape[1] // heads, 1, 1, 1, 1) * affine_map(v[0], *v[1], size)).sum(dim=3)
+
+
 def _stacked(move: Callable[[Element, Tensor, Group], Tensor]) -> Bank:
     return lambda table, group: torch.stack([move(h, table, group) for h in group.elements], dim=1)
 
@@ -172,6 +181,11 @@ register(
                 roto_translation_attention(query, key, value, group, heads, masked) / key[1][0].shape[-1] ** 2
             ),
             "You take the mean over the neighbors. The weights sum to 1 already: take the plain weighted sum.",
+        ),
+        (
+            _heads_in_turn,
+            "You deal the weights of the heads out in turn. A head has a block of neighboring channels: cut with "
+            "`.unflatten(1, (heads, -1))`.",
         ),
         (
             _heads_interleaved,

@@ -57,6 +57,14 @@ register(
             "The channels are in the wrong order: in each head those that depend on the row come first.",
         ),
         (
+            lambda row, column: factorized_positions(row, column).unflatten(0, (len(row), -1)),
+            "The heads still have an axis of their own. Join it with that of the channels: `.flatten(0, 1)`.",
+        ),
+        (
+            lambda row, column: (row[..., :, None] * column[..., None, :]).flatten(0, 1),
+            "You multiply row and column. Each channel depends on only one of them: join them along the channel axis.",
+        ),
+        (
             _kinds_first,
             "You put the row channels of *all* heads first. Each head has both kinds: join along axis 1.",
         ),

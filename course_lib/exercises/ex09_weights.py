@@ -83,6 +83,19 @@ def _unnormalized(
     return scores.exp() * inside if masked else scores.exp()
 
 
+def _query_mapped(
+    query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
+) -> Tensor:
+    middle = affine_map(query, *key_affine, kernel_size)[:, :, :, kernel_size**2 // 2]
+    return affine_attention_weights(middle, key, key_affine, kernel_size, heads, masked)
+
+
+def _scores_only(
+    query: Tensor, key: Tensor, key_affine: tuple[Tensor, Tensor], kernel_size: int, heads: int, masked: bool
+) -> Tensor:
+    return affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
+
+
 ZERO_IS_NOT_OUTSIDE = (
     "You mask where the value is zero, but a pixel inside the map may be zero, too. What lies outside depends on "
     "the place only, not on any value."
@@ -173,6 +186,25 @@ register(
                 )
             ),
             "You mask what lies inside the map. `masked_fill` fills where it is given True: use `~inside`.",
+        ),
+        (
+            _other_weights(dims=(5,)),
+            "Your softmax runs over the last axis, the pixels of a row that look. It runs over the neighbors: axis 3.",
+        ),
+        (
+            lambda query, key, key_affine, kernel_size, heads, masked: _scores_only(
+                query, key, key_affine, kernel_size, heads, masked
+            ).softmax(dim=-1),
+            "Your softmax runs over the last axis, the pixels of a row that look. It runs over the neighbors: axis 3.",
+        ),
+        (
+            _query_mapped,
+            "You send the query through the affine map of the key. Use it as it is: it has been through its own.",
+        ),
+        (_scores_only, "You return the scores. The weights are their softmax over the neighbors, axis 3."),
+        (
+            _other_weights(scale=-1.0),
+            "You divide by d twice. `affine_scores` has divided by it already.",
         ),
         (
             _unnormalized,

@@ -49,7 +49,8 @@ def _layout_s(**changes: Any) -> Function:
             layers.append(LiftingConv2d(group, 1, width, size) if i == 1 else conv(group, width, width, size))
             layers += norm_relu(group, width) if i <= changes.get("norms", 7) else []
             layers += [SpatialMaxPool2d(group, 2)] if i == 2 else []
-        return EquivariantSequential(*layers, GroupMaxPool(group), nn.Flatten(), nn.Linear(width, classes))
+        end = [nn.Linear(width, classes), nn.Softmax(dim=1)][: changes.get("end", 1)]
+        return EquivariantSequential(*layers, GroupMaxPool(group), nn.Flatten(), *end)
 
     return build
 
@@ -78,6 +79,8 @@ register(
             "That is the network of notebook 04, layout C: its last convolution makes the scores. Here seven "
             "convolutions have `width` channels, and a linear layer makes the scores.",
         ),
+        (_layout_s(end=0), "The linear layer at the end is missing: it makes `classes` scores of `width` channels."),
+        (_layout_s(end=2), "You end with a softmax. The network returns scores; the loss takes the softmax of them."),
         (_layout_s(conv=GroupConv2d), "You always use GroupConv2d. Use the argument `conv` instead."),
         (_layout_s(classes=10), "Your linear layer always has 10 outputs. Use the argument `classes` instead."),
         (_layout_s(group=C4), "You build every layer for C4, whatever the group. Pass `group` on."),
@@ -110,17 +113,19 @@ def _block(**changes: Any) -> Function:
     def build(
         group: Group, in_channels: int, out_channels: int, stride: int, second: Function, dropout: float, exact: bool
     ) -> Residual:
-        pool = SpatialMaxPool2d if exact else None
+        pool = SpatialMaxPool2d if exact != changes.get("reversed", False) else None
         second = changes.get("second", second)
-        parts: list[nn.Module] = [same_conv(GroupConv2d, group, in_channels, out_channels, 3, stride, pool, bias=False)]
-        parts += [nn.Dropout(dropout)] if changes.get("dropout", True) else []
-        parts += [*norm_relu(group, out_channels), second(group, out_channels, out_channels)]
+        branch_pool = changes.get("branch_pool", lambda pool: pool)(pool)
+        first = same_conv(GroupConv2d, group, in_channels, out_channels, 3, stride, branch_pool, bias=False)
+        drop, between = [nn.Dropout(dropout)] if changes.get("dropout", True) else [], norm_relu(group, out_channels)
+        order = (*between, *drop) if changes.get("late_dropout") else (*drop, *between)
+        parts: list[nn.Module] = [first, *order, second(group, out_channels, out_channels)]
         parts += [GroupBatchNorm(group, out_channels)] if changes.get("last_norm", True) else []
         parts += [nn.ReLU()] if changes.get("early_relu") else []
         short: nn.Module = nn.Identity()
-        if stride > 1:
+        if stride > 1 or changes.get("never_identity"):
             conv = same_conv(
-                GroupConv2d, group, in_channels, out_channels, 1, stride,
+                GroupConv2d, group, in_channels, out_channels, changes.get("short_kernel", 1), stride,
                 changes.get("short_pool", lambda pool: pool)(pool), bias=changes.get("bias", False),
             )  # fmt: skip
             short = (
@@ -163,6 +168,20 @@ register(
             _block(short_pool=lambda pool: None),
             "Your shortcut is strided while the branch is pooled. A sum is exact only if *both* terms are.",
         ),
+        (
+            _block(branch_pool=lambda pool: None),
+            "Your branch is strided while the shortcut is pooled. A sum is exact only if *both* terms are.",
+        ),
+        (_block(reversed=True), "You have `exact` the wrong way round: if exact, maps are halved with a pool."),
+        (
+            _block(late_dropout=True),
+            "Your dropout comes after the ReLU. Here it comes right after the first 3 × 3, before the norm.",
+        ),
+        (
+            _block(never_identity=True),
+            "Your shortcut always has a convolution. With stride 1 it is `nn.Identity()`.",
+        ),
+        (_block(short_kernel=3), "The convolution of your shortcut is 3 × 3. It is 1 × 1."),
         (_block(second=_second), "You do not use the argument `second`, the layer that other networks replace."),
         (_block(bias=True), "The convolution of the shortcut has a bias. No convolution of this network has one."),
     ],

@@ -72,6 +72,14 @@ register(
             "You assume that the count grows like width². Norms, biases, the lift and the last layer grow otherwise.",
         ),
         (
+            lambda count, wanted: round(math.sqrt(wanted / count(1))),
+            "You assume that the count grows like width². Norms, biases, the lift and the last layer grow otherwise.",
+        ),
+        (
+            lambda count, wanted: min(range(_first_above(count, wanted) + 1), key=lambda w: abs(count(w) - wanted)),
+            "You may return 0. A network needs a width of 1 at least: start there.",
+        ),
+        (
             lambda count, wanted: count(width_for(count, wanted)),
             "That is the count. Return the width.",
         ),

@@ -12,7 +12,7 @@ from course_lib.checks.unequal import make_unequal
 from course_lib.exercises import Function, Mistake, call, register
 from course_lib.exercises.comparing import in_one_line
 from course_lib.groups import C4
-from course_lib.layers import GCSeparableConv2d
+from course_lib.layers import E4Layer, GCSeparableConv2d
 from course_lib.models import p4cnn_linear
 
 MOST = 25_000
@@ -78,6 +78,13 @@ def _is_invariant(f: Function, reference: Function) -> None:
     )
 
 
+def _compile_e4() -> None:
+    """One image through an E4 layer in both precisions: Numba compiles its loops for as long as a check may take."""
+    for dtype in (torch.float32, torch.float64):
+        layer = E4Layer(C4, 1, 1, 3).to(dtype)
+        layer(torch.zeros(1, 1, 4, 5, 5, dtype=dtype)).sum().backward()
+
+
 register(
     "11.5",
     contender,
@@ -93,4 +100,5 @@ register(
         "Ten minutes are short. A network that needs half the time for a step takes twice as many of them: "
         "`python -m course_lib counts rotated-mnist` lists the operations of the networks that you know.",
     ],
+    warm_up=_compile_e4,
 )

@@ -34,7 +34,12 @@ def _descended(f: Function, steps: int, bf16: bool = False) -> dict[str, Any]:
         loss, correct = result
         if not isinstance(loss, Tensor):
             raise Mistake(f"For the loss, your function returned a {type(loss).__name__}, expected a Tensor.")
-        found |= {f"loss {i}": float(loss.detach()), f"correct {i}": int(correct), "has a graph": loss.requires_grad}
+        if isinstance(correct, Tensor) and correct.numel() != 1:
+            raise Mistake(
+                f"For the right answers, your function returned a tensor of shape {tuple(correct.shape)}, "
+                "expected their number: add them up with `.sum()`."
+            )
+        found |= {f"loss {i}": float(loss.detach()), f"correct {i}": float(correct), "has a graph": loss.requires_grad}
     return {**found, "weights": net.weight.detach()}
 
 
@@ -85,6 +90,22 @@ def _reported(count: Function) -> Function:
     return wrong
 
 
+def _without_dim(
+    forward: Function, images: Tensor, labels: Tensor, optimizer: Optimizer, bf16: bool = False
+) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        right = forward(images).argmax() == labels
+    return train_step(forward, images, labels, optimizer, bf16)[0], right.sum()
+
+
+def _counted_after(
+    forward: Function, images: Tensor, labels: Tensor, optimizer: Optimizer, bf16: bool = False
+) -> tuple[Tensor, Tensor]:
+    loss, _ = train_step(forward, images, labels, optimizer, bf16)
+    with torch.no_grad():
+        return loss, (forward(images).argmax(dim=1) == labels).sum()
+
+
 def _measured_after(
     forward: Function, images: Tensor, labels: Tensor, optimizer: Optimizer, bf16: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -92,6 +113,11 @@ def _measured_after(
     with torch.no_grad():
         outputs = forward(images)
     return F.cross_entropy(outputs, labels) * len(labels), (outputs.argmax(dim=1) == labels).sum()
+
+
+def _first_step() -> None:
+    """The first step of an optimizer imports much of torch, which takes seconds."""
+    _descended(train_step, 1, bf16=True)
 
 
 register(
@@ -107,6 +133,7 @@ register(
         "`outputs.argmax(dim=1) == labels`.",
         "Compute outputs and loss inside `with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):`.",
     ],
+    warm_up=_first_step,
     known_mistakes=[
         (_step(), "Your answer leaves `bf16` out: put network and loss under `torch.autocast`."),
         (
@@ -135,6 +162,15 @@ register(
         (
             _reported(lambda right: (~right).sum()),
             "That is the number of wrong answers. Count the right ones.",
+        ),
+        (
+            _without_dim,
+            "`argmax()` without an axis looks for the one largest score of the whole batch. Each image has its own: "
+            "`argmax(dim=1)`.",
+        ),
+        (
+            _counted_after,
+            "You count the right answers after the step. Both numbers are those of the outputs before it.",
         ),
         (
             _measured_after,

@@ -14,6 +14,7 @@ from torch.optim import Adam, Optimizer
 
 from course_lib.exercises import Function, compare, register
 from course_lib.training import restore_training_state, train_step, training_state
+from course_lib.training.randomness import random_states
 
 # 11.2 training_state
 
@@ -164,6 +165,20 @@ register(
         (
             lambda *process: tuple(training_state(*process).values()),
             'Return one dictionary, with the names "net", "optimizer" and "random".',
+        ),
+        (
+            lambda net, optimizer, generator: {
+                **training_state(net, optimizer, generator),
+                "random": {"torch": torch.get_rng_state()},
+            },
+            "You store only the state of torch's own generator. `random_states` has the others, too.",
+        ),
+        (
+            lambda net, optimizer, generator: {
+                **training_state(net, optimizer, generator),
+                "random": random_states("cpu", generator),  # type: ignore[arg-type]
+            },
+            'The device is a `torch.device`, not its name: `next(net.parameters()).device`, or `torch.device("cpu")`.',
         ),
         (_seed_for_state, "You store the *seed* of the generator. It has moved on since: its state is needed."),
     ],

@@ -18,7 +18,9 @@ def _p_values(f: Function, reference: Function) -> None:
     compare(f, reference, [1.0, 2.0], [3.0, 4.0], because="Of six ways two are as far apart.")
     compare(f, reference, [3.0, 4.0], [1.0, 2.0], because="Which network is called first does not matter.")
     compare(f, reference, [2.0, 4.0, 6.0], [3.0, 5.0], because="The networks may have different numbers of seeds.")
-    compare(f, reference, [5.2, 5.3, 5.1], [5.2, 5.0, 5.1], because="Equal distances count.")
+    compare(f, reference, [1.0, 2.0], [3.0, 4.0, 5.0, 6.0], because="Each deal gives len(a) results to the first.")
+    equal = "Equal distances count, even where rounding makes their last digits differ."
+    compare(f, reference, [5.2, 5.3, 5.1], [5.2, 5.0, 5.1], because=equal)
     compare(f, reference, [5.2, 5.3, 5.1, 5.4], [5.2, 4.9, 5.1], because="Any numbers.")
 
 
@@ -57,6 +59,17 @@ def _p_of(middle: Function, rounding: float = 1e-9) -> Function:
         return fmean(abs(middle(chosen) - middle(rest)) >= found - rounding for chosen, rest in parts)
 
     return wrong
+
+
+def _p_in_halves(a: Sequence[float], b: Sequence[float]) -> float:
+    results, found = [*a, *b], abs(fmean(a) - fmean(b))
+    ways = list(combinations(range(len(results)), len(results) // 2))
+    rests = [[i for i in range(len(results)) if i not in way] for way in ways]
+    gaps = [
+        abs(fmean(results[i] for i in way) - fmean(results[i] for i in rest))
+        for way, rest in zip(ways, rests, strict=True)
+    ]
+    return fmean(gap >= found - 1e-9 for gap in gaps)
 
 
 def _plus_one(a: Sequence[float], b: Sequence[float]) -> float:
@@ -111,6 +124,8 @@ register(
             _plus_one,
             "You add 1. That is for a random sample of deals; here all deals are counted, the found one included.",
         ),
+        (_p_in_halves, "You deal the results into halves. The first network has as many as before: `len(a)`."),
+        (lambda a, b: 100 * permutation_p_value(a, b), "That is in percent. Return the fraction, between 0 and 1."),
         (_p_of(sum), "You compare sums. Compare the means: the networks may have different numbers of seeds."),
         (_p_of(median), "You compare medians. Compare the means."),
         (
@@ -121,7 +136,7 @@ register(
             _p_without_rounding,
             "Equal distances can differ in their last digits. Allow for rounding: `>= found - 1e-9`.",
         ),
-        (lambda a, b: 1 - permutation_p_value(a, b), "This is the share of the ways that are *less* far apart."),
+        (lambda a, b: 1 - permutation_p_value(a, b), "This is the fraction of the ways that are *less* far apart."),
     ],
 )
 
@@ -138,6 +153,15 @@ def _verdicts(f: Function, reference: Function) -> None:
     compare(f, reference, LOW[:3], [0.9, 1.4, 1.15], because="With three seeds of each nothing can be told at all.")
     compare(f, reference, LOW[:2], [*HIGH, 2.4], because="Two and five seeds: the smallest possible p is 1/21.")
     compare(f, reference, LOW, HIGH, 0.01, because="At the level 0.01 even 2/70 is too much.")
+    compare(f, reference, HIGH[:3], LOW[:3], because="Three seeds of each can tell nothing, whichever mean is lower.")
+    compare(
+        f, reference, [1.1, 2.1, 3.1, 4.1], [1.0, 2.0, 3.0, 4.0], because="The first is worse, but p is close to 1."
+    )
+    one_lucky = [1.0, 5.0, 5.1, 5.2, 5.3]
+    compare(
+        f, reference, one_lucky, [1.5, 1.6, 1.7, 1.8, 1.9], because="The smallest error is a's, the lower mean b's."
+    )
+    compare(f, reference, LOW, HIGH, 2 / 70, because="Here p is the level itself, and so not above it.")
 
 
 def _verdict_of(
@@ -155,6 +179,34 @@ def _verdict_of(
         return "holds" if (fmean(a) < fmean(b)) != turned else "the other way round"
 
     return wrong
+
+
+def _mean_first(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
+    return "the other way round" if fmean(a) > fmean(b) else verdict(a, b, level)
+
+
+def _by_the_best(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
+    found = verdict(a, b, level)
+    return found if found.startswith(("too", "within")) else "holds" if min(a) < min(b) else "the other way round"
+
+
+def _noise_reversed(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
+    if smallest_p_value(len(a), len(b)) > level:
+        return "too few seeds to tell"
+    if permutation_p_value(a, b) < level:
+        return "within noise"
+    return "holds" if fmean(a) < fmean(b) else "the other way round"
+
+
+def _below_only(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
+    """As `verdict`, with "at the level" taken for "above the level"."""
+    return verdict(a, b, level - 1e-12)
+
+
+def _from_four_seeds(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
+    if min(len(a), len(b)) < 4:
+        return "too few seeds to tell"
+    return "within noise" if permutation_p_value(a, b) > level else verdict(a, b, 1.0)
 
 
 def _always_two(n: int, m: int) -> float:
@@ -187,6 +239,17 @@ register(
             "possible p is above the level.",
         ),
         (_verdict_of(level_fixed=True), "You always use 0.05. Use `level`."),
+        (
+            _mean_first,
+            "You look at the means before you ask whether the seeds can tell. A higher mean of a may be noise, too.",
+        ),
+        (_by_the_best, "You compare the best seeds. The claim is about the means."),
+        (_noise_reversed, "You have it the wrong way round: a p *above* the level is noise, a small one is not."),
+        (_below_only, "A p that equals the level is not above it: compare with >, not with >=."),
+        (
+            _from_four_seeds,
+            "You count the seeds. Whether they are too few depends on both numbers and on `level`: `smallest_p_value`.",
+        ),
         (
             _verdict_of(smallest=_always_two),
             "The smallest p is 2 / deals only for equally many seeds, else it is 1 / deals: use `smallest_p_value`.",

@@ -25,6 +25,7 @@ class Exercise:
     minutes: int
     difficulty: int
     known_mistakes: tuple[tuple[Function, str], ...]
+    warm_up: Callable[[], object] | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +57,7 @@ def register(
     minutes: int,
     difficulty: int,
     known_mistakes: Sequence[tuple[Function, str]] = (),
+    warm_up: Callable[[], object] | None = None,
 ) -> None:
     """Add an exercise.
 
@@ -69,10 +71,12 @@ def register(
         known_mistakes: (wrong function, what to say). If a failing check passes once the wrong function plays the
             reference, the learner has made exactly this mistake, and is told so. If the learner's function stops with
             an error, it is the one that stops with the same error.
+        warm_up: called before the clock of the checks starts, for what is compiled or imported at first use.
 
     Raises ValueError if the name or number is taken, or a field is missing.
     """
-    exercise = Exercise(number, reference, tuple(checks), tuple(hints), minutes, difficulty, tuple(known_mistakes))
+    lists = tuple(checks), tuple(hints)
+    exercise = Exercise(number, reference, *lists, minutes, difficulty, tuple(known_mistakes), warm_up)
     for other in _exercises.values():
         if number == other.number or exercise.name == other.name:
             raise ValueError(f"{exercise.title} takes the number or the name of {other.title}")

@@ -26,8 +26,10 @@ def learning_curves(runs: Mapping[str, Any], metric: str = "validation_accuracy"
         metric: which list of a History to draw.
         ylabel: by default the metric's name.
 
-    Raises ValueError if there are more than four names, or a run has no epochs.
+    Raises ValueError if there is no name or more than four, or a run has no epochs.
     """
+    if not runs:
+        raise ValueError("expected runs of at least one name, got none: there is no curve to draw")
     curves = {name: _seeds(name, run, metric) for name, run in runs.items()}
     ylabel = ylabel or metric.replace("_", " ")
     figure = new_figure(6.4, 4.0)

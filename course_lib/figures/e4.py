@@ -1,4 +1,4 @@
-"""Figures of notebook 08: the kernels that one pixel generates, ablations beside the published ones, the roofline."""
+"""Figures of notebook 08: the kernels that one pixel generates and ablations beside the published ones."""
 
 from __future__ import annotations
 
@@ -130,37 +130,3 @@ def _draw_errors(
     axes.set_xlim(-0.5, len(settings) - 0.5)
     axes.grid(color="0.9", axis="y")
     axes.spines[["top", "right"]].set_visible(False)
-
-
-class Work(NamedTuple):
-    """A way to compute something: its operations, the bytes that it moves, and the seconds that it takes."""
-
-    operations: float
-    moved: float
-    seconds: float
-
-
-def roofline(works: Mapping[str, Work], bandwidth: float, arithmetic: float) -> Picture:
-    """Operations per second against operations per byte, under the roof min(arithmetic, bandwidth · intensity).
-
-    Args:
-        works: name → what it does, in operations, bytes and seconds.
-        bandwidth, arithmetic: what the machine can do, in bytes and operations per second.
-    """
-    figure = new_figure(6.8, 4.0)
-    axes = figure.subplots()
-    intensities = [work.operations / work.moved for work in works.values()]
-    x = np.geomspace(min(intensities) / 3, 3 * max([*intensities, arithmetic / bandwidth]), 200)
-    axes.plot(x, np.minimum(arithmetic, bandwidth * x) / 1e9, color="black", lw=2, label="the machine's roof")
-    words = []
-    for i, ((name, work), intensity) in enumerate(zip(works.items(), intensities, strict=True)):
-        color = list(OKABE_ITO.values())[i % len(OKABE_ITO)]
-        axes.plot(intensity, work.operations / work.seconds / 1e9, "o^sDv"[i % 5], color=color, ms=9, label=name)
-        roof = min(arithmetic, bandwidth * intensity)
-        words.append(
-            f"{name}: {intensity:.2g} operations per byte, {100 * work.operations / work.seconds / roof:.0f} %"
-        )
-    axes.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="billion operations per second")
-    axes.grid(color="0.9", which="both")
-    axes.legend(frameon=False, fontsize=9)
-    return Picture.from_figure(figure, f"Roofline; shares of what the machine could do there. {'; '.join(words)}.")

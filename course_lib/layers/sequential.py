@@ -53,7 +53,7 @@ class EquivariantSequential(nn.Sequential):
                 given = given if _keeps_channels(layer) else None
                 continue
             if given not in (None, channels[0]):
-                raise ValueError(f"{before} puts out {given} channels, but {name} takes {channels[0]}")
+                raise ValueError(f"layer {before} outputs {given} channels, but layer {name} takes {channels[0]}")
             before, given = name, channels[1]
 
 

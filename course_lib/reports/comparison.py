@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
@@ -11,6 +12,7 @@ from typing import Any
 
 from course_lib.experiments import TABLES, Claim, Recipe
 from course_lib.experiments.markdown import pipe_table
+from course_lib.groups import ALL_GROUPS
 from course_lib.reports.significance import permutation_p_value
 from course_lib.training.result_files import Result, recipe_of
 
@@ -32,6 +34,18 @@ def trained_alike(
         if same and not result["small"]:
             alike.setdefault(result["row"], []).append(result)
     return alike
+
+
+def not_yet_run(alike: Mapping[str, Sequence[Result]], rows: Iterable[str], **changes: Any) -> str:
+    """Which of these rows have no run by the laptop recipe with these changes, and the command that makes one."""
+    missing = [row for row in dict.fromkeys(rows) if row not in alike]
+    if not missing:
+        return "All of these rows have been run."
+    words = re.sub(rf"-({'|'.join(group.name for group in ALL_GROUPS)})-(\d+)$", r" --group \1 --width \2", missing[0])
+    options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changes.items())
+    return (
+        f"Not yet run: {', '.join(missing)}. For the first: python -m course_lib train {words} --recipe laptop{options}"
+    )
 
 
 def errors_of(runs: Iterable[Result]) -> list[float]:

@@ -24,19 +24,17 @@
 #
 # **You need before:** notebooks 04, 06 and 07 (filter banks, counting, sums over pairs, patches).
 #
-# **Time:** about 115 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet. Two cells train for a few seconds each.
+# **Time:** about 130 minutes, with seven exercises. Section 10, which makes the layer fast, takes 25 of them and can wait. **Hardware:** any laptop, no GPU, no internet. Two cells train for a few seconds each.
 
 # %%
 import json
 
 import torch
-from IPython.display import Markdown
 from torch import Tensor, nn
 
 from course_lib import counting, framework, kernels, oracles
 from course_lib.actions import act_on_image
 from course_lib.bench.measuring import bytes_saved, interleaved
-from course_lib.bench.report import bars_markdown
 from course_lib.checks import equivariance_error, relative_error
 from course_lib.counting import e4_macs, e4_weights, filter_weights
 from course_lib.data import load_digits
@@ -45,7 +43,7 @@ from course_lib.experiments import e4 as published_e4
 
 # %%
 from course_lib.figures import panels
-from course_lib.figures.e4 import Sight, Work, ablations, generated_kernels, roofline
+from course_lib.figures.e4 import Sight, ablations, generated_kernels
 from course_lib.framework import E4Matrices, as_feature_map, as_function, equivariant_sum, local_patch
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.layers import (
@@ -58,7 +56,7 @@ from course_lib.layers import (
     LiftingConv2d,
     SpatialMaxPool2d,
     lifting_filter_bank,
-    neighborhoods,
+    neighborhoods,  # noqa: F401, for exercise 8.4
 )
 from course_lib.models import small_e4net
 from course_lib.reports.results import results_folder
@@ -81,7 +79,7 @@ def say(error: float) -> str:
 
 
 # %% [markdown]
-# **The plan.** Here is the layer that you will have built in a few sections, with every shape (16 channels on C4). Two branches start from the same feature map: the upper one writes a kernel for every g, the lower one encodes what the kernel is applied to. You need not understand every box yet: each step gets a section of its own, and you can come back to this picture as you go.
+# **The plan.** Here is the layer that you will have built by the end of section 6, with every shape (16 channels on C4). Two branches start from the same feature map: the upper one writes a kernel for every g, the lower one encodes what the kernel is applied to. You need not understand every box yet: each step gets a section of its own, and you can come back to this picture as you go.
 
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
@@ -100,7 +98,7 @@ layer_diagram(E4Layer(C4, 16, 16, 5, slices=2)).captioned(
 # **In plain words:** g looks at its own patch and at the patch of g̃, and the function that joins the two may depend only on where g̃ lies as seen from g.
 #
 # The theorem leaves you every freedom, so start with the most general choice: for each relative position ĝ = g⁻¹g̃ let $\tilde H_{\hat g}$ be a small neural network (an MLP). Suppose that it reads both patches, each with C channels on all |H| sheets, that it has C hidden
-# channels, and that it puts out C numbers.
+# channels, and that it outputs C numbers.
 #
 # <details><summary>Predict first: take 16 channels on C4 and 28 × 28 pixels, and let g̃ run over the 5 × 5 neighbors on the sheet of g only. A group convolution needs 80 million multiply-accumulates. How many does the MLP need?</summary>
 #
@@ -152,7 +150,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 #
 # 1. **One hidden layer for all places.** $K_v(x) = W_2[v]\,\mathrm{relu}(W_1 x)$, as in the example. The hidden vector relu(W₁x) is computed once for each g, and each place v of the window has its own part W₂[v] of the matrix W₂. The hidden layer has M = C/r channels;
 # the number r is called the **reduction ratio**. (The paper's letter r for this number is also our letter for the quarter turn. In this notebook, r as a number is the reduction ratio; r as the name of a sheet or of a move is the quarter turn.)
-# 2. **Slices.** Not every one of the O output channels has a kernel of its own. The channels are split into s **slices**, and the channels of a slice share a kernel. So W₂[v] puts out s numbers instead of O. The paper deals the channels out in turn (channels i and j share a kernel if i ≡ j mod s). We use blocks of neighbors,
+# 2. **Slices.** Not every one of the O output channels has a kernel of its own. The channels are split into s **slices**, and the channels of a slice share a kernel. So W₂[v] outputs s numbers instead of O. The paper deals the channels out in turn (channels i and j share a kernel if i ≡ j mod s). We use blocks of neighbors,
 # with channel c in slice ⌊c/(O/s)⌋. This is the same up to the order of the channels, but remember it if you load the authors' weights.
 # 3. **A linear encoder.** V(y) = W₃y.
 # 4. **Sum over space only.** g̃ runs over the k × k neighbors on the sheet of g, which are g·(v, e). Here v is a place in the window, as seen from g, and e says "same orientation".
@@ -328,16 +326,6 @@ generated_kernels(both, D4).captioned(
 )
 
 # %% [markdown]
-# What does such a kernel do? Apply the one of sheet e to the ink in its window. It adds the ink ahead (to the right) and subtracts the ink to its left (above), each weighted by the strength of a border:
-
-# %%
-kernel, window = upright.kernels[0], neighborhoods(digit[0, 0], 5)[:, corner[0], corner[1]].unflatten(0, (5, 5))
-print(f"sum of the products: {(kernel * window).sum():.2f}")
-panels({"kernel K": kernel, "window of V": window, "K ⊙ V": kernel * window}).captioned(
-    "The kernel, what it is applied to, and their products, whose sum is the new value of the pixel."
-)
-
-# %% [markdown]
 # **Look at other pixels.** Below is the digit, with the kernels of one pixel and what each of them gathers from the ink in its window.
 #
 # 1. Point at a pixel in the middle of the paper. Why are its kernels empty?
@@ -360,8 +348,7 @@ kernel_explorer(lambda image: all_kernels(image, C4), digit, C4, corner).caption
 # 2. As long as the border is a left border, the sheets e and r³ write: e sees it itself, and for r³ it is the border on the next sheet. Near a corner, other sheets see a border too.
 # 3. Each kernel turns and moves one place on, and its sum goes with it: the sum on sheet rh after the turn is the one on sheet h before it.
 # </details>
-
-# %% [markdown]
+#
 # ## 5 Turn the matrix, not the kernels
 #
 # Why is W₂ turned by h on the sheet h? Equation 12 speaks of the neighbor g·(v, e). Find out where it lies on the plane:
@@ -416,7 +403,7 @@ print(unfold_and_sum(written, small[None]).flatten().tolist())
 # %% [markdown]
 # ### Your turn: the whole layer
 #
-# Now write E4 as a module that can be trained. You have all the parts: the diagram in section 1, and your functions for two of its arrows. The layer has one thing more than Eq. 12. Between W₁ and relu the authors put an *instance norm*; use `GroupInstanceNorm(group, channels)`. Section 8 shows what can go wrong there.
+# Now write E4 as a module that can be trained. You have all the parts: the diagram at the head of this notebook, and your functions for two of its arrows. Besides the bias b₂, the layer has one thing that Eq. 12 lacks: between W₁ and relu the authors put an *instance norm*. Use `GroupInstanceNorm(group, channels)`. Section 8 shows what can go wrong there.
 #
 # For the start, draw W₂ at random with a standard deviation of √(0.2/M)/k and b₂ with √0.9/k, where M is the number of hidden channels. Then the output is about as large as the values V.
 
@@ -501,7 +488,7 @@ for name, bank in banks.items():
 # %% [markdown]
 # ### Does it learn? Your layer against a group convolution
 #
-# Here are two kinds of networks that differ in one place only. Each network is a lift, then two rounds of a pool and a layer, then the maximum over group and space, and a linear layer. That layer is either your E4 with a 5 × 5 window or a 3 × 3 group convolution. They learn 1,029 rotated digits of 16 × 16 pixels in ten epochs.
+# Here are two kinds of networks that differ in one place only. Each network is a lift, then two rounds of a pool and a layer, then the maximum over group and space, and a linear layer. That layer is either your E4 with a 5 × 5 window or a 3 × 3 group convolution. They are trained on 1,029 rotated digits of 16 × 16 pixels for ten epochs.
 #
 # What is a fair comparison? With the same number of channels the group convolution has more than twice as many weights. With the same number of weights it has fewer channels. We try both.
 
@@ -619,16 +606,7 @@ for network_row in (row for row in published_e4.E4_MNIST if row.key != "e4net-re
 # %% [markdown]
 # **Why do ours and released differ?** The norm in the kernel generator of the released code has a gain and a bias for each *element* of the group, ours for each channel. In the first row that makes 6 layers · 16 hidden channels · 2 · 3 further elements = 576. Section 8 says why we do it differently.
 #
-# **Why do released and printed differ?** In every row 100 to 420 weights are missing; we do not know where they are. The operations are 3 to 9 % below the printed ones. One thing follows from the table itself: how the operations grow with k².
-
-# %%
-printed = {row.key: row.macs / 1e6 for row in published_e4.E4_MNIST}
-elements = 4 * (28**2 + 2 * 14**2 + 3 * 7**2)  # g: one layer before the pools, two between them, three after
-print(f"printed, per unit of k²: {(printed['e4net-k7'] - printed['e4net-k3']) / (7**2 - 3**2):.2f} million")
-print(f"W₂ alone: {elements * 2 * 16 / 1e6:.2f}; W₂ and aggregation: {elements * (2 * 16 + 16) / 1e6:.2f}")
-
-# %% [markdown]
-# So the printed operations do not contain the aggregation Σ K ⊙ V, although the paper's own formula does.
+# **Why do released and printed differ?** In every row 100 to 420 weights are missing; we do not know where they are. The operations are 3 to 9 % below the printed ones. Neither count contains the aggregation Σ K ⊙ V, although the paper's own formula does: for each unit of k² the printed operations grow by (21.1 − 14.3)/40 = 0.17 million, which is what W₂ alone accounts for.
 #
 # ## 8 "Why was it equivariant before training and not after?"
 #
@@ -680,7 +658,7 @@ panels({f"γ, {affine}": gain for affine, gain in gains.items()}).captioned(
 )
 
 # %% [markdown]
-# The picture shows the gains of the first E4 layer, with one row for each hidden channel and one column for each sheet. In the right half the sheets have drifted apart.
+# The picture shows the gains of the first E4 layer, with one row for each hidden channel and one column for each sheet. In the right picture the sheets have drifted apart.
 #
 # **Why do they drift?** Digits at random angles prefer no sheet on average, but a single batch of 32 does. To see this, compare two gradients of γ: one from 32 different images, and one from 8 images that each appear in all four orientations.
 
@@ -765,7 +743,7 @@ ablations(ours, theirs).captioned(
 )
 
 # %% [markdown]
-# The upper row shows our runs, the lower row the paper's; mind that each has its own axis. Pale dots are single seeds, bars are one standard deviation. Which differences can you trust? Count in how many seeds the worse variant has the larger error:
+# The upper row shows our runs, the lower row the paper's; note that each has its own axis. Pale dots are single seeds, bars are one standard deviation. Which differences can you trust? Count in how many seeds the worse variant has the larger error:
 
 # %%
 against = {
@@ -780,7 +758,7 @@ for name, (one, other) in against.items():
     print(f"{name:<18}: the larger error in {sum(larger)} of {len(larger)} seeds")
 
 # %% [markdown]
-# In each column, the extreme settings come in the paper's order in every seed. The settings in between are less clear: on average our k = 7 is slightly worse than k = 5, and s = 4 no better than s = 2. One comparison contradicts the paper in every seed: in our runs, concatenating for K only is better than for V only, and about as good as for both; in the paper, V only is better than K only, and both together are better still.
+# In each column, the two extreme settings have the paper's order for every seed. The settings in between are less clear: on average our k = 7 is slightly worse than k = 5, and s = 4 no better than s = 2. One comparison contradicts the paper for every seed: in our runs, concatenating for K only is better than for V only, and about as good as for both; in the paper, V only is better than K only, and both together are better still.
 #
 # How much can a miniature show? With 510 test digits, an error of 15 % is uncertain by √(0.15 · 0.85 / 510) ≈ 1.6 points, even before the choice of the seed is taken into account. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. Differences this small take full runs.
 #
@@ -789,13 +767,11 @@ for name, (one, other) in against.items():
 # %%
 for variant in ("e4net", "per-element"):
     changed = [run["changed_by_a_quarter_turn_percent"] for run in stored["runs"] if run["variant"] == variant]
-    texts = ", ".join(f"{error:.1f}" for error in errors[variant])
-    print(
-        f"{variant:<12}errors {texts} %; a quarter turn changes {min(changed):.0f} to {max(changed):.0f} % of the predictions"
-    )
+    texts, changes = (", ".join(f"{x:.{d}f}" for x in xs) for d, xs in ((1, errors[variant]), (0, changed)))
+    print(f"{variant:<12}errors {texts} %; predictions that a quarter turn changes {changes} %")
 
 # %% [markdown]
-# A gain per element does no visible harm to the error. But after ten epochs a quarter turn still changes some predictions, and with shared gains it changes none. What a gain per element costs here is exactness, not accuracy.
+# A gain per element does not visibly raise the error. But after ten epochs a quarter turn still changes some predictions, and with shared gains it changes none. What a gain per element costs here is exactness, not accuracy.
 #
 # ## 10 Make it fast
 #
@@ -877,54 +853,21 @@ for name, median in medians.items():
     print(f"{name:<18} {1000 * median:6.1f} ms, {medians['as released'] / median:4.1f} times as fast as released")
 
 # %% [markdown]
-# ### Aside: how far could it go?
-#
-# You can skip this on a first reading and go on to "What you have built".
-#
-# A computation that does F operations (products and sums) and moves D bytes to and from memory takes at least F/P seconds and at least D/B seconds, where P and B are the numbers of operations and bytes per second that the machine can reach. F/D is called the *arithmetic intensity*. The best possible speed as a function of it is the **roofline**:
-#
-# $$\text{operations per second} \le \min\!\big(P,\; B \cdot F/D\big)$$
-#
-# We measure P by a product of large matrices and B by copying. We take the forward pass; F is the same for all five. For D, suppose that maps stay in the cache, that kernels and unfolded maps are written to memory and read back by each operation, and that input and output pass once.
-
-
-# %% tags=["nbval-ignore-output"]
-def seconds(work) -> float:
-    return torch.tensor(interleaved({"": work}, torch.device("cpu"), 0.3)[""]).median().item()
-
-
-source, target, square = torch.rand(2**24), torch.empty(2**24), torch.rand(1024, 1024)
-bandwidth = 8 * 2**24 / seconds(lambda: target.copy_(source))  # four bytes read and four written for each number
-arithmetic = 2 * 1024**3 / seconds(lambda: square @ square)
-print(f"{bandwidth / 1e9:.0f} billion bytes and {arithmetic / 1e9:.0f} billion operations per second, on one thread")
-K, U, once = 2 * 25 * z.numel() / 16, 25 * v.numel(), z.numel() + 2 * v.numel()
-# as released: kernels written, read and written to turn, read for the product; windows written, read, products written, read
-moved = dict(zip(steps, (once + 4 * K + 4 * U, once + 4 * K, once + 4 * K, once + 2 * K, once), strict=True))
-# two operations per multiply-accumulate, two images; W₁ and W₃ belong to none of the steps
-operations = 2 * 2 * 4 * 28 * 28 * (2 * 25 * 16 + 25 * 16)
-with torch.no_grad():
-    works = {name: Work(operations, 4 * moved[name], seconds(step)) for name, step in steps.items()}
-for name, work in works.items():
-    parts = work.moved / work.seconds / bandwidth, work.operations / work.seconds / arithmetic
-    print(
-        f"{name:<18} moves {work.moved / 1e6:4.1f} MB: {parts[0]:4.0%} of the bandwidth, {parts[1]:4.0%} of the arithmetic"
-    )
-roofline(works, bandwidth, arithmetic).captioned(
-    "Each step moves the layer to the right, towards more operations per byte, and none of them reaches the roof."
-)
-
-# %% [markdown]
-# From left to right, each step moves fewer bytes for the same operations, so the roof above it rises. Under the slope memory sets the limit, under the flat part arithmetic does; the bend is at P/B. *As released* is far to the left of the bend; step 3 is near it or past it. None of them reaches the roof: on maps this small, other costs (starting each operation, for one)
-# weigh more than moving the bytes, and P holds for large products only. Your numbers will differ. Here are stored ones from `python -m course_lib bench`, for five shapes:
+# Fewer bytes to move make the difference, for nearly the same operations. Is E4 now as fast as a group convolution with the same number of channels? Your numbers will differ from day to day, so here are stored ones from `python -m course_lib bench`, for a training step:
 
 # %%
 measured = json.loads((results_folder() / "bench" / "layers_cpu.json").read_text())
 hardware = measured["provenance"]["hardware"]
+contenders = ("unfold and sum", "E4Layer", "GroupConv2d")
 print(f"{hardware['threads']} threads of {hardware['device']}")
-Markdown(bars_markdown([case for case in measured["cases"] if case["case"].startswith("E4,") and case["bars"]]))
+print(f"{'milliseconds':<30}", *(f"{name:>14}" for name in contenders))
+for case in measured["cases"]:
+    if case["case"].startswith("E4,") and case["mode"] == "train":
+        times = (f"{case['contenders'][name]['median_ms']:>14.0f}" for name in contenders)
+        print(f"{case['case'].removeprefix('E4, '):<30}", *times)
 
 # %% [markdown]
-# A *bar* is a goal that we set ourselves. *Speed* says how many times as fast a training step is. *Saved* compares the bytes kept for the backward pass with those of unfold and sum. Group convolution is still faster for both shapes on C4, and slower for all those on D4.
+# On D4 the E4 layer is the faster one, on C4 the group convolution still is: fewer operations do not yet mean less time.
 #
 # ## What you have built
 
@@ -951,7 +894,7 @@ progress("08")
 # %% [markdown]
 # ## Recap
 #
-# - Anything may be done with a pair of patches. A product K(x) ⊙ V(y) makes it affordable, because neither factor needs both patches.
+# - Any function of a pair of patches is allowed. A product K(x) ⊙ V(y) makes it affordable, because neither factor needs both patches.
 # - Sum over space only, and bring the sheets together by concatenation. A matrix on the concatenation is a 1×1 group convolution.
 # - The sheet h measures places in its own coordinates, so on the plane W₂ is turned by h. When the image turns, the kernels turn and change sheets.
 # - Weights: c²|H|(1 + 1/r) + csk²/r. The kernel size is never multiplied by c². With the same number of weights E4 learned far more than a group convolution.
@@ -962,6 +905,6 @@ progress("08")
 #
 # **Now in `course_lib`:** `from course_lib.layers import E4Layer, GroupInstanceNorm` · `from course_lib.models import e4net` · `from course_lib.kernels import generate_and_aggregate` · `from course_lib.counting import e4_weights, e4_macs` · `python -m course_lib bench` (careful timings)
 #
-# **Further reading:** L. He and others, *Efficient Equivariant Network*, 2021. D. Li and others, *Involution*, 2021: the same idea without a group. S. Williams and others, *Roofline*, 2009.
+# **Further reading:** L. He and others, *Efficient Equivariant Network*, 2021. D. Li and others, *Involution*, 2021: the same idea without a group.
 #
 # **Next:** notebook 09 builds another layer with filters that depend on the data: affine self convolution.

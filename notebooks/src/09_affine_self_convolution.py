@@ -13,7 +13,7 @@
 # filter, then attention. You derive it, prove it equivariant, write it for every group, and see where it looks.
 #
 # **You will be able to**
-# - get convolution and self-attention out of one function, and show a case where either of them fails;
+# - get convolution and self-attention out of one function, and show a case where both of them fail;
 # - prove that affine self convolution is equivariant, for shifts and for all of p4m;
 # - say which of its tables must turn, which must be permuted as well, and which need neither;
 # - write attention that is equivariant to shifts and turns, and choose by hand where it looks;
@@ -21,7 +21,7 @@
 #
 # **You need before:** notebooks 04 and 07 (filter bank, relative positions g⁻¹g̃, self-attention).
 #
-# **Time:** about 105 minutes, with six exercises. **Hardware:** any laptop, no GPU, no internet. One cell trains for half a minute.
+# **Time:** about 125 minutes, with six exercises. **Hardware:** any laptop, no GPU, no internet. One cell trains for half a minute.
 
 # %%
 import math
@@ -91,7 +91,7 @@ def say(error: float) -> str:
 #
 # In both sums y runs over a k × k **window** around x. ψ asks where y lies. α asks what is there: how large f(x)f(y) is.
 #
-# **A case where each of them fails.** A bright object grows brighter to the right: 0.9, 1.0, 1.1. Above it, in the same 3 × 3 window, lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first. (In the pictures below, larger numbers are drawn darker, like ink.)
+# **A case where both fail.** A bright object grows brighter to the right: 0.9, 1.0, 1.1. Above it, in the same 3 × 3 window, lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first. (In the pictures below, larger numbers are drawn darker, like ink.)
 #
 # <details><summary>Predict first: an edge filter with the rows (−1, 0, 1) takes right minus left in each row and adds. What does it say in the first window? And what can attention say, whose weights are positive?</summary>
 #
@@ -758,7 +758,7 @@ gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements}).captio
 )
 
 # %% [markdown]
-# This is one pixel, at the rim of the eye, on four sheets. Each looks within its own, turned region, at colors like its own (blue: large α). The arrow points to "ahead".
+# This is one pixel, at the rim of the eye, on four sheets. Each looks within its own, turned region, at colors like its own (blue: large α). The arrow points ahead.
 #
 # Now turn the photograph by r. The same spot is now the pixel in row 25, column 13, and what looked from the sheet e now looks from the sheet r.
 

@@ -381,7 +381,7 @@ lines = [line for report in reports for line in report.splitlines() if line.star
 Markdown("\n".join(dict.fromkeys(lines)))  # one heading for all
 
 # %% [markdown]
-# "Exact" means that only rounding is left, an error below 1e-10. The others are off by 4 to 14 percent on noise; how much depends on the weights. So their published errors are those of *nearly* equivariant networks. E4-Net becomes exact with one gain for all sheets, as in our `e4net`. For each of the strided networks there is an **exact variant**, which pools instead. It has the same number of parameters, or almost, but it takes more operations: nearly half as many again in All-CNN, where much of the work is in the layers that halve; 30 percent more in p4ResNet29; only little more in ResNet44, where these layers are few among many.
+# "Exact" means that only rounding is left, an error below 1e-10. The others are off by 4 percent or more on noise; how much depends on the weights. So their published errors are those of *nearly* equivariant networks. E4-Net becomes exact with one gain for all sheets, as in our `e4net`. For each of the strided networks there is an **exact variant**, which pools instead. It has the same number of parameters, or almost, but it takes more operations: nearly half as many again in All-CNN, where much of the work is in the layers that halve; 30 percent more in p4ResNet29; only 7 percent more in ResNet44, where these layers are few among many.
 #
 # ### Which rows may be compared?
 #
@@ -468,7 +468,7 @@ for pair in pairs:
 #
 # - At equal parameters, expect |H| times the operations: four times for p4, eight times for p4m, and more where maps are halved exactly or 1 × 1 steps run on larger maps.
 # - If operations are your limit, or memory (the maps hold √|H| times as many values), that is too much, unless you make the network smaller. The small gc-P4CNN has a seventh of the parameters of Z2CNN, fewer operations, and little more than half its error.
-# - Nobody has published an ordinary network with as many *operations* as p4m. Ten times the operations would also buy a much larger ordinary network. How good that would be, these tables cannot tell.
+# - None of these papers has an ordinary network with as many *operations* as p4m. Ten times the operations would also buy a much larger ordinary network. How good that would be, these tables cannot tell.
 # - Operations are not seconds. Measure on your machine: `python -m course_lib bench`.
 #
 # ## 10 "Do I need equivariance, or is augmentation enough?"
@@ -627,9 +627,9 @@ for pair in [*pairs, "p4m-r18 p4m-e4r18", "resnet29 resnet29-asc", "p4-resnet29 
 # - One network may have been tuned for longer than the other, and those choices must have been made on some images. Where the table above says 0 validation images, the final runs had none. Not every paper says on which images the settings were chosen before that.
 # - Settings that did not work are not in the table.
 #
-# **Why can I not reproduce the paper's figure?** Go through this list: which epoch, which images, which augmentation, how many seeds, which width, exact or strided. Lengyel and van Gemert did not reach the published 9.45 % of ResNet44 either. They printed 13.10 %, the error that they got themselves, next to their own networks. That is the right way: compare within one recipe.
+# **Why can I not reproduce the paper's number?** Go through this list: which epoch, which images, which augmentation, how many seeds, which width, exact or strided. Lengyel and van Gemert did not reach the published 9.45 % of ResNet44 either. They printed 13.10 %, the error that they got themselves, next to their own networks. That is the right way: compare within one recipe.
 #
-# And the sentence at the top of this notebook? Its 5 % is a gap between two networks of one paper, with one recipe, on a fifth of CIFAR-10: p4m-E4R18 and p4m-R18, 5.22 points apart. The 56 % agrees with our count. The sentence does not say how much each of the two was tuned, and only the rest of the paper says that with all images the gap is 0.87 points.
+# And the sentence at the top of this notebook? Its 5 % is a gap between two networks of one paper, with one recipe, on a fifth of CIFAR-10: p4m-E4R18 and p4m-R18, 5.22 points apart. The 56 % is 6.0M of 10.8M parameters, as printed; by our counts it is 55 %. The sentence does not say how much each of the two was tuned, and only the rest of the paper says that with all images the gap is 0.87 points.
 #
 # Our runs in notebook 11 hold out validation images, read the test set once, after the last epoch, and store every epoch.
 #

@@ -17,7 +17,7 @@
 # - say what each of the three papers claims about rotated MNIST, and whether it held here;
 # - reproduce a row of a published table with one command.
 #
-# **You need before:** notebook 04 (P4CNN), and 10 for the networks' names. **Time:** about 70 minutes, with five exercises.
+# **You need before:** notebook 04 (P4CNN), and 10 for the networks' names. **Time:** about 85 minutes, with five exercises.
 # **Hardware:** any laptop. Section 3 downloads MNIST once (12 MB); without internet it uses the bundled digits and says so.
 
 # %%
@@ -57,7 +57,7 @@ from course_lib.layers import (
     LiftingConv2d,
     SpatialMaxPool2d,
 )
-from course_lib.reports.comparison import claims_markdown, errors_of, trained_alike
+from course_lib.reports.comparison import claims_markdown, errors_of, not_yet_run, trained_alike
 from course_lib.reports.results import results_folder
 
 # %%
@@ -318,7 +318,7 @@ for length in lengths:
 # %% [markdown]
 # The recipe is the line with the smallest mean: 48 epochs at learning rate 0.01. The grid says more. At this learning rate E4-Net makes about half as many errors after 48 epochs as after 16, and P4CNN gains less from the longer training. (Each number in parentheses is one run, and 0.1 % of the validation images is two images: do not read much into a single number.) So a comparison that stops early favors the networks that learn fast, even if others are better in the end. Keep that in mind below.
 #
-# Training every network for 48 epochs with every seed takes a laptop many hours, and not all of these runs exist yet. The pictures below show runs of a third of that length, with the whole schedule squeezed into 16 epochs. Set `EPOCHS = 48` to see the runs of full length.
+# Training every network for 48 epochs with every seed takes a laptop many hours. So the pictures below show runs of a third of that length, with the whole schedule squeezed into 16 epochs; set `EPOCHS = 48` to see the runs of full length, as far as there are any. Where runs are missing, the cell says so, and names the command that makes one.
 
 # %%
 EPOCHS = 16
@@ -332,6 +332,7 @@ laptop = trained_alike(full, DATA, RECIPE, **length)
 ours = {name: mean_and_deviation(errors_of(laptop[key])) for key, name in NAMES.items() if key in laptop}
 is_comparable = mnist.name.startswith("rotated") and NETWORK in NAMES and len(mnist.train) == 10_000
 yours = {NAMES[NETWORK]: my_error} if is_comparable else {}
+print(not_yet_run(laptop, NAMES, **length))
 errors_by_row({"published": published, f"our runs, {EPOCHS} epochs": ours}, yours).captioned(
     "Published errors and ours, side by side (bars: standard deviations over seeds), and your run as a star."
 )
@@ -405,6 +406,8 @@ for n in range(1, 1 + min(map(len, two))):
     a, b = (errors[:n] for errors in two)
     p = permutation_p_value(a, b)
     print(f"n = {n}: Z2CNN {fmean(a):.2f} %, P4CNN {fmean(b):.2f} %, p = {p:.3f}")
+if not all(two):
+    print(not_yet_run(laptop, ("z2cnn", "p4cnn"), **length))
 
 # %% [markdown]
 # Three seeds of each give p = 2/20 at best, *whatever* the results. There are only 20 deals, and at least two of them count: the one that you found, and the same one with the two networks exchanged. Five seeds of each can reach 2/252. This is why the table below says how small p could have become.
@@ -429,6 +432,7 @@ def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
 # Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess.
 
 # %% tags=["nbval-ignore-output"]
+print(not_yet_run(laptop, (row for claim in CLAIMS for row in (claim.better, claim.worse)), **length))
 Markdown(claims_markdown(laptop, CLAIMS))
 
 # %% tags=["nbval-ignore-output"]
@@ -447,19 +451,23 @@ Markdown("\n".join(f"- **{found}** ({len(words)}): {' '.join(words)}" for found,
 # Equivariance is said to matter most where training images are few. So compare networks that were trained on 1,000, on 3,000 and on all 10,000 images, for about the same number of steps:
 
 # %% tags=["nbval-ignore-output"]
-by_size = {10_000: laptop}
+SMALLER = ("z2cnn", "p4cnn", "gc-p4cnn-30", "e4net")
+changes = {10_000: length}
 for per_class, times in ((300, 3.33), (100, 10)):  # more epochs of fewer images: about as many steps
-    by_size[10 * per_class] = trained_alike(full, DATA, RECIPE, per_class=per_class, epochs=round(times * EPOCHS))
+    changes[10 * per_class] = {"per_class": per_class, "epochs": round(times * EPOCHS)}
+by_size = {images: trained_alike(full, DATA, RECIPE, **changes[images]) for images in changes}
+for images, alike in by_size.items():
+    print(f"{images:,} images. {not_yet_run(alike, SMALLER, **changes[images])}")
 
 # %% tags=["nbval-ignore-output"]
 at_all_sizes = {}
-for row in ("z2cnn", "p4cnn", "gc-p4cnn-30", "e4net"):
+for row in SMALLER:
     errors = [errors_of(alike.get(row, ())) for alike in by_size.values()]
     if all(errors):
         at_all_sizes[NAMES[row]] = list(zip_longest(*errors, fillvalue=math.nan))
 error_by_size(at_all_sizes, list(by_size)).captioned(
     "The fewer images there are, the larger the error of every network (means over the seeds that were run)."
-) if at_all_sizes else print("not yet run")
+) if at_all_sizes else print("No network has been trained on all three sizes yet.")
 
 # %% tags=["nbval-ignore-output"]
 for images, alike in sorted(by_size.items()):
@@ -487,9 +495,11 @@ def cost(key: str) -> Cost:
 
 # %% tags=["nbval-ignore-output"]
 costs = {family: [cost(key) for key in keys if key in laptop] for family, keys in FAMILIES.items()}
-error_against_cost({family: known for family, known in costs.items() if known}, error="our test error").captioned(
+known = {family: points for family, points in costs.items() if points}
+print(not_yet_run(laptop, (key for keys in FAMILIES.values() for key in keys), **length))
+error_against_cost(known, error="our test error").captioned(
     "Our error against what a network has and what it does; further left and lower is better."
-)
+) if known else None
 
 # %% [markdown]
 # And the seconds? They depend on the machine, too: a processor with two cores spends them on arithmetic, while a GPU spends much of its time on starting many small operations. `python -m course_lib hours` computes from the stored runs how long each table takes on every machine that has been measured, and notebook 08 shows where the time of an E4 layer goes.
@@ -506,9 +516,10 @@ changed = {
 }  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]
+print(not_yet_run(laptop, shown, **length))
 figures.learning_curves(changed, ylabel="changed by a quarter turn, in %").captioned(
     "A quarter turn changes predictions of Z2CNN after every epoch, and none of E4-Net with a shared norm."
-)
+) if changed else None
 
 # %% [markdown]
 # With the shared norm the number is zero by construction, at every epoch and for every seed. The other two networks can only *approach* zero, and only because all training images are turned at random. On images that are always upright, nothing would make them do so.
@@ -665,4 +676,4 @@ progress("11")
 #
 # **Further reading:** X. Bouthillier and others, *Accounting for Variance in Machine Learning Benchmarks*, MLSys 2021.
 #
-# **Next:** notebook 12, beyond quarter turns: filters for any angle, and the network behind the best figure in our tables.
+# **Next:** notebook 12, beyond quarter turns: filters for any angle, and the network behind the best number in our tables.

@@ -7,7 +7,13 @@ from answers import correct, wrong
 from course_lib.actions import act_on_image
 from course_lib.framework import entry_at
 from course_lib.groups import C1, Element, inverse
-from course_lib.layers import GroupConv2d, GroupInstanceNorm, lifting_filter_bank
+from course_lib.layers import (
+    GroupBatchNorm,
+    GroupConv2d,
+    GroupInstanceNorm,
+    lifting_filter_bank,
+    neighborhoods,
+)
 
 
 @correct("filter_of_matrix")
@@ -530,3 +536,183 @@ for name in ("unfold_and_sum", "shift_and_add"):
     wrong(name, says="last place is left")(_only(-1))
     wrong(name, says="first place is there")(_only(0))
     wrong(name, says="relu of the sum")(_positive)
+
+
+@wrong("filter_of_matrix", says="from the last to the first")
+def last_sheet_first(matrix, group):
+    return by_chunks(matrix, group).flip(2)
+
+
+@wrong("filter_of_matrix", says="input channels come first")
+def channels_swapped(matrix, group):
+    return by_chunks(matrix, group).transpose(0, 1)
+
+
+@wrong("filter_of_matrix", says="3 × 3 window")
+def window_of_three_by_three(matrix, group):
+    return by_chunks(matrix, group).repeat(1, 1, 1, 3, 3)
+
+
+@wrong("e4_term", says="the number 0. Return O zeros")
+def plain_zero_elsewhere(position, x, y, matrices):
+    return torch.tensor(0.0) if position.m or position.r else channel_by_channel(position, x, y, matrices)
+
+
+@wrong("e4_term", says="You add K and V")
+def kernel_plus_values(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
+    return _or_zero(position, _spread(kernel, matrices) + matrices.encoder @ y)
+
+
+@wrong("e4_term", says="relu of V")
+def positive_values(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
+    return _or_zero(position, _spread(kernel, matrices) * torch.relu(matrices.encoder @ y))
+
+
+@wrong("e4_term", says="every kernel value by every entry")
+def all_products(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
+    values = matrices.encoder @ y
+    return 0 * values if position.m or position.r else torch.einsum("s,o->so", kernel, values)
+
+
+def _reading(row_and_column):
+    def read(position, x, y, matrices):
+        k, values = matrices.kernel.shape[-1], matrices.encoder @ y
+        row, col = (k // 2 + step for step in row_and_column(position))
+        if position.m or position.r or not (0 <= row < k and 0 <= col < k):
+            return 0 * values
+        return _spread(matrices.kernel[:, :, row, col] @ torch.relu(matrices.squeeze @ x), matrices) * values
+
+    return read
+
+
+wrong("e4_term", says="u for the row and v for the column")(_reading(lambda position: (position.u, position.v)))
+wrong("e4_term", says="upside down")(_reading(lambda position: (position.v, position.u)))
+
+
+@wrong("generate_kernels", says="sheets come before the slices")
+def sheets_first(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight, bias).transpose(1, 2)
+
+
+@wrong("generate_kernels", says="still have two axes")
+def places_in_two_axes(hidden, weight, bias):
+    return torch.einsum("bmhyx,shmkl->bshklyx", hidden, weight) + bias[..., None, None]
+
+
+@wrong("generate_kernels", says="places come last")
+def places_last(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight, bias).permute(0, 1, 2, 4, 5, 3)
+
+
+@wrong("generate_kernels", says="last sheet to the first")
+def sheets_reversed(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight.flip(1), bias.flip(1))
+
+
+@wrong("generate_kernels", says="softmax over the places")
+def softmax_of_places(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight, bias).softmax(dim=3)
+
+
+def _all_slices(kernels, values):
+    return _pixel_by_pixel(kernels.sum(dim=1, keepdim=True), values)
+
+
+def _first_slice(kernels, values):
+    return _pixel_by_pixel(kernels, values, slice_of=lambda c, per_slice, slices: 0)
+
+
+def _not_joined(kernels, values):
+    out = _pixel_by_pixel(kernels, values)
+    return out.reshape(len(out), kernels.shape[1], -1, *out.shape[2:])
+
+
+def _shifted(kernels, padded, height, width):
+    k = round(kernels.shape[3] ** 0.5)
+    per_channel = kernels.repeat_interleave(padded.shape[1] // kernels.shape[1], dim=1)
+    places = [(i, *divmod(i, k)) for i in range(k * k)]
+    return sum(per_channel[:, :, :, i] * padded[..., r : r + height, c : c + width] for i, r, c in places)
+
+
+def _padded_on_one_side(kernels, values):
+    reach = 2 * _reach(kernels)
+    return _shifted(kernels, torch.nn.functional.pad(values, (0, reach, 0, reach)), *values.shape[-2:])
+
+
+def _border_continued(kernels, values):
+    flat = torch.nn.functional.pad(values.flatten(1, 2), [_reach(kernels)] * 4, mode="replicate")
+    return _shifted(kernels, flat.unflatten(1, values.shape[1:3]), *values.shape[-2:])
+
+
+for name in ("unfold_and_sum", "shift_and_add"):
+    wrong(name, says="kernels of all slices")(_all_slices)
+    wrong(name, says="kernel of the first slice")(_first_slice)
+    wrong(name, says="still split into s slices")(_not_joined)
+    wrong(name, says="right and at the bottom only")(_padded_on_one_side)
+    wrong(name, says="beyond its border")(_border_continued)
+
+
+@wrong("unfold_and_sum", says="stopped in line.*repeat it O/s times")
+def each_kernel_s_times(kernels, values):
+    windows = neighborhoods(values, round(kernels.shape[3] ** 0.5))
+    return (kernels.repeat_interleave(kernels.shape[1], dim=1) * windows).sum(dim=3)
+
+
+@wrong("unfold_and_sum", says="stopped in line.*s kernels and O channels")
+def kernels_as_they_are(kernels, values):
+    return (kernels * neighborhoods(values, round(kernels.shape[3] ** 0.5))).sum(dim=3)
+
+
+@wrong("E4", says="softmax of the kernels")
+class SoftmaxKernels(_Layer):
+    def forward(self, x):
+        bank, bias = self.turned(self.kernel_weight), self.turned(self.kernel_bias)
+        return _pixel_by_pixel(sheet_by_sheet(self.hidden(x), bank, bias).softmax(dim=3), self.values(x))
+
+
+@wrong("E4", says="relu at the end")
+class ReluLast(_Layer):
+    def forward(self, x):
+        return torch.relu(super().forward(x))
+
+
+@wrong("E4", says="batch norm")
+class NormOfTheBatch(_Layer):
+    def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
+        super().__init__(group, in_channels, out_channels, kernel_size, slices, reduction)
+        self.norm = GroupBatchNorm(group, in_channels // reduction)
+
+
+@wrong("E4", says="encoder is a k × k convolution")
+class EncoderWithAWindow(_Layer):
+    def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
+        super().__init__(group, in_channels, out_channels, kernel_size, slices, reduction)
+        self.encoder = GroupConv2d(group, in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+
+
+@wrong("E4", says="encoder reads the hidden map")
+class EncoderOfHidden(_Layer):
+    def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
+        super().__init__(group, in_channels, out_channels, kernel_size, slices, reduction)
+        self.encoder = GroupConv2d(group, in_channels // reduction, out_channels, 1, bias=False)
+
+    def values(self, x):
+        return self.encoder(self.hidden(x))
+
+
+@wrong("E4", says="first two axes of your W₂")
+class HiddenAxisFirst(_Layer):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.kernel_weight = nn.Parameter(self.kernel_weight.detach().transpose(0, 1).clone())
+
+    def turned(self, table):
+        return super().turned(table.transpose(0, 1) if table is self.kernel_weight else table)
+
+
+@wrong("shift_and_add", says="stopped in line.*slices run out of the map")
+def padding_forgotten(kernels, values):
+    return _shifted(kernels, values, *values.shape[-2:])

@@ -489,6 +489,17 @@ def divided_by_the_neighbors(query, key, value, *rest):
     return with_actions(query, key, value, *rest) / key[1][1].shape[-1] ** 2
 
 
+@wrong("roto_translation_attention", says="deal the weights of the heads out")
+def weights_in_turn(query, key, value, group, heads=1, masked=False):
+    (q, q_tables), (k, k_tables), (v, v_tables) = (
+        (f, (group_filter_bank(psi, group), lifting_filter_bank(beta, group))) for f, (psi, beta) in (query, key, value)
+    )
+    size = key[1][0].shape[-1]
+    weights = by_exponentials(by_unfold(q, *q_tables, 1)[:, :, :, 0], k, k_tables, size, heads, masked)
+    channels = torch.arange(v.shape[1]) % heads
+    return (weights[:, channels] * by_unfold(v, *v_tables, size)).sum(dim=3)
+
+
 @wrong("roto_translation_attention", says="mixed up")
 def heads_interleaved(query, key, value, group, heads=1, masked=False):
     out = with_actions(query, key, value, group, heads, masked)
@@ -504,3 +515,79 @@ def channels_before_heads(row, column):
 @wrong("factorized_positions", says="Both kinds of channels depend on the row")
 def column_as_row(row, column):
     return torch.cat([table[..., None].expand(-1, -1, -1, row.shape[-1]) for table in (row, column)], 1).flatten(0, 1)
+
+
+@wrong("affine_term", says="ψ in place of β")
+def psi_twice(position, feature, psi, beta, group):
+    return (feature + 1) * _entry(psi, position, group)
+
+
+@wrong("affine_term", says="whole table β")
+def whole_table_added(position, feature, psi, beta, group):
+    return feature * _entry(psi, position, group) + beta
+
+
+@wrong("affine_map", says="sum over the neighbors")
+def aggregated_without_their_axis(f, psi, beta, kernel_size):
+    return by_unfold(f, psi, beta, kernel_size).sum(dim=3)
+
+
+@wrong("affine_map", says="neighbors come last")
+def neighbors_last(f, psi, beta, kernel_size):
+    return by_unfold(f, psi, beta, kernel_size).permute(0, 1, 2, 4, 5, 3)
+
+
+@wrong("affine_map", says="input channels, too")
+def channels_mixed(f, psi, beta, kernel_size):
+    mixed = f if psi is None else f.sum(dim=1, keepdim=True).expand_as(f)
+    return by_unfold(mixed, psi, beta, kernel_size)
+
+
+@wrong("affine_map", says="of ψ and β are swapped")
+def both_tables_transposed(f, psi, beta, kernel_size):
+    return by_unfold(f, *(table if table is None else table.transpose(-1, -2) for table in (psi, beta)), kernel_size)
+
+
+@wrong("affine_map", says="β is still added")
+def nothing_outside(f, psi, beta, kernel_size):
+    inside = F.unfold(torch.ones_like(f[:, 0]), kernel_size, padding=kernel_size // 2)
+    inside = inside.reshape(len(f), 1, f.shape[2], kernel_size**2, *f.shape[-2:])
+    return by_unfold(f, psi, beta, kernel_size) * inside
+
+
+@wrong("affine_attention_weights", says="over the last axis")
+def softmax_of_the_last_axis(query, key, key_affine, kernel_size, heads=1, masked=False):
+    return _scores(query, key, key_affine, kernel_size, heads).softmax(dim=-1)
+
+
+@wrong("affine_attention_weights", says="over the last axis")
+def masked_softmax_of_the_last_axis(query, key, key_affine, kernel_size, heads=1, masked=False):
+    scores = _masked(_scores(query, key, key_affine, kernel_size, heads), query, kernel_size, masked)
+    return _softmax_over(scores, (5,))
+
+
+@wrong("affine_attention_weights", says="query through the affine map of the key")
+def query_mapped_by_the_key(query, key, key_affine, kernel_size, heads=1, masked=False):
+    middle = by_unfold(query, *key_affine, kernel_size)[:, :, :, kernel_size**2 // 2]
+    return by_exponentials(middle, key, key_affine, kernel_size, heads, masked)
+
+
+@wrong("affine_attention_weights", says="return the scores")
+def scores_for_weights(query, key, key_affine, kernel_size, heads=1, masked=False):
+    return _scores(query, key, key_affine, kernel_size, heads)
+
+
+@wrong("affine_attention_weights", says="divide by d twice")
+def divided_twice(query, key, key_affine, kernel_size, heads=1, masked=False):
+    return by_exponentials(heads * query / query.shape[1], key, key_affine, kernel_size, heads, masked)
+
+
+@wrong("factorized_positions", says="axis of their own")
+def heads_not_joined(row, column):
+    tables = entry_by_entry(row, column)
+    return tables.reshape(len(row), -1, *tables.shape[1:])
+
+
+@wrong("factorized_positions", says="multiply row and column")
+def outer_product(row, column):
+    return torch.einsum("hdi,hdj->hdij", row, column).flatten(0, 1)

@@ -376,3 +376,68 @@ def forgotten_brackets(deviation_a, deviation_b, seeds):
 def nothing_flattened(group, width, classes, conv):
     layers = list(digits_network(group, width, classes, conv))[:-2]
     return nn.Sequential(*layers, GroupMaxPool(group), nn.Linear(1, classes))
+
+
+@wrong("p4cnn_linear", says="linear layer at the end is missing")
+def without_linear(group, width, classes, conv):
+    return nn.Sequential(*list(digits_network(group, width, classes, conv))[:-1])
+
+
+@wrong("p4cnn_linear", says="end with a softmax")
+def softmax_at_the_end(group, width, classes, conv):
+    return nn.Sequential(digits_network(group, width, classes, conv), nn.Softmax(dim=1))
+
+
+@wrong("width_for", says="grows like width²")
+def root_of_the_ratio(count, wanted):
+    return round((wanted / count(1)) ** 0.5)
+
+
+@wrong("width_for", says="You may return 0")
+def from_zero(count, wanted):
+    return min(range(200), key=lambda width: abs(count(width) - wanted))
+
+
+def _changed(change):
+    def build(group, here, there, stride, second, dropout, exact):
+        residual = block(group, here, there, stride, second, dropout, exact)
+        return change(residual, group, here, there, stride, dropout, exact)
+
+    return build
+
+
+@wrong("basic_block", says="branch is strided while the shortcut is pooled")
+@_changed
+def strided_branch(residual, group, here, there, stride, dropout, exact):
+    residual.branch[0] = same_conv(GroupConv2d, group, here, there, 3, stride, None, bias=False)
+    return residual
+
+
+@wrong("basic_block", says="`exact` the wrong way round")
+def exact_reversed(group, here, there, stride, second, dropout, exact):
+    return block(group, here, there, stride, second, dropout, not exact)
+
+
+@wrong("basic_block", says="dropout comes after the ReLU")
+@_changed
+def dropout_after_relu(residual, group, here, there, stride, dropout, exact):
+    first, drop, norm, relu, *rest = residual.branch
+    return Residual(nn.Sequential(first, norm, relu, drop, *rest), residual.shortcut, nn.ReLU())
+
+
+@wrong("basic_block", says="always has a convolution")
+@_changed
+def never_the_identity(residual, group, here, there, stride, dropout, exact):
+    if stride == 1:
+        conv = GroupConv2d(group, here, there, 1, bias=False)
+        residual.shortcut = nn.Sequential(conv, GroupBatchNorm(group, there))
+    return residual
+
+
+@wrong("basic_block", says="shortcut is 3 × 3")
+@_changed
+def wide_shortcut(residual, group, here, there, stride, dropout, exact):
+    if stride != 1:
+        pool = SpatialMaxPool2d if exact else None
+        residual.shortcut[0] = same_conv(GroupConv2d, group, here, there, 3, stride, pool, bias=False)
+    return residual

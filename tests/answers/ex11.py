@@ -210,7 +210,7 @@ def ordinary():
     return p4cnn_linear(C1, width=10)
 
 
-@wrong("contender", says="'1' breaks the symmetry first. Cause: a flattened")
+@wrong("contender", says="'1' breaks the symmetry first. Cause: flattened pixels")
 def linear():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
 
@@ -414,3 +414,95 @@ def two_deals(a, b, level=0.05):
     if 2 / comb(len(a) + len(b), len(a)) > level:
         return "too few seeds to tell"
     return by_a_table(a, b, level)
+
+
+@wrong("train_step", says="without an axis")
+def largest_of_the_batch(forward, images, labels, optimizer, bf16=False):
+    outputs, loss, _ = _outputs_and_loss(forward, images, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach() * len(images), (outputs.argmax() == labels).sum()
+
+
+@wrong("train_step", says="tensor of shape \\(4,\\), expected their number")
+def not_summed(forward, images, labels, optimizer, bf16=False):
+    outputs, loss, _ = _outputs_and_loss(forward, images, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach() * len(images), outputs.argmax(dim=1) == labels
+
+
+@wrong("train_step", says="count the right answers after the step")
+def counted_after(forward, images, labels, optimizer, bf16=False):
+    _, loss, _ = _outputs_and_loss(forward, images, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach() * len(images), (forward(images).argmax(dim=1) == labels).sum()
+
+
+@wrong("training_state", says="only the state of torch's own generator")
+def one_generator(net, optimizer, generator):
+    random = {"torch": torch.random.get_rng_state()}
+    return {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "random": random}
+
+
+@wrong("training_state", says="stopped in line.*not its name")
+def name_of_the_device(net, optimizer, generator):
+    random = random_states("cpu", generator)
+    return {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "random": random}
+
+
+@wrong("permutation_p_value", says="deal the results into halves")
+def two_halves(a, b):
+    everything, found = [*a, *b], abs(sum(a) / len(a) - sum(b) / len(b))
+    half, gaps = len(everything) // 2, []
+    for way in combinations(range(len(everything)), half):
+        first = sum(everything[i] for i in way)
+        gaps.append(abs(first / half - (sum(everything) - first) / (len(everything) - half)))
+    return sum(gap >= found - 1e-9 for gap in gaps) / len(gaps)
+
+
+@wrong("permutation_p_value", says="in percent")
+def percent_of_deals(a, b):
+    return 100 * by_all_orders(a, b)
+
+
+@wrong("verdict", says="look at the means before")
+def means_first(a, b, level=0.05):
+    return "the other way round" if sum(a) / len(a) > sum(b) / len(b) else by_a_table(a, b, level)
+
+
+@wrong("verdict", says="compare the best seeds")
+def best_of_the_seeds(a, b, level=0.05):
+    found = by_a_table(a, b, level)
+    return ["the other way round", "holds"][min(a) < min(b)] if found in ("holds", "the other way round") else found
+
+
+@wrong("verdict", says="wrong way round: a p")
+def small_p_is_noise(a, b, level=0.05):
+    if smallest_p_value(len(a), len(b)) > level:
+        return "too few seeds to tell"
+    if permutation_p_value(a, b) < level:
+        return "within noise"
+    return "holds" if sum(a) / len(a) < sum(b) / len(b) else "the other way round"
+
+
+@wrong("verdict", says="not above it: compare with >")
+def at_the_level(a, b, level=0.05):
+    if smallest_p_value(len(a), len(b)) >= level:
+        return "too few seeds to tell"
+    if permutation_p_value(a, b) >= level:
+        return "within noise"
+    return "holds" if sum(a) / len(a) < sum(b) / len(b) else "the other way round"
+
+
+@wrong("verdict", says="You count the seeds")
+def fewer_than_four(a, b, level=0.05):
+    if len(a) < 4 or len(b) < 4:
+        return "too few seeds to tell"
+    if permutation_p_value(a, b) > level:
+        return "within noise"
+    return "holds" if sum(a) / len(a) < sum(b) / len(b) else "the other way round"

@@ -168,6 +168,8 @@ def _cost(layer: nn.Module, values: int) -> Cost:
         return layer.cost(values)
     if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
         return Cost(2 * layer.num_features)
+    if isinstance(layer, nn.LayerNorm):
+        return Cost(2 * math.prod(layer.normalized_shape))
     if isinstance(layer, nn.Linear):
         weights = layer.in_features * layer.out_features
         return Cost(weights + layer.out_features * (layer.bias is not None), macs=layer.in_features * values)

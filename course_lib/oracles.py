@@ -150,6 +150,31 @@ def self_attention(f: Tensor, query: Tensor, key: Tensor, value: Tensor, positio
     return out
 
 
+def attentive_conv(f: Tensor, psi: Tensor, channel: tuple[Tensor, Tensor], spatial: Tensor, group: Group) -> Tensor:
+    """Σ_{c, h̃} (1 − a^X a^C) z_c, z_c = f_c(·, h̃) ⋆ L_h ψ_c(·, h⁻¹h̃); Romero et al. (2020), as `AttentiveGroupConv2d`.
+
+    One feature map (C, |H|, Y, X), or an image (C, 1, Y, X); one output channel, with S = |H| or 1: psi (C, S, k, k),
+    ``channel`` = u (J, C, S) and v (C, J, S), ``spatial`` χ (2, S, a, a) → (|H|, Y′, X′).
+    """
+    half, out = spatial.shape[-1] // 2, []
+    for h in group.elements:
+        sheets = []
+        for j in range(f.shape[1]):
+            before = 0 if psi.shape[1] == 1 else group.index(compose(inverse(h), group.elements[j]))
+            z = torch.stack([correlate(f[c, j], act_on_image(h, psi[c, before])) for c in range(len(f))])
+            u, v = (matrices[..., before] for matrices in channel)
+            scores = v @ (u @ z.mean(dim=(1, 2))).relu() + v @ (u @ z.amax(dim=(1, 2))).relu()
+            weighed = scores.sigmoid()[:, None, None] * z
+            where = z.new_zeros(z.shape[1:])
+            for i, over in enumerate((weighed.mean(dim=0), weighed.amax(dim=0))):
+                around = over.new_zeros([n + 2 * half for n in over.shape])
+                around[half : half + over.shape[0], half : half + over.shape[1]] = over
+                where += correlate(around, act_on_image(h, spatial[i, before]))
+            sheets.append((z - where.sigmoid() * weighed).sum(dim=0))
+        out.append(torch.stack(sheets).sum(dim=0))
+    return torch.stack(out)
+
+
 def coset_max_pool(f: Tensor, group: Group, subgroup: Group) -> Tensor:
     """P(f)(x, hS) = max over s ∈ S of f(x, hs), for one channel (|H|, Y, X) → (|H|/|S|, Y, X)."""
     pooled = []

@@ -161,13 +161,18 @@ WITH_WEIGHTS = {
     "simple": lambda group: L.SimpleAffineSelfConv2d(group, 3, 6, 3),
     "sasa": lambda group: L.StandAloneSelfAttention2d(group, 3, 6, 3, heads=2),
     "attention": lambda group: L.GroupSelfAttention2d(group, 3, 6, 3, heads=3),
+    "encoded attention": lambda group: L.EncodedSelfAttention2d(group, 3, 6, 3, heads=2),
+    "lifting attention": lambda group: L.LiftingSelfAttention2d(group, 3, 6, 3, heads=2),
+    "attentive": lambda group: L.AttentiveGroupConv2d(group, 3, 6, 3, reduction=1),
+    "attentive lift": lambda group: L.AttentiveLiftingConv2d(group, 3, 6, 3, reduction=1),
     "squeeze": lambda group: L.GroupSqueezeExcite(group, 3, 3),
 }
 ATTENTION = {"asc": L.AffineSelfConv2d, "simple": L.SimpleAffineSelfConv2d, "sasa": L.StandAloneSelfAttention2d}
 
 
 def costs(layer, group):
-    shape = (2, 3, 7, 8) if isinstance(layer, L.LiftingConv2d) else (2, 3, group.order, 7, 8)
+    lifts = L.LiftingConv2d | L.LiftingSelfAttention2d | L.AttentiveLiftingConv2d
+    shape = (2, 3, 7, 8) if isinstance(layer, lifts) else (2, 3, group.order, 7, 8)
     return count_layers(layer, torch.zeros(shape))
 
 
@@ -210,6 +215,27 @@ def test_attention_on_the_group_meets_every_neighbor_twice(group):
     values = 6 * group.order * 7 * 8
     assert aggregation_macs(layer, x) == 2 * 9 * group.order * values
     assert macs_of_products(layer, x) == 3 * 3 * values == sum(c.macs for c in count_layers(layer, x))
+
+
+@every_group
+@pytest.mark.parametrize("kind", ["attentive", "attentive lift"])
+def test_an_attentive_convolution_executes_what_its_formula_says(kind, group):
+    """Both statistics go through v together, as it is linear: hence two products with u, and one with v."""
+    layer, x = WITH_WEIGHTS[kind](group), torch.zeros(1, 3, *([group.order] if kind == "attentive" else []), 7, 8)
+    (cost,) = count_layers(layer, x)
+    assert cost.macs == macs_of_products(layer, x)
+
+
+@every_group
+@pytest.mark.parametrize("kind, sheets", [("encoded attention", None), ("lifting attention", 1)])
+def test_encoded_attention_meets_every_neighbor_twice(kind, sheets, group):
+    layer, x = WITH_WEIGHTS[kind](group), torch.zeros(1, 3, *([group.order] if sheets is None else []), 7, 8)
+    inner = 2 * 3 * group.order * 7 * 8
+    assert aggregation_macs(layer, x) == 2 * 9 * (sheets or group.order) * inner
+    matrices = 3 * 3 * 6 * (sheets or group.order) * 56 + 6 * 6 * group.order * 56
+    assert macs_of_products(layer, x) == matrices
+    positions = 2 * 3 * (16 + 16)  # the networks of three rows and three columns
+    assert sum(c.macs for c in count_layers(layer, x)) == matrices + positions
 
 
 def test_a_layer_of_ones_own_says_what_it_costs():

@@ -73,6 +73,8 @@ AGREEING = {
     "resnet29-simple-asc-cifar100": (240_484, None),
     "resnet29-asc-cifar100": (290_884, None),
     "p4-resnet29-asc-cifar100": (283_452, None),
+    "alpha-p4cnn": (73_130, 27_019_360),
+    "dren": (24_560, None),
 }
 # Counts that are not printed, or that no recipe makes agree: parameters, and operations in millions.
 OTHERS = {
@@ -89,6 +91,10 @@ OTHERS = {
     "resnet44": (2_639_434, 388.86),
     "resnet29": (313_114, 47.11),
     "p4-resnet29-asc": (271_842, 165.51),
+    "p4-sa": (44_428, 54.09),
+    "a-p4cnn": (20_746, 9.63),
+    "dren": (24_560, 11.67),
+    "sfcnn-c8": (127_727, 245.76),
 }
 RESNET83 = {
     "resnet83": 869_530,
@@ -201,6 +207,17 @@ def test_norms_are_charged_by_the_value():
     assert macs_and_norms(net, x) - executed_macs(net, x) == (2 + 5) * 3 * 4 * 30
 
 
+def test_what_the_notes_of_the_rivals_say():
+    counts = find("p4-sa").counts()
+    sheets = sum(4 * more for more in [16 - 4] * 5)  # the group's vectors, in each of the five blocks
+    assert find("p4-sa").parameters.agrees_with(counts.parameters + sheets) and counts.parameters + sheets == 44_668
+    assert round((counts.executed + counts.aggregation) / 1e6) == 184
+    assert sum(p.numel() for p in find("a-p4cnn").network(C4, 10, classes=10).parameters()) == 24_851
+    widths = {w: find("a-p4cnn").network(C4, w, classes=10) for w in (8, 9, 10)}
+    sizes = {w: sum(p.numel() for p in net.parameters()) for w, net in widths.items()}
+    assert min(sizes, key=lambda w: abs(sizes[w] - find("a-p4cnn").parameters)) == 9
+
+
 def test_every_difference_from_print_is_explained():
     for table in TABLES.values():
         for row in table.rows:
@@ -212,7 +229,7 @@ def test_every_difference_from_print_is_explained():
 
 
 def test_keys_are_unique_and_found():
-    assert len({row.key for row in ROWS}) == len(ROWS) == 77
+    assert len({row.key for row in ROWS}) == len(ROWS) == 82
     assert all(find(row.key) is row for row in ROWS)
     assert all(key == table.key and find_table(key) is table for key, table in TABLES.items())
 
@@ -319,7 +336,10 @@ def test_a_table_of_dynamic_layers_shows_what_pytorch_does_not_count():
     assert "operations as executed" in text and "| of aggregation |" in text
 
 
-EXACT_ROWS = ["p4cnn", "p4cnn-rotation-pooling-cohen", "gc-p4cnn", "e4net", "p4-r18", "p4-resnet29-asc"]
+EXACT_ROWS = [
+    "p4cnn", "p4cnn-rotation-pooling-cohen", "gc-p4cnn", "e4net", "p4-r18", "p4-resnet29-asc",
+    "p4-sa", "alpha-p4cnn", "a-p4cnn", "dren",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("key", EXACT_ROWS)

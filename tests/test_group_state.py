@@ -23,6 +23,8 @@ LAYERS = {
     "AffineMap": lambda group: AffineMap(group, 2, 3),
     "FactorizedPositions": lambda group: FactorizedPositions(group, 2, 3, 1),
     "GroupSelfAttention2d": lambda group: L.GroupSelfAttention2d(group, 2, 2, 3),
+    "EncodedSelfAttention2d": lambda group: L.EncodedSelfAttention2d(group, 2, 2, 3),
+    "AttentiveGroupConv2d": lambda group: L.AttentiveGroupConv2d(group, 2, 2, 3),
 }
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 

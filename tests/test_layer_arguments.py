@@ -27,6 +27,8 @@ WITH_WINDOW = {
     "SimpleAffineSelfConv2d": lambda k: L.SimpleAffineSelfConv2d(C4, 2, 2, k),
     "StandAloneSelfAttention2d": lambda k: L.StandAloneSelfAttention2d(C4, 2, 2, k),
     "GroupSelfAttention2d": lambda k: L.GroupSelfAttention2d(C4, 2, 2, k),
+    "EncodedSelfAttention2d": lambda k: L.EncodedSelfAttention2d(C4, 2, 2, k),
+    "AttentiveGroupConv2d": lambda k: L.AttentiveGroupConv2d(C4, 2, 2, k),
     "AffineMap": lambda k: AffineMap(C4, 2, k),
 }
 every_window = pytest.mark.parametrize("make", WITH_WINDOW.values(), ids=WITH_WINDOW)
@@ -51,7 +53,8 @@ WITH_GROUP = {
         name: partial(getattr(L, name), in_channels=2, out_channels=2, kernel_size=3)
         for name in (
             "LiftingConv2d", "GroupConv2d", "GSeparableConv2d", "GCSeparableConv2d", "E4Layer", "AffineSelfConv2d",
-            "SimpleAffineSelfConv2d", "StandAloneSelfAttention2d", "GroupSelfAttention2d",
+            "SimpleAffineSelfConv2d", "StandAloneSelfAttention2d", "GroupSelfAttention2d", "EncodedSelfAttention2d",
+            "LiftingSelfAttention2d", "AttentiveGroupConv2d", "AttentiveLiftingConv2d",
         )
     },
     **{

@@ -306,5 +306,6 @@ def test_hexagons_are_described():
 def test_the_row_of_sfcnn():
     row = find("sfcnn")
     assert row.group is C16 and row.percent == 0.714 and with_laptop_recipe(row).recipe.name == "laptop"
+    assert find("sfcnn-c8").recipe == row.recipe and find("sfcnn-c8").percent is None and not find("sfcnn-c8").source
     counts = row.counts()
     assert counts.parameters == 2_319_298 and counts.executed == counts.macs == 9_161_163_072

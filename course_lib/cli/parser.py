@@ -27,7 +27,7 @@ exit status: 0 done, 1 error, 2 unknown word, 75 stopped (Ctrl-C, --time-budget)
 under torchrun a run that its time budget stopped ends with 0: any other status would count as a failure there
 """
 # As `experiments.TABLES` has them, which would take seconds to import; a test compares.
-TABLE_NAMES = ("rotated-mnist", "cifar10", "e4-rotated-mnist", "e4-cifar", "asc", "steerable")
+TABLE_NAMES = ("rotated-mnist", "cifar10", "e4-rotated-mnist", "e4-cifar", "asc", "steerable", "rivals")
 _NAMES = ", ".join(TABLE_NAMES)
 
 

@@ -46,6 +46,14 @@ register(
             lambda a: (2 * a.r).denominator == 1,
             "You accept eighths of a turn. r counts quarter turns of 90°, so r = 1/2 is 45°, which misses the pixels.",
         ),
+        (
+            lambda a: a.m == 1 or a.r.denominator == 1,
+            "You accept every mirror. The mirror with r = 1/2 turns by 45° first, so it misses the pixels, too.",
+        ),
+        (
+            lambda a: isinstance(a.r, int),
+            "You ask for the type of r. In C8 a whole r is a Fraction, too, such as Fraction(1, 1): ask for the value.",
+        ),
         (lambda a: True, "A turn by 45° takes most pixels to places between pixels."),
         (lambda a: a.r.denominator != 1, "You have it the wrong way round: whole r is on the lattice."),
     ],
@@ -111,6 +119,14 @@ register(
         ),
         (_wave(order=-1), "You put sin before cos."),
         (
+            _wave(profile=lambda rho, radius: torch.ones_like(rho)),
+            "The ring is missing: multiply both waves by the profile, so that they are large near the radius only.",
+        ),
+        (
+            _wave(angle=lambda p: torch.atan(p[..., 1] / p[..., 0])),
+            "`atan(y / x)` cannot tell a point from the opposite one. `torch.atan2(y, x)` knows all four quadrants.",
+        ),
+        (
             _wave(center=False),
             "At the center a wave with m > 0 must be 0, because the center has no angle: multiply by `(rho > 0)`.",
         ),
@@ -126,13 +142,16 @@ def _lists(f: Function, reference: Function) -> None:
 
 
 def _listed(
-    frequencies: Callable[[int, int], int] = lambda j, last: j + 1, outer: float = 1.25, first: int = 0
+    frequencies: Callable[[int, int], int] = lambda j, last: j + 1,
+    outer: float = 1.25,
+    first: int = 0,
+    steps: Callable[[int], int] = lambda last: last,
 ) -> Function:
-    """As the reference, with other frequencies, another outermost radius, or no frequencies below ``first``."""
+    """As the reference, with other frequencies, another outermost radius or distance, or none below ``first``."""
 
     def wrong(size: int) -> list[tuple[float, int]]:
         last = (size - 1) // 2
-        radii = [(size / 2 - outer) * j / last if last else 0.0 for j in range(last + 1)]
+        radii = [(size / 2 - outer) * j / steps(last) if last else 0.0 for j in range(last + 1)]
         return [(radius, m) for j, radius in enumerate(radii) for m in range(first, frequencies(j, last))]
 
     return wrong
@@ -159,6 +178,14 @@ register(
             "You give every ring all frequencies. Ring j gets 0 to j: on small rings, fast waves are too short.",
         ),
         (_listed(outer=0.5), "Your outermost ring lies on the border of the window, where a turn would cut it off."),
+        (
+            _listed(steps=lambda last: last + 1),
+            "Your outermost ring is too small. From ring 0 to ring `last` there are `last` steps: divide by `last`.",
+        ),
+        (
+            lambda size: [(float(j), m) for j in range((size - 1) // 2 + 1) for m in range(j + 1)],
+            "Your rings are one pixel apart. They are evenly spaced up to size / 2 − 1.25.",
+        ),
         (_listed(first=1), "The frequency 0 is missing: each ring also appears without a wave."),
     ],
 )
@@ -168,7 +195,7 @@ register(
 
 def _steered(f: Function, reference: Function) -> None:
     unit = torch.eye(4, dtype=torch.float64)
-    compare(f, reference, unit[1], math.pi / 2, 3, because="This is one wave, cos φ, turned by 90°.")
+    compare(f, reference, unit[2], math.pi / 2, 3, because="This is one wave, cos φ, turned by 90°.")
     compare(f, reference, unit[0], math.pi / 3, 3, because="A ring with m = 0 looks the same after every turn.")
     compare(f, reference, torch.arange(9).double(), math.pi / 8, 5)
     compare(f, reference, torch.arange(32).double().reshape(2, 16), -0.3, 7)
@@ -193,6 +220,11 @@ def _pairwise(mix: Callable[[Tensor, Tensor, int, float], tuple[Tensor, Tensor]]
 def _rotated(a: Tensor, b: Tensor, angle: float) -> tuple[Tensor, Tensor]:
     cos, sin = math.cos(angle), math.sin(angle)
     return cos * a - sin * b, sin * a + cos * b
+
+
+def _one_by_one(a: Tensor, b: Tensor, angle: float) -> tuple[Tensor, Tensor]:
+    a, _ = _rotated(a, b, angle)
+    return a, _rotated(a, b, angle)[1]
 
 
 register(
@@ -223,6 +255,14 @@ register(
         (
             _pairwise(lambda a, b, m, angle: (math.cos(m * angle) * a, math.cos(m * angle) * b)),
             "You only shrink the pair. A turn also mixes its two weights: the terms with sin are missing.",
+        ),
+        (
+            _pairwise(lambda a, b, m, angle: _one_by_one(a, b, m * angle)),
+            "You use the new a to compute the new b. Keep the old pair until both new weights are computed.",
+        ),
+        (
+            _pairwise(lambda a, b, m, angle: _rotated(a, b, math.radians(m * angle))),
+            "The angle is given in radians already: do not convert it.",
         ),
         (lambda weights, angle, size: weights, "You return the weights as they were."),
     ],
@@ -269,6 +309,10 @@ register(
         (
             _sampled(lambda pixels, h: pixels @ _matrix(Element(0, h.r))),
             "The mirrors are missing: your points are moved by the rotation alone.",
+        ),
+        (
+            _sampled(lambda pixels, h: pixels @ _matrix(Element(h.m, int(h.r)))),
+            "You turn by whole quarter turns only. h.r may be a Fraction, and `matrix(h)` takes it as it is.",
         ),
         (_sampled(lambda pixels, h: pixels), "Your filters do not turn: move the points by h⁻¹ first."),
         (

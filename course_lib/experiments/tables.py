@@ -7,13 +7,13 @@ from dataclasses import replace
 import torch
 
 from course_lib.errors import BadValue, UnknownName
-from course_lib.experiments import asc, cifar, e4, e4_cifar, rotated_mnist, steerable
+from course_lib.experiments import asc, cifar, e4, e4_cifar, rivals, rotated_mnist, steerable
 from course_lib.experiments.row import Row
 from course_lib.experiments.table import Table
 from course_lib.groups import Group
 from course_lib.spelling import did_you_mean
 
-_MODULES = (rotated_mnist, cifar, e4, e4_cifar, asc, steerable)
+_MODULES = (rotated_mnist, cifar, e4, e4_cifar, asc, steerable, rivals)
 TABLES: dict[str, Table] = {module.TABLE.key: module.TABLE for module in _MODULES}
 
 

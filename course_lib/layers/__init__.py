@@ -8,9 +8,11 @@ window, and keeps the name that its paper gave it.
 from course_lib.kernels import attention_weights, neighborhoods
 from course_lib.layers.asc import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d
 from course_lib.layers.attention import GroupSelfAttention2d, position_bank
+from course_lib.layers.attentive import AttentiveGroupConv2d, AttentiveLiftingConv2d
 from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d
 from course_lib.layers.e4 import E4Layer
+from course_lib.layers.encoded_attention import EncodedSelfAttention2d, LiftingSelfAttention2d, PositionEncoding
 from course_lib.layers.norm import GroupBatchNorm, GroupDropout, GroupInstanceNorm
 from course_lib.layers.pool import (
     CosetMaxPool,
@@ -33,8 +35,11 @@ from course_lib.layers.squeeze import GroupSqueezeExcite
 
 __all__ = [
     "AffineSelfConv2d",
+    "AttentiveGroupConv2d",
+    "AttentiveLiftingConv2d",
     "CosetMaxPool",
     "E4Layer",
+    "EncodedSelfAttention2d",
     "EquivariantSequential",
     "GCSeparableConv2d",
     "GSeparableConv2d",
@@ -48,6 +53,8 @@ __all__ = [
     "GroupSelfAttention2d",
     "GroupSqueezeExcite",
     "LiftingConv2d",
+    "LiftingSelfAttention2d",
+    "PositionEncoding",
     "SimpleAffineSelfConv2d",
     "SpatialAvgPool2d",
     "SpatialMaxPool2d",

@@ -29,8 +29,8 @@ def sfcnn(group: Group = C16, width: int = 24, classes: int = 10) -> Equivariant
     the second and the fourth; the maximum over group and space; three linear layers, each after dropout. ``width`` is
     the number of channels of the lift. Exact under the elements of the group that take the lattice to itself, nearly
     under the others. Maps have 20, 20, 10, 10, 5, 5 and 1 pixels.
-    Source: Weiler, Hamprecht & Storath (2018), Table 1; that the first convolution has no padding, and norm stands
-    before pool, is as in the first author's later code (Weiler & Cesa, 2019); notebook 12.
+    Source: Weiler, Hamprecht & Storath (2018); sizes, widths, and the first convolution without padding as in the first
+    author's later published program (Weiler & Cesa, 2019); notebook 12.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     before = 1

@@ -42,6 +42,16 @@ def always(a):
     return True
 
 
+@wrong("on_lattice", says="every mirror")
+def mirrors_undo_themselves(a):
+    return bool(a.m) or a.r == int(a.r)
+
+
+@wrong("on_lattice", says="type of r")
+def no_fractions(a):
+    return not isinstance(a.r, Fraction)
+
+
 @correct("ring_wave")
 def by_complex_numbers(points, radius, m):
     z = torch.complex(points[..., 0], points[..., 1])
@@ -74,6 +84,19 @@ def center_kept(points, radius, m):
     return torch.stack([ring * (m * phi).cos(), ring * (m * phi).sin()][: 2 if m else 1], dim=-1)
 
 
+@wrong("ring_wave", says="ring is missing")
+def waves_alone(points, radius, m):
+    z = torch.complex(points[..., 0], points[..., 1])
+    return torch.view_as_real(torch.sgn(z) ** m) if m else torch.ones_like(points[..., :1])
+
+
+@wrong("ring_wave", says="opposite one")
+def half_the_angles(points, radius, m):
+    rho, phi = points.norm(dim=-1), torch.arctan(points[..., 1] / points[..., 0])
+    ring = torch.exp(-0.5 * ((rho - radius) / WIDTH) ** 2)
+    return torch.stack([ring * (rho > 0) * w(m * phi) for w in (torch.cos, torch.sin)], -1) if m else ring[..., None]
+
+
 @wrong("ring_wave", says="shape")
 def both_always(points, radius, m):
     ring = by_complex_numbers(points, radius, 0)
@@ -101,6 +124,17 @@ def all_on_all(size):
 @wrong("waves", says="frequency 0")
 def only_waves(size):
     return [(radius, m) for radius, m in by_numpy(size) if m]
+
+
+@wrong("waves", says="outermost ring is too small")
+def one_ring_too_many(size):
+    rings = (size + 1) // 2
+    return [(0.0, 0)] if size == 1 else [((size / 2 - 1.25) * j / rings, m) for j in range(rings) for m in range(j + 1)]
+
+
+@wrong("waves", says="one pixel apart")
+def whole_radii(size):
+    return [(1.0 * j, m) for j in range((size + 1) // 2) for m in range(j + 1)]
 
 
 @correct("steer")
@@ -135,6 +169,23 @@ def same_angle(weights, angle, size):
     return out
 
 
+@wrong("steer", says="new a to compute the new b")
+def in_place(weights, angle, size):
+    out, start = weights.clone(), 0
+    for _, m in waves(size):
+        if m:
+            cos, sin = math.cos(m * angle), math.sin(m * angle)
+            out[..., start] = cos * out[..., start] - sin * out[..., start + 1]
+            out[..., start + 1] = sin * out[..., start] + cos * out[..., start + 1]
+        start += 2 if m else 1
+    return out
+
+
+@wrong("steer", says="in radians already")
+def converted(weights, angle, size):
+    return by_complex_weights(weights, math.radians(angle), size)
+
+
 @wrong("steer", says="as they were")
 def unchanged(weights, angle, size):
     return weights.clone()
@@ -162,6 +213,13 @@ def forwards(group, size):
 def no_mirrors(group, size):
     pixels = positions(size, size).reshape(-1, 2)
     turns = [torch.tensor(matrix(Element(0, h.r))).double() for h in group.elements]
+    return torch.stack([basis(pixels @ turn, size) for turn in turns])
+
+
+@wrong("turned_basis", says="whole quarter turns only")
+def cut_off(group, size):
+    pixels = positions(size, size).reshape(-1, 2)
+    turns = [torch.tensor(matrix(Element(h.m, int(h.r // 1)))).double() for h in group.elements]
     return torch.stack([basis(pixels @ turn, size) for turn in turns])
 
 

@@ -9,11 +9,9 @@ from torch import nn
 from course_lib import layers as L
 from course_lib import oracles
 from course_lib.checks import assert_equivariant
-from course_lib.groups import C4, C8, D4
+from course_lib.groups import ALL_GROUPS, C4, C8, D4
 from course_lib.layers import attentive
-from layer_helpers import breaks_equivariance, every_dtype, every_group, every_group_but_C1, noise, trained
-
-every_size = pytest.mark.parametrize("size", [(7, 7), (8, 8), (6, 9)], ids=str)
+from layer_helpers import LIMITS, breaks_equivariance, every_group, every_group_but_C1, every_pair, noise, trained
 
 
 def group_layer(group, kernel=3, **options):
@@ -42,16 +40,14 @@ def test_they_equal_their_definition(group, kernel):
     torch.testing.assert_close(layer(x)[0], by_definition(layer, x[0].unsqueeze(1)))
 
 
-@every_group
-@every_size
-@every_dtype
-def test_they_are_equivariant_before_and_after_training(group, size, dtype, limit):
+@every_pair(group=ALL_GROUPS, size=[(7, 7), (8, 8), (6, 9)], dtype=LIMITS)
+def test_they_are_equivariant_before_and_after_training(group, size, dtype):
     torch.manual_seed(0)
     inputs = (group_layer(group), noise(group, size, dtype)), (lift(group), torch.randn(2, 2, *size, dtype=dtype))
     for layer, x in inputs:
         layer, before = layer.to(dtype), {name: p.detach().clone() for name, p in layer.named_parameters()}
-        assert assert_equivariant(layer, group, x).error < limit
-        assert assert_equivariant(trained(layer, x), group, x).error < limit
+        assert assert_equivariant(layer, group, x).error < LIMITS[dtype]
+        assert assert_equivariant(trained(layer, x), group, x).error < LIMITS[dtype]
         assert all((p - before[name]).abs().max() > 0.01 for name, p in layer.named_parameters())
 
 

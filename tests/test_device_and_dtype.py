@@ -24,6 +24,10 @@ MAKE = {
     "SimpleAffineSelfConv2d": lambda **to: L.SimpleAffineSelfConv2d(C4, 4, 4, 3, **to),
     "StandAloneSelfAttention2d": lambda **to: L.StandAloneSelfAttention2d(C4, 4, 4, 3, heads=2, **to),
     "GroupSelfAttention2d": lambda **to: L.GroupSelfAttention2d(C4, 4, 4, 3, **to),
+    "EncodedSelfAttention2d": lambda **to: L.EncodedSelfAttention2d(C4, 4, 4, 3, **to),
+    "LiftingSelfAttention2d": lambda **to: L.LiftingSelfAttention2d(C4, 4, 4, 3, **to),
+    "AttentiveGroupConv2d": lambda **to: L.AttentiveGroupConv2d(C4, 4, 4, 3, **to),
+    "AttentiveLiftingConv2d": lambda **to: L.AttentiveLiftingConv2d(C4, 4, 4, 3, **to),
     "GroupBatchNorm": lambda **to: L.GroupBatchNorm(C4, 4, **to),
     "GroupInstanceNorm": lambda **to: L.GroupInstanceNorm(C4, 4, **to),
     "GroupSqueezeExcite": lambda **to: L.GroupSqueezeExcite(C4, 4, reduction=2, **to),
@@ -38,7 +42,8 @@ def tensors(layer):
 
 
 def input_of(layer, **to):
-    channels = (2, 4) if isinstance(layer, L.LiftingConv2d) else (2, 4, layer.group.order)
+    lifts = L.LiftingConv2d | L.LiftingSelfAttention2d | L.AttentiveLiftingConv2d
+    channels = (2, 4) if isinstance(layer, lifts) else (2, 4, layer.group.order)
     return torch.randn(*channels, 7, 7, **to)
 
 

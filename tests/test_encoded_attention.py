@@ -9,11 +9,10 @@ from torch import nn
 from course_lib import layers as L
 from course_lib import oracles
 from course_lib.checks import assert_equivariant
-from course_lib.groups import C4, D4
+from course_lib.groups import ALL_GROUPS, C4, D4
 from course_lib.layers import encoded_attention
-from layer_helpers import breaks_equivariance, every_dtype, every_group, every_group_but_C1, noise, trained
-
-every_size = pytest.mark.parametrize("size", [(7, 7), (8, 8), (6, 9), (2, 3)], ids=str)
+from course_lib.layers.encoded_attention import PositionEncoding
+from layer_helpers import LIMITS, breaks_equivariance, every_group, every_group_but_C1, every_pair, noise, trained
 
 
 def group_layer(group):
@@ -55,17 +54,15 @@ def test_the_lift_is_the_attention_of_an_image_that_is_repeated_on_every_sheet(g
     torch.testing.assert_close(layer(x)[0], by_definition(layer, repeated, positions))
 
 
-@every_group
-@every_size
-@every_dtype
-def test_they_are_equivariant_before_and_after_training(group, size, dtype, limit):
+@every_pair(group=ALL_GROUPS, size=[(7, 7), (8, 8), (6, 9), (2, 3)], dtype=LIMITS)
+def test_they_are_equivariant_before_and_after_training(group, size, dtype):
     torch.manual_seed(0)
     inputs = (group_layer(group), noise(group, size, dtype)), (lift(group), torch.randn(2, 2, *size, dtype=dtype))
     for layer, x in inputs:
         layer = layer.to(dtype)
-        assert assert_equivariant(layer, group, x).error < limit
+        assert assert_equivariant(layer, group, x).error < LIMITS[dtype]
         before = {name: p.detach().clone() for name, p in layer.named_parameters()}
-        assert assert_equivariant(trained(layer, x), group, x).error < limit
+        assert assert_equivariant(trained(layer, x), group, x).error < LIMITS[dtype]
         moved = {name for name, p in layer.named_parameters() if not torch.equal(p, before[name])}
         assert moved >= {"query.weight", "key.weight", "value.weight", "output.weight", "positions.row.0.weight"}
 
@@ -84,7 +81,7 @@ def test_positions_that_do_not_turn_break_equivariance(group, make, monkeypatch)
 
 def test_an_encoding_is_a_sum_of_what_row_column_and_sheet_say():
     """A third depends on the row alone, a third on the column alone, the rest on the sheet alone."""
-    table = L.PositionEncoding(5, 4, 7)()
+    table = PositionEncoding(C4, 5, 4, 7)()
     assert table.shape == (7, 4, 5, 5)
     assert torch.equal(table[:2], table[:2, :1, :, :1].expand(-1, 4, -1, 5))
     assert torch.equal(table[2:4], table[2:4, :1, :1].expand(-1, 4, 5, -1))

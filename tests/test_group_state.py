@@ -11,6 +11,7 @@ from torch import nn
 from course_lib import layers as L
 from course_lib.groups import ALL_GROUPS, C1, C2, C4, D1, D2, D4, Group
 from course_lib.layers.asc import AffineMap, FactorizedPositions
+from course_lib.layers.encoded_attention import PositionEncoding
 from course_lib.models import e4net, p4cnn, resnet18
 from course_lib.training.checkpoint import weights_checksum
 
@@ -23,7 +24,7 @@ LAYERS = {
     "AffineMap": lambda group: AffineMap(group, 2, 3),
     "FactorizedPositions": lambda group: FactorizedPositions(group, 2, 3, 1),
     "GroupSelfAttention2d": lambda group: L.GroupSelfAttention2d(group, 2, 2, 3),
-    "EncodedSelfAttention2d": lambda group: L.EncodedSelfAttention2d(group, 2, 2, 3),
+    "PositionEncoding": lambda group: PositionEncoding(group, 3, group.order, 3),
     "AttentiveGroupConv2d": lambda group: L.AttentiveGroupConv2d(group, 2, 2, 3),
 }
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)

@@ -12,7 +12,7 @@ from course_lib.layers.attentive import AttentiveGroupConv2d, AttentiveLiftingCo
 from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
 from course_lib.layers.conv import GroupConv2d, LiftingConv2d
 from course_lib.layers.e4 import E4Layer
-from course_lib.layers.encoded_attention import EncodedSelfAttention2d, LiftingSelfAttention2d, PositionEncoding
+from course_lib.layers.encoded_attention import EncodedSelfAttention2d, LiftingSelfAttention2d
 from course_lib.layers.norm import GroupBatchNorm, GroupDropout, GroupInstanceNorm
 from course_lib.layers.pool import (
     CosetMaxPool,
@@ -54,7 +54,6 @@ __all__ = [
     "GroupSqueezeExcite",
     "LiftingConv2d",
     "LiftingSelfAttention2d",
-    "PositionEncoding",
     "SimpleAffineSelfConv2d",
     "SpatialAvgPool2d",
     "SpatialMaxPool2d",

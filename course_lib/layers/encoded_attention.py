@@ -10,42 +10,50 @@ from course_lib.kernels import group_attention
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.attention import position_bank
 from course_lib.layers.banks import lifting_filter_bank
-from course_lib.layers.base import (
-    FEATURE_MAP,
-    IMAGE,
-    Side,
-    WeightsOfGroup,
-    require_map,
-    require_positive,
-    side_of_square,
-)
+from course_lib.layers.base import FEATURE_MAP, IMAGE, GroupLayer, WeightsOfGroup, require_map
 from course_lib.layers.cost import Cost
+from course_lib.layers.settings import Device, Side, factory_kwargs, require_positive, side_of_square
 
 HIDDEN = 16  # of the small network from a coordinate to its encoding
 
 
-class PositionEncoding(nn.Module):
+class PositionEncoding(WeightsOfGroup):
     """What each place of a k × k window is called: numbers made from its row, from its column, and from its sheet.
 
     Row and column, from −1 to 1, each go through a small network; a sheet has free numbers. Of the d numbers of a
     place, a third encodes the row (with a single sheet, half), as many the column, and the rest the sheet.
     Shapes: nothing → ``(d, sheets, k, k)``. Source: Romero & Cordonnier (2021), as in their published program.
 
-        >>> PositionEncoding(size=5, sheets=4, channels=10)().shape
+        >>> PositionEncoding(C4, size=5, sheets=4, channels=10)().shape
         torch.Size([10, 4, 5, 5])
     """
 
-    def __init__(self, size: int, sheets: int, channels: int) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        group: Group,
+        size: int,
+        sheets: int,
+        channels: int,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(group, device)
+        factory = factory_kwargs(device, dtype)
         if channels < 3:
             raise ValueError(f"head_channels must be 3 or more, for row, column and sheet, got {channels}")
         share = channels // (3 if sheets > 1 else 2)
         self.size, self.sheets = size, sheets
         self.row, self.column = (
-            nn.Sequential(nn.Linear(1, HIDDEN), nn.LayerNorm(HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, share))
+            nn.Sequential(
+                nn.Linear(1, HIDDEN, **factory),
+                nn.LayerNorm(HIDDEN, **factory),
+                nn.SiLU(),
+                nn.Linear(HIDDEN, share, **factory),
+            )
             for _ in range(2)
         )
-        self.sheet = nn.Parameter(torch.randn(channels - 2 * share, sheets))
+        self.sheet = nn.Parameter(torch.randn(channels - 2 * share, sheets, **factory))
 
     def forward(self) -> Tensor:
         shape, k = (-1, self.sheets, self.size, self.size), self.size
@@ -58,7 +66,7 @@ class PositionEncoding(nn.Module):
         return Cost(self.sheet.numel())
 
 
-class _EncodedAttention(WeightsOfGroup):
+class _EncodedAttention(GroupLayer):
     """What both have in common; ``_sheets`` says how many sheets the input has."""
 
     def __init__(
@@ -70,17 +78,20 @@ class _EncodedAttention(WeightsOfGroup):
         heads: int = 1,
         *,
         head_channels: int | None = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(group)
+        factory = factory_kwargs(device, dtype)
         self.kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, heads=heads)
         require_odd_window(self.kernel_size)
         self.in_channels, self.out_channels, self.heads = in_channels, out_channels, heads
         self.head_channels = head_channels or max(3, out_channels // 2)
         inner = heads * self.head_channels
-        self.query, self.key, self.value = (nn.Conv3d(in_channels, inner, 1) for _ in range(3))
-        self.output = nn.Conv3d(inner, out_channels, 1)
-        self.positions = PositionEncoding(self.kernel_size, self._sheets(), self.head_channels)
+        self.query, self.key, self.value = (nn.Conv3d(in_channels, inner, 1, **factory) for _ in range(3))
+        self.output = nn.Conv3d(inner, out_channels, 1, **factory)
+        self.positions = PositionEncoding(group, self.kernel_size, self._sheets(), self.head_channels, **factory)
         for embedding in (self.query, self.key, self.value, self.output):
             nn.init.kaiming_normal_(embedding.weight, nonlinearity="linear")
             nn.init.zeros_(embedding.bias)

@@ -12,18 +12,10 @@ from torch.utils.checkpoint import checkpoint
 from course_lib.groups import Group
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
-from course_lib.layers.base import (
-    FEATURE_MAP,
-    IMAGE,
-    Side,
-    WeightsOfGroup,
-    require_exact_sampling,
-    require_map,
-    require_positive,
-    side_of_square,
-)
+from course_lib.layers.base import FEATURE_MAP, IMAGE, WeightsOfGroup, require_exact_sampling, require_map
 from course_lib.layers.cost import Cost
 from course_lib.layers.separable import pointwise_bank
+from course_lib.layers.settings import Device, Side, factory_kwargs, require_positive, side_of_square
 
 
 def weigh_responses(z: Tensor, channel: tuple[Tensor, Tensor], spatial: Tensor) -> Tensor:
@@ -57,8 +49,11 @@ class _AttentiveConv2d(WeightsOfGroup):
         padding: int = 0,
         reduction: int = 2,
         attention_size: int = 7,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(group)
+        super().__init__(group, device)
+        factory = factory_kwargs(device, dtype)
         self.kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(
             in_channels=in_channels, out_channels=out_channels, kernel_size=self.kernel_size, reduction=reduction
@@ -67,10 +62,10 @@ class _AttentiveConv2d(WeightsOfGroup):
         self.in_channels, self.out_channels, self.padding = in_channels, out_channels, padding
         self.reduction, self.attention_size = reduction, attention_size
         hidden, sheets = max(1, in_channels // reduction), self._sheets()
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, sheets, *(self.kernel_size,) * 2))
-        self.squeeze = nn.Parameter(torch.empty(out_channels, hidden, in_channels, sheets))  # u
-        self.excite = nn.Parameter(torch.empty(out_channels, in_channels, hidden, sheets))  # v
-        self.spatial = nn.Parameter(torch.empty(out_channels, 2, sheets, *(attention_size,) * 2))  # χ
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, sheets, *(self.kernel_size,) * 2, **factory))
+        self.squeeze = nn.Parameter(torch.empty(out_channels, hidden, in_channels, sheets, **factory))  # u
+        self.excite = nn.Parameter(torch.empty(out_channels, in_channels, hidden, sheets, **factory))  # v
+        self.spatial = nn.Parameter(torch.empty(out_channels, 2, sheets, *(attention_size,) * 2, **factory))  # χ
         self.reset_parameters()
 
     def _sheets(self) -> int:

@@ -10,16 +10,9 @@ from course_lib.kernels import group_attention
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.attention import position_bank
 from course_lib.layers.banks import lifting_filter_bank
-from course_lib.layers.base import (
-    FEATURE_MAP,
-    IMAGE,
-    Side,
-    WeightsOfGroup,
-    require_map,
-    require_positive,
-    side_of_square,
-)
+from course_lib.layers.base import FEATURE_MAP, IMAGE, WeightsOfGroup, require_map
 from course_lib.layers.cost import Cost
+from course_lib.layers.settings import Device, Side, factory_kwargs, require_positive, side_of_square
 
 HIDDEN = 16  # of the small network from a coordinate to its encoding
 
@@ -35,17 +28,25 @@ class PositionEncoding(nn.Module):
         torch.Size([10, 4, 5, 5])
     """
 
-    def __init__(self, size: int, sheets: int, channels: int) -> None:
+    def __init__(
+        self, size: int, sheets: int, channels: int, *, device: Device = None, dtype: torch.dtype | None = None
+    ) -> None:
         super().__init__()
+        factory = factory_kwargs(device, dtype)
         if channels < 3:
             raise ValueError(f"head_channels must be 3 or more, for row, column and sheet, got {channels}")
         share = channels // (3 if sheets > 1 else 2)
         self.size, self.sheets = size, sheets
         self.row, self.column = (
-            nn.Sequential(nn.Linear(1, HIDDEN), nn.LayerNorm(HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, share))
+            nn.Sequential(
+                nn.Linear(1, HIDDEN, **factory),
+                nn.LayerNorm(HIDDEN, **factory),
+                nn.SiLU(),
+                nn.Linear(HIDDEN, share, **factory),
+            )
             for _ in range(2)
         )
-        self.sheet = nn.Parameter(torch.randn(channels - 2 * share, sheets))
+        self.sheet = nn.Parameter(torch.randn(channels - 2 * share, sheets, **factory))
 
     def forward(self) -> Tensor:
         shape, k = (-1, self.sheets, self.size, self.size), self.size
@@ -70,17 +71,20 @@ class _EncodedAttention(WeightsOfGroup):
         heads: int = 1,
         *,
         head_channels: int | None = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(group)
+        super().__init__(group, device)
+        factory = factory_kwargs(device, dtype)
         self.kernel_size = side_of_square(kernel_size=kernel_size)
         require_positive(in_channels=in_channels, out_channels=out_channels, heads=heads)
         require_odd_window(self.kernel_size)
         self.in_channels, self.out_channels, self.heads = in_channels, out_channels, heads
         self.head_channels = head_channels or max(3, out_channels // 2)
         inner = heads * self.head_channels
-        self.query, self.key, self.value = (nn.Conv3d(in_channels, inner, 1) for _ in range(3))
-        self.output = nn.Conv3d(inner, out_channels, 1)
-        self.positions = PositionEncoding(self.kernel_size, self._sheets(), self.head_channels)
+        self.query, self.key, self.value = (nn.Conv3d(in_channels, inner, 1, **factory) for _ in range(3))
+        self.output = nn.Conv3d(inner, out_channels, 1, **factory)
+        self.positions = PositionEncoding(self.kernel_size, self._sheets(), self.head_channels, **factory)
         for embedding in (self.query, self.key, self.value, self.output):
             nn.init.kaiming_normal_(embedding.weight, nonlinearity="linear")
             nn.init.zeros_(embedding.bias)

@@ -298,7 +298,11 @@ def test_small_needs_neither_data_nor_network(typed: Typed) -> None:
         ("hours --cards 99999999999999999999", 2, "is too large"),
         ("hours --results /nonexistent", 1, "error: there is no folder /nonexistent"),
         ("results --write --results /nonexistent", 1, "error: there is no folder /nonexistent"),
-        ("table", 2, "required: NAME (a table: rotated-mnist, cifar10, e4-rotated-mnist, e4-cifar, asc, steerable, rivals)"),
+        (
+            "table",
+            2,
+            "required: NAME (a table: rotated-mnist, cifar10, e4-rotated-mnist, e4-cifar, asc, steerable, rivals)",
+        ),
         ("table --help", 0, "a table: rotated-mnist, cifar10, e4-rotated-mnist, e4-cifar, asc"),
         ("table cifar10 --address auto", 1, "error: --address: only for a cluster; add --on ray"),
         ("table cifar10 --gpus-per-run 0.5", 1, "error: --gpus-per-run: only for a cluster"),

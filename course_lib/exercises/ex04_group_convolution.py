@@ -1,6 +1,7 @@
 """Exercise 4.2 of notebook 04: the group convolution as a loop."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -121,12 +122,16 @@ def _loop(size: Callable[[Tensor], tuple[int, ...]], sheet: Callable[[Element, G
     return convolve
 
 
+def _given(bank: Tensor, _psi: Tensor, _group: Group) -> Tensor:
+    return bank
+
+
 def _largest_over_the_input(f: Tensor, psi: Tensor, group: Group) -> Tensor:
     bank, terms = group_filter_bank(psi, group), []
     for j in range(group.order):
         only = torch.zeros_like(bank)
         only[:, :, :, j] = bank[:, :, :, j]
-        terms.append(_convolve_with(lambda _psi, _group, only=only: only)(f, psi, group))
+        terms.append(_convolve_with(partial(_given, only))(f, psi, group))
     return torch.stack(terms).amax(dim=0)
 
 

@@ -183,7 +183,7 @@ class _ReluAtTheEnd(_E4):
 class _BatchNorm(_E4):
     def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
         super().__init__(group, c_in, c_out, k, slices, reduction)
-        self.norm = GroupBatchNorm(group, c_in // reduction)
+        self.norm = GroupBatchNorm(group, c_in // reduction)  # type: ignore[assignment]
 
 
 class _WideEncoder(_E4):

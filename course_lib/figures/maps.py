@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from torch import Tensor, nn
 
 from course_lib.actions import act_on_feature_map
 from course_lib.figures.layout import ring_extent, ring_positions
@@ -111,6 +112,18 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     return Picture.from_figure(
         figure, f"A {k} × {k} {what} after each of the elements {', '.join(_names(group))}. {span}"
     )
+
+
+def find_group(layer: Callable[[Tensor], Tensor]) -> Group | None:
+    """The group of a layer, else that of those in it; None if none has one. Raises ValueError if they differ."""
+    if isinstance(own := getattr(layer, "group", None), Group):
+        return own
+    modules = layer.modules() if isinstance(layer, nn.Module) else [layer]
+    groups = [getattr(module, "group", None) for module in modules]
+    found = {group for group in groups if isinstance(group, Group)}
+    if len(found) > 1:
+        raise ValueError(f"the layers have different groups {sorted(map(str, found))}: say which with group=…")
+    return found.pop() if found else None
 
 
 def _require_sheets(f: Any, group: Group) -> FloatArray:

@@ -12,18 +12,10 @@ from torch.utils.checkpoint import checkpoint
 from course_lib.groups import Group
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.banks import group_filter_bank, lifting_filter_bank
-from course_lib.layers.base import (
-    FEATURE_MAP,
-    IMAGE,
-    Side,
-    WeightsOfGroup,
-    require_exact_sampling,
-    require_map,
-    require_positive,
-    side_of_square,
-)
+from course_lib.layers.base import FEATURE_MAP, IMAGE, WeightsOfGroup, require_exact_sampling, require_map
 from course_lib.layers.cost import Cost
 from course_lib.layers.separable import pointwise_bank
+from course_lib.layers.settings import Side, require_positive, side_of_square
 
 
 def weigh_responses(z: Tensor, channel: tuple[Tensor, Tensor], spatial: Tensor) -> Tensor:

@@ -10,16 +10,9 @@ from course_lib.kernels import group_attention
 from course_lib.kernels.windows import require_odd_window
 from course_lib.layers.attention import position_bank
 from course_lib.layers.banks import lifting_filter_bank
-from course_lib.layers.base import (
-    FEATURE_MAP,
-    IMAGE,
-    Side,
-    WeightsOfGroup,
-    require_map,
-    require_positive,
-    side_of_square,
-)
+from course_lib.layers.base import FEATURE_MAP, IMAGE, WeightsOfGroup, require_map
 from course_lib.layers.cost import Cost
+from course_lib.layers.settings import Side, require_positive, side_of_square
 
 HIDDEN = 16  # of the small network from a coordinate to its encoding
 

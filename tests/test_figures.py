@@ -115,7 +115,8 @@ def test_a_caption_is_shown_below_its_figure_and_one_without_is_left_to_ipython(
     picture.captioned("The map $L_r f$.")._ipython_display_()
     (data, options), (caption, about) = shown
     assert data["text/plain"] == picture.alt and options["metadata"]["image/png"]["alt"] == picture.alt
-    assert caption.data == "*The map $L_r f$.*" and about == {"metadata": {captions.CAPTION: True}}
+    assert caption == {"text/markdown": "*The map $L_r f$.*", "text/plain": "The map $L_r f$."}
+    assert about == {"metadata": {captions.CAPTION: True}, "raw": True}
     data, _ = InteractiveShell().display_formatter.format(picture)
     assert "image/png" in data and len(shown) == 2
 

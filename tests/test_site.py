@@ -209,12 +209,15 @@ def test_figures_are_numbered_and_take_their_captions_with_them(tmp_path):
     plot = Picture(b'<svg width="3" height="2"><path fill="#5b6573"/></svg>', "a plot")
     circle = Picture(plot.image.replace(b"#5b6573", b"#d55e00"), "an element")
     shown = [nbformat.v4.new_output("display_data", picture._repr_mimebundle_()[0]) for picture in (plot, circle)]
-    words = nbformat.v4.new_output("display_data", {"text/markdown": "*Where $x < y$.*"}, metadata={"caption": True})
+    words = nbformat.v4.new_output(
+        "display_data", {"text/markdown": "*Where *all* $L_r f < y$.*"}, metadata={"caption": True}
+    )
     cells = [nbformat.v4.new_code_cell("", outputs=[shown[0], words]), nbformat.v4.new_code_cell("", outputs=shown[1:])]
     made = prepared(notebook(*cells), "04_x", {}, tmp_path)
     first, second = (cell.outputs[0].data["text/html"] for cell in made.cells)
     assert (
-        "<strong>Figure 4.1.</strong> Where \\(x &lt; y\\).</figcaption>" in first and len(made.cells[0].outputs) == 1
+        "<strong>Figure 4.1.</strong> Where <em>all</em> <i>L<sub>r</sub> f &lt; y</i>.</figcaption>" in first
+        and len(made.cells[0].outputs) == 1
     )
     assert 'id="figure-4-2"' in second and 'alt="an element" width="3" height="2"' in second
     assert (tmp_path / "04-1.svg").read_bytes() == plot.image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from IPython.display import Markdown, display
+from IPython.display import display
 
 CAPTION = "caption"  # the key in an output's metadata by which the site knows a caption from other text
 
@@ -23,7 +23,8 @@ class Captioned:
             raise NotImplementedError  # IPython then shows the bundle by itself
         data, metadata = self._repr_mimebundle_()
         display(data, metadata=metadata, raw=True)
-        display(Markdown(f"*{self.caption}*"), metadata={CAPTION: True})
+        text = {"text/markdown": f"*{self.caption}*", "text/plain": self.caption}
+        display(text, metadata={CAPTION: True}, raw=True)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         raise NotImplementedError

@@ -235,7 +235,8 @@ for layers, function in {1: padded, 3: lambda x: padded(padded(padded(x)))}.item
     print(f"{layers} layer(s): the two ways differ in the columns {columns} of 48")
 shifted, differs = translate((9, 0), eye)[0, 0], where_they_differ(padded, eye)[0, 0]
 panels({"shifted": shifted, "differs (1 layer)": differs}, photograph=True).captioned(
-    "After one layer the two orders differ (white) in two columns only: beside the shifted picture, and at the right edge."
+    "After one layer the two orders differ (white) in two columns only: beside the "
+    "shifted picture, and at the right edge."
 )
 
 # %% [markdown]
@@ -265,7 +266,8 @@ def edges(x: Tensor) -> Tensor:
 
 
 commuting_square(edges, lambda x: act_on_image(r, x), photograph, names=("Φ", "L_r")).captioned(
-    "The two ways around the square end in different pictures: a filter for vertical edges does not commute with a turn."
+    "The two ways around the square end in different pictures: a filter for vertical "
+    "edges does not commute with a turn."
 )
 
 # %% [markdown]

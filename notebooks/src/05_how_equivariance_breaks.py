@@ -349,7 +349,8 @@ for title, image in {"a corner": SHAPES["corner"], "turned": act_on_image(r, SHA
     for name, bank in {"turned only": lifting_filter_bank, "turned and permuted": group_filter_bank}.items():
         maps[f"{title}: {name}"] = F.conv2d(arms(image), bank(weights, C4)[0, :, 0]).amax(dim=0)
 panels(maps, columns=3).captioned(
-    "With filters that are only turned, the answer to the turned corner is another; with sheets permuted too, it is the same, turned."
+    "With filters that are only turned, the answer to the turned corner is another; "
+    "with sheets permuted too, it is the same, turned."
 )
 
 # %% [markdown]

@@ -654,7 +654,8 @@ for affine, net in nets.items():
 # net[4] is the first E4 layer
 gains = {affine: net[4].norm.weight.expand(-1, 4) for affine, net in nets.items()}
 panels({f"γ, {affine}": gain for affine, gain in gains.items()}).captioned(
-    "With a shared norm the four sheets (columns) of a channel (row) have the same gain; with one for each element they drift apart."
+    "With a shared norm the four sheets (columns) of a channel (row) have the same "
+    "gain; with one for each element they drift apart."
 )
 
 # %% [markdown]

@@ -424,7 +424,8 @@ families = {
     "quoted": [quoted[name] for name in ("p4_CNN", "α-P4CNN")],
 }
 error_against_cost(families).captioned(
-    "With about 25,000 parameters, every network on p4 has a smaller error than the ordinary ones, and needs more operations (bars: standard deviations)."
+    "With about 25,000 parameters, every network on p4 has a smaller error than the "
+    "ordinary ones, and needs more operations (bars: standard deviations)."
 )
 
 # %% [markdown]

@@ -16,9 +16,12 @@ from course_lib.figures.style import ELEMENT_COLORS
 
 SVG = re.compile(r'<img src="data:image/svg\+xml;base64,([\w+/=]+)" alt="([^"]*)"')
 FIGURE = (
-    '<figure class="course-figure" id="figure-{number}">{shown}<figcaption class="tex2jax_process">'
+    '<figure class="course-figure" id="figure-{number}">{shown}<figcaption>'
     "<strong>Figure {label}.</strong> {caption}</figcaption></figure>"
 )
+# What may stand in a caption: an emphasis, code, and a formula with its letters and their indices.
+MARKUP = {r"\*([^*]+)\*": r"<em>\1</em>", r"`([^`]+)`": r"<code>\1</code>", r"_(\w)": r"<sub>\1</sub>"}
+MARKUP |= {r"\$([^$]+)\$": r"<i>\1</i>"}
 IMAGE = '<img src="_static/figures/{file}" alt="{alt}" width="{width}" height="{height}" loading="lazy" class="{look}">'
 
 
@@ -73,5 +76,7 @@ def _take_caption(cell: NotebookNode, output: NotebookNode) -> str:
     place = cell.outputs.index(output) + 1
     if place == len(cell.outputs) or CAPTION not in cell.outputs[place].get("metadata", {}):
         return ""
-    text = escape(cell.outputs.pop(place).data["text/markdown"].strip("*"))
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", re.sub(r"\$([^$]+)\$", r"\\(\1\\)", text))
+    text = escape(cell.outputs.pop(place).data["text/markdown"][1:-1])  # without the stars of its slanted type
+    for pattern, replacement in MARKUP.items():
+        text = re.sub(pattern, replacement, text)
+    return text

@@ -161,9 +161,9 @@ def _terms(f: Function, reference: Function) -> None:
         for x, y in zip(vectors, vectors.roll(1, 0), strict=True):
             _is_a_function(f, position, x, y)
     _is_a_function(f, E, vectors[0, :2], vectors[1, :2])
-    _require(f, "position", "the relative position", ((place, vectors[0], vectors[1]) for place in PLACES))
-    _require(f, "x", "x = f(g)", ((E, x, vectors[3]) for x in vectors[:3]))
-    _require(f, "y", "y = f(g̃)", ((E, vectors[3], y) for y in vectors[:3]))
+    _require(f, "position", "the relative position", [[(place, vectors[0], vectors[1]) for place in PLACES]])
+    _require(f, "x", "x = f(g)", [[(place, x, vectors[3]) for x in vectors[:3]] for place in PLACES])
+    _require(f, "y", "y = f(g̃)", [[(place, vectors[3], y) for y in vectors[:3]] for place in PLACES])
     x, y, z = vectors[0], vectors[1], vectors[2]
     nothing = torch.zeros_like(y)
     parts = [(f(p, x, y + z), f(p, x, y), f(p, x, z), f(p, x, nothing)) for p in PLACES]
@@ -199,9 +199,10 @@ def _is_a_function(f: Function, position: Isometry, x: Tensor, y: Tensor) -> Non
         )
 
 
-def _require(f: Function, name: str, what: str, inputs: Any) -> None:
-    results = [f(*each) for each in inputs]
-    if all(torch.allclose(results[0], result) for result in results):
+def _require(f: Function, name: str, what: str, families: list[list[Any]]) -> None:
+    """In one family of inputs at least, which differ in one thing only, the results must differ."""
+    results = [torch.stack([f(*each) for each in inputs]) for inputs in families]
+    if all(torch.allclose(result, result[:1].expand_as(result)) for result in results):
         raise Mistake(f"Your term does not depend on {what}: it is the same for every `{name}` that was tried.")
 
 

@@ -714,3 +714,9 @@ def itself_first(f, g, neighborhood):
 def missing_places_left_out(f, g, neighborhood):
     places = [semidirect_product(g, step) for step in neighborhood]
     return torch.cat([f[place] for place in places if place in f])
+
+
+@correct("own_term")
+def zero_straight_above(position, x, y):
+    """It is zero at e, whatever x and y are: elsewhere they count."""
+    return position.u * x * y.relu()

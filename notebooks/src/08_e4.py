@@ -856,7 +856,7 @@ for name, median in medians.items():
 # All five compute the same sums, so the difference lies in how the numbers are moved and kept. Is E4 now as fast as a group convolution with the same channels and the same window? Your numbers will differ from day to day, so here are stored ones from `python -m course_lib bench`, for a training step:
 
 # %%
-measured = json.loads((results_folder() / "bench" / "layers_cpu.json").read_text())
+measured = json.loads((results_folder() / "bench" / "layers_cpu_2_threads.json").read_text())
 hardware = measured["provenance"]["hardware"]
 contenders = ("unfold and sum", "E4Layer", "GroupConv2d")
 print(f"{hardware['threads']} threads of {hardware['device']}")

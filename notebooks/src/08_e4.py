@@ -854,10 +854,10 @@ for name, median in medians.items():
     print(f"{name:<18} {1000 * median:6.1f} ms, {medians['as released'] / median:4.1f} times as fast as released")
 
 # %% [markdown]
-# Fewer bytes to move make the difference, for nearly the same operations. Is E4 now as fast as a group convolution with the same number of channels? Your numbers will differ from day to day, so here are stored ones from `python -m course_lib bench`, for a training step:
+# All five compute the same sums, so the difference lies in how the numbers are moved and kept. Is E4 now as fast as a group convolution with the same channels and the same window? Your numbers will differ from day to day, so here are stored ones from `python -m course_lib bench`, for a training step:
 
 # %%
-measured = json.loads((results_folder() / "bench" / "layers_cpu.json").read_text())
+measured = json.loads((results_folder() / "bench" / "layers_cpu_2_threads.json").read_text())
 hardware = measured["provenance"]["hardware"]
 contenders = ("unfold and sum", "E4Layer", "GroupConv2d")
 print(f"{hardware['threads']} threads of {hardware['device']}")

@@ -94,7 +94,6 @@ class _EncodedAttention(GroupLayer):
         self.positions = PositionEncoding(group, self.kernel_size, self._sheets(), self.head_channels, **factory)
         for embedding in (self.query, self.key, self.value, self.output):
             nn.init.kaiming_normal_(embedding.weight, nonlinearity="linear")
-            nn.init.zeros_(embedding.bias)
 
     def _sheets(self) -> int:
         raise NotImplementedError

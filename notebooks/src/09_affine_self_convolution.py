@@ -21,7 +21,7 @@
 #
 # **You need before:** notebooks 04 and 07 (filter bank, relative positions g⁻¹g̃, self-attention).
 #
-# **Time:** about 125 minutes, with six exercises. **Hardware:** any laptop, no GPU, no internet. One cell trains for half a minute.
+# **Time:** about 130 minutes, with six exercises. **Hardware:** any laptop, no GPU, no internet. One cell trains for half a minute.
 
 # %%
 import math

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from course_lib.experiments import LAPTOP, find
-from course_lib.reports.comparison import errors_of, order, trained_alike
+from course_lib.reports.comparison import compared, errors_of, trained_alike
 from course_lib.reports.results import results_folder
 from course_lib.training.result_files import read_results
 
@@ -63,7 +63,7 @@ def test_the_table_is_what_the_results_say():
 
 def test_what_the_front_page_claims_holds():
     runs = trained_alike(read_results(results_folder()), DATA, LAPTOP["rotated-mnist"], epochs=EPOCHS)
-    found = order("p4cnn", "z2cnn", errors_of(runs["p4cnn"]), errors_of(runs["z2cnn"]))
+    found = compared("p4cnn", "z2cnn", errors_of(runs["p4cnn"]), errors_of(runs["z2cnn"]))
     assert f"(permutation test, p = {found.p:.3f})" in README and found.verdict == "holds"
     (full,) = trained_alike(read_results(results_folder()), DATA, validation=2000)["p4cnn"]
     epochs, error = full["config"]["epochs"], errors_of([full])[0]

@@ -7,7 +7,7 @@ import pytest
 
 from course_lib.cli.parser import make_parser
 from course_lib.experiments import CLAIMS, LAPTOP, TABLES, Claim, find
-from course_lib.reports.comparison import claims_markdown, errors_of, not_yet_run, order, trained_alike
+from course_lib.reports.comparison import claims_markdown, compared, errors_of, not_yet_run, trained_alike
 
 
 def result(row="p4cnn", seed=0, error=5.0, dataset="mine", small=False, recipe=None, **changes):
@@ -54,21 +54,21 @@ def test_recipes_are_never_mixed():
 
 def test_an_order_holds_only_if_chance_would_rarely_give_it():
     low, high = [1.0, 1.1, 1.2, 1.3], [2.0, 2.1, 2.2, 2.3]
-    found = order("p4cnn", "z2cnn", low, high)
+    found = compared("p4cnn", "z2cnn", low, high)
     assert found.published == pytest.approx(5.20 - 2.23) and found.ours == pytest.approx(1.0)
     assert found.p == found.smallest_p == pytest.approx(2 / 70)
     assert found.verdict == "holds"
-    assert order("p4cnn", "z2cnn", high, low).verdict == "the other way round"
-    assert order("p4cnn", "z2cnn", [1.0, 2.0, 3.0, 4.0], [1.1, 2.1, 3.1, 4.1]).verdict == "within noise"
+    assert compared("p4cnn", "z2cnn", high, low).verdict == "the other way round"
+    assert compared("p4cnn", "z2cnn", [1.0, 2.0, 3.0, 4.0], [1.1, 2.1, 3.1, 4.1]).verdict == "within noise"
 
 
 def test_three_seeds_cannot_tell():
-    found = order("p4cnn", "z2cnn", [1.0, 1.1, 1.2], [9.0, 9.1, 9.2])
+    found = compared("p4cnn", "z2cnn", [1.0, 1.1, 1.2], [9.0, 9.1, 9.2])
     assert found.smallest_p == pytest.approx(0.1) and found.verdict == "too few seeds to tell"
 
 
 def test_with_unequal_numbers_one_deal_alone_may_be_as_far_apart():
-    found = order("p4cnn", "z2cnn", [1.0, 1.1], [9.0, 9.1, 9.2, 9.3, 9.4])
+    found = compared("p4cnn", "z2cnn", [1.0, 1.1], [9.0, 9.1, 9.2, 9.3, 9.4])
     assert found.p == found.smallest_p == pytest.approx(1 / 21)
 
 
@@ -95,19 +95,19 @@ def test_the_papers_claims_are_orders_of_their_printed_errors():
 
 def test_of_a_variant_nothing_was_published():
     low, high = [1.0, 1.1, 1.2, 1.3], [2.0, 2.1, 2.2, 2.3]
-    found = order("p4cnn-D4-7", "p4cnn", low, high)
+    found = compared("p4cnn-D4-7", "p4cnn", low, high)
     assert found.published is None and found.verdict == "fewer errors"
-    assert order("p4cnn-D4-7", "p4cnn", high, low).verdict == "more errors"
+    assert compared("p4cnn-D4-7", "p4cnn", high, low).verdict == "more errors"
 
 
 def test_what_is_equal_in_print_is_no_published_order():
     low, high = [1.0, 1.1, 1.2, 1.3], [2.0, 2.1, 2.2, 2.3]
-    assert order("e4net", "e4net-released", low, high).verdict == "fewer errors"
-    assert order("e4net-released", "e4net", high, low).verdict == "more errors"
+    assert compared("e4net", "e4net-released", low, high).verdict == "fewer errors"
+    assert compared("e4net-released", "e4net", high, low).verdict == "more errors"
 
 
 def test_errors_name_the_numbers():
     with pytest.raises(ValueError, match=r"z2cnn makes 5.20 % errors and p4cnn 2.23 %: name p4cnn first"):
-        order("z2cnn", "p4cnn", [1.0], [2.0])
+        compared("z2cnn", "p4cnn", [1.0], [2.0])
     with pytest.raises(ValueError, match="at least one result, got 0 and 1"):
-        order("p4cnn", "z2cnn", [], [2.0])
+        compared("p4cnn", "z2cnn", [], [2.0])

@@ -54,7 +54,7 @@ def errors_of(runs: Iterable[Result]) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Order:
+class Comparison:
     """Two rows, of which the first makes fewer errors in print.
 
     ``published`` and ``ours`` are how many points lower its error is, ours a difference of means; ``p`` is that of
@@ -97,7 +97,7 @@ def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
     return "holds" if fmean(a) < fmean(b) else "the other way round"
 
 
-def order(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Order:
+def compared(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Comparison:
     """Compare the errors ``a`` of the row ``better`` with ``b`` of ``worse``, both in percent.
 
     A row that stands in no table, such as a `variant`, has no published gap. Raises ValueError if one has no errors, or
@@ -109,7 +109,7 @@ def order(better: str, worse: str, a: Sequence[float], b: Sequence[float]) -> Or
     if gap is not None and gap < 0:
         raise ValueError(f"in print {better} makes {low:.2f} % errors and {worse} {high:.2f} %: name {worse} first")
     p = permutation_p_value(a, b)  # before the means: it refuses empty lists
-    return Order(gap, fmean(b) - fmean(a), p, smallest_p_value(len(a), len(b)), verdict(a, b))
+    return Comparison(gap, fmean(b) - fmean(a), p, smallest_p_value(len(a), len(b)), verdict(a, b))
 
 
 def claims_markdown(alike: Mapping[str, Sequence[Result]], claims: Iterable[Claim]) -> str:
@@ -120,7 +120,7 @@ def claims_markdown(alike: Mapping[str, Sequence[Result]], claims: Iterable[Clai
             lines.append([claim.words, claim.source, "", "", "", "*not yet run*"])
             continue
         a, b = errors_of(alike[claim.better]), errors_of(alike[claim.worse])
-        found = order(claim.better, claim.worse, a, b)
+        found = compared(claim.better, claim.worse, a, b)
         gap = "–" if found.published is None else f"{found.published:.2f}"
         ours = f"{found.ours:+.2f} = {_spread(b)} − {_spread(a)}".replace("-", "−")
         p = f"{found.p:.3f} (≥ {found.smallest_p:.3f})"

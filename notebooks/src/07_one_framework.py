@@ -637,6 +637,28 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).c
 #
 # **In plain words:** in the moved image, the moved pixel gives the moved place the same weight.
 
+# %% [markdown]
+# **Look from other pixels.** In the explorer, the tint shows the attention to all four sheets together.
+#
+# 1. Point at right borders of the stroke, with sheet r² chosen. Where do they look?
+# 2. Turn the digit. Does the gaze turn with it?
+#
+# Without a running kernel, you see a still picture: the gaze of one pixel, before a quarter turn and after it.
+
+# %%
+from course_lib.widgets import attention_explorer
+
+attention_explorer(lambda image: seeker.attention(edges(image).relu())[0].sum(dim=2), digit, C4, (17, 11)).captioned(
+    "Wherever you point, the gaze turns with the digit."
+)
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. To the left, at the left borders across the stroke: for the sheet r², left is ahead.
+# 2. Yes. The words below the picture say by how much the turned gaze differs: by nothing but rounding.
+# </details>
+
 # %%
 gap = (act_on_feature_map(quarter_turn, upright.attention, C4) - turned.attention).abs().max().item()
 print("L_r of the upper row against the lower row:", say(gap))

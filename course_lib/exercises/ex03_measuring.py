@@ -191,6 +191,8 @@ def _worst_of_several(f: Function, reference: Function) -> None:
         compare(f, reference, swirl, group, x)
 
 
+NO_TURN = "You leave out the elements without a turn, but a mirror may break the symmetry, too. Try all elements."
+
 register(
     "3.5",
     worst_error,
@@ -280,8 +282,14 @@ register(
             "You compare with Φ(x), which tests for invariance. Compare with L_g Φ(x): use `both_ways`.",
         ),
         (
+            lambda function, group, x: max(
+                (relative_error(*both_ways(function, g, x)) for g in group.elements if g.r), default=0.0
+            ),
+            NO_TURN,
+        ),
+        (
             lambda function, group, x: max(relative_error(*both_ways(function, g, x)) for g in group.elements if g.r),
-            "You leave out the elements without a turn, but a mirror may break the symmetry, too. Try all elements.",
+            NO_TURN,
         ),
         (
             lambda function, group, x: sum(

@@ -871,3 +871,8 @@ def turns_only(function, group, x):
 @wrong("worst_error", says="add up absolute errors")
 def sum_of_absolute_errors(function, group, x):
     return sum(absolute(*in_two_steps(function, g, x)) for g in group.elements)
+
+
+@wrong("worst_error", says="empty.*leave out the elements without a turn")
+def turns_only_without_default(function, group, x):
+    return max(errors(function, [g for g in group.elements if g.r], x))

@@ -349,8 +349,8 @@ for title, image in {"a corner": SHAPES["corner"], "turned": act_on_image(r, SHA
     for name, bank in {"turned only": lifting_filter_bank, "turned and permuted": group_filter_bank}.items():
         maps[f"{title}: {name}"] = F.conv2d(arms(image), bank(weights, C4)[0, :, 0]).amax(dim=0)
 panels(maps, columns=3).captioned(
-    "With filters that are only turned, the answer to the turned corner is another; "
-    "with sheets permuted too, it is the same, turned."
+    "With filters that are only turned, the layer answers differently to the turned corner; "
+    "if their sheets are permuted as well, its answer is the same, turned."
 )
 
 # %% [markdown]
@@ -434,7 +434,7 @@ for name, norm in {"one norm per channel": GroupBatchNorm(C4, 6), "one norm per 
         f" after 12 steps {show(curves[name][12])}"
     )
 error_curves(curves, list(range(13)), "training steps").captioned(
-    "With one norm per sheet the network is equivariant before the first step, and after it no more."
+    "With one norm per sheet the network is equivariant before the first step, and no longer after it."
 )
 
 # %% [markdown]
@@ -598,7 +598,7 @@ table = {name: {kind: orbit_agreement(net, C4, x) for kind, x in kinds.items()} 
 for name, row in table.items():
     print(f"{name:20}", ", ".join(f"{kind} {share:.2f}" for kind, share in row.items()))
 shares(table, "same class at all four turns").captioned(
-    "The trained CNN keeps its answer only on images like those it was trained on; the p4 network keeps it on all."
+    "The trained CNN keeps its answer mostly on images like those it was trained on, the p4 network on all images."
 )
 
 # %% [markdown]

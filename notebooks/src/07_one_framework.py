@@ -194,7 +194,7 @@ weights = {Isometry(0, k, 0, 0): 10**k for k in range(4)}
 result = equivariant_sum(small, lambda position, x, y: weights[position] * y)
 print([int(value) for value in result.values()])
 relative_position_table(D4).captioned(
-    "Each relative position stands once in every row and in every column, so each weight is used equally often."
+    "Each relative position occurs once in every row and in every column, so each weight is used equally often."
 )
 
 # %% [markdown]
@@ -791,7 +791,7 @@ for name, (length, term) in terms.items():
 
 # %%
 framework_map().captioned(
-    "Every layer of the course is a sum over pairs; they differ in what the weight depends on (filled dots)."
+    "Layers as sums over pairs: they differ in what the weight of a pair depends on (filled dots)."
 )
 
 # %% [markdown]

@@ -186,7 +186,7 @@ register(
         (_term(lambda x, y, w1, w2, n: _in_blocks(w2 @ (w1 @ x), n)), "The relu is missing, between W₁ and W₂."),
         (
             _term(lambda x, y, w1, w2, n: _in_blocks((w2 @ (w1 @ x)).relu(), n)),
-            "The relu stands after W₂. It comes after W₁; kernels may have negative values.",
+            "Your relu comes after W₂. It belongs after W₁: kernels may have negative values.",
         ),
         (
             _term(lambda x, y, w1, w2, n: _in_blocks(w2 @ w1.relu() @ x, n)),

@@ -234,7 +234,7 @@ register(
         "`forward` has three steps: the hidden map, `self.norm(self.squeeze(x)).relu()`; the kernels, from the hidden "
         "map and the banks of W₂ and b₂; the sum over the neighbors.",
         "`lifting_filter_bank(self.kernel_weight, self.group)` is (s, |H|, M, k, k), and the same call on the bias "
-        "gives (s, |H|, k, k): just what `generate_kernels` wants. Finally `unfold_and_sum(kernels, self.encoder(x))`.",
+        "gives (s, |H|, k, k): what `generate_kernels` takes. Finally `unfold_and_sum(kernels, self.encoder(x))`.",
     ],
     known_mistakes=[
         (_NotTurned, "W₂ and b₂ are the same on every sheet. Sheet h needs them turned by h: `lifting_filter_bank`."),

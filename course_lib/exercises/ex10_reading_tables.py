@@ -187,6 +187,10 @@ register(
             _reporting(lambda validation, test: validation[-1], _validated, _tested),
             "For the last epoch you return the validation error. The test error is what is reported.",
         ),
+        (
+            _reporting(_last, _validated, lambda validation, test: validation[test.index(min(test))]),
+            "For the best test epoch you return its *validation* error. All three habits report a test error.",
+        ),
         (_reporting(_last, _last, _last), "You always return the last test error, whatever `report` says."),
         (_reporting(_tested, _tested, _tested), "You always return the smallest test error, whatever `report` says."),
         (

@@ -108,7 +108,7 @@ def _methods(*parts: str) -> Function:
 
 
 OBJECTS = (
-    "You store the objects themselves (the net, the optimizer or the generator). They go on changing, and a file that "
+    "You store the objects themselves (the net, the optimizer or the generator). They keep changing, and a file that "
     "holds objects breaks when their code changes: store their states, which are tensors and numbers."
 )
 
@@ -125,10 +125,13 @@ register(
     ],
     known_mistakes=[
         (_without("optimizer"), "The optimizer is missing: Adam and momentum remember earlier gradients."),
-        (_without("random"), "The random states are missing: order, augmentation and dropout go on from them."),
-        (_without("optimizer", "random"), "Optimizer and random states are missing: weights alone do not go on."),
-        (_parameters_alone, "You store the parameters alone; the running statistics of batch norm are missing."),
-        (_groups_alone, "Of the optimizer you store the rate alone: what it remembers is in `optimizer.state_dict()`."),
+        (_without("random"), "The random states are missing: order, augmentation and dropout continue from them."),
+        (
+            _without("optimizer", "random"),
+            "Optimizer and random states are missing: with the weights alone a run cannot resume.",
+        ),
+        (_parameters_alone, "You store only the parameters; the running statistics of batch norm are missing."),
+        (_groups_alone, "You store only the learning rate: what the optimizer remembers is in its `state_dict()`."),
         *[(_objects(*parts), OBJECTS) for n in (1, 2, 3) for parts in combinations(("net", "optimizer", "random"), n)],
         (
             _order_alone,

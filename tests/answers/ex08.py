@@ -102,7 +102,7 @@ def linear_generator(position, x, y, matrices):
     return _or_zero(position, _spread(kernel, matrices) * (matrices.encoder @ y))
 
 
-@wrong("e4_term", says="relu stands after")
+@wrong("e4_term", says="relu comes after W₂")
 def positive_kernels(position, x, y, matrices):
     kernel = torch.relu(_at(position, matrices) @ matrices.squeeze @ x)
     return _or_zero(position, _spread(kernel, matrices) * (matrices.encoder @ y))

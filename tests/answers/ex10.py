@@ -441,3 +441,12 @@ def wide_shortcut(residual, group, here, there, stride, dropout, exact):
         pool = SpatialMaxPool2d if exact else None
         residual.shortcut[0] = same_conv(GroupConv2d, group, here, there, 3, stride, pool, bias=False)
     return residual
+
+
+@wrong("reported_error", says="best test epoch you return its \\*validation")
+def validation_of_the_best_test(validation, test, report):
+    if report == "last epoch":
+        return test[-1]
+    if report == "best validation epoch":
+        return test[validation.index(min(validation))]
+    return validation[test.index(min(test))]

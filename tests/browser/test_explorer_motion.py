@@ -64,6 +64,22 @@ def test_sheets_glide_and_arrive_where_they_are_at_once_without_motion(name, add
     assert shown["reduce"] == shown["no-preference"]
 
 
+def test_half_way_every_sheet_has_left_its_place(addresses):
+    widget = feature_map_explorer(trained("upright-p4cnn"), IMAGE, channels=1)
+    about = widget.setup["layers"][0]
+    covered = """(canvas, { places, extent }) => places.map(([x, y]) => canvas.getContext('2d').getImageData(
+        canvas.width / 2 * (1 + x / extent[0]), canvas.height / 2 * (1 - y / extent[1]), 1, 1).data[3] > 0)"""
+    with browser_page(offline=True) as page:
+        shown = opened(page, addresses["p4"])
+        ring = shown.locator("canvas").nth(2)
+        assert ring.evaluate(covered, about) == [True] * 4
+        shown.locator("input[type=range]").press("ArrowRight")
+        page.clock.run_for(155)
+        assert ring.evaluate(covered, about) == [False] * 4
+        page.clock.run_for(400)
+        assert ring.evaluate(covered, about) == [True] * 4
+
+
 def test_maps_of_an_ordinary_network_have_no_place_to_glide_to(addresses):
     with browser_page(offline=True) as page:
         widget = opened(page, addresses["ordinary"])

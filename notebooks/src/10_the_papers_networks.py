@@ -334,7 +334,7 @@ for exact in (True, False):
 Markdown(table_markdown("rotated-mnist"))
 
 # %% [markdown]
-# The tables of the other papers look alike: `python -m course_lib counts cifar10` (or `e4-rotated-mnist`, `e4-cifar`, `asc`) prints them. Here are only the rows whose parameters *differ* from the printed number by more than one percent:
+# The tables of the other papers look alike: `python -m course_lib counts cifar10` (or `e4-rotated-mnist`, `e4-cifar`, `asc`, `steerable`, `rivals`) prints them. Here are only the rows whose parameters *differ* from the printed number by more than one percent:
 
 # %%
 for table in TABLES.values():

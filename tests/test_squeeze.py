@@ -103,6 +103,12 @@ def test_means_over_space_alone_with_shared_weights_are_equivariant_but_not_the_
 
 
 @every_group_but_C1
+def test_gains_and_biases_per_element_need_leave(group):
+    with pytest.raises(ValueError, match=f"for every element of {group} .*allow_approximate=True"):
+        L.GroupInstanceNorm(group, 4, affine="per_element")
+
+
+@every_group_but_C1
 def test_gains_and_biases_per_element(group):
     layer = L.GroupInstanceNorm(group, 4, "per_element", allow_approximate=True).double()
     f = noise(group, (6, 6), channels=4)

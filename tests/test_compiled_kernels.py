@@ -10,7 +10,7 @@ import torch
 
 import test_kernels as shared
 from course_lib import kernels as K
-from course_lib.kernels import compiled, compiled_e4, tiles
+from course_lib.kernels import compiled, compiled_e4, loops_e4, machine_code, tiles
 
 E4 = (K.generate_and_aggregate, shared.generate_unfold_and_sum)
 
@@ -136,18 +136,58 @@ def test_without_numba_the_eager_kernel_gives_the_same(monkeypatch, calls):
 
 
 @pytest.mark.slow
-def test_numba_is_imported_when_it_is_first_used_and_kernels_come_from_the_disk():
+def test_kernels_come_from_the_disk_without_numba_and_within_a_moment():
+    """Numba alone would need more than a second, in each new process."""
     program = """
 import sys, time, torch, course_lib.layers
-assert "numba" not in sys.modules
-given = [torch.randn(s) for s in ((2, 2, 1, 5, 5), (2, 2, 1, 5, 5), (1, 1, 2, 3, 3), (1, 1, 3, 3))]
-course_lib.kernels.generate_and_aggregate(*given)
-from course_lib.kernels.compiled_e4 import forward
-assert "numba" in sys.modules
-print(sum(forward.stats.cache_hits.values()), sum(forward.stats.cache_misses.values()))
+given = [torch.randn(s, requires_grad=True) for s in ((2, 2, 1, 5, 5), (2, 2, 1, 5, 5), (1, 1, 2, 3, 3), (1, 1, 3, 3))]
+assert "llvmlite" not in sys.modules
+start = time.thread_time()
+course_lib.kernels.generate_and_aggregate(*given).sum().backward()
+print("numba" in sys.modules, "llvmlite" in sys.modules, time.thread_time() - start < 0.5)
 """
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=100
-        )
-    assert done.stdout == "1 0\n", done.stderr
+    in_a_new_process(program)
+    done = in_a_new_process(program)
+    assert done.stdout == "False True True\n", done.stderr
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """An empty folder for machine code, and nothing loaded yet."""
+    monkeypatch.setattr(machine_code, "FOLDER", tmp_path / "code")
+    machine_code._loaded.cache_clear()
+    yield tmp_path / "code"
+    machine_code._loaded.cache_clear()
+
+
+def test_machine_code_is_kept_for_its_source_and_processor(folder, monkeypatch):
+    given = [a.detach() for a in arguments()]
+    out = K.generate_and_aggregate(*given)
+    (file,) = folder.iterdir()
+    monkeypatch.setattr(machine_code, "_compiled", lambda *_: pytest.fail("it is there already"))
+    machine_code._loaded.cache_clear()
+    assert torch.equal(K.generate_and_aggregate(*given), out)
+    kept = file.read_bytes()
+    monkeypatch.setattr(machine_code, "_compiled", lambda *_: kept)
+    monkeypatch.setattr(machine_code, "version", lambda package: "another")
+    machine_code._loaded.cache_clear()
+    assert torch.equal(K.generate_and_aggregate(*given), out)
+    assert len(list(folder.iterdir())) == 2  # one for each version of Numba
+
+
+def test_a_package_that_must_not_be_written_to_is_compiled_in_memory(folder):
+    folder.write_text("a file where a folder is wanted")
+    given = [a.detach() for a in arguments()]
+    torch.testing.assert_close(K.generate_and_aggregate(*given), shared.generate_unfold_and_sum(*given))
+
+
+def test_loops_that_may_fail_are_refused(monkeypatch):
+    """What Numba would do after a failure is not there where the code is loaded."""
+
+    def may_fail(maps, table, first, last):
+        for i in range(0, table[0], last):  # a step of zero is an error
+            maps[i] = first
+
+    monkeypatch.setattr(loops_e4, "may_fail", may_fail, raising=False)
+    with pytest.raises(RuntimeError, match="the loops of loops_e4.may_fail may fail or take memory of their own"):
+        machine_code._compiled("loops_e4", "may_fail", torch.float32, 1)

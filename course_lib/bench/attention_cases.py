@@ -43,6 +43,7 @@ def affine_case(channels: int, pixels: int, speed: float, kernel: int = 5, heads
         f"affine attention, Z² {channels} ch {pixels} px k={kernel} {heads} heads batch {batch}",
         (Contender("affine_attention", core(affine_attention)), Contender("unfold", core(unfold_and_attend))),
         inputs,
+        modes=("train",),
         bars=(
             Bar("speed", "affine_attention", "unfold", speed),
             Bar("saved", "affine_attention", "unfold", 1 / 10),
@@ -69,6 +70,7 @@ def group_case(group: Group, channels: int, pixels: int, batch: int, kernel: int
         f"self-attention, {group} {channels} ch {pixels} px k={kernel} {heads} heads batch {batch}",
         tuple(contenders),
         inputs,
+        modes=("train",),
         bars=(
             Bar("speed", "group_attention", "unfold", speed),
             Bar("saved", "group_attention", "unfold", 1 / 10),

@@ -36,6 +36,7 @@ def network_cases() -> list[Case]:
             "E4-Net, batch 128",
             (Contender(fast, e4net), Contender(unfolding, lambda: _unfolding(e4net()))),
             lambda: (torch.randn(128, 1, 28, 28),),
+            modes=("train",),
             bars=(Bar("speed", fast, unfolding, 9),),
             input_gradients=False,
         )
@@ -67,6 +68,7 @@ def e4_case(
             Contender("GroupConv2d", convolution),
         ),
         inputs,
+        modes=("train",),
         bars=(
             Bar("speed", "E4Layer", "unfold and sum", speed),
             Bar("speed", "E4Layer", "GroupConv2d", over_convolution),

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from course_lib.bench.case import Case, Contender, Mode
 
-MIN_ROUNDS, MAX_ROUNDS = 7, 201
+MIN_ROUNDS, MAX_ROUNDS = 5, 201
 SHORTEST_TIMING = 0.005  # seconds; quicker work is called several times per timing
 
 
@@ -56,7 +56,7 @@ def seconds_of(work: Callable[[], object], device: torch.device, calls: int = 1)
 
 
 def interleaved(works: dict[str, Callable[[], object]], device: torch.device, seconds: float) -> dict[str, list[float]]:
-    """Times per call, the contenders taking turns, for about ``seconds`` and at least 7 rounds, after warming up.
+    """Times per call, the contenders taking turns, for about ``seconds`` and at least 5 rounds, after warming up.
 
     Whoever began a round begins the next one last, so that nobody always runs in the wake of the same other.
     """

@@ -46,6 +46,7 @@ def _p4cnn() -> Case:
             Contender("twin of nn.Conv2d", lambda: as_ordinary_cnn(p4cnn(C1, 40))),
         ),
         partial(_images, 128, 1, 28),
+        modes=("train",),
         bars=(Bar("speed", "P4CNN", "twin of nn.Conv2d", 1.4),),
         input_gradients=False,
     )

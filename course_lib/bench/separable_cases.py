@@ -58,4 +58,4 @@ def case(group: Group, channels: int, pixels: int, batch: int, limit: float | No
         contenders.append(Contender("g factored", form(GSeparableConv2d, "factored")))
     bars = () if limit is None else (Bar("speed", "gc", "full group", limit), Bar("time", "g", "full group", 1.1))
     name = f"separable convolution, {group} {channels} ch {pixels} px k=3 batch {batch}"
-    return Case(name, tuple(contenders), inputs, bars=bars)
+    return Case(name, tuple(contenders), inputs, modes=("train",), bars=bars)

@@ -1,9 +1,10 @@
 """Where the compiled kernels come in: whether there are any for some tensors, and the threads that run them.
 
 They are plain Python loops, which Numba compiles; it is an optional package (the extra ``fast``), imported when the
-first of them is used. A kernel holds no lock of Python, so threads share the images of a batch among them: as many as
-`torch.get_num_threads()` says, each a fixed part, and sums over the batch are added up part by part. So for a given
-number of threads a result is always the same, bit for bit.
+first of them is used; those of E4 need it only the first time on a machine (`machine_code`). A kernel holds no lock of
+Python, so threads share the images of a batch among them: as many as `torch.get_num_threads()` says, each a fixed part,
+and sums over the batch are added up part by part. So for a given number of threads a result is always the same, bit for
+bit.
 """
 
 from __future__ import annotations

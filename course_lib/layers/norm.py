@@ -97,7 +97,8 @@ class GroupInstanceNorm(GroupLayer):
         # torch.group_norm, as nn.functional.group_norm refuses a single value per channel, which becomes zero.
         shared = self.affine == "shared"
         weight, bias = (self.weight.flatten(), self.bias.flatten()) if shared else (None, None)
-        y = by_channel(lambda planes: torch.group_norm(planes, self.channels, weight, bias, self.eps), x)
+        # In the default layout: its gradient takes two to six times as long in channels-last with a group per channel.
+        y = torch.group_norm(x.contiguous(), self.channels, weight, bias, self.eps)
         return y if shared else y * self.weight[..., None, None] + self.bias[..., None, None]
 
     def cost(self, values: int) -> Cost:

@@ -110,6 +110,8 @@ def test_broken_axioms():
     assert broken_axiom(cayley_table(range(3), lambda a, b: (a - b) % 3)) == "associativity"
     assert broken_axiom(cayley_table([1, 2], max)) == "inverse"
     assert broken_axiom(cayley_table([0, 1], lambda a, b: 0)) == "identity"
+    for one_sided in (lambda a, b: a, lambda a, b: b):  # every element is neutral from one side, none from both
+        assert broken_axiom(cayley_table([0, 1], one_sided)) == "identity"
 
 
 def test_generate():

@@ -13,7 +13,7 @@ function element(tag, attributes = {}, ...children) {
 const control = (tag, attributes) => element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes });
 
 // Python sends null for an error that is not finite.
-const errorText = (error) => (error === null ? "not finite" : error.toExponential(1));
+const errorText = (error) => (error === null ? "not finite" : error === 0 ? "0" : error.toExponential(1));
 
 function makePanel(title, size) {
   const ratio = window.devicePixelRatio || 1;

@@ -92,10 +92,8 @@ function render({ model, el }) {
     }
     const { context, unit } = rest.begin(widthOf("rest"), EXTENT);
     for (let sheet = 0; sheet < sheets; sheet++) {
-      const place = placeOf(QUARTER * sheet);
-      drawSheet(context, differences[quarter][quarter][sheet], place, unit, 0, GRAY);
-      context.globalAlpha = 1 - ease(Math.min(t, 1));
-      if (t < 1) drawSheet(context, differences[quarter][modulo(from, 4)][sheet], place, unit, 0, GRAY);
+      context.globalAlpha = ease(t); // while sheets are on their way there is nothing to compare
+      drawSheet(context, differences[quarter][quarter][sheet], placeOf(QUARTER * sheet), unit, 0, GRAY);
       context.globalAlpha = 1;
     }
   }
@@ -112,16 +110,24 @@ function render({ model, el }) {
     context.drawImage(image, -side / 2, -side / 2, side, side);
   }
 
+  const between = () => `. The maps are those at ${90 * quarter}°, the nearest quarter turn; between quarter turns the answer may change`;
+
+  function onQuarter() {
+    const { travels, errors } = network();
+    const motion = travels ? `. Each sheet has turned by ${90 * quarter}° and moved ${quarter} place${quarter > 1 ? "s" : ""} on` : ". The maps have become other maps";
+    return `${quarter ? motion : ""}. The two orders differ by ${errorText(errors[quarter])}`;
+  }
+
   function describe() {
-    const { scores, name, travels, errors } = network(), shown = scores[Math.round(angle / 15) % scores.length];
+    const { scores, name } = network(), shown = scores[Math.round(angle / 15) % scores.length];
     const best = shown.indexOf(Math.max(...shown));
     shown.forEach((score, i) => {
       bars.children[i].className = i === best ? "fme-best" : "";
       bars.children[i].firstChild.style.height = `${65 * score}px`;
     });
-    const motion = !quarter ? "" : travels ? ` Each sheet has turned by ${90 * quarter}° and moved ${quarter} place${quarter > 1 ? "s" : ""} on.` : " There is no place to move to.";
-    const text = `${name}: the picture is turned by ${Math.round(angle)}°.${motion} At ${90 * quarter}° the two orders differ by ${errorText(errors[quarter])}. Answer: ${setup.classes[best]} (${Math.round(100 * shown[best])} %).`;
-    if (status.textContent !== text && (playing === null || angle % 90 < 3)) status.textContent = text;
+    const resting = angle % 90 < (playing === null ? 0.01 : 3), turned = resting ? 90 * quarter : Math.round(angle);
+    const text = `${name}: the picture is turned by ${turned}°${resting ? onQuarter() : between()}. Answer: ${setup.classes[best]} (${Math.round(100 * shown[best])} %).`;
+    if (status.textContent !== text && (playing === null || resting)) status.textContent = text;
     for (const ring of [input, first, second, rest]) ring.canvas.setAttribute("aria-label", `${ring.figure.firstChild.textContent}. ${text}`);
   }
 

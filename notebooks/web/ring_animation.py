@@ -24,7 +24,7 @@ from course_lib.widgets import turning_ring
 from course_lib.widgets.export import standalone_html
 
 CHROMIUM = "/usr/bin/chromium"
-FRAME, STEP, HOLD = 75, 15, 7  # milliseconds; degrees a frame; frames at each quarter turn
+FRAME, STEP, HOLD = 90, 15, 12  # milliseconds; degrees a frame; frames at each quarter turn
 WIDTH, HEIGHT = 860, 372
 
 

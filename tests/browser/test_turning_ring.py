@@ -71,6 +71,7 @@ def test_sheets_glide_to_their_new_places_and_the_difference_fades(address):
         drag(page, 60)
         page.clock.run_for(120)
         gliding = drawn(page)
+        assert "The maps are those at 90°" in words(page) and "moved" not in words(page)
         page.mouse.up()
         page.clock.run_for(500)
         after = drawn(page)
@@ -89,7 +90,7 @@ def test_an_ordinary_network_has_no_place_to_go_and_changes_its_answer(address):
         same = drawn(page)[3]
         page.locator("input[type=range]").fill("90")
         page.wait_for_timeout(500)
-        assert "There is no place to move to" in words(page) and "Answer: 2" not in words(page)
+        assert "The maps have become other maps" in words(page) and "Answer: 2" not in words(page)
         assert drawn(page)[3] != same and errors == []
 
 

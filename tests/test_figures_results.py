@@ -2,6 +2,8 @@
 
 import pytest
 
+from course_lib.figures.names import name_points
+from course_lib.figures.picture import new_figure
 from course_lib.figures.results import errors_by_row, mean_and_deviation, published_against_ours
 
 PUBLISHED = {"Z2CNN": (5.2, 0.11), "P4CNN": (2.23, None)}
@@ -38,3 +40,17 @@ def test_nothing_to_show_and_too_much_are_refused():
         errors_by_row({})
     with pytest.raises(ValueError, match="expected 1 to 4 series"):
         errors_by_row({str(i): PUBLISHED for i in range(5)})
+
+
+def test_names_cover_neither_points_nor_each_other():
+    figure = new_figure(6, 4)
+    axes = figure.subplots()
+    points = [(f"network {i}", 1 + 0.04 * i, 1 + 0.01 * i, "black") for i in range(5)]
+    axes.plot([x for _, x, _, _ in points], [y for _, _, y, _ in points], "o")
+    axes.set(xlim=(0, 3), ylim=(0.5, 1.5))
+    name_points(axes, points)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert [text.get_text() for text in axes.texts] == [name for name, *_ in points]
+    for i, box in enumerate(boxes):
+        assert not box.count_overlaps(boxes[:i]), points[i]
+        assert not any(box.contains(*axes.transData.transform(point[1:3])) for point in points)

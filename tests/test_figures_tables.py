@@ -2,7 +2,7 @@
 
 import pytest
 
-from course_lib.figures.tables import Cost, _has_room_above, error_against_cost
+from course_lib.figures.tables import Cost, error_against_cost
 
 
 def test_error_against_cost_says_what_it_shows():
@@ -47,10 +47,3 @@ def test_the_axis_says_whose_error_it_is():
 def test_an_epoch_may_be_shorter_than_a_second():
     families = {"p4": [Cost("a", 5, 1e3, None, seconds=0.25), Cost("b", 5, 1e3, None, seconds=1.5)]}
     assert "a 5 % with 1k parameters and 0.25 seconds" in error_against_cost(families, second="seconds").alt
-
-
-def test_labels_keep_away_from_their_nearest_neighbor():
-    points = [(100, 5.6), (110, 6.1), (100, 8.0), (9000, 5.7)]
-    assert [_has_room_above(*point, points) for point in points] == [False, True, True, True]
-    assert _has_room_above(100, 5.6, [(100, 5.6), (9000, 5.7)])  # too far to the side to meet
-    assert _has_room_above(100, 5.6, [(100, 5.6)])

@@ -8,9 +8,9 @@ from statistics import fmean, stdev
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from course_lib.figures.names import name_points
 from course_lib.figures.picture import Picture, new_figure
 from course_lib.figures.style import LINES, OKABE_ITO
 
@@ -83,9 +83,6 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
             xerr=[spread or 0 for _, spread in across],
             ls="none", capsize=2, lw=1, label=recipe, **look,
         )  # fmt: skip
-    for name, (mean, _) in next(iter(ours.values())).items():
-        label = axes.annotate(name, (published[name][0], mean), (7, -3), textcoords="offset points", fontsize=8)
-        label.set(path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5)
     values = [mean for errors in (published, *ours.values()) for mean, _ in errors.values()]
     ends = [min(values) / 1.15, max(values) * 1.3]
     axes.plot(ends, ends, color=LINES, lw=1, ls="--", zorder=0)
@@ -94,6 +91,8 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
     _percent_axis(axes, "x", "published test error, in %")
     _percent_axis(axes, "y", "our test error, in %")
     axes.legend(frameon=False, loc="upper left")
+    first = next(iter(ours.values()))
+    name_points(axes, [(name, published[name][0], mean, LINES) for name, (mean, _) in first.items()])
     words = "; ".join(f"{recipe}: {_words(errors, published)}" for recipe, errors in ours.items())
     return Picture.from_figure(figure, f"Our test errors against the published ones. {words}.")
 

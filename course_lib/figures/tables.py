@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from course_lib.figures.names import name_points
 from course_lib.figures.picture import Picture, new_figure
 from course_lib.figures.style import OKABE_ITO, line_colors
 
@@ -52,19 +51,18 @@ def error_against_cost(
     """
     if not 1 <= len(families) <= len(_LOOKS):
         raise ValueError(f"expected 1 to {len(_LOOKS)} families of networks, got {len(families)}")
-    figure = new_figure(9.6, 4.6)
+    figure = new_figure(8.4, 4.2)
     left, right = figure.subplots(1, 2, sharey=True)
+    named = []
     for axes, what in ((left, "parameters"), (right, second)):
         shown = {
             name: [(getattr(cost, what), cost) for cost in costs if getattr(cost, what) is not None]
             for name, costs in families.items()
         }
-        everywhere = [(place, cost.error) for points in shown.values() for place, cost in points]
+        names = []
         for (name, points), color, (_, marker) in zip(shown.items(), line_colors(shown), _LOOKS, strict=False):
-            look = color, marker
-            _draw(axes, name, points, look, join)
-            for place, cost in points:
-                _write(axes, cost, place, look[0], _has_room_above(place, cost.error, everywhere))
+            _draw(axes, name, points, (color, marker), join)
+            names += [(cost.label, place, cost.error, color) for place, cost in points if cost.label]
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
         axes.xaxis.set_major_formatter(lambda count, _: _short(count))
@@ -73,9 +71,12 @@ def error_against_cost(
         axes.grid(color="0.9")
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.18, y=0.1)
+        named.append((axes, names))
     left.set_ylabel(f"{error}, in %")
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=len(families))
+    for axes, names in named:
+        name_points(axes, names)
     words = "; ".join(
         f"{name}: " + ", ".join(_words(cost, ("parameters", second)) for cost in costs)
         for name, costs in families.items()
@@ -89,21 +90,6 @@ def _draw(axes: Axes, name: str, points: Sequence[tuple[float, Cost]], look: tup
     deviations = [cost.deviation or 0.0 for _, cost in points]
     line = "-" if join else "none"
     axes.errorbar(places, errors, deviations, color=color, marker=marker, ls=line, lw=1, capsize=2, label=name)
-
-
-def _write(axes: Axes, cost: Cost, place: float, color: str, above: bool) -> None:
-    offset = (5, 4 if above else -11)
-    label = axes.annotate(cost.label, (place, cost.error), offset, textcoords="offset points", fontsize=8)
-    # A white edge, so that it can be read on the error bar of a neighbor.
-    label.set(color=color, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5)
-
-
-def _has_room_above(place: float, error: float, points: Sequence[tuple[float, float]]) -> bool:
-    """Whether the nearest neighbor, among those that stand close enough for the labels to meet, is not above."""
-    width = max(math.log(x / y) for x, _ in points for y, _ in points) or 1
-    gaps = [e - error for x, e in points if (x, e) != (place, error) and abs(math.log(x / place)) < width / 4]
-    above, below = ([abs(gap) for gap in gaps if (gap >= 0) == side] for side in (True, False))
-    return min(above, default=math.inf) >= min(below, default=math.inf)
 
 
 def _words(cost: Cost, shown: Sequence[str]) -> str:

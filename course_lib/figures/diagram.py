@@ -139,21 +139,25 @@ def _op(node: Op, group: Group) -> str:
         f'stroke="{color}" stroke-width="1.6"/>'
     ]
     if node.turned:
-        parts += [_turned_filters(x, top + 15, group)]
+        has_sheets = any(len(shape) == 5 for shape in (node.weights or {}).values())
+        parts += [_turned_filters(x, top + 15, group, has_sheets)]
     first = top + LINE + 3 + 22 * node.turned
     for i, words in enumerate([*node.words, *weights]):
         parts.append(_text(x, first + LINE * i, words, color=WEIGHT if i >= len(node.words) else LINES))
     return "".join(parts)
 
 
-def _turned_filters(x: float, y: float, group: Group) -> str:
-    """One small filter for each element, turned by it."""
-    side, gap = 14, 17
+def _turned_filters(x: float, y: float, group: Group, has_sheets: bool) -> str:
+    """One small filter for each element, turned by it; one with sheets of its own as a stack."""
+    side, gap = 14, 22 if has_sheets else 17
     left = x - gap * (group.order - 1) / 2
     parts = []
     for i, h in enumerate(group.elements):
         middle = left + gap * i
         frame = ELEMENT_COLORS.get(h, LINES)
+        for offset in (4, 2) if has_sheets else ():
+            corner = f'x="{middle - side / 2 + offset:g}" y="{y - side / 2 - offset:g}"'
+            parts.append(f'<rect {corner} width="{side}" height="{side}" fill="white" stroke="{frame}"/>')
         parts.append(
             f'<rect x="{middle - side / 2:g}" y="{y - side / 2:g}" width="{side}" height="{side}" fill="white" '
             f'stroke="{frame}" stroke-width="2"/>' + _letter(middle, y, 90 * h.r, bool(h.m), size=11)

@@ -27,7 +27,7 @@ from course_lib.figures.style import FONT, INK, SIGNED
 from course_lib.files import write_whole
 
 MAX_CELLS_WITH_NUMBERS = 8
-_ACTION = re.compile(r"\bL_\{?([a-z]+[²³]?)\}?")
+_ACTION = re.compile(r"\b([LW])_\{?([a-z]+[²³]?)\}?")
 ROUNDING = 1e-6  # a value below zero by no more than this share of the largest has no sign
 SVG = (
     '<img src="data:image/svg+xml;base64,{code}" alt="{alt}" width="{width}" height="{height}" '
@@ -85,7 +85,7 @@ def typeset_actions(words: str) -> str:
     if "$" in words:
         return words
     exponents = str.maketrans({"²": "^{2}", "³": "^{3}"})
-    return _ACTION.sub(lambda found: f"$L_{{{found[1].translate(exponents)}}}$", words)
+    return _ACTION.sub(lambda found: f"${found[1]}_{{{found[2].translate(exponents)}}}$", words)
 
 
 def new_figure(width: float, height: float) -> Figure:

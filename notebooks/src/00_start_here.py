@@ -157,7 +157,7 @@ sheets, sheets_of_turned = (four_filters(image)[0, 0].detach().relu() for image 
 same = torch.allclose(sheets_of_turned, act_on_feature_map(quarter_turn, sheets, C4), atol=1e-5)
 print("the sheets of the turned photograph are those of the ring on the right:", same)
 act_on_ring(sheets, quarter_turn, C4).captioned(
-    "Every sheet turns, as its white dot shows, and moves one place on, as the color of its frame shows."
+    "Every sheet turns, as its small circle shows, and moves one place on, as the color of its frame shows."
 )
 
 # %% [markdown]

@@ -432,7 +432,7 @@ photographs(
 
 # %%
 cayley_graph(groups.D4).captioned(
-    "Along the solid arrows you reach four elements, and only the dashed lines lead to the other four."
+    "Along the solid arrows (r) you reach four elements, and only the dashed lines (m) lead to the other four."
 )
 
 # %% [markdown]

@@ -79,7 +79,7 @@ angles = [22.5 * i for i in range(16)]
 upright_nets = {"Z2CNN": trained("upright-cnn"), "P4CNN": trained("upright-p4cnn")}
 upright_curves = {name: accuracy_by_angle(net, digits.test, angles) for name, net in upright_nets.items()}
 figures.accuracy_by_angle(upright_curves, angles).captioned(
-    "P4CNN reads digits turned by 90°, 180° or 270° just as well as upright ones; Z2CNN does not. Both fail in between."
+    "P4CNN reads digits turned by 90°, 180° or 270° just as well as upright ones; Z2CNN does not. At 45° both are lost."
 )
 
 # %%

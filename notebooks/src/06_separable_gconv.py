@@ -627,7 +627,7 @@ for n in sizes:
     ahead = [sum(found[name, n, s] < found["P4CNN", n, s] for s in seeds) for name in ("g-P4CNN", "gc-P4CNN")]
     print(f"{n} images: ahead of P4CNN in {ahead[0]} (g) and {ahead[1]} (gc) of {len(seeds)} seeds")
 error_by_size(errors, sizes).captioned(
-    "With 1,029 images P4CNN has the smallest mean error (four seeds); with fewer, the order changes."
+    "P4CNN has the smallest mean error with 1,029 images, but the bars (standard deviations of four seeds) overlap."
 )
 
 # %% [markdown]

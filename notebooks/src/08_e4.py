@@ -338,7 +338,7 @@ generated_kernels(both, D4).captioned(
 from course_lib.widgets import kernel_explorer
 
 kernel_explorer(lambda image: all_kernels(image, C4), digit, C4, corner).captioned(
-    "When the digit turns, the four kernels of a pixel turn and travel, and take their sums with them."
+    "Wherever you point: when the digit turns, the four kernels of that pixel turn, and each travels one place on."
 )
 
 # %% [markdown]

@@ -112,8 +112,8 @@ shown = {
 
 # %%
 weights_by_place([window.view(3, 3) for window in seen], shown).captioned(
-    "A convolution weighs all places alike; attention and affine self convolution "
-    "weigh each place by what they see there."
+    "A convolution has the same weights for both windows; those of attention and affine self convolution "
+    "depend on what they see there."
 )
 
 # %%

@@ -498,7 +498,7 @@ costs = {family: [cost(key) for key in keys if key in laptop] for family, keys i
 known = {family: points for family, points in costs.items() if points}
 print(not_yet_run(laptop, (key for keys in FAMILIES.values() for key in keys), **length))
 error_against_cost(known, error="our test error").captioned(
-    "Our error against what a network has and what it does; further left and lower is better."
+    "Our error against parameters (left) and operations (right); further left and lower is better."
 ) if known else None
 
 # %% [markdown]

@@ -539,13 +539,14 @@ for run in stored["runs"]:
     by_group.setdefault(run["group"], []).append(run["accuracy"])
 
 # %%
+seeds = len(by_group["C1"])
 for name, accuracies in by_group.items():
     mean = 100 * np.mean(accuracies, axis=0)
     told = f"upright {mean[0]:.1f} %, worst angle {mean.min():.1f} %, mean {mean[:-1].mean():.1f} %"
     print(f"{name:3} {told} (seeds: {len(accuracies)})")
 accuracy_by_angle(by_group, stored["angles"]).captioned(
-    "The more turns the group has, the more equal the accuracy at all angles (means "
-    "over seeds, bands from the lowest to the highest)."
+    f"The more turns the group has, the more equal the accuracy at all angles (seeds: {seeds}; a band, if there are "
+    "several, from the lowest to the highest)."
 )
 
 # %% [markdown]

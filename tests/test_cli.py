@@ -25,7 +25,7 @@ from course_lib.cli.parser import TABLE_NAMES, make_parser
 from course_lib.cli.streams import prepare_streams
 from course_lib.data import DownloadError
 from course_lib.experiments import TABLES, Table, find
-from course_lib.training import History, TrainConfig, locked, runs
+from course_lib.training import History, TrainConfig, locked, recipes
 from course_lib.training.checkpoint import Checkpoint
 from course_lib.training.runs import Run
 
@@ -367,7 +367,7 @@ def test_a_data_set_out_of_reach_is_tried_once(typed: Typed, tiny_table: None, m
         asked.append(arguments)
         raise DownloadError("digits.bin could not be downloaded:\n  no route to host")
 
-    monkeypatch.setattr(runs, "load_dataset", unreachable)
+    monkeypatch.setattr(recipes, "load_dataset", unreachable)
     status, text = typed(f"table tiny --seeds 3 --quiet --results {typed.results}")
     assert status == 1 and len(asked) == 1
     assert text.splitlines() == [

@@ -79,7 +79,7 @@ def test_a_run_in_pieces_is_the_run_in_one(config: TrainConfig, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("lost", ["net", "optimizer", "torch", "generator"])
-def test_every_part_of_the_checkpoint_is_needed(lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_part_of_the_checkpoint_is_needed(lost: str, tmp_path: Path) -> None:
     whole, path = run(SGD)[0], tmp_path / "run.pt"
     run(SGD, path, time_budget=0)
     state = torch.load(path, weights_only=True)
@@ -91,11 +91,7 @@ def test_every_part_of_the_checkpoint_is_needed(lost: str, tmp_path: Path, monke
     part = state if lost in state else state["random"]
     part[lost] = (other if lost in other else other["random"])[lost]
     torch.save(state, path)
-    if lost == "optimizer":  # one that remembers nothing after an epoch is no optimizer of this run
-        with pytest.raises(WrongCheckpoint, match="is damaged"):
-            run(SGD, path)
-    else:
-        assert run(SGD, path)[0] != whole
+    assert run(SGD, path)[0] != whole
 
 
 def test_all_random_generators_come_back() -> None:

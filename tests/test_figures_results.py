@@ -48,7 +48,7 @@ def test_names_cover_neither_points_nor_each_other():
     points = [(f"network {i}", 1 + 0.04 * i, 1 + 0.01 * i, "black") for i in range(5)]
     axes.plot([x for _, x, _, _ in points], [y for _, _, y, _ in points], "o")
     axes.set(xlim=(0, 3), ylim=(0.5, 1.5))
-    name_points(axes, points)
+    name_points(figure, axes, points)
     boxes = [text.get_window_extent() for text in axes.texts]
     assert [text.get_text() for text in axes.texts] == [name for name, *_ in points]
     for i, box in enumerate(boxes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
@@ -25,9 +26,9 @@ _PLACES = [
 _REACH = 8  # pixels from the middle of a marker that no name may cover
 
 
-def name_points(axes: Axes, points: Sequence[tuple[str, float, float, str]]) -> None:
+def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, float, str]]) -> None:
     """Write the name of each point, (name, x, y, color), in the first place that is free, else in the first of all."""
-    axes.get_figure(root=True).draw_without_rendering()  # only now is known where things are
+    figure.draw_without_rendering()  # only now is known where things are
     middles = [axes.transData.transform((x, y)) for _, x, y, _ in points]
     taken = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles]
     for i, (name, x, y, color) in enumerate(points):

@@ -92,7 +92,7 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
     _percent_axis(axes, "y", "our test error, in %")
     axes.legend(frameon=False, loc="upper left")
     first = next(iter(ours.values()))
-    name_points(axes, [(name, published[name][0], mean, LINES) for name, (mean, _) in first.items()])
+    name_points(figure, axes, [(name, published[name][0], mean, LINES) for name, (mean, _) in first.items()])
     words = "; ".join(f"{recipe}: {_words(errors, published)}" for recipe, errors in ours.items())
     return Picture.from_figure(figure, f"Our test errors against the published ones. {words}.")
 

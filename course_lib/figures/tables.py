@@ -70,13 +70,13 @@ def error_against_cost(
         axes.set(xlabel=_WORDS[what])
         axes.grid(color="0.9")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(x=0.18, y=0.1)
+        axes.margins(x=0.28, y=0.12)
         named.append((axes, names))
     left.set_ylabel(f"{error}, in %")
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=len(families))
     for axes, names in named:
-        name_points(axes, names)
+        name_points(figure, axes, names)
     words = "; ".join(
         f"{name}: " + ", ".join(_words(cost, ("parameters", second)) for cost in costs)
         for name, costs in families.items()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from course_lib.figures.names import name_points
+from course_lib.figures.labels import name_points
 from course_lib.figures.picture import new_figure
 from course_lib.figures.results import errors_by_row, mean_and_deviation, published_against_ours
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from course_lib.figures.names import name_points
+from course_lib.figures.labels import name_points
 from course_lib.figures.picture import Picture, new_figure
 from course_lib.figures.style import LINES, OKABE_ITO
 

@@ -9,7 +9,7 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from course_lib.figures.names import name_points
+from course_lib.figures.labels import name_points
 from course_lib.figures.picture import Picture, new_figure
 from course_lib.figures.style import OKABE_ITO, line_colors
 

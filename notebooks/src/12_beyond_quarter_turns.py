@@ -545,8 +545,7 @@ for name, accuracies in by_group.items():
     told = f"upright {mean[0]:.1f} %, worst angle {mean.min():.1f} %, mean {mean[:-1].mean():.1f} %"
     print(f"{name:3} {told} (seeds: {len(accuracies)})")
 accuracy_by_angle(by_group, stored["angles"]).captioned(
-    f"The more turns the group has, the more equal the accuracy at all angles (seeds: {seeds}; a band, if there are "
-    "several, from the lowest to the highest)."
+    f"The more turns the group has, the more equal the accuracy at all angles ({seeds} seed{'s' * (seeds != 1)} each)."
 )
 
 # %% [markdown]

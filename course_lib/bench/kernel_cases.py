@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.bench.case import Bar, Case, Contender
+from course_lib.bench.conv_cases import channels_last
 from course_lib.groups import C4, D4, Group
 from course_lib.kernels import unfold_and_sum
 from course_lib.layers import E4Layer, GroupConv2d
@@ -65,7 +66,7 @@ def e4_case(
         (
             Contender("E4Layer", layer),
             Contender("unfold and sum", lambda: _unfolding(layer())),
-            Contender("GroupConv2d", convolution),
+            Contender("GroupConv2d", convolution, lay_out=channels_last),
         ),
         inputs,
         modes=("train",),

@@ -17,7 +17,7 @@ WIDTH = 22  # 64 / √8: about as many values in a p4m map as in a map of the or
 
 def cases() -> list[Case]:
     # The first output comes first: what a later case would have loaded or cached is not there yet.
-    return [_first_output(), _p4cnn()]
+    return [_first_output(), _p4cnn(), _resnet18()]
 
 
 def _images(batch: int, channels: int, pixels: int) -> tuple[Tensor, ...]:
@@ -33,7 +33,7 @@ def _first_output() -> Case:
         ),
         partial(_images, 1, 3, 32),
         modes=("first output",),
-        bars=(Bar("speed", "ours", "escnn", 20.0, "first output"),),
+        bars=(Bar("speed", "ours", "escnn", 60.0, "first output"),),
     )
 
 
@@ -48,5 +48,20 @@ def _p4cnn() -> Case:
         partial(_images, 128, 1, 28),
         modes=("train",),
         bars=(Bar("speed", "P4CNN", "twin of nn.Conv2d", 1.4),),
+        input_gradients=False,
+    )
+
+
+def _resnet18() -> Case:
+    ordinary = WIDTH * D4.order
+    return Case(
+        f"p4m-ResNet18 ({WIDTH} ch) against its twin of ordinary convolutions ({ordinary} ch), 32 px batch 32",
+        (
+            Contender("p4m-ResNet18", partial(resnet18, D4, WIDTH, exact=False)),
+            Contender("twin of nn.Conv2d", lambda: as_ordinary_cnn(resnet18(C1, ordinary))),
+        ),
+        partial(_images, 32, 3, 32),
+        modes=("train",),
+        bars=(Bar("speed", "p4m-ResNet18", "twin of nn.Conv2d", 1.5),),
         input_gradients=False,
     )

@@ -26,7 +26,7 @@ def door(
 
     def gradients_of(call: Operation) -> Operation:
         def differentiate(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-            if torch.is_grad_enabled() and not torch.compiler.is_compiling() and not _transforming():
+            if torch.is_grad_enabled() and not torch.compiler.is_compiling() and not is_transforming():
                 refuse()  # at once; torch.func always asks for a graph, and is refused where it uses that
             saved = ctx.saved_tensors  # activation checkpointing hands them out once
             inputs = [kept if tensor is None else tensor for tensor, kept in zip(saved, ctx.settings, strict=True)]
@@ -56,7 +56,7 @@ def door(
     transformed = _for_transforms(operator, gradients_of(transformed_backward))
 
     def call(*inputs: Any) -> Tensor:
-        return transformed(*inputs) if _transforming() else operator(*inputs)
+        return transformed(*inputs) if is_transforming() else operator(*inputs)
 
     return call
 
@@ -71,7 +71,7 @@ def _define(name: str, schema: str, function: Operation, fake: Operation) -> Ope
     return operator
 
 
-def _transforming() -> bool:
+def is_transforming() -> bool:
     """Whether `torch.func` is at work, which does not see through the gradients of a registered operator."""
     return not torch.compiler.is_compiling() and peek_interpreter_stack() is not None
 

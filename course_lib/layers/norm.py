@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.groups import Group
+from course_lib.layers import pooled_batch_norm
 from course_lib.layers.base import FEATURE_MAP, GroupLayer, by_channel, require_map
 from course_lib.layers.cost import Cost
 from course_lib.layers.settings import Device, factory_kwargs, require_group, require_positive
@@ -26,6 +27,10 @@ class GroupBatchNorm(nn.BatchNorm3d):
         torch.Size([2, 8, 4, 7, 9])
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
     def __init__(
         self,
         group: Group,
@@ -41,7 +46,19 @@ class GroupBatchNorm(nn.BatchNorm3d):
 
     def forward(self, input: Tensor) -> Tensor:
         require_map(input, FEATURE_MAP, self, C=self.num_features, H=self.group.order)
+        if self.training and self.track_running_stats and pooled_batch_norm.is_faster(input, self.weight):
+            y, mean, var = pooled_batch_norm.batch_norm(input, self.weight, self.bias, self.eps)
+            self._follow(mean, var, input.numel() // self.num_features)
+            return y
         return by_channel(super().forward, input)
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, var: Tensor, count: int) -> None:
+        """Move the running statistics towards those of a batch, as PyTorch's batch norm does."""
+        self.num_batches_tracked += 1
+        step = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, step)
+        self.running_var.lerp_(var * (count / (count - 1)), step)
 
     def cost(self, values: int) -> Cost:
         """A gain and a bias per channel."""

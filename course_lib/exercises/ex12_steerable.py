@@ -171,6 +171,10 @@ register(
             "You move on by one weight after every wave. A wave with m > 0 owns two, so move on by two.",
         ),
         (lambda weights, angle, size: weights, "You return the weights as they were."),
+        (
+            lambda weights, angle, size: steer(weights, angle, size) if weights.ndim == 1 else weights[len(weights)],
+            "There may be axes before the last one, (..., n): take `weights[..., start]`.",
+        ),
     ],
 )
 

@@ -129,7 +129,7 @@ panels(
 #
 # **In plain words:** the turned filter sees in the turned image exactly what the original filter saw in the original image.
 #
-# The right-hand side turns an answer that exists only on pixels. The library's `windowed_sinc` does that with an error of about 0.1 percent,
+# The right-hand side turns an answer that exists only on pixels. The library's `windowed_sinc` does that with an error of about 0.2 percent,
 # because the answer is as smooth as the picture. We compare inside a disk, away from the border.
 
 # %%

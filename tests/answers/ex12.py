@@ -321,3 +321,9 @@ def matrix_of_integers(group, size):
 def rotations_the_other_way(group, size):
     sampled = dict(zip(group.elements, at_turned_points(group, size), strict=True))
     return torch.stack([sampled[Element(h.m, -h.r % 4)] for h in group.elements])
+
+
+@wrong("steer", says="stopped in line.*axes before the last one")
+def one_axis_only(weights, angle, size):
+    count = sum(2 if m else 1 for _, m in waves(size))
+    return by_complex_weights(torch.stack([weights[start] for start in range(count)]), angle, size)

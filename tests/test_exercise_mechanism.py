@@ -313,6 +313,17 @@ def test_a_changed_input_is_noticed():
         compare(f, lambda x: x, torch.zeros(2))
 
 
+def test_the_reason_may_be_found_by_a_function_of_both_answers():
+    def by_how_much(expected, yours):
+        return f"{yours - expected} too many."
+
+    compare(lambda x: x, lambda x: x, 3, because=by_how_much)
+    with pytest.raises(Mistake, match=r"returned 5, expected 3\. 2 too many\."):
+        compare(lambda x: x + 2, lambda x: x, 3, because=by_how_much)
+    with pytest.raises(Mistake, match=r"ZeroDivisionError: division by zero$"):
+        compare(lambda x: x / 0, lambda x: x, 3, because=by_how_much)
+
+
 def test_a_missing_error_is_noticed():
     def careful(x):
         raise ValueError("x")

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 
 from course_lib.exercises import Function, Mistake, compare, register
+from course_lib.exercises.values import difference
 from course_lib.training import train_step
 
 # 11.1 train_step
@@ -46,7 +47,15 @@ def _descended(f: Function, steps: int, bf16: bool = False) -> dict[str, Any]:
 def _steps(f: Function, reference: Function) -> None:
     yours, expected = update_wrapper(partial(_descended, f), f), partial(_descended, reference)
     for steps in (1, 3):
-        compare(yours, expected, steps, because="Four images, three classes.")
+        compare(yours, expected, steps, because=_which_part)
+
+
+def _which_part(expected: Any, yours: Any) -> str:
+    """What is wrong of the four images' losses, right answers and weights, and what is right."""
+    wrong = [key for key, value in expected.items() if difference(value, yours[key])]
+    right = [key for key in expected if key not in wrong]
+    parts = f"Wrong: {', '.join(wrong)}. Right: {', '.join(right) or 'nothing'}."
+    return f"Four images, three classes; the number is that of the step. {parts}"
 
 
 def _in_bf16(f: Function, reference: Function) -> None:
@@ -55,7 +64,12 @@ def _in_bf16(f: Function, reference: Function) -> None:
 
 
 def _step(
-    clear: bool = True, late: bool = False, mean: bool = False, graph: bool = False, softmax: bool = False, up: int = 1
+    clear: bool = True,
+    late: bool = False,
+    mean: bool = False,
+    graph: bool = False,
+    up: int = 1,
+    of: Function = F.cross_entropy,
 ) -> Function:
     """A wrong `train_step`."""
 
@@ -63,7 +77,7 @@ def _step(
         forward: Function, images: Tensor, labels: Tensor, optimizer: Optimizer, bf16: bool = False
     ) -> tuple[Tensor, Tensor]:
         outputs = forward(images)
-        loss = F.cross_entropy(outputs.softmax(dim=1) if softmax else outputs, labels)
+        loss = of(outputs, labels)
         if clear and not late:
             optimizer.zero_grad()
         (up * loss).backward()
@@ -96,6 +110,12 @@ def _without_dim(
     with torch.no_grad():
         right = forward(images).argmax() == labels
     return train_step(forward, images, labels, optimizer, bf16)[0], right.sum()
+
+
+def _of_each_class(
+    forward: Function, images: Tensor, labels: Tensor, optimizer: Optimizer, bf16: bool = False
+) -> tuple[Tensor, Tensor]:
+    return train_step(forward, images, labels, optimizer)[0], (forward(images).argmax(dim=0) == labels).sum()
 
 
 def _counted_after(
@@ -152,7 +172,18 @@ register(
             "This is the mean of the losses. Return the sum: an epoch's last batch may be smaller.",
         ),
         (_step(graph=True), "Your loss still holds its graph, and with it the memory of the batch: `.detach()` it."),
-        (_step(softmax=True), "`F.cross_entropy` has the softmax in it: give it the outputs as they are."),
+        (
+            _step(of=lambda outputs, labels: F.cross_entropy(outputs.softmax(dim=1), labels)),
+            "`F.cross_entropy` has the softmax in it: give it the outputs as they are.",
+        ),
+        (
+            _step(of=F.nll_loss),
+            "`F.nll_loss` expects logarithms of probabilities, and the network gives scores: use `F.cross_entropy`.",
+        ),
+        (
+            lambda forward, images, labels, optimizer, bf16=False: train_step(forward, images, labels, optimizer, True),
+            "You always use 16-bit numbers. Autocast only where it is asked for: `enabled=bf16`.",
+        ),
         (_step(up=-1), "Your step goes uphill."),
         (_step(up=4), "You descend on the sum of the losses. Descend on their mean, and return the sum."),
         (
@@ -167,6 +198,10 @@ register(
             _without_dim,
             "`argmax()` without an axis looks for the one largest score of the whole batch. Each image has its own: "
             "`argmax(dim=1)`.",
+        ),
+        (
+            _of_each_class,
+            "You take the largest score along the batch. Each image has its own: `argmax(dim=1)`, along the classes.",
         ),
         (
             _counted_after,

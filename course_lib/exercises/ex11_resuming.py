@@ -34,7 +34,9 @@ def _in_training() -> tuple[nn.Module, Optimizer, Generator]:
 def _names(f: Function, part: str) -> list[str]:
     state = f(*_in_training())
     value = state.get(part) if part != "all" and isinstance(state, Mapping) else state
-    return sorted(map(str, value)) if isinstance(value, Mapping) else [f"no names: a {type(value).__name__}"]
+    if not isinstance(value, Mapping):
+        return [f"no names: a {type(value).__name__}"]
+    return sorted(name if isinstance(name, str) else f"a {type(name).__name__} as a name" for name in value)
 
 
 def _restored(f: Function, seed: int) -> dict[str, Tensor]:
@@ -54,7 +56,17 @@ def _restored(f: Function, seed: int) -> dict[str, Tensor]:
 def _is_complete(f: Function, reference: Function) -> None:
     yours, expected = update_wrapper(partial(_names, f), f), partial(_names, reference)
     for part in ("all", "net", "optimizer", "random"):
-        compare(yours, expected, part, because=f"What is stored ({part}), by name.")
+        compare(yours, expected, part, because=partial(_which_names, part))
+
+
+def _which_names(part: str, expected: list[str], yours: list[str]) -> str:
+    """The names that are missing from a part of the dictionary, and those that are too many."""
+    where = "Your dictionary" if part == "all" else f'What you store as "{part}"'
+    told = {
+        "lacks": [n for n in expected if n not in yours],
+        "should not have": [n for n in yours if n not in expected],
+    }
+    return f"{where} {' and '.join(f'{verb} {names}' for verb, names in told.items() if names)}."
 
 
 def _goes_on(f: Function, reference: Function) -> None:
@@ -164,6 +176,13 @@ register(
                 "optimizer": optimizer.param_groups,
             },
             "The settings of the optimizer are not what it remembers. Both are in `optimizer.state_dict()`.",
+        ),
+        (
+            lambda net, optimizer, generator: {
+                **training_state(net, optimizer, generator),
+                "optimizer": optimizer.state,
+            },
+            "`optimizer.state` is only a part of what is needed, without names: use `optimizer.state_dict()`.",
         ),
         (
             lambda *process: tuple(training_state(*process).values()),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from math import comb
+from numbers import Real
 from statistics import fmean, median
+from typing import Any
 
 from course_lib.exercises import Function, compare, register
 from course_lib.reports import permutation_p_value, smallest_p_value, verdict
@@ -14,14 +17,30 @@ from course_lib.reports import permutation_p_value, smallest_p_value, verdict
 
 
 def _p_values(f: Function, reference: Function) -> None:
-    compare(f, reference, [1.0], [2.0], because="Two ways to deal two numbers, both with the same distance.")
-    compare(f, reference, [1.0, 2.0], [3.0, 4.0], because="Of six ways two are as far apart.")
-    compare(f, reference, [3.0, 4.0], [1.0, 2.0], because="Which network is called first does not matter.")
-    compare(f, reference, [2.0, 4.0, 6.0], [3.0, 5.0], because="The networks may have different numbers of seeds.")
-    compare(f, reference, [1.0, 2.0], [3.0, 4.0, 5.0, 6.0], because="Each deal gives len(a) results to the first.")
-    equal = "Equal distances count, even where rounding makes their last digits differ."
-    compare(f, reference, [5.2, 5.3, 5.1], [5.2, 5.0, 5.1], because=equal)
-    compare(f, reference, [5.2, 5.3, 5.1, 5.4], [5.2, 4.9, 5.1], because="Any numbers.")
+    for a, b, because in (
+        ([1.0], [2.0], "Two ways to deal two numbers, both with the same distance."),
+        ([1.0, 2.0], [3.0, 4.0], "Of six ways two are as far apart."),
+        ([3.0, 4.0], [1.0, 2.0], "Which network is called first does not matter."),
+        ([2.0, 4.0, 6.0], [3.0, 5.0], "The networks may have different numbers of seeds."),
+        ([1.0, 2.0], [3.0, 4.0, 5.0, 6.0], "Each deal gives len(a) results to the first."),
+        (
+            [5.2, 5.3, 5.1],
+            [5.2, 5.0, 5.1],
+            "Equal distances count, even where rounding makes their last digits differ.",
+        ),
+        ([5.2, 5.3, 5.1, 5.4], [5.2, 4.9, 5.1], "Any numbers."),
+    ):
+        compare(f, reference, a, b, because=partial(_which_count, comb(len(a) + len(b), len(a)), because))
+
+
+def _which_count(deals: int, because: str, expected: Any, yours: Any) -> str:
+    """How many of the deals the answer counts, if it is a number of deals at all."""
+    if not isinstance(yours, Real):
+        return because
+    count = float(yours) * deals
+    if abs(count - round(count)) > 1e-6:
+        return f"There are {deals} deals, so p is a whole number divided by {deals}: try every deal, each of them once."
+    return f"You count {count:.0f} of {deals} deals, expected {expected * deals:.0f}. {because}"
 
 
 def _p(far: Function, others_only: bool = False, distinct: bool = False) -> Function:
@@ -143,25 +162,39 @@ register(
 # 11.4 verdict
 
 LOW, HIGH = [1.0, 1.1, 1.2, 1.3], [2.0, 2.1, 2.2, 2.3]
+ANSWERS = ("too few seeds to tell", "within noise", "holds", "the other way round")
+
+
+def _judged(
+    f: Function, reference: Function, a: Sequence[float], b: Sequence[float], *level: float, because: str
+) -> None:
+    why = partial(_numbers, because, a, b, level[0] if level else 0.05)
+    compare(f, reference, a, b, *level, because=why)
+
+
+def _numbers(because: str, a: Sequence[float], b: Sequence[float], level: float, expected: Any, yours: Any) -> str:
+    """What the rule looks at: the two values of p, the level and the means."""
+    if not isinstance(yours, str) or yours not in ANSWERS:
+        return f"The answer is one of these, letter for letter: {', '.join(ANSWERS)}."
+    p = f"smallest possible p {smallest_p_value(len(a), len(b)):.3f}, p {permutation_p_value(a, b):.3f}"
+    return f"{because} The numbers: {p}, level {level:.3g}, means {fmean(a):.2f} and {fmean(b):.2f}."
 
 
 def _verdicts(f: Function, reference: Function) -> None:
-    compare(f, reference, LOW, HIGH, because="All of a are below all of b, and p = 2/70.")
-    compare(f, reference, HIGH, LOW, because="All of a are above all of b, and p = 2/70.")
-    compare(f, reference, [1.0, 2.0, 3.0, 4.0], [1.1, 2.1, 3.1, 4.1], because="p is close to 1 here.")
-    compare(f, reference, LOW[:3], HIGH[:3], because="Three seeds of each: no p can be below 2/20.")
-    compare(f, reference, LOW[:3], [0.9, 1.4, 1.15], because="With three seeds of each nothing can be told at all.")
-    compare(f, reference, LOW[:2], [*HIGH, 2.4], because="Two and five seeds: the smallest possible p is 1/21.")
-    compare(f, reference, LOW, HIGH, 0.01, because="At the level 0.01 even 2/70 is too much.")
-    compare(f, reference, HIGH[:3], LOW[:3], because="Three seeds of each can tell nothing, whichever mean is lower.")
-    compare(
-        f, reference, [1.1, 2.1, 3.1, 4.1], [1.0, 2.0, 3.0, 4.0], because="The first is worse, but p is close to 1."
-    )
+    _judged(f, reference, LOW, HIGH, because="All of a are below all of b, and p = 2/70.")
+    _judged(f, reference, HIGH, LOW, because="All of a are above all of b, and p = 2/70.")
+    _judged(f, reference, [1.0, 2.0, 3.0, 4.0], [1.1, 2.1, 3.1, 4.1], because="p is far above the level here.")
+    _judged(f, reference, LOW[:3], HIGH[:3], because="Three seeds of each: no p can be below 2/20.")
+    _judged(f, reference, LOW[:3], [0.9, 1.4, 1.15], because="With three seeds of each nothing can be told at all.")
+    _judged(f, reference, LOW[:2], [*HIGH, 2.4], because="Two and five seeds: the smallest possible p is 1/21.")
+    _judged(f, reference, LOW, HIGH, 0.01, because="At the level 0.01 even 2/70 is too much.")
+    _judged(f, reference, HIGH[:3], LOW[:3], because="Three seeds of each can tell nothing, whichever mean is lower.")
+    _judged(f, reference, [1.1, 2.1, 3.1, 4.1], [1.0, 2.0, 3.0, 4.0], because="The first is worse, but p is large.")
     one_lucky = [1.0, 5.0, 5.1, 5.2, 5.3]
-    compare(
+    _judged(
         f, reference, one_lucky, [1.5, 1.6, 1.7, 1.8, 1.9], because="The smallest error is a's, the lower mean b's."
     )
-    compare(f, reference, LOW, HIGH, 2 / 70, because="Here p is the level itself, and so not above it.")
+    _judged(f, reference, LOW, HIGH, 2 / 70, because="Here p is the level itself, and so not above it.")
 
 
 def _verdict_of(
@@ -242,6 +275,10 @@ register(
         (
             _mean_first,
             "You look at the means before you ask whether the seeds can tell. A higher mean of a may be noise, too.",
+        ),
+        (
+            lambda a, b, level=0.05: verdict(a, b, level).replace("the other way round", "holds"),
+            "A small p says that the means differ, not in which direction. Ask which mean is lower.",
         ),
         (_by_the_best, "You compare the best seeds. The claim is about the means."),
         (_noise_reversed, "You have it the wrong way round: a p *above* the level is noise, a small one is not."),

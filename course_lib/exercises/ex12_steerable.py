@@ -1,10 +1,12 @@
-"""Exercises of notebook 12: which elements are exact, a wave on a ring, which waves, steering, and the turned basis."""
+"""Exercises 12.1, 12.4 and 12.5 of notebook 12: which elements are exact, steering, and the turned basis."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,14 +14,16 @@ from torch import Tensor
 from course_lib.exercises import Function, compare, register
 from course_lib.groups import C4, C8, D4, D8, Element, Group, matrix, on_lattice
 from course_lib.interpolation import positions
-from course_lib.steerable import WIDTH, basis, ring_wave, steer, turned_basis, waves
+from course_lib.steerable import basis, steer, turned_basis, waves
 
 # 12.1 on_lattice
 
 
 def _elements(f: Function, reference: Function) -> None:
     for a in (*D4.elements, *C8.elements, Element(1, Fraction(1, 2)), Element(0, Fraction(1, 3))):
-        compare(f, reference, a)
+        landing = "every pixel lands on a pixel" if on_lattice(a) else "most pixels land between pixels"
+        then = ", then mirrors" if a.m else ""
+        compare(f, reference, a, because=f"{a} rotates by {float(90 * a.r):g}°{then}: {landing}.")
 
 
 register(
@@ -59,150 +63,48 @@ register(
     ],
 )
 
-# 12.2 ring_wave
-
-
-def _waves_at_points(f: Function, reference: Function) -> None:
-    four = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]]).double()
-    compare(f, reference, four, 1.0, 1, because="The four points are to the right, above, to the left and below.")
-    compare(f, reference, four, 1.0, 2)
-    compare(f, reference, four[:2] * 2, 1.0, 0, because="For m = 0 there is only one function: the ring itself.")
-    compare(f, reference, torch.zeros(1, 2).double(), 0.5, 1, because="At the center a wave with m > 0 is 0.")
-    compare(f, reference, positions(5, 5), 1.25, 2)
-
-
-def _wave(
-    angle: Callable[[Tensor], Tensor] = lambda p: torch.atan2(p[..., 1], p[..., 0]),
-    profile: Callable[[Tensor, float], Tensor] = lambda rho, radius: torch.exp(-((rho - radius) ** 2) / (2 * WIDTH**2)),
-    center: bool = True,
-    order: int = 1,
-) -> Function:
-    """As the reference, with one part of it replaced."""
-
-    def wrong(points: Tensor, radius: float, m: int) -> Tensor:
-        rho, phi = points.norm(dim=-1), angle(points)
-        ring = profile(rho, radius)
-        if m == 0:
-            return ring[..., None]
-        ring = ring * (rho > 0) if center else ring
-        return torch.stack([ring * torch.cos(m * phi), ring * torch.sin(m * phi)][::order], dim=-1)
-
-    return wrong
-
-
-register(
-    "12.2",
-    ring_wave,
-    minutes=10,
-    difficulty=2,
-    checks=[_waves_at_points],
-    hints=[
-        "Two lines give the polar coordinates: `rho = points.norm(dim=-1)` and "
-        "`phi = torch.atan2(points[..., 1], points[..., 0])`.",
-        "The profile is `torch.exp(-((rho - radius) ** 2) / (2 * WIDTH**2))`. For `m == 0`, return it with a new last "
-        "axis: `profile[..., None]`.",
-        "Otherwise set the center to zero with `profile = profile * (rho > 0)`, and stack profile·cos mφ and "
-        "profile·sin mφ on a new last axis: `torch.stack([...], dim=-1)`.",
-    ],
-    known_mistakes=[
-        (
-            _wave(angle=lambda p: torch.atan2(p[..., 0], p[..., 1])),
-            "Your angle starts at the y axis. φ is measured from the x axis: `torch.atan2(y, x)`, with y first.",
-        ),
-        (
-            _wave(profile=lambda rho, radius: torch.exp(-(rho**2) / (2 * WIDTH**2))),
-            "Your profile is a hill at the center. It should be a ring, largest where ρ equals the radius.",
-        ),
-        (
-            _wave(profile=lambda rho, radius: torch.exp(-((rho - radius) ** 2) / WIDTH**2)),
-            "Your ring is too narrow: the exponent is divided by 2σ², not by σ².",
-        ),
-        (_wave(order=-1), "You put sin before cos."),
-        (
-            _wave(profile=lambda rho, radius: torch.ones_like(rho)),
-            "The ring is missing: multiply both waves by the profile, so that they are large near the radius only.",
-        ),
-        (
-            _wave(angle=lambda p: torch.atan(p[..., 1] / p[..., 0])),
-            "`atan(y / x)` cannot tell a point from the opposite one. `torch.atan2(y, x)` knows all four quadrants.",
-        ),
-        (
-            _wave(center=False),
-            "At the center a wave with m > 0 must be 0, because the center has no angle: multiply by `(rho > 0)`.",
-        ),
-    ],
-)
-
-# 12.3 waves
-
-
-def _lists(f: Function, reference: Function) -> None:
-    for size in (3, 5, 4, 1, 7, 9):
-        compare(f, reference, size)
-
-
-def _listed(
-    frequencies: Callable[[int, int], int] = lambda j, last: j + 1,
-    outer: float = 1.25,
-    first: int = 0,
-    steps: Callable[[int], int] = lambda last: last,
-) -> Function:
-    """As the reference, with other frequencies, another outermost radius or distance, or none below ``first``."""
-
-    def wrong(size: int) -> list[tuple[float, int]]:
-        last = (size - 1) // 2
-        radii = [(size / 2 - outer) * j / steps(last) if last else 0.0 for j in range(last + 1)]
-        return [(radius, m) for j, radius in enumerate(radii) for m in range(first, frequencies(j, last))]
-
-    return wrong
-
-
-register(
-    "12.3",
-    waves,
-    minutes=6,
-    difficulty=1,
-    checks=[_lists],
-    hints=[
-        "The rings are numbered j = 0 to `last = (size - 1) // 2`, with radii evenly between 0 and size / 2 − 1.25.",
-        "The radius of ring j is `(size / 2 - 1.25) * j / last`. If `last` is 0 there is a single ring, of radius 0.",
-        "Two loops: over the rings from the inside outwards, then `for m in range(j + 1)`.",
-    ],
-    known_mistakes=[
-        (
-            _listed(frequencies=lambda j, last: j),
-            "The highest frequency of each ring is missing: ring j has 0 to j, and j counts.",
-        ),
-        (
-            _listed(frequencies=lambda j, last: last + 1),
-            "You give every ring all frequencies. Ring j gets 0 to j: on small rings, fast waves are too short.",
-        ),
-        (_listed(outer=0.5), "Your outermost ring lies on the border of the window, where a turn would cut it off."),
-        (
-            _listed(steps=lambda last: last + 1),
-            "Your outermost ring is too small. From ring 0 to ring `last` there are `last` steps: divide by `last`.",
-        ),
-        (
-            lambda size: [(float(j), m) for j in range((size - 1) // 2 + 1) for m in range(j + 1)],
-            "Your rings are one pixel apart. They are evenly spaced up to size / 2 − 1.25.",
-        ),
-        (_listed(first=1), "The frequency 0 is missing: each ring also appears without a wave."),
-    ],
-)
-
 # 12.4 steer
 
 
 def _steered(f: Function, reference: Function) -> None:
-    unit = torch.eye(4, dtype=torch.float64)
-    compare(f, reference, unit[2], math.pi / 2, 3, because="This is one wave, cos φ, turned by 90°.")
-    compare(f, reference, unit[0], math.pi / 3, 3, because="A ring with m = 0 looks the same after every turn.")
-    compare(f, reference, torch.arange(9).double(), math.pi / 8, 5)
-    compare(f, reference, torch.arange(32).double().reshape(2, 16), -0.3, 7)
+    unit, numbers = torch.eye(4, dtype=torch.float64), torch.arange(32).double().reshape(2, 16)
+    for weights, angle, size in (
+        (unit[2], math.pi / 2, 3),
+        (unit[0], math.pi / 3, 3),
+        (numbers[0, :9], math.pi / 8, 5),
+        (numbers, -0.3, 7),
+    ):
+        compare(f, reference, weights, angle, size, because=partial(_which_pair, weights, angle, size))
 
 
-def _pairwise(mix: Callable[[Tensor, Tensor, int, float], tuple[Tensor, Tensor]]) -> Function:
-    """Each pair of weights (a, b) of a wave replaced by mix(a, b, m, angle); weights of rings stay."""
+def _which_pair(weights: Tensor, angle: float, size: int, expected: Any, yours: Any) -> str:
+    """The first wave whose weights are wrong, and what became of them."""
+    if not isinstance(yours, Tensor) or yours.shape != expected.shape:
+        return "The shape stays as it is: every weight is replaced by one weight."
+    start, rows = 0, [w.reshape(-1, w.shape[-1]).to(weights.dtype) for w in (weights, expected, yours)]
+    for _, m in waves(size):
+        stop = start + (2 if m else 1)
+        for old, want, got in zip(*(row[:, start:stop] for row in rows), strict=True):
+            if not torch.allclose(want, got):
+                return _what_became(old, got, start, m, angle)
+        start = stop
+    return ""
+
+
+def _what_became(old: Tensor, got: Tensor, start: int, m: int, angle: float) -> str:
+    if m == 0:
+        return f"Weight {start} belongs to a ring with m = 0, which looks the same after every turn: it stays."
+    pair = f"Weights {start} and {start + 1} are the pair of a wave with m = {m}."
+    (a, b), (c, d) = old.tolist(), got.tolist()
+    if not math.isclose(a * a + b * b, c * c + d * d, rel_tol=1e-4, abs_tol=1e-6):
+        lengths = f"A turn keeps a² + b²; yours makes {c * c + d * d:.3g} of {a * a + b * b:.3g}."
+        return f"{pair} {lengths} Look at the signs, and at which weights you combine."
+    turned = math.degrees(math.remainder(math.atan2(d, c) - math.atan2(b, a), 2 * math.pi))
+    return f"{pair} You turned it by {turned:.1f}°; mα is {math.degrees(m * angle):.1f}°."
+
+
+def _pairwise(mix: Callable[[Tensor, Tensor, int, float], tuple[Tensor, Tensor]], step: int = 2) -> Function:
+    """Each pair of weights (a, b) of a wave replaced by mix(a, b, m, angle), the next one ``step`` further on."""
 
     def wrong(weights: Tensor, angle: float, size: int) -> Tensor:
         turned, start = [], 0
@@ -211,7 +113,7 @@ def _pairwise(mix: Callable[[Tensor, Tensor, int, float], tuple[Tensor, Tensor]]
                 turned.append(weights[..., start])
             else:
                 turned += mix(weights[..., start], weights[..., start + 1], m, angle)
-            start += 2 if m else 1
+            start += step if m else 1
         return torch.stack(turned, dim=-1)
 
     return wrong
@@ -264,7 +166,15 @@ register(
             _pairwise(lambda a, b, m, angle: _rotated(a, b, math.radians(m * angle))),
             "The angle is given in radians already: do not convert it.",
         ),
+        (
+            _pairwise(lambda a, b, m, angle: _rotated(a, b, m * angle), step=1),
+            "You move on by one weight after every wave. A wave with m > 0 owns two, so move on by two.",
+        ),
         (lambda weights, angle, size: weights, "You return the weights as they were."),
+        (
+            lambda weights, angle, size: steer(weights, angle, size) if weights.ndim == 1 else weights[len(weights)],
+            "There may be axes before the last one, (..., n): take `weights[..., start]`.",
+        ),
     ],
 )
 
@@ -273,7 +183,20 @@ register(
 
 def _banks(f: Function, reference: Function) -> None:
     for group, size in ((C4, 3), (D4, 3), (C8, 3), (D8, 4), (C8, 5)):
-        compare(f, reference, group, size)
+        compare(f, reference, group, size, because=partial(_which_filter, group))
+
+
+def _which_filter(group: Group, expected: Any, yours: Any) -> str:
+    """The first element whose functions are wrong, and whether they are those of another one."""
+    if not isinstance(yours, Tensor) or yours.shape != expected.shape:
+        return "The axes are the elements, the pixels in one row, and the functions B_n."
+    of = dict(zip(group.elements, expected, strict=True))
+    for (h, want), got in zip(of.items(), yours.to(expected.dtype), strict=True):
+        if not torch.allclose(want, got):
+            found = next((str(other) for other, values in of.items() if torch.allclose(values, got)), None)
+            where = f"the functions turned by {found}" if found else "other values than B_n at h⁻¹x"
+            return f"At the place of h = {h} you have {where}."
+    return ""
 
 
 def _sampled(place: Callable[[Tensor, Element], Tensor]) -> Function:
@@ -286,6 +209,9 @@ def _sampled(place: Callable[[Tensor, Element], Tensor]) -> Function:
 
 def _matrix(h: Element) -> Tensor:
     return torch.tensor(matrix(h), dtype=torch.float64)
+
+
+PRECISION = "The points are float64, so the matrix must be, too: `torch.tensor(matrix(h), dtype=torch.float64)`."
 
 
 register(
@@ -319,5 +245,15 @@ register(
             _sampled(lambda pixels, h: (pixels @ _matrix(h)).round()),
             "You round the points to pixels. Sample in between: that is what the continuous filter is for.",
         ),
+        (
+            lambda group, size: turned_basis(group, size).unflatten(1, (size, size)),
+            "You keep the pixels in rows and columns. Put them in one row: `positions(size, size).flatten(0, 1)`.",
+        ),
+        (
+            lambda group, size: turned_basis(group, size).movedim(0, -1),
+            "The elements are on the last axis. They come first: `torch.stack` puts them there if you give no axis.",
+        ),
+        (_sampled(lambda pixels, h: pixels @ torch.tensor(matrix(h))), PRECISION),
+        (_sampled(lambda pixels, h: pixels @ torch.tensor(matrix(h)).float()), PRECISION),
     ],
 )

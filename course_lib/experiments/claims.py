@@ -22,7 +22,12 @@ _COHEN, _LENGYEL, _HE = "Cohen & Welling (2016)", "Lengyel & van Gemert (2021)",
 
 CLAIMS = (
     Claim("Group convolution beats ordinary convolution.", "p4cnn", "z2cnn", _LENGYEL),
-    Claim("So it did with the network as it was first published.", "p4cnn-cohen", "z2cnn-cohen", _COHEN),
+    Claim(
+        "In the networks of 2016, too, group convolution beats ordinary convolution.",
+        "p4cnn-cohen",
+        "z2cnn-cohen",
+        _COHEN,
+    ),
     Claim(
         "Keeping the orientations to the end beats pooling over them in every layer.",
         "p4cnn-cohen",
@@ -41,5 +46,5 @@ CLAIMS = (
     Claim("The encoder should see all orientations: both beat K alone.", "e4net", "e4net-concat-k", _HE),
     Claim("Where nothing sees the other orientations, E4 fails.", "e4net", "e4net-concat-none", _HE),
     Claim("More symmetry helps: p4m instead of p4, at equal parameters.", "p4cnn-D4-7", "p4cnn"),
-    Claim("The same for E4-Net.", "e4net-D4-12", "e4net"),
+    Claim("More symmetry helps E4-Net, too.", "e4net-D4-12", "e4net"),
 )

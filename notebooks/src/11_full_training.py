@@ -70,7 +70,7 @@ torch.set_num_threads(1)  # one thread: the same sums in the same order, so the 
 # ## 1 What was promised
 #
 # The papers of this course meet on one data set: **rotated MNIST**, handwritten digits that have each been turned by a random angle. There are 12,000 images to learn from, which is few, and
-# nobody tells the network which way is up. Here are the networks of the course with a published error on it:
+# nobody tells the network which way is up. Here are ten networks of this course, with their published errors on it:
 
 # %%
 NAMES = {
@@ -104,7 +104,7 @@ errors_by_row({"published": published}).captioned(
 #
 # <details><summary>Predict first: with ten classes, what is the loss of a network that knows nothing?</summary>
 #
-# It gives each class the same score, so each probability is 1/10, and the loss is log 10 ≈ 2.30. If your first printed loss is far from that, look for a bug.
+# It gives each class the same score, so each probability is 1/10, and the loss is log 10 ≈ 2.30. If the loss of a fresh network is far from that, look for a bug.
 # </details>
 #
 # One step of descent computes the scores of a batch, the mean loss and its gradients, and lets the optimizer change the weights.
@@ -127,7 +127,7 @@ def train_step(
 # %% [markdown]
 # <!-- help: train_step -->
 #
-# Around that step goes the loop. This one trains for a given *time*, which is what a laptop has. The learning rate follows the clock as well: it rises for the first twentieth of the time, then falls to zero along half a cosine. The large steps early on cover the distance, and the small steps at the end let the weights settle.
+# Around that step goes the loop. This one trains for a given *time*, because time is what you decide to spend. The learning rate follows the clock as well: it rises for the first twentieth of the time, then falls to zero along half a cosine. The large steps early on cover the distance, and the small steps at the end let the weights settle.
 
 
 # %%
@@ -164,7 +164,7 @@ def train_for(
 #
 # - **The corners.** A turned image has corners that were never photographed. They must be black. After normalization black is no longer 0 but a negative number, so `on_background` fills the corners with that number. If it filled them with 0, the corners would be gray, and their shape would tell the network the angle.
 # - **Augmentation and equivariance are not rivals.** P4CNN is exact for quarter turns and knows nothing about the angles in between, so random rotations help it, too.
-# - **Every network gets the same time.** An equivariant network does more arithmetic per image, so it finishes fewer epochs. Comparing after equal numbers of epochs hides that cost, and comparing after equal time shows it.
+# - **Every network gets the same time.** An equivariant network does more arithmetic per image, so it finishes fewer epochs. Comparing after equal numbers of epochs hides that cost, and comparing after equal time shows it. (The stored runs below are compared after equal epochs. Section 6 looks at their cost.)
 #
 # The library's loop, `course_lib/training/loop.py`, is this one plus validation, checkpoints and error messages in plain words. Its runs can be repeated bit for bit, because it counts epochs and not seconds.
 #
@@ -303,7 +303,7 @@ torch.set_num_threads(1)
 print(f"{NETWORK}, {seconds:.0f} seconds, {len(curve)} whole epoch(s): {my_error:.2f} % of the test images are wrong")
 
 # %% [markdown]
-# Soon you will see your point among the others. *Our runs* are stored in this repository. They were trained by **one recipe for all networks**, so that nothing differs but the network: Adam with learning rate 0.01, one epoch of warm-up, a cosine, and random rotations. How were the learning rate and the number of epochs chosen? By trying a grid of them, and looking at validation images only:
+# Soon you will see your point among the others. *Our runs* are stored in this repository. They were trained by **one recipe for all networks**, so that nothing differs but the network: Adam with learning rate 0.01, one epoch of warm-up, a cosine, and random rotations. How were the learning rate and the number of epochs chosen? We tried a grid of them, and looked at validation images only:
 
 # %%
 grid = [cell for cell in json.loads((results_folder() / "laptop_grid.json").read_text()) if cell["row"] in NAMES]
@@ -343,7 +343,7 @@ errors_by_row({"published": published, f"our runs, {EPOCHS} epochs": ours}, your
 #
 # ## 4 Published against ours
 #
-# Now look at all rows of the tables at once, ablations included. The horizontal axis is the published error, and the vertical axis is the error that we measured. On the dashed line the two agree, and below it our error is smaller.
+# Now look at all rows of the tables at once, ablations included. The horizontal axis is the published error, and the vertical axis is the error that we measured.
 
 # %% tags=["nbval-ignore-output"]
 rows = {row.key: row for name in ("rotated-mnist", "e4-rotated-mnist") for row in TABLES[name].rows}
@@ -421,7 +421,8 @@ def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
     """What the errors a and b of two networks say of the claim that the first makes fewer errors.
 
     "too few seeds to tell" where even the smallest possible p is above the level; else "within noise" where p is; else
-    "holds" or "the other way round". `smallest_p_value(len(a), len(b))` gives the smallest possible p.
+    "holds" or "the other way round". `smallest_p_value(len(a), len(b))`, from `course_lib.reports`, gives the
+    smallest possible p.
     """
     ...
 
@@ -429,7 +430,7 @@ def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
 # %% [markdown]
 # <!-- help: verdict -->
 #
-# Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess.
+# Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess: nothing was promised that could hold, so the table says "fewer errors" or "more errors".
 
 # %% tags=["nbval-ignore-output"]
 print(not_yet_run(laptop, (row for claim in CLAIMS for row in (claim.better, claim.worse)), **length))
@@ -466,7 +467,7 @@ for row in SMALLER:
     if all(errors):
         at_all_sizes[NAMES[row]] = list(zip_longest(*errors, fillvalue=math.nan))
 error_by_size(at_all_sizes, list(by_size)).captioned(
-    "The fewer images there are, the larger the error of every network (means over the seeds that were run)."
+    "The error of each network against the number of its training images (means over the seeds that were run)."
 ) if at_all_sizes else print("No network has been trained on all three sizes yet.")
 
 # %% tags=["nbval-ignore-output"]
@@ -583,17 +584,17 @@ for base in ("resnet44-cohen", "resnet44"):
 #
 # ## 9 A table from one command
 #
-# The library knows the network and the recipe of every row, so you only have to name the row. You can stop and resume a run at any time. It ends in one small file with its seed, its commit, the checksum of its data and the results of every epoch.
+# The library knows the network and the recipe of every row, so you only have to name the row. You can stop and resume a run at any time. Each run leaves one small file with its seed, its commit, the checksum of its data and the results of every epoch.
 #
 # ```bash
-# python -m course_lib train p4cnn --small              # the bundled digits, to see that all works
+# python -m course_lib train p4cnn --small              # the bundled digits, to see that everything works
 # python -m course_lib train e4net --recipe laptop      # one row by our recipe
 # python -m course_lib table rotated-mnist --recipe laptop --seeds 5 --time-budget 8h    # a whole table, overnight
 # python -m course_lib train p4cnn                      # the paper's own recipe: 100 epochs
 # python -m course_lib results rotated-mnist            # published beside ours
 # ```
 #
-# Everything that has been run, and what has not, is on one page, `data/results/README.md`.
+# What has been run, and what has not, is on one page, `data/results/README.md`.
 #
 # ## 10 Your turn: beat P4CNN
 #

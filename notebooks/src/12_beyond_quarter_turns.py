@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 12 Beyond quarter turns
 #
-# "And other angles?" is the question that everybody asks after the first four notebooks. Quarter turns take every pixel to a pixel, so the
+# "What about other angles?" is the question that everybody asks after the first four notebooks. Quarter turns take every pixel to a pixel, so the
 # networks of this course are exactly equivariant to them. A turn by 45° takes most pixels to places *between* pixels. In this
 # notebook you build filters that can be turned by any angle, and you get a network for eight or sixteen orientations out of the
 # same layers that you already have.
@@ -17,10 +17,10 @@
 # **You will be able to**
 # - say why a filter made of pixels cannot be turned by 45°, and show it with a measurement;
 # - write a steerable filter, turn it by any angle, and sample it on the pixels;
-# - run networks of lifting and group convolutions on C8, C12 or C16, and say how exact they are at which angle;
+# - run networks of lifting and group convolutions on C8, C12 or C16, and say at which angles they are exact, and how nearly so at the others;
 # - translate all this into the words of the library escnn, and decide when to use that library.
 #
-# **You need before:** notebook 04 (filter banks), and notebook 05, section 3 (angles between, and the disk).
+# **You need before:** notebook 04 (filter banks), and notebook 05, section 3 (the angles in between, and the disk).
 #
 # **Time:** about 90 minutes, with five exercises. **Hardware:** any laptop, no GPU, no internet. The results of section 7 come with the course.
 
@@ -90,11 +90,11 @@ panels(
     values=False,
     alt="A filter of noise; turned by 90°, the same values in other places; turned by 45°, much paler, with empty "
     "corners; and turned by 45° twice, which is almost gone and does not look like the second picture.",
-).captioned("Turned by 45°, a filter of pixels fades, and two such turns are no turn by 90°.")
+).captioned("Turned by 45°, a filter of pixels fades, and two such turns do not make a turn by 90°.")
 
 # %% [markdown]
 # Twice 45° should be 90°, but the fourth picture is not the second one. Interpolation takes means of neighbors. Where
-# neighboring pixels have opposite signs, their means almost cancel.
+# neighboring pixels have opposite signs, they almost cancel in the mean.
 #
 # How much harm does that do? We need a fair measurement. Turning the *image* must not add an error of its own, so we use a picture for
 # which we have a formula: a sum of waves. A formula can be evaluated at any point, on a pixel or between pixels.
@@ -102,7 +102,7 @@ panels(
 
 # %%
 def picture(points: Tensor, shortest: float = 10) -> Tensor:
-    """A sum of 40 waves, none of them shorter than so many pixels, at any points (..., 2) → (...)."""
+    """A sum of 40 waves, each at least ``shortest`` pixels long, at any points (..., 2) → (...)."""
     directions, sizes, phases = torch.rand(3, 40, generator=torch.Generator().manual_seed(1))
     vectors = torch.stack([torch.cos(2 * math.pi * directions), torch.sin(2 * math.pi * directions)]) * sizes.sqrt()
     return torch.cos(points @ vectors * 2 * math.pi / shortest + 2 * math.pi * phases).sum(-1)
@@ -127,9 +127,9 @@ panels(
 #
 # $$(L_\alpha f) \star (L_\alpha\psi) = L_\alpha(f \star \psi)$$
 #
-# **In plain words:** a turned filter sees in the turned image exactly what the filter saw in the image.
+# **In plain words:** the turned filter sees in the turned image exactly what the original filter saw in the original image.
 #
-# The right-hand side turns an answer that exists only on pixels. The library's `windowed_sinc` does that with an error of about 0.1 percent,
+# The right-hand side turns an answer that exists only on pixels. The library's `windowed_sinc` does that with an error of about 0.2 percent,
 # because the answer is as smooth as the picture. We compare inside a disk, away from the border.
 
 # %%
@@ -178,7 +178,7 @@ print("C8: ", *C8.elements[:5], "…")
 print("C12:", *C12.elements[:5], "…")
 print("subgroups of C8: ", C8.subgroups)
 print("C12 contains C4:", C12.is_subgroup(C4), "and C8:", C12.is_subgroup(C8))
-print("L_g with g = r^(1/2) takes the sheets from places", C8.permutation(C8.elements[1]))
+print("L_g with g = r^(1/2) fills the sheets, in order, from the sheets", C8.permutation(C8.elements[1]))
 
 # %% [markdown]
 # Everything about *permuting* sheets is read off the Cayley table, so it works at once. What does not work at once is *turning*. Call an
@@ -215,7 +215,8 @@ for group in (C4, C8, C12, C16):
 #
 # $$B(\rho, \varphi) = e^{-(\rho - \rho_j)^2 / 2\sigma^2} \cos m\varphi, \qquad\text{or}\qquad e^{-(\rho - \rho_j)^2 / 2\sigma^2} \sin m\varphi$$
 #
-# The width σ of every ring is 0.55 pixels. The whole number m is the **frequency**: how often the wave rises and falls on its way around. These waves are called *circular harmonics*.
+# The width σ of every ring is 0.55 pixels. The whole number m is the **frequency**: how often the wave rises and falls on its way around. (In section 2 the letter m stood for a
+# mirror; from here on it is a frequency.) These waves are called *circular harmonics*.
 # With m = 0 there is no wave, only the ring. At the center itself there is no angle, so a wave with m > 0 gets the value 0 there.
 
 
@@ -268,7 +269,7 @@ for m in (1, 2, 3, 4):
 
 # %% [markdown]
 # The longer the wave, the better the pixels carry it. A wave that is too short shows up as something else, which is **aliasing**, as in
-# notebook 03. This is what "band-limited" means: leave out what the grid cannot carry.
+# notebook 03. A filter without such waves is **band-limited**: it leaves out what the grid cannot carry.
 
 
 # %%
@@ -291,7 +292,13 @@ for radius, m in waves(5):
 print("functions for 3 × 3, 5 × 5, 7 × 7, 9 × 9:", [basis(positions(k, k), k).shape[-1] for k in (3, 5, 7, 9)])
 
 # %% [markdown]
-# A 7 × 7 filter has 16 weights instead of 49. What it gives up is fine detail, which no turn could have kept anyway.
+# A filter is a weighted sum of these functions. Number them in the order of the list, with cos before sin, and call them $B_n$:
+#
+# $$\psi(x) = \sum_n w_n B_n(x)$$
+#
+# The weights $w_n$ are what a network learns. The library's `basis(points, size)` gives the values of all $B_n$ at any points. It scales each ring and each
+# pair of waves to the same size, so that no function counts for more than another. A 7 × 7 filter has 16 weights instead of 49. What it gives up is fine detail,
+# which a turn by 45° could not have kept anyway.
 #
 # ## 4 Steering
 #
@@ -301,18 +308,18 @@ print("functions for 3 × 3, 5 × 5, 7 × 7, 9 × 9:", [basis(positions(k, k), k
 # $$\sin m(\varphi - \alpha) = -\sin m\alpha\,\cos m\varphi + \cos m\alpha\,\sin m\varphi$$
 #
 # So a turned wave is a mixture of the two waves that we already have. A function with this property is called **steerable**. Take
-# a filter $a\cos m\varphi + b\sin m\varphi$, turn both waves, and collect the terms with cos mφ and those with sin mφ:
+# the part $a\cos m\varphi + b\sin m\varphi$ of a filter, turn both waves, and collect the terms with cos mφ and those with sin mφ:
 #
 # $$(a\cos m\alpha - b\sin m\alpha)\cos m\varphi + (a\sin m\alpha + b\cos m\alpha)\sin m\varphi$$
 #
-# So its two weights change like this:
+# So the two weights change like this:
 #
 # $$(a, b) \mapsto (a\cos m\alpha - b\sin m\alpha,\;\; a\sin m\alpha + b\cos m\alpha)$$
 #
 # **In plain words:** to turn the filter by α, turn the pair (a, b) by mα, as you would turn a point in the plane. The pixels are not touched.
 #
 # A worked case: cos φ has the weights (1, 0) and is largest on the right. Turn it by 90°. The pair becomes (0, 1), which is sin φ, largest at
-# the top. Indeed, counter-clockwise leads from the right to the top.
+# the top. Indeed, a counter-clockwise quarter turn leads from the right to the top.
 
 
 # %%
@@ -354,7 +361,7 @@ print("90°, against the pixels: ", in_words(relative_error(steered(90), act_on_
 
 # %% [markdown]
 # Steering is a group action: twice 45° is 90°, and nothing gets lost on the way. Now the measurement of section 1 again. A third filter
-# answers a question that you may have: is interpolation harmless if only the filter is smooth?
+# answers a question that you may have: is interpolation harmless as long as the filter is smooth?
 #
 # **Predict:** we interpolate the pixels of the smooth, steerable filter. Is its error nearer to that of the pixel filter, or
 # nearer to that of steering?
@@ -380,7 +387,7 @@ curves = {name: [error_at(angle, way) for angle in angles] for name, way in ways
 for name, errors in curves.items():
     print(f"{name:28} worst error {in_words(max(errors), high=10)}")
 error_curves(curves, angles, "angle in degrees", logarithmic=False).captioned(
-    "Steered to the angle, a steerable filter has almost no error; interpolated, even the same filter has one."
+    "Steered to the angle, a steerable filter has almost no error; interpolated, the same filter has several times as much."
 )
 
 # %% [markdown]
@@ -394,7 +401,7 @@ error_curves(curves, angles, "angle in degrees", logarithmic=False).captioned(
 #
 # $$[L_h B_n](x) = B_n(h^{-1}x), \qquad [L_h\psi](x) = \sum_n w_n\,[L_h B_n](x)$$
 #
-# On the square lattice the same map is simpler still: each pixel of the bank is *one* of the weights, so the matrix has a single 1 in each
+# For a group that takes pixels to pixels, such as C4, the same map is simpler still: each pixel of the bank is *one* of the weights, so the matrix has a single 1 in each
 # row, and the library stores an index instead.
 
 
@@ -417,8 +424,8 @@ filter_bank_figure(bank, C8).captioned("One filter after each of the eight turns
 # That is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group of the lattice, a filter's weights
 # are its pixels; on any other group, they are the weights $w_n$ of the basis, and the permutation of the sheets comes from the Cayley table as before.
 #
-# We check a group convolution twice. By hand, for one filter and one turn, h = r: permute the weights among the sheets, then multiply by the turned
-# basis. And with the oracle, which samples the continuous filter at turned points and sums in plain loops.
+# We check a group convolution twice. First we make the bank's filter for one turn, h = r, by hand: we permute the weights among the sheets, then multiply by the turned
+# basis. Then we compare the whole layer with the oracle, which samples the continuous filter at turned points and sums in plain loops.
 
 # %%
 torch.manual_seed(0)
@@ -446,7 +453,7 @@ print(
 )
 
 # %% [markdown]
-# Now two layers in a row, and every element of C8. Beside them we measure the same two layers with interpolated filters:
+# Now we take two layers in a row and measure them for every element of C8. Next to them we measure the same two layers with interpolated filters:
 # the filter banks of notebook 04, turned by bilinear interpolation.
 
 
@@ -485,7 +492,7 @@ with torch.no_grad():
 # At quarter turns both are exact. In between, one network is right to 2 percent and the other is simply wrong, although both have the right
 # group, the right permutations and the right number of sheets.
 #
-# ### What the report leaves out
+# ### What this table leaves out
 #
 # Two sources of error remain, and you should know them before you promise anything.
 #
@@ -514,12 +521,12 @@ with torch.no_grad():
 
 # %% [markdown]
 # On smooth images even the ReLU does little harm. Where the image itself has detail of two or three pixels, the error is several times as large. (Part of it
-# comes from our measurement, which has to turn the answer.) A photograph from a camera is usually smooth enough; drawings with hard edges are not.
+# comes from our measurement, which has to turn the answer.) Photographs, which a lens has blurred a little, are usually smoother than drawings with hard edges.
 #
 # ## 7 Digits, trained upright
 #
-# Now the picture that everybody asks for. One small network of three layers, `course_lib.models.small_sfcnn`, on four groups: C1, C4, C8 and C16.
-# Each has a width that gives about 22,000 parameters. All were trained on the bundled digits, **upright** ones only, by
+# Now the picture that everybody asks for. One small network of three layers, `course_lib.models.small_sfcnn`, is built on four groups: C1, C4, C8 and C16.
+# For each group its width is chosen so that it has about 22,000 parameters. All were trained on the bundled digits, **upright** ones only, by
 # `tests/benchmarks/angles.py`. Then the test images were turned.
 #
 # **Predict**, before you run the cell: how many peaks does the curve of C4 have? How many does that of C8 have, and are they equally high?
@@ -552,7 +559,7 @@ accuracy_by_angle(by_group, stored["angles"]).captioned(
 # Every network was trained on the same upright images, in the same way; they differ in the group, and in the width that makes them equally large. The lines are
 # means over the seeds (the cell prints how many), and the bands reach from the worst seed to the best. More orientations lift the valleys. They have a price, too: at equal parameters,
 # a network on more orientations has fewer kinds of filters, and on upright images it is a little worse. C1, which knows nothing of
-# turns, only guesses at most angles. Upside down it does better, since 0, 1 and 8 look nearly the same then.
+# turns, does no better than guessing on digits that lie on their side. Upside down it does better, since 0, 1 and 8 look nearly the same then.
 #
 # Do not expect the peaks at 45° to be as high as those at 90°. These images are only 14 pixels wide, and several small errors add up: those of the filters, of the pool, and of the images
 # themselves, which were turned by bilinear interpolation. The pool of this network takes a mean and not a maximum, because a mean blurs before
@@ -578,17 +585,18 @@ row.build()
 # trains it. The narrow version is published nowhere. It costs about twenty times as much as P4CNN, and
 # `python -m course_lib train sfcnn-c8 --recipe laptop --epochs 16` takes about an hour on one core. What has been run so far is in `data/results/README.md`.
 #
-# What do we know of SFCNN, and what did we have to choose? Its layers are those of the first author's later public program. The paper itself is not among
-# what we could read: we know its error from the papers that quote it and from an index of results, and the rings and frequencies are those of section 3.
+# What do we know of SFCNN, and what did we have to choose? Its layers are those of code that the first author published later. We could not read the paper
+# itself: we know its error from the papers that quote it and from an index of results. The rings and frequencies are our choice, that of section 3.
 #
 # ## 9 In the words of escnn
 #
-# [escnn](https://github.com/QUVA-Lab/escnn) is *the* library for such networks, by authors of the papers above. Two of its words deserve an explanation, because you
+# [escnn](https://github.com/QUVA-Lab/escnn) is *the* library for such networks, by two authors of the papers in this notebook. Two of its words deserve an explanation, because you
 # have used both ideas without their names.
 #
-# - Our feature maps have one sheet for each element, and a turn permutes the sheets. escnn says: the fiber is the **regular representation**.
-# - Cosine and sine of frequency m turn among themselves, and never mix with other frequencies. Such a smallest block is an **irreducible representation**, or
-#   *irrep*. A pair (a, b) that turns by mα is the irrep of frequency m.
+# - Our feature maps have one sheet for each element, and a turn permutes the sheets. escnn calls the values at one pixel, one from each sheet, the *fiber*, and
+#   the way in which a turn permutes them the **regular representation**.
+# - Under a turn, the cosine and the sine of frequency m mix with each other, and never with other frequencies. Such a block, which cannot be divided any further, is an
+#   **irreducible representation**, or *irrep*. A pair (a, b) that turns by mα is the irrep of frequency m.
 #
 # The two belong together: a suitable change of basis, the Fourier transform over the group, takes the regular representation apart into irreps.
 # The cell does so for C8, where one step is a turn by 45°.
@@ -602,7 +610,7 @@ print("diagonal:", bool((taken_apart - torch.diag(taken_apart.diagonal())).abs()
 turns = (taken_apart.diagonal().angle() / (2 * math.pi) * 8).round().int()
 
 # %%
-print("each entry turns by so many eighths:", sorted(turns.remainder(8).tolist()))
+print("the entries turn by these eighths of a full turn:", sorted(turns.remainder(8).tolist()))
 
 # %% [markdown]
 # Frequencies 1 and 7 are a pair of complex conjugates, and so are 2 and 6, 3 and 5. In real numbers these are three irreps of size 2; frequencies 0 and 4 are alone. So
@@ -617,12 +625,12 @@ print("each entry turns by so many eighths:", sorted(turns.remainder(8).tolist()
 #
 # ## 10 The same idea elsewhere
 #
-# Nothing about `Group` belongs to square pixels. Two examples of twenty lines each, both exact, and neither a layer yet.
+# Nothing in `Group` depends on square pixels. Here are two examples of about twenty lines each. Both are exact, and neither has become a layer of the library yet.
 #
 # ### Hexagons
 #
 # On a hexagonal lattice a turn by 60° takes every cell to a cell. The group is C6. Write a cell as (a, b): a steps to the right and b steps at 60°
-# above that. In these coordinates the matrix of a turn is whole again.
+# above that. In these coordinates the matrix of a turn consists of whole numbers again.
 
 # %%
 C6 = Group("C6", generate([Element(0, Fraction(2, 3))]))
@@ -671,7 +679,7 @@ hexagons(
 ).captioned("On hexagonal cells a turn by 60° moves every value exactly to another cell.")
 
 # %% [markdown]
-# The lifting convolution is its definition, read aloud: $[f \star \psi](t, h) = \sum_y f(y)\,[L_h\psi](y - t)$. Its equivariance is the equation of notebook 04, and
+# The lifting convolution is its definition, written as code: $[f \star \psi](t, h) = \sum_y f(y)\,[L_h\psi](y - t)$. Its equivariance is the equation of notebook 04, and
 # `C6.permutation` comes from the Cayley table.
 
 
@@ -743,16 +751,16 @@ worst = max(
 print("24 rotations of a volume, error:", in_words(worst))
 
 # %% [markdown]
-# That is the whole course in one cell: a group, an action, a bank of moved filters, a permutation from the Cayley table. Only the lattice is
+# That is the whole course in a few lines: a group, an action, a bank of moved filters, a permutation from the Cayley table. Only the lattice is
 # different.
 #
 # ## Your turn
 #
 # There is no check for this one. Choose a question, write down what you expect, and measure.
 #
-# - **How many orientations are worth it?** Take the two layers of section 5 on C4, C8, C12 and C16, and plot the error of the best sheet against the
-#   angle, for turns that are *not* in the group.
-# - **A ReLU between.** Put `nn.ReLU()` between the two layers and measure again. Does it help to blur after it?
+# - **How many orientations are worth it?** Take the two layers of section 5 on C4, C8, C12 and C16. Turn the picture by an angle α that is *not* in
+#   the group. Compare the answer with the old one, turned by α, its sheets permuted by the element nearest to α. Plot the error against α.
+# - **Blur the kinks.** Blur the map after the ReLU of section 6 and measure again. How much does it help?
 # - **More frequencies.** Give every ring one frequency more than `waves` does. What do you gain in detail, and what does it cost at 45°?
 # - **Your own images.** Turn one of your photographs by 45° and back. How smooth is it, in the sense of section 6?
 #
@@ -788,5 +796,5 @@ progress("12")
 # **Further reading:** M. Weiler, F. Hamprecht and M. Storath, *Learning Steerable Filters for Rotation Equivariant CNNs*, CVPR 2018; M. Weiler and G. Cesa,
 # *General E(2)-Equivariant Steerable CNNs*, NeurIPS 2019; W. Freeman and E. Adelson, *The Design and Use of Steerable Filters*, 1991.
 #
-# **Next:** this was the last notebook. Run a row that says *not yet run*. Or take a layer into a network of your own, and let
+# **Next:** this was the last notebook. Run a row of `data/results/README.md` that says *not yet run*. Or take a layer into a network of your own, and let
 # `course_lib.checks.assert_equivariant` watch over it.

@@ -506,3 +506,73 @@ def fewer_than_four(a, b, level=0.05):
     if permutation_p_value(a, b) > level:
         return "within noise"
     return "holds" if sum(a) / len(a) < sum(b) / len(b) else "the other way round"
+
+
+@wrong("train_step", says="along the batch")
+def largest_of_each_class(forward, images, labels, optimizer, bf16=False):
+    outputs, loss, _ = _outputs_and_loss(forward, images, labels)
+    correct = (outputs.argmax(dim=0) == labels).sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach() * len(images), correct
+
+
+@wrong("train_step", says="logarithms of probabilities")
+def scores_as_logarithms(forward, images, labels, optimizer, bf16=False):
+    outputs = forward(images)
+    loss = F.nll_loss(outputs, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach() * len(images), (outputs.argmax(dim=1) == labels).sum()
+
+
+@wrong("train_step", says="always use 16-bit")
+def always_bf16(forward, images, labels, optimizer, bf16=False):
+    return by_hand(forward, images, labels, optimizer, True)
+
+
+@wrong("train_step", says="Wrong: loss 1. Right: correct 1, has a graph, weights")
+def loss_times_the_scores(forward, images, labels, optimizer, bf16=False):
+    loss, correct = by_hand(forward, images, labels, optimizer, bf16)
+    return 3 * loss, correct
+
+
+@wrong("training_state", says="`optimizer.state` is only a part")
+def attribute_of_the_optimizer(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"optimizer": optimizer.state}
+
+
+@wrong("permutation_p_value", says="There are 2 deals, so p is a whole number divided by 2")
+def one_in_three(a, b):
+    return 1 / 3
+
+
+@wrong("permutation_p_value", says="You count 0 of 2 deals, expected 2")
+def against_the_mean_of_all(a, b):
+    everything, found = [*a, *b], abs(sum(a) / len(a) - sum(b) / len(b))
+    mean, ways = sum(everything) / len(everything), list(combinations(everything, len(a)))
+    return sum(abs(sum(way) / len(way) - mean) >= found - 1e-9 for way in ways) / len(ways)
+
+
+@wrong("verdict", says="letter for letter")
+def shortened(a, b, level=0.05):
+    return by_a_table(a, b, level).removesuffix(" to tell")
+
+
+@wrong("verdict", says="not in which direction")
+def without_a_direction(a, b, level=0.05):
+    return by_a_table(a, b, level).replace("the other way round", "holds")
+
+
+@wrong("verdict", says="p is far above the level here. The numbers: .* p 0.771")
+def noise_forgotten(a, b, level=0.05):
+    if smallest_p_value(len(a), len(b)) > level:
+        return "too few seeds to tell"
+    return "holds" if sum(a) / len(a) < sum(b) / len(b) else "the other way round"
+
+
+@wrong("training_state", says=r"should not have \['epoch'\]")
+def with_the_epoch(net, optimizer, generator):
+    return spelled_out(net, optimizer, generator) | {"epoch": 0}

@@ -227,3 +227,103 @@ def cut_off(group, size):
 def never_turned(group, size):
     sampled = basis(positions(size, size).reshape(-1, 2), size)
     return sampled.expand(group.order, -1, -1).clone()
+
+
+@wrong("on_lattice", says="e rotates by 0°: every pixel lands on a pixel")
+def without_the_identity(a):
+    return a.r in (1, 2, 3)
+
+
+@wrong("on_lattice", says="expected a bool. e rotates")
+def what_is_left(a):
+    return a.r % 1
+
+
+@wrong("ring_wave", says="on the ring, where the profile is 1.*cos 2φ")
+def frequency_forgotten(points, radius, m):
+    return by_complex_numbers(points, radius, min(m, 1))
+
+
+@wrong("ring_wave", says="the ring itself: exp")
+def width_not_squared(points, radius, m):
+    rho = points.norm(dim=-1)
+    return waves_alone(points, radius, m) * torch.exp(-((rho - radius) ** 2) / (2 * WIDTH))[..., None]
+
+
+@wrong("waves", says="another order")
+def by_frequency(size):
+    return sorted(by_numpy(size), key=lambda wave: wave[1])
+
+
+@wrong("waves", says="the radius first")
+def frequency_first(size):
+    return [(m, radius) for radius, m in by_numpy(size)]
+
+
+@wrong("waves", says="stopped in line.*a single ring")
+def divided_by_zero(size):
+    last = (size - 1) // 2
+    return [((size / 2 - 1.25) * j / last, m) for j in range(last + 1) for m in range(j + 1)]
+
+
+@wrong("waves", says="On the ring of radius 0.25 your frequencies are")
+def even_only(size):
+    return [(radius, 2 * m) for radius, m in by_numpy(size)]
+
+
+def _mixed(mix, weights, angle, size, step=2):
+    turned, start, weights = [], 0, torch.nn.functional.pad(weights, (0, 1))
+    for _, m in waves(size):
+        pair = weights[..., start], weights[..., start + 1]
+        turned += mix(*pair, math.cos(m * angle), math.sin(m * angle)) if m else pair[:1]
+        start += step if m else 1
+    return turned
+
+
+@wrong("steer", says="Weights 2 and 3 are the pair of a wave with m = 1. A turn keeps a² . b²; yours makes")
+def signs_alike(weights, angle, size):
+    mixed = _mixed(lambda a, b, c, s: (a * c + b * s, a * s + b * c), weights, angle, size)
+    return torch.stack(mixed, dim=-1)
+
+
+@wrong("steer", says="move on by two")
+def one_weight_each(weights, angle, size):
+    return torch.stack(_mixed(lambda a, b, c, s: (a * c - b * s, a * s + b * c), weights, angle, size, step=1), dim=-1)
+
+
+@wrong("steer", says="every weight is replaced by one weight")
+def stacked_first(weights, angle, size):
+    return torch.stack(_mixed(lambda a, b, c, s: (a * c - b * s, a * s + b * c), weights, angle, size))
+
+
+@wrong("steer", says="You turned it by 45.0°; mα is 90.0°")
+def by_half_the_angle(weights, angle, size):
+    return by_complex_weights(weights, angle / 2, size)
+
+
+@wrong("turned_basis", says="flatten\\(0, 1\\)")
+def in_rows_and_columns(group, size):
+    return at_turned_points(group, size).unflatten(1, (size, size))
+
+
+@wrong("turned_basis", says="elements are on the last axis")
+def elements_last(group, size):
+    return at_turned_points(group, size).permute(1, 2, 0)
+
+
+@wrong("turned_basis", says="stopped in line.*points are float64")
+def matrix_of_integers(group, size):
+    pixels = positions(size, size).reshape(-1, 2)
+    return torch.stack([basis(pixels @ torch.tensor(matrix(h)), size) for h in group.elements])
+
+
+@wrong("turned_basis", says="At the place of h = r you have the functions turned by r³")
+def rotations_the_other_way(group, size):
+    sampled = dict(zip(group.elements, at_turned_points(group, size), strict=True))
+    return torch.stack([sampled[Element(h.m, -h.r % 4)] for h in group.elements])
+
+
+@wrong("steer", says="stopped in line.*axes before the last one")
+def one_axis_only(weights, angle, size):
+    count = sum(2 if m else 1 for _, m in waves(size))
+    return by_complex_weights(torch.stack([weights[start] for start in range(count)]), angle, size)

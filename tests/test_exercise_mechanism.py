@@ -313,6 +313,15 @@ def test_a_changed_input_is_noticed():
         compare(f, lambda x: x, torch.zeros(2))
 
 
+def test_the_reason_of_a_difference_may_be_found_from_the_answer():
+    def because(yours):
+        return f"{yours} is odd."
+
+    compare(lambda x: x, lambda x: x, 2, because=because)
+    with pytest.raises(Mistake, match=r"returned 3, expected 2\. 3 is odd\."):
+        compare(lambda x: x + 1, lambda x: x, 2, because=because)
+
+
 def test_a_missing_error_is_noticed():
     def careful(x):
         raise ValueError("x")

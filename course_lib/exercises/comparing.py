@@ -36,12 +36,17 @@ class Mistake(Exception):
 
 
 def compare(
-    f: Callable[..., Any], reference: Callable[..., Any], *inputs: Any, because: str = "", tolerance: float = 1e-5
+    f: Callable[..., Any],
+    reference: Callable[..., Any],
+    *inputs: Any,
+    because: str | Callable[[Any], str] = "",
+    tolerance: float = 1e-5,
 ) -> None:
     """Raise a Mistake unless f(*inputs) equals reference(*inputs) and leaves its inputs as they were.
 
     Args:
-        because: a sentence that is added to the message, such as the rule that the answer breaks.
+        because: a sentence that is added to the message, such as the rule that the answer breaks; or a function that
+            finds this sentence from what f returned.
         tolerance: see `values.difference`.
 
     Both functions get their own copies of the inputs. Call it for small inputs first: the first difference is shown.
@@ -49,10 +54,10 @@ def compare(
     example = dict(zip(inspect.signature(reference).parameters, inputs, strict=False))
     expected = reference(*copy.deepcopy(inputs))
     given = copy.deepcopy(inputs)
-    yours = call(f, *given, example=example, because=because)
+    yours = call(f, *given, example=example, because=because if isinstance(because, str) else "")
     if problem := difference(expected, yours, tolerance):
-        ending = "" if problem.endswith("?") else "."
-        raise Mistake(f"Your function {problem}{ending} {because}".strip(), example, expected, yours)
+        ending, rule = "" if problem.endswith("?") else ".", because if isinstance(because, str) else because(yours)
+        raise Mistake(f"Your function {problem}{ending} {rule}".strip(), example, expected, yours)
     for (name, before), after in zip(example.items(), given, strict=True):
         if difference(before, after, tolerance=0.0):
             raise Mistake(

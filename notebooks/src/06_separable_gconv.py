@@ -541,10 +541,10 @@ for row in table_1:
 
 # %% [markdown]
 # **Parameters** agree in every row; the paper rounds to tens. **MACs** by the rule agree in every row but one. The last column is larger for separable layers,
-# for the reason that you predicted: for gc-P4CNN of width 10 it is 2.19 million, where the rule says 1.80.
+# because their pointwise step runs at every pixel of the larger input map: for gc-P4CNN of width 10 it is 2.19 million, where the rule says 1.80.
 #
 # The odd row is c-Z2CNN, an ordinary CNN with the separable layers of section 1. The paper's 4.14 is not 3.33, but close to the 4.12 that are *executed*. So in this row
-# the paper seems to have counted the pointwise step at every pixel of the larger input map; we cannot explain the last 0.5 %. Be careful when you compare the numbers in this column,
+# the paper seems to have counted the pointwise step at the larger size, too; we cannot explain the last 0.5 %. Be careful when you compare the numbers in this column,
 # since they do not all follow one rule. (This network also has a bias after each step. Without padding, the first bias changes nothing that the second could not:
 # $K * (X + b') = K * X + b' \sum K$.)
 #

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.checks import EquivarianceReport, action_of, equivariance_error, error_by_depth, relative_error
+from course_lib.checks import action_of, equivariance_error, error_by_depth, relative_error
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
 from course_lib.groups import C4, D4, Element, Group, inverse
@@ -89,10 +89,6 @@ def _turned_again(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[
             plain = layer(plain)
             errors.append(max(_each(group, turned, plain)))
     return errors
-
-
-def _report(layers: list[nn.Module], group: Group, x: Tensor) -> EquivarianceReport:
-    return equivariance_error(nn.Sequential(*layers), group, x)
 
 
 def _plain_not_handed_on(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
@@ -262,7 +258,9 @@ register(
             "missing. `layers[:n]` ends before layer n.",
         ),
         (
-            lambda layers, group, x: [_report(layers[: n + 1], group, x) for n in range(len(layers))],
+            lambda layers, group, x: [
+                equivariance_error(nn.Sequential(*layers[:n]), group, x) for n in range(1, len(layers) + 1)
+            ],
             "You return the reports of `equivariance_error`. Each has its number in `.error`.",
         ),
         (

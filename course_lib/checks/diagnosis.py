@@ -55,7 +55,8 @@ class Diagnosis:
 
     def __str__(self) -> str:
         output = "exact" if self.output_error < EXACT_BELOW else f"off by {self.output_error:.2g}"
-        head = f"{self.group}, {self.layers} layer calls; output {output}. "
+        calls = "1 layer call" if self.layers == 1 else f"{self.layers} layer calls"
+        head = f"{self.group}, {calls}; output {output}. "
         if self.first is None:
             return "\n".join([head + "No layer breaks equivariance.", *self._left_out()])
         rows = [("layer", "type", "error", "worst", "")]

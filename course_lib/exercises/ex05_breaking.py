@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.checks import action_of, error_by_depth, relative_error
+from course_lib.checks import action_of, equivariance_error, error_by_depth, relative_error
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
 from course_lib.groups import C4, D4, Element, Group, inverse
@@ -81,6 +81,16 @@ def _turned_anew(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[f
     return errors
 
 
+def _turned_again(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
+    plain, turned, errors = x, [x] * group.order, []
+    with torch.no_grad():
+        for layer in layers:
+            turned = [layer(action_of(y, group)(g, y)) for g, y in zip(group.elements, turned, strict=True)]
+            plain = layer(plain)
+            errors.append(max(_each(group, turned, plain)))
+    return errors
+
+
 def _plain_not_handed_on(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
     turned, errors = [action_of(x, group)(g, x) for g in group.elements], []
     with torch.no_grad():
@@ -112,6 +122,9 @@ def _increases(errors: list[float]) -> list[float]:
 
 
 def _errors_of_rows(f: Function, reference: Function) -> None:
+    exact = Layer("square", torch.square), Layer("double", lambda x: 2 * x)
+    because = "Both layers are exact. So after each of them the turned copies must equal the turned plain map."
+    compare(f, reference, list(exact), C4, torch.arange(1.0, 10.0).reshape(1, 1, 3, 3), because=because)
     smears = [SMEAR, SMEAR, SMEAR]
     compare(f, reference, smears, C4, torch.arange(1.0, 10.0).reshape(1, 1, 3, 3))
     compare(f, reference, smears, D4, torch.randn(2, 1, 4, 4).double())
@@ -238,6 +251,22 @@ register(
         (
             lambda layers, group, x: max(error_by_depth(layers, group, x)),
             "That is the largest error of all layers. Return a list with one error for each layer.",
+        ),
+        (
+            lambda layers, group, x: error_by_depth([nn.Identity(), *layers[:-1]], group, x),
+            "Your errors come one layer too late: the first is measured before any layer, and the last layer is "
+            "missing. `layers[:n]` ends before layer n.",
+        ),
+        (
+            lambda layers, group, x: [
+                equivariance_error(nn.Sequential(*layers[:n]), group, x) for n in range(1, len(layers) + 1)
+            ],
+            "You return the reports of `equivariance_error`. Each has its number in `.error`.",
+        ),
+        (
+            _turned_again,
+            "You turn the copies again before each layer. Turn x once, and from then on only hand on what the layers "
+            "make of it.",
         ),
         (
             lambda layers, group, x: error_by_depth([nn.Identity(), *layers], group, x),

@@ -1,5 +1,7 @@
 """Exercise 5.3 of notebook 05: the disk that every turn keeps."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -26,9 +28,38 @@ def _without_corners(size: int) -> Tensor:
     return mask
 
 
+SINGLE_ROW = (
+    "That is a single row. Add the squared distances of rows and columns: `place[:, None] ** 2 + place[None, :] ** 2`."
+)
+
+
 def _disks(f: Function, reference: Function) -> None:
     for size in (6, 3, 4, 5, 10, 11):
-        compare(f, reference, size)
+        compare(f, reference, size, because=partial(_what_is_off, size))
+
+
+def _what_is_off(size: int, _expected: object, yours: object) -> str:
+    """Of a wrong mask: its kind, its middle or its radius."""
+    if not isinstance(yours, Tensor):
+        return ""
+    if yours.shape == (size,):
+        return SINGLE_ROW
+    if yours.dtype != torch.bool:
+        return "A mask says True or False: compare the squared distances with (size / 2) ** 2."
+    if yours.shape != (size, size):
+        return ""
+    rows, columns = torch.where(yours)
+    middle = [place.double().mean().item() for place in (rows, columns)]
+    if yours.any() and max(abs(place - (size - 1) / 2) for place in middle) > 0.01:
+        return (
+            f"The middle of your disk is at ({middle[0]:.2g}, {middle[1]:.2g}). The middle of the pixels 0 … "
+            f"{size - 1} is at {(size - 1) / 2}, in rows and columns."
+        )
+    if not (yours & ~disk_mask(size)).any():
+        return "It is too small: some pixels are missing whose distance from the middle is at most size / 2."
+    if not (~yours & disk_mask(size)).any():
+        return "It is too large: some of its pixels are farther than size / 2 from the middle."
+    return "It is no disk: compare each pixel's distance from the middle, by Pythagoras, with size / 2."
 
 
 register(
@@ -87,8 +118,7 @@ register(
         ),
         (
             lambda size: (torch.arange(size) - (size - 1) / 2) ** 2 <= (size / 2) ** 2,
-            "That is a single row. Add the squared distances of rows and columns: "
-            "`place[:, None] ** 2 + place[None, :] ** 2`.",
+            SINGLE_ROW,
         ),
         (
             lambda size: _disk(size, size / 2 - 1, size / 2),

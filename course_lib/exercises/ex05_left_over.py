@@ -1,5 +1,7 @@
 """Exercise 5.1 of notebook 05: how many pixels a stride leaves over."""
 
+from functools import partial
+
 from course_lib.exercises import compare, register
 from course_lib.exercises.registry import Function
 from course_lib.layers.base import left_over
@@ -14,9 +16,24 @@ def _left_over_of_layers(f: Function, reference: Function) -> None:
         (9, 3, 3, 1),
         (10, 4, 3, 1),
         (11, 2, 3),
+        (9, 2, 3),
         (8, 5, 4),
     ]:
-        compare(f, reference, *case)
+        compare(f, reference, *case, because=partial(_broken_rule, f))
+
+
+def _broken_rule(f: Function, _expected: object, yours: object) -> str:
+    """The first rule that the answer breaks. Together the rules say what is left over."""
+    if not isinstance(yours, int):
+        return ""
+    layers = (2, 2), (3, 2), (2, 3), (4, 3)
+    if any((n := f(window, window, stride)) != 0 for window, stride in layers):
+        return f"A row of exactly one window leaves nothing over, but your function says {n}."
+    if any(f(window + i, window, stride) != i for window, stride in layers for i in range(1, stride)):
+        return "Pixels after the first window that are too few for a whole stride must all be left over."
+    if any(f(window + steps * stride + 1, window, stride) != 1 for window, stride in layers for steps in (1, 2)):
+        return "A row that is longer by one stride has room for one window more, and must leave as much over as before."
+    return "With padding the row is longer, by `padding` pixels at *each* end, and the windows start at its new border."
 
 
 SIDE_BY_SIDE = (
@@ -36,6 +53,14 @@ register(
         "can. What remains? Python's `%` gives the remainder.",
     ],
     known_mistakes=[
+        (
+            lambda size, window, stride, padding=0: (size + 2 * padding - window) / stride,
+            "`/` divides, and gives the number of steps as a decimal number. What is left over is the remainder, `%`.",
+        ),
+        (
+            lambda size, window, stride, padding=0: stride - (size + 2 * padding - window) % stride,
+            "That is how many pixels are missing for one more window. The question is how many are left over.",
+        ),
         (
             lambda size, window, stride, padding=0: (size - window) % stride,
             "The padding is missing: the windows also walk over the zeros, and there are `padding` of them at each "

@@ -69,11 +69,18 @@ def _argmax_over_everything(net: Net, group: Group, images: Tensor) -> float:
     return (places == places[0]).double().mean().item()
 
 
+def _one_by_one(net: Net, images: Tensor) -> str:
+    """The classes of two images, as a sentence."""
+    first, second = _classes(net, C4, images).T.tolist()
+    return f"At the four turns one image gets the classes {first}, the other {second}. Count those that keep theirs."
+
+
 def _agreement(f: Function, reference: Function) -> None:
     picture = torch.tensor([[0.0, 1, 0], [2, 9, 2], [0, 3, 0]])
     crooked = torch.tensor([[1.0, 2, 7], [6, 4, 0], [0, 9, 3]])
-    compare(f, reference, middle_or_sides, C4, torch.stack([picture, crooked])[:, None])
-    compare(f, reference, brightest_of_three, C4, torch.stack([picture, crooked])[:, None])
+    both = torch.stack([picture, crooked])[:, None]
+    compare(f, reference, middle_or_sides, C4, both, because=_one_by_one(middle_or_sides, both))
+    compare(f, reference, brightest_of_three, C4, both, because=_one_by_one(brightest_of_three, both))
     compare(f, reference, middle_or_sides, C4, torch.randn(64, 1, 3, 3))
     arm = F.pad(torch.tensor([[5.0, 1.0]]), (1, 1, 0, 3))
     pinwheel = torch.stack([arm.rot90(k) for k in range(4)]).sum(dim=0)  # the same after a turn, not after a mirror
@@ -185,6 +192,20 @@ register(
             lambda net, group, images: _votes(net, group, images).mean().item(),
             "You take the mean fraction of the most frequent class. An image whose copies disagree, even one of them, "
             "counts as 0, not as a part.",
+        ),
+        (
+            lambda net, group, images: orbit_agreement(net, group, images) / group.order,
+            "You divide by the number of elements, too. Divide by the number of images only.",
+        ),
+        (
+            lambda net, group, images: orbit_agreement(net, group, images[0]),
+            "Your image has no batch axis, and the network wants (N, C, Y, X). Give it all images at once, or "
+            "`image[None]`.",
+        ),
+        (
+            lambda net, group, images: 0.0,
+            "No image seems to agree. Tensors in a `set` are never equal, even if they hold the same number: compare "
+            "numbers, `.tolist()`.",
         ),
         (
             lambda net, group, images: 1.0,

@@ -86,9 +86,18 @@ def _after_the_layers(layers: Layers, sizes: Iterable[int]) -> list[int]:
 
 
 def _sizes_of_rows_of_layers(f: Function, reference: Function) -> None:
-    pool, strided, conv = (2, 2, 0), (3, 2, 1), (3, 1, 0)
-    for layers in ([pool], [pool, pool], [strided, pool], [pool, strided], [conv, pool, conv, pool], [strided] * 3):
-        compare(f, reference, layers, range(20, 36))
+    pool, strided, conv, wide = (2, 2, 0), (3, 2, 1), (3, 1, 0), (5, 3, 2)
+    for layers, because in (
+        ([pool], "This is a single layer without padding."),
+        ([wide], "This is a single layer, with padding. Ask `left_over(size, window, stride, padding)`."),
+        ([pool, pool], "A single layer is right. The second one gets what the first one hands on."),
+        ([wide, pool], "Without padding two layers are right. The padding of the first changes what it hands on."),
+        ([strided, pool], ""),
+        ([pool, strided], ""),
+        ([conv, pool, conv, pool], ""),
+        ([strided] * 3, ""),
+    ):
+        compare(f, reference, layers, range(20, 36), because=because)
     compare(f, reference, [(5, 3, 0), pool], range(1, 30))
     compare(f, reference, [(5, 2, 0)], range(1, 9), because="A map that is smaller than the window does not fit.")
     compare(f, reference, [strided], range(1, 9), because="One pixel between two zeros has room for a window of 3.")
@@ -108,6 +117,12 @@ register(
         "fits if *every* layer has `left_over(...) == 0`, and `size + 2 * padding` is never smaller than the window.",
     ],
     known_mistakes=[
+        (
+            lambda layers, sizes: _sizes(
+                layers, sizes, output=lambda size, window, stride, padding: (size - window) // stride + 1
+            ),
+            "The padding is missing in the output: it is (size + 2·padding − window) // stride + 1.",
+        ),
         (
             lambda layers, sizes: _sizes(layers, sizes, output=lambda size, *layer: size),
             "You ask every layer about the first size. But each layer makes the map smaller for the next one.",

@@ -11,6 +11,10 @@ from course_lib.exercises.registry import Function
 from course_lib.groups import C4
 
 EXACT, BROKEN = 1e-8, 1e-3
+SHAPES = (
+    "Your network has to take images (B, 1, 15, 15), and each layer what the one before it hands on: after a lifting "
+    "layer these are maps with five axes."
+)
 
 
 def sleeper() -> nn.Module:
@@ -22,7 +26,7 @@ def sleeper() -> nn.Module:
 
 def _error(net: nn.Module, f: Function, images: Tensor) -> float:
     measure = update_wrapper(lambda: equivariance_error(net, C4, images).error, f)  # an error names the learner's line
-    return float(call(measure, because="Your network has to take images (B, 1, 15, 15)."))
+    return float(call(measure, because=SHAPES))
 
 
 def _sleeps(f: Function, _reference: Function) -> None:

@@ -1,5 +1,7 @@
 """Exercises 6.5 and 6.6 of notebook 06: what a separable filter misses, and how many weights it has."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -83,7 +85,26 @@ register(
 def _weights(f: Function, reference: Function) -> None:
     for sizes in ((1, 1, 4, 3), (2, 3, 4, 3), (10, 10, 4, 4), (3, 2, 8, 3), (3, 2, 1, 2)):
         for kind in ("full", "g", "gc"):
-            compare(f, reference, kind, *sizes)
+            compare(f, reference, kind, *sizes, because=partial(_kernels_and_weights, f, reference, kind, sizes[:3]))
+
+
+def _kernels_and_weights(
+    f: Function, reference: Function, kind: str, sizes: tuple[int, ...], _expected: object, yours: object
+) -> str:
+    """A count is a·k² + b: a kernels of k² numbers, and b weights w beside them."""
+    if not isinstance(yours, int):
+        return ""
+    counts = []
+    for count in (f, reference):
+        one, two, three = (count(kind, *sizes, k) for k in (1, 2, 3))
+        kernels = (two - one) // 3
+        if three - one != 8 * kernels or two - one != 3 * kernels:
+            return "A k × k kernel has k² weights, so your count should grow with k² when k grows."
+        counts.append(f"{kernels}·k² + {one - kernels}")
+    return (
+        f'For "{kind}" and these channels you count {counts[0]}, expected {counts[1]}: k² for each kernel that is '
+        "learned, and the weights w."
+    )
 
 
 def _weights_by(full: Function, g: Function, gc: Function) -> Function:

@@ -1,13 +1,13 @@
 """Exercise 6.1 of notebook 06: an ordinary convolution in two steps, pointwise and depthwise."""
 
-from typing import Any
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.exercises import Function, compare, register
+from course_lib.exercises.convolutions import require_few_operations, right_when
 
 # 6.1 depthwise_pair
 
@@ -21,29 +21,19 @@ def depthwise_pair(x: Tensor, pointwise: Tensor, kernels: Tensor) -> Tensor:
     return F.conv2d(mixed, kernels.unsqueeze(1), groups=len(kernels))  # depthwise: one kernel for each of the O maps
 
 
-def require_few_operations(f: Function, reference: Function, inputs: tuple[Any, ...], because: str) -> None:
-    """Raise a Mistake if f takes more multiply-accumulates than the reference; additions alone are free."""
-    counts = []
-    for function in (reference, f):
-        with FlopCounterMode(display=False) as counter:
-            call(function, *inputs)
-        counts.append(counter.get_total_flops() // 2)
-    if counts[1] > counts[0]:
-        shapes = ", ".join(str(tuple(value.shape)) for value in inputs)
-        raise Mistake(
-            f"The values are right, but with inputs of shape {shapes} your function takes {counts[1]:,} "
-            f"multiply-accumulates, and {counts[0]:,} are enough. {because}"
-        )
-
-
 def _two_channels(f: Function, reference: Function) -> None:
     x, weights = torch.tensor([3.0, 5.0]).reshape(1, 2, 1, 1), torch.tensor([[1.0, 10.0], [100.0, 1000.0]])
     compare(f, reference, x, weights, torch.tensor([2.0, 3.0]).reshape(2, 1, 1), because="Two channels, one pixel.")
 
 
 def _pairs(f: Function, reference: Function) -> None:
-    inputs = torch.randn(2, 3, 5, 4), torch.randn(2, 3), torch.randn(2, 3, 3)
-    compare(f, reference, *inputs, because="Three channels in, two out, kernels of 3 × 3.")
+    inputs = x, w, kernels = torch.randn(2, 3, 5, 4), torch.randn(2, 3), torch.randn(2, 3, 3)
+    simpler = {
+        "one input channel": (x[:, :1], w[:, :1], kernels),
+        "one output channel": (x, w[:1], kernels[:1]),
+        "kernels of one weight": (x, w, kernels[:, :1, :1]),
+    }
+    compare(f, reference, *inputs, because=partial(right_when, f, reference, simpler))
     require_few_operations(
         f, reference, inputs, "Do the sum over c before the convolution in space: K[n] does not depend on c."
     )
@@ -124,6 +114,26 @@ register(
         (
             lambda x, pointwise, kernels: depthwise_pair(x, pointwise.T, kernels),
             "w is transposed: w[n, c] has the output channel first.",
+        ),
+        (
+            lambda x, pointwise, kernels: F.conv2d(
+                (x[:, None] * pointwise[..., None, None]).flatten(1, 2), kernels.unsqueeze(1), groups=len(kernels)
+            ),
+            "You multiply each channel by its weights, but do not add up: the sum over c has to leave O maps.",
+        ),
+        (
+            lambda x, pointwise, kernels: pointwise @ x,
+            "`@` sums along the two last axes of x, which are rows and columns. The sum over the channels is an "
+            "einsum, or a 1 × 1 convolution.",
+        ),
+        (
+            lambda x, pointwise, kernels: F.conv2d(x, pointwise[..., None, None], groups=x.shape[1]),
+            "The pointwise step needs no `groups`: each of its outputs is a sum over *all* channels.",
+        ),
+        (
+            lambda x, pointwise, kernels: F.conv2d(_mixed(x, pointwise), kernels[None], groups=len(kernels)),
+            "Your kernels have shape (1, O, k, k): one output that reads O maps. Each output reads one map, so their "
+            "shape is (O, 1, k, k).",
         ),
         (
             lambda x, pointwise, kernels: F.conv2d(x, pointwise),

@@ -1,5 +1,6 @@
 """Exercise 6.2 of notebook 06: the weights of all copies of a separable filter."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from course_lib.exercises import Function, Mistake, call, compare, register
 from course_lib.groups import C1, C2, C4, D4, Group, compose, inverse
-from course_lib.layers import pointwise_bank
+from course_lib.layers import group_filter_bank, lifting_filter_bank, pointwise_bank
 
 # 6.2 pointwise_bank
 
@@ -27,16 +28,25 @@ def _rolled(pointwise: Tensor, group: Group) -> Tensor:
     return torch.stack([pointwise.roll(i, -1) for i in range(group.order)], dim=1)
 
 
+def _first_wrong_weight(group: Group, pointwise: Tensor, bank: Tensor, yours: object) -> str:
+    """Where a bank of the right shape first differs, and which weight is there."""
+    if isinstance(yours, list):
+        return "Join the copies to one tensor: `torch.stack(..., dim=1)`."
+    if not isinstance(yours, Tensor) or yours.shape != bank.shape or not (yours != bank).any():
+        return f"The group is {group}. There is one row for each h, as in the filter bank of notebook 04."
+    n, h, c, g = (int(i) for i in (yours != bank).nonzero()[0])
+    row, sheet = group.elements[h], group.elements[g]
+    found = [str(k) for k, w in zip(group.elements, pointwise[n, c], strict=True) if w == yours[n, h, c, g]]
+    there = f"the weight of sheet {found[0]}" if found else "none of the weights w[n, c]"
+    right = compose(inverse(row), sheet)
+    return f"In {group}, your row h = {row} has {there} at sheet g = {sheet}. There h⁻¹g = {right}."
+
+
 def _banks(f: Function, reference: Function) -> None:
-    compare(
-        f,
-        reference,
-        torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]),
-        C4,
-        because="One row for each h, as in the filter bank of notebook 04.",
-    )
-    for group in (C1, C2, D4):
-        compare(f, reference, torch.randn(2, 3, group.order), group, because=f"The group is {group}.")
+    cases = [(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), C4)]
+    cases += [(torch.randn(2, 3, group.order), group) for group in (C1, C2, D4)]
+    for pointwise, group in cases:
+        compare(f, reference, pointwise, group, because=partial(_first_wrong_weight, group, pointwise))
 
 
 def _keeps_the_gradient(f: Function, _reference: Function) -> None:
@@ -77,6 +87,15 @@ register(
         (
             _permuted_by(_right),
             "You multiply on the wrong side: w[gh⁻¹] instead of w[h⁻¹g]. Only D4 shows the difference.",
+        ),
+        (
+            lambda pointwise, group: lifting_filter_bank(pointwise, group),
+            "`lifting_filter_bank` turns the two last axes, but w has no place in space. It only permutes sheets.",
+        ),
+        (
+            lambda pointwise, group: group_filter_bank(pointwise, group),
+            "`group_filter_bank` wants filters with two axes in space: give it `pointwise[..., None, None]`, and take "
+            "`[..., 0, 0]` of what it returns.",
         ),
         (
             lambda pointwise, group: torch.stack([pointwise[:, group.permutation(h)] for h in group.elements], dim=1),

@@ -1,48 +1,14 @@
 """Exercise 6.3 of notebook 06: the g-GConv in two steps, and what both separable convolutions share."""
 
-from functools import partial, update_wrapper
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.exercises import Function, compare, register
-from course_lib.exercises.ex06_depthwise import require_few_operations
-from course_lib.groups import C1, C4, D4, Group
-from course_lib.layers import g_factored, gc_factored, lifting_filter_bank, pointwise_bank
-
-
-def _inputs(
-    group: Group, channels: int, outputs: int, shared: bool, k: int = 2, size: int = 3
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A map, and the two banks, as a layer has them."""
-    pointwise = pointwise_bank(torch.randn(outputs, channels, group.order), group)
-    kernels = lifting_filter_bank(torch.randn(outputs, 1 if shared else channels, k, k), group)
-    return torch.randn(2, channels, group.order, size, size + 1), pointwise, kernels
-
-
-def compare_convolutions(f: Function, reference: Function, shared: bool) -> None:
-    x, pointwise = (
-        torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 1, 4, 1, 1),
-        torch.tensor([[[1.0, 10.0, 100.0, 1000.0]]]),
-    )
-    ones = torch.ones(1, 4, 1, 1, 1)
-    compare(f, reference, x, pointwise_bank(pointwise, C4), ones, because="One pixel, one channel, kernel 1.")
-    for group, channels, outputs in ((C1, 2, 1), (C4, 2, 3), (D4, 3, 2)):
-        compare(f, reference, *_inputs(group, channels, outputs, shared), because=f"The group is {group}.")
-    for options in ({"bias": torch.arange(1.0, 9.0)}, {"stride": 2}, {"padding": 1}):
-        given = _inputs(C4, 2, 2, shared)
-        compare(
-            update_wrapper(partial(f, **options), f),
-            partial(reference, **options),
-            *given,
-            because=f"Called with {next(iter(options))}=…, which the convolution in space needs.",
-        )
-    given = _inputs(C4, 2, 3, shared, k=3, size=5)
-    require_few_operations(
-        f, reference, given, "Do the sums that K does not depend on before the convolution in space."
-    )
+from course_lib.exercises import Function, register
+from course_lib.exercises.convolutions import compare_convolutions
+from course_lib.layers import g_factored, gc_factored
 
 
 def _g_convolutions(f: Function, reference: Function) -> None:
@@ -95,6 +61,7 @@ def _all_pairs(outputs: int, order: int) -> int:
     return outputs * order
 
 
+FOUR_AXES = "`conv2d` wants the maps with four axes, (B, channels, Y, X): join all other axes into one with `flatten`."
 ONE_BLOCK_PER_PAIR = "There is one block of the grouped convolution for each pair (n, h): use groups=O·|H|."
 WRONG_KERNELS = (
     "`conv2d` wants the kernels with four axes: one for the O·|H| maps that come out, one for the maps that each of "
@@ -183,11 +150,16 @@ def shared_mistakes(right: Function) -> list[tuple[Function, str]]:
             _grouped(right, lambda outputs, order: order, _flat_maps, _flat_kernels),
             ONE_BLOCK_PER_PAIR,
         ),
+        (_grouped(right, lambda outputs, order: 1, _flat_maps, _flat_kernels), ONE_BLOCK_PER_PAIR),
         (_grouped(right, _all_pairs, _flat_maps, lambda kernels: kernels), WRONG_KERNELS),
         (_grouped(right, _all_pairs, _flat_maps, lambda kernels: kernels.flatten(0, 2)), WRONG_KERNELS),
+        (_grouped(right, _all_pairs, lambda mixed: mixed, _flat_kernels), FOUR_AXES),
+        (_grouped(right, _all_pairs, lambda mixed: mixed.flatten(1, 2), _flat_kernels), FOUR_AXES),
         (
-            _grouped(right, _all_pairs, lambda mixed: mixed, _flat_kernels),
-            "`conv2d` wants the maps with four axes, (B, channels, Y, X): join all other axes into one with `flatten`.",
+            lambda x, pointwise, kernels, **options: right(
+                x, pointwise.sum(dim=3, keepdim=True) * torch.eye(x.shape[2])[:, None], kernels, **options
+            ),
+            "Sheet h of your result sees only sheet h of the input. It needs all of its sheets g.",
         ),
         (
             lambda x, pointwise, kernels, **options: (

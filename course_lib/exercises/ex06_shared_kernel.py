@@ -2,16 +2,24 @@
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.exercises import Function, register
-from course_lib.exercises.ex06_separable import compare_convolutions, shared_mistakes
+from course_lib.exercises.convolutions import compare_convolutions
+from course_lib.exercises.ex06_separable import shared_mistakes
 from course_lib.layers import gc_factored
 
 
 def _gc_convolutions(f: Function, reference: Function) -> None:
     compare_convolutions(f, reference, shared=True)
+
+
+def _one_map_for_each_sheet(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
+    """The sum over c, and not over g."""
+    mixed = torch.einsum("bcgyx,nhcg->bnhgyx", x, pointwise).flatten(1, 3)
+    return F.conv2d(mixed, kernels.flatten(0, 1), groups=pointwise.shape[:2].numel(), **options)
 
 
 def _options_twice(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
@@ -41,6 +49,11 @@ register(
             _options_twice,
             "You pass `**options` to both convolutions. Bias, stride and padding belong only to the one in space: the "
             "other one mixes channels at each pixel.",
+        ),
+        (
+            _one_map_for_each_sheet,
+            "Your maps still have the axis g. K depends on neither c nor g: add up over both, so that one map is left "
+            "for each pair (n, h).",
         ),
         (
             lambda x, pointwise, kernels, **options: gc_factored(x[:, :1], pointwise[:, :, :1], kernels, **options),

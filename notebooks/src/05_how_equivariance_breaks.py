@@ -70,9 +70,10 @@ def show(error: float) -> str:
 # There are two common ways to halve a map: a 2 × 2 pool with stride 2, and a 3 × 3 convolution with stride 2 and padding 1. A network with the pool is exact
 # on images of 32 × 32 pixels. The same network with the strided convolution is broken at size 32 and exact at size 33. Why?
 #
-# The picture shows a row of 8 or 9 pixels (gray; dotted squares are padding). Below the row, in blue, are the windows of the layer as they are; they start at
-# the left border. Above the row, in orange, are the same windows as the mirrored image sees them: it is as if they started at the right border. (Neighboring
-# windows are drawn at two heights.) Wherever an orange window has no blue window straight below it, the layer reads different pixels in the mirrored image.
+# A half turn reverses every row of the image, as a mirror does. The picture shows a row of 8 or 9 pixels (gray; dotted squares are padding). Below the row, in
+# blue, are the windows of the layer, which start at the left border. Above it, in orange, are the pixels that these windows read once the row is reversed: it is
+# as if the windows started at the right border. (Neighboring windows are drawn at two heights.) Wherever an orange window has no blue window straight below
+# it, the layer reads different pixels in the reversed row.
 
 # %%
 pool, strided = (2, 2, 0), (3, 2, 1)  # window, stride, padding
@@ -90,7 +91,7 @@ windows_from_both_sides(
 # %%
 @exercise
 def left_over(size: int, window: int, stride: int, padding: int = 0) -> int:
-    """How many pixels (or zeros of the padding) at the far border no window reaches.
+    """The number of pixels (or zeros of the padding) at the far border that no window reaches.
     left_over(7, 2, 2) is 1: the windows cover 6 of 7 pixels."""
     ...
 
@@ -118,7 +119,7 @@ for n in (8, 9, 10, 11, 32, 33):
 # %%
 @exercise
 def exact_sizes(layers: Sequence[tuple[int, int, int]], sizes: Iterable[int]) -> list[int]:
-    """Those of the input `sizes` at which no layer leaves pixels over; each layer is (window, stride, padding).
+    """The input sizes, out of `sizes`, at which no layer leaves pixels over; each layer is (window, stride, padding).
     A layer turns n pixels into (n + 2·padding − window) // stride + 1. If n + 2·padding < window, it does not fit.
     exact_sizes([(2, 2, 0), (2, 2, 0)], range(4, 13)) is [4, 8, 12]."""
     ...
@@ -257,6 +258,8 @@ panels(
 )
 
 # %% [markdown]
+# Most pixels of the disk are close to what they were, but the worst one is off by 24 %: a relative error is always that of the single worst pixel.
+#
 # Now run four experiments, at angles from 0° to 90° in steps of 5°. The first one only turns the image and turns it back. The others compare "turn, then
 # compute" with "compute, then turn".
 #
@@ -324,14 +327,14 @@ error_curves(curves, angles, "angle in degrees, there and back", logarithmic=Fal
 # **The window of the pool** is a square, and it does not turn with the image. To see what this costs, compare the last row of the table, where the stride is
 # 1, with the round blur.
 #
-# **The stride of the pool** leaves a grid that is twice as coarse. On this grid interpolation has more to guess, and detail that is too fine for it turns up
-# as coarser detail that is not in the image. This is **aliasing**, as in notebook 03.
+# **The stride of the pool** leaves a grid that is twice as coarse. On it interpolation has more to guess, and detail that is too fine for this grid turns up as coarser
+# detail that the image does not have. This is **aliasing**, as in notebook 03.
 #
 # **The group is too small** for the four edge filters. On the smooth image and on the photograph they are the worst of all, off by more than a quarter, and
 # this is not a matter of pixels: no finer grid would help. A filter answers an edge at an angle α to its own direction with about cos α of its full answer.
 # At 45° even the nearest of the four filters gives only cos 45° ≈ 0.707, so the maximum loses up to 1 − cos 45° ≈ 0.293. The table says 0.27.
 #
-# (The curves are jagged, and their highest point need not be at 45°, because the relative error is that of the single worst pixel.)
+# (The curves are jagged, and their highest point need not be at 45°, because each error is that of a single pixel.)
 #
 # **Cure:** do not ask for exactness at these angles. Measure in the disk, on smooth images, and say at which angle. Blur before you subsample. For the rest,
 # use more orientations, or train with turned images.
@@ -539,8 +542,8 @@ error_curves(curves, list(range(1, 32)), "layers").captioned(
 
 # %% [markdown]
 # Float32 starts near 1e-7 and float64 near 1e-16. Both errors grow slowly with depth, by far less than a factor of 1000. The error of the broken network
-# jumps at its norm, to a height that is only a few times that of rounding in float32. So in float32 you could hardly tell this fault from rounding. In float64 it is
-# many powers of ten larger than rounding.
+# jumps at its norm, to only a few times the rounding error of float32. So in float32 you could hardly tell this fault from rounding. In float64 it is larger
+# than rounding by many powers of ten.
 #
 # **Cure:** rounding needs no cure. But test in float64, and never ask for equality to the last bit.
 #
@@ -669,14 +672,15 @@ for name, (net, shape) in suspects.items():
 # - **C** has the fault of section 6. The guilty layer is `linear`, and not `group_pool`, where C flattens: there the numbers still change places in
 #   a known way, and only `linear` treats the places differently.
 #
-# Here are the complete answers, with cause and cure. (`diagnose` draws its own noise, so its errors differ a little from those above.)
+# Here are the complete answers, with cause and cure. (`diagnose` draws its own noise, so its errors differ from those above.)
 
 # %% tags=["nbval-ignore-output"]
 for name, (net, shape) in suspects.items():
     print(f"--- {name}\n{diagnose(net, C4, shape)}")
 
 # %% [markdown]
-# Suspect B is called *latent*: it is not broken yet, but nothing keeps it from breaking. Do the cures work?
+# Suspect B is called *latent*: it is not broken yet, but nothing keeps it from breaking. Do the cures work? And does
+# `diagnose` find the fault of section 4, too?
 
 # %%
 print("the same net as A, on 15 × 15:", diagnose(network(), C4, (1, 15, 15)).ok)
@@ -688,7 +692,7 @@ print("turned but not permuted:      ", diagnose(faulty, C4, (1, 15, 15)).layer)
 #
 # Now build a suspect yourself: a **sleeper**. It passes the plain test when it is new, because some of its parameters are equal. Once they differ, as after
 # training, it is broken. The norm of section 5 is one way; can you find another? There are many right answers. Each of them must be exact under C4 at the
-# start, must not give the same output for all images, and must be broken after `make_unequal`, which adds a little noise to each parameter whose values are
+# start, must not give the same output for all images, and must be broken after `make_unequal`, which adds noise to each parameter whose values are
 # all equal.
 
 

@@ -17,7 +17,7 @@
 # **You will be able to**
 # - write a convolution in two steps, pointwise and depthwise, for ordinary maps and for maps on a group, and say why both forms agree;
 # - say what a separable filter can show and what it cannot;
-# - count parameters and operations by formula, reproduce a published table, and say where and why the count differs from what runs;
+# - count parameters and operations by formula, reproduce a published table, and say where and why the count differs from the operations that really run;
 # - read a small comparison of networks without believing too much.
 #
 # **You need before:** notebook 04 (group convolution, filter bank, P4CNN).
@@ -75,7 +75,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 #
 # $$Y_n = \sum_c X_c * \psi_{n,c}$$
 #
-# and every pair (n, c) has its own k × k kernel $\psi_{n,c}$. For 64 channels to 64 channels and k = 3 that makes 64 · 64 · 9 = 36,864 weights.
+# and every pair (n, c) has its own k × k kernel $\psi_{n,c}$. From 64 channels to 64, with k = 3, that makes 64 · 64 · 9 = 36,864 weights.
 #
 # A **depthwise separable convolution** does the two things one after the other. One step mixes the channels at each pixel, and does not look at
 # neighbors; this is the *pointwise* step, a 1 × 1 convolution. The other step looks at the neighbors, but within one map at a time; this is the
@@ -85,8 +85,8 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 #
 # $$\psi_{n,c} = w_{n,c}\; K_n$$
 #
-# *In plain words:* output channel n looks for one pattern, and it adds up the input channels with weights of its own. For 64 channels to 64
-# channels these are 64 · 64 weights $w_{n,c}$ and 64 kernels of 9 numbers, 4,672 in all: an eighth.
+# *In plain words:* output channel n looks for one pattern, and it adds up the input channels with weights of its own. From 64 channels to 64
+# these are 64 · 64 weights $w_{n,c}$ and 64 kernels of 9 numbers, 4,672 in all: an eighth.
 #
 # Now do the convolution with these filters in two steps. Put $w_{n,c}K_n$ for $\psi_{n,c}$ in the sum above. What does $K_n$ *not* depend on, and
 # which sum can therefore be done first?
@@ -187,13 +187,13 @@ for name, first in {"blob": blob, "edge": edge}.items():
 rows = {f"{name} → conv2, output {c}": nets[name].conv2.weight[c, 0] for name in nets for c in (0, 1)}
 rows |= {f"{name} → conv3, input {c}": nets[name].conv3.weight[0, c] for name in ("blob",) for c in (0, 1)}
 sheets_in_rows(rows, C4).captioned(
-    "A filter with the same weights on all four sheets (columns) cannot tell orientations apart."
+    "A filter with the same weights on all four sheets (columns) cannot tell the sheets of its input apart."
 )
 
 # %% [markdown]
 # After the blob, conv2 is the same on all sheets (rows 1 and 2). Its output 0 started symmetric under turning, so its four maps are equal, and conv3 is the
-# same on all sheets of its input 0 (row 5). Equal weights on all sheets of conv3 pass back a gradient that prefers no direction, so output 0 stays symmetric. Output 1 is not symmetric, so its four
-# maps differ, and conv3 has learned different sheets for them (row 6). After the edge filter, the sheets of conv2 differ (rows 3 and 4), but they are not
+# same on all sheets of its input 0 (row 5). These equal sheets pass the same gradient back to all four copies of filter 0, so this filter stays symmetric. The filter of output 1
+# is not symmetric, so its four maps differ, and conv3 has learned different sheets for them (row 6). After the edge filter, the sheets of conv2 differ (rows 3 and 4), but they are not
 # independent:
 
 # %%
@@ -393,7 +393,7 @@ print("g-GConv: both forms agree to rounding, for", *ALL_GROUPS)
 # %%
 @exercise
 def gc_factored(x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
-    """The same group convolution if all input channels share a kernel, L_h K[n]: two steps, with as few operations as possible.
+    """The group convolution in two steps if all input channels share the kernel L_h K[n], with as few operations as possible.
 
     Shapes: x (B, C, |H|, Y, X), weights w̃ (O, |H|, C, |H|), kernels L_h K (O, |H|, 1, k, k) → (B, O, |H|, Y′, X′).
     Pass ``**options`` (bias, stride, padding) on to the convolution in space.
@@ -472,7 +472,7 @@ sheets_in_rows({"your filter": unseparable_filter()[0, 0]}, C4).captioned(
 # %%
 @exercise
 def filter_weights(kind: Kind, c_in: int, c_out: int, order: int, k: int) -> int:
-    """How many weights are learned, without bias? ``kind`` is "full", "g" or "gc"; ``order`` is |H|, the input's sheets.
+    """How many weights are learned, without bias? ``kind`` is "full", "g" or "gc"; ``order`` is |H|, the number of sheets.
 
     Example: with c_in = c_out = 10, order 4 and k = 3 there are 3600, 1300 and 490.
     """
@@ -494,7 +494,7 @@ full, g, gc = (filter_weights(kind, 10, 10, 4, 3) for kind in ("full", "g", "gc"
 print(f"10 → 10 channels on C4, k = 3: {full}, {g}, {gc} weights; g/full = {g / full:.3f}, gc/full = {gc / full:.3f}")
 
 # %% [markdown]
-# Divide the formulas for g and gc by the one for the full layer, $O\,C\,|H|\,k^2$, and you get the headline of the paper's section 3.4. The number of weights
+# Divide the formulas for g and gc by the one for the full layer, $O\,C\,|H|\,k^2$, and you get the main result of the paper's section 3.4. The number of weights
 # shrinks by the factors
 #
 # $$\text{g-GConv: } \frac{1}{k^2} + \frac{1}{|H|} \qquad\qquad \text{gc-GConv: } \frac{1}{k^2} + \frac{1}{C\,|H|}$$
@@ -508,7 +508,7 @@ print(f"10 → 10 channels on C4, k = 3: {full}, {g}, {gc} weights; g/full = {g 
 # ### Multiply-accumulates
 #
 # One *multiply-accumulate*, MAC for short, is a product and a sum. Each weight is used once for every output sheet and every output pixel. So for all three
-# kinds, with a map of Y′ × X′ pixels coming out,
+# kinds, with an output of Y′ × X′ pixels,
 #
 # $$\text{MACs} = \text{weights} \cdot |H| \cdot Y' X'$$
 #
@@ -541,10 +541,10 @@ for row in table_1:
 
 # %% [markdown]
 # **Parameters** agree in every row; the paper rounds to tens. **MACs** by the rule agree in every row but one. The last column is larger for separable layers,
-# for the reason that you predicted: for gc-P4CNN of width 10 it is 2.19 million, where the rule says 1.80.
+# because their pointwise step runs at every pixel of the larger input map: for gc-P4CNN of width 10 it is 2.19 million, where the rule says 1.80.
 #
 # The odd row is c-Z2CNN, an ordinary CNN with the separable layers of section 1. The paper's 4.14 is not 3.33, but close to the 4.12 that are *executed*. So in this row
-# the paper seems to have counted the pointwise step at every pixel of the larger input map; we cannot explain the last 0.5 %. Be careful when you compare the numbers in this column,
+# the paper seems to have counted the pointwise step at the larger size, too; we cannot explain the last 0.5 %. Be careful when you compare the numbers in this column,
 # since they do not all follow one rule. (This network also has a bias after each step. Without padding, the first bias changes nothing that the second could not:
 # $K * (X + b') = K * X + b' \sum K$.)
 #
@@ -627,7 +627,7 @@ for n in sizes:
     ahead = [sum(found[name, n, s] < found["P4CNN", n, s] for s in seeds) for name in ("g-P4CNN", "gc-P4CNN")]
     print(f"{n} images: ahead of P4CNN in {ahead[0]} (g) and {ahead[1]} (gc) of {len(seeds)} seeds")
 error_by_size(errors, sizes).captioned(
-    "P4CNN has the smallest mean error with 1,029 images, but the bars (standard deviations of four seeds) overlap."
+    "P4CNN has the smallest mean error with 1,029 images, but its bar (one standard deviation, four seeds) overlaps with that of gc-P4CNN."
 )
 
 # %% [markdown]
@@ -637,12 +637,12 @@ error_by_size(errors, sizes).captioned(
 #
 # All three networks learn the task. But this experiment cannot show which kind is *better*:
 # - The published gap between P4CNN and gc-P4CNN is 2.23 − 1.74 ≈ 0.5 points, about a fifth of the error. A fifth of our 11 % would be 2.2 points. But with 510 test
-#   digits, the 11 % itself is uncertain by √(0.11 · 0.89 / 510) ≈ 1.4 points, even before a seed is drawn.
+#   digits, the 11 % itself is uncertain by √(0.11 · 0.89 / 510) ≈ 1.4 points, even for one fixed network.
 # - The paper trains on 12,000 images. Our sets have a tenth of that or less.
 # - There is one short recipe, with the learning rate that notebook 04 uses for P4CNN. Nobody tuned it for the other two.
 #
 # So we can conclude neither that the paper is wrong nor that it is confirmed. When you cannot reproduce a published number, ask first whether your experiment could have shown
-# it. Full-size runs could; notebook 11 has shortened ones.
+# it. Full-size runs could show it; notebook 11 has shortened ones.
 #
 # ## What you have built
 #
@@ -684,7 +684,7 @@ for k in (3, 4):
     print(f"random sheets, {k} × {k}: {explained_by_pc1(noise(100, 100, 4, k, k)).mean():.2f} on average")
 
 # %% [markdown]
-# Nine random numbers always have something in common with nine others. So a share of 0.52 means nothing for 3 × 3 kernels; only what goes beyond chance counts.
+# Nine random numbers nearly always have something in common with nine others. So a share of 0.52 means nothing for 3 × 3 kernels; only what goes beyond chance counts.
 #
 # We trained eight P4CNNs on our digits, from eight seeds, and measured four shares in each of the six group convolutions: of the filters *before*
 # and *after* training; of what training *added*, which is after minus before; and, as a control, of *mixed* filters: the added sheets, shuffled over all filters

@@ -702,3 +702,168 @@ def last_copy(net, group, images):
 def one_argmax_for_all(net, group, images):
     table = torch.stack([net(action_of(images, group)(g, images)).argmax() for g in group.elements])
     return (table == table[0]).double().mean().item()
+
+
+# Answers of a third reader
+
+
+@wrong("left_over", says="divides")
+def divided(size, window, stride, padding=0):
+    return (size + 2 * padding - window) / stride
+
+
+@wrong("left_over", says="longer, by .padding. pixels at .each. end")
+def padding_added_at_the_end(size, window, stride, padding=0):
+    return (size - window) % stride + 2 * padding
+
+
+@wrong("left_over", says="missing for one more window")
+def missing_for_one_more(size, window, stride, padding=0):
+    return stride - rest(size, window, stride, padding)
+
+
+@wrong("left_over", says="exactly one window leaves nothing")
+def one_more_than_left(size, window, stride, padding=0):
+    return rest(size, window, stride, padding) + 1
+
+
+@wrong("left_over", says="too few for a whole stride")
+def at_most_one(size, window, stride, padding=0):
+    return min(1, rest(size, window, stride, padding))
+
+
+@wrong("left_over", says="longer by one stride")
+def one_stride_only(size, window, stride, padding=0):
+    over = size + 2 * padding - window
+    return over - stride if over >= stride else over
+
+
+@wrong("left_over", says="exactly one window leaves nothing over, but your function says 2")
+def window_not_taken_away(size, window, stride, padding=0):
+    return size + 2 * padding - stride * ((size + 2 * padding - window) // stride)
+
+
+@wrong("exact_sizes", says="padding is missing in the output")
+def padding_missing_in_the_output(layers, sizes):
+    return follow(layers, sizes, lambda n, w, s, p: (n - w) // s + 1)
+
+
+@wrong("exact_sizes", says="Ask .left_over.size, window, stride, padding")
+def left_over_without_the_padding(layers, sizes):
+    def fits(size):
+        for window, stride, padding in layers:
+            if size + 2 * padding < window or rest(size, window, stride, 0):
+                return False
+            size = (size + 2 * padding - window) // stride + 1
+        return True
+
+    return [n for n in sizes if fits(n)]
+
+
+@wrong("exact_sizes", says="Ask .left_over.size, window, stride, padding")
+def size_by_the_stride(layers, sizes):
+    def fits(size):
+        for window, stride, padding in layers:
+            if size + 2 * padding < window or size % stride:
+                return False
+            size = (size + 2 * padding - window) // stride + 1
+        return True
+
+    return [n for n in sizes if fits(n)]
+
+
+@wrong("exact_sizes", says="second one gets what the first one hands on")
+def size_less_the_window(layers, sizes):
+    return follow(layers, sizes, lambda n, w, s, p: n + 2 * p - w + 1)
+
+
+@wrong("exact_sizes", says="padding of the first changes")
+def padding_twice_in_the_output(layers, sizes):
+    return follow(layers, sizes, lambda n, w, s, p: (n + 4 * p - w) // s + 1)
+
+
+@wrong("disk_mask", says="middle of your disk is at")
+def counted_from_one(size):
+    return disk(size, (size + 1) / 2, size / 2)
+
+
+@wrong("disk_mask", says="That is a single row")
+def row_plus_row(size):
+    place = torch.arange(size) - (size - 1) / 2
+    return place**2 + place**2 <= (size / 2) ** 2
+
+
+@wrong("disk_mask", says="too small: some pixels are missing")
+def one_pixel_less(size):
+    return disk(size, (size - 1) / 2, size / 2 - 1)
+
+
+@wrong("disk_mask", says="too large")
+def one_half_more(size):
+    return disk(size, (size - 1) / 2, size / 2 + 0.5)
+
+
+@wrong("disk_mask", says="compare the squared distances")
+def squared_distances(size):
+    place = torch.arange(size) - (size - 1) / 2
+    return place[:, None] ** 2 + place**2
+
+
+@wrong("error_by_depth", says="one layer too late")
+def one_layer_too_late(layers, group, x):
+    layers = list(layers)
+    return [equivariance_error(nn.Sequential(*layers[:n]), group, x).error for n in range(len(layers))]
+
+
+@wrong("error_by_depth", says="number in .\\.error")
+def whole_reports(layers, group, x):
+    layers = list(layers)
+    return [equivariance_error(nn.Sequential(*layers[: n + 1]), group, x) for n in range(len(layers))]
+
+
+@wrong("error_by_depth", says="turn the copies again")
+def turned_before_each_layer(layers, group, x):
+    results, copies = [], {g: x for g in group.elements}
+    for layer in layers:
+        copies = {g: layer(action_of(y, group)(g, y)) for g, y in copies.items()}
+        x = layer(x)
+        results.append(max(relative_error(y, action_of(x, group)(g, x)) for g, y in copies.items()))
+    return results
+
+
+@wrong("orbit_agreement", says="no batch axis")
+def images_without_a_batch(net, group, images):
+    same = [len({int(net(act_on_image(g, image)).argmax()) for g in group.elements}) == 1 for image in images]
+    return sum(same) / len(images)
+
+
+@wrong("orbit_agreement", says="Tensors in a .set.")
+def sets_of_tensors(net, group, images):
+    return sum(len(set(column)) == 1 for column in classes(net, group, images).T) / len(images)
+
+
+@wrong("orbit_agreement", says="number of elements, too")
+def divided_by_all_classes(net, group, images):
+    table = classes(net, group, images)
+    return (table == table[0]).all(dim=0).sum().item() / table.numel()
+
+
+@wrong("orbit_agreement", says="one image gets the classes .1, 1, 1, 1., the other")
+def pairs_of_turns(net, group, images):
+    table = classes(net, group, images)
+    return (table[:, None] == table[None]).double().mean().item()
+
+
+@wrong("sleeper", says="maps with five axes")
+def norm_of_images_on_a_feature_map():
+    return nn.Sequential(LiftingConv2d(C4, 1, 2, 3), nn.BatchNorm2d(2))
+
+
+@wrong("sleeper", says="stays exact")
+def norm_over_the_group():
+    return nn.Sequential(LiftingConv2d(C4, 1, 2, 3), nn.BatchNorm3d(2), nn.ReLU())
+
+
+@wrong("sleeper", says="broken from the start")
+def norm_of_each_row():
+    return nn.Sequential(LiftingConv2d(C4, 1, 2, 3), nn.LayerNorm(13))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from answers import correct, wrong
 from course_lib.actions import act_on_feature_map
 from course_lib.groups import compose, inverse
+from course_lib.layers import group_filter_bank, lifting_filter_bank
 
 # 6.1
 
@@ -529,3 +530,141 @@ def w_shared_by_the_outputs(*given):
 @wrong("filter_weights", says="each output channel, input channel and sheet")
 def w_shared_by_the_inputs(*given):
     return numbers(g=lambda c, o, h, kk: o * c * kk + o * h)(*given)
+
+
+# Answers of a third reader
+
+
+@wrong("depthwise_pair", says="rows and columns")
+def matrix_product(x, pointwise, kernels):
+    return F.conv2d(pointwise @ x, kernels[:, None], groups=len(kernels))
+
+
+@wrong("depthwise_pair", says="pointwise step needs no .groups")
+def groups_in_the_first_step(x, pointwise, kernels):
+    mixed = F.conv2d(x, pointwise[..., None, None], groups=x.shape[1])
+    return F.conv2d(mixed, kernels[:, None], groups=len(kernels))
+
+
+@wrong("depthwise_pair", says="one output that reads O maps")
+def kernels_as_one_filter(x, pointwise, kernels):
+    mixed = torch.einsum("bcyx,nc->bnyx", x, pointwise)
+    return F.conv2d(mixed, kernels[None], groups=len(kernels))
+
+
+@wrong("pointwise_bank", says="two axes in space")
+def bank_of_a_table(pointwise, group):
+    return group_filter_bank(pointwise, group)
+
+
+@wrong("pointwise_bank", says="your row h = e has the weight of sheet r³ at sheet g = r")
+def inverse_of_the_product(pointwise, group):
+    table = torch.tensor([[group.index(inverse(compose(h, g))) for g in group.elements] for h in group.elements])
+    return pointwise[:, :, table].transpose(1, 2)
+
+
+@wrong("pointwise_bank", says="Join the copies")
+def list_of_copies(pointwise, group):
+    return [pointwise[..., group.permutation(h)] for h in group.elements]
+
+
+@wrong("g_factored", says="in space, and only for it")
+def options_to_both_steps(x, pointwise, kernels, **options):
+    outputs, sheets, channels = kernels.shape[:3]
+    weights = pointwise.transpose(1, 2).flatten(0, 1)  # (O·C, |H|, |H|): one block for each channel of each output
+    copies = x.repeat(1, outputs, 1, 1, 1).flatten(1, 2)
+    mixed = F.conv2d(copies, weights.flatten(0, 1)[..., None, None], groups=outputs * channels, **options)
+    mixed = mixed.unflatten(1, (outputs, channels, sheets)).transpose(2, 3).flatten(1, 3)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=outputs * sheets, **options)
+    return y.unflatten(1, (outputs, sheets))
+
+
+@wrong("g_factored", says="maps with four axes")
+def one_axis_too_many(x, pointwise, kernels, **options):
+    mixed = torch.einsum("bcgyx,nhcg->bnhcyx", x, pointwise).flatten(1, 2)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=kernels.shape[:2].numel(), **options)
+    return y.unflatten(1, kernels.shape[:2])
+
+
+@wrong("g_factored", says="one block .* for each pair")
+def a_single_block(x, pointwise, kernels, **options):
+    return in_two_steps(x, pointwise, kernels.flatten(0, 1), 1, "c", options).unflatten(1, kernels.shape[:2])
+
+
+@wrong("gc_factored", says="sees only sheet h of the input")
+def the_same_sheet_only(x, pointwise, kernels, **options):
+    mixed = torch.einsum("bchyx,nhcg->bnhyx", x, pointwise).flatten(1, 2)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=mixed.shape[1], **options)
+    return y.unflatten(1, kernels.shape[:2])
+
+
+@wrong("gc_factored", says="in space, and only for it")
+def options_to_the_first_step(x, pointwise, kernels, **options):
+    mixed = F.conv2d(x.flatten(1, 2), pointwise.flatten(2, 3).flatten(0, 1)[..., None, None], **options)
+    y = F.conv2d(mixed, kernels.flatten(0, 1), groups=mixed.shape[1])
+    return y.unflatten(1, kernels.shape[:2])
+
+
+@wrong("gc_factored", says="still have the axis g")
+def sheets_not_summed(x, pointwise, kernels, **options):
+    return in_two_steps(x, pointwise, kernels.flatten(0, 1), kernels.shape[:2].numel(), "g", options)
+
+
+@wrong("unseparable_filter", says="only 3 patterns")
+def a_corner_turned():
+    corner = torch.tensor([[0.0, 1, 0], [0, 1, 1], [0, 0, 0]])
+    return torch.stack([corner.rot90(k) for k in range(4)])[None, None]
+
+
+@wrong("unseparable_filter", says="ndarray, expected a tensor")
+def an_array():
+    return np.eye(4, 9).reshape(1, 1, 4, 3, 3)
+
+
+@wrong("filter_weights", says="count 6·k² . 24, expected 3·k² . 24")
+def gc_as_g(*given):
+    return numbers(gc=lambda c, o, h, kk: o * c * (h + kk))(*given)
+
+
+@wrong("filter_weights", says="each pair of channels|count 3·k²")
+def g_as_gc(*given):
+    return numbers(g=lambda c, o, h, kk: o * (c * h + kk))(*given)
+
+
+@wrong("filter_weights", says="count 3·k² . 12, expected 3·k² . 24")
+def w_without_the_inputs(*given):
+    return numbers(gc=lambda c, o, h, kk: o * (h + kk))(*given)
+
+
+@wrong("depthwise_pair", says="do not add up")
+def multiplied_and_not_added(x, pointwise, kernels):
+    maps = x[:, None] * pointwise[None, :, :, None, None]
+    return F.conv2d(maps.flatten(1, 2), kernels[:, None], groups=len(kernels))
+
+
+@wrong("depthwise_pair", says="wrong even with one input channel")
+def with_a_relu(x, pointwise, kernels):
+    mixed = torch.einsum("bcyx,nc->bnyx", x, pointwise).relu()
+    return F.conv2d(mixed, kernels[:, None], groups=len(kernels))
+
+
+@wrong("pointwise_bank", says="only permutes sheets")
+def lifting_bank_of_a_table(pointwise, group):
+    return lifting_filter_bank(pointwise, group)
+
+
+@wrong("g_factored", says="With one output channel, and with one sheet")
+def kernels_in_another_order(x, pointwise, kernels, **options):
+    return in_two_steps(
+        x, pointwise, kernels.transpose(0, 1).flatten(0, 1), kernels.shape[:2].numel(), "c", options
+    ).unflatten(1, kernels.shape[:2])
+
+
+@wrong("gc_factored", says="With one input channel, your function is right")
+def channels_summed_without_weights(x, pointwise, kernels, **options):
+    return sum_over_both(x.sum(dim=1, keepdim=True).expand_as(x), pointwise, kernels, **options)
+
+
+@wrong("filter_weights", says="you count 8·k² . 0, expected 24·k² . 0")
+def full_without_the_outputs(*given):
+    return numbers(full=lambda c, o, h, kk: c * h * kk)(*given)

@@ -64,7 +64,7 @@ def e4_case(
     return Case(
         f"E4, {group} {channels} ch {pixels} px k={kernel} batch {batch}",
         (
-            Contender("E4Layer", layer),
+            Contender("E4Layer", layer, lay_out=channels_last),
             Contender("unfold and sum", lambda: _unfolding(layer())),
             Contender("GroupConv2d", convolution, lay_out=channels_last),
         ),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from course_lib.exercises import Function, register
 from course_lib.exercises.comparing import Mistake, call
-from course_lib.exercises.explaining import compare_parts, same
+from course_lib.exercises.explaining import compare_parts, same, shapes
 from course_lib.framework import GroupFunction, equivariant_sum, filter_of_layer
 from course_lib.groups import C4, D4, Group
 from course_lib.wallpaper import Isometry
@@ -47,11 +47,11 @@ def _filters(f: Function, reference: Function) -> None:
 def _wrong_matrix(expected: dict[Isometry, Tensor], yours: dict[Isometry, Tensor]) -> str:
     """What the first wrong ψ(ĝ) is instead: the matrix of another ĝ, the sum of all, or of another shape."""
     g = next((g for g in expected if not same(expected[g], yours[g])), E)
-    name, shape = g.point_part, tuple(expected[g].shape)
+    name = g.point_part
     if yours[g].shape != expected[g].shape:
         return (
-            f"Your ψ({name}) has the shape {tuple(yours[g].shape)}, expected {shape}: one row for each output "
-            "channel and a column for each input channel."
+            f"Your ψ({name}) has {shapes(expected[g], yours[g])}: a row for each output channel "
+            "and a column for each input channel."
         )
     for other, matrix in expected.items():
         if same(matrix, yours[g]):

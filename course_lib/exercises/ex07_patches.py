@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
-from course_lib.exercises.explaining import compare_parts
+from course_lib.exercises.explaining import compare_parts, shapes
 from course_lib.framework import GroupFunction, as_function, entry_at, local_patch, relative_position
 from course_lib.groups import C1, C4, D1, D4, Group, compose, inverse
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
@@ -39,7 +39,7 @@ def _found_at(table: Tensor) -> Function:
     def explain(expected: Tensor, yours: Tensor) -> str:
         if yours.shape != expected.shape:
             return (
-                f"Your entry has the shape {tuple(yours.shape)}, expected {tuple(expected.shape)}. An entry has all "
+                f"Your entry has {shapes(expected, yours)}. An entry has all "
                 "axes in front of (|H|, k, k), also where it is zero."
             )
         if not yours.any():
@@ -150,7 +150,7 @@ def _wrong_step(f: GroupFunction, g: Isometry, steps: list[Isometry]) -> Functio
     def explain(expected: Tensor, yours: Tensor) -> str:
         if yours.shape != expected.shape:
             return (
-                f"Your result has the shape {tuple(yours.shape)}, expected {tuple(expected.shape)}: "
+                f"Your result has {shapes(expected, yours)}: "
                 f"{len(f[g])} for each of the {len(steps)} steps, also where f has no entry."
             )
         wrong = (expected != yours).unflatten(0, (len(steps), -1)).any(dim=1).tolist().index(True)

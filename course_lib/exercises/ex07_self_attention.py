@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import Function, register
-from course_lib.exercises.explaining import compare_parts, same
+from course_lib.exercises.explaining import compare_parts, same, shapes
 from course_lib.framework import Head, attention_term, entry_at
 from course_lib.groups import C4, D1, D4, Group
 from course_lib.wallpaper import Isometry
@@ -29,8 +29,8 @@ def _wrong_part(expected: Tensor, yours: Tensor) -> str:
     """Which of the two parts of (s·h_V(y), s) is wrong, for an answer of the right length inside the window."""
     if yours.shape != expected.shape:
         return (
-            f"Your result has the shape {tuple(yours.shape)}, expected {tuple(expected.shape)}: first s·h_V(y), with as many "
-            "numbers as the value, then s; outside the window there are as many zeros."
+            f"Your result has {shapes(expected, yours)}: first s·h_V(y), with as many numbers as the value, then s; "
+            "outside the window there are as many zeros."
         )
     if not expected[-1] or not yours[-1]:
         return ""

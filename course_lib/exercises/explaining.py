@@ -53,6 +53,10 @@ def same(one: Tensor, two: Tensor) -> bool:
     return one.shape == two.shape and torch.allclose(one, two, rtol=1e-4, atol=1e-5)
 
 
+def shapes(expected: Tensor, yours: Tensor) -> str:
+    return f"the shape {tuple(yours.shape)}, expected {tuple(expected.shape)}"
+
+
 def explain_axes(*names: str) -> Explain:
     """An `Explain` for tensors whose axes have these names, in the plural. Their shape has been checked before."""
 
@@ -68,7 +72,7 @@ def _other_shape(expected: Tensor, yours: Tensor, names: tuple[str, ...]) -> str
     want, got = tuple(expected.shape), tuple(yours.shape)
     if got == want:
         return ""
-    ending = f"Your result has the shape {got}, expected {want}."
+    ending = f"Your result has {shapes(expected, yours)}."
     for axis, name in enumerate(names):
         if got == want[:axis] + want[axis + 1 :]:
             summed = " You have added it up." if same(expected.sum(dim=axis), yours) else ""

@@ -16,10 +16,10 @@ Explain = Callable[[Any, Any], str]
 
 
 def compare_parts(f: Function, reference: Function, *inputs: Any, explain: Explain, because: str = "") -> None:
-    """As `compare`, but what explain(expected, yours) says takes the place of "returned …, expected …", unless it is "".
+    """As `compare`, but explain(expected, yours), unless it is "", replaces "returned …, expected …" in the message.
 
-    It is asked only if both results are of one type and, as dictionaries, have the same keys. ``because`` follows it, and
-    also follows an error of the learner's function, which a function as `because` of `compare` does not.
+    It is asked only if both results are of one type and, as dictionaries, have the same keys. ``because`` follows, also
+    after an error of the learner's function: a function as ``because`` of `compare` is not asked then.
     """
     try:
         compare(f, reference, *inputs, because=because)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
+from course_lib.exercises.explaining import compare_parts
 from course_lib.framework import GroupFunction, as_function, equivariant_sum, relative_position
 from course_lib.groups import C4, D1, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
@@ -12,17 +13,20 @@ E, R = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0)
 
 
 def _pairs(f: Function, reference: Function) -> None:
-    compare(f, reference, Isometry(0, 0, 1, 0), Isometry(0, 0, 3, 1))
-    compare(
-        f,
-        reference,
-        R,
-        Isometry(0, 2, 0, 0),
-        because="As seen from r, the element r² lies one quarter turn further, at r.",
-    )
+    compare_parts(f, reference, Isometry(0, 0, 1, 0), Isometry(0, 0, 3, 1), explain=_wrong_half)
+    rule = "As seen from r, the element r² lies one quarter turn further, at r."
+    compare_parts(f, reference, R, Isometry(0, 2, 0, 0), explain=_wrong_half, because=rule)
     for g in (Isometry(0, 1, 1, 0), Isometry(1, 0, 2, 1), Isometry(1, 1, 0, -1)):
         for other in (E, Isometry(0, 1, 3, 1), Isometry(1, 3, -1, 2)):
-            compare(f, reference, g, other)
+            compare_parts(f, reference, g, other, explain=_wrong_half)
+
+
+def _wrong_half(expected: Isometry, yours: Isometry) -> str:
+    if expected[:2] == yours[:2]:
+        return "Turn and mirror are right, but the shift is not. With g = (t, h) and g̃ = (t̃, h̃) it is h⁻¹(t̃ − t)."
+    if expected[2:] == yours[2:]:
+        return "The shift is right, but turn and mirror are not. With g = (t, h) and g̃ = (t̃, h̃) they are h⁻¹h̃."
+    return "Neither the shift nor turn and mirror are right. Which product has the parts h⁻¹(t̃ − t) and h⁻¹h̃?"
 
 
 def _field_by_field(g: Isometry, other: Isometry) -> Isometry:
@@ -127,10 +131,24 @@ def weigh(position: Isometry, x: Tensor, y: Tensor) -> Tensor:
 def _sums(f: Function, reference: Function) -> None:
     alone = "With a single element the only pair is (g, g), so the sum is term(e, f(g), f(g))."
     rule = "Here weigh(ĝ, x, y) = 1000·x + (1 + r + 4m + 10u + 100v)·y, with m, r, u, v of ĝ."
-    compare(f, reference, {E: torch.tensor([1.0])}, weigh, because=f"{alone} {rule}")
-    compare(f, reference, {E: torch.tensor([1.0]), R: torch.tensor([2.0])}, weigh, because=rule)
-    compare(f, reference, as_function(torch.arange(4.0).reshape(1, 4, 1, 1), C4), weigh, because=rule)
+    compare_parts(f, reference, {E: torch.tensor([1.0])}, weigh, explain=_thousands, because=f"{alone} {rule}")
+    two, four = {E: torch.tensor([1.0]), R: torch.tensor([2.0])}, torch.arange(4.0).reshape(1, 4, 1, 1)
+    compare_parts(f, reference, two, weigh, explain=_thousands, because=rule)
+    compare_parts(f, reference, as_function(four, C4), weigh, explain=_thousands, because=rule)
     compare(f, reference, as_function(torch.arange(16.0).reshape(2, 2, 2, 2), D1), weigh, because=rule)
+
+
+def _thousands(expected: dict[Isometry, Tensor], yours: dict[Isometry, Tensor]) -> str:
+    """Whether x, which counts in thousands, is wrong, or ĝ and y."""
+    g = next(g for g in expected if expected[g].shape != yours[g].shape or not torch.equal(expected[g], yours[g]))
+    if expected[g].shape != yours[g].shape:
+        return (
+            f"Your f′({g.point_part}) has {yours[g].numel()} numbers. The terms are added up: it has as many as each."
+        )
+    returned = f"Your f′({g.point_part}) is {yours[g].item():g}, expected {expected[g].item():g}."
+    if torch.equal((expected[g] / 1000).round(), (yours[g] / 1000).round()):
+        return f"{returned} The thousands are right, so x is. The rest is not: which ĝ and which y do you pass?"
+    return f"{returned} The thousands are wrong: there must be one term, with x = f(g), for each g̃."
 
 
 def _sum_of(term_of_pair: Function) -> Function:

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_lib.exercises import Function, compare, register
+from course_lib.exercises import Function, register
 from course_lib.exercises.comparing import Mistake, call
+from course_lib.exercises.explaining import compare_parts, same, shapes
 from course_lib.framework import GroupFunction, equivariant_sum, filter_of_layer
 from course_lib.groups import C4, D4, Group
 from course_lib.wallpaper import Isometry
@@ -35,11 +36,29 @@ def _filters(f: Function, reference: Function) -> None:
     four = _points(C4)
     psi = {g: torch.tensor([[10.0**i]]) for i, g in enumerate(four)}
     rule = "The layer is the group convolution on C4 with ψ = 1, 10, 100, 1000."
-    compare(f, reference, _convolution(psi), four, 1, because=rule)
+    compare_parts(f, reference, _convolution(psi), four, 1, explain=_wrong_matrix, because=rule)
     wide = {g: torch.randn(2, 3) for g in four}
     rule = "The layer maps 3 channels to 2, so each ψ(ĝ) has 2 rows and 3 columns."
-    compare(f, reference, _convolution(wide), four, 3, because=rule)
-    compare(f, reference, _convolution({g: torch.randn(2, 2) for g in _points(D4)}), _points(D4), 2)
+    compare_parts(f, reference, _convolution(wide), four, 3, explain=_wrong_matrix, because=rule)
+    square = {g: torch.randn(2, 2) for g in _points(D4)}
+    compare_parts(f, reference, _convolution(square), _points(D4), 2, explain=_wrong_matrix)
+
+
+def _wrong_matrix(expected: dict[Isometry, Tensor], yours: dict[Isometry, Tensor]) -> str:
+    """What the first wrong ψ(ĝ) is instead: the matrix of another ĝ, the sum of all, or of another shape."""
+    g = next((g for g in expected if not same(expected[g], yours[g])), E)
+    name = g.point_part
+    if yours[g].shape != expected[g].shape:
+        return (
+            f"Your ψ({name}) has {shapes(expected[g], yours[g])}: a row for each output channel "
+            "and a column for each input channel."
+        )
+    for other, matrix in expected.items():
+        if same(matrix, yours[g]):
+            return f"Your ψ({name}) is the right ψ({other.point_part}). Is the impulse at ĝ, and do you read at e?"
+    if same(torch.stack(list(expected.values())).sum(dim=0), yours[g]):
+        return f"Your ψ({name}) is the sum of all ψ. Is the input 1 at a single element, and do you read at one only?"
+    return ""
 
 
 def _read(place: Callable[[Isometry], Isometry], at: Callable[[Isometry], Isometry]) -> Function:
@@ -120,8 +139,8 @@ register(
         (functools.partial(_accumulating, afresh=True), STILL_THERE),
         (
             _all_answers,
-            "You add up the answers at all g. Take the answer at e only: there g⁻¹g̃ is g̃. (The same happens if all "
-            "elements share one vector of zeros: then a 1 at one of them is a 1 at all of them.)",
+            "Each of your ψ(ĝ) is the sum of all. Either you add up the answers at all g: take the one at e only, "
+            "where g⁻¹g̃ is g̃. Or your input is 1 at all elements, as it is if they share one vector of zeros.",
         ),
         (
             lambda layer, points, channels: {
@@ -181,6 +200,7 @@ def _is_a_function(f: Function, position: Isometry, x: Tensor, y: Tensor) -> Non
     first = call(f, position, *given, example=example)
     if not isinstance(first, Tensor) or first.shape != y.shape:
         got = f"a tensor of shape {tuple(first.shape)}" if isinstance(first, Tensor) else type(first).__name__
+        got = "None (did you forget `return`?)" if first is None else got
         raise Mistake(
             f"Your term returned {got}. Return a vector with as many numbers as y, {tuple(y.shape)}.", example
         )

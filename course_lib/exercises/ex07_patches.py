@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
+from course_lib.exercises.explaining import compare_parts, shapes
 from course_lib.framework import GroupFunction, as_function, entry_at, local_patch, relative_position
 from course_lib.groups import C1, C4, D1, D4, Group, compose, inverse
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
@@ -13,16 +14,12 @@ E, R, M = Isometry(0, 0, 0, 0), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0)
 
 def _tables(f: Function, reference: Function) -> None:
     one_sheet = torch.arange(1.0, 10).reshape(1, 3, 3)
-    compare(f, reference, one_sheet, Isometry(0, 0, 0, 0), C1, because="Without a shift it is the pixel in the middle.")
-    compare(f, reference, one_sheet, Isometry(0, 0, 1, 0), C1, because="u = 1 is one pixel to the right.")
-    compare(
-        f,
-        reference,
-        one_sheet,
-        Isometry(0, 0, 0, 1),
-        C1,
-        because="v = 1 is one pixel up, but rows are counted downwards.",
-    )
+    for position, because in (
+        (Isometry(0, 0, 0, 0), "Without a shift it is the pixel in the middle."),
+        (Isometry(0, 0, 1, 0), "u = 1 is one pixel to the right."),
+        (Isometry(0, 0, 0, 1), "v = 1 is one pixel up, but rows are counted downwards."),
+    ):
+        compare_parts(f, reference, one_sheet, position, C1, explain=_found_at(one_sheet), because=because)
     outside = "Outside the window the entry is zero."
     compare(f, reference, one_sheet, Isometry(0, 0, -2, 0), C1, because=outside)
     compare(f, reference, one_sheet, Isometry(0, 0, 0, 2), C1, because=outside)
@@ -30,8 +27,29 @@ def _tables(f: Function, reference: Function) -> None:
     for group in (C4, D1, D4):
         table = torch.arange(2.0 * group.order * 25).reshape(2, group.order, 5, 5)
         for h in group.elements:
-            compare(f, reference, table, Isometry(*h, -2, 1), group, because="The sheet is the one of the point part.")
-    compare(f, reference, torch.arange(72.0).reshape(2, 1, 4, 3, 3), Isometry(0, 3, 1, 3), C4, because=outside)
+            because = f"For {h} it is sheet {group.index(h)}, and for u = −2, v = 1 row 1, column 0."
+            compare_parts(f, reference, table, Isometry(*h, -2, 1), group, explain=_found_at(table), because=because)
+    table = torch.arange(72.0).reshape(2, 1, 4, 3, 3)
+    compare_parts(f, reference, table, Isometry(0, 3, 1, 3), C4, explain=_found_at(table), because=outside)
+
+
+def _found_at(table: Tensor) -> Function:
+    """For an answer that nobody listed: where in the table its entry is. All numbers of the table differ."""
+
+    def explain(expected: Tensor, yours: Tensor) -> str:
+        if yours.shape != expected.shape:
+            return (
+                f"Your entry has {shapes(expected, yours)}. An entry has all "
+                "axes in front of (|H|, k, k), also where it is zero."
+            )
+        if not yours.any():
+            return "You return zero, but this position is in the window: neither |u| nor |v| exceeds k // 2."
+        for place in torch.cartesian_prod(*map(torch.arange, table.shape[-3:])).tolist():
+            if torch.equal(table[(..., *place)], yours):
+                return "You take the entry of sheet {}, row {}, column {}.".format(*place)
+        return ""
+
+    return explain
 
 
 def _at(place: Function) -> Function:
@@ -112,21 +130,39 @@ register(
 def _patches(f: Function, reference: Function) -> None:
     steps = [E, R, Isometry(0, 0, 1, 0)]
     function = as_function(torch.arange(1.0, 9).reshape(1, 4, 1, 2), C4)
-    compare(f, reference, function, E, steps)
-    compare(f, reference, function, R, steps[:2], because="From r, the step r leads to r².")
-    compare(
-        f,
-        reference,
-        function,
-        Isometry(0, 2, 1, 0),
-        steps,
-        because="At r², a step to its right leads to the left on the plane.",
-    )
-    compare(f, reference, function, Isometry(0, 1, 0, 0), steps, because="Where f has no entry, the patch is zero.")
+    for g, because in (
+        (E, ""),
+        (Isometry(0, 2, 1, 0), "At r², a step to its right leads to the left on the plane."),
+        (R, "Where f has no entry, the patch is zero."),
+    ):
+        compare_parts(f, reference, function, g, steps, explain=_wrong_step(function, g, steps), because=because)
     function = as_function(torch.arange(144.0).reshape(2, 8, 3, 3), D4)
     steps = [Isometry(*h, 0, 0) for h in D4.elements] + [Isometry(0, 1, 1, 0)]
     for g in (E, M, Isometry(1, 1, 1, 1), Isometry(0, 3, 2, 1)):
-        compare(f, reference, function, g, steps, because="The entry of step g′ is f(gg′).")
+        compare_parts(
+            f, reference, function, g, steps, explain=_wrong_step(function, g, steps), because="Step g′ gives f(gg′)."
+        )
+
+
+def _wrong_step(f: GroupFunction, g: Isometry, steps: list[Isometry]) -> Function:
+    """For an answer that nobody listed: the first step that is wrong, and where its vector comes from instead."""
+
+    def explain(expected: Tensor, yours: Tensor) -> str:
+        if yours.shape != expected.shape:
+            return (
+                f"Your result has {shapes(expected, yours)}: "
+                f"{len(f[g])} for each of the {len(steps)} steps, also where f has no entry."
+            )
+        wrong = (expected != yours).unflatten(0, (len(steps), -1)).any(dim=1).tolist().index(True)
+        vector = yours.unflatten(0, (len(steps), -1))[wrong]
+        origin = next((f"f at {place}" for place in f if torch.equal(f[place], vector)), "no vector of f")
+        if not vector.any():
+            origin = "zeros"
+        wanted = semidirect_product(g, steps[wrong])
+        ending = "." if wanted in f else ", where f has no entry: zeros belong there."
+        return f"At g = {g}, step g′ = {steps[wrong]}, you have {origin}. The place gg′ is {wanted}{ending}"
+
+    return explain
 
 
 def _in_the_order_of_f(f: GroupFunction, g: Isometry, neighborhood: list[Isometry]) -> Tensor:

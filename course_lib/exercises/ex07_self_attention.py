@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.exercises import Function, compare, register
+from course_lib.exercises import Function, register
+from course_lib.exercises.explaining import compare_parts, same, shapes
 from course_lib.framework import Head, attention_term, entry_at
 from course_lib.groups import C4, D1, D4, Group
 from course_lib.wallpaper import Isometry
@@ -15,12 +16,31 @@ def _heads(f: Function, reference: Function) -> None:
     one = torch.ones(1, 1)
     plain = Head(one, one, one, torch.zeros(1, 2, 1, 1))
     here = Isometry(0, 0, 0, 0)
-    compare(f, reference, here, torch.tensor([2.0]), torch.tensor([0.5]), plain, D1, because="s = exp(2 · 0.5).")
+    x, y, because = torch.tensor([2.0]), torch.tensor([0.5]), "s = exp(2 · 0.5)."
+    compare_parts(f, reference, here, x, y, plain, D1, explain=_wrong_part, because=because)
     for group in (C4, D4):
         head = Head(torch.randn(4, 3), torch.randn(4, 3), torch.randn(2, 3), torch.randn(4, group.order, 3, 3))
         for position in (here, Isometry(0, 1, 1, 0), Isometry(*group.elements[-1], -1, 1), Isometry(0, 0, 0, 2)):
             x, y = 0.5 * torch.randn(3), 0.5 * torch.randn(3)  # small, or exp makes all shown numbers 0
-            compare(f, reference, position, x, y, head, group)
+            compare_parts(f, reference, position, x, y, head, group, explain=_wrong_part)
+
+
+def _wrong_part(expected: Tensor, yours: Tensor) -> str:
+    """Which of the two parts of (s·h_V(y), s) is wrong, for an answer of the right length inside the window."""
+    if yours.shape != expected.shape:
+        return (
+            f"Your result has {shapes(expected, yours)}: first s·h_V(y), with as many numbers as the value, then s; "
+            "outside the window there are as many zeros."
+        )
+    if not expected[-1] or not yours[-1]:
+        return ""
+    if same(expected[-1:], yours[-1:]):
+        return "Your last number, s, is right, but the others are not s·h_V(y): look at the value."
+    if same(expected[:-1] / expected[-1], yours[:-1] / yours[-1]):
+        return (
+            f"The value is right, but s is not: {yours[-1]:.3f}, expected {expected[-1]:.3f}. Look at query, key and P."
+        )
+    return f"Your s is {yours[-1]:.3f}, expected {expected[-1]:.3f}, and divided by s your result is not h_V(y) either."
 
 
 def _term(score: Function, window: bool = True, queried: bool = False) -> Function:

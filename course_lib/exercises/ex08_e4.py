@@ -1,11 +1,14 @@
 """Exercises 8.1 and 8.2 of notebook 08: concatenation, and the term of E4 for a pair."""
 
 from collections.abc import Callable
+from itertools import product
+from math import prod
 
 import torch
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
+from course_lib.exercises.explaining import check_shape, compare_parts, explain_axes, same
 from course_lib.framework import E4Matrices, e4_term, entry_at, filter_of_matrix
 from course_lib.groups import C1, C4, D4, Group, inverse
 from course_lib.wallpaper import Isometry
@@ -14,15 +17,17 @@ from course_lib.wallpaper import Isometry
 
 
 def _filters(f: Function, reference: Function) -> None:
-    compare(f, reference, torch.arange(1.0, 5).reshape(1, 4), C4, because="One channel: column a belongs to sheet a.")
-    compare(
-        f,
-        reference,
-        torch.arange(8.0).reshape(1, 8),
-        C4,
-        because="A patch holds all channels at g, then all channels at g·(0, r), and so on.",
+    names = ("output channels", "input channels", "sheets", "rows", "columns")
+    explain = explain_axes(*names)
+    check_shape(f, reference, torch.arange(48.0).reshape(2, 24), D4, names=names)
+    column, patch = (
+        "One channel: column a belongs to sheet a.",
+        "A patch holds all channels at g, then all channels at g·(0, r), and so on.",
     )
-    compare(f, reference, torch.arange(48.0).reshape(2, 24), D4)
+    one_row = torch.arange(1.0, 5).reshape(1, 4)
+    compare_parts(f, reference, one_row, C4, explain=explain, because=column)
+    compare_parts(f, reference, torch.arange(8.0).reshape(1, 8), C4, explain=explain, because=patch)
+    compare_parts(f, reference, torch.arange(48.0).reshape(2, 24), D4, explain=explain)
 
 
 def _sheet_of_inverse(matrix: Tensor, group: Group) -> Tensor:
@@ -83,9 +88,10 @@ HERE, AHEAD, QUARTER = Isometry(0, 0, 0, 0), Isometry(0, 0, 1, 0), Isometry(0, 1
 
 
 def _terms(f: Function, reference: Function) -> None:
-    one = E4Matrices(torch.tensor([[2.0]]), torch.arange(9.0).reshape(1, 1, 3, 3), torch.tensor([[10.0]]))
+    one = E4Matrices(torch.tensor([[2.0]]), torch.arange(7.0, 16).reshape(1, 1, 3, 3), torch.tensor([[7.0]]))
     x, y = torch.tensor([3.0]), torch.tensor([5.0])
-    compare(f, reference, HERE, x, y, one, because="K(x) = W₂[v]·relu(W₁x) and V(y) = W₃y, multiplied.")
+    rule = "K(x) = W₂[v]·relu(W₁x) = 11 · relu(2 · 3) and V(y) = W₃y = 7 · 5, multiplied."
+    compare_parts(f, reference, HERE, x, y, one, explain=_wrong_power, because=rule)
     compare(f, reference, AHEAD, x, y, one, because="One pixel to the right of the middle of W₂.")
     compare(f, reference, HERE, -x, y, one, because="relu comes after W₁.")
     compare(f, reference, Isometry(0, 0, 2, 0), x, y, one, because="Outside of the window the kernel is zero.")
@@ -95,7 +101,45 @@ def _terms(f: Function, reference: Function) -> None:
     )  # three channels in each of two slices
     x, y = torch.randn(8), torch.randn(8)
     for position in (HERE, AHEAD, Isometry(0, 0, -1, 1), QUARTER):
-        compare(f, reference, position, x, y, many)
+        compare_parts(f, reference, position, x, y, many, explain=lambda *results: _wrong_factor(many, y, *results))
+
+
+def _wrong_power(expected: Tensor, yours: Tensor) -> str:
+    """Which of the five numbers W₁, x, W₂[v], W₃ and y is missing or there twice; they are primes in the first case."""
+    if yours.shape != expected.shape:
+        return "Multiply entry by entry, K(x) ⊙ V(y): the result has O numbers, also if O = 1."
+    names, primes = ("W₁", "x", "W₂[v]", "W₃", "y"), (2, 3, 11, 7, 5)
+    for powers in product((1, 0, 2), repeat=5):
+        if same(yours, torch.full_like(expected, prod(p**n for p, n in zip(primes, powers, strict=True)))):
+            missing = [name for name, n in zip(names, powers, strict=True) if n == 0]
+            twice = [name for name, n in zip(names, powers, strict=True) if n == 2]
+            parts = (
+                f"{what}: {', '.join(which)}." for what, which in (("Missing", missing), ("Twice", twice)) if which
+            )
+            return f"One of the five factors W₁, x, W₂[v], W₃ and y is wrong in your product. {' '.join(parts)}"
+    return ""
+
+
+def _wrong_factor(matrices: E4Matrices, y: Tensor, expected: Tensor, yours: Tensor) -> str:
+    """Which of the two factors of K(x) ⊙ V(y) is wrong, if the other one is right."""
+    values = matrices.encoder @ y
+    if expected.shape != yours.shape or not expected.any():
+        return ""
+    kernel = (yours / values).unflatten(0, (len(matrices.kernel), -1))
+    if same(kernel, kernel[:, :1].expand_as(kernel)):
+        return (
+            f"V(y) is right: divided by it, your result has one number for each slice. But these, "
+            f"{_numbers(kernel[:, 0])}, are not W₂[v]·relu(W₁x), which is {_numbers((expected / values)[::3])}."
+        )
+    offered = yours * values / expected
+    return (
+        f"Divided by the kernel values W₂[v]·relu(W₁x) of its slices, your result is {_numbers(offered)}, but "
+        f"V(y) = W₃y is {_numbers(values)}."
+    )
+
+
+def _numbers(vector: Tensor) -> str:
+    return ", ".join(f"{number:.2f}" for number in vector.tolist())
 
 
 def _term(generate: Function, join: Function = torch.mul, relu: bool = False) -> Function:
@@ -191,6 +235,10 @@ register(
         (
             _term(lambda x, y, w1, w2, n: _in_blocks(w2 @ w1.relu() @ x, n)),
             "You take the relu of the matrix W₁. It is meant for W₁x.",
+        ),
+        (
+            lambda position, x, y, matrices: e4_term(position, y, x, matrices),
+            "You have swapped x and y. The kernel comes from x, the patch at g, and V from y, the patch at g̃.",
         ),
         (
             lambda position, x, y, matrices: e4_term(position, x, x, matrices),

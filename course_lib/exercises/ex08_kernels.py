@@ -1,24 +1,33 @@
-"""Exercises 8.3, 8.4 and 8.7 of notebook 08: the generated kernels, and two ways to sum over the neighbors."""
+"""Exercises 8.3 and 8.4 of notebook 08: the generated kernels, and their sum over the neighbors."""
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.exercises import Function, compare, register
-from course_lib.kernels import generate_kernels, shift_and_add, unfold_and_sum
+from course_lib.exercises.explaining import check_shape, compare_parts, explain_axes
+from course_lib.kernels import generate_kernels, unfold_and_sum
 from course_lib.layers import neighborhoods
 
 # 8.3 generate_kernels
 
 
+GENERATED = ("images", "slices", "sheets", "places", "rows of pixels", "columns of pixels")
+
+
 def _generated(f: Function, reference: Function) -> None:
+    check_shape(
+        f, reference, torch.ones(5, 3, 4, 2, 6), torch.ones(2, 4, 3, 3, 3), torch.ones(2, 4, 3, 3), names=GENERATED
+    )
     hidden = torch.tensor([1.0, 10.0]).reshape(1, 1, 2, 1, 1)
     weight, bias = torch.tensor([1.0, 2.0]).reshape(1, 2, 1, 1, 1), torch.tensor([0.5, 0.0]).reshape(1, 2, 1, 1)
-    compare(f, reference, hidden, weight, bias, because="Two sheets, k = 1: 1·1 + 0.5 and 2·10 + 0.")
+    explain, because = explain_axes(*GENERATED), "Two sheets, k = 1: 1·1 + 0.5 and 2·10 + 0."
+    compare_parts(f, reference, hidden, weight, bias, explain=explain, because=because)
     row_by_row = torch.arange(9.0).reshape(1, 1, 1, 3, 3)
-    one = torch.ones(1, 1, 1, 1, 2)
-    compare(f, reference, one, row_by_row, torch.zeros(1, 1, 3, 3), because="The k² places run row by row.")
-    hidden = torch.randn(2, 3, 4, 2, 3)
-    compare(f, reference, hidden, torch.randn(2, 4, 3, 3, 3), torch.randn(2, 4, 3, 3))
+    one, none, because = torch.ones(1, 1, 1, 1, 2), torch.zeros(1, 1, 3, 3), "The k² places run row by row."
+    compare_parts(f, reference, one, row_by_row, none, explain=explain, because=because)
+    hidden, weight, bias = torch.randn(2, 3, 4, 2, 3), torch.randn(2, 4, 3, 3, 3), torch.randn(2, 4, 3, 3)
+    compare_parts(f, reference, hidden, weight, 0 * bias, explain=explain, because="Here the bias is zero.")
+    compare_parts(f, reference, hidden, weight, bias, explain=explain, because="With bias zero, yours was right.")
 
 
 def _by(letters: str) -> Function:
@@ -70,6 +79,10 @@ register(
             "You sum the hidden map over the sheets. Each h uses the hidden values of its own sheet.",
         ),
         (
+            _by("bmhyx,sgmi->bshiyx"),
+            "You sum the bank over the sheets. Each h uses its own, turned copy of W₂: `weight[:, h]`.",
+        ),
+        (
             lambda hidden, weight, bias: generate_kernels(hidden / hidden.shape[1], weight, bias),
             "You take the mean over the M hidden channels. A matrix times a vector sums over them.",
         ),
@@ -104,10 +117,14 @@ register(
     ],
 )
 
-# 8.4 unfold_and_sum and 8.7 shift_and_add
+# 8.4 unfold_and_sum
+
+
+SUMMED = ("images", "channels", "sheets", "rows", "columns")
 
 
 def _sums(f: Function, reference: Function) -> None:
+    check_shape(f, reference, torch.ones(2, 2, 4, 9, 3, 4), torch.ones(2, 6, 4, 3, 4), names=SUMMED)
     row = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 1, 1, 1, 3)
     left = torch.zeros(1, 1, 1, 9, 1, 3)
     left[:, :, :, 3] = 1
@@ -117,8 +134,9 @@ def _sums(f: Function, reference: Function) -> None:
     above[:, :, :, 1] = 1
     compare(f, reference, above, column, because="Place 1 of 9 is the neighbor above: the places run row by row.")
     two = torch.tensor([1.0, 10.0]).reshape(1, 2, 1, 1, 1, 1)
-    compare(f, reference, two, torch.ones(1, 4, 1, 1, 1), because="Four channels, two slices, k = 1.")
-    compare(f, reference, torch.randn(2, 2, 4, 9, 3, 4), torch.randn(2, 6, 4, 3, 4))
+    explain, because = explain_axes(*SUMMED), "Four channels, two slices, k = 1."
+    compare_parts(f, reference, two, torch.ones(1, 4, 1, 1, 1), explain=explain, because=because)
+    compare_parts(f, reference, torch.randn(2, 2, 4, 9, 3, 4), torch.randn(2, 6, 4, 3, 4), explain=explain)
     compare(f, reference, torch.randn(1, 1, 2, 25, 4, 3), torch.randn(1, 2, 2, 4, 3))
 
 
@@ -151,14 +169,6 @@ def _kernel_of_the_neighbor(kernels: Tensor, values: Tensor) -> Tensor:
     return moved
 
 
-def _in_one_corner(kernels: Tensor, values: Tensor) -> Tensor:
-    """The map in the upper left corner of the padded one, so that every neighbor is sought too far down and right."""
-    k = round(kernels.shape[3] ** 0.5)
-    moved = nn.functional.pad(values, (0, k // 2, 0, k // 2))
-    wide = nn.functional.pad(kernels, (k // 2, 0, k // 2, 0))
-    return unfold_and_sum(wide, moved)[..., k // 2 :, k // 2 :]
-
-
 def _repeated_border(kernels: Tensor, values: Tensor) -> Tensor:
     """Outside of the map V is not zero, but what it is at the border."""
     reach = round(kernels.shape[3] ** 0.5) // 2
@@ -173,13 +183,6 @@ def _broadcast(kernels: Tensor, values: Tensor) -> Tensor:
     return (kernels * neighborhoods(values, round(kernels.shape[3] ** 0.5))).sum(dim=3)
 
 
-def _unpadded(kernels: Tensor, values: Tensor) -> Tensor:
-    k, (height, width) = round(kernels.shape[3] ** 0.5), values.shape[-2:]
-    per_channel = kernels.repeat_interleave(values.shape[1] // kernels.shape[1], dim=1)
-    views = [values[..., i // k : i // k + height, i % k : i % k + width] for i in range(k**2)]
-    return torch.stack([per_channel[:, :, :, i] * view for i, view in enumerate(views)]).sum(dim=0)
-
-
 def _one_place(place: int) -> Function:
     def wrong(kernels: Tensor, values: Tensor) -> Tensor:
         alone = torch.zeros_like(kernels)
@@ -188,71 +191,6 @@ def _one_place(place: int) -> Function:
 
     return wrong
 
-
-MISTAKES: list[tuple[Function, str]] = [
-    (
-        _deal,
-        "You deal the channels out in turn, c mod s, as the paper writes it. Here a slice is a block of neighbors: "
-        "channel c has the kernel c // (O/s).",
-    ),
-    (
-        lambda kernels, values: unfold_and_sum(kernels.flip(3), values),
-        "You look the other way, at t − d. The kernel says how much the neighbor at t + d counts.",
-    ),
-    (_transposed, "The places run column by column. They run row by row: place i is row i // k, column i % k."),
-    (
-        lambda kernels, values: unfold_and_sum(kernels, values) / kernels.shape[3],
-        "You take the mean. Equation 12 sums: nothing divides by the number of neighbors.",
-    ),
-    (
-        lambda kernels, values: unfold_and_sum(kernels.sum(dim=3, keepdim=True), values),
-        "You multiply by the pixel itself each time. Each of the k² kernel values belongs to another neighbor.",
-    ),
-    (
-        _no_border,
-        "Your neighbors come in again at the opposite border. Outside of the map V is zero: pad before you shift.",
-    ),
-    (
-        _kernel_of_the_neighbor,
-        "You use the kernel that the neighbor at t + d wrote. The sum at t uses the kernel of t.",
-    ),
-    (_one_place(-1), "Only the last place is left. Add up the products of all k² places."),
-    (_one_place(0), "Only the first place is there. Add up all k² places before you return."),
-    (
-        lambda kernels, values: unfold_and_sum(kernels, values).relu(),
-        "You take the relu of the sum. The layer ends with the sum itself.",
-    ),
-    (
-        lambda kernels, values: unfold_and_sum(kernels.sum(dim=1, keepdim=True), values),
-        "You add up the kernels of all slices. Each channel uses one of them, that of its own slice.",
-    ),
-    (
-        lambda kernels, values: unfold_and_sum(kernels[:, :1], values),
-        "All channels use the kernel of the first slice. Channel c has the kernel c // (O/s).",
-    ),
-    (
-        lambda kernels, values: unfold_and_sum(kernels, values).unflatten(1, (kernels.shape[1], -1)),
-        "The channels are still split into s slices. Join the two axes again: `.flatten(1, 2)`.",
-    ),
-    (
-        _in_one_corner,
-        "You pad on the right and at the bottom only. Pad by k // 2 on all four sides, so that the middle place meets "
-        "the pixel itself.",
-    ),
-    (
-        _unpadded,
-        "Your slices run out of the map, so they are smaller than it. Pad the map by k // 2 on all four sides.",
-    ),
-    (_repeated_border, "You continue the map beyond its border. Outside of the map V is zero."),
-    (
-        lambda kernels, values: _broadcast(kernels.repeat_interleave(kernels.shape[1], dim=1), values),
-        "You repeat each kernel s times. A slice has O/s channels, so repeat it O/s times.",
-    ),
-    (
-        _broadcast,
-        "There are s kernels and O channels. Give each kernel to the O/s channels of its slice.",
-    ),
-]
 
 register(
     "8.4",
@@ -266,19 +204,63 @@ register(
         "(B, s, O/s, |H|, k², Y, X), and `kernels.unsqueeze(2)` fits.",
         "Multiply, `.sum(dim=4)`, and join the first two axes of channels again: `.flatten(1, 2)`.",
     ],
-    known_mistakes=MISTAKES,
-)
-
-register(
-    "8.7",
-    shift_and_add,
-    minutes=12,
-    difficulty=3,
-    checks=[_sums],
-    hints=[
-        "Pad the values once, by k // 2 on all four sides. Then the neighbor number i of *all* pixels is one slice.",
-        "Place i is `row, col = divmod(i, k)`, and the slice `padded[..., row : row + Y, col : col + X]`.",
-        "`kernels[:, :, None, :, i]` is (B, s, 1, |H|, Y, X): unflatten the channels into (s, O/s), so that it fits.",
+    known_mistakes=[
+        (
+            _deal,
+            "You deal the channels out in turn, c mod s, as the paper writes it. Here a slice is a block of neighbors: "
+            "channel c has the kernel c // (O/s).",
+        ),
+        (
+            lambda kernels, values: unfold_and_sum(kernels.flip(3), values),
+            "You look the other way, at t − d. The kernel says how much the neighbor at t + d counts.",
+        ),
+        (_transposed, "The places run column by column. They run row by row: place i is row i // k, column i % k."),
+        (
+            lambda kernels, values: unfold_and_sum(kernels, values) / kernels.shape[3],
+            "You take the mean. Equation 12 sums: nothing divides by the number of neighbors.",
+        ),
+        (
+            lambda kernels, values: unfold_and_sum(kernels.sum(dim=3, keepdim=True), values),
+            "You multiply by the pixel itself each time. Each of the k² kernel values belongs to another neighbor.",
+        ),
+        (
+            _no_border,
+            "Your neighbors come in again at the opposite border. Outside of the map V is zero: pad before you shift.",
+        ),
+        (
+            _kernel_of_the_neighbor,
+            "You use the kernel that the neighbor at t + d wrote. The sum at t uses the kernel of t.",
+        ),
+        (_one_place(-1), "Only the last place is left. Add up the products of all k² places."),
+        (_one_place(0), "Only the first place is there. Add up all k² places before you return."),
+        (
+            lambda kernels, values: unfold_and_sum(kernels, values).relu(),
+            "You take the relu of the sum. The layer ends with the sum itself.",
+        ),
+        (
+            lambda kernels, values: unfold_and_sum(kernels.sum(dim=1, keepdim=True), values),
+            "You add up the kernels of all slices. Each channel uses one of them, that of its own slice.",
+        ),
+        (
+            lambda kernels, values: unfold_and_sum(kernels[:, :1], values),
+            "All channels use the kernel of the first slice. Channel c has the kernel c // (O/s).",
+        ),
+        (
+            lambda kernels, values: unfold_and_sum(kernels, values).unflatten(1, (kernels.shape[1], -1)),
+            "The channels are still split into s slices. Join the two axes again: `.flatten(1, 2)`.",
+        ),
+        (
+            lambda kernels, values: unfold_and_sum(kernels.softmax(dim=3), values),
+            "You take a softmax of the kernels, as attention does. E4 uses the values as they were written.",
+        ),
+        (_repeated_border, "You continue the map beyond its border. Outside of the map V is zero."),
+        (
+            lambda kernels, values: _broadcast(kernels.repeat_interleave(kernels.shape[1], dim=1), values),
+            "You repeat each kernel s times. A slice has O/s channels, so repeat it O/s times.",
+        ),
+        (
+            _broadcast,
+            "There are s kernels and O channels. Give each kernel to the O/s channels of its slice.",
+        ),
     ],
-    known_mistakes=MISTAKES,
 )

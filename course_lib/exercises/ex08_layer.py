@@ -21,6 +21,19 @@ START = (
     "At the start your layer turns features of standard deviation 1 into features of {}. Draw W₂ and b₂ at random, "
     "with the standard deviations given above; `torch.empty` holds whatever was in memory, and zeros give zero."
 )
+COPIES = (
+    "With W₂ = 0 and b₂ = 1 in the middle, every kernel only copies the pixel itself, and the result must be V = W₃x. "
+    "Yours is not: look at V, and at what you do to the kernels or to the sum."
+)
+BIAS_ALONE = (
+    "It is wrong with W₂ = 0 already, when the kernels are b₂ alone: is b₂ turned for each sheet, and does the encoder "
+    "come before the sum?"
+)
+HIDDEN_MAP = (
+    "With b₂ alone it is right. It goes wrong with a W₂ that is 1 in the middle, which needs no turning: look at the "
+    "hidden map relu(norm(W₁x))."
+)
+WEIGHT_ALONE = "V, b₂ and the hidden map are right. Is W₂ turned for each sheet?"
 STALE = (
     "Either `forward` does not use it, or you have made the bank once, in `__init__`. Training changes the parameter, "
     "so "
@@ -65,7 +78,28 @@ def _compare(f: Function, reference: Function, inputs: tuple[Any, ...]) -> None:
                 raise Mistake(f"A change of `{name}` does not change the result. {STALE}", example)
             layer.get_parameter(name).div_(2)
     if problem := difference(wanted, yours):
-        raise Mistake(f"With the same random weights in both layers, yours {problem}.", example, wanted, yours)
+        where = _where(expected, layer, x)
+        raise Mistake(f"With the same random weights, your layer {problem}. {where}".strip(), example, wanted, yours)
+
+
+@torch.no_grad()
+def _where(expected: nn.Module, layer: nn.Module, x: Tensor) -> str:
+    """The part of a wrong layer that goes wrong alone: the others are switched off by simple tables W₂ and b₂."""
+    weight, bias = (expected.get_parameter(name) for name in ("kernel_weight", "kernel_bias"))
+    middle = torch.zeros_like(bias)
+    middle[:, bias.shape[-1] // 2, bias.shape[-1] // 2] = 1
+    for W2, b2, what in (
+        (0 * weight, middle, COPIES),
+        (0 * weight, torch.randn_like(bias), BIAS_ALONE),
+        (middle[:, None].expand_as(weight), 0 * bias, HIDDEN_MAP),
+        (torch.randn_like(weight), 0 * bias, WEIGHT_ALONE),
+    ):
+        for net in (expected, layer):
+            net.get_parameter("kernel_weight").copy_(W2)
+            net.get_parameter("kernel_bias").copy_(b2)
+        if difference(expected(x), layer(x)):
+            return what
+    return ""
 
 
 def _parameters(expected: nn.Module, layer: nn.Module) -> str | None:

@@ -73,7 +73,7 @@ def say(error: float) -> str:
 #
 # Here ψ(ĝ) is a matrix with one row for each output channel and one column for each input channel. The element ĝ = g⁻¹g̃ is called the **relative position** of g̃: it says where g̃ lies *as seen from* g.
 #
-# You can draw an element of p4m as the letter F that it has carried to some place. Here are three pairs; g is the filled letter, g̃ the outline:
+# You can draw an element of p4m as the letter F that it has carried to some place. Here are three pairs of elements:
 
 # %%
 g, other = Isometry(0, 0, 0, 0), Isometry(0, 1, 2, 1)
@@ -82,7 +82,7 @@ pairs = [(g, other)]
 for u in (turn_and_shift, mirror_and_shift):
     pairs.append((semidirect_product(u, g), semidirect_product(u, other)))
 relative_positions(pairs).captioned(
-    "All three pairs lie differently on the lattice, and have the same relative position."
+    "Three pairs at different places of the lattice: g is the filled letter, g̃ the outline."
 )
 
 # %% [markdown]
@@ -198,7 +198,7 @@ relative_position_table(D4).captioned(
 )
 
 # %% [markdown]
-# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one for each cell. If all cells of one color share one function, only eight functions are left. Each row contains every color once, in a different order.
+# The table shows g⁻¹g̃ for all 64 pairs of D4. A general layer has 64 functions, one for each cell. If all cells of one color share one function, only eight functions are left.
 #
 # ## 3 Which sums over pairs are equivariant?
 #
@@ -271,7 +271,7 @@ print(f"Lines (1) to (3) and both ends are equal for {equal} of {len(results)} p
 #
 # Read (6) from right to left: the layer at g is made of the functions $H_{e,\,\cdot}$ only, those of the first row of the table. Call them $\tilde H_{\hat g} = H_{e,\hat g}$, and the proof is done.
 #
-# Let us test this on two layers that seem to use the places freely. `hidden` adds $c_{g,\tilde g}\, x$ to each term, with random numbers c that sum to zero over g̃ for each g. `free` does the same with numbers that do not sum to zero. We count for how many u and g the lines (4), (5) and (6) hold; again the bookkeeping is folded.
+# Let us test this on two layers that seem to use the places freely. Both begin with the equivariant layer above and add $c_{g,\tilde g}\, x$ to each of its terms. In `hidden` the c are random numbers that sum to zero over g̃ for each g; in `free` their sums are not zero. We count for how many u and g the lines (4), (5) and (6) hold; again the bookkeeping is folded.
 
 # %%
 c = noise(8, 8, seed=30)
@@ -467,7 +467,7 @@ print("The sum over pairs equals GroupConv2d and GSeparableConv2d, for", *ALL_GR
 # ## 6 Weights that look: self-attention
 #
 # That settles the linear layers. What about the others? A convolution weighs y = f(g̃) by *where* g̃ is, never by *what* is there. The theorem allows more: the weight may depend on x and y. **Self-attention** is the best-known layer that makes use of this. Each g asks a question, the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The larger the dot product of query and key,
-# the larger the weight of the value in the result at g. A small example: one pixel, f = (0, 1, 2, 3) on C4, where the dot product, called the score, is ln 2 · xy for each pair. So exp(score) is $2^{xy}$, and the weights of the four values are these powers of two, divided by their sum.
+# the larger the weight of the value in the result at g. A small example: one pixel, f = (0, 1, 2, 3) on C4, where the dot product, called the score, is ln 2 · xy for each pair. Scores may be negative, but weights should be positive and sum to 1. So attention takes exp(score), here $2^{xy}$, and divides by the sum: the weights of the four values are these powers of two, divided by their sum.
 #
 # <details><summary>Predict first: the result at e, where x = 0, and at r, where x = 1.</summary>
 #
@@ -498,7 +498,7 @@ print([round(value, 3) for value in result.flatten().tolist()], "and 34/15 =", r
 #
 # $$\tilde H_{\hat g}(x, y) = \big(s\, h_V(y),\; s\big), \qquad s = \exp\!\big[h_Q(x)^T\big(h_K(y) + P(\hat g)\big)/\sqrt d\,\big]$$
 #
-# and divide after the sum, at each g. The two sums are equivariant by the theorem, and a division that is the same at every g keeps them so.
+# and divide after the sum, at each g. The two sums are equivariant by the theorem, and so is their quotient, since every g divides its two sums in the same way.
 #
 # To keep attention local, s is 0 outside the k × k window.
 
@@ -532,7 +532,7 @@ print("The sum over pairs equals the definition of self-attention, for", *ALL_GR
 # %% [markdown]
 # ### The fast version
 #
-# Queries, keys and values are 1 × 1 convolutions. Two more things are needed:
+# Queries, keys and values come from 1 × 1 convolutions that treat every sheet alike and mix no sheets. Two more things are needed:
 # - **Positions.** The score of a pair contains P(g⁻¹g̃) = P(h⁻¹(t̃ − t), h⁻¹h̃). As a table over (t̃ − t, h̃), this is L_h P: the table turned by h, with its sheets permuted. So there is one copy for each h, exactly like the filter bank of notebook 04. `position_bank` makes them: (d, |H|, k, k) → (d, |H|, |H̃|, k, k), where the axis |H| is for the h that looks and the axis |H̃| for the sheets h̃ that are looked at.
 # - **The softmax** runs over *all* g̃ at once, over sheets and neighbors together. A neighbor outside the map is not there, so it must get no weight. Setting its key to zero would not do that, since exp(0) = 1. `attention_weights(scores, inside)` sets the *score* to −∞ where `inside` is False.
 #
@@ -804,22 +804,20 @@ framework_map().captioned(
 # - In lifting, g̃ is a pixel, and g⁻¹ moves it.
 # - In the last row, α is a softmax: as in section 6, a quotient of two sums. Its score reads patches of all sheets.
 #
-# ### Five of them as diagrams
+# ### Three of them as diagrams
 #
-# Here are the insides of five layers: two convolutions, the E4 layer of notebook 08, self-attention, and the affine self convolution of notebook 09. In each of them the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (convolutions), written by the data for each pixel (E4), or obtained by comparing features (the last two).
+# Here are the insides of three layers. In each of them the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (group convolution), written by the data for each pixel (E4, notebook 08), or obtained by comparing features (self-attention).
 
 # %%
 from IPython.display import display
 
 from course_lib.figures.layer_diagrams import layer_diagram
-from course_lib.layers import AffineSelfConv2d, E4Layer, GCSeparableConv2d
+from course_lib.layers import E4Layer
 
 diagrams = {
     "Group convolution: one filter ψ is learned, for all places.": GroupConv2d(C4, 16, 16, 5, padding=2),
-    "Separable: the filter is a product of two, both learned.": GCSeparableConv2d(C4, 16, 16, 5, padding=2),
     "E4: the data write a kernel for every place.": E4Layer(C4, 16, 16, 5, slices=2),
     "Self-attention: features are compared, across all sheets.": GroupSelfAttention2d(C4, 16, 16, 5, heads=8),
-    "Affine self convolution: features are compared after affine maps.": AffineSelfConv2d(C4, 16, 16, 5, heads=8),
 }
 for caption, layer in diagrams.items():
     display(layer_diagram(layer).captioned(caption))

@@ -720,3 +720,88 @@ def missing_places_left_out(f, g, neighborhood):
 def zero_straight_above(position, x, y):
     """It is zero at e, whatever x and y are: elsewhere they count."""
     return position.u * x * y.relu()
+
+
+@wrong("relative_position", says="Turn and mirror are right, but the shift is not")
+def only_the_inverse(g, other):
+    return semidirect_inverse(g)
+
+
+@wrong("relative_position", says="The shift is right, but turn and mirror are not")
+def orientation_of_the_other(g, other):
+    return in_coordinates(g, other)._replace(m=other.m, r=other.r)
+
+
+@wrong("equivariant_sum", says="thousands are right, so x is")
+def y_at_the_relative_position(f, term):
+    places = {(g, other): in_coordinates(g, other) for g in f for other in f}
+    return {g: sum(term(places[g, o], f[g], f.get(places[g, o], 0 * f[g])) for o in f) for g in f}
+
+
+@wrong("equivariant_sum", says="thousands are wrong")
+def largest_term(f, term):
+    return {g: torch.stack([term(in_coordinates(g, o), f[g], f[o]) for o in f]).amax(dim=0) for g in f}
+
+
+@wrong("equivariant_sum", says="has 2 numbers. The terms are added up")
+def terms_joined(f, term):
+    return {g: torch.cat([term(in_coordinates(g, o), f[g], f[o]) for o in f]) for g in f}
+
+
+@wrong("filter_of_layer", says="is the right ψ\\(r²\\)")
+def read_at_the_inverse(layer, points, channels):
+    return {
+        p: torch.stack([layer(_impulse(points, p, c, channels))[semidirect_inverse(p)] for c in range(channels)], dim=1)
+        for p in points
+    }
+
+
+@wrong("filter_of_layer", says="a column for each input channel")
+def one_channel_to_itself(layer, points, channels):
+    return {p: matrix.diagonal() for p, matrix in one_impulse_at_e(layer, points, channels).items()}
+
+
+@wrong("entry_at", says="You take the entry of sheet 0, row 1, column 0")
+def point_reflected(table, position, group):
+    return by_searching_the_window(table, position._replace(u=-position.u, v=-position.v), group)
+
+
+@wrong("entry_at", says="zero, but this position is in the window")
+def window_too_small(table, position, group):
+    reach = table.shape[-1] // 2
+    inside = max(abs(position.u), abs(position.v)) < reach
+    return inside * by_searching_the_window(table, position, group)
+
+
+@wrong("entry_at", says="also where it is zero")
+def a_plain_zero(table, position, group):
+    inside = max(abs(position.u), abs(position.v)) <= table.shape[-1] // 2
+    return by_searching_the_window(table, position, group) if inside else torch.tensor(0.0)
+
+
+@wrong("attention_term", says="The value is right, but s is not")
+def key_of_x(position, x, y, head, group):
+    right = with_one_more_value(position, x, y, head, group)
+    s = with_one_more_value(position, x, x, head, group)[-1]
+    return right * s / right[-1] if right[-1] > 0 else right
+
+
+@wrong("attention_term", says="outside the window there are as many zeros")
+def a_single_zero(position, x, y, head, group):
+    right = with_one_more_value(position, x, y, head, group)
+    return right if right[-1] > 0 else torch.zeros(1)
+
+
+@wrong("local_patch", says="for each of the 3 steps, also where f has no entry")
+def one_zero_each(f, g, neighborhood):
+    return torch.cat([f.get(semidirect_product(g, step), torch.zeros(2)) for step in neighborhood])
+
+
+@wrong("local_patch", says="you have f at .* where f has no entry")
+def itself_where_f_ends(f, g, neighborhood):
+    return torch.cat([f.get(semidirect_product(g, step), f[g]) for step in neighborhood])
+
+
+@wrong("own_term", says="did you forget `return`")
+def nothing_returned(position, x, y):
+    torch.sin(x * y) * position.u

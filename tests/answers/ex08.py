@@ -370,13 +370,12 @@ def _around(kernels, values):
     return out
 
 
-for name in ("unfold_and_sum", "shift_and_add"):
-    correct(name)(_pixel_by_pixel)
-    wrong(name, says="deal the channels out")(_dealt)
-    wrong(name, says="look the other way")(_backwards)
-    wrong(name, says="take the mean")(_averaged)
-    wrong(name, says="column by column")(_columns)
-    wrong(name, says="opposite border")(_around)
+correct("unfold_and_sum")(_pixel_by_pixel)
+wrong("unfold_and_sum", says="deal the channels out")(_dealt)
+wrong("unfold_and_sum", says="look the other way")(_backwards)
+wrong("unfold_and_sum", says="take the mean")(_averaged)
+wrong("unfold_and_sum", says="column by column")(_columns)
+wrong("unfold_and_sum", says="opposite border")(_around)
 
 
 @wrong("unfold_and_sum", says="the pixel itself")
@@ -531,11 +530,10 @@ def _positive(kernels, values):
     return _pixel_by_pixel(kernels, values).clamp(min=0)
 
 
-for name in ("unfold_and_sum", "shift_and_add"):
-    wrong(name, says="the neighbor at t \\+ d wrote")(_moved_kernels)
-    wrong(name, says="last place is left")(_only(-1))
-    wrong(name, says="first place is there")(_only(0))
-    wrong(name, says="relu of the sum")(_positive)
+wrong("unfold_and_sum", says="the neighbor at t \\+ d wrote")(_moved_kernels)
+wrong("unfold_and_sum", says="last place is left")(_only(-1))
+wrong("unfold_and_sum", says="first place is there")(_only(0))
+wrong("unfold_and_sum", says="relu of the sum")(_positive)
 
 
 @wrong("filter_of_matrix", says="from the last to the first")
@@ -637,22 +635,15 @@ def _shifted(kernels, padded, height, width):
     return sum(per_channel[:, :, :, i] * padded[..., r : r + height, c : c + width] for i, r, c in places)
 
 
-def _padded_on_one_side(kernels, values):
-    reach = 2 * _reach(kernels)
-    return _shifted(kernels, torch.nn.functional.pad(values, (0, reach, 0, reach)), *values.shape[-2:])
-
-
 def _border_continued(kernels, values):
     flat = torch.nn.functional.pad(values.flatten(1, 2), [_reach(kernels)] * 4, mode="replicate")
     return _shifted(kernels, flat.unflatten(1, values.shape[1:3]), *values.shape[-2:])
 
 
-for name in ("unfold_and_sum", "shift_and_add"):
-    wrong(name, says="kernels of all slices")(_all_slices)
-    wrong(name, says="kernel of the first slice")(_first_slice)
-    wrong(name, says="still split into s slices")(_not_joined)
-    wrong(name, says="right and at the bottom only")(_padded_on_one_side)
-    wrong(name, says="beyond its border")(_border_continued)
+wrong("unfold_and_sum", says="kernels of all slices")(_all_slices)
+wrong("unfold_and_sum", says="kernel of the first slice")(_first_slice)
+wrong("unfold_and_sum", says="still split into s slices")(_not_joined)
+wrong("unfold_and_sum", says="beyond its border")(_border_continued)
 
 
 @wrong("unfold_and_sum", says="stopped in line.*repeat it O/s times")
@@ -713,6 +704,95 @@ class HiddenAxisFirst(_Layer):
         return super().turned(table.transpose(0, 1) if table is self.kernel_weight else table)
 
 
-@wrong("shift_and_add", says="stopped in line.*slices run out of the map")
-def padding_forgotten(kernels, values):
-    return _shifted(kernels, values, *values.shape[-2:])
+@wrong("unfold_and_sum", says="softmax of the kernels")
+def softmax_of_kernels(kernels, values):
+    return _pixel_by_pixel(kernels.softmax(dim=3), values)
+
+
+@wrong("e4_term", says="swapped x and y")
+def patches_swapped(position, x, y, matrices):
+    return channel_by_channel(position, y, x, matrices)
+
+
+@wrong("generate_kernels", says="bank over the sheets")
+def bank_summed(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight.sum(dim=1, keepdim=True).expand_as(weight), bias)
+
+
+@wrong("filter_of_matrix", says="sheets and the input channels share|input channels and the sheets share one axis")
+def columns_as_they_are(matrix, group):
+    return matrix[..., None, None]
+
+
+@wrong("generate_kernels", says="axis too many, number 2.*add it up, your result is right")
+def hidden_axis_kept(hidden, weight, bias):
+    slices = torch.einsum("bmhyx,shmi->bsmhiyx", hidden, weight.flatten(-2))
+    return slices + bias.flatten(-2)[:, None, ..., None, None] / hidden.shape[1]
+
+
+@wrong("generate_kernels", says="Of the sheets only number 0")
+def bias_of_the_first_sheet(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight, bias[:, :1].expand_as(bias))
+
+
+@wrong("generate_kernels", says="places the numbers are at the wrong places")
+def mirrored_tables(hidden, weight, bias):
+    return sheet_by_sheet(hidden, weight.flip(-1), bias.flip(-1))
+
+
+@wrong("unfold_and_sum", says="one axis too many, number 3.*add it up")
+def products_not_summed(kernels, values):
+    windows = neighborhoods(values, round(kernels.shape[3] ** 0.5))
+    return kernels.repeat_interleave(values.shape[1] // kernels.shape[1], dim=1) * windows
+
+
+@wrong("unfold_and_sum", says="axis of the channels has length 2")
+def channels_of_a_slice_summed(kernels, values):
+    return _pixel_by_pixel(kernels, values).unflatten(1, (kernels.shape[1], -1)).sum(dim=2)
+
+
+@wrong("unfold_and_sum", says="axis of the channels the numbers are at the wrong places")
+def slices_backwards(kernels, values):
+    return _pixel_by_pixel(kernels.flip(1), values)
+
+
+@wrong("e4_term", says="Missing: W₃")
+def encoder_forgotten(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
+    return _or_zero(position, _spread(kernel, matrices) * y)
+
+
+@wrong("e4_term", says="V\\(y\\) is right.*are not W₂")
+def kernel_of_the_first_slice(position, x, y, matrices):
+    kernel = _at(position, matrices) @ torch.relu(matrices.squeeze @ x)
+    return _or_zero(position, kernel[0] * (matrices.encoder @ y))
+
+
+@wrong("e4_term", says="but V\\(y\\) = W₃y is")
+def only_positive_results(position, x, y, matrices):
+    return channel_by_channel(position, x, y, matrices).clamp(min=0)
+
+
+@wrong("E4", says="does the encoder come before the sum")
+class EncoderAfterTheSum(_Layer):
+    def forward(self, x):
+        bank, bias = self.turned(self.kernel_weight), self.turned(self.kernel_bias)
+        return self.encoder(_pixel_by_pixel(sheet_by_sheet(self.hidden(x), bank, bias), x))
+
+
+@wrong("E4", says="result must be V = W₃x. Yours is not")
+class DividedByTheWindow(_Layer):
+    def forward(self, x):
+        return super().forward(x) / self.kernel_bias[0].numel()
+
+
+@wrong("E4", says="look at the hidden map")
+class SqueezeForgotten(_Layer):
+    def hidden(self, x):
+        return torch.relu(self.norm(x))
+
+
+@wrong("E4", says="hidden map are right. Is W₂ turned")
+class WeightNotTurned(_Layer):
+    def turned(self, table):
+        return NothingTurned.turned(self, table) if table.ndim == 4 else super().turned(table)

@@ -1,4 +1,4 @@
-"""Exercises 9.4 and 9.6 of notebook 09: attention that is equivariant to turns, and a region to look at."""
+"""Exercises 9.4 and 9.5 of notebook 09: attention that is equivariant to turns, and a region to look at."""
 
 from collections.abc import Callable
 
@@ -195,7 +195,7 @@ register(
     ],
 )
 
-# 9.6 own_gaze
+# 9.5 own_gaze
 
 
 def own_gaze(k: int) -> Tensor:
@@ -239,7 +239,7 @@ def _not_a_region(beta: Tensor) -> str | None:
 
 
 register(
-    "9.6",
+    "9.5",
     own_gaze,
     minutes=8,
     difficulty=2,

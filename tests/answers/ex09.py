@@ -189,43 +189,6 @@ def always_masked(query, key, key_affine, kernel_size, heads=1, masked=False):
     return by_exponentials(query, key, key_affine, kernel_size, heads, masked=True)
 
 
-@correct("factorized_positions")
-def entry_by_entry(row, column):
-    k = row.shape[-1]
-    tables = []
-    for rows, columns in zip(row, column, strict=True):
-        tables += [torch.stack([values] * k, dim=1) for values in rows]
-        tables += [torch.stack([values] * k, dim=0) for values in columns]
-    return torch.stack(tables)
-
-
-@wrong("factorized_positions", says="order is reversed")
-def from_below(row, column):
-    return entry_by_entry(row, column).flip(-1).flip(-2)
-
-
-@wrong("factorized_positions", says="rows and columns are swapped")
-def rows_as_columns(row, column):
-    return entry_by_entry(row, column).mT
-
-
-@wrong("factorized_positions", says="wrong order")
-def columns_first(row, column):
-    return entry_by_entry(column, row).mT
-
-
-@wrong("factorized_positions", says="all. heads first")
-def rows_of_all_heads_first(row, column):
-    tables = entry_by_entry(row, column).unflatten(0, (len(row), -1))
-    d = row.shape[1]
-    return torch.cat([tables[:, :d].flatten(0, 1), tables[:, d:].flatten(0, 1)])
-
-
-@wrong("factorized_positions", says="add row and column")
-def outer_sum(row, column):
-    return (row[:, :, :, None] + column[:, :, None, :]).flatten(0, 1)
-
-
 @wrong("affine_term", says="β from the sheet of e")
 def beta_of_one_sheet(position, feature, psi, beta, group):
     return feature * _entry(psi, position, group) + _entry(beta[:, :1], position._replace(m=0, r=0), C1)
@@ -506,17 +469,6 @@ def heads_interleaved(query, key, value, group, heads=1, masked=False):
     return torch.stack(out.chunk(heads, dim=1), dim=2).flatten(1, 2)
 
 
-@wrong("factorized_positions", says="heads vary fastest")
-def channels_before_heads(row, column):
-    tables = entry_by_entry(row, column)
-    return torch.stack(tables.chunk(len(row)), dim=1).flatten(0, 1)
-
-
-@wrong("factorized_positions", says="Both kinds of channels depend on the row")
-def column_as_row(row, column):
-    return torch.cat([table[..., None].expand(-1, -1, -1, row.shape[-1]) for table in (row, column)], 1).flatten(0, 1)
-
-
 @wrong("affine_term", says="ψ in place of β")
 def psi_twice(position, feature, psi, beta, group):
     return (feature + 1) * _entry(psi, position, group)
@@ -582,12 +534,3 @@ def divided_twice(query, key, key_affine, kernel_size, heads=1, masked=False):
     return by_exponentials(heads * query / query.shape[1], key, key_affine, kernel_size, heads, masked)
 
 
-@wrong("factorized_positions", says="axis of their own")
-def heads_not_joined(row, column):
-    tables = entry_by_entry(row, column)
-    return tables.reshape(len(row), -1, *tables.shape[1:])
-
-
-@wrong("factorized_positions", says="multiply row and column")
-def outer_product(row, column):
-    return torch.einsum("hdi,hdj->hdij", row, column).flatten(0, 1)

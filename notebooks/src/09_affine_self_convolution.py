@@ -46,7 +46,7 @@ from course_lib.figures.attention import Look
 from course_lib.framework import GroupFunction, Part, as_feature_map, as_function, relative_position, transform
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import neighborhoods
-from course_lib.kernels.attention import affine_scores
+from course_lib.kernels.attention import affine_scores  # noqa: F401, for exercise 9.3
 
 # %%
 from course_lib.layers import (
@@ -598,35 +598,6 @@ for name, (psi_bank, beta_bank) in ways.items():
     print(f"{name:<23}", say(equivariance_error(layer_with(psi_bank, beta_bank), D4, x).error))
 
 # %% [markdown]
-# And the softmax? Let it run over axes other than y: over y and h together; over h alone; or over the pixels t of a row, the ones that look.
-#
-# <details><summary>Predict first: which of the three break equivariance?</summary>
-#
-# Only the last one, because a turn takes rows to columns. The sheets h at a pixel are merely permuted, and a sum over all of them does not notice. So there are three equivariant layers here, and only one of them is the paper's. Equivariance alone does not tell you which one you have; you must compare with the equation.
-#
-# </details>
-
-
-# %%
-def shared(query: Tensor, key: Tensor, key_affine: tuple, kernel_size: int, heads: int, dims: tuple) -> Tensor:
-    scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
-    return (scores - scores.logsumexp(dim=dims, keepdim=True)).exp()
-
-
-# %%
-def with_softmax_over(dims: tuple) -> Callable:
-    def layer(x: Tensor) -> Tensor:
-        query, key, value = ((both(psi, D4), turned(beta, D4)) for _, (psi, beta) in random_parts(x, D4))
-        weights = shared(affine_map(x, *query, 1)[:, :, :, 0], x, key, 3, 1, dims)
-        return (weights * affine_map(x, *value, 3)).sum(dim=3)
-
-    return layer
-
-
-for name, dims in {"y": (3,), "y and h": (2, 3), "h": (2,), "the t of a row": (5,)}.items():
-    print(f"softmax over {name:<15}", say(equivariance_error(with_softmax_over(dims), D4, x).error))
-
-# %% [markdown]
 # ## 7 The rival
 #
 # **Stand-alone self-attention** (SASA; Ramachandran and others, 2019) has no ψ, and it adds its positions β to the key only:
@@ -635,9 +606,13 @@ for name, dims in {"y": (3,), "y and h": (2, 3), "h": (2,), "the t of a row": (5
 #
 # Without ψ, a sum over the sheets would lose the orientation, as you have seen. So each h uses its own sheet only, as if ψ were 1 for ĥ = e and 0 for the others.
 #
-# How do these positions relate to ASC's? Expand the product of the two affine maps in ASC, for ψ = 1: ⟨Q + β^Q, K + β^K⟩ = ⟨Q, K⟩ + ⟨Q, β^K⟩ + ⟨β^Q, K⟩ + ⟨β^Q, β^K⟩. Ramachandran's positions are the β^K in the second term. Another proposal, by Hu and others (2019), adds a learned number to each score; this is the last term, ⟨β^Q, β^K⟩. So ASC has both.
-#
 # To save parameters, SASA's β is **factorized**: in each head, half of the channels of β depend on the row only, the others on the column only. So each channel has k numbers instead of k².
+#
+# <details><summary>Aside: how do these positions relate to those of ASC?</summary>
+#
+# Expand the product of the two affine maps in ASC, for ψ = 1: ⟨Q + β^Q, K + β^K⟩ = ⟨Q, K⟩ + ⟨Q, β^K⟩ + ⟨β^Q, K⟩ + ⟨β^Q, β^K⟩. Ramachandran's positions are the β^K in the second term. Another proposal, by Hu and others (2019), adds a learned number to each score; this is the last term, ⟨β^Q, β^K⟩. So ASC has both.
+#
+# </details>
 
 # %%
 for group in ALL_GROUPS:

@@ -50,7 +50,7 @@ def _one_table_at_a_time(f: Function, reference: Function, group: Group, rule: s
     for parts, because in (
         ((silent, key, _scaled(value, 1, 0)), alike + "β of the value is 0: look at its ψ, and at the sum."),
         ((silent, key, _scaled(value, 0, 1)), alike + "ψ of the value is 0: look at its β."),
-        ((_scaled(query, 1, 0), psi_only, value), right + "β is 0 in query and key: look at their ψ."),
+        ((_scaled(query, 1, 0), psi_only, value), right + "β is 0 in query and key: look at both maps and their ψ."),
         ((query, psi_only, value), right + "Look at β of the query."),
         ((query, key, value), right + "Look at β of the key."),
     ):

@@ -26,8 +26,12 @@ def _weights(f: Function, reference: Function) -> None:
     )  # fmt: skip
     query, key = torch.randn(1, 4, 2, 2, 3), torch.randn(1, 4, 2, 2, 3)
     banks = (torch.randn(4, 2, 2, 3, 3), torch.randn(4, 2, 3, 3))
-    for heads, masked in ((1, False), (2, False), (2, True)):
-        compare(f, reference, query, key, banks, 3, heads, masked, because=f"{heads} head{'s' * (heads > 1)}.")
+    for heads, masked, because in (
+        (1, False, "One head of 4 channels: look at the affine map of the key, with its ψ and β."),
+        (2, False, "One head was right: look at how the channels are cut into heads."),
+        (2, True, "Without `masked` it was right."),
+    ):
+        compare(f, reference, query, key, banks, 3, heads, masked, because=because)
 
 
 AXES = {1: "the heads", 2: "the sheets h", 4: "the pixels of a column that look", 5: "the pixels of a row that look"}

@@ -618,9 +618,7 @@ def query_without_beta(query, key, value, *rest):
     return with_actions(*_without_beta(query), key, value, *rest)
 
 
-@wrong(
-    "roto_translation_attention", says="C1 was right.*ψ and β of the value are right.*in query and key: look at their ψ"
-)
+@wrong("roto_translation_attention", says="C1 was right.*ψ and β of the value are right.*in query and key.*their ψ")
 def query_left_alone(query, key, value, group, heads=1, masked=False):
     mean = query[1][0].mean(dim=1, keepdim=True).expand_as(query[1][0])
     return with_actions((query[0], (mean, query[1][1])), key, value, group, heads, masked)
@@ -644,3 +642,14 @@ def sheets_summed_for_neighbors(query, key, value, *rest):
 @wrong("roto_translation_attention", says="stopped in line.*hand the tables themselves")
 def tables_for_banks(query, key, value, group, heads=1, masked=False):
     return affine_map(query[0], *query[1], 1)[:, :, :, 0]
+
+
+@wrong("affine_attention_weights", says="affine map of the key")
+def key_without_psi(query, key, key_affine, kernel_size, heads=1, masked=False):
+    return by_exponentials(query, key, (None, key_affine[1]), kernel_size, heads, masked)
+
+
+@wrong("affine_attention_weights", says="cut into heads")
+def heads_averaged(query, key, key_affine, kernel_size, heads=1, masked=False):
+    weights = by_exponentials(query, key, key_affine, kernel_size, heads, masked)
+    return weights.mean(dim=1, keepdim=True).expand_as(weights)

@@ -532,17 +532,8 @@ for group in ALL_GROUPS:
 print("Your layer equals the definition, for", *ALL_GROUPS)
 
 # %% [markdown]
-# Simple ASC is the special case in which one map plays all three roles. (The query reads the middle of its tables.)
-
-# %%
-f, (psi, beta) = noise(2, 4, 3, 3), random_tables(2, C4, 3, seed=1)
-beta_on_e = F.pad(beta[:, None], (0, 0, 0, 0, 0, 3))  # on the group, as in the loops: all of it on one sheet
-loops = as_feature_map(self_convolution(as_function(f, C4), (psi, beta_on_e, C4)), C4)
-middle, part = (f[None], (psi[..., 1:2, 1:2], beta[..., 1:2, 1:2])), (f[None], (psi, beta))
-torch.testing.assert_close(roto_translation_attention(middle, part, part, C4)[0], loops)
-print("Your layer equals the loops of section 2.")
-
-# %% [markdown]
+# Simple ASC is the special case in which one map and one pair of tables play all three roles. (The query reads the middle of its tables.)
+#
 # With three embeddings in front and $W^O$ behind, this is the library's layer. On C1 it is the layer on Z².
 
 # %%

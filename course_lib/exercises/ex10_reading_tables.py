@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from course_lib.exercises import Function, compare, register
-from course_lib.exercises.comparing import call
 from course_lib.experiments.protocol import Report, gap_uncertainty, reported_error
 from course_lib.models.widths import width_for
 
@@ -32,10 +33,13 @@ def _widths(f: Function, reference: Function) -> None:
         (square, 1),
         (with_a_part_that_stays, 25_210),
     ):
-        best, yours = reference(count, wanted), call(f, count, wanted, example={"count": count, "wanted": wanted})
-        widths = sorted({best, *([yours] if isinstance(yours, int) and yours > 0 else [])})
-        away = " and ".join(f"{abs(count(w) - wanted):g} away at width {w}" for w in widths)
-        compare(f, reference, count, wanted, because=f"The wanted count is {wanted:g}; the count is {away}.")
+        compare(f, reference, count, wanted, because=partial(_distances, count, wanted))
+
+
+def _distances(count: Callable[[int], int], wanted: float, expected: int, yours: Any) -> str:
+    widths = sorted({expected, *([yours] if isinstance(yours, int) and yours > 0 else [])})
+    away = " and ".join(f"{abs(count(w) - wanted):g} away at width {w}" for w in widths)
+    return f"The wanted count is {wanted:g}; the count is {away}."
 
 
 def _first_above(count: Callable[[int], int], wanted: float) -> int:

@@ -1,27 +1,36 @@
 """Exercises 9.1 and 9.2 of notebook 09: the affine map at one place and on whole maps."""
 
+import inspect
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
+from course_lib.exercises.comparing import Mistake, call
 from course_lib.framework import affine_term, entry_at
 from course_lib.groups import C1, C4, D1, D4
 from course_lib.kernels import affine_map, neighborhoods
 from course_lib.wallpaper import Isometry, semidirect_inverse
 
-HERE = Isometry(0, 0, 0, 0)
+PLACES = {
+    Isometry(0, 0, 0, 0): "ĝ lies in the middle of the tables.",
+    Isometry(0, 0, 1, 0): "ĝ lies one step to the right of the middle: u = 1.",
+    Isometry(0, 0, 0, 1): "ĝ lies one step above the middle: v = 1.",
+}
 
 
 def _terms(f: Function, reference: Function) -> None:
     psi, beta = torch.arange(9.0).reshape(1, 1, 3, 3), 10 * torch.arange(9.0).reshape(1, 1, 3, 3)
-    for position in (HERE, Isometry(0, 0, 1, 0), Isometry(0, 0, 0, 1)):
-        compare(f, reference, position, torch.tensor([2.0]), psi, beta, C1)
+    for position, where in PLACES.items():
+        compare(f, reference, position, torch.tensor([2.0]), psi, beta, C1, because=where)
     outside = "Outside the window both ψ and β are zero."
     compare(f, reference, Isometry(0, 0, 2, 0), torch.tensor([2.0]), psi, beta, C1, because=outside)
     for group in (C4, D4):
         y, psi, beta = torch.randn(3), torch.randn(3, group.order, 3, 3), torch.randn(3, group.order, 3, 3)
-        for h in group.elements:
-            compare(f, reference, Isometry(*h, 1, -1), y, psi, beta, group)
+        for i, h in enumerate(group.elements):
+            sheet = f"Three channels, on {group}: ĥ is {h}, so take sheet {i} of both tables."
+            compare(f, reference, Isometry(*h, 1, -1), y, psi, beta, group, because=sheet)
 
 
 def _other_term(term: Function) -> Function:
@@ -62,6 +71,10 @@ register(
             "You add β first and then multiply. It is f(g̃)·ψ(ĝ) + β(ĝ): β is not scaled by ψ.",
         ),
         (_other_term(lambda y, psi, beta: y * beta + psi), "ψ and β are swapped: ψ multiplies, β is added."),
+        (
+            _other_term(lambda y, psi, beta: (y * psi + beta).sum()),
+            "You add up the channels. The version has as many channels as the feature: return the vector.",
+        ),
         (
             _other_term(lambda y, psi, beta: y @ psi + beta),
             "`@` sums over the channels. ψ works on each channel separately: use `*`.",
@@ -117,6 +130,22 @@ register(
 )
 
 
+AXES = {2: "B", 6: "C", 4: "|H|", 9: "k²", 5: "Y", 7: "X"}
+
+
+def compare_axes(f: Function, reference: Function, *inputs: Any) -> None:
+    """Raise a Mistake that says which axes a result has, and in which order. The sizes of the input are those above."""
+    example = dict(zip(inspect.signature(reference).parameters, inputs, strict=False))
+    yours, expected = call(f, *inputs, example=example), reference(*inputs)
+    if isinstance(yours, Tensor) and yours.shape != expected.shape:
+        axes = [", ".join(AXES.get(size, str(size)) for size in result.shape) for result in (yours, expected)]
+        raise Mistake(f"Your result has the axes ({axes[0]}), expected ({axes[1]}).", example)
+
+
+def _axes(f: Function, reference: Function) -> None:
+    compare_axes(f, reference, torch.randn(2, 6, 4, 5, 7), torch.randn(6, 4, 4, 3, 3), torch.randn(6, 4, 3, 3), 3)
+
+
 def _maps(f: Function, reference: Function) -> None:
     one = torch.tensor([1.0, 2.0]).reshape(1, 1, 2, 1, 1)
     psi, beta = torch.tensor([[10.0, 100.0], [1000.0, 1.0]]).reshape(1, 2, 2, 1, 1), torch.zeros(1, 2, 1, 1)
@@ -126,7 +155,8 @@ def _maps(f: Function, reference: Function) -> None:
     for group in (C4, D1):
         x = torch.randn(2, 3, group.order, 3, 4)
         psi, beta = torch.randn(3, group.order, group.order, 3, 3), torch.randn(3, group.order, 3, 3)
-        compare(f, reference, x, psi, beta, 3)
+        compare(f, reference, x, psi, 0 * beta, 3, because="β is 0 here: look at ψ, its channels and its neighbors i.")
+        compare(f, reference, x, psi, beta, 3, because="Without β it was right: look at β, its sheet h and neighbor i.")
     compare(f, reference, x, None, beta, 3, because="Without ψ each h takes its own sheet as it is.")
     compare(f, reference, x, psi, None, 3, because="Without β nothing is added.")
 
@@ -147,12 +177,17 @@ def _beta_on_every_sheet(f: Tensor, psi: Tensor | None, beta: Tensor | None, ker
     return affine_map(f, psi, None if beta is None else beta * (1 if psi is None else f.shape[2]), kernel_size)
 
 
+def _beta_first(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: int) -> Tensor:
+    windows = affine_map(f, None, beta, kernel_size)
+    return windows if psi is None else torch.einsum("chgi,bcgiyx->bchiyx", psi.flatten(-2), windows)
+
+
 register(
     "9.2",
     affine_map,
     minutes=12,
     difficulty=2,
-    checks=[_maps],
+    checks=[_axes, _maps],
     hints=[
         "`neighborhoods(f, kernel_size)` is (B, C, |H̃|, k², Y, X): the sheets that are looked at, and the neighbors "
         "of each pixel on an axis k². `psi.flatten(-2)` puts the k × k of ψ on one axis as well.",
@@ -165,6 +200,14 @@ register(
             _summed("cghi,bcgiyx->bchiyx"),
             "You sum over the wrong |H| of ψ. The first axis is h, which looks and stays; the second is h̃, which is "
             "summed over.",
+        ),
+        (
+            _summed("chgi,bcgiyx->bcgiyx"),
+            "You sum over h, the sheet that looks, and keep h̃. Keep h and sum over h̃, the second |H| of ψ.",
+        ),
+        (
+            _beta_first,
+            "You add β to f, and ψ multiplies it. Add β after the sum over h̃: ψ does not scale it.",
         ),
         (
             lambda f, psi, beta, kernel_size: affine_map(

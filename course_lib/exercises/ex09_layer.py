@@ -1,4 +1,4 @@
-"""Exercises 9.4 and 9.6 of notebook 09: attention that is equivariant to turns, and a region to look at."""
+"""Exercises 9.4 and 9.5 of notebook 09: attention that is equivariant to turns, and a region to look at."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ from torch import Tensor
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.exercises import Function, compare, register
 from course_lib.exercises.comparing import Mistake, call
+from course_lib.exercises.ex09_affine import compare_axes
 from course_lib.framework import Part, roto_translation_attention
 from course_lib.groups import C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import affine_attention_weights, affine_map
@@ -28,13 +29,36 @@ def _parts(group: Group) -> list[Part]:
     return [_part(group, k) for k in (1, 3, 3)]
 
 
+def _axes(f: Function, reference: Function) -> None:
+    tables = [(torch.randn(6, 4, k, k), torch.randn(6, k, k)) for k in (1, 3, 3)]
+    compare_axes(f, reference, *((torch.randn(2, 6, 4, 5, 7), pair) for pair in tables), C4)
+
+
 def _layers(f: Function, reference: Function) -> None:
-    plain = "On C1 nothing is turned: affine maps, weights, weighted sum."
-    compare(f, reference, *_parts(C1), C1, because=plain)
-    compare(f, reference, *_parts(C4), C4, because="On C4 each h sees its own copies of ψ and β.")
+    _one_table_at_a_time(f, reference, C1, "On C1 nothing is turned. ")
+    _one_table_at_a_time(f, reference, C4, "C1 was right. On C4 each h sees copies of its own. ")
     compare(f, reference, *_parts(D4), D4, because="D4 has mirrors, too.")
     compare(f, reference, *_parts(C4), C4, 2, because="Two heads: each weighs its own half of the channels.")
     compare(f, reference, *_parts(C4), C4, 1, True, because="Masked: no weight outside the map.")
+
+
+def _one_table_at_a_time(f: Function, reference: Function, group: Group, rule: str) -> None:
+    """A query of zeros weighs all neighbors alike: that leaves the tables of the value."""
+    query, key, value = _parts(group)
+    silent, psi_only = _scaled(query, 0, 0), _scaled(key, 1, 0)
+    alike, right = "Here the tables of the query are 0, so all weights are 1/9. ", "ψ and β of the value are right. "
+    for parts, because in (
+        ((silent, key, _scaled(value, 1, 0)), alike + "β of the value is 0: look at its ψ, and at the sum."),
+        ((silent, key, _scaled(value, 0, 1)), alike + "ψ of the value is 0: look at its β."),
+        ((_scaled(query, 1, 0), psi_only, value), right + "β is 0 in query and key: look at both maps and their ψ."),
+        ((query, psi_only, value), right + "Look at β of the query."),
+        ((query, key, value), right + "Look at β of the key."),
+    ):
+        compare(f, reference, *parts, group, because=rule + because)
+
+
+def _scaled(part: Part, psi: float, beta: float) -> Part:
+    return part[0], (psi * part[1][0], beta * part[1][1])
 
 
 def _with_banks(psi_bank: Bank, beta_bank: Bank) -> Function:
@@ -82,11 +106,6 @@ def _with_parts(choose: Callable[[Part, Part, Part], tuple[Part, Part, Part]]) -
     )
 
 
-def _without_beta(part: Part) -> Part:
-    f, (psi, beta) = part
-    return f, (psi, torch.zeros_like(beta))
-
-
 def _heads_interleaved(
     query: Part, key: Part, value: Part, group: Group, heads: int = 1, masked: bool = False
 ) -> Tensor:
@@ -106,7 +125,7 @@ register(
     roto_translation_attention,
     minutes=25,
     difficulty=3,
-    checks=[_layers],
+    checks=[_axes, _layers],
     hints=[
         "Which copies does the sheet h need? ψ(h⁻¹x, h⁻¹h̃) is ψ turned *and* permuted, β(h⁻¹x) is β turned. Notebook "
         "04 built both kinds of banks: `group_filter_bank(psi, group)` and `lifting_filter_bank(beta, group)`.",
@@ -126,6 +145,10 @@ register(
         (
             _with_banks(_stacked(lambda h, psi, group: psi[:, group.permutation(h)]), lifting_filter_bank),
             "You permute the sheets of ψ but do not turn them.",
+        ),
+        (
+            _with_banks(lambda psi, group: psi, lambda beta, group: beta),
+            "You hand the tables themselves to `affine_map`. It needs banks, with a copy for each h.",
         ),
         (_with_banks(_same, lifting_filter_bank), "ψ is the same for all h. Use its group filter bank."),
         (_with_banks(group_filter_bank, _same), "β is the same for all h. It depends on h⁻¹(y − t), so turn it by h."),
@@ -167,7 +190,11 @@ register(
             "The keys go through the affine map of the value. They have ψ and β of their own.",
         ),
         (
-            _with_parts(lambda query, key, value: (query, _without_beta(key), _without_beta(value))),
+            _with_parts(lambda query, key, value: (_scaled(query, 1, 0), _scaled(key, 1, 0), _scaled(value, 1, 0))),
+            "β is missing everywhere. Make a bank of each β, too, and hand it to `affine_map` with the bank of ψ.",
+        ),
+        (
+            _with_parts(lambda query, key, value: (query, _scaled(key, 1, 0), _scaled(value, 1, 0))),
             "β is missing for key and value. Make a bank of β, too, and hand it to `affine_map` with the bank of ψ.",
         ),
         (
@@ -175,6 +202,10 @@ register(
                 _stacked(lambda h, psi, group: act_on_feature_map(inverse(h), psi, group)), lifting_filter_bank
             ),
             "Your ψ is moved by h⁻¹. ψ(h⁻¹x, h⁻¹h̃) is ψ moved by h: the inverse is already in the formula.",
+        ),
+        (
+            _with_banks(_stacked(lambda h, psi, group: act_on_feature_map(inverse(h), psi, group)), _back),
+            "Your ψ and β are moved by h⁻¹. Both are moved by h: the inverse is already in the formula of the action.",
         ),
         (
             lambda query, key, value, group, heads=1, masked=False: (
@@ -195,7 +226,7 @@ register(
     ],
 )
 
-# 9.6 own_gaze
+# 9.5 own_gaze
 
 
 def own_gaze(k: int) -> Tensor:
@@ -239,7 +270,7 @@ def _not_a_region(beta: Tensor) -> str | None:
 
 
 register(
-    "9.6",
+    "9.5",
     own_gaze,
     minutes=8,
     difficulty=2,

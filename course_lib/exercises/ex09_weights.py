@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
+from course_lib.exercises.comparing import Mistake, call
 from course_lib.kernels import affine_attention_weights, affine_map, neighborhoods
 from course_lib.kernels.attention import affine_scores
 
@@ -25,8 +26,47 @@ def _weights(f: Function, reference: Function) -> None:
     )  # fmt: skip
     query, key = torch.randn(1, 4, 2, 2, 3), torch.randn(1, 4, 2, 2, 3)
     banks = (torch.randn(4, 2, 2, 3, 3), torch.randn(4, 2, 3, 3))
-    for heads, masked in ((1, False), (2, False), (2, True)):
-        compare(f, reference, query, key, banks, 3, heads, masked)
+    for heads, masked, because in (
+        (1, False, "One head of 4 channels: look at the affine map of the key, with its ψ and β."),
+        (2, False, "One head was right: look at how the channels are cut into heads."),
+        (2, True, "Without `masked` it was right."),
+    ):
+        compare(f, reference, query, key, banks, 3, heads, masked, because=because)
+
+
+AXES = {1: "the heads", 2: "the sheets h", 4: "the pixels of a column that look", 5: "the pixels of a row that look"}
+
+
+def _properties(f: Function, reference: Function) -> None:
+    """What all right weights have in common, before they are compared. Two heads, two sheets, 2 × 3 pixels."""
+    psi, beta = torch.randn(4, 2, 2, 3, 3), torch.randn(4, 2, 3, 3)
+    beta[..., 0] = 0  # so that outside the map some scores are 0 and others are not
+    parts = torch.randn(1, 4, 2, 2, 3), torch.randn(1, 4, 2, 2, 3), (psi, beta)
+    for masked, because in ((False, ""), (True, "What lies outside is the same for all heads and sheets: (k², Y, X).")):
+        inputs = *parts, 3, 2, masked
+        expected, example = reference(*inputs), dict(zip(("query", "key", "key_affine"), parts, strict=True))
+        yours = call(f, *inputs, example=example, because=because)
+        if _problem(expected, masked) or not isinstance(yours, Tensor) or yours.shape != expected.shape:
+            compare(f, reference, *inputs)  # a known mistake may play the reference
+        elif problem := _problem(yours, masked):
+            raise Mistake(problem, example | {"heads": 2, "masked": masked})
+
+
+def _problem(weights: Tensor, masked: bool) -> str | None:
+    if not _all_one(weights.sum(dim=3)):
+        other = [f"1 over {name}, axis {axis}" for axis, name in AXES.items() if _all_one(weights.sum(axis))]
+        sums = ", ".join(other) or f"{weights.sum(dim=3).flatten()[0]:.2f} for the first g"
+        return f"The weights of each g must sum to 1 over the neighbors y, axis 3. Yours sum to {sums}."
+    if (weights < 0).any():
+        return "Some of your weights are negative. A softmax takes exp of the scores before it divides by their sum."
+    outside = weights[..., neighborhoods(weights.new_ones(weights.shape[-2:]), 3) == 0]
+    if masked and outside.any():
+        return f"A neighbor outside the map has the weight {outside.max():.2g}. With `masked` it is 0: its score is −∞."
+    return None
+
+
+def _all_one(sums: Tensor) -> bool:
+    return torch.allclose(sums, torch.ones_like(sums))
 
 
 def _other_weights(scale: float = 0.0, dims: tuple[int, ...] = (3,)) -> Function:
@@ -106,7 +146,7 @@ register(
     affine_attention_weights,
     minutes=12,
     difficulty=3,
-    checks=[_weights],
+    checks=[_properties, _weights],
     hints=[
         "Three steps: `affine_map` of the key, `affine_scores` of the query with that, softmax.",
         "The softmax runs over the neighbors y only, axis 3 of (B, heads, |H|, k², Y, X). The sheets have already been "

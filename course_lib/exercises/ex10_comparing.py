@@ -42,6 +42,8 @@ def _sets(f: Function, reference: Function) -> None:
         raise Mistake(f"{unknown[0]!r} is not one of the keys. They are {', '.join(ROWS)}.")
     expected = reference(ROWS)
     wrong = [key for key in ROWS if (key in answer) != (key in expected)]
+    if len(wrong) == len(ROWS):
+        raise Mistake("You return the networks that are exact. Return the others, those that are not.")
     if wrong:
         says = "is exact, but you call it broken" if wrong[0] in answer else "is broken, but you call it exact"
         count = "One network is" if len(wrong) == 1 else f"{len(wrong)} networks are"

@@ -116,7 +116,8 @@ def _block(**changes: Any) -> Function:
         pool = SpatialMaxPool2d if exact != changes.get("reversed", False) else None
         second = changes.get("second", second)
         branch_pool = changes.get("branch_pool", lambda pool: pool)(pool)
-        first = same_conv(GroupConv2d, group, in_channels, out_channels, 3, stride, branch_pool, bias=False)
+        strict = {"allow_approximate": False} if changes.get("strict") else {}
+        first = same_conv(GroupConv2d, group, in_channels, out_channels, 3, stride, branch_pool, bias=False, **strict)
         drop, between = [nn.Dropout(dropout)] if changes.get("dropout", True) else [], norm_relu(group, out_channels)
         order = (*between, *drop) if changes.get("late_dropout") else (*drop, *between)
         parts: list[nn.Module] = [first, *order, second(group, out_channels, out_channels)]
@@ -175,11 +176,15 @@ register(
         (_block(reversed=True), "You have `exact` the wrong way round: if exact, maps are halved with a pool."),
         (
             _block(late_dropout=True),
-            "Your dropout comes after the ReLU. Here it comes right after the first 3 × 3, before the norm.",
+            "Your dropout comes after the norm. Here it comes right after the first 3 × 3, before the norm.",
         ),
         (
             _block(never_identity=True),
             "Your shortcut always has a convolution. With stride 1 it is `nn.Identity()`.",
+        ),
+        (
+            _block(strict=True),
+            "Here a block that is not exact is asked for: `same_conv` without a pool sets `allow_approximate`.",
         ),
         (_block(short_kernel=3), "The convolution of your shortcut is 3 × 3. It is 1 × 1."),
         (_block(second=_second), "You do not use the argument `second`, the layer that other networks replace."),

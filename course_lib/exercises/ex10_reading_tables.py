@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from course_lib.exercises import Function, compare, register
 from course_lib.experiments.protocol import Report, gap_uncertainty, reported_error
@@ -31,12 +33,13 @@ def _widths(f: Function, reference: Function) -> None:
         (square, 1),
         (with_a_part_that_stays, 25_210),
     ):
-        compare(f, reference, count, wanted, because=_around(count, reference(count, wanted), wanted))
+        compare(f, reference, count, wanted, because=partial(_distances, count, wanted))
 
 
-def _around(count: Callable[[int], int], width: int, wanted: float) -> str:
-    near = ", ".join(f"{count(w)} at {w}" for w in range(max(1, width - 1), width + 2))
-    return f"The wanted count is {wanted:g}; the counts are {near}."
+def _distances(count: Callable[[int], int], wanted: float, expected: int, yours: Any) -> str:
+    widths = sorted({expected, *([yours] if isinstance(yours, int) and yours > 0 else [])})
+    away = " and ".join(f"{abs(count(w) - wanted):g} away at width {w}" for w in widths)
+    return f"The wanted count is {wanted:g}; the count is {away}."
 
 
 def _first_above(count: Callable[[int], int], wanted: float) -> int:
@@ -66,6 +69,10 @@ register(
         (
             lambda count, wanted: max(1, _first_above(count, wanted + 1) - 1),
             "That is the last width whose count does not exceed `wanted`. The one after it may be nearer.",
+        ),
+        (
+            lambda count, wanted: max(1, round(wanted / count(1))),
+            "You assume that the count is proportional to the width. Most weights join channels to channels: width².",
         ),
         (
             lambda count, wanted: max(1, round(math.sqrt(wanted / count(1)))),
@@ -105,13 +112,18 @@ register(
 # 10.6 reported_error
 
 
+RULES: dict[Report, str] = {
+    "last epoch": "Report the test error after the last epoch.",
+    "best validation epoch": "Report the test error of the epoch whose validation error is smallest.",
+    "best test epoch": "Report the smallest test error.",
+}
 FIRST = "If several epochs are equally good, the first one counts."
 
 
 def _reports(f: Function, reference: Function) -> None:
     validation, test = [3.0, 1.0, 2.0, 2.5], [3.5, 2.0, 1.5, 2.2]
-    for report in ("last epoch", "best validation epoch", "best test epoch"):
-        compare(f, reference, validation, test, report)
+    for report, rule in RULES.items():
+        compare(f, reference, validation, test, report, because=rule)
         compare(
             f,
             reference,
@@ -191,6 +203,10 @@ register(
             _reporting(_last, _validated, lambda validation, test: validation[test.index(min(test))]),
             "For the best test epoch you return its *validation* error. All three habits report a test error.",
         ),
+        (
+            _reporting(*[lambda validation, test: min(validation)] * 3),
+            "You always return the smallest validation error. All three habits report a test error.",
+        ),
         (_reporting(_last, _last, _last), "You always return the last test error, whatever `report` says."),
         (_reporting(_tested, _tested, _tested), "You always return the smallest test error, whatever `report` says."),
         (
@@ -209,8 +225,10 @@ register(
 
 
 def _gaps(f: Function, reference: Function) -> None:
-    for inputs in ((3.0, 4.0, 1), (3.0, 4.0, 4), (0.061, 0.07, 5)):
-        compare(f, reference, *inputs)
+    one = "With one seed each, how do two deviations combine to that of a difference?"
+    compare(f, reference, 3.0, 4.0, 1, because=one)
+    compare(f, reference, 3.0, 4.0, 4, because="One seed was right. Four times the seeds must halve the error.")
+    compare(f, reference, 0.061, 0.07, 5)
 
 
 ONE_LESS = (
@@ -240,6 +258,18 @@ register(
         ),
         (lambda a, b, n: math.sqrt((a * a + b * b) / (n - 1)), ONE_LESS),
         (lambda a, b, n: math.sqrt((a * a + b * b) / max(n - 1, 1)), ONE_LESS),
+        (
+            lambda a, b, n: max(a, b) / math.sqrt(n),
+            "You take the larger deviation only. Both means vary, and their variances add.",
+        ),
+        (
+            lambda a, b, n: 2 * math.sqrt((a * a + b * b) / n),
+            "That is two standard errors, the gap that may well be chance. Return one.",
+        ),
+        (
+            lambda a, b, n: math.sqrt((a * a + b * b) * n),
+            "You multiply by n. A mean of more runs varies less: divide the variances by n.",
+        ),
         (lambda a, b, n: (a * a + b * b) / n, "That is the variance. Take its square root."),
         (
             lambda a, b, n: math.sqrt((a * a + b * b) / (2 * n)),

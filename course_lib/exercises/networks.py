@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from course_lib.exercises.comparing import Mistake, call
 from course_lib.exercises.registry import Function
 
+SAME_PARTS = "The parts are the same, in the same order: look at how they are connected."
+
 
 def compare_networks(f: Function, reference: Function, x: Tensor, *inputs: Any) -> None:
     """Raise a Mistake unless f(*inputs) and reference(*inputs) are the same network, for images or maps ``x``.
@@ -23,18 +25,15 @@ def compare_networks(f: Function, reference: Function, x: Tensor, *inputs: Any) 
     x = x.double()
     yours, expected = (_build(build, inputs, example) for build in (f, reference))
     run = update_wrapper(partial(yours), f)  # an error in a layer of the learner's own names its line
-    y, wanted = call(run, x, example=example, because=_first_difference(expected, yours)), expected(x)
+    other = _first_difference(expected, yours)
+    y, wanted = call(run, x, example=example, because="" if other == SAME_PARTS else other), expected(x)
     if not isinstance(y, Tensor) or y.shape != wanted.shape:
         got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
-        raise Mistake(
-            f"An input {tuple(x.shape)} becomes {got}, expected {tuple(wanted.shape)}. "
-            f"{_first_difference(expected, yours)}",
-            example,
-        )
+        raise Mistake(f"An input {tuple(x.shape)} becomes {got}, expected {tuple(wanted.shape)}. {other}", example)
     counts = [sum(p.numel() for p in net.parameters()) for net in (expected, yours)]
     if _shapes(expected) != _shapes(yours):
         raise Mistake(
-            f"Your network has {counts[1]:,} parameters, expected {counts[0]:,}. {_first_difference(expected, yours)}",
+            f"Your network has {counts[1]:,} parameters, expected {counts[0]:,}. {other}",
             example,
         )
     if twice := _used_twice(yours):
@@ -44,11 +43,7 @@ def compare_networks(f: Function, reference: Function, x: Tensor, *inputs: Any) 
         )
     _copy_noise(expected, yours)
     if not _compute_the_same(expected, yours, x):
-        raise Mistake(
-            "Your network has the right parameters, but computes something else with them. "
-            + _first_difference(expected, yours),
-            example,
-        )
+        raise Mistake(f"Your network has the right parameters, but computes something else with them. {other}", example)
 
 
 def _build(f: Function, inputs: tuple[Any, ...], example: dict[str, Any]) -> nn.Module:
@@ -99,7 +94,7 @@ def _first_difference(expected: nn.Module, yours: nn.Module) -> str:
     for i, (want, got) in enumerate(zip(*pairs, strict=False), 1):
         if want != got:
             return f"Counting every convolution, norm, ReLU and pool, number {i} of yours is {got}, expected {want}."
-    return "The parts are the same, in the same order: look at how they are connected."
+    return SAME_PARTS
 
 
 def _name(layer: nn.Module) -> str:

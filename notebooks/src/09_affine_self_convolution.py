@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 09 Affine self convolution: a filter that looks
 #
-# A convolution weighs its neighbors by *where* they are, with the same filter everywhere. Self-attention weighs them by *what* they are, but it only averages: as the authors of this notebook's paper put it, it "does not provide a template matching scheme". **Affine self convolution** (ASC; Diaconu and Worrall, 2019) combines the two: first a
+# A convolution weighs the neighbors of a pixel by *where* they are, with the same filter everywhere. Self-attention weighs them by *what* they are, but it only averages: as the authors of this notebook's paper put it, it "does not provide a template matching scheme". **Affine self convolution** (ASC; Diaconu and Worrall, 2019) combines the two: first a
 # filter, then attention. You derive it, prove it equivariant, write it for every group, and see where it looks.
 #
 # **You will be able to**
@@ -21,7 +21,7 @@
 #
 # **You need before:** notebooks 04 and 07 (filter bank, relative positions g⁻¹g̃, self-attention).
 #
-# **Time:** about 130 minutes, with six exercises. **Hardware:** any laptop, no GPU, no internet. One cell trains for half a minute.
+# **Time:** about 120 minutes, with five exercises. **Hardware:** any laptop, no GPU, no internet. One cell trains for half a minute.
 
 # %%
 import math
@@ -46,7 +46,7 @@ from course_lib.figures.attention import Look
 from course_lib.framework import GroupFunction, Part, as_feature_map, as_function, relative_position, transform
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import neighborhoods
-from course_lib.kernels.attention import affine_scores
+from course_lib.kernels.attention import affine_scores  # noqa: F401, for exercise 9.3
 
 # %%
 from course_lib.layers import (
@@ -56,7 +56,6 @@ from course_lib.layers import (
     GroupConv2d,
     GroupSqueezeExcite,
     LiftingConv2d,
-    SimpleAffineSelfConv2d,
     SpatialMaxPool2d,
     StandAloneSelfAttention2d,
 )
@@ -127,7 +126,7 @@ for title, tables in shown.items():
 # %% [markdown]
 # ## 2 The affine map
 #
-# So each x should first make its own version of every neighbor y, and only then should attention compare the versions. The authors use an **affine map** for this: multiply by ψ and add β, both depending on where y lies.
+# In section 1, attention compared the pixels themselves, and the filter came in only when they were summed. The authors let the filter come first: each x makes its own version of every neighbor y, and attention compares and averages these versions. (In section 5, what is compared and what is summed get filters of their own; then the product of section 1 is a special case.) An **affine map** makes the versions: multiply by ψ and add β, both depending on where y lies.
 #
 # $$A_x[f](y) = f(y)\,\psi(y - x) + \beta(y - x)$$
 #
@@ -148,7 +147,8 @@ for title, tables in shown.items():
 @exercise
 def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, group: Group) -> Tensor:
     """The version of one neighbor: (C,). The position is ĝ, the feature f(g̃), (C,); tables (C, |H|, k, k).
-    Notebook 07's `framework.entry_at` is zero outside the window. Example: f(g̃) = 2, ψ(ĝ) = 3, β(ĝ) = 1 give 7.
+    Notebook 07's `framework.entry_at(table, position, group)` is zero outside the window.
+    Example: f(g̃) = 2, ψ(ĝ) = 3, β(ĝ) = 1 give 7.
     """
     ...
 
@@ -208,7 +208,7 @@ result = self_convolution(row, (psi, 0 * psi, C1), lambda scores: 2**scores / (2
 print(f"{result[Isometry(0, 0, 1, 0)].item():.4f} and 386/73 = {386 / 73:.4f}")
 
 # %% [markdown]
-# **Both parents are special cases.** With α = 1 and β = 0 it is the convolution. With ψ = 1 it is self-attention, with positions in the scores *and* in what is summed.
+# **Both parents are special cases.** With α = 1 and β = 0 the layer is the convolution. With ψ = 1 it is self-attention, with positions in the scores *and* in what is summed.
 
 # %%
 f, psi, beta = noise(2, 1, 4, 5), noise(2, 1, 3, 3, seed=1), noise(2, 1, 3, 3, seed=2)
@@ -330,11 +330,9 @@ panels({f"ψ for h = r: sheet {h}": moved[i] for i, h in enumerate(C4.elements)}
 )
 
 # %% [markdown]
-# For h = r the pattern has turned and is now on sheet r, and the dot has turned and is now on sheet r².
-#
 # ### Proof: turns, mirrors and shifts
 #
-# Move the map by u. The pixel y goes to a pixel that we call uy, and the element (y, h̃) goes to u(y, h̃), one of the sheets at uy. First the lemma again: what does g see at uy in the moved map?
+# Move the map by u. The pixel y goes to a pixel that we call uy, and the element (y, h̃) goes to u(y, h̃), on one of the sheets at uy. First the lemma again: what does g see at uy in the moved map?
 #
 # 1. *The features.* $[T_uf](u(y,\tilde h)) = f(y,\tilde h)$: what was at (y, h̃) is now at u(y, h̃). While h̃ runs through the sheets at y, u(y, h̃) runs through those at uy.
 # 2. *The filter.* $\psi\big(g^{-1}\,u(y,\tilde h)\big) = \psi\big((u^{-1}g)^{-1}(y,\tilde h)\big)$, because $g^{-1}u=(u^{-1}g)^{-1}$.
@@ -407,16 +405,11 @@ print("four equal sheets:", all_equal(list(result[0])))
 # %% [markdown]
 # ## 5 Queries, keys, values, heads
 #
-# Simple ASC uses one affine map in three roles: for the pixel that asks (the query), for the pixels that answer (the keys), and for what is summed (the values). In the full layer each role has an affine map of its own. Here are the two layers as diagrams, first the simple one, then the full one. In the library both also mix the channels, with 1 × 1 group convolutions: the embeddings $W$ in front, and $W^O$ behind.
+# Simple ASC uses one affine map in three roles: for the pixel that asks (the query), for the pixels that answer (the keys), and for what is summed (the values). In the full layer each role has an affine map of its own. In the library both layers also mix the channels, with 1 × 1 group convolutions: the embeddings $W$ in front, and $W^O$ behind.
 
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
 
-layer_diagram(SimpleAffineSelfConv2d(C4, 16, 16, 5, heads=8)).captioned(
-    "In the simple layer one embedding and one affine map serve all three roles."
-)
-
-# %%
 layer_diagram(AffineSelfConv2d(C4, 16, 16, 5, heads=8)).captioned(
     "In the full layer each role, query, key and value, has an embedding and an affine map of its own."
 )
@@ -460,17 +453,9 @@ for masked, expected in ((True, 820 / 7), (False, 820 / 13)):
     print(f"masked={masked!s:<5} {result.item():7.2f}, by hand {expected:.2f}")
 
 # %% [markdown]
-# `oracles.affine_self_conv` is the definition in plain loops. In this call, $\psi^Q$ had one place instead of 3 × 3. Is that enough? Ask the gradient which of the nine places are ever used:
-
-# %%
-f = noise(2, 4, 3, 3)
-affine = {name: (noise(2, 4, 3, 3, seed=i), noise(2, 3, 3, seed=i + 9)) for i, name in enumerate("QKV")}
-psi_q = affine["Q"][0].requires_grad_()
-oracles.affine_self_conv(*((f, affine[name]) for name in "QKV"), C4).square().sum().backward()
-print((psi_q.grad.abs().sum(dim=(0, 1)) > 0).int())
-
-# %% [markdown]
-# The query is read only at its own pixel, y = t. So $\psi^Q$ needs one number for each sheet (to be permuted), and $\beta^Q$ needs one number (which stays as it is).
+# `oracles.affine_self_conv` is the definition in plain loops. Why has $\psi^Q$ only one place here, instead of 3 × 3? The query is read only at its own pixel, y = t. So $\psi^Q$ needs one number for each sheet (to be permuted), and $\beta^Q$ needs one number (which stays as it is).
+#
+# **Section 1 again.** The full layer can compute the product α·ψ of section 1: take $\psi^Q = 4$ (the factor there), $\psi^K = 1$ at all places, the edge filter as $\psi^V$, and β = 0. The simple layer cannot. The edge filter is 0 at the center, so the center's own version is 0, and with it every score.
 #
 # ## 6 Write it
 #
@@ -547,17 +532,8 @@ for group in ALL_GROUPS:
 print("Your layer equals the definition, for", *ALL_GROUPS)
 
 # %% [markdown]
-# Simple ASC is the special case in which one map plays all three roles. (The query reads the middle of its tables.)
-
-# %%
-f, (psi, beta) = noise(2, 4, 3, 3), random_tables(2, C4, 3, seed=1)
-beta_on_e = F.pad(beta[:, None], (0, 0, 0, 0, 0, 3))  # on the group, as in the loops: all of it on one sheet
-loops = as_feature_map(self_convolution(as_function(f, C4), (psi, beta_on_e, C4)), C4)
-middle, part = (f[None], (psi[..., 1:2, 1:2], beta[..., 1:2, 1:2])), (f[None], (psi, beta))
-torch.testing.assert_close(roto_translation_attention(middle, part, part, C4)[0], loops)
-print("Your layer equals the loops of section 2.")
-
-# %% [markdown]
+# Simple ASC is the special case in which one map and one pair of tables play all three roles. (The query reads the middle of its tables.)
+#
 # With three embeddings in front and $W^O$ behind, this is the library's layer. On C1 it is the layer on Z².
 
 # %%
@@ -613,35 +589,6 @@ for name, (psi_bank, beta_bank) in ways.items():
     print(f"{name:<23}", say(equivariance_error(layer_with(psi_bank, beta_bank), D4, x).error))
 
 # %% [markdown]
-# And the softmax? Let it run over axes other than y: over y and h together; over h alone; or over the pixels t of a row, the ones that look.
-#
-# <details><summary>Predict first: which of the three break equivariance?</summary>
-#
-# Only the last one, because a turn takes rows to columns. The sheets h at a pixel are merely permuted, and a sum over all of them does not notice. So there are three equivariant layers here, and only one of them is the paper's. Equivariance alone does not tell you which one you have; you must compare with the equation.
-#
-# </details>
-
-
-# %%
-def shared(query: Tensor, key: Tensor, key_affine: tuple, kernel_size: int, heads: int, dims: tuple) -> Tensor:
-    scores = affine_scores(query, affine_map(key, *key_affine, kernel_size), heads)
-    return (scores - scores.logsumexp(dim=dims, keepdim=True)).exp()
-
-
-# %%
-def with_softmax_over(dims: tuple) -> Callable:
-    def layer(x: Tensor) -> Tensor:
-        query, key, value = ((both(psi, D4), turned(beta, D4)) for _, (psi, beta) in random_parts(x, D4))
-        weights = shared(affine_map(x, *query, 1)[:, :, :, 0], x, key, 3, 1, dims)
-        return (weights * affine_map(x, *value, 3)).sum(dim=3)
-
-    return layer
-
-
-for name, dims in {"y": (3,), "y and h": (2, 3), "h": (2,), "the t of a row": (5,)}.items():
-    print(f"softmax over {name:<15}", say(equivariance_error(with_softmax_over(dims), D4, x).error))
-
-# %% [markdown]
 # ## 7 The rival
 #
 # **Stand-alone self-attention** (SASA; Ramachandran and others, 2019) has no ψ, and it adds its positions β to the key only:
@@ -650,29 +597,18 @@ for name, dims in {"y": (3,), "y and h": (2, 3), "h": (2,), "the t of a row": (5
 #
 # Without ψ, a sum over the sheets would lose the orientation, as you have seen. So each h uses its own sheet only, as if ψ were 1 for ĥ = e and 0 for the others.
 #
-# How do these positions relate to ASC's? Expand the product of the two affine maps in ASC, for ψ = 1: ⟨Q + β^Q, K + β^K⟩ = ⟨Q, K⟩ + ⟨Q, β^K⟩ + ⟨β^Q, K⟩ + ⟨β^Q, β^K⟩. Ramachandran's positions are the β^K in the second term. Another proposal, by Hu and others (2019), adds a learned number to each score; this is the last term, ⟨β^Q, β^K⟩. So ASC has both. It also learns its tables directly; according to its authors, the other two use a separate network to produce them.
+# To save parameters, SASA's β is **factorized**: in each head, half of the channels of β depend on the row only, the others on the column only. So each channel has k numbers instead of k².
 #
-# To save parameters, SASA's β is **factorized**: in each head, some channels of β depend on the row only, the others on the column only.
-
-
-# %%
-@exercise
-def factorized_positions(row: Tensor, column: Tensor) -> Tensor:
-    """β, (heads·(d₁ + d₂), k, k), from row (heads, d₁, k) and column (heads, d₂, k): in each head d₁ channels
-    that depend on the row, then d₂. Example: row [[[1, 2, 3]]] gives the channel [[1, 1, 1], [2, 2, 2], [3, 3, 3]]."""
-    ...
-
-
-# %% [markdown]
-# <!-- help: factorized_positions -->
+# <details><summary>Aside: how do these positions relate to those of ASC?</summary>
+#
+# Expand the product of the two affine maps in ASC, for ψ = 1: ⟨Q + β^Q, K + β^K⟩ = ⟨Q, K⟩ + ⟨Q, β^K⟩ + ⟨β^Q, K⟩ + ⟨β^Q, β^K⟩. Ramachandran's positions are the β^K in the second term. Another proposal, by Hu and others (2019), adds a learned number to each score; this is the last term, ⟨β^Q, β^K⟩. So ASC has both.
+#
+# </details>
 
 # %%
 for group in ALL_GROUPS:
     sasa, x = StandAloneSelfAttention2d(group, 3, 4, 5, heads=2).double(), noise(1, 3, group.order, 6, 6)
-    beta = factorized_positions(sasa.positions.row, sasa.positions.column)
-    torch.testing.assert_close(lifting_filter_bank(beta, group), sasa.positions.banks()[1])
     print(f"{group}: {say(equivariance_error(sasa, group, x).error)}")
-print(f"{beta[0].numel()} positions per channel from {beta.shape[-1]} numbers")
 
 # %% [markdown]
 # What does SASA lack? Each head returns a *weighted mean* of values, which in each channel lies between the smallest and the largest V of the window. So no single head of SASA is an edge filter. Two heads and $W^O$ can subtract; one cannot.
@@ -825,14 +761,8 @@ print("a factor per channel:", say(equivariance_error(lambda x: one_factor(x, gr
 print("a factor per sheet:  ", say(equivariance_error(lambda x: factor_per_sheet(x, plain_layer), C4, x).error))
 
 # %% [markdown]
-# On C1, `one_factor` is the original squeeze-and-excitation. The layer as a diagram:
-
-# %%
-layer_diagram(GroupSqueezeExcite(C4, 16, reduction=4)).captioned(
-    "One number for each channel is computed from all pixels and sheets, and multiplies that channel everywhere."
-)
-
-# %% [markdown]
+# On C1, `one_factor` is the original squeeze-and-excitation.
+#
 # ## 10 What does it cost, and does it pay?
 #
 # Count the parameters of a layer from c to c channels with a k × k window:
@@ -874,7 +804,7 @@ for row in find_table("asc").rows:
 # One count differs, by 0.3 %; we do not know why. The accuracies are the paper's, means of eight runs. What do they say?
 #
 # - **CIFAR-10.** The authors' headline is simple ASC: about 30 % fewer parameters than ResNet29 (217k against 313k), and an accuracy within one standard deviation. ASC matches convolution with 14 % fewer parameters on Z² and 12 % fewer on p4. SASA, which has no ψ, falls 1.75 points behind; they conclude that "additive positional embeddings are not enough". SE helps convolution a little, but it does not help ASC.
-# - **CIFAR-100**, where each class has only a tenth of the images. Here ASC is ahead of convolution, by 0.3 points on Z² (less than half a standard deviation) and by 0.7 points on p4 (more than one).
+# - **CIFAR-100**, where each class has only a tenth of the images. Here ASC is ahead of convolution, by 0.3 points on Z² (less than one standard deviation) and by 0.7 points on p4 (more than one).
 #
 # ### Does it train?
 #
@@ -891,7 +821,7 @@ for group in (C1, C4):
     )
 
 # %% [markdown]
-# On C4 a version sums over four sheets, so scores are larger, and the softmax gives two thirds of the weight to one neighbor that chance has picked. A softmax like that passes on little gradient. Our explanation, then: at the start the layer picks neighbors arbitrarily, and what it returns is large.
+# On C4 a version sums over four sheets, so the scores are larger, and the softmax gives most of the weight to one neighbor that chance has picked. A softmax like that passes on little gradient. Our explanation, then: at the start the layer picks neighbors arbitrarily, and what it returns is large.
 #
 # The authors' remedy is taken from ordinary ResNets. In a residual block, x + γ·norm(layer(x)), they start with **γ = 0**. Then each block begins as the identity, and the attention is added gradually, as training finds a use for it. (They also raise the learning rate slowly over the first ten epochs.)
 #

@@ -9,9 +9,9 @@
 # %% [markdown]
 # # 10 The papers' networks: every network is a function of a group
 #
-# "Our model improves G-CNNs by 5%+ accuracy, while using only 56% parameters" (from the abstract of the E4 paper). Sentences like this one decide which layer people use. Can you believe it, and what would you have to check?
+# "Under the setting of training on 1/5 data of CIFAR10, our model improves G-CNNs by 5%+ accuracy, while using only 56% parameters" (from the abstract of the E4 paper). Sentences like this one decide which layer people use. Can you believe it, and what would you have to check?
 #
-# You have all the layers. In this notebook you build the networks of four papers from them, with the group as an argument. Then you look at what was published about these networks: what they have, what they cost, whether they are equivariant at all, and how certain the differences between them are.
+# You have all the layers. In this notebook you build two published networks from them, with the group as an argument. Then you look at what four papers say about their networks: how many parameters they have, what they cost, whether they are equivariant at all, and how certain the differences between them are.
 #
 # **You will be able to**
 # - write a network once, and get its ordinary, p4 and p4m versions by an argument;
@@ -21,7 +21,7 @@
 #
 # **You need before:** notebooks 04 to 06 (P4CNN, sizes that fit, counting). 08 and 09 help with two of the tables.
 #
-# **Time:** about 90 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet.
+# **Time:** about 95 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet.
 
 # %%
 from collections.abc import Callable, Sequence
@@ -168,7 +168,7 @@ for key in ("p4cnn", "g-p4cnn-17", "gc-p4cnn-30"):
     )
 
 # %% [markdown]
-# These three are the nearest widths possible. Others are not. All-CNN-C on CIFAR-10 has 96 channels, and the paper's p4m version has 32:
+# These three are the nearest widths possible. Others are not. All-CNN-C on CIFAR-10 has 96 channels, and Cohen and Welling's p4m version of it has 32:
 
 # %%
 count = cache(lambda width: parameters(models.allcnn(D4, width)))
@@ -184,7 +184,7 @@ print(
 # ## 3 Half the map, two ways
 #
 # Networks for photographs halve their maps several times. The usual way is a convolution with stride 2. Notebook 05 showed when that breaks equivariance: a padded 3 × 3 convolution with stride 2 leaves one pixel over on even maps. The code of the E4 paper does it differently: convolve at full resolution, then pool 2 × 2. The function
-# `same_conv(conv, group, in_channels, out_channels, kernel_size, stride, pool)` of `course_lib.models.blocks` makes both: it is strided without a `pool`, and pools afterwards with one.
+# `same_conv(conv, group, in_channels, out_channels, kernel_size, stride, pool)` of `course_lib.models.blocks` makes both: without a `pool` the convolution is strided, and with one it runs at full resolution and is pooled afterwards. (With stride 1 the map keeps its size, whatever the `pool`.)
 #
 # <details><summary>Predict first: which of the two is exact on 32 pixels? On 33? And what does the second one cost?</summary>
 #
@@ -217,7 +217,7 @@ except ValueError as error:
 #
 # **In plain words:** the block is equivariant if *both* its branch and its shortcut are. Keep the word *both* in mind.
 #
-# In ResNet18, the branch is a 3 × 3 convolution, dropout, a norm, ReLU, a second layer, and another norm. The second layer is an argument: another 3 × 3 convolution, or an E4 layer. Where the map is halved (`stride` 2), the first convolution does it, and the shortcut is a 1 × 1 convolution with a norm that halves the map, too.
+# In ResNet18, the branch is a 3 × 3 convolution, dropout, a norm, ReLU, a second layer, and another norm. The second layer is an argument: another 3 × 3 convolution, or an E4 layer. Where the map is halved (`stride` 2), the first convolution does it, and the shortcut is a 1 × 1 convolution that halves the map as well, followed by a norm.
 
 
 # %%
@@ -236,7 +236,7 @@ def basic_block(
 # %% [markdown]
 # <!-- help: basic_block -->
 #
-# **Break it on purpose.** Let the branch pool, but let the shortcut keep its stride. The shortcut is a 1 × 1 convolution and does not even look at its neighbors.
+# **Break it on purpose.** Let the branch pool, but let the shortcut keep its stride. After all, the shortcut is a 1 × 1 convolution: at each pixel it looks at this pixel only.
 #
 # <details><summary>Predict first: is this block equivariant? If not, what breaks it?</summary>
 #
@@ -350,8 +350,6 @@ for table in TABLES.values():
 #
 # All rows are from the E4 paper. Those on rotated MNIST are all off in one direction, by a few hundred to about 1,100 weights. This looks like a small part that the paper does not mention; notebook 08, section 7, names most of it for E4-Net. The row to distrust is p4-E4R18. Our count from the authors' own instructions is 9 % *above* the printed one, its operations are 10 % above, too, and no setting that we tried fits both. So we do not know which network was trained there.
 #
-# And the 56 % from the top of this notebook? That is p4m-E4R18 against p4m-R18, 6.0M against 10.8M parameters. Both counts are off by 2 to 3 %, but our ratio is 55 %. This claim holds.
-#
 # </details>
 
 # %% [markdown]
@@ -400,7 +398,7 @@ def unfair_pair() -> tuple[str, str, str]:
 #
 # ## 8 Error against cost
 #
-# Now the published errors, with this caution in mind. First rotated MNIST, against our counts of parameters and of operations (with aggregation). For two networks that the E4 paper quotes, we use the printed counts.
+# Now look at the published errors, with this caution in mind. The first figure shows those on rotated MNIST, against our counts of parameters and of operations. (The operations include the weighted sums over neighbors in E4 and ASC.) For two networks that the E4 paper quotes, we use the printed counts.
 
 
 # %%
@@ -424,8 +422,8 @@ families = {
     "quoted": [quoted[name] for name in ("p4_CNN", "α-P4CNN")],
 }
 error_against_cost(families).captioned(
-    "Rotated MNIST: all networks on p4 have smaller errors than the two ordinary ones, with 25,000 parameters or fewer, "
-    "and most of them need more operations (bars: standard deviations)."
+    "Rotated MNIST: all networks on p4 have smaller errors than the two ordinary ones, most of them with no more "
+    "parameters, but with more operations (bars: standard deviations)."
 )
 
 # %% [markdown]
@@ -511,9 +509,9 @@ for a, b in (
 # %% [markdown]
 # - **Equivariance and augmentation may overlap.** For ResNet44, the gain of p4m shrinks with augmentation to less than half, but it does not vanish. For All-CNN it stays as it is.
 # - **On rotated MNIST augmentation is not enough**, at this size. Both networks see random rotations of every image, and P4CNN makes less than half as many errors.
-# - **With little data the layer matters more**, says the E4 paper: with 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 images it is 0.87. (This is not about equivariance, since both networks are equivariant.)
+# - **With little data the layer matters more**, says the E4 paper: with 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 images it is 0.87. (This is not about equivariance, since both networks are equivariant.) The first line above does not settle whether this holds for gc. With all images, gc is 1.34 points ahead without augmentation and 0.35 with it; with a fifth of them it is 0.77, and the paper does not say whether these were augmented.
 # - **Points can mislead.** On CIFAR-100, p4m is 9 points ahead of the ordinary R18, on CIFAR-10 only 4. But the errors are larger there, too. In proportion it makes 27 % fewer errors on CIFAR-100 and 40 % fewer on CIFAR-10.
-# - **A guarantee is not the same as a small error.** Augmentation teaches invariance where the data is (notebook 05, section 8).
+# - **A guarantee is not the same as a small error.** Equivariance holds on every image, also on those that the network gets wrong. Augmentation teaches invariance only on images like those in the data (notebook 05, section 8), but if the test images are like them, that may suffice.
 #
 # So, what should you do? If your images have no preferred orientation, use both. If they have one, as photographs do, the cautious option is a small group in the hidden layers, and a head that may tell orientations apart. And if your network is large and your data are plentiful and well augmented, these tables promise you little.
 #
@@ -548,7 +546,7 @@ def reported_error(validation: Sequence[float], test: Sequence[float], report: R
 # %% [markdown]
 # <!-- help: reported_error -->
 #
-# Whoever has the third habit has looked at the answers. How much difference does it make? Let us measure, with a small p4 network on our 1,029 rotated digits of 14 × 14 pixels, and both errors after each epoch. (The optimizer starts anew in every epoch, as it does in the released E4 code.)
+# Whoever has the third habit has looked at the answers. How much difference does it make? Let us train a small p4 network on our 1,029 rotated digits of 14 × 14 pixels, and measure both errors after each epoch. (The optimizer starts anew in every epoch, as it does in the released E4 code.)
 
 
 # %%
@@ -631,7 +629,7 @@ for pair in [*pairs, "p4m-r18 p4m-e4r18", "resnet29 resnet29-asc", "p4-resnet29 
 #
 # **Why can I not reproduce the paper's number?** Go through this list: which epoch, which images, which augmentation, how many seeds, which width, exact or strided. Lengyel and van Gemert did not reach the published 9.45 % of ResNet44 either. They printed 13.10 %, the error that they got themselves, next to their own networks. That is the right way: compare within one recipe.
 #
-# And the sentence at the top of this notebook? Its 5 % is a gap between two networks of one paper, with one recipe, on a fifth of CIFAR-10: p4m-E4R18 and p4m-R18, 5.22 points apart. The 56 % is 6.0M of 10.8M parameters, as printed; by our counts it is 55 %. The sentence does not say how much each of the two was tuned, and only the rest of the paper says that with all images the gap is 0.87 points.
+# And the sentence at the top of this notebook? Its 5 % is a gap between two networks of one paper, with one recipe: p4m-E4R18 and p4m-R18, 5.22 points apart. The 56 % is 6.0M of 10.8M parameters, as printed; by our counts it is 55 %. The sentence says on how little data this was measured, but not how much each of the two was tuned. And you must read on to learn that with all images the gap is 0.87 points.
 #
 # Our runs in notebook 11 hold out validation images, read the test set once, after the last epoch, and store every epoch.
 #
@@ -669,11 +667,11 @@ progress("10")
 # - A network is a function of a group, a width and a kind of layer. C1 gives the ordinary one.
 # - At equal parameters, widths shrink by √|H| and operations grow by |H|. Solve for the width, and say what difference is left.
 # - A sum is equivariant if *all* its terms are: branch and shortcut must both halve the map in an exact way. A flattening head ends the invariance.
-# - Several published "equivariant" networks are only nearly equivariant, at 32 pixels. Exact variants cost operations, and hardly any parameters.
+# - Several published "equivariant" networks are only nearly equivariant at the size of their images. Exact variants cost operations, and hardly any parameters.
 # - Compare within one recipe, ask which epoch was reported, and divide a gap by its standard error.
 #
 # **Now in `course_lib`:** `from course_lib.models import p4cnn_linear, allcnn, resnet18, resnet44, bottleneck_resnet, e4net` · `from course_lib.experiments import TABLES, find, table_markdown` · `python -m course_lib counts rotated-mnist`
 #
 # **Further reading:** K. He and others, *Deep Residual Learning for Image Recognition*, 2016; X. Bouthillier and others, *Accounting for Variance in Machine Learning Benchmarks*, 2021.
 #
-# **Next:** notebook 11 writes the training loop, and fills these tables with runs of our own.
+# **Next:** in notebook 11 you write the training loop, and compare these tables with runs of your own.

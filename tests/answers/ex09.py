@@ -9,6 +9,7 @@ from answers import correct, wrong
 from course_lib import oracles
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.groups import C1, inverse
+from course_lib.kernels import affine_map
 from course_lib.layers import group_filter_bank, lifting_filter_bank
 from course_lib.wallpaper import semidirect_inverse
 
@@ -189,43 +190,6 @@ def always_masked(query, key, key_affine, kernel_size, heads=1, masked=False):
     return by_exponentials(query, key, key_affine, kernel_size, heads, masked=True)
 
 
-@correct("factorized_positions")
-def entry_by_entry(row, column):
-    k = row.shape[-1]
-    tables = []
-    for rows, columns in zip(row, column, strict=True):
-        tables += [torch.stack([values] * k, dim=1) for values in rows]
-        tables += [torch.stack([values] * k, dim=0) for values in columns]
-    return torch.stack(tables)
-
-
-@wrong("factorized_positions", says="order is reversed")
-def from_below(row, column):
-    return entry_by_entry(row, column).flip(-1).flip(-2)
-
-
-@wrong("factorized_positions", says="rows and columns are swapped")
-def rows_as_columns(row, column):
-    return entry_by_entry(row, column).mT
-
-
-@wrong("factorized_positions", says="wrong order")
-def columns_first(row, column):
-    return entry_by_entry(column, row).mT
-
-
-@wrong("factorized_positions", says="all. heads first")
-def rows_of_all_heads_first(row, column):
-    tables = entry_by_entry(row, column).unflatten(0, (len(row), -1))
-    d = row.shape[1]
-    return torch.cat([tables[:, :d].flatten(0, 1), tables[:, d:].flatten(0, 1)])
-
-
-@wrong("factorized_positions", says="add row and column")
-def outer_sum(row, column):
-    return (row[:, :, :, None] + column[:, :, None, :]).flatten(0, 1)
-
-
 @wrong("affine_term", says="β from the sheet of e")
 def beta_of_one_sheet(position, feature, psi, beta, group):
     return feature * _entry(psi, position, group) + _entry(beta[:, :1], position._replace(m=0, r=0), C1)
@@ -262,12 +226,14 @@ def masked_where_the_score_is_zero(query, key, key_affine, kernel_size, heads=1,
 def _loops(query, key, value, group, heads=1, masked=False):
     """By the oracle, head by head, image by image."""
 
-    def cut(part, head):
+    def cut(part, image, head):
         f, (psi, beta) = part
-        return f.chunk(heads, 1)[head][0], (psi.chunk(heads)[head], beta.chunk(heads)[head])
+        return f[image].chunk(heads)[head], (psi.chunk(heads)[head], beta.chunk(heads)[head])
 
-    parts = [[cut(part, head) for part in (query, key, value)] for head in range(heads)]
-    return torch.cat([oracles.affine_self_conv(*three, group, masked) for three in parts])[None]
+    def result(image, head):
+        return oracles.affine_self_conv(*(cut(part, image, head) for part in (query, key, value)), group, masked)
+
+    return torch.stack([torch.cat([result(i, head) for head in range(heads)]) for i in range(len(query[0]))])
 
 
 correct("roto_translation_attention")(_loops)
@@ -506,17 +472,6 @@ def heads_interleaved(query, key, value, group, heads=1, masked=False):
     return torch.stack(out.chunk(heads, dim=1), dim=2).flatten(1, 2)
 
 
-@wrong("factorized_positions", says="heads vary fastest")
-def channels_before_heads(row, column):
-    tables = entry_by_entry(row, column)
-    return torch.stack(tables.chunk(len(row)), dim=1).flatten(0, 1)
-
-
-@wrong("factorized_positions", says="Both kinds of channels depend on the row")
-def column_as_row(row, column):
-    return torch.cat([table[..., None].expand(-1, -1, -1, row.shape[-1]) for table in (row, column)], 1).flatten(0, 1)
-
-
 @wrong("affine_term", says="ψ in place of β")
 def psi_twice(position, feature, psi, beta, group):
     return (feature + 1) * _entry(psi, position, group)
@@ -582,12 +537,119 @@ def divided_twice(query, key, key_affine, kernel_size, heads=1, masked=False):
     return by_exponentials(heads * query / query.shape[1], key, key_affine, kernel_size, heads, masked)
 
 
-@wrong("factorized_positions", says="axis of their own")
-def heads_not_joined(row, column):
-    tables = entry_by_entry(row, column)
-    return tables.reshape(len(row), -1, *tables.shape[1:])
+@wrong("affine_term", says="add up the channels")
+def one_number(position, feature, psi, beta, group):
+    return by_index(position, feature, psi, beta, group).sum()
 
 
-@wrong("factorized_positions", says="multiply row and column")
-def outer_product(row, column):
-    return torch.einsum("hdi,hdj->hdij", row, column).flatten(0, 1)
+@wrong("affine_term", says="on D4: ĥ is m, so take sheet 4")
+def without_mirrors(position, feature, psi, beta, group):
+    return by_index(position._replace(m=0), feature, psi, beta, group)
+
+
+@wrong("affine_term", says="in the middle of the tables")
+def counted_from_the_corner(position, feature, psi, beta, group):
+    sheet = list(group.elements).index((position.m, position.r))
+    return feature * psi[:, sheet, position.v, position.u] + beta[:, sheet, position.v, position.u]
+
+
+@wrong("affine_map", says="sum over h, the sheet that looks")
+def summed_over_those_that_look(f, psi, beta, kernel_size):
+    windows = by_unfold(f, None, None, kernel_size)
+    if psi is not None:
+        windows = (psi.flatten(-2)[..., None, None] * windows[:, :, None]).sum(dim=2)
+    return windows if beta is None else windows + beta.flatten(-2)[..., None, None]
+
+
+@wrong("affine_map", says="You add β to f")
+def beta_before_psi(f, psi, beta, kernel_size):
+    windows = by_unfold(f, None, beta, kernel_size)
+    if psi is None:
+        return windows
+    return (psi.flatten(-2)[..., None, None] * windows[:, :, None]).sum(dim=3)
+
+
+@wrong("affine_map", says="axes \\(B, C, k², .H., Y, X\\), expected \\(B, C, .H., k², Y, X")
+def neighbors_before_sheets(f, psi, beta, kernel_size):
+    return by_unfold(f, psi, beta, kernel_size).transpose(2, 3)
+
+
+@wrong("affine_map", says="Without β it was right")
+def beta_upside_down(f, psi, beta, kernel_size):
+    return by_unfold(f, psi, None if beta is None else beta.flip(-2), kernel_size)
+
+
+@wrong("affine_attention_weights", says="Yours sum to 1 over the heads")
+def over_the_heads(query, key, key_affine, kernel_size, heads=1, masked=False):
+    scores = _masked(_scores(query, key, key_affine, kernel_size, heads), query, kernel_size, masked)
+    return scores.softmax(dim=1)
+
+
+@wrong("affine_attention_weights", says="weights are negative")
+def scores_over_their_sum(query, key, key_affine, kernel_size, heads=1, masked=False):
+    scores = _masked(_scores(query, key, key_affine, kernel_size, heads), query, kernel_size, masked, value=0)
+    return scores / scores.sum(dim=3, keepdim=True)
+
+
+@wrong("affine_attention_weights", says="outside the map has the weight")
+def masked_with_a_small_score(query, key, key_affine, kernel_size, heads=1, masked=False):
+    scores = _scores(query, key, key_affine, kernel_size, heads)
+    return _masked(scores, query, kernel_size, masked, value=-1).softmax(dim=3)
+
+
+@wrong("affine_attention_weights", says="stopped in line.*same for all heads and sheets")
+def mask_for_each_channel(query, key, key_affine, kernel_size, heads=1, masked=False):
+    scores = _scores(query, key, key_affine, kernel_size, heads)
+    outside = by_unfold(torch.ones_like(key), None, None, kernel_size) == 0
+    return (scores.masked_fill(outside, -math.inf) if masked else scores).softmax(dim=3)
+
+
+def _without_beta(*parts):
+    return [(f, (psi, 0 * beta)) for f, (psi, beta) in parts]
+
+
+@wrong("roto_translation_attention", says="β is missing everywhere")
+def psi_alone(query, key, value, *rest):
+    return with_actions(*_without_beta(query, key, value), *rest)
+
+
+@wrong("roto_translation_attention", says="Look at β of the query")
+def query_without_beta(query, key, value, *rest):
+    return with_actions(*_without_beta(query), key, value, *rest)
+
+
+@wrong("roto_translation_attention", says="C1 was right.*ψ and β of the value are right.*in query and key.*their ψ")
+def query_left_alone(query, key, value, group, heads=1, masked=False):
+    mean = query[1][0].mean(dim=1, keepdim=True).expand_as(query[1][0])
+    return with_actions((query[0], (mean, query[1][1])), key, value, group, heads, masked)
+
+
+@wrong("roto_translation_attention", says="Your ψ and β are moved by h⁻¹")
+def both_moved_back(*parts):
+    return _layer(
+        lambda h, psi, group: act_on_feature_map(inverse(h), psi, group),
+        lambda h, beta, group: act_on_image(inverse(h), beta),
+        *parts,
+    )
+
+
+@wrong("roto_translation_attention", says="axes \\(B, C, k², Y, X\\), expected \\(B, C, .H., Y, X")
+def sheets_summed_for_neighbors(query, key, value, *rest):
+    heard = with_actions(query, key, value, *rest).sum(dim=2, keepdim=True)
+    return heard.expand(-1, -1, value[1][0].shape[-1] ** 2, -1, -1)
+
+
+@wrong("roto_translation_attention", says="stopped in line.*hand the tables themselves")
+def tables_for_banks(query, key, value, group, heads=1, masked=False):
+    return affine_map(query[0], *query[1], 1)[:, :, :, 0]
+
+
+@wrong("affine_attention_weights", says="affine map of the key")
+def key_without_psi(query, key, key_affine, kernel_size, heads=1, masked=False):
+    return by_exponentials(query, key, (None, key_affine[1]), kernel_size, heads, masked)
+
+
+@wrong("affine_attention_weights", says="cut into heads")
+def heads_averaged(query, key, key_affine, kernel_size, heads=1, masked=False):
+    weights = by_exponentials(query, key, key_affine, kernel_size, heads, masked)
+    return weights.mean(dim=1, keepdim=True).expand_as(weights)

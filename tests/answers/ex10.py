@@ -418,7 +418,7 @@ def exact_reversed(group, here, there, stride, second, dropout, exact):
     return block(group, here, there, stride, second, dropout, not exact)
 
 
-@wrong("basic_block", says="dropout comes after the ReLU")
+@wrong("basic_block", says="dropout comes after the norm")
 @_changed
 def dropout_after_relu(residual, group, here, there, stride, dropout, exact):
     first, drop, norm, relu, *rest = residual.branch
@@ -450,3 +450,63 @@ def validation_of_the_best_test(validation, test, report):
     if report == "best validation epoch":
         return test[validation.index(min(validation))]
     return validation[test.index(min(test))]
+
+
+@wrong("width_for", says="proportional to the width")
+def in_proportion(count, wanted):
+    return max(1, round(wanted / count(1)))
+
+
+@wrong("width_for", says="10 away at width 3 and 60 away at width 4")
+def first_beyond(count, wanted):
+    return next(width for width in range(1, 200) if count(width) > wanted)
+
+
+@wrong("basic_block", says="dropout comes after the norm")
+@_changed
+def dropout_after_norm(residual, group, here, there, stride, dropout, exact):
+    first, drop, norm, *rest = residual.branch
+    return Residual(nn.Sequential(first, norm, drop, *rest), residual.shortcut, nn.ReLU())
+
+
+@wrong("basic_block", says="allow_approximate=True\\. Here a block that is not exact is asked for")
+@_changed
+def strictly_exact(residual, group, here, there, stride, dropout, exact):
+    if not exact:
+        residual.branch[0] = GroupConv2d(group, here, there, 3, stride=stride, padding=1, bias=False)
+    return residual
+
+
+@wrong("not_exact", says="You return the networks that are exact")
+def the_exact_ones(keys):
+    return {"p4cnn", "p4-r18"}
+
+
+@wrong("reported_error", says="always return the smallest validation error")
+def always_smallest_validation(validation, test, report):
+    return min(validation)
+
+
+@wrong("reported_error", says="Report the test error after the last epoch")
+def last_forgotten(validation, test, report):
+    return min(test) if report == "best test epoch" else test[validation.index(min(validation))]
+
+
+@wrong("gap_uncertainty", says="larger deviation only")
+def larger_of_both(deviation_a, deviation_b, seeds):
+    return max(deviation_a, deviation_b) / seeds**0.5
+
+
+@wrong("gap_uncertainty", says="two standard errors")
+def twice(deviation_a, deviation_b, seeds):
+    return 2 * by_variances(deviation_a, deviation_b, seeds)
+
+
+@wrong("gap_uncertainty", says="multiply by n")
+def times_the_seeds(deviation_a, deviation_b, seeds):
+    return by_variances(deviation_a, deviation_b, seeds) * seeds
+
+
+@wrong("gap_uncertainty", says="Four times the seeds must halve")
+def logarithm(deviation_a, deviation_b, seeds):
+    return (deviation_a**2 + deviation_b**2) ** 0.5 / seeds**0.25

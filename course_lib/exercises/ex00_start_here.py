@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_lib.exercises import Function, compare, register
+from course_lib.exercises import Function, Mistake, call, compare, register
 
 
 def half_turn(image: Tensor) -> Tensor:
@@ -12,8 +12,26 @@ def half_turn(image: Tensor) -> Tensor:
 
 
 def _small_images(f: Function, reference: Function) -> None:
-    compare(f, reference, torch.arange(4).reshape(2, 2))
-    compare(f, reference, torch.arange(6).reshape(2, 3))
+    for image in (torch.arange(4).reshape(2, 2), torch.arange(6).reshape(2, 3)):
+        _explain_the_pixels(f, reference, image)
+        compare(f, reference, image)
+
+
+def _explain_the_pixels(f: Function, reference: Function, image: Tensor) -> None:
+    """For an answer that nobody listed: what it does to the shape or to the numbers, or a pixel that goes astray."""
+    expected, yours = reference(image), call(f, image.clone(), example={"image": image})
+    if not isinstance(yours, Tensor) or torch.equal(yours.double(), expected.double()):
+        return
+    rows, columns = image.shape
+    if yours.shape != image.shape:
+        message = f"A half turn keeps the shape, {rows} rows and {columns} columns; yours is {tuple(yours.shape)}."
+    elif sorted(yours.flatten().tolist()) != sorted(image.flatten().tolist()):
+        message = "A half turn only moves the numbers; yours changes, repeats or loses some of them."
+    else:
+        row, column = (yours != expected).nonzero()[0].tolist()
+        came = f"row {rows - 1 - row}, column {columns - 1 - column}"
+        message = f"What is in row {row}, column {column} after a half turn was in {came} before it, counted from 0."
+    raise Mistake(message, {"image": image}, expected, yours)
 
 
 register(
@@ -49,6 +67,10 @@ register(
         (
             lambda image: image.flip(0, 1, 2),
             "The image has two axes only: 0 for its rows and 1 for its columns.",
+        ),
+        (
+            lambda image: image[len(image)],
+            "Rows and columns are counted from 0, so the last row is Y − 1 and the last column X − 1.",
         ),
         (
             lambda image: image.flip(),

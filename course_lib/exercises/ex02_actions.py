@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from course_lib.actions import act_on_image
-from course_lib.exercises import Function, compare, register
-from course_lib.groups import D4, Element, inverse, matrix
+from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.exercises.symmetries import moved_by, wrong_move
+from course_lib.groups import D4, Element, IntArray, inverse, matrix
 from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse
 
 R, M = Element(0, 1), Element(1, 0)
@@ -13,13 +15,35 @@ R, M = Element(0, 1), Element(1, 0)
 
 def _one_point(f: Function, reference: Function) -> None:
     for g in (Isometry(0, 0, 3, 1), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0), Isometry(0, 1, 3, 1)):
+        _explain_the_half(f, reference, g)
         compare(f, reference, g, np.array([2, 1]))
+
+
+def _explain_the_half(f: Function, reference: Function, g: Isometry) -> None:
+    """For an answer that nobody listed: whether the shift is wrong, which the origin shows, or the turn or mirror."""
+    for point in ([0, 0], [1, 0], [0, 1]):
+        x = np.array(point)
+        example = {"g": g, "points": x}
+        expected, yours = reference(g, x.copy()), call(f, g, x.copy(), example=example)
+        if np.shape(yours) != (2,) or np.array_equal(yours, expected):
+            continue
+        if x.any():
+            turned = tuple((matrix(g.point_part) @ x).tolist())
+            message = f"The shift is right, but not what h = {g.point_part} does: it takes {tuple(point)} to {turned}."
+        else:
+            message = f"No turn or mirror moves the origin, so it must arrive at the shift, {tuple(g.shift.tolist())}."
+        raise Mistake(message, example, expected, yours)
 
 
 def _many_points(f: Function, reference: Function) -> None:
     for g in (Isometry(0, 0, 3, 1), Isometry(1, 1, -2, 1)):
         compare(f, reference, g, np.array([[0, 0], [2, 1], [-1, 3]]), because="Several points come as rows (x, y).")
         compare(f, reference, g, np.arange(12).reshape(2, 3, 2), because="There may be any number of axes in front.")
+
+
+def _unpacked(g: Isometry, points: IntArray) -> IntArray:
+    x, y = points
+    return matrix(g.point_part) @ (x, y) + g.shift
 
 
 ROWS = (
@@ -80,6 +104,14 @@ register(
             lambda g, points: points @ matrix(g.point_part).T + g.shift[::-1],
             "You add (v, u) in place of (u, v). The shift is in the order of the points: x first.",
         ),
+        (
+            lambda g, points: points[:, 0] + points[:, 1],
+            "`points[:, 0]` needs exactly one axis in front, but there may be none, or several: `points[..., 0]`.",
+        ),
+        (
+            _unpacked,
+            "`x, y = …` takes a single point apart. Points are rows: `points[..., 0]` has the x of them all.",
+        ),
         (lambda g, points: matrix(g.point_part) @ points + g.shift, ROWS),
         (lambda g, points: matrix(g.point_part) @ points.T + g.shift, ROWS),
         (lambda g, points: (matrix(g.point_part) @ points.T).T + g.shift, ROWS),
@@ -99,8 +131,26 @@ register(
 
 def _small_images(f: Function, reference: Function) -> None:
     for g in (R, M, Element(1, 1), *D4.elements):
-        compare(f, reference, g, torch.arange(4).reshape(2, 2))
-        compare(f, reference, g, torch.arange(6).reshape(2, 3))
+        for image in (torch.arange(4).reshape(2, 2), torch.arange(6).reshape(2, 3)):
+            _explain_the_image(f, reference, g, image)
+            compare(f, reference, g, image)
+
+
+def _explain_the_image(f: Function, reference: Function, g: Element, image: Tensor) -> None:
+    """For an answer that nobody listed: which symmetry it applies instead of g, or what it does to the numbers."""
+    example = {"g": g, "f": image}
+    expected, yours = reference(g, image.clone()), call(f, g, image.clone(), example=example)
+    if not isinstance(yours, Tensor) or torch.equal(yours.double(), expected.double()):
+        return
+    if (move := moved_by(image, yours)) is not None:
+        message = f"L_{g} f was asked for, but you return L_{move} f. {wrong_move(g, move)}"
+    elif yours.shape != expected.shape:
+        message = f"L_{g} f has the shape {tuple(expected.shape)} here, yours has {tuple(yours.shape)}."
+    elif sorted(yours.flatten().tolist()) != sorted(image.flatten().tolist()):
+        message = "A symmetry only moves the numbers of f; yours changes, repeats or loses some of them."
+    else:
+        message = "Your numbers have changed places, but not as any turn or mirror of the whole image moves them."
+    raise Mistake(message, example, expected, yours)
 
 
 def _batches(f: Function, reference: Function) -> None:

@@ -17,7 +17,7 @@
 #
 # **You need before:** Python, 2×2 matrices, and notebook 00 (how exercises work). No group theory.
 #
-# **Time:** about 105 minutes, with six exercises. **Hardware:** any laptop; nothing is trained here.
+# **Time:** about 115 minutes, with six exercises. **Hardware:** any laptop; nothing is trained here.
 #
 # In notebook 04 you will write a layer that treats all orientations alike. To do that, the layer has to know which
 # orientations exist, and which one you reach when one move follows another. A mistake here is hard to notice later: you

@@ -21,7 +21,7 @@
 #
 # **You need before:** notebook 01 (elements, products, inverses; p4 and p4m); matrices; PyTorch tensors.
 #
-# **Time:** about 110 minutes, with six exercises. **Hardware:** any laptop; no GPU, no internet.
+# **Time:** about 120 minutes, with six exercises. **Hardware:** any laptop; no GPU, no internet.
 #
 # Why so much care for something as simple as turning a picture? Because every layer of the later notebooks must do to
 # its numbers exactly what the turn did to the image. There are several natural ways to write this down, and most of

@@ -220,7 +220,7 @@ register(
             "`matrix(inverse(g.point_part))`.",
         ),
         (
-            lambda g: Isometry(*inverse(g)),  # type: ignore[arg-type,call-arg]
+            lambda g: Isometry(*inverse(g)),  # type: ignore[call-arg]
             "`inverse` undoes an `Element` (m, r), without a shift. Use it for the point part, `g.point_part`.",
         ),
         (lambda g: g, "You return g itself. The inverse takes hx + t back to x."),

@@ -14,7 +14,8 @@ R, M = Element(0, 1), Element(1, 0)
 
 
 def _one_point(f: Function, reference: Function) -> None:
-    for g in (Isometry(0, 0, 3, 1), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0), Isometry(0, 1, 3, 1)):
+    turns = Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0), Isometry(0, 1, 3, 1), Isometry(1, 1, -2, 1)
+    for g in (Isometry(0, 0, 3, 1), *turns):
         _explain_the_half(f, reference, g)
         compare(f, reference, g, np.array([2, 1]))
 

@@ -131,8 +131,8 @@ register(
 
 
 GROUP_AXIS = (
-    "You permute another axis than the sheets'. Count from the end: X is the last axis, Y comes before it, and the "
-    "sheets come before Y."
+    "You permute another axis than the sheets', or turn other axes than Y and X. Count from the end: X is the last "
+    "axis, Y comes before it, and the sheets come before Y."
 )
 
 

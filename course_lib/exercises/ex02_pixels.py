@@ -16,7 +16,7 @@ SIZES = {
     (2, 2): "You are right for 3 × 3 pixels. But the center of an even size lies between pixels. ",
     (2, 3): "You are right for squares. But here L_g f is 2 × 3, and after a quarter turn f is 3 × 2. ",
 }
-Pixels = dict[tuple[int, ...], tuple[int, ...]]
+Pixels = dict[tuple[int, int], tuple[int, ...]]
 
 FLOATS = (
     "The numbers of your pixel are floats, which cannot be an array index. Doubled coordinates stay integers; or "
@@ -41,7 +41,8 @@ def _every_size(f: Function, reference: Function) -> None:
 
 def _explain_the_pixels(f: Function, reference: Function, g: Element, size: tuple[int, int], so_far: str) -> None:
     """For an answer that nobody listed: whether the turn is wrong, or the way to (x, y) and back."""
-    expected, yours = {}, {}
+    expected: Pixels = {}
+    yours: Pixels = {}
     for row, col in np.ndindex(size):
         example = dict(g=g, row=row, col=col, height=size[0], width=size[1])
         expected[row, col] = reference(g, row, col, *size)
@@ -159,7 +160,8 @@ register(
         ),
         (
             _pixel_by(lambda g: g),
-            "The inverse is missing. You look up f(gx), but L_g f shows f(g⁻¹x) at x.",
+            "The inverse is missing. You look up f(gx), but L_g f shows f(g⁻¹x) at x. (If you do use the inverse: `x @ "
+            "h` undoes it, since it moves x by hᵀ, which is h⁻¹. Write `h @ x`.)",
         ),
         (
             _pixel_by(inverse, y_up=False),
@@ -187,7 +189,8 @@ register(
         ),
         (
             _rows_as_x,
-            "You use (row, col) as if it were (x, y). x comes from the column, and y from the row, counted upwards.",
+            "Your m swaps top and bottom, as if (row, col) were (x, y). x comes from the column, and y from the row, "
+            "counted upwards.",
         ),
         (
             _with_way_back(lambda x, y, height, width: (height - 1 - y, x + width - 1)),

@@ -321,7 +321,7 @@ def by_a_loop(g, points):
     return np.array([matrix(g.point_part) @ point + g.shift for point in points])
 
 
-@wrong("source_pixel", says="as if it were .x, y.")
+@wrong("source_pixel", says="swaps top and bottom, as if .row, col. were .x, y.")
 def rows_as_x(g, row, col, height, width):
     x, y = matrix(inverse(g)) @ (2 * row - height + 1, 2 * col - width + 1)
     if g.r % 2:
@@ -727,3 +727,39 @@ def turned_by_their_place(g, f, group, subgroup=None):
 def sheets_backwards(g, f, group, subgroup=None):
     order = [0, *range(group.order - 1, 0, -1)] if g.r else range(group.order)
     return by_transposing(g, f[..., list(order), :, :])
+
+
+@wrong("act_on_points", says="not what h = mr does: it takes .1, 0. to .0, 1.")
+def mirrors_before_the_turn(g, points):
+    x, y = points[..., 0], points[..., 1]
+    x = -x if g.m else x
+    for _ in range(g.r):
+        x, y = -y, x
+    return np.stack([x + g.u, y + g.v], axis=-1)
+
+
+@wrong("source_pixel", says="If you do use the inverse: `x @ h` undoes it")
+def point_on_the_left(g, row, col, height, width):
+    x, y = (2 * col - width + 1, height - 1 - 2 * row) @ matrix(inverse(g))
+    height, width = (width, height) if g.r % 2 else (height, width)
+    return (height - 1 - int(y)) // 2, (int(x) + width - 1) // 2
+
+
+@wrong("act_on_feature_map", says="or turn other axes than Y and X")
+def turns_sheets_and_rows(g, f, group, subgroup=None):
+    return torch.rot90(f, g.r, dims=(-3, -2))[..., group.permutation(g), :, :]
+
+
+@wrong("act_on_feature_map", says="holds no sheet of f, turned or mirrored")
+def sum_of_all_copies(g, f, group, subgroup=None):
+    return sum(by_transposing(h, f) for h in group.elements)
+
+
+@wrong("pattern_with_symmetry", says="yours has shape .1, 4, 4.")
+def copies_not_added(subgroup):
+    return torch.stack([by_transposing(s, torch.arange(16).reshape(4, 4)) for s in subgroup.elements])
+
+
+@wrong("pattern_with_symmetry", says="yours is a list")
+def rows_in_a_list(subgroup):
+    return [[1, 2], [3, 4]]

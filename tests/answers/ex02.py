@@ -760,6 +760,6 @@ def copies_not_added(subgroup):
     return torch.stack([by_transposing(s, torch.arange(16).reshape(4, 4)) for s in subgroup.elements])
 
 
-@wrong("pattern_with_symmetry", says="yours is a list")
+@wrong("pattern_with_symmetry", says="yours is of type list")
 def rows_in_a_list(subgroup):
     return [[1, 2], [3, 4]]

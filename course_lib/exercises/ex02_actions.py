@@ -1,11 +1,14 @@
 """Exercises 2.1 and 2.3 of notebook 02: how symmetries move points and images."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from course_lib.actions import act_on_image
-from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.exercises import Function, compare, register
 from course_lib.exercises.symmetries import moved_by, wrong_move
 from course_lib.groups import D4, Element, IntArray, inverse, matrix
 from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse
@@ -16,24 +19,18 @@ R, M = Element(0, 1), Element(1, 0)
 def _one_point(f: Function, reference: Function) -> None:
     turns = Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0), Isometry(0, 1, 3, 1), Isometry(1, 1, -2, 1)
     for g in (Isometry(0, 0, 3, 1), *turns):
-        _explain_the_half(f, reference, g)
-        compare(f, reference, g, np.array([2, 1]))
+        for point in ([0, 0], [1, 0], [0, 1], [2, 1]):
+            compare(f, reference, g, np.array(point), because=partial(_wrong_half, g, point))
 
 
-def _explain_the_half(f: Function, reference: Function, g: Isometry) -> None:
+def _wrong_half(g: Isometry, point: list[int], expected: IntArray, yours: Any) -> str:
     """For an answer that nobody listed: whether the shift is wrong, which the origin shows, or the turn or mirror."""
-    for point in ([0, 0], [1, 0], [0, 1]):
-        x = np.array(point)
-        example = {"g": g, "points": x}
-        expected, yours = reference(g, x.copy()), call(f, g, x.copy(), example=example)
-        if np.shape(yours) != (2,) or np.array_equal(yours, expected):
-            continue
-        if x.any():
-            turned = tuple((matrix(g.point_part) @ x).tolist())
-            message = f"The shift is right, but not what h = {g.point_part} does: it takes {tuple(point)} to {turned}."
-        else:
-            message = f"No turn or mirror moves the origin, so it must arrive at the shift, {tuple(g.shift.tolist())}."
-        raise Mistake(message, example, expected, yours)
+    if np.shape(yours) != (2,) or np.array_equal(yours, expected):
+        return ""
+    if not any(point):
+        return "No turn or mirror moves the origin, so it must arrive at the shift."
+    turned = tuple((matrix(g.point_part) @ point).tolist())
+    return f"The shift is right, but not what h = {g.point_part} does: it takes {tuple(point)} to {turned}."
 
 
 def _many_points(f: Function, reference: Function) -> None:
@@ -133,25 +130,22 @@ register(
 def _small_images(f: Function, reference: Function) -> None:
     for g in (R, M, Element(1, 1), *D4.elements):
         for image in (torch.arange(4).reshape(2, 2), torch.arange(6).reshape(2, 3)):
-            _explain_the_image(f, reference, g, image)
-            compare(f, reference, g, image)
+            compare(f, reference, g, image, because=partial(_another_move, g, image))
 
 
-def _explain_the_image(f: Function, reference: Function, g: Element, image: Tensor) -> None:
+def _another_move(g: Element, image: Tensor, expected: Tensor, yours: Any) -> str:
     """For an answer that nobody listed: which symmetry it applies instead of g, or what it does to the numbers."""
-    example = {"g": g, "f": image}
-    expected, yours = reference(g, image.clone()), call(f, g, image.clone(), example=example)
     if not isinstance(yours, Tensor) or torch.equal(yours.double(), expected.double()):
-        return
+        return ""
     if (move := moved_by(image, yours)) is not None:
-        message = f"L_{g} f was asked for, but you return L_{move} f. {wrong_move(g, move)}"
-    elif yours.shape != expected.shape:
-        message = f"L_{g} f has the shape {tuple(expected.shape)} here, yours has {tuple(yours.shape)}."
-    elif sorted(yours.flatten().tolist()) != sorted(image.flatten().tolist()):
-        message = "A symmetry only moves the numbers of f; yours changes, repeats or loses some of them."
-    else:
-        message = "Your numbers have changed places, but not as any turn or mirror of the whole image moves them."
-    raise Mistake(message, example, expected, yours)
+        return f"L_{g} f was asked for, but you return L_{move} f. {wrong_move(g, move)}"
+    if yours.shape != expected.shape:
+        return (
+            "An odd number of quarter turns swaps the sides of the image." if g.r % 2 else "The image keeps its shape."
+        )
+    if sorted(yours.flatten().tolist()) != sorted(image.flatten().tolist()):
+        return "A symmetry only moves the numbers of f; yours changes, repeats or loses some of them."
+    return "Your numbers have changed places, but not as any turn or mirror of the whole image moves them."
 
 
 def _batches(f: Function, reference: Function) -> None:

@@ -31,7 +31,8 @@ def _exactly_these_symmetries(f: Function, reference: Function) -> None:
 
 def _wrong_symmetry(pattern: Any, subgroup: Group) -> str | None:
     if not isinstance(pattern, Tensor) or pattern.ndim != 2 or pattern.shape[0] != pattern.shape[1]:
-        what = f"has shape {tuple(pattern.shape)}" if isinstance(pattern, Tensor) else f"is of type {type(pattern).__name__}"
+        is_tensor = isinstance(pattern, Tensor)
+        what = f"has shape {tuple(pattern.shape)}" if is_tensor else f"is of type {type(pattern).__name__}"
         return f"Your function should return a square pattern, a tensor of shape (n, n); yours {what}."
     unchanged = {g for g in D4.elements if torch.allclose(act_on_image(g, pattern), pattern, atol=1e-6)}
     if missing := sorted(set(subgroup.elements) - unchanged):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -33,11 +35,17 @@ def wrong_move(wanted: Element, yours: Element) -> str:
         missing = " The mirror is missing." if wanted.m and not yours.m else ""
         return f"Compared with L_{wanted} f, your image is mirrored {MIRRORED[extra.r]}.{missing}"
     order = " Does your mirror come before the turn?" if wanted.m and extra.r == 2 else ""
-    return f"The number of quarter turns is {wanted.r}, not {yours.r}.{order}"
+    return f"The number of quarter turns should be {wanted.r}; yours is {yours.r}.{order}"
 
 
-def wrong_sheets(g: Element, group: Group, sheets: Tensor, yours: Tensor) -> str:
+def wrong_sheets(g: Element, group: Group, sheets: Tensor, expected: Tensor, yours: Any) -> str:
     """What is wrong with an L_g f: which old sheet a place holds and what has moved it, and what should be there."""
+    if not isinstance(yours, Tensor) or torch.equal(yours.double(), expected.double()):
+        return ""
+    if yours.shape != expected.shape:
+        if sorted(yours.shape) == sorted(expected.shape):
+            return "Your axes are in another order: the group axis is the third from the end."
+        return f"L_g f has the shape of f, with a sheet for each element of {group}."
     messages, turned_rightly, in_order = [], True, True
     for h, sheet in zip(group.elements, yours, strict=True):
         moves = {k: moved_by(old, sheet) for k, old in zip(group.elements, sheets, strict=True)}

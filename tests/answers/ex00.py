@@ -105,6 +105,11 @@ def doubled(image):
     return image.flip(0, 1) * 2
 
 
-@wrong("half_turn", says="keeps the shape, 2 rows and 2 columns")
+@wrong("half_turn", says="keeps the shape: 2 rows and 2 columns")
 def with_a_batch_axis(image):
     return image.flip(0, 1)[None]
+
+
+@wrong("half_turn", says="returned dtype torch.float64, expected torch.int64.$")
+def in_double_precision(image):
+    return image.double().flip(0, 1)

@@ -605,7 +605,7 @@ def outside_the_subgroup(elements, subgroup):
     return tuple(h for h in elements if h not in subgroup)
 
 
-@wrong("compose", says="The mirrors are right. But b does not mirror.*r is 1 . 3 modulo 4, which is 0, not 4")
+@wrong("compose", says="The mirrors are right. But b does not mirror.*r is 1 . 3 modulo 4, which is 0")
 def modulo_in_one_branch(a, b):
     return Element(a.m ^ b.m, (b.r - a.r) % 4) if b.m else Element(a.m ^ b.m, a.r + b.r)
 

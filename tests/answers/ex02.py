@@ -618,7 +618,7 @@ def never_mirrors(g, points):
     return points @ matrix(Element(0, g.r)).T + g.shift
 
 
-@wrong("act_on_points", says="No turn or mirror moves the origin, so it must arrive at the shift, .3, 1.")
+@wrong("act_on_points", says="No turn or mirror moves the origin, so it must arrive at the shift")
 def twice_the_shift(g, points):
     return points @ matrix(g.point_part).T + 2 * g.shift
 
@@ -661,7 +661,10 @@ def always_the_first_row(g, row, col, height, width):
     return (0 if g.r else row), col
 
 
-@wrong("act_on_image", says="L_r² f was asked for, but you return L_r f. The number of quarter turns is 2, not 1")
+@wrong(
+    "act_on_image",
+    says="L_r² f was asked for, but you return L_r f. The number of quarter turns should be 2; yours is 1",
+)
 def one_turn_if_any(g, f):
     turned = torch.rot90(f, 1, dims=(-2, -1)) if g.r else f
     return turned.flip(-1) if g.m else turned
@@ -691,7 +694,7 @@ def rings_alike(g, elements):
     return [(i - g.r) % 4 + 4 * (i // 4 ^ g.m) for i in range(len(elements))]
 
 
-@wrong("left_permutation", says="one entry for each of the 4 elements; yours has 1")
+@wrong("left_permutation", says="returned 1 item, expected 4.*one entry for each of the 4 elements")
 def one_sheet(g, elements):
     return [elements.index(inverse(g))]
 
@@ -763,3 +766,13 @@ def copies_not_added(subgroup):
 @wrong("pattern_with_symmetry", says="yours is of type list")
 def rows_in_a_list(subgroup):
     return [[1, 2], [3, 4]]
+
+
+@wrong("act_on_image", says="returned dtype torch.float64, expected torch.int64.$")
+def in_double_precision(g, f):
+    return by_transposing(g, f.double())
+
+
+@wrong("act_on_feature_map", says="returned dtype torch.float64, expected torch.float32.$")
+def sheets_in_double_precision(g, f, group, subgroup=None):
+    return sheet_by_sheet(g, f.double(), group)

@@ -68,9 +68,9 @@ def _wrong_pixels(g: Element, size: tuple[int, int], yours: Pixels) -> str:
     outside = next((pixel for pixel in yours.values() if pixel not in np.ndindex(height, width)), None)
     if outside is not None:
         sides = f"f has {height} rows and {width} columns here, counted from 0"
-        return f"{sides}, so it has no pixel ({', '.join(map(str, outside))}). Look at the way back from (x, y)."
+        return f"{sides}, so it has no pixel ({', '.join(map(str, outside))}). Look at the way to (x, y) and back."
     if len(set(yours.values())) < len(yours):
-        return "Two pixels of L_g f copy the same pixel of f, so another gets lost. Look at the way back from (x, y)."
+        return "Two pixels of L_g f copy the same pixel of f, so another gets lost. Look at the way to (x, y) and back."
     return "Each pixel of f is used once, but not as any turn or mirror of the whole image moves them."
 
 

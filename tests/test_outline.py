@@ -30,7 +30,7 @@ def test_notebook_00_shows_the_table():
     table = contents("{name}.ipynb")
     texts = [cell.source for cell in build.from_source(build.sources(["00_start_here"])[0]).cells]
     assert table in "\n".join(texts)
-    assert "| [02 How symmetries move points, images and feature maps](02_actions.ipynb) | 6 | 110 |" in table
+    assert "| [02 How symmetries move points, images and feature maps](02_actions.ipynb) | 6 | 120 |" in table
     for book in notebooks():
         minutes = sum(exercise.minutes for exercise in book.exercises)
         assert f"({book.name}.ipynb) | {book.minutes} | {minutes} |" in PAGES["minutes"].markdown()

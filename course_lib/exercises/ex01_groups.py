@@ -1,5 +1,8 @@
 """Exercise 1.1 of notebook 01: the product of two symmetries of the square."""
 
+from functools import partial
+from typing import Any
+
 from course_lib.exercises import Function, compare, register
 from course_lib.groups import D4, Element, compose
 
@@ -9,8 +12,19 @@ R, M = Element(0, 1), Element(1, 0)
 def _all_pairs(f: Function, reference: Function) -> None:
     simple_first = [(R, R), (M, R), (R, M), (M, M)]
     for a, b in simple_first + [(a, b) for a in D4.elements for b in D4.elements]:
-        rule = "b mirrors, so a's rotation counts backwards" if b.m else "b does not mirror, so the rotations add up"
-        compare(f, reference, a, b, because=f"Here {rule}.")
+        compare(f, reference, a, b, because=partial(_wrong_half, a, b))
+
+
+def _wrong_half(a: Element, b: Element, expected: Element, yours: Any) -> str:
+    """For an answer that nobody listed: whether the mirrors or the rotations are wrong, and what they should be."""
+    if not isinstance(yours, Element):
+        return ""
+    if yours.m != expected.m:
+        right = "The rotations are right, the mirrors are not" if yours.r == expected.r else "The mirrors are wrong"
+        return f"{right}: a has {a.m} and b has {b.m}, and two of them cancel, so m is {expected.m}."
+    rule = "b mirrors, so a's rotation counts backwards" if b.m else "b does not mirror, so the rotations add up"
+    total = f"{'−' if b.m else ''}{a.r} + {b.r}"
+    return f"The mirrors are right. But {rule}: r is {total} modulo 4, which is {expected.r}."
 
 
 register(

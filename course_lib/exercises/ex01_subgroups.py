@@ -144,7 +144,7 @@ def _explain_the_form(f: Function, reference: Function, *inputs: tuple[Element, 
 def _why_not_a_partition(
     yours: Iterable[Iterable[Element]], elements: tuple[Element, ...], subgroup: tuple[Element, ...]
 ) -> str:
-    """What is wrong with pieces that do not fill the group once, or are not as large as S; nothing if they do."""
+    """What is wrong with pieces that are not as large as S, do not fill the group once, or have the wrong members."""
     pieces = [set(piece) for piece in yours]
     found = [h for piece in pieces for h in piece]
     for piece in pieces:
@@ -154,6 +154,13 @@ def _why_not_a_partition(
         if found.count(h) != 1:
             where = "in none of your cosets" if h not in found else "in more than one of them"
             return f"Every element is in exactly one coset, but {h} is {where}."
+    for piece in pieces:
+        h, *others = sorted(piece)
+        if missing := sorted({compose(h, s) for s in subgroup} - piece):
+            return (
+                f"Your pieces fill the group, but they are not the cosets hS. {h}S holds {missing[0]}, which is {h} "
+                f"times a member of S; your piece with {h} holds {', '.join(map(str, others))} instead."
+            )
     return ""
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from course_lib.exercises import Function, Mistake, call, compare, register
+from course_lib.exercises.values import show
 from course_lib.groups import D4, IDENTITY, Element, IntArray, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
 
@@ -19,25 +20,28 @@ def _pairs_of_isometries(f: Function, reference: Function) -> None:
 
 
 def _explain_the_half(f: Function, reference: Function, *inputs: Isometry) -> None:
-    """Whether the point part or the shift is wrong, and where a wrong shift takes the origin."""
+    """Whether the point part or the shift is wrong, and what it should be."""
     expected, example = reference(*inputs), dict(zip("gk", inputs, strict=False))
     yours = call(f, *inputs, example=example)
     if not isinstance(yours, Isometry) or not all(np.isscalar(number) for number in yours):
         return
-    if yours == expected:
-        if any(isinstance(number, float) for number in yours):
-            raise Mistake("The numbers are right, but they must be integers: use `int`.", example, expected, yours)
-    elif yours[:2] == expected[:2]:
+    if yours != expected:
+        raise Mistake(_wrong_half(expected, yours, inputs), example, expected, yours)
+    if any(isinstance(number, float) for number in yours):
+        raise Mistake("The numbers are right, but they must be integers: use `int`.", example, expected, yours)
+
+
+def _wrong_half(expected: Isometry, yours: Isometry, inputs: tuple[Isometry, ...]) -> str:
+    if yours[:2] == expected[:2]:
         path = "by k and then by g" if len(inputs) == 2 else "by the inverse"
-        raise Mistake(
+        return (
             f"The point part is right, the shift is not. Follow the origin: moved {path}, it must arrive at "
-            f"({expected.u}, {expected.v}); yours takes it to ({yours.u}, {yours.v}).",
-            example,
-            expected,
-            yours,
+            f"({expected.u}, {expected.v}); yours takes it to ({yours.u}, {yours.v})."
         )
-    elif yours[2:] == expected[2:]:
-        raise Mistake("The shift is right, the point part is not.", example, expected, yours)
+    product = " after ".join(str(move.point_part) for move in inputs)
+    rule = f"{product} makes" if len(inputs) == 2 else f"what undoes {product} is"
+    half = "The shift is right, the point part is not" if yours[2:] == expected[2:] else "The point part is wrong"
+    return f"{half}: {rule} {expected.point_part}, not {show(Element(*yours[:2]))}."
 
 
 def _with_shift(point_part: Element, shift: IntArray) -> Isometry:
@@ -118,6 +122,10 @@ register(
             lambda g, k: _with_shift(compose(g.point_part, k.point_part), g.shift + g.point_part @ k.shift),
             "`g.point_part @ k.shift` multiplies by the pair (m, r) itself. What turns a shift is its matrix: "
             "`matrix(g.point_part) @ k.shift`.",
+        ),
+        (
+            lambda g, k: Isometry(*compose(g.point_part, k.point_part), *(g.shift + matrix(g.point_part) * k.shift)),
+            "`*` multiplies entry by entry. The product of a matrix and a shift is `matrix(g.point_part) @ k.shift`.",
         ),
         (
             lambda g, k: Isometry(*compose(g.point_part, k.point_part), g.shift + matrix(g.point_part) @ k.shift),  # type: ignore[call-arg]
@@ -210,6 +218,10 @@ register(
             lambda g: _with_shift(inverse(g.point_part), inverse(matrix(g.point_part)) @ -g.shift),  # type: ignore[arg-type]
             "`inverse` takes an element, not a matrix. First undo the element, then take its matrix: "
             "`matrix(inverse(g.point_part))`.",
+        ),
+        (
+            lambda g: Isometry(*inverse(g)),  # type: ignore[call-arg]
+            "`inverse` undoes an `Element` (m, r), without a shift. Use it for the point part, `g.point_part`.",
         ),
         (lambda g: g, "You return g itself. The inverse takes hx + t back to x."),
         (

@@ -1,25 +1,47 @@
 """Exercises 2.1 and 2.3 of notebook 02: how symmetries move points and images."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from course_lib.actions import act_on_image
 from course_lib.exercises import Function, compare, register
-from course_lib.groups import D4, Element, inverse, matrix
+from course_lib.exercises.symmetries import moved_by, wrong_move
+from course_lib.groups import D4, Element, IntArray, inverse, matrix
 from course_lib.wallpaper import Isometry, act_on_points, semidirect_inverse
 
 R, M = Element(0, 1), Element(1, 0)
 
 
 def _one_point(f: Function, reference: Function) -> None:
-    for g in (Isometry(0, 0, 3, 1), Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0), Isometry(0, 1, 3, 1)):
-        compare(f, reference, g, np.array([2, 1]))
+    turns = Isometry(0, 1, 0, 0), Isometry(1, 0, 0, 0), Isometry(0, 1, 3, 1), Isometry(1, 1, -2, 1)
+    for g in (Isometry(0, 0, 3, 1), *turns):
+        for point in ([0, 0], [1, 0], [0, 1], [2, 1]):
+            compare(f, reference, g, np.array(point), because=partial(_wrong_half, g, point))
+
+
+def _wrong_half(g: Isometry, point: list[int], expected: IntArray, yours: Any) -> str:
+    """For an answer that nobody listed: whether the shift is wrong, which the origin shows, or the turn or mirror."""
+    if np.shape(yours) != (2,) or np.array_equal(yours, expected):
+        return ""
+    if not any(point):
+        return "No turn or mirror moves the origin, so it must arrive at the shift."
+    turned = tuple((matrix(g.point_part) @ point).tolist())
+    return f"The shift is right, but not what h = {g.point_part} does: it takes {tuple(point)} to {turned}."
 
 
 def _many_points(f: Function, reference: Function) -> None:
     for g in (Isometry(0, 0, 3, 1), Isometry(1, 1, -2, 1)):
         compare(f, reference, g, np.array([[0, 0], [2, 1], [-1, 3]]), because="Several points come as rows (x, y).")
         compare(f, reference, g, np.arange(12).reshape(2, 3, 2), because="There may be any number of axes in front.")
+
+
+def _unpacked(g: Isometry, points: IntArray) -> IntArray:
+    x, y = points
+    return matrix(g.point_part) @ (x, y) + g.shift
 
 
 ROWS = (
@@ -80,6 +102,14 @@ register(
             lambda g, points: points @ matrix(g.point_part).T + g.shift[::-1],
             "You add (v, u) in place of (u, v). The shift is in the order of the points: x first.",
         ),
+        (
+            lambda g, points: points[:, 0] + points[:, 1],
+            "`points[:, 0]` needs exactly one axis in front, but there may be none, or several: `points[..., 0]`.",
+        ),
+        (
+            _unpacked,
+            "`x, y = …` takes a single point apart. Points are rows: `points[..., 0]` has the x of them all.",
+        ),
         (lambda g, points: matrix(g.point_part) @ points + g.shift, ROWS),
         (lambda g, points: matrix(g.point_part) @ points.T + g.shift, ROWS),
         (lambda g, points: (matrix(g.point_part) @ points.T).T + g.shift, ROWS),
@@ -99,8 +129,23 @@ register(
 
 def _small_images(f: Function, reference: Function) -> None:
     for g in (R, M, Element(1, 1), *D4.elements):
-        compare(f, reference, g, torch.arange(4).reshape(2, 2))
-        compare(f, reference, g, torch.arange(6).reshape(2, 3))
+        for image in (torch.arange(4).reshape(2, 2), torch.arange(6).reshape(2, 3)):
+            compare(f, reference, g, image, because=partial(_another_move, g, image))
+
+
+def _another_move(g: Element, image: Tensor, expected: Tensor, yours: Any) -> str:
+    """For an answer that nobody listed: which symmetry it applies instead of g, or what it does to the numbers."""
+    if not isinstance(yours, Tensor) or torch.equal(yours.double(), expected.double()):
+        return ""
+    if (move := moved_by(image, yours)) is not None:
+        return f"L_{g} f was asked for, but you return L_{move} f. {wrong_move(g, move)}"
+    if yours.shape != expected.shape:
+        return (
+            "An odd number of quarter turns swaps the sides of the image." if g.r % 2 else "The image keeps its shape."
+        )
+    if sorted(yours.flatten().tolist()) != sorted(image.flatten().tolist()):
+        return "A symmetry only moves the numbers of f; yours changes, repeats or loses some of them."
+    return "Your numbers have changed places, but not as any turn or mirror of the whole image moves them."
 
 
 def _batches(f: Function, reference: Function) -> None:

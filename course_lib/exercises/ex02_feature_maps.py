@@ -1,5 +1,6 @@
-"""Exercises 2.4 to 2.6 of notebook 02: how symmetries move feature maps, and patterns with a given symmetry."""
+"""Exercises 2.4 and 2.5 of notebook 02: how symmetries move feature maps."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -7,7 +8,8 @@ from torch import Tensor
 
 from course_lib.actions import act_on_feature_map, act_on_image
 from course_lib.exercises import Function, Mistake, call, compare, register
-from course_lib.groups import C4, D4, Element, Group, compose, inverse, left_permutation
+from course_lib.exercises.symmetries import wrong_sheets
+from course_lib.groups import C4, D4, IDENTITY, Element, Group, compose, inverse, left_permutation
 
 R, M = Element(0, 1), Element(1, 0)
 
@@ -15,13 +17,32 @@ R, M = Element(0, 1), Element(1, 0)
 def _in_C4_and_D4(f: Function, reference: Function) -> None:
     for elements in (C4.elements, D4.elements):
         for g in elements:
-            compare(f, reference, g, elements, because="Entry i is the position of the old sheet that arrives there.")
+            compare(f, reference, g, elements, because=partial(_wrong_entry, g, elements))
 
 
 def _in_any_order(f: Function, reference: Function) -> None:
-    for elements in (tuple(reversed(D4.elements)), (Element(0, 0), M)):
+    for elements in (tuple(reversed(D4.elements)), (IDENTITY, M)):
         for g in elements:
-            compare(f, reference, g, elements, because="Entry i is the position of the old sheet that arrives there.")
+            compare(f, reference, g, elements, because=partial(_wrong_entry, g, elements))
+
+
+def _wrong_entry(g: Element, elements: tuple[Element, ...], expected: list[int], yours: Any) -> str:
+    """For an answer that nobody listed: a position that cannot be, or where g really takes the sheet of an entry."""
+    count = len(elements)
+    if not isinstance(yours, list) or not all(isinstance(i, int) for i in yours):
+        return "Entry i is the position of the old sheet that arrives at place i."
+    if len(yours) != count:
+        return f"The list needs one entry for each of the {count} elements."
+    if outside := [i for i in yours if not 0 <= i < count]:
+        return f"Your list holds {outside[0]}, but {count} sheets have the positions 0 to {count - 1}."
+    place = next(i for i in range(count) if yours[i] != expected[i])
+    new, old = elements[place], elements[yours[place]]
+    if g == IDENTITY:
+        return f"e moves nothing, so every sheet comes from itself; yours takes sheet {new} from sheet {old}."
+    return (
+        f"Your entry {place} says that sheet {new} comes from sheet {old}. But {g} takes sheet {old} to sheet "
+        f"{g}·{old} = {compose(g, old)}. Which sheet k does it take to {new}?"
+    )
 
 
 register(
@@ -105,24 +126,20 @@ register(
 
 
 GROUP_AXIS = (
-    "You permute another axis than the sheets'. Count from the end: X is the last axis, Y comes before it, and the "
-    "sheets come before Y."
+    "You permute another axis than the sheets', or turn other axes than Y and X. Count from the end: X is the last "
+    "axis, Y comes before it, and the sheets come before Y."
 )
 
 
 def _feature_maps(f: Function, reference: Function) -> None:
     _leaves_its_input_alone(f, torch.arange(4.0).reshape(4, 1, 1))
-    for g in (R, Element(0, 2)):
-        one_pixel = torch.arange(4.0).reshape(4, 1, 1)
-        compare(f, reference, g, one_pixel, C4, because="With one pixel, you see only the order of the sheets.")
-        batch = torch.arange(16.0).reshape(4, 4, 1, 1)
-        compare(f, reference, g, batch, C4, because="The group axis is the third from the end.")
+    for group in (C4, D4):
+        for g in group.elements:
+            sheets = torch.arange(4.0 * group.order).reshape(group.order, 2, 2)
+            compare(f, reference, g, sheets, group, because=partial(wrong_sheets, g, group, sheets))
     for g in C4.elements:
-        sheets = torch.arange(64.0).reshape(4, 4, 2, 2)
-        compare(f, reference, g, sheets[0], C4)
-        compare(f, reference, g, sheets, C4, because="The group axis is the third from the end.")
-    for g in D4.elements:
-        compare(f, reference, g, torch.arange(32.0).reshape(8, 2, 2), D4)
+        batch = torch.arange(64.0).reshape(4, 4, 2, 2)
+        compare(f, reference, g, batch, C4, because="The group axis is the third from the end.")
 
 
 def _leaves_its_input_alone(f: Function, sheets: Tensor) -> None:
@@ -230,6 +247,10 @@ register(
             "You permute the first axis, but the group axis is the third from the end: `f[..., permutation, :, :]`.",
         ),
         (
+            _with_permutation(lambda g, group: left_permutation(g, D4.elements)),
+            "You permute as in D4, whatever the group is: write `group.elements`.",
+        ),
+        (
             _with_permutation(lambda g, group: [group.index(compose(inverse(h), g)) for h in group.elements]),
             "You invert the wrong factor: sheet h comes from g⁻¹h, not from h⁻¹g. Use `left_permutation`.",
         ),
@@ -239,53 +260,5 @@ register(
             ),
             "A single sheet has no group axis to join along. `torch.stack(…, dim=-3)` makes one.",
         ),
-    ],
-)
-
-
-def pattern_with_symmetry(subgroup: Group) -> Tensor:
-    """A 4 × 4 pattern that the elements of ``subgroup`` leave unchanged, and the other elements of D4 do not.
-
-    Adding up all copies under the subgroup makes them equal. Powers of 2 keep every other coincidence away.
-    """
-    pattern = (2 ** torch.arange(16)).reshape(4, 4)
-    return torch.stack([act_on_image(s, pattern) for s in subgroup.elements]).sum(dim=0)
-
-
-def _exactly_these_symmetries(f: Function, reference: Function) -> None:
-    """Any pattern will do, so there is nothing to compare with: try the eight elements on it."""
-    for subgroup in D4.subgroups:
-        pattern = call(f, subgroup, example={"subgroup": subgroup})
-        if problem := _wrong_symmetry(pattern, subgroup):
-            raise Mistake(problem, {"subgroup": subgroup}, yours=pattern)
-
-
-def _wrong_symmetry(pattern: Any, subgroup: Group) -> str | None:
-    if not isinstance(pattern, Tensor) or pattern.ndim != 2 or pattern.shape[0] != pattern.shape[1]:
-        return "Your function should return a square pattern: a tensor of shape (n, n)."
-    unchanged = {g for g in D4.elements if torch.allclose(act_on_image(g, pattern), pattern, atol=1e-6)}
-    if missing := sorted(set(subgroup.elements) - unchanged):
-        return f"Your pattern changes under {missing[0]}, which is in the subgroup, so it should stay as it is."
-    if not (extra := sorted(unchanged - set(subgroup.elements))):
-        return None
-    also = f"Your pattern also stays as it is under {extra[0]}, which is not in the subgroup."
-    if R in subgroup.elements and len(pattern) < 4:
-        return f"{also} On fewer than 4 × 4 pixels, every pattern with quarter-turn symmetry has the mirrors as well."
-    return f"{also} The pattern has too much symmetry: change some of its numbers."
-
-
-register(
-    "2.6",
-    pattern_with_symmetry,
-    minutes=15,
-    difficulty=3,
-    checks=[_exactly_these_symmetries],
-    hints=[
-        "You need no list of ten patterns. Start with a pattern that has no symmetry at all, and force the symmetry of "
-        "the subgroup on it.",
-        "Add up all copies L_s p of a pattern p, for s in the subgroup S. A further move by an element of S only "
-        "reorders the sum.",
-        "`torch.stack([act_on_image(s, pattern) for s in subgroup.elements]).sum(dim=0)`. Start with numbers such that "
-        "no two sums agree by accident, and with more than 3 × 3 pixels.",
     ],
 )

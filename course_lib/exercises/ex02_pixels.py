@@ -1,13 +1,22 @@
 """Exercise 2.2 of notebook 02: where a pixel of a moved image comes from."""
 
+from numbers import Integral
+
 import numpy as np
 
 from course_lib.exercises import Function, Mistake, call, compare, register
-from course_lib.groups import D4, Element, inverse, matrix
+from course_lib.exercises.symmetries import wrong_move
+from course_lib.groups import D4, IDENTITY, Element, inverse, matrix
 from course_lib.oracles import source_pixel
 
-R, M = Element(0, 1), Element(1, 0)
-
+R = Element(0, 1)
+# What is known about an answer that has come as far as this size.
+SIZES = {
+    (3, 3): "",
+    (2, 2): "You are right for 3 × 3 pixels. But the center of an even size lies between pixels. ",
+    (2, 3): "You are right for squares. But here L_g f is 2 × 3, and after a quarter turn f is 3 × 2. ",
+}
+Pixels = dict[tuple[int, int], tuple[int, ...]]
 
 FLOATS = (
     "The numbers of your pixel are floats, which cannot be an array index. Doubled coordinates stay integers; or "
@@ -21,20 +30,48 @@ def _whole_numbers(f: Function, reference: Function) -> None:
         raise Mistake(FLOATS, dict(g=R, row=0, col=1, height=3, width=3), reference(R, 0, 1, 3, 3), pixel)
 
 
-def _odd_size(f: Function, reference: Function) -> None:
-    for g in (R, M, Element(0, 2)):
-        compare(f, reference, g, 0, 0, 3, 3)
-        compare(f, reference, g, 0, 1, 3, 3)
-
-
 def _every_size(f: Function, reference: Function) -> None:
     # All in one check: a mistake is named only if it explains every answer, and on odd squares several look alike.
-    _odd_size(f, reference)
-    for g in D4.elements:
-        for pixel in np.ndindex(2, 2):
-            compare(f, reference, g, *pixel, 2, 2, because="The center of an even size lies between pixels.")
-        for pixel in np.ndindex(2, 3):
-            compare(f, reference, g, *pixel, 2, 3, because="L_g f is 2 × 3 here; after a quarter turn f was 3 × 2.")
+    for size, so_far in SIZES.items():
+        for g in D4.elements:
+            _explain_the_pixels(f, reference, g, size, so_far)
+            for pixel in np.ndindex(size):
+                compare(f, reference, g, *pixel, *size)
+
+
+def _explain_the_pixels(f: Function, reference: Function, g: Element, size: tuple[int, int], so_far: str) -> None:
+    """For an answer that nobody listed: whether the turn is wrong, or the way to (x, y) and back."""
+    expected: Pixels = {}
+    yours: Pixels = {}
+    for row, col in np.ndindex(size):
+        example = dict(g=g, row=row, col=col, height=size[0], width=size[1])
+        expected[row, col] = reference(g, row, col, *size)
+        yours[row, col] = call(f, g, row, col, *size, example=example)
+        if not isinstance(yours[row, col], tuple) or not all(isinstance(n, Integral) for n in yours[row, col]):
+            return
+    for (row, col), pixel in yours.items():
+        if pixel != expected[row, col]:
+            example = dict(g=g, row=row, col=col, height=size[0], width=size[1])
+            raise Mistake(so_far + _wrong_pixels(g, size, yours), example, expected[row, col], pixel)
+
+
+def _wrong_pixels(g: Element, size: tuple[int, int], yours: Pixels) -> str:
+    if g == IDENTITY:
+        return (
+            "e moves nothing, so every pixel comes from itself, but not yours. So it is not the turn that goes wrong, "
+            "but the way from (row, col) to (x, y), or the way back."
+        )
+    for k in D4.elements:
+        if all(yours[pixel] == source_pixel(k, *pixel, *size) for pixel in yours):
+            return f"For g = {g} your pixels are those of L_{k} f. {wrong_move(g, k)}"
+    height, width = reversed(size) if g.r % 2 else size
+    outside = next((pixel for pixel in yours.values() if pixel not in np.ndindex(height, width)), None)
+    if outside is not None:
+        sides = f"f has {height} rows and {width} columns here, counted from 0"
+        return f"{sides}, so it has no pixel ({', '.join(map(str, outside))}). Look at the way to (x, y) and back."
+    if len(set(yours.values())) < len(yours):
+        return "Two pixels of L_g f copy the same pixel of f, so another gets lost. Look at the way to (x, y) and back."
+    return "Each pixel of f is used once, but not as any turn or mirror of the whole image moves them."
 
 
 def _pixel_by(h: Function, y_up: bool = True, swap_sides: bool = True) -> Function:
@@ -123,16 +160,18 @@ register(
         ),
         (
             _pixel_by(lambda g: g),
-            "The inverse is missing. You look up f(gx), but L_g f shows f(g⁻¹x) at x.",
+            "The inverse is missing. You look up f(gx), but L_g f shows f(g⁻¹x) at x. (If you do use the inverse: `x @ "
+            "h` undoes it, since it moves x by hᵀ, which is h⁻¹. Write `h @ x`.)",
         ),
         (
             _pixel_by(inverse, y_up=False),
-            "Your y points down. Rows count downwards, but y points up: y = (height − 1)/2 − row.",
+            "Your turns go in the wrong direction: for r, your pixels are those of L_r³ f. If you use (x, y), your "
+            "y points down; but y points up: y = (height − 1)/2 − row.",
         ),
         (
             _pixel_by(lambda g: g, y_up=False),
-            "Two mistakes cancel for rotations, but not for mr: your y points down, and the inverse is missing. y "
-            "points up, y = (height − 1)/2 − row, and L_g f shows f(g⁻¹x) at x.",
+            "Two mistakes cancel for rotations, but not for mr: your y points down, and the inverse is missing. "
+            "(Without x and y: you undo the turn before the mirror. Since mr mirrors last, undo the mirror first.)",
         ),
         (
             _pixel_by(lambda g: g, swap_sides=False),
@@ -150,7 +189,8 @@ register(
         ),
         (
             _rows_as_x,
-            "You use (row, col) as if it were (x, y). x comes from the column, and y from the row, counted upwards.",
+            "Your m swaps top and bottom, as if (row, col) were (x, y). x comes from the column, and y from the row, "
+            "counted upwards.",
         ),
         (
             _with_way_back(lambda x, y, height, width: (height - 1 - y, x + width - 1)),

@@ -72,7 +72,7 @@ panels(answers, columns=4).captioned(
 
 # %% [markdown]
 # The ordinary network is sure that the upright 2 is a 2. Turned, the 2 becomes a 5, an 8 and a 9. Our network gives the
-# same answer all four times, with the same certainty. Yet our network never saw a turned digit in training, either.
+# same answer all four times, with the same certainty. Yet our network has never seen a turned digit either.
 #
 # One digit could be luck, so here are all 510 digits of the test set:
 
@@ -102,8 +102,8 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 # 1. Drag the picture around by a quarter turn, or use the slider and the arrow keys. What happens to the four framed maps?
 # 2. On the left, the picture was turned and then went through the network. On the right, it went through the network
 #    first, and then its maps were turned *and moved on by one place*. Do the two agree?
-# 3. Switch to the ordinary network and turn again. Watch the maps, and watch the bars, which show the answer: one bar for
-#    each digit from 0 to 9.
+# 3. Switch from our network, the *p4 network* (notebook 01 explains the name), to the ordinary one, and turn again. Watch
+#    the maps, and watch the bars, which show the answer: one bar for each digit from 0 to 9.
 #
 # Without a running kernel, as on GitHub, you see a still picture instead: the four maps of one pattern before a quarter
 # turn (left) and after it (right).
@@ -162,9 +162,9 @@ act_on_ring(sheets, quarter_turn, C4).captioned(
 
 # %% [markdown]
 # They turn *and* they change places: every sheet moves on by one place along the arrows. The left ring shows the sheets
-# of the photograph, the right ring those of the turned photograph. (`L_r f` is read "f, moved by r".) Follow one color:
-# the sheet in the blue frame was at `e`, and is now at the top, where `r` was. The dot marks a corner of each sheet, so
-# that you can see it turn.
+# of the photograph, the right ring those of the turned photograph. (Its title, `L_r f`, is read "f, moved by r".) Follow
+# one color: the sheet in the blue frame was at `e`, and is now at the top, where `r` was. The small circle marks a corner
+# of each sheet, so that you can see it turn.
 #
 # Why do they change places? On the turned photograph, filter `r` sees exactly what filter `e` saw before: filter and
 # picture have turned together. So the map that was at `e` appears at `r`, turned. Nothing is lost and nothing new comes
@@ -173,8 +173,8 @@ act_on_ring(sheets, quarter_turn, C4).captioned(
 #
 # ## Turn it yourself
 #
-# The *feature map explorer* below shows the second network at work on the 2. The bars are the network's answer; the
-# highest is orange.
+# The *feature map explorer* below shows our network at work on the 2. The bars are the network's answer; the highest is
+# orange.
 #
 # 1. Move the angle with the slider, or with the arrow keys. What happens to the sheets, and what happens to the bars?
 # 2. On the left, the digit was turned and then went through the network. On the right, it went through the network, and

@@ -17,7 +17,7 @@
 #
 # **You need before:** Python, 2×2 matrices, and notebook 00 (how exercises work). No group theory.
 #
-# **Time:** about 105 minutes, with six exercises. **Hardware:** any laptop; nothing is trained here.
+# **Time:** about 115 minutes, with six exercises. **Hardware:** any laptop; nothing is trained here.
 #
 # In notebook 04 you will write a layer that treats all orientations alike. To do that, the layer has to know which
 # orientations exist, and which one you reach when one move follows another. A mistake here is hard to notice later: you
@@ -199,12 +199,12 @@ print(sum(a == b for a, b in found.items()), "of 8 undo themselves; a a⁻¹ = a
 #
 # We read the rule R M = M R⁻¹ off a picture. Is it right? Ask an independent witness: linear algebra. Put the origin at
 # the center of the square, with **x to the right and y up**. A quarter turn takes (1, 0) to (0, 1), and (0, 1) to
-# (−1, 0); these are the columns of R. The mirror takes x to −x.
+# (−1, 0); the two places where they arrive are the columns of R. The mirror takes x to −x.
 #
 # $$R=\begin{bmatrix}0&-1\\1&0\end{bmatrix},\qquad M=\begin{bmatrix}-1&0\\0&1\end{bmatrix}$$
 #
-# The pair (m, r) means "first the turns, then the mirror", so its matrix is $M^m R^r$. And "first b, then a" is the matrix
-# product AB. So the computer can check all 64 products.
+# The pair (m, r) means "first the turns, then the mirror", so its matrix is $M^m R^r$. And "first b, then a" is the
+# product of their matrices, with a's on the left. So the computer can check all 64 products.
 
 # %%
 from course_lib.groups import matrix
@@ -522,6 +522,8 @@ cosets_figure(groups.D4, groups.D1).captioned(
 # one number for each coset; this is called coset pooling.)
 #
 # ### Exercise 1.3: left cosets
+#
+# Different h can make the same coset. How will your function list each coset only once?
 
 
 # %%

@@ -21,7 +21,7 @@
 #
 # **You need before:** notebook 01 (elements, products, inverses; p4 and p4m); matrices; PyTorch tensors.
 #
-# **Time:** about 110 minutes, with six exercises. **Hardware:** any laptop; no GPU, no internet.
+# **Time:** about 120 minutes, with six exercises. **Hardware:** any laptop; no GPU, no internet.
 #
 # Why so much care for something as simple as turning a picture? Because every layer of the later notebooks must do to
 # its numbers exactly what the turn did to the image. There are several natural ways to write this down, and most of
@@ -299,8 +299,6 @@ photographs(
 ).captioned("In the upper row the photograph turns counter-clockwise; below each picture is its mirror image.")
 
 # %% [markdown]
-# In the top row, the head tips over counter-clockwise. Below each picture is its mirror image.
-#
 # **Break it on purpose: the order.** The pair (m, r) means "first rotate, then mirror". Suppose somebody mirrors first
 # and then rotates. For how many of the eight elements does this give a wrong picture? Guess, then run the cell.
 
@@ -343,7 +341,7 @@ figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, alt=alt)
 #
 # In plain words: shifting by t and then turning is the same as turning and then shifting by the turned t. This is the
 # semidirect product of notebook 01 in a picture: "first t, then h" is the element (h·t, h). Check it for every h and
-# for every shift by up to 4 pixels, which is as wide as the margin.
+# for every shift by up to 4 pixels, the width of the margin.
 
 # %%
 for h in D4.elements:
@@ -449,19 +447,14 @@ for h, sheet in zip(C4.elements, sheets_of_turned, strict=True):
 
 # %% [markdown]
 # The sheets turn *and* change places. Cohen and Welling draw this with the sheets on a ring: sheet rᵏ at the angle
-# 90°·k, and arrows from h to rh.
-
-# %%
-figures.feature_map_ring(sheets, C4, title="edges of the digit").captioned(
-    "The four sheets are arranged in a ring, and an arrow leads from each sheet h to the sheet rh."
-)
+# 90°·k, and arrows from h to rh. On the left are the sheets of the digit, on the right those of the turned digit.
 
 # %%
 figures.act_on_ring(sheets, r, C4).captioned("Under r every sheet turns and follows its arrow to the next place.")
 
 # %% [markdown]
-# Each frame keeps its color, and a dot marks the corner that used to be its top left one. On the right, the arrow ← names
-# the sheet that came here. Every sheet has turned, and has followed its arrow to the next place.
+# Each frame keeps its color, and a small circle marks the corner that used to be the top left one. On the right, the
+# arrow ← names the sheet that came here.
 #
 # **Why do the sheets change places in this way?** Sheet k of the map was made with the filter L_k ψ. Now turn the digit
 # by g. Whatever the filter L_k ψ matched in the digit, the filter turned along with it, L_g L_k ψ = L_{gk} ψ, matches in
@@ -592,9 +585,9 @@ for subgroup in D4.subgroups:
     assert seen_before.count(False) == len(D4.left_cosets(subgroup))
 
 # %% [markdown]
-# The more symmetries a pattern has, the fewer different copies. The number of symmetries times the number of copies is
-# always 8, and this is Lagrange's theorem again. If S is the subgroup of the symmetries, then g and k make the same
-# copy exactly when k = gs for some s in S. So there is one copy for each coset gS.
+# The more symmetries a pattern has, the fewer different copies it has. The number of symmetries times the number of
+# copies is always 8, and this is Lagrange's theorem again. If S is the subgroup of the symmetries, then g and k make the
+# same copy exactly when k = gs for some s in S. So there is one copy for each coset gS.
 #
 # ## 5 The change of places, as matrices
 #
@@ -673,13 +666,13 @@ for act in (act_on_feature_map, turn_only, permute_by_g):
 # the reverse order, like W above. D4 notices; C4 does not, because rotations commute. In all four cases the digit
 # notices.
 #
-# Remember this table. A wrong layout can pass every algebraic test. So each layer of this course is tested twice: for
+# Remember this table. A wrong formula can pass every algebraic test. So each layer of this course is tested twice: for
 # its symmetry, *and* against its definition.
 #
-# **"What happens to the orientation channels in the second layer, and must I permute them too?"** Here is the first
-# half of the answer; notebook 04 gives the second. The *input* of a second layer is a feature map with sheets. When the
-# image turns, this map moves as you have just seen: its sheets turn and change places. So a filter that is to be turned
-# along with it must turn and permute its own sheets in the same way.
+# **What happens to the sheets in the second layer? Do its filters have to be permuted, too?** Here is the first half of
+# the answer; notebook 04 gives the second. The *input* of a second layer is a feature map with sheets. When the image
+# turns, this map moves as you have just seen: its sheets turn and change places. So a filter that is to be turned along
+# with it must turn and permute its own sheets in the same way.
 #
 # This needs nothing new. **A filter is a small feature map**: on p4 it has four sheets of k × k weights. The same
 # function acts on it.

@@ -80,3 +80,36 @@ def shifted_by_half(image):
 @wrong("half_turn", says="not their places")
 def negative(image):
     return -image
+
+
+@wrong("half_turn", says="out of bounds.*counted from 0, so the last row is Y − 1")
+def counted_from_one(image):
+    rows, columns = image.shape
+    out = torch.zeros_like(image)
+    for row in range(rows):
+        for column in range(columns):
+            out[row, column] = image[rows - row, columns - column]
+    return out
+
+
+@wrong("half_turn", says="row 0, column 1 after a half turn was in row 1, column 0")
+def sides_confused(image):
+    rows, columns = image.shape
+    return torch.stack(
+        [torch.stack([image[columns - 1 - x, rows - 1 - y] for x in range(columns)]) for y in range(rows)]
+    )
+
+
+@wrong("half_turn", says="changes, repeats or loses")
+def doubled(image):
+    return image.flip(0, 1) * 2
+
+
+@wrong("half_turn", says="keeps the shape: 2 rows and 2 columns")
+def with_a_batch_axis(image):
+    return image.flip(0, 1)[None]
+
+
+@wrong("half_turn", says="returned dtype torch.float64, expected torch.int64.$")
+def in_double_precision(image):
+    return image.double().flip(0, 1)

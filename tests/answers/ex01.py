@@ -603,3 +603,39 @@ def always_everything(generators):
 @wrong("left_cosets", says="You return elements")
 def outside_the_subgroup(elements, subgroup):
     return tuple(h for h in elements if h not in subgroup)
+
+
+@wrong("compose", says="The mirrors are right. But b does not mirror.*r is 1 . 3 modulo 4, which is 0")
+def modulo_in_one_branch(a, b):
+    return Element(a.m ^ b.m, (b.r - a.r) % 4) if b.m else Element(a.m ^ b.m, a.r + b.r)
+
+
+@wrong("compose", says="The rotations are right, the mirrors are not: a has 0 and b has 0")
+def mirror_too_many(a, b):
+    return Element((a.m + b.m + 1) % 2, (b.r - a.r if b.m else b.r + a.r) % 4)
+
+
+@wrong("left_cosets", says="not the cosets hS. eS holds r²")
+def consecutive_elements(elements, subgroup):
+    count = len(subgroup)
+    return tuple(elements[i : i + count] for i in range(0, len(elements), count))
+
+
+@wrong("semidirect_product", says="point part is not: r after e makes r, not e")
+def point_part_of_k(g, k):
+    return Isometry(*k.point_part, *(g.shift + matrix(g.point_part) @ k.shift))
+
+
+@wrong("semidirect_product", says="multiplies entry by entry")
+def entry_by_entry(g, k):
+    return Isometry(*product_of(g.point_part, k.point_part), *(g.shift + matrix(g.point_part) * k.shift))
+
+
+@wrong("semidirect_inverse", says="what undoes r is r³, not e")
+def only_the_shift(g):
+    return Isometry(0, 0, -g.u, -g.v)
+
+
+@wrong("semidirect_inverse", says="missing 2 required.*Use it for the point part")
+def inverse_of_an_isometry(g):
+    return Isometry(*inverse_of(g))

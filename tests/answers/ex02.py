@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from answers import correct, wrong
-from course_lib.groups import C4, compose, inverse, left_permutation, matrix
+from course_lib.groups import C4, D4, Element, compose, inverse, left_permutation, matrix
 from course_lib.wallpaper import homogeneous_matrix
 
 
@@ -321,7 +321,7 @@ def by_a_loop(g, points):
     return np.array([matrix(g.point_part) @ point + g.shift for point in points])
 
 
-@wrong("source_pixel", says="as if it were .x, y.")
+@wrong("source_pixel", says="swaps top and bottom, as if .row, col. were .x, y.")
 def rows_as_x(g, row, col, height, width):
     x, y = matrix(inverse(g)) @ (2 * row - height + 1, 2 * col - width + 1)
     if g.r % 2:
@@ -599,3 +599,180 @@ def wrong_factor_inverted(g, f, group, subgroup=None):
 @wrong("act_on_feature_map", says="has no group axis to join along")
 def joined_with_cat(g, f, group, subgroup=None):
     return torch.cat([by_transposing(g, f[..., i, :, :]) for i in group.permutation(g)], dim=-3)
+
+
+@wrong("act_on_points", says="too many indices.*exactly one axis in front")
+def one_axis_in_front(g, points):
+    x, y = points[:, 0], points[:, 1]
+    return np.stack([x, y], axis=1) @ matrix(g.point_part).T + g.shift
+
+
+@wrong("act_on_points", says="too many values.*takes a single point apart")
+def takes_one_point_apart(g, points):
+    x, y = points
+    return matrix(g.point_part) @ [x, y] + g.shift
+
+
+@wrong("act_on_points", says="not what h = m does: it takes .1, 0. to .-1, 0.")
+def never_mirrors(g, points):
+    return points @ matrix(Element(0, g.r)).T + g.shift
+
+
+@wrong("act_on_points", says="No turn or mirror moves the origin, so it must arrive at the shift")
+def twice_the_shift(g, points):
+    return points @ matrix(g.point_part).T + 2 * g.shift
+
+
+@wrong("source_pixel", says="turns go in the wrong direction: for r, your pixels are those of L_r³ f")
+def indices_forward(g, row, col, height, width):
+    col = width - 1 - col if g.m else col
+    for _ in range(g.r):
+        row, col, height, width = width - 1 - col, row, width, height
+    return row, col
+
+
+@wrong("source_pixel", says="you undo the turn before the mirror")
+def mirror_undone_last(g, row, col, height, width):
+    for _ in range(g.r):
+        row, col, height, width = col, height - 1 - row, width, height
+    return row, width - 1 - col if g.m else col
+
+
+@wrong("source_pixel", says="right for 3 × 3 pixels.*no pixel .0, -1.")
+def center_rounded_down(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (col - (width - 1) // 2, (height - 1) // 2 - row)
+    height, width = (width, height) if g.r % 2 else (height, width)
+    return (height - 1) // 2 - int(y), int(x) + (width - 1) // 2
+
+
+@wrong("source_pixel", says="For g = m your pixels are those of L_e f.*The mirror is missing")
+def without_a_mirror(g, row, col, height, width):
+    return by_moving_the_indices(Element(0, g.r), row, col, height, width)
+
+
+@wrong("source_pixel", says="it is not the turn that goes wrong, but the way")
+def one_row_too_far(g, row, col, height, width):
+    row, col = by_moving_the_indices(g, row, col, height, width)
+    return row + 1, col
+
+
+@wrong("source_pixel", says="Two pixels of L_g f copy the same pixel")
+def always_the_first_row(g, row, col, height, width):
+    return (0 if g.r else row), col
+
+
+@wrong(
+    "act_on_image",
+    says="L_r² f was asked for, but you return L_r f. The number of quarter turns should be 2; yours is 1",
+)
+def one_turn_if_any(g, f):
+    turned = torch.rot90(f, 1, dims=(-2, -1)) if g.r else f
+    return turned.flip(-1) if g.m else turned
+
+
+@wrong("act_on_image", says="Compared with L_r f, your image is mirrored top to bottom")
+def flips_axis_minus_m(g, f):
+    return torch.rot90(f, g.r, dims=(-2, -1)).flip(-g.m)
+
+
+@wrong("act_on_image", says="changes, repeats or loses")
+def adds_the_mirror(g, f):
+    turned = torch.rot90(f, g.r, dims=(-2, -1))
+    return turned + g.m * turned.flip(-1)
+
+
+@wrong("left_permutation", says="e moves nothing.*takes sheet r from sheet r³")
+def inverse_of_the_product(g, elements):
+    return [elements.index(inverse(compose(g, h))) for h in elements]
+
+
+@wrong(
+    "left_permutation",
+    says="entry 4 says that sheet m comes from sheet mr³. But r takes sheet mr³ to sheet r·mr³ = mr²",
+)
+def rings_alike(g, elements):
+    return [(i - g.r) % 4 + 4 * (i // 4 ^ g.m) for i in range(len(elements))]
+
+
+@wrong("left_permutation", says="returned 1 item, expected 4.*one entry for each of the 4 elements")
+def one_sheet(g, elements):
+    return [elements.index(inverse(g))]
+
+
+@wrong("act_on_feature_map", says="Your axes are in another order")
+def stacked_along_axis_one(g, f, group, subgroup=None):
+    return torch.stack([by_transposing(g, f[..., i, :, :]) for i in group.permutation(g)], dim=1)
+
+
+@wrong("act_on_feature_map", says="permute as in D4")
+def always_as_in_d4(g, f, group, subgroup=None):
+    return by_transposing(g, f[..., left_permutation(g, D4.elements), :, :])
+
+
+@wrong("act_on_feature_map", says="a sheet for each element of D4")
+def always_as_in_c4(g, f, group, subgroup=None):
+    return by_transposing(g, f[..., left_permutation(g, C4.elements), :, :])
+
+
+@wrong(
+    "act_on_feature_map",
+    says="order of the sheets is right, but not how you turn them.*old sheet r, moved by r; under e",
+)
+def turned_by_their_place(g, f, group, subgroup=None):
+    sheets = zip(group.elements, group.permutation(g), strict=True)
+    return torch.stack([by_transposing(h, f[..., i, :, :]) for h, i in sheets], dim=-3)
+
+
+@wrong(
+    "act_on_feature_map",
+    says="turn the sheets rightly, but their order is wrong. Place e of your result holds old sheet e",
+)
+def sheets_backwards(g, f, group, subgroup=None):
+    order = [0, *range(group.order - 1, 0, -1)] if g.r else range(group.order)
+    return by_transposing(g, f[..., list(order), :, :])
+
+
+@wrong("act_on_points", says="not what h = mr does: it takes .1, 0. to .0, 1.")
+def mirrors_before_the_turn(g, points):
+    x, y = points[..., 0], points[..., 1]
+    x = -x if g.m else x
+    for _ in range(g.r):
+        x, y = -y, x
+    return np.stack([x + g.u, y + g.v], axis=-1)
+
+
+@wrong("source_pixel", says="If you do use the inverse: `x @ h` undoes it")
+def point_on_the_left(g, row, col, height, width):
+    x, y = (2 * col - width + 1, height - 1 - 2 * row) @ matrix(inverse(g))
+    height, width = (width, height) if g.r % 2 else (height, width)
+    return (height - 1 - int(y)) // 2, (int(x) + width - 1) // 2
+
+
+@wrong("act_on_feature_map", says="or turn other axes than Y and X")
+def turns_sheets_and_rows(g, f, group, subgroup=None):
+    return torch.rot90(f, g.r, dims=(-3, -2))[..., group.permutation(g), :, :]
+
+
+@wrong("act_on_feature_map", says="holds no sheet of f, turned or mirrored")
+def sum_of_all_copies(g, f, group, subgroup=None):
+    return sum(by_transposing(h, f) for h in group.elements)
+
+
+@wrong("pattern_with_symmetry", says="yours has shape .1, 4, 4.")
+def copies_not_added(subgroup):
+    return torch.stack([by_transposing(s, torch.arange(16).reshape(4, 4)) for s in subgroup.elements])
+
+
+@wrong("pattern_with_symmetry", says="yours is of type list")
+def rows_in_a_list(subgroup):
+    return [[1, 2], [3, 4]]
+
+
+@wrong("act_on_image", says="returned dtype torch.float64, expected torch.int64.$")
+def in_double_precision(g, f):
+    return by_transposing(g, f.double())
+
+
+@wrong("act_on_feature_map", says="returned dtype torch.float64, expected torch.float32.$")
+def sheets_in_double_precision(g, f, group, subgroup=None):
+    return sheet_by_sheet(g, f.double(), group)

@@ -151,6 +151,10 @@ register(
             lambda psi, group: _concatenated(lambda h, p: act_on_feature_map(h, p, group), group, psi),
             RESHAPED,
         ),
+        (
+            lambda psi, group: group_filter_bank(psi, group).flatten(2, 3).flatten(0, 1),
+            "You have joined axes already, as `conv2d` wants them. Keep all six here: (O, |H|, C, |H|, k, k).",
+        ),
         (_along(lambda psi, permutation: psi[permutation]), GROUP_AXIS),
         (_along(lambda psi, permutation: psi[:, permutation]), GROUP_AXIS),
         (_along(lambda psi, permutation: psi[..., permutation]), GROUP_AXIS),

@@ -163,6 +163,10 @@ register(
             "You take the mean of the inputs. Apply the function to each of them, and take the mean of the results.",
         ),
         (
+            lambda function, group, x, act=act_on_image: group_average(function, group, x, act)[None],
+            "Your result has one axis too many. The mean over the group takes its axis away: no `keepdim`.",
+        ),
+        (
             lambda function, group, x, act=act_on_image: function(x),
             "That is the function itself, without any averaging.",
         ),

@@ -40,10 +40,15 @@ def _cut_at_k(f: Tensor, psi: Tensor) -> Tensor:
     return out
 
 
-def _not_added_up(f: Tensor, psi: Tensor) -> Tensor:
-    out = f.new_zeros(1)
-    out[0] = f[: len(psi), : len(psi)] * psi
-    return out
+def _first_product(added: Function) -> Function:
+    """One place of the result, with another idea of how the products are added up."""
+
+    def slide(f: Tensor, psi: Tensor) -> Tensor:
+        out = f.new_zeros(1)
+        out[0] = added(f[: len(psi), : len(psi)] * psi)
+        return out
+
+    return slide
 
 
 Size = Callable[[Tensor, int], tuple[int, int]]
@@ -193,8 +198,16 @@ register(
             "The two axes that you added for `F.conv2d` are still there. Take them away again: `[0, 0]`.",
         ),
         (
-            _not_added_up,
+            _first_product(lambda products: products),
             "Window times filter is still a k × k map, and does not fit into one place. Add up its entries: `.sum()`.",
+        ),
+        (
+            _first_product(lambda products: products.sum(dim=0)),
+            "You add up along one axis, so a row of numbers is left. Add up all products of the window: `.sum()`.",
+        ),
+        (
+            lambda f, psi: correlate(f, psi).float(),
+            "The values are right, but not their dtype: `f.new_zeros(…)` has that of f, `torch.zeros(…)` has not.",
         ),
         (_padded, "Your result is as large as f, so zeros from outside were mixed in. Use whole windows only."),
         (lambda f, psi: correlate(f, psi) / psi.numel(), "That is the mean over the window. The definition is a sum."),

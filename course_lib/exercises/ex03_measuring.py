@@ -29,6 +29,10 @@ DIFFERENCES: list[tuple[Number, str]] = [
         "A mean of squares hides an error that sits in a few pixels. Take the largest |got - expected|.",
     ),
     (
+        lambda got, expected: (got - expected).square().mean().sqrt(),
+        "The root of a mean of squares hides an error that sits in a few pixels. Take the largest |got - expected|.",
+    ),
+    (
         lambda got, expected: (got - expected).abs().sum(),
         "You add up the errors of all pixels. Take the largest one.",
     ),
@@ -153,6 +157,11 @@ register(
             for tiny in (1e-6, 1e-8, 1e-9, 1e-10, 1e-12)
         ],
         *_quotients(),
+        (
+            lambda got, expected: ((got - expected) / expected).abs().mean().item(),
+            "You divide each entry by its own expected value, and take the mean. Divide the largest error by the "
+            "largest |expected| instead.",
+        ),
         (
             lambda got, expected: ((got - expected) / expected).abs().max().item(),
             "You divide each entry by its own expected value. Then one entry that is almost 0 decides everything. "

@@ -81,6 +81,14 @@ def _cropped_from_behind(t: tuple[int, int], f: Tensor) -> Tensor:
     return padded[..., v : v + height, -u : width - u]
 
 
+def _unchecked(t: tuple[int, int], f: Tensor) -> Tensor:
+    out = torch.zeros_like(f)
+    for row in range(f.shape[-2]):
+        for col in range(f.shape[-1]):
+            out[..., row - t[1], col + t[0]] = f[..., row, col]
+    return out
+
+
 FROM_THE_END = (
     "A negative u moves the map to the left, but in Python a negative number in a slice counts from the end, and `:-0` "
     "is empty. Treat both signs of u and v."
@@ -119,6 +127,11 @@ register(
         (
             lambda t, f: f[..., t[1] :, t[0] :],
             "Your map has shrunk. The frame keeps its size, and zeros come in at the border.",
+        ),
+        (
+            _unchecked,
+            "Some numbers leave the frame. Copy a number only if its new row is in range(Y) and its new column is in "
+            "range(X).",
         ),
         (_by_slices, FROM_THE_END),
         (_by_negative_slices, FROM_THE_END),

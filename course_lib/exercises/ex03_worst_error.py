@@ -33,8 +33,11 @@ def _errors(function: Function, group: Group, x: Tensor) -> list[float]:
 def _worst_of_several(f: Function, reference: Function) -> None:
     x = torch.randn(1, 1, 5, 5, dtype=torch.float64)
     for group in (C4, D4, D2, D1):
-        compare(f, reference, square_times_column, group, x)
-        compare(f, reference, swirl, group, x)
+        for function in (square_times_column, swirl):
+            errors = dict(zip(map(str, group.elements), _errors(function, group, x), strict=True))
+            worst = max(errors, key=errors.__getitem__)
+            because = f"Of all elements of {group}, {worst} has the largest error: {errors[worst]:.3g}."
+            compare(f, reference, function, group, x, because=because)
 
 
 E = Element(0, 0)

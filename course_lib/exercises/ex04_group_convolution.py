@@ -224,6 +224,10 @@ register(
         (number_for_an_element, ELEMENT_NEEDED),
         (_unstarred, UNSTARRED),
         (
+            lambda f, psi, group: psi[0, 0, 0, 0, 1],
+            "Your indices of ψ are not in the order of its axes, (O, C, |H|, k, k): the sheet comes before the pixel.",
+        ),
+        (
             lambda f, psi, group: f.new_zeros(len(psi), group.order, *(n - psi.shape[2] + 1 for n in f.shape[2:])),
             "You take k from the wrong axis: ψ is (O, C, |H|, k, k), so `psi.shape[2]` is |H|. k is `psi.shape[-1]`.",
         ),

@@ -190,6 +190,10 @@ register(
             "You turn the image (back by h⁻¹) and leave the result turned, so the same pixel means another place on "
             "each sheet. All sheets must look at the same image; only ψ turns.",
         ),
+        (
+            lambda f, psi, group: lifting_conv(f, psi[:1].expand_as(psi), group),
+            "All output channels use the first filter. Output channel o has a filter of its own, `psi[o]`.",
+        ),
         (_lift_reshaped, RESHAPED),
         (_unstarred, UNSTARRED),
         (

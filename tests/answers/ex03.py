@@ -1002,3 +1002,54 @@ def both_turned_back(function, group, x, act=act_on_image):
 @wrong("group_average", says="begins as zeros of the shape of x")
 def added_to_zeros_like_x(function, group, x, act=act_on_image):
     return torch.zeros_like(x) + backwards_through_the_group(function, group, x, act)
+
+
+@wrong("translate", says="stopped in line.*only if its new row")
+def moved_without_looking(t, f):
+    out = torch.zeros_like(f)
+    for row in range(f.shape[-2]):
+        for col in range(f.shape[-1]):
+            out[..., row - t[1], col + t[0]] = f[..., row, col]
+    return out
+
+
+@wrong("translate", says=r"For t = \(0, 1\), your map moves by \(0, -1\)")
+def slices_that_go_down(t, f):
+    out = torch.zeros_like(f)
+    out[..., t[1] :, t[0] :] = f[..., : f.shape[-2] - t[1], : f.shape[-1] - t[0]]
+    return out
+
+
+@wrong("correlate", says="stopped in line.*along one axis")
+def added_along_one_axis(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            out[row, col] = (f[row : row + k, col : col + k] * psi).sum(dim=0)
+    return out
+
+
+@wrong("correlate", says="but not their dtype")
+def into_plain_zeros(f, psi):
+    return torch.zeros(len(f) - len(psi) + 1, f.shape[1] - len(psi) + 1) + by_shifting_the_map(f, psi).float()
+
+
+@wrong("relative_error", says="root of a mean of squares")
+def root_mean_square(got, expected):
+    return math.sqrt((got - expected).square().mean().item()) / (expected.abs().max().item() or 1.0)
+
+
+@wrong("relative_error", says="its own expected value, and take the mean")
+def mean_of_ratios(got, expected):
+    return ((got - expected).abs() / expected.abs()).mean().item()
+
+
+@wrong("worst_error", says="Of all elements of D4, mr?.? has the largest error")
+def first_four(function, group, x):
+    return max(errors(function, group.elements[:4], x))
+
+
+@wrong("group_average", says="no `keepdim`")
+def axis_of_the_group_kept(function, group, x, act=act_on_image):
+    return backwards_through_the_group(function, group, x, act).unsqueeze(0)

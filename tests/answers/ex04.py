@@ -712,3 +712,30 @@ def list_as_one_layer(group=C4, width=10, classes=10):
 @wrong("p4cnn", says="number 1 of yours is GroupConv2d.*expected LiftingConv2d")
 def without_lifting(group=C4, width=10, classes=10):
     return EquivariantSequential(GroupConv2d(group, 1, width, 3), *list(network(group, width, classes))[1:])
+
+
+@wrong("lifting_conv", says="use the first filter")
+def first_filter_only(f, psi, group):
+    return by_conv2d(f, psi[:1], group).repeat(len(psi), 1, 1, 1)
+
+
+@wrong("group_conv", says="stopped in line.*the sheet comes before the pixel")
+def pixel_before_sheet(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        h = group.elements[i]
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            sheet = right_sheet(group, h, group.elements[j])
+            out[o, i, row, col] += f[c, j, row + a, col + b] * psi[(o, c, *source_pixel(h, a, b, k, k), sheet)]
+    return out
+
+
+@wrong("group_conv", says="On sheet e, sheet r of ψ meets sheet r³ of f")
+def other_element_inverted(f, psi, group):
+    return in_loops(lambda group, h, other: group.index(compose(h, inverse(other))), right_pixel)(f, psi, group)
+
+
+@wrong("group_filter_bank", says="after that of the input")
+def stacked_in_the_middle(psi, group):
+    return torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=3)

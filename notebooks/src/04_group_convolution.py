@@ -630,14 +630,9 @@ for name, group in {"p4": C4, "p4m": D4}.items():
     net = nn.Sequential(two_layers(group), layers.GroupMaxPool(group))
     errors = [say(equivariance_error(net, turns, noise(1, 1, 16, 16)).error) for turns in (C4, D4)]
     print(f"{name:<3} layers: {errors[0]} under C4, {errors[1]} under D4")
-sheets = two_layers(D4)(digit)[0, 1]
-figures.feature_map_ring(sheets, D4, title="one channel on p4m").captioned(
-    "One channel on p4m has eight sheets: the rotations outside, the mirrored elements inside."
-)
 
 # %% [markdown]
-# The outer ring shows the answers of the rotated filters, the inner ring those of their mirror images. The p4 network is not equivariant to
-# mirrors, and the p4m network is. More symmetry is not always better, though: a mirrored 2 is not a 2.
+# The p4 network is not equivariant to mirrors, and the p4m network is. More symmetry is not always better, though: a mirrored 2 is not a 2.
 #
 # ## 7 The other layers
 #

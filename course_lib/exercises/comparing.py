@@ -104,6 +104,8 @@ def describe_error(error: BaseException, f: Callable[..., Any]) -> str:
     if isinstance(error, StillRunning):
         return describe_endless(line, f)
     what = in_one_line(error)
+    if isinstance(error, TypeError) and "'Group'" in what:
+        what += ". The elements of a group are in `group.elements`, and their number is `group.order`."
     return f"Your function stopped{_place(line, f)}. {what}" if line else f"Your function could not be checked. {what}"
 
 

@@ -84,6 +84,11 @@ register(
             "Only the last element counts: your loop sets the sum back to 0 every time. Set it to 0 before the loop.",
         ),
         (
+            lambda function, group, x, act=act_on_image: x * 0 + group_average(function, group, x, act),
+            "Your sum begins as zeros of the shape of x, so a result of another shape is copied along the axes of x. "
+            "Begin with the number 0, or collect the results in a list.",
+        ),
+        (
             lambda function, group, x, act=act_on_image: torch.mean([function(x)]),  # type: ignore[call-overload]
             "`torch.mean` wants one tensor. Stack the results first: `torch.stack(results).mean(dim=0)`.",
         ),
@@ -95,7 +100,8 @@ register(
             lambda function, group, x, act=act_on_image: _mean_of(
                 act(g, function(act_on_image(g, x))) for g in group.elements
             ),
-            "The inverse is missing: you turn the result by g once more, instead of turning it back by g⁻¹.",
+            "The inverse is missing: you turn input and result in the same direction. If the input turns by g, the "
+            "result turns back by g⁻¹.",
         ),
         (
             lambda function, group, x, act=act_on_image: _mean_of(act(inverse(g), function(x)) for g in group.elements),
@@ -155,6 +161,10 @@ register(
         (
             lambda function, group, x, act=act_on_image: function(_mean_of(act_on_image(g, x) for g in group.elements)),
             "You take the mean of the inputs. Apply the function to each of them, and take the mean of the results.",
+        ),
+        (
+            lambda function, group, x, act=act_on_image: group_average(function, group, x, act)[None],
+            "Your result has one axis too many. The mean over the group takes its axis away: no `keepdim`.",
         ),
         (
             lambda function, group, x, act=act_on_image: function(x),

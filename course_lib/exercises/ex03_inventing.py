@@ -9,7 +9,7 @@ from course_lib.actions import act_on_image
 from course_lib.checks import relative_error
 from course_lib.exercises import Mistake, call, register
 from course_lib.exercises.registry import Function
-from course_lib.groups import D4
+from course_lib.groups import D4, Element
 
 
 def equivariant_function(x: Tensor) -> Tensor:
@@ -30,24 +30,41 @@ ABOUT_X = (
 
 def _equivariant_at_every_size(f: Function, reference: Function) -> None:
     """Any function that keeps the promise will do, so it is measured, not compared."""
-    cause = " Look for a step that prefers one axis, one side or one corner of the image."
-    for size in ((6, 6), (5, 7)):
-        x, shown = torch.randn(2, 1, *size, dtype=torch.float64), {"x": f"noise of size {size[0]} × {size[1]}"}
-        y = call(f, x.clone(), example=shown, because=ABOUT_X)
-        if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 2 or not y.numel():
-            raise Mistake("Your function should return images of shape (B, C', Y', X').", shown, yours=y)
-        if not torch.equal(call(f, x.clone(), example=shown), y):
-            raise Mistake("Your function gives another answer when it is called again. Fix its random numbers.", shown)
-        for g in D4.elements:
-            got, expected = call(f, act_on_image(g, x), example=shown | {"g": g}), act_on_image(g, y)
-            error = relative_error(got, expected) if got.shape == expected.shape else math.inf
-            if error > 1e-8:
-                raise Mistake(
-                    f"Your function is not equivariant: under {g} the two ways differ, with a relative error of "
-                    f"{error:.2f}.{cause}",
-                    shown | {"g": g},
-                )
-        cause = " On 6 × 6 pixels it was exact: is there a stride that leaves pixels over?"
+    errors = {size: _errors(f, size) for size in ((6, 6), (7, 7), (5, 7))}
+    for (height, width), found in errors.items():
+        if broken := [g for g in D4.elements if found[g] > 1e-8]:
+            exact = [f"{a} × {b}" for (a, b), others in errors.items() if max(others.values()) <= 1e-8]
+            raise Mistake(
+                f"Your function is not equivariant: under {broken[0]} the two ways differ, with a relative error of "
+                f"{found[broken[0]]:.2f}. {_cause(broken, exact)}",
+                {"x": f"noise of size {height} × {width}", "g": broken[0]},
+            )
+
+
+def _errors(f: Function, size: tuple[int, int]) -> dict[Element, float]:
+    """The error under each element of D4, on noise of this size."""
+    x, shown = torch.randn(2, 1, *size, dtype=torch.float64), {"x": f"noise of size {size[0]} × {size[1]}"}
+    y = call(f, x.clone(), example=shown, because=ABOUT_X)
+    if not isinstance(y, Tensor) or y.ndim != 4 or len(y) != 2 or not y.numel():
+        raise Mistake("Your function should return images of shape (B, C', Y', X').", shown, yours=y)
+    if not torch.equal(call(f, x.clone(), example=shown), y):
+        raise Mistake("Your function gives another answer when it is called again. Fix its random numbers.", shown)
+    errors = {}
+    for g in D4.elements:
+        got, expected = call(f, act_on_image(g, x), example=shown | {"g": g}), act_on_image(g, y)
+        errors[g] = relative_error(got, expected) if got.shape == expected.shape else math.inf
+    return errors
+
+
+def _cause(broken: list[Element], exact_sizes: list[str]) -> str:
+    """Where to look, from what is exact and what is not."""
+    if exact_sizes:
+        return f"On {exact_sizes[0]} pixels it is exact: is there a stride that leaves pixels over at other sizes?"
+    if all(g.m for g in broken):
+        return "Under the four rotations it is exact, under mirrors it is not. Treat all eight elements of D4 alike."
+    if all(g.r % 2 for g in broken):
+        return "Only the quarter turns break it: some step treats rows and columns differently."
+    return "Look for a step that prefers one axis, one side or one corner, such as a filter without symmetry."
 
 
 def _neither_pointwise_nor_linear(f: Function, reference: Function) -> None:

@@ -110,6 +110,11 @@ register(
             "k, k).",
         ),
         (
+            lambda psi, group: _stack(lambda h, p: act_on_feature_map(h, p, group), group, psi, dim=3),
+            "The output's group axis comes after that of the input in your bank. It belongs after O: (O, |H|, C, |H|, "
+            "k, k).",
+        ),
+        (
             bank_from(relative, lambda h, psi: act_on_image(inverse(h), psi)),
             "The sheets are right, but each of them is turned the wrong way.",
         ),
@@ -150,6 +155,10 @@ register(
         (
             lambda psi, group: _concatenated(lambda h, p: act_on_feature_map(h, p, group), group, psi),
             RESHAPED,
+        ),
+        (
+            lambda psi, group: group_filter_bank(psi, group).flatten(2, 3).flatten(0, 1),
+            "You have joined axes already, as `conv2d` wants them. Keep all six here: (O, |H|, C, |H|, k, k).",
         ),
         (_along(lambda psi, permutation: psi[permutation]), GROUP_AXIS),
         (_along(lambda psi, permutation: psi[:, permutation]), GROUP_AXIS),

@@ -11,7 +11,14 @@ from torch import Tensor
 
 from course_lib.actions import act_on_image
 from course_lib.exercises import compare, register
-from course_lib.exercises.ex04_lifting import ELEMENT_NEEDED, Turn, number_for_an_element, rotation_only
+from course_lib.exercises.ex04_lifting import (
+    ELEMENT_NEEDED,
+    UNSTARRED,
+    Turn,
+    number_for_an_element,
+    rotation_only,
+    which_meets_which,
+)
 from course_lib.exercises.registry import Function
 from course_lib.groups import C4, D1, D4, Element, Group, compose, inverse
 from course_lib.layers import group_filter_bank
@@ -72,19 +79,6 @@ def _turned_by_the_input(psi: Tensor, group: Group) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
-def _added_numbers(psi: Tensor, group: Group) -> Tensor:
-    order = group.order
-    copies = [act_on_image(h, psi[:, :, [(i + j) % order for j in range(order)]]) for i, h in enumerate(group.elements)]
-    return torch.stack(copies, dim=1)
-
-
-def _subtracted(psi: Tensor, group: Group) -> Tensor:
-    """Sheet i − j where h⁻¹h̃ belongs: the difference the wrong way round."""
-    order = group.order
-    copies = [act_on_image(h, psi[:, :, [(i - j) % order for j in range(order)]]) for i, h in enumerate(group.elements)]
-    return torch.stack(copies, dim=1)
-
-
 def _same_sheet_only(f: Tensor, psi: Tensor, group: Group) -> Tensor:
     """The loop without the sum over h̃: only the input sheet of the same name is used."""
     bank = group_filter_bank(psi, group)
@@ -122,6 +116,12 @@ def _loop(size: Callable[[Tensor], tuple[int, ...]], sheet: Callable[[Element, G
     return convolve
 
 
+def _unstarred(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    out = f.new_zeros(1)
+    out[0] += f[0, 0, 0, 0] * psi[0, 0, 0, source_pixel(group.elements[0], 0, 0, *psi.shape[-2:])]
+    return out
+
+
 def _given(bank: Tensor, _psi: Tensor, _group: Group) -> Tensor:
     return bank
 
@@ -137,7 +137,10 @@ def _largest_over_the_input(f: Tensor, psi: Tensor, group: Group) -> Tensor:
 
 def _group_convolutions(f: Function, reference: Function) -> None:
     sheets, weights = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 10.0, 100.0, 1000.0])
-    compare(f, reference, sheets.reshape(1, 4, 1, 1), weights.reshape(1, 1, 4, 1, 1), C4)
+    names = [f"sheet {h}" for h in C4.elements]
+    one_hot = dict(zip(names, torch.eye(4).reshape(4, 1, 1, 4, 1, 1), strict=True))
+    because = which_meets_which(f, group_conv, 10 ** torch.arange(4.0).reshape(1, 4, 1, 1), one_hot, "; ".join(names))
+    compare(f, reference, sheets.reshape(1, 4, 1, 1), weights.reshape(1, 1, 4, 1, 1), C4, because=because)
     digits = torch.arange(64.0) * 5 % 7
     compare(f, reference, digits[:8].reshape(1, 8, 1, 1), digits[1:9].reshape(1, 1, 8, 1, 1), D4)
     compare(f, reference, digits[:24].reshape(1, 4, 2, 3), digits[1:17].reshape(1, 1, 4, 2, 2), C4)
@@ -161,9 +164,6 @@ BOTH_INVERTED = (
 ROLLED = (
     "You move the sheets by one more place for each h. On C4 that is right, but a mirror reverses their order. Look up "
     "the sheet of h⁻¹h̃ instead."
-)
-WRONG_PRODUCT = (
-    "You look up a sheet of ψ other than that of h⁻¹h̃. It is the product of the inverse of h with h̃, in this order."
 )
 NOT_TURNED = "The sheets change places, but they are not turned: use `source_pixel` for the pixels of ψ, as in 4.1."
 TURNED_BACK = (
@@ -191,10 +191,6 @@ register(
         (_convolve_with(bank_from(lambda h, other: compose(inverse(other), h))), BOTH_INVERTED),
         (_convolve_with(rolled_by_place), ROLLED),
         (_convolve_with(bank_from(relative, lambda h, psi: psi)), NOT_TURNED),
-        (_convolve_with(bank_from(lambda h, other: compose(other, h))), WRONG_PRODUCT),
-        (_convolve_with(_subtracted), WRONG_PRODUCT),
-        (_convolve_with(bank_from(lambda h, other: compose(inverse(h), inverse(other)))), WRONG_PRODUCT),
-        (_convolve_with(bank_from(lambda h, other: inverse(other))), WRONG_PRODUCT),
         (
             _convolve_with(bank_from(lambda _h, other: other, lambda h, psi: psi)),
             "All sheets of your result are the same: neither the pixels nor the sheets of ψ depend on h.",
@@ -226,6 +222,15 @@ register(
             "You index ψ with an element of the group. Its sheet has a number: `group.index(element)`.",
         ),
         (number_for_an_element, ELEMENT_NEEDED),
+        (_unstarred, UNSTARRED),
+        (
+            lambda f, psi, group: psi[0, 0, 0, 0, 1],
+            "Your indices of ψ are not in the order of its axes, (O, C, |H|, k, k): the sheet comes before the pixel.",
+        ),
+        (
+            lambda f, psi, group: f.new_zeros(len(psi), group.order, *(n - psi.shape[2] + 1 for n in f.shape[2:])),
+            "You take k from the wrong axis: ψ is (O, C, |H|, k, k), so `psi.shape[2]` is |H|. k is `psi.shape[-1]`.",
+        ),
         (_largest_over_the_input, "You take the largest over the sheets of the input. Add them up: sum over h̃."),
         (
             _convolve_with(lambda psi, group: group_filter_bank(psi, group).transpose(1, 3)),
@@ -239,11 +244,6 @@ register(
         (
             _convolve_with(bank_from(lambda h, other: inverse(compose(h, other)))),
             "Your product is (hh̃)⁻¹, which is h̃⁻¹h⁻¹. Only h is inverted: you need the sheet of h⁻¹h̃.",
-        ),
-        (
-            _convolve_with(_added_numbers),
-            "You add the numbers of the two sheets. The filter's sheet is that of h⁻¹h̃: use `inverse`, `compose` and "
-            "`group.index`.",
         ),
         (
             lambda f, psi, group: group_conv(f, psi, group) / group.order,

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.actions import act_on_image
-from course_lib.exercises import compare, register
+from course_lib.exercises import call, compare, register
 from course_lib.exercises.registry import Function
 from course_lib.groups import C1, C2, C4, D2, D4, Element, Group, inverse
 from course_lib.oracles import lifting_conv, source_pixel
@@ -40,6 +40,33 @@ def number_for_an_element(_f: Tensor, psi: Tensor, _group: Group) -> Any:
     """Stops with the error of a learner who passes a sheet's number as an element."""
     number: Any = 0
     return source_pixel(number, 0, 0, *psi.shape[-2:])
+
+
+UNSTARRED = (
+    "`source_pixel` returns a pair (row, column). Without a star, the pair is one index, which picks two rows. Write "
+    "`psi[(o, c, *source_pixel(…))]`, or unpack the pair first."
+)
+
+
+def which_meets_which(f: Function, reference: Function, image: Tensor, weights: dict[str, Tensor], names: str) -> str:
+    """The first weight of ψ that meets another number of the image than it should, in words.
+
+    The numbers of the image are 1, 10, 100 and 1000, so that the digits of a sum say which of them are in it. Their
+    names are words of ``names``.
+    """
+
+    def met(total: float) -> str:
+        digits = f"{total:04.0f}"[::-1]
+        return " and ".join(name for name, digit in zip(names.split("; "), digits, strict=False) if digit != "0")
+
+    for weight, psi in weights.items():
+        yours, expected = call(f, image, psi, C4, example={"f": image, "psi": psi}), reference(image, psi, C4)
+        if not isinstance(yours, Tensor) or yours.shape != expected.shape:
+            return ""
+        for h, got, want in zip(C4.elements, yours.flatten().tolist(), expected.flatten().tolist(), strict=True):
+            if got != want:
+                return f"On sheet {h}, {weight} of ψ meets {met(got) or 'nothing'} of f. It should meet {met(want)}."
+    return ""
 
 
 # 4.1 lifting_conv
@@ -98,6 +125,12 @@ def _source_in_the_image(f: Tensor, psi: Tensor, group: Group) -> Tensor:
     return out
 
 
+def _unstarred(f: Tensor, psi: Tensor, group: Group) -> Tensor:
+    out = f.new_zeros(1)
+    out[0] += f[0, 0, 0] * psi[0, 0, source_pixel(group.elements[0], 0, 0, *psi.shape[-2:])]
+    return out
+
+
 def _uncropped(f: Tensor, psi: Tensor, group: Group) -> Tensor:
     missing = psi.shape[-1] - 1
     return F.pad(lifting_conv(f, psi, group), (0, missing, 0, missing))
@@ -111,9 +144,12 @@ def _liftings(f: Function, reference: Function) -> None:
 
 def _one_number_per_sheet(f: Function, reference: Function) -> None:
     image, psi = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
-    compare(f, reference, image, psi, C1)
-    compare(f, reference, image, psi, C4)
-    compare(f, reference, image, psi, D4)
+    one_hot = torch.eye(4).reshape(4, 1, 1, 2, 2)
+    pixels = "the pixel (0, 0); the pixel (0, 1); the pixel (1, 0); the pixel (1, 1)"
+    weights = {name.replace("pixel", "weight"): one for name, one in zip(pixels.split("; "), one_hot, strict=True)}
+    because = which_meets_which(f, lifting_conv, 10 ** torch.arange(4.0).reshape(1, 2, 2), weights, pixels)
+    for group in (C1, C4, D4):
+        compare(f, reference, image, psi, group, because=because)
 
 
 def _lift_more(f: Function, reference: Function) -> None:
@@ -154,7 +190,12 @@ register(
             "You turn the image (back by h⁻¹) and leave the result turned, so the same pixel means another place on "
             "each sheet. All sheets must look at the same image; only ψ turns.",
         ),
+        (
+            lambda f, psi, group: lifting_conv(f, psi[:1].expand_as(psi), group),
+            "All output channels use the first filter. Output channel o has a filter of its own, `psi[o]`.",
+        ),
         (_lift_reshaped, RESHAPED),
+        (_unstarred, UNSTARRED),
         (
             _lift_with(lambda h, psi: _last_weight_only(act_on_image(h, psi))),
             "Only the last term of the sum is left. Add each term to the earlier ones, with `+=` instead of `=`.",

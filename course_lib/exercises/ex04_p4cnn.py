@@ -62,6 +62,10 @@ register(
     ],
     known_mistakes=[
         (
+            lambda group=C4, width=10, classes=10: EquivariantSequential([nn.ReLU()]),
+            "You pass the list as one layer. Take it apart with a star: `EquivariantSequential(*layers)`.",
+        ),
+        (
             _variant(last_block=True),
             "There is a norm and a ReLU after the last convolution. Its outputs are the scores of the classes: they "
             "may be negative, and only the maximum follows.",

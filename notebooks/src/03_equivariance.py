@@ -14,13 +14,13 @@
 #
 # **What you need before:** notebooks 01 (groups) and 02 (the action $L_g$), and PyTorch's `conv2d`.
 #
-# **Time:** about 110 minutes, with seven exercises. **Hardware:** any laptop; no GPU, no internet.
+# **Time:** about 120 minutes, with seven exercises. **Hardware:** any laptop; no GPU, no internet.
 #
 # A pathologist looks at a slice of tissue under the microscope. The slide has no up and no down: how it lies on the table
 # is a matter of chance. Would you trust a network whose answer changes when the slide is turned? Most networks are like
 # that. At the end of this notebook you train an ordinary one on digits, with rotated training images to help it, and find that it still
 # changes its answer on about one test image in five when that image is turned. So the first step is to say precisely what we
-# want from a network, and to measure how far it is from it.
+# want from a network, and to measure by how much a given network misses it.
 
 # %%
 import copy
@@ -124,8 +124,9 @@ for g in C4.elements:
 # %% [markdown]
 # ## 2 Translation: what convolution gives for free
 #
-# Shifts come first. In sections 2 to 4 the image is f and a pixel is x. A shift acts by $[L_t f](x) = f(x - t)$: the
-# value at $x$ comes from $x - t$, so the picture moves by $+t$. At the border of the frame, zeros come in.
+# Shifts come first. Whenever a formula looks at single pixels, we write f for the image and x for a pixel; otherwise x is
+# the image. A shift acts by $[L_t f](x) = f(x - t)$: the value at $x$ comes from $x - t$, so the picture moves by $+t$. At
+# the border of the frame, zeros come in.
 #
 # ### Exercise 3.2: shift
 
@@ -158,7 +159,7 @@ panels({"f": small, "1 to the right": translate((1, 0), small), "2 up": translat
 # In plain words: put the filter down at t, and see how well the picture under it matches.
 #
 # This is **cross-correlation**, and it is what deep learning calls *convolution*. The convolution of mathematics has
-# $\psi(t - y)$ in place of $\psi(y - t)$, which is the filter turned by 180°. Networks do not care, because their filters
+# $\psi(t - y)$ in place of $\psi(y - t)$: it uses the filter turned by 180°. Networks do not care, because their filters
 # are learned. Formulas do.
 #
 # ### Exercise 3.3: slide a filter
@@ -571,7 +572,7 @@ panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, 
 )
 
 # %% [markdown]
-# The maximum and the mean are, because a move only reorders the pixels. The linear layer has a separate weight for each
+# The maximum and the mean are invariant, because a move only reorders the pixels. The linear layer has a separate weight for each
 # place, and these random weights differ.
 #
 # Here is the recipe for an invariant network. Keep every layer *equivariant*, and forget the position once, at the very end,
@@ -669,8 +670,8 @@ table(cnn, 15)
 #
 # <details><summary>Answer</summary>
 #
-# It gets different maps from `relu1`, which got them from `conv1`. At 0° and not mirrored, everything agrees; at the seven
-# other positions no layer does.
+# It gets different maps from `relu1`, which got them from `conv1`. At 0° and not mirrored, the two maps agree in every
+# layer; at the seven other positions, they agree in none.
 #
 # </details>
 
@@ -844,6 +845,6 @@ progress("03")
 # `from course_lib.checks import relative_error, equivariance_error, assert_equivariant` ·
 # `from course_lib.averaging import group_average`
 #
-# **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks* (ICML 2016), sections 2 and 4.
+# **Further reading:** T. Cohen and M. Welling, *Group Equivariant Convolutional Networks* (ICML 2016), sections 2 and 5.
 #
 # **Next:** `04_group_convolution` keeps all turned filters, and builds a network from them.

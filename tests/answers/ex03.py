@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from answers import correct, wrong
 from course_lib.actions import act_on_image
+from course_lib.checks import relative_error
 from course_lib.groups import C4, D4, compose, inverse
 
 # 3.2
@@ -260,7 +261,7 @@ def cut_at_a_negative_place(t, f):
     return larger[..., v : v + height, -u : -u + width]
 
 
-@wrong("relative_error", says="ratio of norms")
+@wrong("relative_error", says="norm sums over all pixels.*by the norm of expected")
 def norm_ratio(got, expected):
     return torch.linalg.vector_norm(got - expected).item() / (torch.linalg.vector_norm(expected).item() or 1.0)
 
@@ -280,13 +281,13 @@ def second_way_first(function, g, x):
     return act_on_image(g, function(x)), function(act_on_image(g, x))
 
 
-@wrong("both_ways", says="first way twice")
+@wrong("both_ways", says=r"second way, what you do is: turn by g, then compute\. It should be: compute, then turn")
 def first_way_twice(function, g, x):
     turned = function(act_on_image(g, x))
     return turned, turned
 
 
-@wrong("both_ways", says="second way twice")
+@wrong("both_ways", says=r"first way, what you do is: compute, then turn by g\.")
 def second_way_twice(function, g, x):
     return act_on_image(g, function(x)), act_on_image(g, function(x))
 
@@ -296,12 +297,12 @@ def as_if_invariant(function, g, x):
     return function(act_on_image(g, x)), function(x)
 
 
-@wrong("both_ways", says="On the first way you do not turn the input")
+@wrong("both_ways", says=r"first way, what you do is: compute\.")
 def input_not_turned(function, g, x):
     return function(x), act_on_image(g, function(x))
 
 
-@wrong("both_ways", says="second way you turn by g⁻¹")
+@wrong("both_ways", says=r"second way, what you do is: compute, then turn by g⁻¹")
 def result_turned_back(function, g, x):
     return function(act_on_image(g, x)), act_on_image(inverse(g), function(x))
 
@@ -484,12 +485,12 @@ def no_mean(function, group, x, act=act_on_image):
     return torch.stack([act(inverse(g), function(act_on_image(g, x))) for g in group.elements])
 
 
-@wrong("both_ways", says="first way you turn twice")
+@wrong("both_ways", says=r"first way, what you do is: turn by g, then compute, then turn by g\.")
 def first_way_turned_twice(function, g, x):
     return act_on_image(g, function(act_on_image(g, x))), act_on_image(g, function(x))
 
 
-@wrong("both_ways", says="never turn the input")
+@wrong("both_ways", says=r"first way, what you do is: compute, then turn by g\..*second way, what you do is: compute\.")
 def input_never_turned(function, g, x):
     return act_on_image(g, function(x)), function(x)
 
@@ -541,13 +542,13 @@ def one_element(function, group, x, act=act_on_image):
     return act(inverse(g), function(act_on_image(g, x)))
 
 
-@wrong("both_ways", says="second way you turn, but you do not compute")
+@wrong("both_ways", says=r"second way, what you do is: turn by g\.")
 def second_way_without_function(function, g, x):
     turned = act_on_image(g, x)
     return function(turned), turned
 
 
-@wrong("both_ways", says="Each way has two steps")
+@wrong("both_ways", says=r"first way, what you do is: turn by g\..*second way, what you do is: compute\.")
 def one_step_each(function, g, x):
     return act_on_image(g, x), function(x)
 
@@ -584,12 +585,12 @@ def without_identity(function, group, x, act=act_on_image):
     return torch.stack(results).sum(dim=0) / group.order
 
 
-@wrong("both_ways", says="second way you compute twice")
+@wrong("both_ways", says=r"second way, what you do is: compute, then turn by g, then compute")
 def computed_twice(function, g, x):
     return function(act_on_image(g, x)), function(act_on_image(g, function(x)))
 
 
-@wrong("both_ways", says="On the first way you turn by g⁻¹")
+@wrong("both_ways", says=r"first way, what you do is: turn by g⁻¹, then compute")
 def input_turned_back(function, g, x):
     return function(act_on_image(inverse(g), x)), act_on_image(g, function(x))
 
@@ -599,12 +600,12 @@ def always_a_quarter(function, g, x):
     return in_two_steps(function, C4.elements[1], x)
 
 
-@wrong("both_ways", says="turn neither result")
+@wrong("both_ways", says=r"second way, what you do is: turn by g, then compute")
 def two_plain_results(function, g, x):
     return function(x), function(act_on_image(g, x))
 
 
-@wrong("both_ways", says="Leave its result turned")
+@wrong("both_ways", says=r"first way, what you do is: turn by g, then compute, then turn by g⁻¹")
 def back_on_one_way(function, g, x):
     return act_on_image(inverse(g), function(act_on_image(g, x))), act_on_image(g, function(x))
 
@@ -740,7 +741,7 @@ def mean_over_the_batch(function, group, x, act=act_on_image):
     return torch.stack(results).mean(dim=1)
 
 
-@wrong("both_ways", says="second way you turn twice")
+@wrong("both_ways", says=r"second way, what you do is: compute, then turn by g, then turn by g")
 def second_way_turned_twice(function, g, x):
     return function(act_on_image(g, x)), act_on_image(g, act_on_image(g, function(x)))
 
@@ -848,7 +849,7 @@ def input_turned_by_act(function, group, x, act=act_on_image):
     return sum(act(inverse(g), function(act(g, x))) for g in group.elements) / group.order
 
 
-@wrong("both_ways", says="by g⁻¹ first and by g at the end")
+@wrong("both_ways", says=r"first way, what you do is: turn by g⁻¹, then compute, then turn by g")
 def there_and_back(function, g, x):
     return act_on_image(g, function(act_on_image(inverse(g), x))), act_on_image(g, function(x))
 
@@ -876,3 +877,179 @@ def sum_of_absolute_errors(function, group, x):
 @wrong("worst_error", says="empty.*leave out the elements without a turn")
 def turns_only_without_default(function, group, x):
     return max(errors(function, [g for g in group.elements if g.r], x))
+
+
+@wrong("both_ways", says="starts from the turned image")
+def image_replaced(function, g, x):
+    x = act_on_image(g, x)
+    return function(x), act_on_image(g, function(x))
+
+
+@wrong("both_ways", says="second way, what you do is: turn by g, then compute, then turn by g⁻¹")
+def second_way_undoes_the_first(function, g, x):
+    result = function(act_on_image(g, x))
+    return result, act_on_image(inverse(g), result)
+
+
+@wrong("translate", says="holds everything")
+def rolled_and_zeroed(t, f):
+    out = torch.roll(f, (-t[1], t[0]), dims=(-2, -1))
+    out[..., : t[0]] = 0
+    out[..., -t[1] :, :] = 0
+    return out
+
+
+@wrong("translate", says="dtype is not that of f")
+def zeros_in_floats(t, f):
+    return by_one_assignment(t, f).float()
+
+
+@wrong("translate", says=r"For t = \(1, 0\), your map moves by \(2, 0\)")
+def twice_as_far(t, f):
+    return by_one_assignment((2 * t[0], 2 * t[1]), f)
+
+
+@wrong("correlate", says="stopped in line.*last windows do not fit")
+def loops_over_every_pixel(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row in range(f.shape[0]):
+        for col in range(f.shape[1]):
+            out[row, col] = (f[row : row + k, col : col + k] * psi).sum()
+    return out
+
+
+@wrong("correlate", says="stopped in line.*Y and X are swapped")
+def rows_for_columns(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[1] - k + 1, f.shape[0] - k + 1)
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            out[row, col] = (f[row : row + k, col : col + k] * psi).sum()
+    return out
+
+
+@wrong("correlate", says="stopped in line.*as if it were their center")
+def centered_windows(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            out[row, col] = (f[row - k // 2 : row + k // 2 + 1, col - k // 2 : col + k // 2 + 1] * psi).sum()
+    return out
+
+
+@wrong("correlate", says=r"your weight ψ\[0, 0\] is multiplied by f\[1, 1\]")
+def one_window_further(f, psi):
+    return by_shifting_the_map(f.roll((-1, -1), (0, 1)), psi)
+
+
+@wrong("relative_error", says="mean of squares.*by the norm of expected")
+def mean_square_by_the_norm(got, expected):
+    return ((got - expected).square().mean() / (expected.norm().item() or 1.0)).item()
+
+
+@wrong("relative_error", says="return the error itself")
+def infinite_at_zero(got, expected):
+    error, scale = (got - expected).abs().max().item(), expected.abs().max().item()
+    return (error and math.inf) if scale == 0 else in_steps(got, expected)
+
+
+@wrong("worst_error", says="missing 1 required.*with a star")
+def pair_not_unpacked(function, group, x):
+    return max(relative_error(in_two_steps(function, g, x)) for g in group.elements)
+
+
+@wrong("worst_error", says="stopped in line.*element comes before the image")
+def image_before_element(function, group, x):
+    return max(in_steps(*in_two_steps(function, x, g)) for g in group.elements)
+
+
+@wrong("worst_error", says="stopped in line.*single number")
+def largest_of_one(function, group, x):
+    worst = 0.0
+    for error in errors(function, group.elements, x):
+        worst = max(error)
+    return worst
+
+
+@wrong("equivariant_function", says="Under the four rotations it is exact")
+def turned_filters_without_mirrors(x):
+    psi = torch.tensor([[0.0, 1, 0], [0, 0, 2], [3, 0, 0]], dtype=x.dtype)[None, None]
+    return sum(F.conv2d(x, act_on_image(h, psi)).relu() for h in C4.elements)
+
+
+@wrong("equivariant_function", says="On 7 × 7 pixels it is exact: is there a stride")
+def strided_by_two(x):
+    return F.max_pool2d(x, 3, stride=2)
+
+
+@wrong("equivariant_function", says="filter without symmetry")
+def one_filter(x):
+    return F.conv2d(x, torch.arange(9.0, dtype=x.dtype).square().reshape(1, 1, 3, 3) - 20).relu()
+
+
+@wrong("group_average", says="has no len.*`group.order`")
+def divided_by_len(function, group, x, act=act_on_image):
+    return sum(act(inverse(g), function(act_on_image(g, x))) for g in group.elements) / len(group)
+
+
+@wrong("group_average", says="in the same direction")
+def both_turned_back(function, group, x, act=act_on_image):
+    return sum(act(inverse(g), function(act_on_image(inverse(g), x))) for g in group.elements) / group.order
+
+
+@wrong("group_average", says="begins as zeros of the shape of x")
+def added_to_zeros_like_x(function, group, x, act=act_on_image):
+    return torch.zeros_like(x) + backwards_through_the_group(function, group, x, act)
+
+
+@wrong("translate", says="stopped in line.*only if its new row")
+def moved_without_looking(t, f):
+    out = torch.zeros_like(f)
+    for row in range(f.shape[-2]):
+        for col in range(f.shape[-1]):
+            out[..., row - t[1], col + t[0]] = f[..., row, col]
+    return out
+
+
+@wrong("translate", says=r"For t = \(0, 1\), your map moves by \(0, -1\)")
+def slices_that_go_down(t, f):
+    out = torch.zeros_like(f)
+    out[..., t[1] :, t[0] :] = f[..., : f.shape[-2] - t[1], : f.shape[-1] - t[0]]
+    return out
+
+
+@wrong("correlate", says="stopped in line.*along one axis")
+def added_along_one_axis(f, psi):
+    k = len(psi)
+    out = f.new_zeros(f.shape[0] - k + 1, f.shape[1] - k + 1)
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            out[row, col] = (f[row : row + k, col : col + k] * psi).sum(dim=0)
+    return out
+
+
+@wrong("correlate", says="but not their dtype")
+def into_plain_zeros(f, psi):
+    return torch.zeros(len(f) - len(psi) + 1, f.shape[1] - len(psi) + 1) + by_shifting_the_map(f, psi).float()
+
+
+@wrong("relative_error", says="root of a mean of squares")
+def root_mean_square(got, expected):
+    return math.sqrt((got - expected).square().mean().item()) / (expected.abs().max().item() or 1.0)
+
+
+@wrong("relative_error", says="its own expected value, and take the mean")
+def mean_of_ratios(got, expected):
+    return ((got - expected).abs() / expected.abs()).mean().item()
+
+
+@wrong("worst_error", says="Of all elements of D4, mr?.? has the largest error")
+def first_four(function, group, x):
+    return max(errors(function, group.elements[:4], x))
+
+
+@wrong("group_average", says="no `keepdim`")
+def axis_of_the_group_kept(function, group, x, act=act_on_image):
+    return backwards_through_the_group(function, group, x, act).unsqueeze(0)

@@ -451,7 +451,7 @@ def nothing_moves(f, psi, group):
     return in_loops(lambda group, _h, other: group.index(other), lambda _h, a, b, _k: (a, b))(f, psi, group)
 
 
-@wrong("group_conv", says="sheet of ψ other than")
+@wrong("group_conv", says="On sheet r, sheet e of ψ meets sheet r³ of f. It should meet sheet r")
 def both_inverted(f, psi, group):
     return in_loops(lambda group, h, other: group.index(compose(inverse(h), inverse(other))), right_pixel)(
         f, psi, group
@@ -518,7 +518,7 @@ def whole_product_inverted(f, psi, group):
     return in_loops(lambda group, h, other: group.index(inverse(compose(h, other))), right_pixel)(f, psi, group)
 
 
-@wrong("group_conv", says="add the numbers")
+@wrong("group_conv", says="On sheet r, sheet e of ψ meets sheet r³ of f. It should meet sheet r")
 def numbers_added(f, psi, group):
     def sheet(group, h, other):
         return (group.index(h) + group.index(other)) % group.order
@@ -636,3 +636,106 @@ def drawn_on_one_sheet():
     psi = torch.zeros(1, 1, 4, 3, 3)
     psi[0, 0, 0] = torch.tensor([[0.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
     return psi
+
+
+@wrong("lifting_conv", says="stopped in line.*Without a star")
+def pair_as_an_index(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[1] - k + 1, f.shape[2] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, a, b in np.ndindex(len(f), k, k):
+            out[o, i, row, col] += f[c, row + a, col + b] * psi[o, c, source_pixel(group.elements[i], a, b, k, k)]
+    return out
+
+
+@wrong("lifting_conv", says="not subscriptable.*in `group.elements`")
+def group_as_a_list(f, psi, group):
+    return torch.stack([by_conv2d(f, act_on_image(group[i], psi), group)[:, 0] for i in range(group.order)], dim=1)
+
+
+@wrong("lifting_conv", says=r"the weight \(0, 0\) of ψ meets the pixel \(0, 0\) and the pixel \(0, 1\)")
+def pixel_of_the_place(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[1] - k + 1, f.shape[2] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, a, b in np.ndindex(len(f), k, k):
+            weight = psi[(o, c, *source_pixel(group.elements[i], row % k, col % k, k, k))]
+            out[o, i, row, col] += f[c, row + a, col + b] * weight
+    return out
+
+
+@wrong("group_conv", says="stopped in line.*Without a star")
+def pair_of_pixels(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        h = group.elements[i]
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            sheet = right_sheet(group, h, group.elements[j])
+            out[o, i, row, col] += f[c, j, row + a, col + b] * psi[o, c, sheet, source_pixel(h, a, b, k, k)]
+    return out
+
+
+@wrong("group_conv", says="On sheet e, sheet r of ψ meets sheet e of f. It should meet sheet r")
+def sheet_of_the_output_in_f(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        h = group.elements[i]
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            sheet = right_sheet(group, h, group.elements[j])
+            out[o, i, row, col] += f[c, i, row + a, col + b] * psi[(o, c, sheet, *source_pixel(h, a, b, k, k))]
+    return out
+
+
+@wrong("group_conv", says="negative dimension.*k from the wrong axis")
+def size_from_the_sheets(f, psi, group):
+    k = psi.shape[2]
+    return f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+
+
+@wrong("group_filter_bank", says="not iterable.*in `group.elements`")
+def loop_over_the_group(psi, group):
+    return torch.stack([act_on_feature_map(h, psi, group) for h in group], dim=1)
+
+
+@wrong("group_filter_bank", says="joined axes already")
+def ready_for_conv2d(psi, group):
+    return turn_and_pick(psi, group).flatten(2, 3).flatten(0, 1)
+
+
+@wrong("p4cnn", says="Take it apart with a star")
+def list_as_one_layer(group=C4, width=10, classes=10):
+    return EquivariantSequential(list(network(group, width, classes)))
+
+
+@wrong("p4cnn", says="number 1 of yours is GroupConv2d.*expected LiftingConv2d")
+def without_lifting(group=C4, width=10, classes=10):
+    return EquivariantSequential(GroupConv2d(group, 1, width, 3), *list(network(group, width, classes))[1:])
+
+
+@wrong("lifting_conv", says="use the first filter")
+def first_filter_only(f, psi, group):
+    return by_conv2d(f, psi[:1], group).repeat(len(psi), 1, 1, 1)
+
+
+@wrong("group_conv", says="stopped in line.*the sheet comes before the pixel")
+def pixel_before_sheet(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[2] - k + 1, f.shape[3] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        h = group.elements[i]
+        for c, j, a, b in np.ndindex(*f.shape[:2], k, k):
+            sheet = right_sheet(group, h, group.elements[j])
+            out[o, i, row, col] += f[c, j, row + a, col + b] * psi[(o, c, *source_pixel(h, a, b, k, k), sheet)]
+    return out
+
+
+@wrong("group_conv", says="On sheet e, sheet r of ψ meets sheet r³ of f")
+def other_element_inverted(f, psi, group):
+    return in_loops(lambda group, h, other: group.index(compose(h, inverse(other))), right_pixel)(f, psi, group)
+
+
+@wrong("group_filter_bank", says="after that of the input")
+def stacked_in_the_middle(psi, group):
+    return torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=3)

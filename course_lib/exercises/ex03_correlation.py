@@ -1,124 +1,15 @@
-"""Exercises 3.2 and 3.3 of notebook 03: translate and correlate."""
+"""Exercise 3.3 of notebook 03: slide a filter over a map."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.actions import translate
-from course_lib.exercises import compare, register
+from course_lib.exercises import call, compare, register
 from course_lib.exercises.registry import Function
 from course_lib.oracles import correlate
-
-# 3.2 translate
-
-
-def _to_the_right(f: Function, reference: Function) -> None:
-    compare(f, reference, (1, 0), torch.arange(1, 10).reshape(3, 3))
-
-
-def _small_shifts(f: Function, reference: Function) -> None:
-    nine = torch.arange(1, 10).reshape(3, 3)
-    for t in ((1, 0), (0, 1), (0, 0)):
-        compare(f, reference, t, nine)
-    for t in ((-1, 0), (0, -1), (1, -1)):
-        compare(f, reference, t, nine, because="u < 0 moves the map to the left, v < 0 moves it down.")
-
-
-def _shifts_out_of_the_frame(f: Function, reference: Function) -> None:
-    six = torch.arange(1, 7).reshape(2, 3)
-    for t in ((3, 0), (-5, 1), (0, 2), (2, -1)):
-        compare(f, reference, t, six, because="Whatever leaves the frame is gone, even if all of it leaves.")
-
-
-def _shifts_of_batches(f: Function, reference: Function) -> None:
-    batch = torch.arange(1.0, 25.0).reshape(2, 1, 3, 4)
-    for t in ((1, 0), (-1, 2)):
-        compare(f, reference, t, batch, because="Only the last two axes are space; all others stay as they are.")
-
-
-def _by_slices(t: tuple[int, int], f: Tensor) -> Tensor:
-    (u, v), (height, width) = t, f.shape[-2:]
-    out = torch.zeros_like(f)
-    out[..., : height - v, u:] = f[..., v:, : width - u]
-    return out
-
-
-def _by_negative_slices(t: tuple[int, int], f: Tensor) -> Tensor:
-    out = torch.zeros_like(f)
-    out[..., : -t[1], t[0] :] = f[..., t[1] :, : -t[0]]
-    return out
-
-
-def _cropped_at_the_top_left(t: tuple[int, int], f: Tensor) -> Tensor:
-    (u, v), (height, width) = t, f.shape[-2:]
-    padded = F.pad(f, (max(u, 0), max(-u, 0), max(-v, 0), max(v, 0)))
-    return padded[..., :height, :width]
-
-
-def _cropped_from_behind(t: tuple[int, int], f: Tensor) -> Tensor:
-    (u, v), (height, width) = t, f.shape[-2:]
-    padded = F.pad(f, (max(u, 0), max(-u, 0), max(-v, 0), max(v, 0)))
-    return padded[..., v : v + height, -u : width - u]
-
-
-FROM_THE_END = (
-    "A negative u moves the map to the left, but in Python a negative number in a slice counts from the end, and `:-0` "
-    "is empty. Treat both signs of u and v."
-)
-
-register(
-    "3.2",
-    translate,
-    minutes=10,
-    difficulty=2,
-    checks=[_to_the_right, _small_shifts, _shifts_out_of_the_frame, _shifts_of_batches],
-    hints=[
-        "Draw a 3×3 map and shift it by (1, 0). Which columns of `f` can you still see, and which columns of the "
-        "result are they? Row 0 is on top, so *up* means toward smaller row numbers.",
-        "There are two ways. Pad and crop: `F.pad(f, (left, right, top, bottom))` adds zeros, and then you cut out a "
-        "frame of the old size. Or fill a `torch.zeros_like(f)` with one assignment from slice to slice.",
-        "Pad and crop: add `u` zeros on the left if u > 0, `-u` on the right if u < 0, `v` zeros at the *bottom* if "
-        "v > 0, `-v` on top if v < 0. The frame then begins at row `max(v, 0)` and column `max(-u, 0)`. Return zeros "
-        "right away if |u| or |v| is as large as the frame.",
-    ],
-    known_mistakes=[
-        (
-            lambda t, f: torch.roll(f, (-t[1], t[0]), dims=(-2, -1)),
-            "In your result, what leaves the frame comes back in on the opposite side. Zeros should come in instead.",
-        ),
-        (
-            lambda t, f: translate((-t[0], -t[1]), f),
-            "Your map moves in the opposite direction. The value at x comes from x − t, so the map itself moves by +t.",
-        ),
-        (lambda t, f: translate((t[0], -t[1]), f), "v points the wrong way: v > 0 moves the map up, toward row 0."),
-        (lambda t, f: translate((-t[0], t[1]), f), "u points the wrong way: u > 0 moves the map to the right."),
-        (
-            lambda t, f: F.pad(f, (t[0], 0, 0, t[1])),
-            "Your map has grown. The frame keeps its size: cut it out after you have added the zeros.",
-        ),
-        (
-            lambda t, f: f[..., t[1] :, t[0] :],
-            "Your map has shrunk. The frame keeps its size, and zeros come in at the border.",
-        ),
-        (_by_slices, FROM_THE_END),
-        (_by_negative_slices, FROM_THE_END),
-        (_cropped_from_behind, FROM_THE_END),
-        (
-            _cropped_at_the_top_left,
-            "You always cut the frame out at the top left of the padded map, so the map never moves up or to the left. "
-            "If v > 0 the frame begins at row v, and if u < 0 at column -u.",
-        ),
-        (lambda t, f: translate((t[0], 0), f), "Your map moves to the left and right only. v > 0 moves it up."),
-        (
-            lambda t, f: translate((t[1], -t[0]), f),
-            "You read t as (row, column). But t = (u, v): u moves the map to the right, and v moves it up.",
-        ),
-        (lambda t, f: translate((t[1], t[0]), f), "u and v are swapped: u belongs to the columns, v to the rows."),
-    ],
-)
-
-# 3.3 correlate
 
 
 def _padded(f: Tensor, psi: Tensor) -> Tensor:
@@ -149,17 +40,59 @@ def _cut_at_k(f: Tensor, psi: Tensor) -> Tensor:
     return out
 
 
-def _not_added_up(f: Tensor, psi: Tensor) -> Tensor:
-    out = f.new_zeros(1)
-    out[0] = f[: len(psi), : len(psi)] * psi
-    return out
+def _first_product(added: Function) -> Function:
+    """One place of the result, with another idea of how the products are added up."""
+
+    def slide(f: Tensor, psi: Tensor) -> Tensor:
+        out = f.new_zeros(1)
+        out[0] = added(f[: len(psi), : len(psi)] * psi)
+        return out
+
+    return slide
+
+
+Size = Callable[[Tensor, int], tuple[int, int]]
+
+
+def _right_size(f: Tensor, k: int) -> tuple[int, int]:
+    return f.shape[0] - k + 1, f.shape[1] - k + 1
+
+
+def _loops(size: Size = _right_size, places: Size = _right_size, before: int = 0) -> Function:
+    """The loops with another size of the result, other places of the window, or more pixels before each place."""
+
+    def slide(f: Tensor, psi: Tensor) -> Tensor:
+        k = len(psi)
+        out = f.new_zeros(size(f, k))
+        for row, col in np.ndindex(places(f, k)):
+            window = f[row - before : row + k, col - before : col + k]
+            out[row, col] = (window * psi).sum()
+        return out
+
+    return slide
+
+
+def _misplaced_weight(f: Function) -> str:
+    """The first weight of ψ that is multiplied by another number of the window than the one that it lies on."""
+    nine = torch.arange(1.0, 10.0).reshape(3, 3)
+    for a, b in np.ndindex(2, 2):
+        psi = torch.zeros(2, 2)
+        psi[a, b] = 1.0
+        result = call(f, nine, psi, example={"f": nine, "psi": psi})
+        if not isinstance(result, Tensor) or result.shape != (2, 2):
+            return ""
+        if result[0, 0] != nine[a, b] and result[0, 0] in nine:
+            row, col = (nine == result[0, 0]).nonzero()[0].tolist()
+            met = f"your weight ψ[{a}, {b}] is multiplied by f[{row}, {col}]"
+            return f"In the window that begins at (0, 0), {met}. It lies on f[{a}, {b}]."
+    return ""
 
 
 def _correlate_small(f: Function, reference: Function) -> None:
-    nine = torch.arange(1.0, 10.0).reshape(3, 3)
-    compare(f, reference, nine, torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
-    compare(f, reference, nine, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
-    compare(f, reference, nine, torch.tensor([[1.0, -2.0], [3.0, 5.0]]))
+    nine, because = torch.arange(1.0, 10.0).reshape(3, 3), _misplaced_weight(f)
+    compare(f, reference, nine, torch.tensor([[1.0, 0.0], [0.0, 0.0]]), because=because)
+    compare(f, reference, nine, torch.tensor([[0.0, 1.0], [0.0, 0.0]]), because=because)
+    compare(f, reference, nine, torch.tensor([[1.0, -2.0], [3.0, 5.0]]), because=because)
 
 
 def _correlate_wide(f: Function, reference: Function) -> None:
@@ -185,6 +118,20 @@ register(
         "`out[row, col] = (f[row : row + k, col : col + k] * psi).sum()`.",
     ],
     known_mistakes=[
+        (
+            _loops(places=lambda f, k: (len(f), f.shape[1])),
+            "Your loops run over every pixel of f, but the last windows do not fit into it: a window of k begins in "
+            "one of Y − k + 1 rows and of X − k + 1 columns.",
+        ),
+        (
+            _loops(lambda f, k: _right_size(f.T, k), lambda f, k: _right_size(f.T, k)),
+            "Y and X are swapped in the size of your result, or in your loops: f is (Y, X), so Y is `f.shape[0]`.",
+        ),
+        (
+            _loops(before=1),
+            "Your windows begin before (row, col), as if it were their center. Here (row, col) is the upper left "
+            "pixel: `f[row : row + k, col : col + k]`.",
+        ),
         (
             _cut_at_k,
             "A slice ends where you say, not after k entries: the window that begins at row is `f[row : row + k, …]`.",
@@ -251,8 +198,16 @@ register(
             "The two axes that you added for `F.conv2d` are still there. Take them away again: `[0, 0]`.",
         ),
         (
-            _not_added_up,
+            _first_product(lambda products: products),
             "Window times filter is still a k × k map, and does not fit into one place. Add up its entries: `.sum()`.",
+        ),
+        (
+            _first_product(lambda products: products.sum(dim=0)),
+            "You add up along one axis, so a row of numbers is left. Add up all products of the window: `.sum()`.",
+        ),
+        (
+            lambda f, psi: correlate(f, psi).float(),
+            "The values are right, but not their dtype: `f.new_zeros(…)` has that of f, `torch.zeros(…)` has not.",
         ),
         (_padded, "Your result is as large as f, so zeros from outside were mixed in. Use whole windows only."),
         (lambda f, psi: correlate(f, psi) / psi.numel(), "That is the mean over the window. The definition is a sum."),

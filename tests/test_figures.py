@@ -41,8 +41,7 @@ EXAMPLES = {
     "cosets": (lambda: figures.cosets_figure(D4, D1), "rS = {r, mr³}"),
     "Cayley graph": (lambda: figures.cayley_graph(D4), "dashed lines join h and m·h"),
     "lattice": (lambda: figures.lattice_points(POINTS, POINTS + [1, -1]), "(1, 2) to (2, 1)"),
-    "ring": (lambda: figures.feature_map_ring(SHEETS, D4, "f"), "r: 23.5"),
-    "single ring": (lambda: figures.feature_map_ring(SHEETS[:4], C4), "solid arrows go from h to r·h"),
+    "single ring": (lambda: figures.act_on_ring(SHEETS[:4], R, C4), "r³ to e, e to r, r to r², r² to r³."),
     "action": (lambda: figures.act_on_ring(SHEETS, R, D4), "r³ to e, e to r, r to r², r² to r³, mr to m"),
     "planar bank": (lambda: figures.filter_bank_figure(SHEETS, D4), "4 × 4 planar filter"),
     "group bank": (lambda: figures.filter_bank_figure(torch.ones(4, 4, 3, 3), C4), "e, r, r², r³"),
@@ -199,7 +198,7 @@ def test_zero_is_white_and_only_a_true_sign_has_two_colors(values):
 
 def test_an_element_has_its_color_in_every_figure_and_rotations_keep_theirs_in_larger_groups():
     assert len(set(ELEMENT_COLORS.values())) == 8
-    pictures = [figures.cayley_table_figure(C4), figures.cayley_graph(D4), figures.feature_map_ring(SHEETS[:4], C4)]
+    pictures = [figures.cayley_table_figure(C4), figures.cayley_graph(D4), figures.act_on_ring(SHEETS[:4], R, C4)]
     for picture in pictures:
         colors = _colors(picture)
         for h in C4.elements:
@@ -241,7 +240,7 @@ def test_all_text_is_in_the_shipped_font(caplog):
     [
         (lambda: figures.panels({}), "at least one map"),
         (lambda: figures.panels({"f": SHEETS}), r"'f' must have two axes .* \(8, 4, 4\)"),
-        (lambda: figures.feature_map_ring(SHEETS, C4), r"shape \(4, Y, X\), got \(8, 4, 4\)"),
+        (lambda: figures.act_on_ring(SHEETS, R, C4), r"shape \(4, Y, X\), got \(8, 4, 4\)"),
         (lambda: figures.filter_bank_figure(SHEETS, C4), r"\(4, k, k\)"),
         (lambda: figures.cayley_table_figure([[0, 1]]), "square"),
         (lambda: figures.cayley_table_figure(C4, highlight=["m"]), r"\['m'\]"),

@@ -8,7 +8,7 @@ from course_lib.figures.groups import (
     lattice_points,
     symmetries_of_the_square,
 )
-from course_lib.figures.maps import act_on_ring, feature_map_ring, filter_bank_figure
+from course_lib.figures.maps import act_on_ring, filter_bank_figure
 from course_lib.figures.picture import Picture, panels
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "cayley_table_figure",
     "cosets_figure",
     "dots_by_name",
-    "feature_map_ring",
     "filter_bank_figure",
     "lattice_points",
     "learning_curves",

@@ -19,47 +19,30 @@ from course_lib.figures.picture import (
     new_figure,
     shared_scale,
 )
-from course_lib.figures.rings import NAME_ROOM, arrow_words, draw_ring_arrows, draw_sheets
+from course_lib.figures.rings import NAME_ROOM, draw_ring_arrows, draw_sheets
 from course_lib.figures.style import ELEMENT_COLORS, typeset
 from course_lib.groups import Element, Group, compose, inverse, matrix
 
 FloatArray = np.ndarray[Any, Any]
 
 
-def feature_map_ring(f: Any, group: Group, title: str = "") -> Picture:
-    """One channel of a feature map: sheet h stands where h takes the point (1, 0), arrows lead from h to rh and mh.
+def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
+    """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
+
+    Sheet h stands where h takes the point (1, 0), and arrows lead from h to rh and mh. A sheet keeps the color of its
+    element, and its dot, which marks what was its top left corner: both movements show.
 
     Args:
-        f: ``(|H|, Y, X)``, as from ``feature_map[0, channel]``.
+        f: one channel ``(|H|, Y, X)``, as from ``feature_map[0, channel]``.
+        g: an element of the group.
         group: H. With mirrors there are two rings, rotations outside and mirrored elements inside.
 
     Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
     """
     sheets = _require_sheets(f, group)
-    figure = new_figure(*_ring_size(group))
-    axes = figure.subplots()
-    draw_sheets(axes, sheets, group, shared_scale([sheets]), _names(group), _frames(group.elements))
-    draw_ring_arrows(axes, group)
-    if title:
-        axes.set_title(title, fontsize=12)
-    means = ", ".join(f"{h}: {sheet.mean():.3g}" for h, sheet in zip(group.elements, sheets, strict=True))
-    alt = (
-        f"Feature map on {group}, sheets of {_size(sheets)} at {', '.join(_names(group))} on the ring: "
-        f"{arrow_words(group)}. Mean of each sheet: {means}."
-    )
-    return Picture.from_figure(figure, f"{title}. {alt}" if title else alt)
-
-
-def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
-    """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
-
-    A sheet keeps the color of its element, and its dot, which marks what was its top left corner: both movements show.
-    Args and errors as for `feature_map_ring`; g must be an element of the group.
-    """
-    sheets = _require_sheets(f, group)
     moved = act_on_feature_map(g, torch.from_numpy(sheets), group).numpy()
     origins = [compose(inverse(g), h) for h in group.elements]
-    width, height = _ring_size(group, 4.3)
+    width, height = _ring_size(group)
     figure = new_figure(2 * width, height + 0.3)
     before, after = figure.subplots(1, 2)
     scale = shared_scale([sheets])
@@ -136,10 +119,10 @@ def _require_sheets(f: Any, group: Group) -> FloatArray:
     return sheets
 
 
-def _ring_size(group: Group, largest: float = 5.4) -> tuple[float, float]:
-    """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most ``largest``."""
+def _ring_size(group: Group) -> tuple[float, float]:
+    """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most 4.3."""
     width, height = np.array(ring_extent(group)) + NAME_ROOM
-    side = min(1.2, largest / 2 / max(width, height))
+    side = min(1.2, 4.3 / 2 / max(width, height))
     return max(2 * side * width, 2.6), max(2 * side * height, 1.4)
 
 
@@ -161,7 +144,3 @@ def _moved_filter(h: Element) -> str:
 
 def _names(group: Group) -> list[str]:
     return [str(h) for h in group.elements]
-
-
-def _size(sheets: FloatArray) -> str:
-    return f"{sheets.shape[1]} × {sheets.shape[2]}"

@@ -11,6 +11,7 @@ from course_lib import layers as L
 from course_lib.actions import act_on_feature_map
 from course_lib.checks import action_of
 from course_lib.groups import C1, C4, D4
+from course_lib.layers import base
 from course_lib.layers.base import by_channel, memory_format, to_feature_map, to_planes
 from course_lib.models import allcnn, bottleneck_resnet, p4cnn, p4cnn_linear, p4cnn_rotation_pooling, resnet18, resnet44
 from layer_helpers import every_group, every_pair, with_random_parameters
@@ -112,6 +113,17 @@ def test_the_default_format_where_it_is_faster_or_nothing_is_known():
     assert memory_format(torch.empty(1, 88, 8, 8, 8)) == torch.contiguous_format
     assert memory_format(torch.empty(1, 32, 8, 8, 8)) == torch.channels_last
     assert memory_format(torch.empty(1, 1, 1, 8, 8, device="meta")) == torch.contiguous_format
+
+
+@pytest.mark.parametrize("only_avx2", [False, True])
+@pytest.mark.parametrize("channels, kernel_size, is_wide", [(4, 5, True), (4, 3, False), (5, 5, False)])
+def test_wide_filters_take_the_default_format_on_avx2(only_avx2, channels, kernel_size, is_wide, monkeypatch):
+    monkeypatch.setattr(base, "_ONLY_AVX2", only_avx2)
+    fastest = torch.contiguous_format if only_avx2 and is_wide else torch.channels_last
+    f = torch.randn(2, channels, 4, 9, 9)
+    assert memory_format(f, kernel_size) == fastest
+    conv = L.GroupConv2d(C4, channels, 2, kernel_size, padding="same")
+    torch.testing.assert_close(conv(f), conv.double()(f.double()).float(), atol=1e-5, rtol=1e-4)
 
 
 class Copies(TorchDispatchMode):

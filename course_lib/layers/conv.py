@@ -170,7 +170,7 @@ class _FilterBankConv2d(WeightsOfGroup):
 
     def _by_turning_filters(self, x: Tensor) -> Tensor:
         """One conv2d with the filter bank."""
-        memory = memory_format(x)
+        memory = memory_format(x, self.kernel_size)
         bank, bias = planes_of_bank(self.filter_bank(), memory), self._bias_of_planes(memory)
         y = F.conv2d(to_planes(x, memory), bank, bias, self.stride, self.padding)
         return to_feature_map(y, self.group.order, memory)

@@ -105,8 +105,8 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 # 3. Switch from our network, the *p4 network* (notebook 01 explains the name), to the ordinary one, and turn again. Watch
 #    the maps, and watch the bars, which show the answer: one bar for each digit from 0 to 9.
 #
-# Without a running kernel, as on GitHub, you see a still picture instead: the four maps of one pattern before a quarter
-# turn (left) and after it (right).
+# Without a running *kernel*, the Python process behind a notebook, you see a still picture instead, as on GitHub: the four
+# maps of one pattern before a quarter turn (left) and after it (right).
 
 # %%
 from course_lib.widgets import turning_ring
@@ -220,9 +220,9 @@ def half_turn(image: Tensor) -> Tensor:
 
 
 # %% [markdown]
-# Above each exercise you find its number and the time it takes, and below it hints that open when you click them. The
-# first is a nudge, the last nearly gives the answer away. The solution is folded away below the hints. It is the source
-# code of the course's own library.
+# Above each exercise you find its number and the time it takes. Below it there are hints, which open when you click
+# them. The first is a nudge, the last nearly gives the answer away. The solution is folded away below the hints. It is the
+# source code of the course's own library.
 #
 # <!-- help: half_turn -->
 
@@ -259,8 +259,8 @@ progress_page()
 #
 # - **A cell shows an error that you do not understand:** *Kernel → Restart Kernel and Run All Cells*. Your progress is kept.
 # - **A cell does not stop** (a star stays beside it): press the *stop* button, the square.
-# - **You want to start over:** `git checkout notebooks/01_groups.ipynb` brings back the original of that notebook. What
-#   you wrote in it is lost, so copy your answers first.
+# - **You want to start over:** `git checkout notebooks/01_groups.ipynb`, typed into a terminal in the folder of the course,
+#   brings back the original of that notebook. What you wrote in it is lost, so copy your answers first.
 
 # %% [markdown]
 # ## Recap

@@ -15,7 +15,7 @@
 # - find subgroups and cosets with a few lines of code;
 # - compute with rotations, mirrors and shifts together: the groups *p4* and *p4m*.
 #
-# **You need before:** Python, 2×2 matrices, and notebook 00 (how exercises work). No group theory.
+# **What you need before:** Python, 2×2 matrices, and notebook 00 (how exercises work). No group theory.
 #
 # **Time:** about 115 minutes, with six exercises. **Hardware:** any laptop; nothing is trained here.
 #
@@ -182,7 +182,7 @@ print(f"{wrong} of {len(moves) ** 2} products are wrong without the sign")
 # ## 3 Undo
 #
 # Each of the eight moves can be undone, and what undoes it is again one of the eight. It is called the **inverse** of a
-# and written a⁻¹: the move with a a⁻¹ = a⁻¹ a = e. **How many of the eight undo themselves?** Guess, then let the
+# and written a⁻¹: the move for which aa⁻¹ = a⁻¹a = e. **How many of the eight undo themselves?** Guess, then let the
 # computer search for each inverse.
 
 # %%
@@ -273,7 +273,7 @@ cayley_table_figure(table, labels=moves).captioned("Every element appears exactl
 # 1. **Closure:** ab is in the set, for all a and b in it.
 # 2. **Associativity:** (ab)c = a(bc).
 # 3. **Identity:** there is an e in the set with ea = ae = a for all a.
-# 4. **Inverse:** each a has an a⁻¹ in the set with a a⁻¹ = a⁻¹ a = e.
+# 4. **Inverse:** for each a there is an a⁻¹ in the set with aa⁻¹ = a⁻¹a = e.
 #
 # For moves done in a row, associativity comes for free: both sides say "first c, then b, then a". The other three have
 # to be checked. For a finite set, the Cayley table is enough to check all four. Here is the definition as loops; it
@@ -436,7 +436,7 @@ cayley_graph(groups.D4).captioned(
 )
 
 # %% [markdown]
-# Start at any circle. A solid arrow means "now do `r`", a dashed one "now do `m`". From `e` the arrows lead everywhere.
+# Start at any circle. A solid arrow means "now do `r`", a dashed line "now do `m`". From `e` they lead everywhere.
 # Follow the solid arrows on the inner ring: m → mr³ → mr² → mr. The powers of `r` run backwards there, which is the
 # rule R M = M R⁻¹ again.
 #
@@ -484,7 +484,8 @@ print("two mirrors, mr and mr², generate", show(generate([Element(1, 1), Elemen
 #
 # Six of the ten subgroups have names. C*n* (cyclic) has n rotations, counting e; D*n* (dihedral) has n rotations and n
 # mirrors. The other four are copies of D1 and D2 with other mirror axes. The six with names are *the* groups of this
-# course; every layer takes one of them as an argument, called H. The number of its elements is its **order**, |H|.
+# course; every layer takes one of them as its argument `group`, which formulas call H. The number of its elements is its
+# **order**, |H|.
 
 # %%
 for group in groups.ALL_GROUPS:
@@ -609,7 +610,7 @@ def semidirect_product(g: Isometry, k: Isometry) -> Isometry:
 
 # %% [markdown]
 # **Break it.** What if you simply add the shifts, and leave t′ unturned? The product (t + t′, hh′) is called the *direct
-# product*. It is even a group. So what is wrong with it? Predict, then compare the pictures.
+# product*. With it, the pairs (t, h) even form a group. So what is wrong with it? Predict, then compare the pictures.
 
 
 # %%
@@ -687,9 +688,9 @@ points_side_by_side({"start": letter, "there": there, "and back": back, "back wi
 # ### Exercise 1.6: design a group
 #
 # This one has many right answers. **Find a finite group of moves in p4m that has at least four elements and in which at
-# least one element has a shift other than (0, 0).** A pure shift cannot be in it: however often you repeat it, it never
-# comes back. So where could the shifts come from? Think of a sheet of graph paper and a pin. What can you do that takes
-# the grid to itself, and returns after a few steps?
+# least one element has a shift other than (0, 0).** A pure shift cannot be in it: however often you repeat it, you
+# never come back. So where could the shifts come from? Think of a sheet of graph paper and a pin. What can you do that
+# takes the grid to itself, and returns after a few steps?
 
 
 # %%
@@ -708,8 +709,8 @@ for g in group_with_shifts():
 
 # %% [markdown]
 # If the cells use the reference, you see the four rotations about the point (½, ½), the middle of a square of the grid.
-# It is not a lattice point, and yet these rotations take the lattice to itself. Notebook 02 needs exactly them: the
-# center of an image with an even number of pixels lies between pixels.
+# It is not a lattice point, and yet these rotations take the lattice to itself. Notebook 02 needs exactly
+# these: the center of an image with an even number of pixels per side lies between pixels.
 #
 # <details><summary>Aside: why only these eight, and no turns by 45° or 60°?</summary>
 #

@@ -15,11 +15,10 @@
 # **You will be able to**
 # - say what it means that a group *acts*, and test it;
 # - turn an image by hand and explain why the formula has an inverse in it;
-# - say what happens to the orientation channels of a feature map when its input turns, and write it as two lines of
-#   code;
+# - say what happens to the sheets of a feature map when the image turns, and write it as two lines of code;
 # - read, and draw, the ring figures of feature maps in the literature.
 #
-# **You need before:** notebook 01 (elements, products, inverses; p4 and p4m); matrices; PyTorch tensors.
+# **What you need before:** notebook 01 (elements, products, inverses; p4 and p4m); matrices; PyTorch tensors.
 #
 # **Time:** about 120 minutes, with six exercises. **Hardware:** any laptop; no GPU, no internet.
 #
@@ -168,7 +167,7 @@ figures.panels({"f": f, "look up f(r x)": look_up(r), "look up f(r⁻¹ x)": loo
 # you fill in pixels one by one, and each has to ask *where its number came from*. What is at x after the turn was at
 # r⁻¹·x before it.
 #
-# This is how a group acts on functions. Write L_g f for "f, moved by g". It is the most-used formula of the course:
+# This is how a group acts on functions. Write L_g f for "f, moved by g". No formula of the course is used more often:
 #
 # $$[L_g f](x) = f(g^{-1} x)$$
 #
@@ -181,9 +180,9 @@ lookup(f, r, pixel=(0, 1)).captioned(
 )
 
 # %% [markdown]
-# **Is the inverse only a matter of taste,** clockwise or not? No: only with the inverse do we get an action. Move f by
-# k first, and then by g. Read the definition from the outside in, and remember that what is done last is undone first
-# (you take off your shoes before your socks): (gk)⁻¹ = k⁻¹g⁻¹.
+# **Is the inverse only a matter of taste,** of turning clockwise or counter-clockwise? No: only with the inverse do we
+# get an action. Move f by k first, and then by g. Read the definition from the outside in, and remember that what is
+# done last is undone first (you take off your shoes before your socks): (gk)⁻¹ = k⁻¹g⁻¹.
 #
 # $$
 # \begin{aligned}
@@ -426,10 +425,11 @@ figures.panels(
 # show lower and upper borders.
 #
 # Each number of this map belongs to a place x **and** an orientation h: we write it f(x, h). Take one of them, for
-# example x = (3, 1) and h = r. How was f(x, h) computed? We turned the filter ψ by r, shifted it to the pixel (3, 1),
-# and compared it with the image. "First turn by r, then shift by (3, 1)" is an element of p4, and it is the element
-# that moved the filter. So each pair (x, h) is an element of the group p4, and the map has one number for each element.
-# An image is a function on the plane; this map is a function on the *group*, and it is called a **feature map on p4**.
+# example x = (3, 1), counted from a pixel near the center, and h = r. How was f(x, h) computed? We turned the filter ψ
+# by r, shifted it to the pixel (3, 1), and compared it with the image. "First turn by r, then shift by (3, 1)" is an
+# element of p4, and it is the element that moved the filter. So each pair (x, h) is an element of the group p4, and the
+# map has one number for each element. An image is a function on the plane; this map is a function on the *group*, and it
+# is called a **feature map on p4**.
 #
 # **The question of this section.** The digit turns by r. What happens to its four sheets?
 #
@@ -550,7 +550,7 @@ figures.act_on_ring(hook_sheets, r, D4).captioned(
 )
 
 # %% [markdown]
-# Under r, every sheet again goes where a turned picture carries it, on both rings. But m does more: it sends each sheet
+# Under r, every sheet again goes where turning the picture carries it, on both rings. But m does more: it sends each sheet
 # along its dashed line to the *other* ring. So a mirrored picture of the rings is not yet the picture of L_m f.
 
 # %%
@@ -754,8 +754,8 @@ progress("02")
 #
 # - A group **acts** if e moves nothing and g·(k·x) = (gk)·x.
 # - On functions: $[L_g f](x) = f(g^{-1}x)$. Without the inverse, the order of products is reversed.
-# - Shifts and turns swap as L_h L_t = L_{h·t} L_h. On the pixel grid this is exact for multiples of 90°, and for no
-#   other angle.
+# - Shifts and turns swap as L_h L_t = L_{h·t} L_h. On the pixel grid this is exact for the eight symmetries, as long
+#   as nothing leaves the frame, and for no angle in between.
 # - On feature maps: $[L_g f](x, h) = f(g^{-1}x,\; g^{-1}h)$. Sheets turn *and* change places; the change of places is the
 #   regular representation ρ(g). Filters are small feature maps and move in the same way.
 #

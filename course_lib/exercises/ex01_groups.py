@@ -19,6 +19,8 @@ def _wrong_half(a: Element, b: Element, expected: Element, yours: Any) -> str:
     """For an answer that nobody listed: whether the mirrors or the rotations are wrong, and what they should be."""
     if not isinstance(yours, Element):
         return ""
+    if yours == expected[::-1]:
+        return "Your numbers are right, but they are swapped. The order is `Element(m, r)`."
     if yours.m != expected.m:
         right = "The rotations are right, the mirrors are not" if yours.r == expected.r else "The mirrors are wrong"
         return f"{right}: a has {a.m} and b has {b.m}, and two of them cancel, so m is {expected.m}."

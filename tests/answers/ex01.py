@@ -379,6 +379,24 @@ def mirror_turned_back(g):
     return Isometry(g.m, -g.r % 4, *by_solving(g)[2:])
 
 
+@wrong("compose", says="they are swapped. The order is .Element.m, r")
+def turns_before_mirrors(a, b):
+    m, r = product_of(a, b)
+    return Element(r, m)
+
+
+@wrong("semidirect_product", says="give the shift first. The order is")
+def product_with_the_shift_first(g, k):
+    m, r, u, v = by_3x3_matrices(g, k)
+    return Isometry(u, v, m, r)
+
+
+@wrong("semidirect_inverse", says="give the shift first. The order is")
+def inverse_with_the_shift_first(g):
+    m, r, u, v = by_solving(g)
+    return Isometry(u, v, m, r)
+
+
 @wrong("semidirect_inverse", says="return g itself")
 def g_itself(g):
     return g

@@ -57,6 +57,10 @@ def _explain_the_pixels(f: Function, reference: Function, g: Element, size: tupl
 
 def _wrong_pixels(g: Element, size: tuple[int, int], yours: Pixels) -> str:
     if g == IDENTITY:
+        if _are_coordinates(size, yours):
+            return (
+                "You stop at (x, y), the place about the center. The way back is missing: which row and column is it?"
+            )
         return (
             "e moves nothing, so every pixel comes from itself, but not yours. So it is not the turn that goes wrong, "
             "but the way from (row, col) to (x, y), or the way back."
@@ -72,6 +76,16 @@ def _wrong_pixels(g: Element, size: tuple[int, int], yours: Pixels) -> str:
     if len(set(yours.values())) < len(yours):
         return "Two pixels of L_g f copy the same pixel of f, so another gets lost. Look at the way to (x, y) and back."
     return "Each pixel of f is used once, but not as any turn or mirror of the whole image moves them."
+
+
+def _are_coordinates(size: tuple[int, int], yours: Pixels) -> bool:
+    """Whether the pixels are (x, y) or (y, x), doubled or not."""
+    height, width = size
+    doubled = [(2 * col - (width - 1), (height - 1) - 2 * row) for row, col in yours]
+    halves = [(x // 2, y // 2) for x, y in doubled]
+    return any(
+        [pixel[::step] for pixel in yours.values()] == places for places in (doubled, halves) for step in (1, -1)
+    )
 
 
 def _pixel_by(h: Function, y_up: bool = True, swap_sides: bool = True) -> Function:

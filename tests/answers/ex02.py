@@ -428,6 +428,12 @@ def _doubled_source(g, row, col, height, width):
     return int(x), int(y)
 
 
+@wrong("source_pixel", says="You stop at .x, y.")
+def stops_at_the_place(g, row, col, height, width):
+    x, y = matrix(inverse(g)) @ (2 * col - (width - 1), (height - 1) - 2 * row)
+    return int(x), int(y)
+
+
 @wrong("source_pixel", says="twice as large")
 def not_halved(g, row, col, height, width):
     x, y = _doubled_source(g, row, col, height, width)

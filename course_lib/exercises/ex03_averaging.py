@@ -125,13 +125,16 @@ register(
             lambda function, group, x, act=act_on_image: group_average(function, D4, x, act),
             "You average over all eight elements of D4, whatever the group is. Use `group.elements`.",
         ),
-        (
-            lambda function, group, x, act=act_on_image: torch.cat(
-                [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]
-            ).mean(dim=0),
-            "`torch.cat` puts the results one after the other along the batch, so their mean mixes the images. Use "
-            "`torch.stack`, which makes a new axis 0.",
-        ),
+        *[
+            (
+                lambda function, group, x, act=act_on_image, keepdim=keepdim: torch.cat(
+                    [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]
+                ).mean(dim=0, keepdim=keepdim),
+                "`torch.cat` puts the results one after the other along the batch, so their mean mixes the images. Use "
+                "`torch.stack`, which makes a new axis 0.",
+            )
+            for keepdim in (False, True)
+        ],
         (
             lambda function, group, x, act=act_on_image: torch.stack(
                 [act(inverse(g), function(act_on_image(g, x))) for g in group.elements]

@@ -49,6 +49,13 @@ def _errors(f: Function, size: tuple[int, int]) -> dict[Element, float]:
         raise Mistake("Your function should return images of shape (B, C', Y', X').", shown, yours=y)
     if not torch.equal(call(f, x.clone(), example=shown), y):
         raise Mistake("Your function gives another answer when it is called again. Fix its random numbers.", shown)
+    if 0 < y.abs().max() < 1e-12:
+        raise Mistake(
+            "Your function is 0 for every image, up to rounding: its terms cancel, as the weights of the edge filter "
+            "do in the mean over D4.",
+            shown,
+            yours=y,
+        )
     errors = {}
     for g in D4.elements:
         got, expected = call(f, act_on_image(g, x), example=shown | {"g": g}), act_on_image(g, y)

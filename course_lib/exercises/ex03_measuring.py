@@ -113,6 +113,7 @@ def _error_of_nan(f: Function, reference: Function) -> None:
     compare(f, reference, torch.tensor([[1.0, math.nan]]), torch.ones(1, 2), because=because)
     compare(f, reference, torch.tensor([[1.0, math.inf]]), torch.ones(1, 2), because=because)
     compare(f, reference, torch.ones(1, 2), torch.tensor([[math.nan, 1.0]]), because=because)
+    compare(f, reference, torch.ones(1, 2), torch.tensor([[math.inf, 1.0]]), because=because)
 
 
 register(

@@ -178,7 +178,8 @@ register(
     known_mistakes=[
         (
             _lift_with(lambda h, psi: act_on_image(inverse(h), psi)),
-            "The inverse is missing: your filters turn the wrong way. Sheet h needs ψ(h⁻¹(y − t)), which is L_h ψ.",
+            "The inverse is missing: your filters turn the wrong way. Sheet h needs ψ(h⁻¹(y − t)), which is L_h ψ. "
+            "(The same happens if you use `source_pixel` for f, and (a, b) for ψ.)",
         ),
         (
             _lift_image(act_on_image),

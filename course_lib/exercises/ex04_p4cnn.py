@@ -27,11 +27,14 @@ def _small_networks(f: Function, reference: Function) -> None:
         compare_networks(f, reference, x, *inputs)
 
 
+ARGUMENTS = ("group", "width", "classes")
+
+
 def _variant(**changes: Any) -> Function:
     """P4CNN with something else in it, for the mistakes below."""
 
     def build(group: Group = C4, width: int = 10, classes: int = 10) -> EquivariantSequential:
-        group = changes.get("group", group)
+        group, width, classes = (changes.get(*given) for given in zip(ARGUMENTS, (group, width, classes), strict=True))
         layers: list[nn.Module] = []
         for i in range(1, 7):
             layers.append(LiftingConv2d(group, 1, width, 3) if i == 1 else GroupConv2d(group, width, width, 3))
@@ -77,6 +80,10 @@ register(
             "The ReLUs are missing: without them, several convolutions in a row do no more than one.",
         ),
         (_variant(group=C4), "You build every layer for C4, whatever the group. Use the argument `group`."),
+        *[
+            (_variant(**{name: 10}), f"You build 10 {about}, whatever `{name}` is. Use the argument `{name}`.")
+            for name, about in (("width", "channels in every layer"), ("classes", "outputs"))
+        ],
         (
             _variant(end=GroupMaxPool),
             "The last layer should be GlobalMaxPool: GroupMaxPool leaves a map (B, classes, 1, 1), not (B, classes).",

@@ -90,10 +90,11 @@ def _used_twice(net: nn.Module) -> str | None:
 
 def _first_difference(expected: nn.Module, yours: nn.Module) -> str:
     """The first part that is another one. Not "layer 3": a notebook's layers have three parts and more."""
-    pairs = [[_name(layer) for layer in _leaves(net)] + ["nothing more"] for net in (expected, yours)]
+    pairs = [[_name(layer) for layer in _leaves(net)] + [""] for net in (expected, yours)]
     for i, (want, got) in enumerate(zip(*pairs, strict=False), 1):
         if want != got:
-            return f"Counting every convolution, norm, ReLU and pool, number {i} of yours is {got}, expected {want}."
+            yours_is = f"number {i} of yours is {got}" if got else f"yours has no number {i}"
+            return f"Counting every convolution, norm, ReLU and pool, {yours_is}, expected {want or 'nothing more'}."
     return SAME_PARTS
 
 

@@ -177,8 +177,8 @@ def correlate(f: Tensor, psi: Tensor) -> Tensor:
 # <!-- help: correlate -->
 #
 # **By hand.** The filter ψ below subtracts the left column of its window from the right one, so it responds to vertical
-# edges. A 3 × 3 window has four places on a 4 × 4 map. The cell works out window (0, 1), the one that begins in row 0 and
-# column 1. Work out window (1, 1) yourself before you look at the output.
+# edges. A 3 × 3 window fits into a 4 × 4 map in four places. The next cell works out window (0, 1), the one that begins in
+# row 0 and column 1. Work out window (1, 1) yourself before you look at the output.
 
 # %%
 edge = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
@@ -374,9 +374,9 @@ print("Turning image and filter together turns the result: exact for all 8 eleme
 # back-turned filter. So compute the answers of all four turned copies of the filter, and keep all of them. Whichever
 # answers the turned image asks for, you have them already.
 #
-# The figure shows this for the edge filter. The upper row shows how its four turned copies answer the image f, and the
-# lower row how they answer the turned image $L_r f$. Take the first picture of the upper row. Where do you find it in the
-# lower row?
+# The figure shows this for the edge filter. The upper row shows how its four turned copies respond to the image f, and the
+# lower row how they respond to the turned image $L_r f$. Take the first picture of the upper row. Where do you find it in
+# the lower row?
 
 # %%
 filters = [act_on_image(h, edge.double()[None, None]) for h in C4.elements]
@@ -392,13 +392,14 @@ panels(rows, columns=4).captioned(
 )
 
 # %% [markdown]
-# It is one place further to the right, and it is turned. Check it with the identity: the second filter of the lower row is
+# You find it one place further to the right, and turned. Check it with the identity: the second filter of the lower row is
 # $L_r\psi$. Turned back, it is ψ, the first filter of the upper row. The same holds for every column:
 #
 # $$(L_r f) \star L_{r^i}\psi = L_r\big(f \star L_{r^{i-1}}\psi\big)$$
 #
 # Every picture has turned, *and* it has moved one place to the right; the last has become the first. This is how a
-# feature map on p4 moved in notebook 02. Notebook 04 builds a layer from it, the **group convolution**.
+# feature map on p4 moved in notebook 02. Notebook 04 builds two layers from it: the **lifting convolution**, which makes
+# such a feature map from an image, and the **group convolution**, which makes the next feature map from it.
 #
 # ### The other repair: filters without direction
 #

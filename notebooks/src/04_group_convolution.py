@@ -70,7 +70,7 @@ def say(error: float) -> str:
 # %% [markdown]
 # ## A curve with four equal peaks
 #
-# Two small networks, an ordinary CNN with 4,386 weights and a p4 network with 5,558, were trained on the same 1,029 digits. All of these
+# Two small networks, an ordinary CNN with 4,386 parameters and a p4 network with 5,558, were trained on the same 1,029 digits. All of these
 # digits were upright. Now turn all 510 test digits by the same angle, and count how many of them each network reads correctly.
 
 # %%
@@ -114,7 +114,7 @@ layer_diagram(LiftingConv2d(C4, 1, 10, 3)).captioned(
 # quarter turn the image has made, one of these filters has made the same turn.
 #
 # In a formula: a filter turned by h is $[L_h \psi](y) = \psi(h^{-1} y)$. To let it look at the pixels around t, move it there: replace y
-# by $y - t$. Then multiply it with the image, pixel by pixel, and add up, over all pixels y and all input channels c:
+# by $y - t$. Then multiply it by the image, pixel by pixel, and add up, over all pixels y and all input channels c:
 #
 # $$[f \star \psi](t, h) = \sum_{y} \sum_{c} f_c(y)\; \psi_c\big(h^{-1}(y - t)\big)$$
 #
@@ -245,8 +245,8 @@ figures.act_on_ring(sheets, r, C4).captioned(
 )
 
 # %% [markdown]
-# The left ring shows the four sheets of the digit. For the right ring they were turned by r *and permuted*, as $L_r$ acts on feature
-# maps (notebook 02). The line above the figure says: you get exactly the same ring if you first turn the digit and then lift it.
+# The left ring shows the four sheets of the digit. For the right ring they were turned by r *and permuted*, the way $L_r$ acts on
+# feature maps (notebook 02). The line above the figure says: you get exactly the same ring if you first turn the digit and then lift it.
 # Follow one color. On the turned digit, filter r sees exactly what filter e saw before, because image and filter have turned together. So
 # the sheet at e reappears at r, turned.
 #
@@ -345,7 +345,7 @@ figures.panels(
 # | r² | −1 | −1 | **1** | 1 | left and down |
 # | r³ | 1 | −1 | −1 | **1** | down and right |
 #
-# Call the input's sheet $\tilde h$ and the output's sheet h. The bold entries are those with $\tilde h = h$. All of them are the weight that sheet e
+# Call the input's sheet $\tilde h$ and the output's sheet h. The bold entries are those with $\tilde h = h$. Each of them is the weight that sheet e
 # has in the first row. The entry to the right of a bold one (after r³ comes e again) is always the weight that r has in the first row. So a weight
 # depends only on where $\tilde h$ is *as seen from* h: how many quarter turns lead from h to $\tilde h$? From r to r³, for example, there are two,
 # since r³ = r · r². In general, the step k with $\tilde h = hk$ is the group element $k = h^{-1}\tilde h$. The answer to the question of this section is yes: if you turn a filter that has sheets, you must permute them, too.
@@ -532,8 +532,9 @@ for name, make in {"right": group_filter_bank, **other_banks}.items():
 #
 # ### Why is bank (iv) equivariant?
 #
-# Bank (iv) is the surprise: it is exactly equivariant, and yet it computes something different from your loop. It uses the weights $\psi(\tilde h^{-1}x, \tilde h^{-1}h)$, where h and $\tilde h$ have swapped roles. If you replace x, h and $\tilde h$ by gx, gh and $g\tilde h$, each g cancels, just as it does in
-# $\psi(h^{-1}x, h^{-1}\tilde h)$; so it has to be equivariant.
+# Bank (iv) is the surprise: it is exactly equivariant, and yet it computes something different from your loop. It uses the weights $\psi(\tilde h^{-1}x, \tilde h^{-1}h)$, where h and $\tilde h$ have swapped roles. Turn input and output together by g: x, h and $\tilde h$ become gx, gh and $g\tilde h$. Each g cancels, just as it does in
+# $\psi(h^{-1}x, h^{-1}\tilde h)$. So the turned input meets the same weights as before, and gives the same sums, at the turned places and
+# on the turned sheets: bank (iv) is equivariant.
 #
 # Is it wrong, then? No: it is the right layer *with its weights in other places*. Take the sheet $k^{-1}$ of ψ, turn it by k, and call it the sheet
 # k of another filter, ψ′. Then the right bank of ψ′ is bank (iv) of ψ, as the next cell checks.
@@ -611,7 +612,11 @@ print(f"p⁻¹q: orientation {p_to_q.point_part}, place {tuple(p_to_q.shift.toli
 # **Predict:** what do you have to change in your functions for p4m, the group with mirrors? And how many weights does a 3 × 3 filter on it have, for
 # each input channel?
 #
+# <details><summary>Answers</summary>
+#
 # Nothing has to be changed: pass D4 instead of C4. A filter then has eight sheets of 9 weights, which makes 72.
+#
+# </details>
 #
 # The library's layers, `LiftingConv2d(group, in, out, k)` and `GroupConv2d(group, in, out, k)`, are your functions with a weight and a bias
 # inside. The next cell puts two of them in a row, for p4 and for p4m. At the end, `GroupMaxPool` takes the maximum over the sheets. That
@@ -740,7 +745,7 @@ with torch.no_grad():
 # ### How many parameters?
 #
 # Count what is learned, not the entries of the bank. A filter has $|H| \cdot k^2$ weights for each input channel (only $k^2$ in the lift). Add one bias
-# per channel, and for each norm a gain and a bias *per channel*. With width w and n = |H|:
+# per output channel, and for each norm a gain and a bias *per channel*. With width w and n = |H|:
 #
 # $$\underbrace{9w + w}_{\text{lift}} + 5\,\underbrace{(9nw^2 + w)}_{\text{layers 2–6}} + \underbrace{16nw \cdot 10 + 10}_{\text{layer 7}} + \underbrace{6 \cdot 2w}_{\text{norms}}$$
 
@@ -878,7 +883,7 @@ figures.dots_by_name(errors, xlabel="test error, in %").captioned(
 #
 # ### Look inside: turn a digit with the slider
 #
-# 1. At 90°, follow a dark sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree in every layer?
+# 1. At 90°, follow the pattern on one sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree in every layer?
 # 2. Which layer is the first whose map you no longer recognize as the digit? Is that layer still exact?
 # 3. Watch the ten bars. When do they move?
 #

@@ -9,6 +9,7 @@ from answers import correct, wrong
 from course_lib.actions import act_on_image
 from course_lib.checks import relative_error
 from course_lib.groups import C4, D4, compose, inverse
+from course_lib.oracles import spatial_pool
 
 # 3.2
 
@@ -1053,3 +1054,27 @@ def first_four(function, group, x):
 @wrong("group_average", says="no `keepdim`")
 def axis_of_the_group_kept(function, group, x, act=act_on_image):
     return backwards_through_the_group(function, group, x, act).unsqueeze(0)
+
+
+@wrong("relative_error", says="returned nan, expected inf")
+def blind_to_two_infinities(got, expected):
+    difference = (got - expected).abs()
+    if difference.isnan().any():
+        return math.inf
+    return difference.max().item() / (expected.abs().max().item() or 1.0)
+
+
+@wrong("equivariant_function", says="0 for every image, up to rounding")
+def mean_of_the_edge_filter(x):
+    edge = torch.tensor([[-1.0, 0, 1]] * 3, dtype=x.dtype)[None, None]
+    return backwards_through_the_group(lambda image: F.conv2d(image, edge), D4, x).relu()
+
+
+@wrong("equivariant_function", says=r"stopped in line.*takes one map \(Y, X\), not \(2, 1, 6, 6\)")
+def pool_of_one_map(x):
+    return spatial_pool(x, 3, 1, "max")
+
+
+@wrong("group_average", says="along the batch")
+def by_cat_with_the_axis_kept(function, group, x, act=act_on_image):
+    return by_cat(function, group, x, act)[None]

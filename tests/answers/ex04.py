@@ -739,3 +739,29 @@ def other_element_inverted(f, psi, group):
 @wrong("group_filter_bank", says="after that of the input")
 def stacked_in_the_middle(psi, group):
     return torch.stack([act_on_feature_map(h, psi, group) for h in group.elements], dim=3)
+
+
+@wrong("lifting_conv", says="if you use `source_pixel` for f")
+def source_pixel_for_the_image(f, psi, group):
+    k = psi.shape[-1]
+    out = f.new_zeros(len(psi), group.order, f.shape[1] - k + 1, f.shape[2] - k + 1)
+    for o, i, row, col in np.ndindex(*out.shape):
+        for c, a, b in np.ndindex(len(f), k, k):
+            down, right = source_pixel(group.elements[i], a, b, k, k)
+            out[o, i, row, col] += f[c, row + down, col + right] * psi[o, c, a, b]
+    return out
+
+
+@wrong("p4cnn", says="whatever `width` is")
+def width_of_ten(group=C4, width=10, classes=10):
+    return network(group, 10, classes)
+
+
+@wrong("p4cnn", says="10 outputs, whatever `classes` is")
+def ten_classes(group=C4, width=10, classes=10):
+    return network(group, width, 10)
+
+
+@wrong("p4cnn", says="yours has no number 21, expected GlobalMaxPool")
+def without_the_end(group=C4, width=10, classes=10):
+    return EquivariantSequential(*list(network(group, width, classes))[:-1])

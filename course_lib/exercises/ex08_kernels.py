@@ -183,6 +183,11 @@ def _broadcast(kernels: Tensor, values: Tensor) -> Tensor:
     return (kernels * neighborhoods(values, round(kernels.shape[3] ** 0.5))).sum(dim=3)
 
 
+def _wide_windows(kernels: Tensor, values: Tensor) -> Tensor:
+    per_channel = kernels.repeat_interleave(values.shape[1] // kernels.shape[1], dim=1)
+    return (per_channel * neighborhoods(values, kernels.shape[3])).sum(dim=3)
+
+
 def _one_place(place: int) -> Function:
     def wrong(kernels: Tensor, values: Tensor) -> Tensor:
         alone = torch.zeros_like(kernels)
@@ -262,5 +267,6 @@ register(
             _broadcast,
             "There are s kernels and O channels. Give each kernel to the O/s channels of its slice.",
         ),
+        (_wide_windows, "`neighborhoods` takes k, the side of the window; the length of the axis of places is k²."),
     ],
 )

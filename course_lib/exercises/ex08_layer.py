@@ -14,9 +14,18 @@ from course_lib.exercises.values import difference
 from course_lib.framework import E4
 from course_lib.groups import C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import generate_kernels, unfold_and_sum
-from course_lib.layers import GroupBatchNorm, GroupConv2d, lifting_filter_bank
+from course_lib.layers import lifting_filter_bank
 
 CASES = ((C4, 4, 6, 3, 2, 2), (D4, 4, 4, 5, 2, 1))
+DISTINCT = (C4, 12, 15, 7, 5, 6)  # no two sizes of a layer are the same, so a wrong one tells where it comes from
+AXES = {
+    "squeeze.weight": ("hidden channels", "input channels", "sheets", "rows", "columns"),
+    "norm.weight": ("hidden channels", "sheets (of length 1, as in `GroupInstanceNorm`)"),
+    "norm.bias": ("hidden channels", "sheets (of length 1, as in `GroupInstanceNorm`)"),
+    "kernel_weight": ("slices", "hidden channels", "rows", "columns"),
+    "kernel_bias": ("slices", "rows", "columns"),
+    "encoder.weight": ("output channels", "input channels", "sheets", "rows", "columns"),
+}
 START = (
     "At the start your layer turns features of standard deviation 1 into features of {}. Draw W₂ and b₂ at random, "
     "with the standard deviations given above; `torch.empty` holds whatever was in memory, and zeros give zero."
@@ -41,6 +50,10 @@ STALE = (
 )
 
 
+def _shapes(f: Function, reference: Function) -> None:
+    _made(f, reference, DISTINCT)
+
+
 def _smallest(f: Function, reference: Function) -> None:
     _compare(f, reference, (C1, 2, 2, 3))
 
@@ -50,17 +63,23 @@ def _layers(f: Function, reference: Function) -> None:
         _compare(f, reference, inputs)
 
 
-def _compare(f: Function, reference: Function, inputs: tuple[Any, ...]) -> None:
-    """The same parameters by name, a sensible start, and then, with the same random weights, the same results."""
+def _made(f: Function, reference: Function, inputs: tuple[Any, ...]) -> tuple[nn.Module, nn.Module, dict[str, Any]]:
+    """The expected layer, the learner's, whose parameters have the same names and shapes, and the example to show."""
     example = dict(zip(inspect.signature(reference).parameters, inputs, strict=False))
-    group, channels = inputs[:2]
-    x = torch.randn(2, channels, group.order, 5, 6, dtype=torch.float64)
-    layer, expected = call(f, *inputs, example=example), reference(*inputs).double()
+    expected, layer = reference(*inputs).double(), call(f, *inputs, example=example)
     if not isinstance(layer, nn.Module):
         raise Mistake(f"`E4(…)` made {type(layer).__name__}. Write `class E4(nn.Module)`.", example)
-    if problem := _parameters(expected, layer):
+    if problem := _parameters(expected, layer, _sizes(*inputs)):
         raise Mistake(problem, example)
-    run = update_wrapper(partial(layer.double()), f)  # an error in `forward` names the learner's line
+    return expected, layer.double(), example
+
+
+def _compare(f: Function, reference: Function, inputs: tuple[Any, ...]) -> None:
+    """A sensible start, and then, with the same random weights, the same results."""
+    expected, layer, example = _made(f, reference, inputs)
+    group, channels = inputs[:2]
+    x = torch.randn(2, channels, group.order, 5, 6, dtype=torch.float64)
+    run = update_wrapper(partial(layer), f)  # an error in `forward` names the learner's line
     with torch.no_grad():
         y = call(run, x, example=example)
     if not isinstance(y, Tensor):
@@ -102,7 +121,23 @@ def _where(expected: nn.Module, layer: nn.Module, x: Tensor) -> str:
     return ""
 
 
-def _parameters(expected: nn.Module, layer: nn.Module) -> str | None:
+def _sizes(group: Group, channels: int, out: int, k: int, slices: int = 1, reduction: int = 1) -> dict[int, str]:
+    """What each size of a layer is called, as far as no other one is the same."""
+    named = (
+        (channels, "number of input channels"),
+        (out, "number of output channels"),
+        (k, "kernel size"),
+        (slices, "number of slices"),
+        (reduction, "reduction ratio"),
+        (channels // reduction, "number of hidden channels, C/r"),
+        (out // slices, "number of channels in a slice"),
+        (group.order, "number of sheets"),
+    )
+    numbers = [number for number, _ in named]
+    return {number: name for number, name in named if numbers.count(number) == 1}
+
+
+def _parameters(expected: nn.Module, layer: nn.Module, sizes: dict[int, str]) -> str | None:
     """The first parameter that is missing, has another shape, or is not one of E4's."""
     wanted, yours = ({n: tuple(p.shape) for n, p in net.named_parameters()} for net in (expected, layer))
     for name, shape in wanted.items():
@@ -112,10 +147,19 @@ def _parameters(expected: nn.Module, layer: nn.Module) -> str | None:
                 "Keep the names of the docstring, and make W₂ and b₂ with `nn.Parameter`, so that they are trained."
             )
         if yours[name] != shape:
-            return f"`{name}` has the shape {yours[name]}, expected {shape}."
+            return f"`{name}` has the shape {yours[name]}, expected {shape}. {_axis(name, yours[name], shape, sizes)}"
     if more := yours.keys() - wanted.keys():
         return f"Your layer has a parameter that E4 does not have: {min(more)}."
     return None
+
+
+def _axis(name: str, yours: tuple[int, ...], wanted: tuple[int, ...], sizes: dict[int, str]) -> str:
+    """The first axis that has another length, and whose length that is; or the order of all axes."""
+    if sorted(yours) == sorted(wanted) or len(yours) != len(wanted):
+        return f"Its axes are: {', '.join(AXES[name])}."
+    axis, got, want = next((i, n, m) for i, (n, m) in enumerate(zip(yours, wanted, strict=True)) if n != m)
+    given, needed = (f", the {sizes[n]}" if n in sizes else "" for n in (got, want))
+    return f"Its axis for the {AXES[name][axis]} has length {got}{given}. It should be {want}{needed}."
 
 
 class _E4(E4):
@@ -161,11 +205,6 @@ class _SecondRelu(_E4):
     def forward(self, x: Tensor) -> Tensor:
         kernels = generate_kernels(self.hidden(x), self.bank(self.kernel_weight), self.bank(self.kernel_bias))
         return unfold_and_sum(kernels.relu(), self.values(x))
-
-
-class _HiddenIsReduction(E4):
-    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
-        super().__init__(group, c_in, c_out, k, slices, c_in // reduction)
 
 
 class _NoRelu(_E4):
@@ -214,54 +253,12 @@ class _ReluAtTheEnd(_E4):
         return super().forward(x).relu()
 
 
-class _BatchNorm(_E4):
-    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
-        super().__init__(group, c_in, c_out, k, slices, reduction)
-        self.norm = GroupBatchNorm(group, c_in // reduction)  # type: ignore[assignment]
-
-
-class _WideEncoder(_E4):
-    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
-        super().__init__(group, c_in, c_out, k, slices, reduction)
-        self.encoder = GroupConv2d(group, c_in, c_out, k, padding=k // 2, bias=False)
-
-
-class _EncodesHidden(_E4):
-    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
-        super().__init__(group, c_in, c_out, k, slices, reduction)
-        self.encoder = GroupConv2d(group, c_in // reduction, c_out, 1, bias=False)
-
-    def values(self, x: Tensor) -> Tensor:
-        return self.encoder(self.hidden(x))
-
-
-class _HiddenFirst(_E4):
-    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
-        super().__init__(group, c_in, c_out, k, slices, reduction)
-        self.kernel_weight = nn.Parameter(self.kernel_weight.detach().transpose(0, 1).contiguous())
-
-    def bank(self, parameter: Tensor) -> Tensor:
-        return super().bank(parameter.transpose(0, 1) if parameter is self.kernel_weight else parameter)
-
-
-class _PerChannel(E4):
-    """A kernel for each channel."""
-
-    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
-        super().__init__(group, c_in, c_out, k, c_out, reduction)
-
-
-class _NoReduction(E4):
-    def __init__(self, group: Group, c_in: int, c_out: int, k: int, slices: int = 1, reduction: int = 1) -> None:
-        super().__init__(group, c_in, c_out, k, slices, 1)
-
-
 register(
     "8.5",
     E4,
     minutes=25,
     difficulty=3,
-    checks=[_smallest, _layers],
+    checks=[_shapes, _smallest, _layers],
     hints=[
         "Follow the diagram at the head of the notebook from the top. `__init__` makes one thing for each arrow with "
         "weights: two 1×1 group convolutions, a norm, and the two parameters W₂ and b₂.",
@@ -276,10 +273,6 @@ register(
         (_WrongWay, "You turn W₂ and b₂ by h⁻¹ on the sheet h. Turn them by h, as `lifting_filter_bank` does."),
         (_NotMirrored, "You turn W₂ and b₂, but you never mirror them. Sheet h needs them moved by all of h."),
         (_SecondRelu, "There is a second relu, after W₂. A kernel may have negative values, as an edge filter has."),
-        (
-            _HiddenIsReduction,
-            "Your hidden layer has `reduction` channels. It has `in_channels // reduction`: r divides.",
-        ),
         (_NoRelu, "The relu between W₁ and W₂ is missing."),
         (_NoNorm, "You have made the norm but do not use it. It comes after W₁, before the relu."),
         (_NormAfterRelu, "The norm comes before the relu: relu(norm(W₁x)). You have them the other way round."),
@@ -288,22 +281,6 @@ register(
         (_NoEncoder, "You sum the features themselves. They go through the encoder first: V = W₃y."),
         (_Softmax, "You take a softmax of the kernels, as attention does. E4 uses W₂z + b₂ as they are."),
         (_ReluAtTheEnd, "There is a relu at the end. The layer's result is the sum itself."),
-        (
-            _BatchNorm,
-            "Your norm is a batch norm. Here each image is normalized for itself: use `GroupInstanceNorm`.",
-        ),
-        (_WideEncoder, "Your encoder is a k × k convolution. W₃ acts at every pixel for itself: kernel size 1."),
-        (_EncodesHidden, "Your encoder reads the hidden map. V encodes x itself: V = W₃x, from all C channels."),
-        (_HiddenFirst, "The first two axes of your W₂ are swapped: it is (s, C/r, k, k), slices first."),
         (_ThroughRelu, "The encoder reads x itself. You pass it relu(x)."),
-        (
-            _PerChannel,
-            "Your W₂ writes one kernel for each output channel. The channels of a slice share one, so W₂ has `slices` "
-            "tables for each hidden channel.",
-        ),
-        (
-            _NoReduction,
-            "Your hidden layer has as many channels as the input. It has `in_channels // reduction`.",
-        ),
     ],
 )

@@ -40,7 +40,7 @@ register(
     known_mistakes=[
         (
             lambda a: a.r.denominator == 1 and not a.m,
-            "You leave the mirrors out. A mirror takes every pixel to a pixel, so it belongs to the lattice.",
+            "You leave the mirrors out. A mirror takes every pixel to a pixel, so it is exact, too.",
         ),
         (
             lambda a: a.r % 2 == 0,
@@ -252,6 +252,14 @@ register(
         (
             lambda group, size: turned_basis(group, size).movedim(0, -1),
             "The elements are on the last axis. They come first: `torch.stack` puts them there if you give no axis.",
+        ),
+        (
+            lambda group, size: turned_basis(group, size).unflatten(1, (size, size)).transpose(1, 2).flatten(1, 2),
+            "Your pixels run column by column. They run row by row: `positions(size, size).flatten(0, 1)`.",
+        ),
+        (
+            _sampled(lambda pixels, h: _matrix(h) @ pixels),
+            "The points are rows, (size², 2), so the matrix goes to their right: `points @ matrix(h)`.",
         ),
         (_sampled(lambda pixels, h: pixels @ torch.tensor(matrix(h))), PRECISION),
         (_sampled(lambda pixels, h: pixels @ torch.tensor(matrix(h)).float()), PRECISION),

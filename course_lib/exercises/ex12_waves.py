@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -16,17 +18,61 @@ from course_lib.steerable import WIDTH, ring_wave, waves
 # 12.2 ring_wave
 
 
+RING = "For m = 0 there is only one function, the ring itself: exp(−(ρ − radius)² / 2σ²), here with ρ = 0.5, 1 and 2."
+
+
 def _waves_at_points(f: Function, reference: Function) -> None:
     four = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]]).double()
-    profile = (
-        "For m = 0 there is only one function, the ring itself: exp(−(ρ − radius)² / 2σ²), here with ρ = 0.5, 1 and 2."
-    )
-    compare(f, reference, four[:3] * torch.tensor([[0.5], [1], [2]]), 1.0, 0, because=profile)
-    on_ring = "All four points lie on the ring, where the profile is 1, at φ = 0°, 90°, 180° and 270°. What is left is "
-    compare(f, reference, four, 1.0, 1, because=f"{on_ring}cos φ and sin φ.")
-    compare(f, reference, four, 1.0, 2, because=f"{on_ring}cos 2φ and sin 2φ.")
+    compare(f, reference, four[:3] * torch.tensor([[0.5], [1], [2]]), 1.0, 0, because=_profile)
+    for m in (1, 2):
+        compare(f, reference, four, 1.0, m, because=partial(_around, f, m))
     compare(f, reference, torch.zeros(1, 2).double(), 0.5, 1, because="At the center a wave with m > 0 is 0.")
     compare(f, reference, positions(5, 5), 1.25, 2)
+
+
+def _profile(expected: Any, yours: Any) -> str:
+    """What (ρ − radius)² is divided by, if the ring has the form exp(−(ρ − radius)² / c); here it is 0.25, 0 and 1."""
+    if not isinstance(yours, Tensor) or yours.shape != expected.shape:
+        return f"{RING} The functions stand on a new last axis."
+    near, middle, far = (-yours.flatten().double().log()).tolist()
+    if not far or not math.isclose(4 * near, far, rel_tol=1e-4) or abs(middle) > 1e-6:
+        return RING
+    return f"Your ring is exp(−(ρ − radius)² / c) with c = {1 / far:.3g}, but c is 2σ² = {2 * WIDTH**2:.3g}."
+
+
+def _around(f: Function, m: int, expected: Any, yours: Any) -> str:
+    """Which waves run around the ring of radius 1, where the profile is 1, or on which half of it they are right."""
+    waves_here = f"cos {m}φ and sin {m}φ".replace(" 1φ", " φ")
+    angles = torch.arange(16).double() * math.pi / 8
+    circle = torch.stack([angles.cos(), angles.sin()], dim=-1)
+    got, right = f(circle, 1.0, m), ring_wave(circle, 1.0, m)
+    if not isinstance(got, Tensor) or got.shape != right.shape:
+        return f"For m > 0 there are two functions, on a new last axis: {waves_here}, both times the ring."
+    for column, place, name in zip(got.unbind(-1), ("first", "second"), waves_here.split(" and "), strict=True):
+        if (wave := _name(column)) not in ("", name):
+            return f"Around the ring your {place} function is {wave}, expected {name}."
+    same = torch.isclose(got.to(right), right, atol=1e-6).all(dim=-1)
+    left, x = ~same, circle[:, 0]
+    if same[x > 1e-6].all() and left[x < -1e-6].all():
+        return (
+            "It is right where x > 0 and wrong where x < 0: `atan(y / x)` cannot tell a point from the opposite one. "
+            "`torch.atan2(y, x)` knows all four quadrants."
+        )
+    return f"On the ring of radius 1 the profile is 1, and what is left is {waves_here}."
+
+
+def _name(values: Tensor) -> str:
+    """A wave at equal steps around the circle in words, such as "−sin 2φ"; "" if it is more than one wave."""
+    spectrum = torch.fft.rfft(values.double()) / len(values) * 2
+    m = int(spectrum.abs().argmax())
+    size, phase = float(spectrum[m].abs()), math.degrees(-float(spectrum[m].angle()))
+    if not 0 < m < len(values) // 2 or float(spectrum.abs().sum()) > 1.0001 * size:
+        return ""
+    named = {0: "cos ", 90: "sin ", 180: "−cos ", -180: "−cos ", -90: "−sin "}
+    factor = "" if math.isclose(size, 1, rel_tol=1e-4) else f"{size:.3g}·"
+    start = named.get(round(phase), "") if math.isclose(phase, round(phase), abs_tol=1e-3) else ""
+    wave = f"{start}{m}φ" if start else f"cos ({m}φ − {phase:.3g}°)"
+    return factor + wave.replace("1φ", "φ")
 
 
 def _wave(
@@ -71,18 +117,10 @@ register(
             _wave(profile=lambda rho, radius: torch.exp(-(rho**2) / (2 * WIDTH**2))),
             "Your profile is a hill at the center. It should be a ring, largest where ρ equals the radius.",
         ),
-        (
-            _wave(profile=lambda rho, radius: torch.exp(-((rho - radius) ** 2) / WIDTH**2)),
-            "Your ring is too narrow: the exponent is divided by 2σ², not by σ².",
-        ),
         (_wave(order=-1), "You put sin before cos."),
         (
             _wave(profile=lambda rho, radius: torch.ones_like(rho)),
             "The ring is missing: multiply both waves by the profile, so that they are large near the radius only.",
-        ),
-        (
-            _wave(angle=lambda p: torch.atan(p[..., 1] / p[..., 0])),
-            "`atan(y / x)` cannot tell a point from the opposite one. `torch.atan2(y, x)` knows all four quadrants.",
         ),
         (
             _wave(center=False),

@@ -102,7 +102,7 @@ layer_diagram(E4Layer(C4, 16, 16, 5, slices=2)).captioned(
 #
 # <details><summary>Predict first: take 16 channels on C4 and 28 × 28 pixels, and let g̃ run over the 5 × 5 neighbors on the sheet of g only. A group convolution needs 80 million multiply-accumulates. How many does the MLP need?</summary>
 #
-# More than twice as many, and nine times as many if g̃ runs over all sheets. One network per pair is too expensive.
+# More than twice as many, and nine times as many if g̃ runs over all sheets. To run a network for every pair is too expensive.
 #
 # </details>
 
@@ -116,7 +116,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 # %% [markdown]
 # ### The decomposition
 #
-# What is expensive is that each *pair* needs a network of its own. The way out is to use only functions of a single patch and to join their results cheaply. Let x be the patch at g, and y the patch at g̃. Then (Eq. 11)
+# What is expensive is that the network runs once for every *pair*. The way out is to use only functions of a single patch and to join their results cheaply. Let x be the patch at g, and y the patch at g̃. Then (Eq. 11)
 #
 # $$\tilde H_{\hat g}(x, y) = K_{\hat g}(x) \odot V(y)$$
 #
@@ -237,7 +237,7 @@ def e4_term(position: Isometry, x: Tensor, y: Tensor, matrices: E4Matrices) -> T
 # %% [markdown]
 # <!-- help: e4_term -->
 #
-# Does it give the three numbers that you computed by hand, −2, −4 and 6?
+# Does your term give the three numbers that you computed by hand, −2, −4 and 6?
 
 
 # %%
@@ -315,11 +315,11 @@ generated_kernels(
 #
 # **Look at other pixels.** Below is the digit, with the kernels of one pixel and what each of them gathers from the ink in its window.
 #
-# 1. Point at a pixel in the middle of the paper. Why are its kernels empty?
+# 1. Point at empty paper, far from the stroke. Why are its kernels empty?
 # 2. Follow the left border of the stroke downward. Which kernels change, and which stay?
 # 3. Turn the digit. Where do the four kernels go, and where do the four sums go?
 #
-# Without a running kernel, you see a still picture: the kernels of one pixel before a quarter turn and after it.
+# Without a running Python session, you see a still picture: the kernels of one pixel before a quarter turn and after it.
 
 # %%
 from course_lib.widgets import kernel_explorer
@@ -475,7 +475,7 @@ for name, bank in banks.items():
 # %% [markdown]
 # ### Does it learn? Your layer against a group convolution
 #
-# Here are two kinds of networks that differ in one place only. Each network is a lift, then two rounds of a pool and a layer, then the maximum over group and space, and a linear layer. That layer is either your E4 with a 5 × 5 window or a 3 × 3 group convolution. They are trained on 1,029 rotated digits of 16 × 16 pixels for ten epochs.
+# Here are two kinds of networks that differ in one place only. Each network is a lift, then two rounds of a pool and the layer in question, then the maximum over group and space, and a linear layer. The layer in question is either your E4 with a 5 × 5 window or a 3 × 3 group convolution. They are trained on 1,029 rotated digits of 16 × 16 pixels for ten epochs.
 #
 # What is a fair comparison? With the same number of channels the group convolution has more than twice as many weights. With the same number of weights it has fewer channels. We try both.
 
@@ -515,7 +515,7 @@ for name, error in wrong.items():
     print(f"{name:<27}{100 * error:5.1f} % test error")
 
 # %% [markdown]
-# With about the same number of weights E4 is far ahead: this is what *parameter efficient* means. With the same number of channels the convolution has more than twice the weights, and it makes fewer errors. How sure is that? With 510 test images an error of 17 % is uncertain by √(0.17 · 0.83 / 510) ≈ 1.7 points.
+# With about the same number of weights E4 is far ahead: this is what *parameter efficient* means. With the same number of channels the convolution has more than twice the weights, and it makes fewer errors. How sure is that? With 510 test images an error of 20 % is uncertain by √(0.2 · 0.8 / 510) ≈ 1.8 points.
 # A difference between two such errors is uncertain by about 2.5 points. E4's lead at equal size is several times as large, the convolution's lead at equal width only two or three times; and both come from a single seed.
 #
 # Or was it luck? Change the 0 in `seed_everything(0)` and rerun the two cells.
@@ -543,7 +543,7 @@ for k in (3, 5, 7):
     print(f"k = {k}: E4 {weights:,} weights, {macs / 1e6:.1f}M; convolution {full:,}, {4 * 28 * 28 * full / 1e6:.1f}M")
 
 # %% [markdown]
-# Now use the formulas. Someone asks you to replace a 3 × 3 group convolution with c channels by an E4 layer that sees at least 5 × 5 pixels, has at least four hidden channels, and costs no more, neither in weights nor in multiply-accumulates. Choose k, s and r. Many answers are right, and the larger the window, the better.
+# Now use the formulas. Someone asks you to replace a 3 × 3 group convolution with c channels by an E4 layer whose window has an odd side k of at least 5. The layer must have at least four hidden channels, and it may cost no more, in weights or in multiply-accumulates. Choose k, s and r. Many answers are right, and the larger the window, the better.
 
 
 # %%
@@ -597,7 +597,7 @@ print(f"printed {e4_row.parameters}, ours {ours:,}, released {released:,}")
 #
 # $$\hat z_c = \gamma_c\,\frac{z_c - \mu_c}{\sqrt{\sigma_c^2 + \varepsilon}} + \beta_c$$
 #
-# In the released code, channels and sheets share one axis of M·|H| entries, and PyTorch's `GroupNorm` gives each *entry* its own γ and β, so one for each sheet of each channel. The library's layer does the same with `affine="per_element"`.
+# In the released code, channels and sheets share one axis of M·|H| entries, and PyTorch's `GroupNorm` gives each *entry* its own γ and β, so one pair for each sheet of each channel. The library's layer does the same with `affine="per_element"`.
 #
 # <details><summary>Predict first: is that equivariant?</summary>
 #
@@ -663,7 +663,7 @@ print("32 images: gradients differ between sheets:", spread_of_gradients(images,
 print("8 images, 4 turns: gradients differ:", spread_of_gradients(all_turns, labels[:8].repeat(4)) > 1e-9)
 
 # %% [markdown]
-# If every batch contained all four orientations of its images, the sheets would stay equal, at four times the cost. Sharing γ and β costs nothing. So our layer shares them by default; for a pair of its own on each sheet you must say `allow_approximate=True`.
+# If every batch contained all four orientations of its images, the sheets would stay equal, at four times the cost. Sharing γ and β costs nothing. So our layer shares them by default; if you want a separate pair on each sheet, you must say `allow_approximate=True`.
 #
 # The paper's theorem is not touched by this, because the layer of the theorem has no norm there. But the detail is easy to miss: every test at initialization passes. **So test after a few training steps, or with random γ and β.**
 #
@@ -729,9 +729,9 @@ ablations(ours, theirs).captioned(
 # %% [markdown]
 # The upper row shows our runs, the lower row the paper's; note that each has its own axis. Pale dots are single seeds, bars are one standard deviation.
 #
-# In each of the four columns, the two extreme settings are in the same order as in the paper. The settings in between are less clear: on average our k = 7 is slightly worse than k = 5, and s = 4 no better than s = 2. One comparison contradicts the paper: in our runs, concatenating for K only is better than for V only, and about as good as for both; in the paper, V only is better than K only, and both together are better still.
+# In each of the four columns, the two extreme settings are in the same order as in the paper. The settings in between are less clear: on average our k = 7 is slightly worse than k = 5, and s = 4 no better than s = 2. One comparison clearly contradicts the paper: in our runs, concatenating for K only is better than for V only, and about as good as for both; in the paper, V only is better than K only, and both together are better still.
 #
-# How much can a miniature show? With 510 test digits, an error of 15 % is uncertain by √(0.15 · 0.85 / 510) ≈ 1.6 points, even before the choice of the seed is taken into account. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. Differences this small take full runs.
+# How much can a miniature show? With 510 test digits, an error of 15 % is uncertain by √(0.15 · 0.85 / 510) ≈ 1.6 points, even before the choice of the seed is taken into account. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. Only full runs can show differences this small.
 #
 # And what does the broken norm of section 8 cost? The same runs show it:
 
@@ -842,7 +842,7 @@ for case in measured["cases"]:
 # %% [markdown]
 # In every row the three steps pay: `E4Layer` takes a fraction of the time of unfold and sum. They pay least in the widest layer, because they leave the two matrices W₁ and W₃ as they are. With 16 channels on C4, k = 5, s = 2 and r = 1, these make up 2,048 of the 3,248 products at each g; with the 88 channels on D4, k = 3, s = 44 and r = 2 of the last row, 92,928 of 111,144.
 #
-# Beside the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. Yet it is far from eight or five times as fast in any of them. Fewer operations do not make a layer faster by themselves.
+# Beside the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. Yet it is far from eight or five times as fast in any of them. On D4 it is faster, in the widest layer more than twice as fast; on C4 it is at best about as fast. Fewer operations do not make a layer faster by themselves.
 #
 # ## What you have built
 
@@ -872,7 +872,7 @@ progress("08")
 # - Any function of a pair of patches is allowed. A product K(x) ⊙ V(y) makes it affordable, because neither factor needs both patches.
 # - Sum over space only, and bring the sheets together by concatenation. A matrix on the concatenation is a 1×1 group convolution.
 # - The sheet h measures places in its own coordinates, so on the plane W₂ is turned by h. When the image turns, the kernels turn and change sheets.
-# - Weights: c²|H|(1 + 1/r) + csk²/r. The kernel size is never multiplied by c². With the same number of weights E4 learned far more than a group convolution.
+# - Weights: c²|H|(1 + 1/r) + csk²/r. As long as s is small, k² is not multiplied by c². With about the same number of weights E4 made far fewer errors than a group convolution.
 # - A gain per element is equivariant until the first training step. Test after training, or with random parameters.
 # - To be fast, move fewer bytes: shift, turn weights, keep no kernels.
 #

@@ -265,13 +265,13 @@ class ReluBeforeEncoder(_Layer):
         return self.encoder(torch.relu(x))
 
 
-@wrong("E4", says="for each output channel")
+@wrong("E4", says="`kernel_weight`.* for the slices has length 15, the number of output channels")
 class OneKernelPerChannel(_Layer):
     def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
         super().__init__(group, in_channels, out_channels, kernel_size, out_channels, reduction)
 
 
-@wrong("E4", says="as many channels as the input")
+@wrong("E4", says="for the hidden channels has length 12, the number of input channels")
 class ReductionForgotten(_Layer):
     def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
         super().__init__(group, in_channels, out_channels, kernel_size, slices, 1)
@@ -494,7 +494,7 @@ class PositiveKernels(_Layer):
         return _pixel_by_pixel(positive_kernels_only(self.hidden(x), bank, bias), self.values(x))
 
 
-@wrong("E4", says="`reduction` channels")
+@wrong("E4", says="for the hidden channels has length 6, the reduction ratio")
 class ReductionIsTheNumber(_Layer):
     def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
         super().__init__(group, in_channels, out_channels, kernel_size, slices, in_channels // reduction)
@@ -670,21 +670,21 @@ class ReluLast(_Layer):
         return torch.relu(super().forward(x))
 
 
-@wrong("E4", says="batch norm")
+@wrong("E4", says="`norm.weight` has the shape.*as in `GroupInstanceNorm`")
 class NormOfTheBatch(_Layer):
     def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
         super().__init__(group, in_channels, out_channels, kernel_size, slices, reduction)
         self.norm = GroupBatchNorm(group, in_channels // reduction)
 
 
-@wrong("E4", says="encoder is a k × k convolution")
+@wrong("E4", says="`encoder.weight`.* for the rows has length 7, the kernel size. It should be 1")
 class EncoderWithAWindow(_Layer):
     def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
         super().__init__(group, in_channels, out_channels, kernel_size, slices, reduction)
         self.encoder = GroupConv2d(group, in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
 
 
-@wrong("E4", says="encoder reads the hidden map")
+@wrong("E4", says="`encoder.weight`.* has length 2, the number of hidden channels")
 class EncoderOfHidden(_Layer):
     def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
         super().__init__(group, in_channels, out_channels, kernel_size, slices, reduction)
@@ -694,7 +694,7 @@ class EncoderOfHidden(_Layer):
         return self.encoder(self.hidden(x))
 
 
-@wrong("E4", says="first two axes of your W₂")
+@wrong("E4", says="axes are: slices, hidden channels, rows, columns")
 class HiddenAxisFirst(_Layer):
     def __init__(self, *sizes):
         super().__init__(*sizes)
@@ -796,3 +796,16 @@ class SqueezeForgotten(_Layer):
 class WeightNotTurned(_Layer):
     def turned(self, table):
         return NothingTurned.turned(self, table) if table.ndim == 4 else super().turned(table)
+
+
+@wrong("E4", says="`norm.weight` has the shape.*axes are: hidden channels, sheets .*as in `GroupInstanceNorm`")
+class NormOfPyTorch(_Layer):
+    def __init__(self, group, in_channels, out_channels, kernel_size, slices=1, reduction=1):
+        super().__init__(group, in_channels, out_channels, kernel_size, slices, reduction)
+        self.norm = nn.InstanceNorm3d(in_channels // reduction, affine=True)
+
+
+@wrong("unfold_and_sum", says="takes k, the side of the window")
+def windows_of_k_squared(kernels, values):
+    per_channel = kernels.repeat_interleave(values.shape[1] // kernels.shape[1], dim=1)
+    return (per_channel * neighborhoods(values, kernels.shape[3])).sum(dim=3)

@@ -239,12 +239,12 @@ def what_is_left(a):
     return a.r % 1
 
 
-@wrong("ring_wave", says="on the ring, where the profile is 1.*cos 2φ")
+@wrong("ring_wave", says="first function is cos φ, expected cos 2φ")
 def frequency_forgotten(points, radius, m):
     return by_complex_numbers(points, radius, min(m, 1))
 
 
-@wrong("ring_wave", says="the ring itself: exp")
+@wrong("ring_wave", says="c = 1.1, but c is 2σ² = 0.605")
 def width_not_squared(points, radius, m):
     rho = points.norm(dim=-1)
     return waves_alone(points, radius, m) * torch.exp(-((rho - radius) ** 2) / (2 * WIDTH))[..., None]
@@ -327,3 +327,36 @@ def rotations_the_other_way(group, size):
 def one_axis_only(weights, angle, size):
     count = sum(2 if m else 1 for _, m in waves(size))
     return by_complex_weights(torch.stack([weights[start] for start in range(count)]), angle, size)
+
+
+@wrong("ring_wave", says="c = -0.605, but c is 2σ²")
+def sign_forgotten(points, radius, m):
+    rho = points.norm(dim=-1)
+    return waves_alone(points, radius, m) * torch.exp(0.5 * ((rho - radius) / WIDTH) ** 2)[..., None]
+
+
+@wrong("ring_wave", says="first function is 2·cos φ, expected cos 2φ")
+def frequency_outside(points, radius, m):
+    return by_complex_numbers(points, radius, min(m, 1)) * max(m, 1)
+
+
+@wrong("ring_wave", says="second function is −sin φ, expected sin φ")
+def y_downwards(points, radius, m):
+    return by_complex_numbers(points * torch.tensor([1.0, -1.0]), radius, m)
+
+
+@wrong("ring_wave", says="new last axis")
+def functions_first(points, radius, m):
+    return by_complex_numbers(points, radius, m).movedim(-1, 0)
+
+
+@wrong("turned_basis", says="column by column")
+def pixels_by_column(group, size):
+    pixels = positions(size, size).transpose(0, 1).reshape(-1, 2)
+    return torch.stack([basis(pixels @ torch.tensor(matrix(h)).double(), size) for h in group.elements])
+
+
+@wrong("turned_basis", says="stopped in line.*matrix goes to their right")
+def matrix_on_the_left(group, size):
+    pixels = positions(size, size).reshape(-1, 2)
+    return torch.stack([basis(torch.tensor(matrix(h)).double() @ pixels, size) for h in group.elements])

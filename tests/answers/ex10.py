@@ -213,6 +213,11 @@ def a_field_of_the_row():
     return "p4cnn", "e4net", "width"
 
 
+@wrong("unfair_pair", says="'note' says what the recipe is")
+def a_field_that_explains():
+    return "resnet44", "resnet44-cohen", "note"
+
+
 @wrong("unfair_pair", says="Both rows are")
 def one_row_twice():
     return "p4cnn", "p4cnn", "epochs"

@@ -221,6 +221,10 @@ register(
             "You sum over h, the sheet that looks, and keep h̃. Keep h and sum over h̃, the second |H| of ψ.",
         ),
         (
+            lambda f, psi, beta, kernel_size: affine_map(f, psi, None, kernel_size) + beta.flatten(-2),
+            "β has no axes for the pixels yet: `beta.flatten(-2)[..., None, None]`.",
+        ),
+        (
             _beta_first,
             "You add β to f, and ψ multiplies it. Add β after the sum over h̃: ψ does not scale it.",
         ),

@@ -112,6 +112,11 @@ def beta_inside_of_the_sum(f, psi, beta, kernel_size):
     return by_unfold(f, psi, f.shape[2] * beta, kernel_size)
 
 
+@wrong("affine_map", says="no axes for the pixels")
+def beta_without_pixels(f, psi, beta, kernel_size):
+    return by_unfold(f, psi, None, kernel_size) + beta.flatten(2)
+
+
 @wrong("affine_map", says="β is missing")
 def without_beta(f, psi, beta, kernel_size):
     return by_unfold(f, psi, None, kernel_size)

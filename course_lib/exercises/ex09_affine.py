@@ -9,7 +9,7 @@ from torch import Tensor
 from course_lib.exercises import Function, compare, register
 from course_lib.exercises.comparing import Mistake, call
 from course_lib.framework import affine_term, entry_at
-from course_lib.groups import C1, C4, D1, D4
+from course_lib.groups import C1, C4, D1, D4, Group
 from course_lib.kernels import affine_map, neighborhoods
 from course_lib.wallpaper import Isometry, semidirect_inverse
 
@@ -20,10 +20,14 @@ PLACES = {
 }
 
 
-def _terms(f: Function, reference: Function) -> None:
+def _terms_inside(f: Function, reference: Function) -> None:
     psi, beta = torch.arange(9.0).reshape(1, 1, 3, 3), 10 * torch.arange(9.0).reshape(1, 1, 3, 3)
     for position, where in PLACES.items():
         compare(f, reference, position, torch.tensor([2.0]), psi, beta, C1, because=where)
+
+
+def _terms_outside_and_on_sheets(f: Function, reference: Function) -> None:
+    psi, beta = torch.arange(9.0).reshape(1, 1, 3, 3), 10 * torch.arange(9.0).reshape(1, 1, 3, 3)
     outside = "Outside the window both ψ and β are zero."
     compare(f, reference, Isometry(0, 0, 2, 0), torch.tensor([2.0]), psi, beta, C1, because=outside)
     for group in (C4, D4):
@@ -31,6 +35,12 @@ def _terms(f: Function, reference: Function) -> None:
         for i, h in enumerate(group.elements):
             sheet = f"Three channels, on {group}: ĥ is {h}, so take sheet {i} of both tables."
             compare(f, reference, Isometry(*h, 1, -1), y, psi, beta, group, because=sheet)
+
+
+def _without_bounds(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, group: Group) -> Tensor:
+    reach = psi.shape[-1] // 2
+    place = ..., group.index(position.point_part), reach - position.v, reach + position.u
+    return feature * psi[place] + beta[place]
 
 
 def _other_term(term: Function) -> Function:
@@ -45,7 +55,7 @@ register(
     affine_term,
     minutes=5,
     difficulty=1,
-    checks=[_terms],
+    checks=[_terms_inside, _terms_outside_and_on_sheets],
     hints=[
         "Which entry of a table belongs to a relative position? You wrote the function in notebook 07; "
         "here it is `framework.entry_at(table, position, group)`. It is zero outside the window.",
@@ -90,6 +100,11 @@ register(
                 position._replace(v=-position.v), feature, psi, beta, group
             ),
             "v points up, but rows are counted downwards. `entry_at` takes care of that.",
+        ),
+        (
+            _without_bounds,
+            "You index the tables without asking whether ĝ lies inside the window. Outside, ψ and β are zero: "
+            "`entry_at` takes care of that.",
         ),
         (
             _other_term(lambda y, psi, beta: y * (psi + beta)),
@@ -204,6 +219,10 @@ register(
         (
             _summed("chgi,bcgiyx->bcgiyx"),
             "You sum over h, the sheet that looks, and keep h̃. Keep h and sum over h̃, the second |H| of ψ.",
+        ),
+        (
+            lambda f, psi, beta, kernel_size: affine_map(f, psi, None, kernel_size) + beta.flatten(-2),
+            "β has no axes for the pixels yet: `beta.flatten(-2)[..., None, None]`.",
         ),
         (
             _beta_first,

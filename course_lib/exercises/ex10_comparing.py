@@ -79,6 +79,7 @@ def unfair_pair() -> tuple[str, str, str]:
 
 
 FIELDS = {field.name for field in fields(Recipe)} - {"dataset", "note", "name"}
+_CHOOSE = f"Choose one of {', '.join(sorted(FIELDS))}."
 
 
 def _pairs(f: Function, reference: Function) -> None:
@@ -94,7 +95,9 @@ def _pairs(f: Function, reference: Function) -> None:
     if first == second:
         raise Mistake(f"Both rows are {first}. Choose two different ones.")
     if field not in FIELDS:
-        raise Mistake(f"A recipe has no field {field!r} that could differ. Fields: {', '.join(sorted(FIELDS))}.")
+        if field in vars(a.recipe):
+            raise Mistake(f"{field!r} says what the recipe is, not how a network is trained. {_CHOOSE}")
+        raise Mistake(f"A recipe has no field {field!r}. {_CHOOSE}")
     if a.recipe.dataset != b.recipe.dataset:
         raise Mistake(
             f"{first} is about {a.recipe.dataset} and {second} about {b.recipe.dataset}. Nobody would compare these: "

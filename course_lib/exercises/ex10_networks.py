@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,7 +48,8 @@ def _layout_s(**changes: Any) -> Function:
         for i in range(1, 8):
             size = 4 if i == 7 and changes.get("last", True) else 3
             layers.append(LiftingConv2d(group, 1, width, size) if i == 1 else conv(group, width, width, size))
-            layers += norm_relu(group, width) if i <= changes.get("norms", 7) else []
+            pair: Any = norm_relu(group, width) if i <= changes.get("norms", 7) else []
+            layers += [pair] if changes.get("packed") else pair
             layers += [SpatialMaxPool2d(group, 2)] if i == 2 else []
         end = [nn.Linear(width, classes), nn.Softmax(dim=1)][: changes.get("end", 1)]
         return EquivariantSequential(*layers, GroupMaxPool(group), nn.Flatten(), *end)
@@ -83,6 +85,7 @@ register(
         (_layout_s(end=2), "You end with a softmax. The network returns scores; the loss takes the softmax of them."),
         (_layout_s(conv=GroupConv2d), "You always use GroupConv2d. Use the argument `conv` instead."),
         (_layout_s(classes=10), "Your linear layer always has 10 outputs. Use the argument `classes` instead."),
+        (_layout_s(packed=True), "`norm_relu` makes two layers: unpack them with a star, `*norm_relu(group, width)`."),
         (_layout_s(group=C4), "You build every layer for C4, whatever the group. Pass `group` on."),
     ],
 )
@@ -90,8 +93,8 @@ register(
 # 10.3 basic_block
 
 
-def _second(group: Group, c_in: int, c_out: int) -> nn.Module:
-    return GroupConv2d(group, c_in, c_out, 3, padding=1)
+def _second(group: Group, c_in: int, c_out: int, bias: bool = True) -> nn.Module:
+    return GroupConv2d(group, c_in, c_out, 3, padding=1, bias=bias)
 
 
 def _other_second(group: Group, c_in: int, c_out: int) -> nn.Module:
@@ -113,7 +116,7 @@ def _block(**changes: Any) -> Function:
     def build(
         group: Group, in_channels: int, out_channels: int, stride: int, second: Function, dropout: float, exact: bool
     ) -> Residual:
-        pool = SpatialMaxPool2d if exact != changes.get("reversed", False) else None
+        pool = SpatialMaxPool2d if changes.get("exact", exact) != changes.get("reversed", False) else None
         second = changes.get("second", second)
         branch_pool = changes.get("branch_pool", lambda pool: pool)(pool)
         strict = {"allow_approximate": False} if changes.get("strict") else {}
@@ -174,6 +177,8 @@ register(
             "Your branch is strided while the shortcut is pooled. A sum is exact only if *both* terms are.",
         ),
         (_block(reversed=True), "You have `exact` the wrong way round: if exact, maps are halved with a pool."),
+        (_block(exact=True), "You always pool. If not `exact`, maps are halved by the stride: no `pool`."),
+        (_block(exact=False), "You always stride. If `exact`, maps are halved with SpatialMaxPool2d."),
         (
             _block(late_dropout=True),
             "Your dropout comes after the norm. Here it comes right after the first 3 × 3, before the norm.",
@@ -187,7 +192,10 @@ register(
             "Here a block that is not exact is asked for: `same_conv` without a pool sets `allow_approximate`.",
         ),
         (_block(short_kernel=3), "The convolution of your shortcut is 3 × 3. It is 1 × 1."),
-        (_block(second=_second), "You do not use the argument `second`, the layer that other networks replace."),
+        *(
+            (_block(second=same), "You do not use the argument `second`, the layer that other networks replace.")
+            for same in (_second, partial(_second, bias=False))
+        ),
         (_block(bias=True), "The convolution of the shortcut has a bias. No convolution of this network has one."),
     ],
 )

@@ -38,8 +38,10 @@ def _widths(f: Function, reference: Function) -> None:
 
 def _distances(count: Callable[[int], int], wanted: float, expected: int, yours: Any) -> str:
     widths = sorted({expected, *([yours] if isinstance(yours, int) and yours > 0 else [])})
-    away = " and ".join(f"{abs(count(w) - wanted):g} away at width {w}" for w in widths)
-    return f"The wanted count is {wanted:g}; the count is {away}."
+    away = [f"{abs(count(w) - wanted):g}" for w in widths]
+    told = " and ".join(f"{far} away at width {w}" for far, w in zip(away, widths, strict=True))
+    tie = " Of two that are equally near, the smaller one counts." if len(set(away)) < len(away) else ""
+    return f"The wanted count is {wanted:g}; the count is {told}.{tie}"
 
 
 def _first_above(count: Callable[[int], int], wanted: float) -> int:
@@ -48,6 +50,17 @@ def _first_above(count: Callable[[int], int], wanted: float) -> int:
         width += 1
     return width
 
+
+def _last_below(least: int, count: Callable[[int], int], wanted: float) -> int:
+    return max(least, _first_above(count, wanted + 1) - 1)
+
+
+def _by_root(least: int, count: Callable[[int], int], wanted: float) -> int:
+    return max(least, round(math.sqrt(wanted / count(1))))
+
+
+BELOW = "That is the last width whose count does not exceed `wanted`. The one after it may be nearer."
+GROWTH = "You assume that the count grows like width². Norms, biases, the lift and the last layer grow otherwise."
 
 register(
     "10.2",
@@ -66,22 +79,12 @@ register(
             _first_above,
             "That is the first width whose count reaches `wanted`. The one before it may be nearer.",
         ),
-        (
-            lambda count, wanted: max(1, _first_above(count, wanted + 1) - 1),
-            "That is the last width whose count does not exceed `wanted`. The one after it may be nearer.",
-        ),
+        *((partial(_last_below, least), BELOW) for least in (0, 1)),
         (
             lambda count, wanted: max(1, round(wanted / count(1))),
             "You assume that the count is proportional to the width. Most weights join channels to channels: width².",
         ),
-        (
-            lambda count, wanted: max(1, round(math.sqrt(wanted / count(1)))),
-            "You assume that the count grows like width². Norms, biases, the lift and the last layer grow otherwise.",
-        ),
-        (
-            lambda count, wanted: round(math.sqrt(wanted / count(1))),
-            "You assume that the count grows like width². Norms, biases, the lift and the last layer grow otherwise.",
-        ),
+        *((partial(_by_root, least), GROWTH) for least in (0, 1)),
         (
             lambda count, wanted: min(range(_first_above(count, wanted) + 1), key=lambda w: abs(count(w) - wanted)),
             "You may return 0. A network needs a width of 1 at least: start there.",
@@ -124,14 +127,7 @@ def _reports(f: Function, reference: Function) -> None:
     validation, test = [3.0, 1.0, 2.0, 2.5], [3.5, 2.0, 1.5, 2.2]
     for report, rule in RULES.items():
         compare(f, reference, validation, test, report, because=rule)
-        compare(
-            f,
-            reference,
-            [2.0, 1.0, 1.0],
-            [2.0, 5.0, 3.0],
-            report,
-            because=FIRST,
-        )
+        compare(f, reference, [2.0, 1.0, 1.0], [2.0, 5.0, 3.0], report, because=FIRST)
 
 
 def _reporting(last: Function, validated: Function, tested: Function) -> Function:

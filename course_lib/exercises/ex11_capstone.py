@@ -57,7 +57,10 @@ def _scores(net: nn.Module, images: torch.Tensor) -> Any:
         with torch.no_grad():
             return net.eval()(images)
     except Exception as error:
-        raise Mistake(f"Your network stopped at images of shape {tuple(images.shape)}. {in_one_line(error)}") from error
+        told = f"Your network stopped at images of shape {tuple(images.shape)}. {in_one_line(error)}"
+        if "4D" in str(error):  # what PyTorch's convolutions, norms and pools for images say
+            told += ". Here a layer for images meets a map (B, C, |H|, Y, X): take the one of `course_lib.layers`."
+        raise Mistake(told) from error
 
 
 def _is_invariant(f: Function, reference: Function) -> None:

@@ -194,6 +194,8 @@ def _verdicts(f: Function, reference: Function) -> None:
     _judged(
         f, reference, one_lucky, [1.5, 1.6, 1.7, 1.8, 1.9], because="The smallest error is a's, the lower mean b's."
     )
+    five, four = [1.0, 1.1, 1.2, 1.3, 1.4], [1.42, 1.44, 1.46, 1.48]
+    _judged(f, reference, five, four, because="Five seeds and four: compare the means, not the sums.")
     _judged(f, reference, LOW, HIGH, 2 / 70, because="Here p is the level itself, and so not above it.")
 
 

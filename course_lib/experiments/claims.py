@@ -42,8 +42,12 @@ CLAIMS = (
     Claim("E4 beats group convolution with fewer parameters.", "e4net", "p4cnn", _HE),
     Claim("E4 beats separable group convolution with fewer parameters.", "e4net", "gc-p4cnn-30", _HE),
     Claim("A larger E4-Net is better still.", "e4net-large", "e4net", _HE),
-    Claim("The kernel should see all orientations: both beat V alone.", "e4net", "e4net-concat-v", _HE),
-    Claim("The encoder should see all orientations: both beat K alone.", "e4net", "e4net-concat-k", _HE),
+    Claim(
+        "The kernel should see all orientations: concatenating K and V beats V alone.", "e4net", "e4net-concat-v", _HE
+    ),
+    Claim(
+        "The encoder should see all orientations: concatenating K and V beats K alone.", "e4net", "e4net-concat-k", _HE
+    ),
     Claim("Where nothing sees the other orientations, E4 fails.", "e4net", "e4net-concat-none", _HE),
     Claim("More symmetry helps: p4m instead of p4, at equal parameters.", "p4cnn-D4-7", "p4cnn"),
     Claim("More symmetry helps E4-Net, too.", "e4net-D4-12", "e4net"),

@@ -90,7 +90,7 @@ def say(error: float) -> str:
 #
 # In both sums y runs over a k × k **window** around x. ψ asks where y lies. α asks what is there: how large f(x)f(y) is.
 #
-# **A case where both fail.** A bright object grows brighter to the right: 0.9, 1.0, 1.1. Above it, in the same 3 × 3 window, lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first. (In the pictures below, larger numbers are drawn darker, like ink.)
+# **A case where both fail.** A bright object fills the middle and the bottom row of a 3 × 3 window and grows brighter to the right: 0.9, 1.0, 1.1 in both rows. In the top row lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first. (In the pictures below, larger numbers are drawn darker, like ink.)
 #
 # <details><summary>Predict first: an edge filter with the rows (−1, 0, 1) takes right minus left in each row and adds. What does it say in the first window? And what can attention say, whose weights are positive?</summary>
 #
@@ -121,12 +121,12 @@ for title, tables in shown.items():
     print(f"{title:<15} brighter to the right {responses[0]:5.2f}, brighter to the left {responses[1]:5.2f}")
 
 # %% [markdown]
-# The convolution has both signs wrong, and attention gives the same answer twice. Their product gets both right: it is the edge filter, **amplified where the center's own object is**, and nearly switched off elsewhere.
+# The convolution has both signs wrong, and attention gives the same answer twice. Their product gets both right: it is the edge filter, **at work where the center's own object is**, and nearly switched off elsewhere.
 
 # %% [markdown]
 # ## 2 The affine map
 #
-# In section 1, attention compared the pixels themselves, and the filter came in only when they were summed. The authors let the filter come first: each x makes its own version of every neighbor y, and attention compares and averages these versions. (In section 5, what is compared and what is summed get filters of their own; then the product of section 1 is a special case.) An **affine map** makes the versions: multiply by ψ and add β, both depending on where y lies.
+# In section 1, attention compared the pixels themselves, and the filter came in only when they were summed. The authors let the filter come first: each x makes its own version of every neighbor y, and attention compares and averages these versions. (In section 5, what is compared and what is summed get filters of their own; then the product of section 1 is a special case.) An **affine map** makes the versions: multiply by ψ, the gain, and add β, the offset, both depending on where y lies.
 #
 # $$A_x[f](y) = f(y)\,\psi(y - x) + \beta(y - x)$$
 #
@@ -306,7 +306,7 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # $$f'(g) = \sum_y \alpha(g, y)\, A_g[f](y), \qquad \alpha(g, y) = \operatorname{softmax}_y\Big[\tfrac1d \big\langle A_g[f](t),\, A_g[f](y)\big\rangle\Big]$$
 #
-# Why over pixels and not over all group elements (y, h̃)? The authors remark that scores α(g, (y, h̃)) would be possible, but could be "computationally prohibitive" (|H| times as many), and are "not required" for equivariance. Section 6 confirms that they are not required.
+# Why over pixels and not over all group elements (y, h̃)? The authors remark that scores α(g, (y, h̃)) would be possible, but could be "computationally prohibitive" (|H| times as many), and are "not required" for equivariance. The proof below does without them.
 #
 # **The tables on the plane.** Which copy of ψ does the sheet h use, if you draw it on the plane? As a function of the pixel and the sheet it is ψ(h⁻¹x, h⁻¹h̃) = [L_h ψ](x, h̃): *turned and permuted*. Its copy of β is β(h⁻¹x): *only turned*. In the pictures, β is large ahead of the middle, that is, on the right for h = e. ψ has the same pattern on sheet e and a dot on sheet r.
 
@@ -651,7 +651,7 @@ print("One head of SASA stays between lowest and highest value of the window:", 
 @exercise
 def own_gaze(k: int) -> Tensor:
     """The β^K of the fourth channel: (k, k), 0 where a pixel may look and −200 elsewhere; k is odd.
-    Any region will do that a quarter turn changes, so that each sheet looks somewhere else.
+    Any region will do that a quarter turn changes, so that not all sheets look at the same places.
     """
     ...
 
@@ -691,11 +691,11 @@ def look(image: Tensor, pixel: tuple[int, int], h: Element) -> Look:
 # %%
 photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
 gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements}).captioned(
-    "The same pixel looks ahead of its sheet, to the right from e and up from r, at colors like its own."
+    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own."
 )
 
 # %% [markdown]
-# This is one pixel, at the rim of the eye, on four sheets. Each looks within its own, turned region, at colors like its own (blue: large α). The arrow points ahead.
+# This is one pixel, at the rim of the eye, on four sheets. Each sheet looks within its own, turned region, at colors like that of the pixel (blue: large α). The arrow points ahead.
 #
 # Now turn the photograph by r. The same spot is now the pixel in row 25, column 13, and what looked from the sheet e now looks from the sheet r.
 

@@ -139,7 +139,7 @@ for group in ALL_GROUPS:
 #
 # </details>
 #
-# So the rule of thumb is w/√|H|. But the first layer, the norms and separable layers do not follow it. Search for the best width instead.
+# A hidden layer has w²|H|k² weights, so the rule of thumb is w/√|H|. But the first layer, the norms and separable layers do not follow it. Search for the best width instead.
 
 
 # %%
@@ -255,7 +255,7 @@ print("shortcut strided:          ", error_of(Residual(block.branch, strided, nn
 # %% [markdown]
 # ### The whole network
 #
-# ResNet18 is a lift, four stages of two blocks each with w, 2w, 4w and 8w channels, the maximum over the group, the mean over space, and a linear layer. From the second stage on, the first block of each stage halves the map.
+# ResNet18 is a lift, four stages of two blocks each, with w, 2w, 4w and 8w channels, the maximum over the group, the mean over space, and a linear layer. From the second stage on, the first block of each stage halves the map.
 
 
 # %%
@@ -346,7 +346,7 @@ for table in TABLES.values():
             )
 
 # %% [markdown]
-# <details><summary>Reading task: in the first table every count agrees. In which paper do they disagree, and which row would you not trust if you compared parameters? Why?</summary>
+# <details><summary>Reading task: in the first table all parameter counts agree with the printed ones. In which paper do they disagree, and which row would you not trust if you compared parameters? Why?</summary>
 #
 # All rows are from the E4 paper. Those on rotated MNIST are all off in one direction, by a few hundred to about 1,100 weights. This looks like a small part that the paper does not mention; notebook 08, section 7, names most of it for E4-Net. The row to distrust is p4-E4R18. Our count from the authors' own instructions is 9 % *above* the printed one, its operations are 10 % above, too, and no setting that we tried fits both. So we do not know which network was trained there.
 #
@@ -510,7 +510,7 @@ for a, b in (
 # - **Equivariance and augmentation may overlap.** For ResNet44, the gain of p4m shrinks with augmentation to less than half, but it does not vanish. For All-CNN it stays as it is.
 # - **On rotated MNIST augmentation is not enough**, at this size. Both networks see random rotations of every image, and P4CNN makes less than half as many errors.
 # - **With little data the layer matters more**, says the E4 paper: with 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 images it is 0.87. (This is not about equivariance, since both networks are equivariant.) The first line above does not settle whether this holds for gc. With all images, gc is 1.34 points ahead without augmentation and 0.35 with it; with a fifth of them it is 0.77, and the paper does not say whether these were augmented.
-# - **Points can mislead.** On CIFAR-100, p4m is 9 points ahead of the ordinary R18, on CIFAR-10 only 4. But the errors are larger there, too. In proportion it makes 27 % fewer errors on CIFAR-100 and 40 % fewer on CIFAR-10.
+# - **Points can mislead.** On CIFAR-100, p4m is 9 points ahead of the ordinary R18, on CIFAR-10 only 4. But the errors on CIFAR-100 are larger, too. In proportion p4m makes 27 % fewer errors on CIFAR-100 and 40 % fewer on CIFAR-10.
 # - **A guarantee is not the same as a small error.** Equivariance holds on every image, also on those that the network gets wrong. Augmentation teaches invariance only on images like those in the data (notebook 05, section 8), but if the test images are like them, that may suffice.
 #
 # So, what should you do? If your images have no preferred orientation, use both. If they have one, as photographs do, the cautious option is a small group in the hidden layers, and a head that may tell orientations apart. And if your network is large and your data are plentiful and well augmented, these tables promise you little.
@@ -579,7 +579,7 @@ for report in ("last epoch", "best validation epoch", "best test epoch"):
 # %% [markdown]
 # The bands reach from one seed to the other. (The test digits were written by other people and are harder, as in notebook 04.)
 #
-# The best test epoch can never look worse than the other two choices. Compare it with the best validation epoch: for one of these seeds it reports an error almost two points lower, for the other there is no difference. How far a single run is shifted is a matter of chance; the mean over many runs is always shifted down.
+# The best test epoch can never look worse than the other two choices. Compare it with the best validation epoch: for one of these seeds it reports an error more than a point lower, for the other there is no difference. How far a single run is shifted is a matter of chance; the mean over many runs is always shifted down.
 #
 # The shift is larger if the error fluctuates more from epoch to epoch, and if the test set is smaller. Here the learning rate stays high to the end, and there are only 510 test images. In the E4 paper the learning rate falls, and there are 50,000. So the shift should be much smaller there, but nobody can tell from outside how large it is. In a table next to networks that report their last epoch, this shift favors E4.
 #

@@ -261,8 +261,8 @@ for part, what in parts.items():
 # | `SECONDS` | what you get, on two cores of a laptop |
 # |---|---|
 # | 120 | a first point, after 5 to 10 epochs |
-# | 420 | as many epochs as our short runs have, or more |
-# | 1,200 | about as long as our full recipe |
+# | 420 | as many epochs as the short runs below (16), or more |
+# | 1,200 | about as many as our full recipe has (48) |
 #
 # With `"z2cnn"`, `"gc-p4cnn-30"` or `"e4net"` in place of `"p4cnn"`, you train another network from the picture. While you wait, the curve shows the error on 2,000 *validation* images. The test images are used once, at the end.
 
@@ -347,6 +347,7 @@ errors_by_row({"published": published, f"our runs, {EPOCHS} epochs": ours}, your
 
 # %% tags=["nbval-ignore-output"]
 rows = {row.key: row for name in ("rotated-mnist", "e4-rotated-mnist") for row in TABLES[name].rows}
+labels = {key: NAMES.get(key, f"{row.name}, 2016" if key.endswith("-cohen") else row.name) for key, row in rows.items()}
 by_recipe = {
     f"our recipe, {EPOCHS} epochs": laptop,
     "the paper's own recipe": trained_alike(full, DATA, validation=2000),
@@ -354,13 +355,12 @@ by_recipe = {
 
 # %% tags=["nbval-ignore-output"]
 measured = {
-    recipe: {rows[key].name if key not in NAMES else NAMES[key]: mean_and_deviation(errors_of(runs[key]))
-             for key in rows if key in runs}
+    recipe: {labels[key]: mean_and_deviation(errors_of(runs[key])) for key in rows if key in runs}
     for recipe, runs in by_recipe.items()
-}  # fmt: skip
+}
 
 # %% tags=["nbval-ignore-output"]
-printed = {NAMES.get(key, row.name): (row.error, row.deviation) for key, row in rows.items()}
+printed = {labels[key]: (row.error, row.deviation) for key, row in rows.items()}
 published_against_ours(printed, {recipe: errors for recipe, errors in measured.items() if errors}).captioned(
     "On the dashed line our error would be the published one; below it ours is smaller."
 )
@@ -420,9 +420,9 @@ if not all(two):
 def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
     """What the errors a and b of two networks say of the claim that the first makes fewer errors.
 
-    "too few seeds to tell" where even the smallest possible p is above the level; else "within noise" where p is; else
-    "holds" or "the other way round". `smallest_p_value(len(a), len(b))`, from `course_lib.reports`, gives the
-    smallest possible p.
+    "too few seeds to tell" where even the smallest possible p is above the level; else "within noise" where p
+    itself is above it; else "holds" or "the other way round". `smallest_p_value(len(a), len(b))`, from
+    `course_lib.reports`, gives the smallest possible p.
     """
     ...
 
@@ -616,7 +616,7 @@ def contender() -> nn.Module:
 # %% [markdown]
 # <!-- help: contender -->
 #
-# To enter the scoreboard, set `MINUTES = 10` and run the next two cells. The board is a file on your machine, and it keeps your best entries. Give each attempt a name. Remember section 8: the best of many attempts, chosen by the test images, looks better than it is.
+# To enter the scoreboard, set `MINUTES = 10` in the next cell, and run it and the three cells after it. The board is a file on your machine, and it keeps your best entries. The rows in italics are our runs; their minutes were measured on a single core. Give each attempt a name. Remember section 8: the best of many attempts, chosen by the test images, looks better than it is.
 
 # %%
 MINUTES = 0.1  # 10 for the scoreboard

@@ -63,6 +63,21 @@ def rows_upwards(position, feature, psi, beta, group):
     return by_index(position, feature, psi.flip(-2), beta.flip(-2), group)
 
 
+def _unbounded(position, table, group, sign):
+    reach = table.shape[-1] // 2
+    return table[:, group.index(position.point_part), reach - sign * position.v, reach + position.u]
+
+
+@wrong("affine_term", says="whether ĝ lies inside the window")
+def without_bounds(position, feature, psi, beta, group):
+    return feature * _unbounded(position, psi, group, 1) + _unbounded(position, beta, group, 1)
+
+
+@wrong("affine_term", says="v points up")
+def rows_upwards_without_bounds(position, feature, psi, beta, group):
+    return feature * _unbounded(position, psi, group, -1) + _unbounded(position, beta, group, -1)
+
+
 @correct("affine_map")
 def by_unfold(f, psi, beta, kernel_size):
     batch, channels, sheets, height, width = f.shape
@@ -95,6 +110,11 @@ def beta_inside_of_the_sum(f, psi, beta, kernel_size):
     if psi is None or beta is None:
         return by_unfold(f, psi, beta, kernel_size)
     return by_unfold(f, psi, f.shape[2] * beta, kernel_size)
+
+
+@wrong("affine_map", says="no axes for the pixels")
+def beta_without_pixels(f, psi, beta, kernel_size):
+    return by_unfold(f, psi, None, kernel_size) + beta.flatten(2)
 
 
 @wrong("affine_map", says="β is missing")

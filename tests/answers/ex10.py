@@ -44,6 +44,11 @@ def always_full(group, width, classes, conv):
     return digits_network(group, width, classes, GroupConv2d)
 
 
+@wrong("p4cnn_linear", says="with a star")
+def norms_in_their_list(group, width, classes, conv):
+    return nn.Sequential(LiftingConv2d(group, 1, width, 3), norm_relu(group, width), GlobalMaxPool(group))
+
+
 @wrong("p4cnn_linear", says="layout C")
 def of_notebook_04(group, width, classes, conv):
     layers = []
@@ -82,6 +87,16 @@ def first_above(count, wanted):
 @wrong("width_for", says="does not exceed")
 def last_below(count, wanted):
     return max([1, *(width for width in range(1, 200) if count(width) <= wanted)])
+
+
+@wrong("width_for", says="does not exceed")
+def last_below_or_none(count, wanted):
+    return sum(count(width) <= wanted for width in range(1, 200))
+
+
+@wrong("width_for", says="the smaller one counts")
+def larger_of_two_in_a_short_list(count, wanted):
+    return min(range(39, 0, -1), key=lambda width: abs(count(width) - wanted))
 
 
 @wrong("width_for", says="Return the width")
@@ -123,6 +138,24 @@ def without_relu(group, in_channels, out_channels, stride, second, dropout, exac
 @wrong("basic_block", says="end of the branch")
 def relu_too_early(group, in_channels, out_channels, stride, second, dropout, exact):
     return block(group, in_channels, out_channels, stride, second, dropout, exact, early=True)
+
+
+@wrong("basic_block", says="You always pool")
+def exact_whatever_is_asked(group, in_channels, out_channels, stride, second, dropout, exact):
+    return block(group, in_channels, out_channels, stride, second, dropout, True)
+
+
+@wrong("basic_block", says="You always stride")
+def strided_whatever_is_asked(group, in_channels, out_channels, stride, second, dropout, exact):
+    return block(group, in_channels, out_channels, stride, second, dropout, False)
+
+
+@wrong("basic_block", says="argument `second`")
+def second_without_bias(group, in_channels, out_channels, stride, second, dropout, exact):
+    def same(group, c_in, c_out):
+        return GroupConv2d(group, c_in, c_out, 3, padding="same", bias=False)
+
+    return block(group, in_channels, out_channels, stride, same, dropout, exact)
 
 
 @wrong("basic_block", says="dropout is missing")
@@ -211,6 +244,11 @@ def the_same_recipe():
 @wrong("unfair_pair", says="no field 'width'")
 def a_field_of_the_row():
     return "p4cnn", "e4net", "width"
+
+
+@wrong("unfair_pair", says="'note' says what the recipe is")
+def a_field_that_explains():
+    return "resnet44", "resnet44-cohen", "note"
 
 
 @wrong("unfair_pair", says="Both rows are")

@@ -475,6 +475,17 @@ def means_first(a, b, level=0.05):
     return "the other way round" if sum(a) / len(a) > sum(b) / len(b) else by_a_table(a, b, level)
 
 
+@wrong("verdict", says="the means, not the sums")
+def sums_compared(a, b, level=0.05):
+    found = by_a_table(a, b, level)
+    return ["the other way round", "holds"][sum(a) < sum(b)] if found in ("holds", "the other way round") else found
+
+
+@wrong("contender", says="layer for images meets a map")
+def norm_for_images():
+    return nn.Sequential(LiftingConv2d(C4, 1, 4, 3), nn.BatchNorm2d(4), GlobalMaxPool(C4), nn.Linear(4, 10))
+
+
 @wrong("verdict", says="compare the best seeds")
 def best_of_the_seeds(a, b, level=0.05):
     found = by_a_table(a, b, level)

@@ -20,7 +20,7 @@
 # - count parameters and operations by formula, reproduce a published table, and say where and why the count differs from the operations that really run;
 # - read a small comparison of networks without believing too much.
 #
-# **You need before:** notebook 04 (group convolution, filter bank, P4CNN).
+# **What you need before:** notebook 04 (group convolution, filter bank, P4CNN).
 #
 # **Time:** about 105 minutes, with six exercises. **Hardware:** any laptop; no GPU and no internet.
 

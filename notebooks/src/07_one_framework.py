@@ -21,7 +21,7 @@
 # - build group self-attention with relative positions, and see where a pixel looks;
 # - place all layers of this course, including those still ahead, on one map.
 #
-# **You need before:** notebooks 01 to 04 and 06 (elements of p4m, feature maps on the group, group and separable convolution).
+# **What you need before:** notebooks 01 to 04 and 06 (elements of p4m, feature maps on the group, group and separable convolution).
 #
 # **Time:** about 120 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet.
 

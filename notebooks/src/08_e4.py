@@ -22,7 +22,7 @@
 # - count its weights and operations, and choose its settings to fit a budget;
 # - find a norm that is equivariant before training but not after.
 #
-# **You need before:** notebooks 04, 06 and 07 (filter banks, counting, sums over pairs, patches).
+# **What you need before:** notebooks 04, 06 and 07 (filter banks, counting, sums over pairs, patches).
 #
 # **Time:** about 120 minutes, with six exercises. Section 10, which makes the layer fast, takes ten of them and can wait. **Hardware:** any laptop, no GPU, no internet. Two cells train for a few seconds each.
 

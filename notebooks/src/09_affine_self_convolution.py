@@ -19,7 +19,7 @@
 # - write attention that is equivariant to shifts and turns, and choose by hand where it looks;
 # - count the parameters of a published family of networks, and compare its results.
 #
-# **You need before:** notebooks 04 and 07 (filter bank, relative positions g⁻¹g̃, self-attention).
+# **What you need before:** notebooks 04 and 07 (filter bank, relative positions g⁻¹g̃, self-attention).
 #
 # **Time:** about 120 minutes, with five exercises. **Hardware:** any laptop, no GPU, no internet. One cell trains for half a minute.
 

@@ -19,7 +19,7 @@
 # - build a residual network that is exactly equivariant, and tell which published ones are not;
 # - read the published tables: counts, costs, protocols, and how certain a gap is.
 #
-# **You need before:** notebooks 04 to 06 (P4CNN, sizes that fit, counting). 08 and 09 help with two of the tables.
+# **What you need before:** notebooks 04 to 06 (P4CNN, sizes that fit, counting). 08 and 09 help with two of the tables.
 #
 # **Time:** about 95 minutes, with seven exercises. **Hardware:** any laptop, no GPU, no internet.
 

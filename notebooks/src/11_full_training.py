@@ -17,7 +17,7 @@
 # - say what each of the three papers claims about rotated MNIST, and whether it held here;
 # - reproduce a row of a published table with one command.
 #
-# **You need before:** notebook 04 (P4CNN), and 10 for the networks' names. **Time:** about 90 minutes, with five exercises.
+# **What you need before:** notebook 04 (P4CNN), and 10 for the networks' names. **Time:** about 90 minutes, with five exercises.
 # **Hardware:** any laptop. Section 3 downloads MNIST once (12 MB); without internet it uses the bundled digits and says so.
 
 # %%

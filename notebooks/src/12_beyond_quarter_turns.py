@@ -20,7 +20,7 @@
 # - run networks of lifting and group convolutions on C8, C12 or C16, and say at which angles they are exact, and how large the error is at the others;
 # - translate all this into the words of the library escnn, and decide when to use that library.
 #
-# **You need before:** notebook 04 (filter banks), and notebook 05, section 3 (the angles in between, and the disk).
+# **What you need before:** notebook 04 (filter banks), and notebook 05, section 3 (the angles in between, and the disk).
 #
 # **Time:** about 90 minutes, with five exercises. **Hardware:** any laptop, no GPU, no internet. The results of section 7 come with the course.
 

@@ -258,7 +258,7 @@ panels(
 )
 
 # %% [markdown]
-# Most pixels of the disk are close to what they were, but the worst one is off by 24 %: a relative error is always that of the single worst pixel.
+# Most pixels of the disk are close to what they were, but the worst one is off by 24 % of the largest value: a relative error is always that of the single worst pixel.
 #
 # Now run four experiments, at angles from 0° to 90° in steps of 5°. The first one only turns the image and turns it back. The others compare "turn, then
 # compute" with "compute, then turn".
@@ -336,13 +336,13 @@ error_curves(curves, angles, "angle in degrees, there and back", logarithmic=Fal
 #
 # (The curves are jagged, and their highest point need not be at 45°, because each error is that of a single pixel.)
 #
-# **Cure:** do not ask for exactness at these angles. Measure in the disk, on smooth images, and say at which angle. Blur before you subsample. For the rest,
-# use more orientations, or train with turned images.
+# **Cure:** do not ask for exactness at these angles. Measure in the disk, on smooth images, and report the angle. Blur before you subsample. Against the error that
+# comes from the group itself, use more orientations, or train with turned images.
 #
 # ## 4 Turned, but not permuted
 #
 # Suppose the filters of a group convolution turn, but their sheets are not permuted. That was idea 2 in section 3 of notebook 04. Take the corner finder from
-# there: sheet h of `arms(image)` marks the pixels that a stroke leaves in direction h, and the four sheets have the weights (1, 1, −1, −1). The next cell
+# there: sheet h of `arms(image)` marks the pixels from which a stroke leads in direction h, and the four sheets have the weights (1, 1, −1, −1). The next cell
 # shows the largest answer of the four copies at every pixel, for a corner and for the turned corner.
 
 # %%
@@ -454,8 +454,8 @@ error_curves(curves, list(range(13)), "training steps").captioned(
 #
 # ## 6 A flattened group axis
 #
-# After the mean over all pixels, the last map is a table (B, C, |H|). Flatten it, and let a linear layer make the scores. After the mean, no value has a
-# position in the image any more.
+# After the mean over all pixels, the last map is a table (B, C, |H|), in which no value has a position in the image any more. Flatten it, and let a linear layer
+# compute the scores.
 #
 # **Predict:** are the scores invariant?
 
@@ -506,7 +506,7 @@ def error_by_depth(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list
 # <!-- help: error_by_depth -->
 #
 # Use it on three networks of 31 layers: one in float32, one in float64, and one in float64 with the faulty norm of section 5 in place of layer 12. The gains
-# of that norm differ by about a millionth, as they would after very little training.
+# of that norm differ by about a millionth, as if it had hardly been trained.
 #
 # **Predict:** what will the three curves look like? Could you take the bad norm for rounding?
 
@@ -623,7 +623,7 @@ for name, net in nets.items():
 
 # %% [markdown]
 # - The untrained CNN gives nearly all digits the same class. So the class seldom changes with the turn, but it is seldom right, either.
-# - The untrained p4 layer agrees with itself by construction. It, too, is right only as often as by chance.
+# - The untrained p4 layer agrees with itself by construction. It, too, is right no more often than by chance.
 # - The trained CNN agrees with itself less often than either of the others. But it reads 82 of 100 digits correctly, turned or upright.
 #
 # So agreement alone is not a virtue, and what augmentation has bought is real. It has a price, as notebook 03 showed: after the same 20 epochs on upright
@@ -691,9 +691,9 @@ print("turned but not permuted:      ", diagnose(faulty, C4, (1, 15, 15)).layer)
 # ### Change sides
 #
 # Now build a suspect yourself: a **sleeper**. It passes the plain test when it is new, because some of its parameters are equal. Once they differ, as after
-# training, it is broken. The norm of section 5 is one way; can you find another? There are many right answers. Each of them must be exact under C4 at the
-# start, must not give the same output for all images, and must be broken after `make_unequal`, which adds noise to each parameter whose values are
-# all equal.
+# training, it is broken. The norm of section 5 is one way; can you find another? There are many right answers, and their output may be an image, a feature map on
+# C4 or a vector of scores. Each of them must be exact under C4 at the start, must not give the same output for all images, and must be broken after the
+# library's `make_unequal`, which adds noise to each parameter whose values are all equal.
 
 
 # %%

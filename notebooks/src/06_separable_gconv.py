@@ -16,7 +16,7 @@
 #
 # **You will be able to**
 # - write a convolution in two steps, pointwise and depthwise, for ordinary maps and for maps on a group, and say why both forms agree;
-# - say what a separable filter can show and what it cannot;
+# - say what a separable filter can express and what it cannot;
 # - count parameters and operations by formula, reproduce a published table, and say where and why the count differs from the operations that really run;
 # - read a small comparison of networks without believing too much.
 #
@@ -86,7 +86,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 # $$\psi_{n,c} = w_{n,c}\; K_n$$
 #
 # *In plain words:* output channel n looks for one pattern, and it adds up the input channels with weights of its own. From 64 channels to 64
-# these are 64 · 64 weights $w_{n,c}$ and 64 kernels of 9 numbers, 4,672 in all: an eighth.
+# that makes 64 · 64 weights $w_{n,c}$ and 64 kernels of 9 numbers, 4,672 in all: an eighth of the 36,864.
 #
 # Now do the convolution with these filters in two steps. Put $w_{n,c}K_n$ for $\psi_{n,c}$ in the sum above. What does $K_n$ *not* depend on, and
 # which sum can therefore be done first?
@@ -204,7 +204,7 @@ for a, b in ((0, 2), (1, 3), (0, 1)):
 
 # %% [markdown]
 # That is the argument for sharing. How far does it reach? This experiment had no ReLU, no norm, and an equal start on all sheets. Real networks have a random start, norms and ReLUs, and for them the argument holds only in part. We measured it on our digits: trained filters repeat themselves a little more
-# than chance, and a control shows that most of this is a property of the whole layer, not of single filters (the numbers are in the aside at the end). So training does not
+# than chance would make them, and a control shows that most of this is a property of the whole layer, not of single filters (the numbers are in the aside at the end). So training does not
 # *force* the sheets of a filter to be alike. **We impose it, as a prior:** we guess that one kernel for all sheets is enough, and let the results
 # decide.
 #
@@ -359,8 +359,8 @@ print("naive:   ", convolve(x, full_bank(K, w, C4)).int().flatten().tolist())
 # - (6) → (7): w̃ is one number for each (n, h, c, g), so you may multiply the map by it instead of the kernel.
 # - (7) → (8): $L_h K_{n,c}$ does not depend on g, so the sum over g can be done first. It does depend on c, so the sum over c has to wait.
 #
-# *In plain words:* first combine the sheets at every pixel (Eq. 9), then look at the neighbors (Eq. 8). As a diagram, for 8 channels to
-# 16; whatever the layer learns is purple. Compare the shapes of w and K with the 16 · 8 · 4 · 9 = 4,608 weights of a full group convolution:
+# *In plain words:* first combine the sheets at every pixel (Eq. 9), then look at the neighbors (Eq. 8). The diagram shows it for a layer from 8
+# channels to 16; whatever the layer learns is purple. Compare the shapes of w and K with the 16 · 8 · 4 · 9 = 4,608 weights of a full group convolution:
 
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram
@@ -494,15 +494,15 @@ full, g, gc = (filter_weights(kind, 10, 10, 4, 3) for kind in ("full", "g", "gc"
 print(f"10 → 10 channels on C4, k = 3: {full}, {g}, {gc} weights; g/full = {g / full:.3f}, gc/full = {gc / full:.3f}")
 
 # %% [markdown]
-# Divide the formulas for g and gc by the one for the full layer, $O\,C\,|H|\,k^2$, and you get the main result of the paper's section 3.4. The number of weights
-# shrinks by the factors
+# Divide the formulas for g and gc by the one for the full layer, $O\,C\,|H|\,k^2$, and you get the main result of the paper's section 3.4. These are the
+# fractions of the weights that remain:
 #
 # $$\text{g-GConv: } \frac{1}{k^2} + \frac{1}{|H|} \qquad\qquad \text{gc-GConv: } \frac{1}{k^2} + \frac{1}{C\,|H|}$$
 #
 # For 3 × 3 kernels on p4 with 10 channels, the first is 1/9 + 1/4 ≈ 0.36, the second 1/9 + 1/40 ≈ 0.14, as printed above.
 #
 # *In plain words:* a g-GConv can save at most a factor |H|, since it shares its kernel over the sheets. A gc-GConv shares over all C·|H| sheets of the input, so almost
-# only 1/k² is left. An ordinary depthwise separable layer has 1/k² + 1/C: at the same number of channels, the group gives it one more axis to share
+# only 1/k² is left. An ordinary depthwise separable layer has 1/k² + 1/C: at the same number of channels, the group gives the gc-GConv one more axis to share
 # along.
 #
 # ### Multiply-accumulates
@@ -545,7 +545,7 @@ for row in table_1:
 #
 # The odd row is c-Z2CNN, an ordinary CNN with the separable layers of section 1. The paper's 4.14 is not 3.33, but close to the 4.12 that are *executed*. So in this row
 # the paper seems to have counted the pointwise step at the larger size, too; we cannot explain the last 0.5 %. Be careful when you compare the numbers in this column,
-# since they do not all follow one rule. (This network also has a bias after each step. Without padding, the first bias changes nothing that the second could not:
+# since they do not all follow one rule. (This network also has a bias after each step. Without padding, the second bias can do whatever the first one does:
 # $K * (X + b') = K * X + b' \sum K$.)
 #
 # ### "When does it cost too much?" Which form is faster?
@@ -716,10 +716,10 @@ share_by_layer(shares).captioned(
 #
 # - A filter ψ = K·w can be applied in two steps: what K does not depend on can be summed first. Without a group this is the depthwise separable convolution.
 # - g-GConv: $\psi_{n,c,g} = K_{n,c}\,w_{n,c,g}$. gc-GConv: $\psi_{n,c,g} = K_n\,w_{n,c,g}$. $L_h$ turns K and permutes w, so both are equivariant.
-# - They shrink weights and operations by 1/k² + 1/|H| and by 1/k² + 1/(C|H|). What runs can cost more than the rule says, and seconds do not follow MACs.
+# - They need only 1/k² + 1/|H| and 1/k² + 1/(C|H|) of the weights and operations. What runs can cost more than the rule says, and seconds do not follow MACs.
 # - One cause of equal sheets: a filter that does not change when it is turned gives equal maps, equal maps give equal gradients, and equal starts stay equal. Real training does not
 #   force this; we impose it as a prior.
-# - Separable layers are weaker at equal width, and are meant to be compared at equal parameters.
+# - Separable layers are weaker at equal width, and are meant to be compared at an equal number of parameters.
 #
 # **Now in `course_lib`:** `from course_lib.layers import GSeparableConv2d, GCSeparableConv2d` · `from course_lib.models import p4cnn_linear` ·
 # `from course_lib.counting import count_layers, executed_macs` · `from course_lib.experiments import ROTATED_MNIST` ·

@@ -359,7 +359,7 @@ for name, position in knows.items():
 #
 # ## 4 The only linear layer
 #
-# Back to the opening question. Suppose that a layer from feature maps to feature maps on the group is linear and equivariant. What can it be? Three steps:
+# Back to the opening question. Suppose that a layer takes feature maps on the group to feature maps on the group, and that it is linear and equivariant. What can it be? Three steps:
 #
 # 1. A linear layer multiplies each f(g̃) by some matrix $A_{g,\tilde g}$ and adds: $[\Phi f](g) = \sum_{\tilde g} A_{g,\tilde g}\, f(\tilde g)$. (Every f is a sum of functions that are nonzero at one place only.)
 # 2. This is a sum over pairs with $H_{g,\tilde g}(x, y) = A_{g,\tilde g}\,y$. So by the theorem we may replace $A_{g,\tilde g}$ by $A_{e,\,g^{-1}\tilde g}$.
@@ -467,7 +467,7 @@ print("The sum over pairs equals GroupConv2d and GSeparableConv2d, for", *ALL_GR
 # ## 6 Weights that look: self-attention
 #
 # That settles the linear layers. What about the others? A convolution weighs y = f(g̃) by *where* g̃ is, never by *what* is there. The theorem allows more: the weight may depend on x and y. **Self-attention** is the best-known layer that makes use of this. Each g asks a question, the **query** $h_Q(f(g))$. Each g̃ offers a **key** $h_K(f(\tilde g))$ and a **value** $h_V(f(\tilde g))$. The larger the dot product of query and key,
-# the larger the weight of the value in the result at g. A small example: one pixel, f = (0, 1, 2, 3) on C4, where the dot product, called the score, is ln 2 · xy for each pair. Scores may be negative, but weights should be positive and sum to 1. So attention takes exp(score), here $2^{xy}$, and divides by the sum: the weights of the four values are these powers of two, divided by their sum.
+# the larger the weight of the value in the result at g. Here is a small example: one pixel, f = (0, 1, 2, 3) on C4, and matrices for which the dot product, called the score, is ln 2 · xy for each pair. Scores may be negative, but weights should be positive and sum to 1. So attention takes exp(score), here $2^{xy}$, and divides by the sum: the weights of the four values are these powers of two, divided by their sum.
 #
 # <details><summary>Predict first: the result at e, where x = 0, and at r, where x = 1.</summary>
 #
@@ -533,8 +533,8 @@ print("The sum over pairs equals the definition of self-attention, for", *ALL_GR
 # ### The fast version
 #
 # Queries, keys and values come from 1 × 1 convolutions that treat every sheet alike and mix no sheets. Two more things are needed:
-# - **Positions.** The score of a pair contains P(g⁻¹g̃) = P(h⁻¹(t̃ − t), h⁻¹h̃). As a table over (t̃ − t, h̃), this is L_h P: the table turned by h, with its sheets permuted. So there is one copy for each h, exactly like the filter bank of notebook 04. `position_bank` makes them: (d, |H|, k, k) → (d, |H|, |H̃|, k, k), where the axis |H| is for the h that looks and the axis |H̃| for the sheets h̃ that are looked at.
-# - **The softmax** runs over *all* g̃ at once, over sheets and neighbors together. A neighbor outside the map is not there, so it must get no weight. Setting its key to zero would not do that, since exp(0) = 1. `attention_weights(scores, inside)` sets the *score* to −∞ where `inside` is False.
+# - **Positions.** The score of a pair contains P(g⁻¹g̃) = P(h⁻¹(t̃ − t), h⁻¹h̃). As a table over (t̃ − t, h̃), this is L_h P: the table turned by h, with its sheets permuted. So there is one copy for each h, exactly like the filter bank of notebook 04. `position_bank` makes them: (d, |H|, k, k) → (d, |H|, |H|, k, k), where the first |H| is for the h that looks and the second for the sheets h̃ that are looked at.
+# - **The softmax** runs over *all* g̃ at once, over sheets and neighbors together. A neighbor outside the map is not there, so it must get no weight. Setting its key to zero would not do that, since the exp of any score is positive. `attention_weights(scores, inside)` sets the *score* to −∞ where `inside` is False.
 #
 # Here it is all together. `neighborhoods` puts the k × k window of each pixel on an axis of its own. The letters of `einsum` name the axes: h looks, g is looked at, n is a neighbor, c and d are channels.
 
@@ -629,7 +629,7 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).c
 )
 
 # %% [markdown]
-# **Upper row.** The pixel in row 17, column 11 on the sheet e is a left border, and its arrow points to "ahead". It looks across the stroke, at the right border on the sheet r². **Lower row.** The digit has been turned by r. The same spot is now the pixel in row 16, column 17 on the sheet r. It looks up, at the sheet r³. (The tint shows the square root of the weight, so that small weights can be seen.)
+# **Upper row.** The pixel in row 17, column 11 on the sheet e is a left border, and its arrow shows which way is ahead. It looks across the stroke, at the right border on the sheet r². **Lower row.** The digit has been turned by r. The same spot is now the pixel in row 16, column 17 on the sheet r. It looks up, at the sheet r³. (The tint shows the square root of the weight, so that small weights can be seen.)
 #
 # The gaze has followed the image. The weights that one pixel gives are themselves a feature map, and L_r moves it. With α for the weights:
 #
@@ -795,9 +795,9 @@ framework_map().captioned(
 )
 
 # %% [markdown]
-# Each row is a layer, written as $\tilde H_{\hat g}(x, y)$. A full circle says that the weight of y depends on that column's quantity: on the relative position ĝ, on x = f(g), or on y = f(g̃). For example, the weight in ReLU is 0 or 1 and follows the sign of y; attention asks about all three; E4 asks about the position and x, but not about y.
+# Each row is a layer, written as $\tilde H_{\hat g}(x, y)$. A filled dot says that the weight of y depends on that column's quantity: on the relative position ĝ, on x = f(g), or on y = f(g̃). For example, the weight in ReLU is 0 or 1 and follows the sign of y; attention asks about all three; E4 asks about the position and x, but not about y.
 #
-# In every row the *places* enter through ĝ = g⁻¹g̃ only. That also holds for the last column, which says which g̃ are summed: "g alone" means ĝ = e, and "in gS" means ĝ ∈ S.
+# In every row the *places* enter through ĝ = g⁻¹g̃ only. That also holds for the last column, which says which g̃ are summed: "g alone" means ĝ = e, and "in gS" means ĝ ∈ S, for the subgroup S of coset pooling (notebook 04).
 #
 # Three rows stretch the formula:
 # - Pooling takes a maximum where the others take a sum. The proof still works, since the substitution in section 3 only reorders the terms.
@@ -848,7 +848,7 @@ progress("07")
 #
 # - The relative position g⁻¹g̃ is what a common move leaves unchanged. A sum over pairs is equivariant if and only if it equals one in which the places enter through g⁻¹g̃ only. How the features enter is up to you.
 # - Both directions of the proof use one substitution, ug̃ for g̃.
-# - Group convolution is the only *linear* equivariant layer; its filter can be read out with impulses. There are many nonlinear ones.
+# - Group convolution is the only *linear* equivariant layer; its filter can be read out with impulses, which are nonzero at one place only. There are many nonlinear ones.
 # - Group convolution weighs by position. Self-attention weighs by position and content, as a quotient of two sums, and its table of positions is turned and permuted like a filter.
 # - Patches may replace features if they are collected at gg′, in the order of one list of steps.
 # - The limits: the theorem covers sums over pairs, and the regular action.

@@ -41,18 +41,22 @@ def _smear(x: Tensor) -> Tensor:
 SMEAR = Layer("smear", _smear)
 
 
-def _errors(layers: Iterable[nn.Module], group: Group, x: Tensor, error: Function) -> list[float]:
-    """As the reference, with another measure of one layer: error(turned maps, plain map)."""
-    plain, turned, errors = x, [action_of(x, group)(g, x) for g in group.elements], []
-    with torch.no_grad():
-        for layer in layers:
-            plain, turned = layer(plain), [layer(y) for y in turned]
-            errors.append(error(turned, plain))
+def _measuring(error: Function) -> Function:
+    """The reference with another measure of one layer: error(group, turned maps, plain map)."""
+
+    def errors(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
+        plain, turned, errors = x, [action_of(x, group)(g, x) for g in group.elements], []
+        with torch.no_grad():
+            for layer in layers:
+                plain, turned = layer(plain), [layer(y) for y in turned]
+                errors.append(error(group, turned, plain))
+        return errors
+
     return errors
 
 
-def _each(group: Group, turned: list[Tensor], plain: Tensor) -> list[float]:
-    return [relative_error(y, action_of(plain, group)(g, plain)) for g, y in zip(group.elements, turned, strict=True)]
+def _each(group: Group, turned: list[Tensor], plain: Tensor, error: Function = relative_error) -> list[float]:
+    return [error(y, action_of(plain, group)(g, plain)) for g, y in zip(group.elements, turned, strict=True)]
 
 
 def _alone(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
@@ -69,7 +73,7 @@ def _always_from_x(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list
 
 
 def _plain_stays(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
-    return _errors(layers, group, x, lambda turned, _plain: max(_each(group, turned, x)))
+    return list(_measuring(lambda _group, turned, _plain: max(_each(group, turned, x)))(layers, group, x))
 
 
 def _turned_anew(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list[float]:
@@ -114,7 +118,7 @@ def _plain_goes_on(layers: Iterable[nn.Module], group: Group, x: Tensor) -> list
 
 def _one_element(layers: Iterable[nn.Module], group: Group, x: Tensor, g: Element) -> list[float]:
     at_g = group.elements.index(g)
-    return _errors(layers, group, x, lambda turned, plain: _each(group, turned, plain)[at_g])
+    return list(_measuring(lambda *maps: _each(*maps)[at_g])(layers, group, x))
 
 
 def _increases(errors: list[float]) -> list[float]:
@@ -173,61 +177,48 @@ register(
             "In your function every layer gets x itself. It must get the output of the layer before it.",
         ),
         (
-            lambda layers, group, x: _errors(layers, group, x, lambda t, p: max(relative_error(y, p) for y in t)),
+            _measuring(lambda group, t, p: max(relative_error(y, p) for y in t)),
             "Your plain output is not turned: compare Φ(L_g x) with L_g Φ(x), not with Φ(x).",
         ),
         (
-            lambda layers, group, x: _errors(
-                layers,
-                group,
-                x,
-                lambda t, p: max(
-                    relative_error(action_of(p, group)(g, p), y) for g, y in zip(group.elements, t, strict=True)
-                ),
+            _measuring(
+                lambda group, t, p: max(_each(group, t, p, lambda got, expected: relative_error(expected, got)))
             ),
             "The two arguments of `relative_error` are swapped: first Φ(L_g x), then what it should be, L_g Φ(x).",
         ),
         (
-            lambda layers, group, x: _errors(layers, group, x, lambda t, p: sum(_each(group, t, p)) / group.order),
+            _measuring(lambda group, t, p: sum(_each(group, t, p)) / group.order),
             "You take the mean over the group. It hides an element that is worse than the others: take the largest.",
         ),
         (
-            lambda layers, group, x: _errors(layers, group, x, lambda t, p: _each(group, t, p)[1]),
+            _measuring(lambda *maps: _each(*maps)[1]),
             "You test only one element. Take the worst of all elements.",
         ),
         (
-            lambda layers, group, x: _errors(layers, group, x, lambda t, p: _each(group, t, p)[-1]),
+            _measuring(lambda *maps: _each(*maps)[-1]),
             "You keep only the last element. Take the worst of all elements.",
         ),
         (
-            lambda layers, group, x: _errors(
-                layers,
-                group,
-                x,
-                lambda t, p: max(
-                    (y - action_of(p, group)(g, p)).abs().max().item() for g, y in zip(group.elements, t, strict=True)
-                ),
+            _measuring(
+                lambda group, t, p: max(_each(group, t, p, lambda got, expected: (got - expected).abs().max().item()))
             ),
             "That is the absolute error. Use `relative_error`, or a layer with small outputs looks better than it is.",
         ),
         (
-            lambda layers, group, x: _errors(layers, group, x, lambda t, p: min(_each(group, t, p))),
+            _measuring(lambda *maps: min(_each(*maps))),
             "All your errors are 0. Either you take the best element, which is always e: take the worst. Or you act on "
             "the output on both sides: send turned copies of x through the layers.",
         ),
         (
-            lambda layers, group, x: _errors(layers, group, x, lambda t, p: sum(_each(group, t, p))),
+            _measuring(lambda *maps: sum(_each(*maps))),
             "You add up the errors of all elements. Take the largest of them.",
         ),
         (
-            lambda layers, group, x: _errors(
-                layers,
-                group,
-                x,
-                lambda t, p: max(
+            _measuring(
+                lambda group, t, p: max(
                     relative_error(y, action_of(p, group)(inverse(g), p))
                     for g, y in zip(group.elements, t, strict=True)
-                ),
+                )
             ),
             "The plain output turns the wrong way: compare Φ(L_g x) with L_g Φ(x), with the same g on both sides.",
         ),
@@ -273,7 +264,7 @@ register(
             "You also measure before the first layer. Append an error only after each layer.",
         ),
         (
-            lambda layers, group, x: _errors(layers, group, x, lambda t, p: _each(group, t, p)),
+            _measuring(_each),
             "You return the errors of all elements. For each layer keep only the largest of them.",
         ),
         (

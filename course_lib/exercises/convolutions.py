@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial, update_wrapper
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -14,8 +15,49 @@ from course_lib.exercises import Function, Mistake, call, compare
 from course_lib.groups import C1, C4, D4, Group
 from course_lib.layers import lifting_filter_bank, pointwise_bank
 
+Inputs = dict[str, Tensor]
+Simpler = Mapping[str, tuple[Any, ...]]
+Axes = Mapping[str, Mapping[str, int]]  # the name of an axis, and which dimension it is in each argument
 
-def right_when(f: Function, reference: Function, simpler: Mapping[str, tuple[Any, ...]], *_: object) -> str:
+
+def where_wrong(f: Function, reference: Function, given: Inputs, axes: Axes, simpler: Simpler, *_: object) -> str:
+    """What a wrong answer multiplies and should not; or else, with which simpler inputs it is right."""
+    return _crossed(f, given, axes) or right_when(f, reference, simpler)
+
+
+def _crossed(f: Function, given: Inputs, axes: Axes) -> str | None:
+    """Which two arguments meet at different indices of an axis where only equal ones belong together.
+
+    If the one is zero except at index 0 of the axis, and the other except at index 1, then a right result is zero.
+    """
+    zero = {name: torch.zeros_like(value) for name, value in given.items()}
+    if not _vanishes(f, zero):  # something is added, so that a result says nothing about products
+        return None
+    for axis, dims in axes.items():
+        for first, second in combinations(dims, 2):
+            if min(given[name].shape[dims[name]] for name in (first, second)) < 2:
+                continue
+            only = {name: _at(given[name], dims[name], i) for i, name in enumerate((first, second))}
+            if not _vanishes(f, given | only):
+                return (
+                    f"You multiply `{first}` at {axis} 0 by `{second}` at {axis} 1. Only those with the same {axis} "
+                    "belong together."
+                )
+    return None
+
+
+def _at(value: Tensor, dim: int, i: int) -> Tensor:
+    kept = torch.zeros_like(value)
+    kept.select(dim, i).copy_(value.select(dim, i))
+    return kept
+
+
+def _vanishes(f: Function, given: Inputs) -> bool:
+    result = call(f, *(value.clone() for value in given.values()))
+    return isinstance(result, Tensor) and bool((result == 0).all())
+
+
+def right_when(f: Function, reference: Function, simpler: Simpler) -> str:
     """With which simpler inputs a wrong answer is right: what they lack is where the mistake is."""
     right = [name for name, inputs in simpler.items() if _agree(f, reference, inputs)]
     if not right:
@@ -68,6 +110,12 @@ def compare_convolutions(f: Function, reference: Function, shared: bool) -> None
     )
     ones = torch.ones(1, 4, 1, 1, 1)
     compare(f, reference, x, pointwise_bank(pointwise, C4), ones, because=DIGITS)
+    axes = {
+        "input channel": {"x": 1, "pointwise": 2} | ({} if shared else {"kernels": 2}),
+        "input sheet": {"x": 2, "pointwise": 3},
+        "output channel": {"pointwise": 0, "kernels": 0},
+        "output sheet": {"pointwise": 1, "kernels": 1},
+    }
     for group, channels, outputs in ((C1, 2, 1), (C4, 2, 3), (D4, 3, 2)):
         given = x, pointwise, kernels = _inputs(group, channels, outputs, shared)
         simpler = {
@@ -76,7 +124,8 @@ def compare_convolutions(f: Function, reference: Function, shared: bool) -> None
             "one sheet": (x[:, :, :1], pointwise[:, :1, :, :1], kernels[:, :1]),
             "kernels of one weight": (x, pointwise, kernels[..., :1, :1]),
         }
-        compare(f, reference, *given, because=partial(right_when, f, reference, simpler))
+        named = {"x": x, "pointwise": pointwise, "kernels": kernels}
+        compare(f, reference, *given, because=partial(where_wrong, f, reference, named, axes, simpler))
     for options in ({"bias": torch.arange(1.0, 9.0)}, {"stride": 2}, {"padding": 1}):
         given = _inputs(C4, 2, 2, shared)
         compare(

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
-from course_lib.exercises.convolutions import require_few_operations, right_when
+from course_lib.exercises.convolutions import require_few_operations, where_wrong
 
 # 6.1 depthwise_pair
 
@@ -21,9 +21,16 @@ def depthwise_pair(x: Tensor, pointwise: Tensor, kernels: Tensor) -> Tensor:
     return F.conv2d(mixed, kernels.unsqueeze(1), groups=len(kernels))  # depthwise: one kernel for each of the O maps
 
 
+AXES = {"input channel": {"x": 1, "pointwise": 1}, "output channel": {"pointwise": 0, "kernels": 0}}
+
+
 def _two_channels(f: Function, reference: Function) -> None:
     x, weights = torch.tensor([3.0, 5.0]).reshape(1, 2, 1, 1), torch.tensor([[1.0, 10.0], [100.0, 1000.0]])
-    compare(f, reference, x, weights, torch.tensor([2.0, 3.0]).reshape(2, 1, 1), because="Two channels, one pixel.")
+    kernels = torch.tensor([2.0, 3.0]).reshape(2, 1, 1)
+    simpler = {"one input channel": (x[:, :1], weights[:, :1], kernels)}
+    named = {"x": x, "pointwise": weights, "kernels": kernels}
+    because = partial(where_wrong, f, reference, named, AXES, simpler)
+    compare(f, reference, x, weights, kernels, because=because)
 
 
 def _pairs(f: Function, reference: Function) -> None:
@@ -33,7 +40,8 @@ def _pairs(f: Function, reference: Function) -> None:
         "one output channel": (x, w[:1], kernels[:1]),
         "kernels of one weight": (x, w, kernels[:, :1, :1]),
     }
-    compare(f, reference, *inputs, because=partial(right_when, f, reference, simpler))
+    named = {"x": x, "pointwise": w, "kernels": kernels}
+    compare(f, reference, *inputs, because=partial(where_wrong, f, reference, named, AXES, simpler))
     require_few_operations(
         f, reference, inputs, "Do the sum over c before the convolution in space: K[n] does not depend on c."
     )

@@ -653,16 +653,32 @@ def lifting_bank_of_a_table(pointwise, group):
     return lifting_filter_bank(pointwise, group)
 
 
-@wrong("g_factored", says="With one output channel, and with one sheet")
+@wrong("g_factored", says="`pointwise` at output channel 0 by `kernels` at output channel 1")
 def kernels_in_another_order(x, pointwise, kernels, **options):
     return in_two_steps(
         x, pointwise, kernels.transpose(0, 1).flatten(0, 1), kernels.shape[:2].numel(), "c", options
     ).unflatten(1, kernels.shape[:2])
 
 
-@wrong("gc_factored", says="With one input channel, your function is right")
+@wrong("gc_factored", says="`x` at input channel 0 by `pointwise` at input channel 1")
 def channels_summed_without_weights(x, pointwise, kernels, **options):
     return sum_over_both(x.sum(dim=1, keepdim=True).expand_as(x), pointwise, kernels, **options)
+
+
+@wrong("gc_factored", says="`x` at input channel 0 by `pointwise` at input channel 1")
+def channels_and_weights_summed_apart(x, pointwise, kernels, **options):
+    return sum_over_both(x.sum(dim=1, keepdim=True), pointwise.sum(dim=2, keepdim=True), kernels, **options)
+
+
+@wrong("g_factored", says="`x` at input channel 0 by `kernels` at input channel 1")
+def kernels_summed_over_the_channels(x, pointwise, kernels, **options):
+    return sum_over_both(x, pointwise, kernels.sum(dim=2, keepdim=True), **options)
+
+
+@wrong("depthwise_pair", says="`pointwise` at output channel 0 by `kernels` at output channel 1")
+def every_map_with_every_kernel(x, pointwise, kernels):
+    mixed = F.conv2d(x, pointwise[..., None, None])
+    return F.conv2d(mixed, kernels[:, None].repeat(1, len(kernels), 1, 1))
 
 
 @wrong("filter_weights", says="you count 8·k² . 0, expected 24·k² . 0")

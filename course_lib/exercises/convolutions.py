@@ -28,11 +28,12 @@ def where_wrong(f: Function, reference: Function, given: Inputs, axes: Axes, sim
 def _crossed(f: Function, given: Inputs, axes: Axes) -> str | None:
     """Which two arguments meet at different indices of an axis where only equal ones belong together.
 
-    If the one is zero except at index 0 of the axis, and the other except at index 1, then a right result is zero.
+    A right result is zero if one argument is. It is also zero if one is zero except at index 0 of the axis, and another
+    except at index 1.
     """
-    zero = {name: torch.zeros_like(value) for name, value in given.items()}
-    if not _vanishes(f, zero):  # something is added, so that a result says nothing about products
-        return None
+    for name, value in given.items():
+        if not _vanishes(f, given | {name: torch.zeros_like(value)}):
+            return f"Your result is not zero where all of `{name}` is zero."
     for axis, dims in axes.items():
         for first, second in combinations(dims, 2):
             if min(given[name].shape[dims[name]] for name in (first, second)) < 2:

@@ -58,7 +58,19 @@ def _wrong_matrix(expected: dict[Isometry, Tensor], yours: dict[Isometry, Tensor
             return f"Your ψ({name}) is the right ψ({other.point_part}). Is the impulse at ĝ, and do you read at e?"
     if same(torch.stack(list(expected.values())).sum(dim=0), yours[g]):
         return f"Your ψ({name}) is the sum of all ψ. Is the input 1 at a single element, and do you read at one only?"
-    return ""
+    return _mixed_columns(torch.cat(list(expected.values())), torch.cat([yours[g] for g in expected]))
+
+
+def _mixed_columns(expected: Tensor, yours: Tensor) -> str:
+    """Whether the same columns are added up in all ψ(ĝ), which are stacked here."""
+    if expected.shape != yours.shape:
+        return ""
+    mix = torch.linalg.lstsq(expected, yours).solution
+    if not same(expected @ mix, yours):
+        return ""
+    c = next(c for c, column in enumerate(mix.T) if not same(column, torch.eye(len(mix))[c]))
+    terms = " + ".join(f"{factor:.3g} · column {i}" for i, factor in enumerate(mix[:, c]) if abs(factor) > 1e-4)
+    return f"Column {c} of each of your ψ(ĝ) is {terms or 0}. Is the impulse for it 1 in channel {c} and 0 elsewhere?"
 
 
 def _read(place: Callable[[Isometry], Isometry], at: Callable[[Isometry], Isometry]) -> Function:

@@ -1,11 +1,12 @@
 """Exercise 7.5 of notebook 07: self-attention as a sum over pairs."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from course_lib.exercises import Function, register
+from course_lib.exercises import Function, call, register
 from course_lib.exercises.explaining import compare_parts, same, shapes
 from course_lib.framework import Head, attention_term, entry_at
 from course_lib.groups import C4, D1, D4, Group
@@ -17,15 +18,27 @@ def _heads(f: Function, reference: Function) -> None:
     plain = Head(one, one, one, torch.zeros(1, 2, 1, 1))
     here = Isometry(0, 0, 0, 0)
     x, y, because = torch.tensor([2.0]), torch.tensor([0.5]), "s = exp(2 · 0.5)."
-    compare_parts(f, reference, here, x, y, plain, D1, explain=_wrong_part, because=because)
+    _compare_terms(f, reference, here, x, y, plain, D1, because=because)
     for group in (C4, D4):
         head = Head(torch.randn(4, 3), torch.randn(4, 3), torch.randn(2, 3), torch.randn(4, group.order, 3, 3))
         for position in (here, Isometry(0, 1, 1, 0), Isometry(*group.elements[-1], -1, 1), Isometry(0, 0, 0, 2)):
             x, y = 0.5 * torch.randn(3), 0.5 * torch.randn(3)  # small, or exp makes all shown numbers 0
-            compare_parts(f, reference, position, x, y, head, group, explain=_wrong_part)
+            _compare_terms(f, reference, position, x, y, head, group)
 
 
-def _wrong_part(expected: Tensor, yours: Tensor) -> str:
+def _compare_terms(f: Function, reference: Function, *inputs: Any, because: str = "") -> None:
+    def right_without(name: str) -> bool:
+        *others, head, group = inputs
+        given = *others, head._replace(**{name: torch.zeros_like(getattr(head, name))}), group
+        return same(reference(*given), call(f, *given))
+
+    def explain(expected: Tensor, yours: Tensor) -> str:
+        return _wrong_part(expected, yours, right_without)
+
+    compare_parts(f, reference, *inputs, explain=explain, because=because)
+
+
+def _wrong_part(expected: Tensor, yours: Tensor, right_without: Callable[[str], bool]) -> str:
     """Which of the two parts of (s·h_V(y), s) is wrong, for an answer of the right length inside the window."""
     if yours.shape != expected.shape:
         return (
@@ -37,9 +50,9 @@ def _wrong_part(expected: Tensor, yours: Tensor) -> str:
     if same(expected[-1:], yours[-1:]):
         return "Your last number, s, is right, but the others are not s·h_V(y): look at the value."
     if same(expected[:-1] / expected[-1], yours[:-1] / yours[-1]):
-        return (
-            f"The value is right, but s is not: {yours[-1]:.3f}, expected {expected[-1]:.3f}. Look at query, key and P."
-        )
+        found = [name for name in ("key", "positions") if right_without(name)]
+        where = f"If `{found[0]}` is zero, s is right: look at it." if len(found) == 1 else "Look at query, key and P."
+        return f"The value is right, but s is not: {yours[-1]:.3f}, expected {expected[-1]:.3f}. {where}"
     return f"Your s is {yours[-1]:.3f}, expected {expected[-1]:.3f}, and divided by s your result is not h_V(y) either."
 
 

@@ -675,6 +675,11 @@ def kernels_summed_over_the_channels(x, pointwise, kernels, **options):
     return sum_over_both(x, pointwise, kernels.sum(dim=2, keepdim=True), **options)
 
 
+@wrong("depthwise_pair", says="not zero where all of `pointwise` is zero")
+def softmaxed(x, pointwise, kernels):
+    return pair_by_einsum(x, pointwise.softmax(dim=1), kernels)
+
+
 @wrong("depthwise_pair", says="`pointwise` at output channel 0 by `kernels` at output channel 1")
 def every_map_with_every_kernel(x, pointwise, kernels):
     mixed = F.conv2d(x, pointwise[..., None, None])

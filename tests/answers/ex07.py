@@ -756,6 +756,18 @@ def read_at_the_inverse(layer, points, channels):
     }
 
 
+@wrong("attention_term", says="If `positions` is zero, s is right")
+def position_on_sheet_e(position, x, y, head, group):
+    everywhere = head.positions[:, :1].expand_as(head.positions)
+    return with_one_more_value(position, x, y, head._replace(positions=everywhere), group)
+
+
+@wrong("filter_of_layer", says="Column 0 of each of your ψ\\(ĝ\\) is 1 · column 0 . 1 · column 1 . 1 · column 2")
+def impulse_in_all_channels(layer, points, channels):
+    answers = {p: layer({g: torch.full((channels,), float(g == p)) for g in points})[points[0]] for p in points}
+    return {p: answer[:, None].repeat(1, channels) for p, answer in answers.items()}
+
+
 @wrong("filter_of_layer", says="a column for each input channel")
 def one_channel_to_itself(layer, points, channels):
     return {p: matrix.diagonal() for p, matrix in one_impulse_at_e(layer, points, channels).items()}
@@ -779,7 +791,7 @@ def a_plain_zero(table, position, group):
     return by_searching_the_window(table, position, group) if inside else torch.tensor(0.0)
 
 
-@wrong("attention_term", says="The value is right, but s is not")
+@wrong("attention_term", says="If `key` is zero, s is right")
 def key_of_x(position, x, y, head, group):
     right = with_one_more_value(position, x, y, head, group)
     s = with_one_more_value(position, x, x, head, group)[-1]

@@ -91,7 +91,7 @@ layer_diagram(E4Layer(C4, 16, 16, 5, slices=2)).captioned(
 # %% [markdown]
 # ## 1 From every pair to one kernel per pixel
 #
-# Notebook 07 ended with a sum over pairs (g, g̃) in which any function of the two patches is allowed (its section 8; Eq. 10 of the paper):
+# Section 8 of notebook 07 arrived at a sum over pairs (g, g̃) in which any function of the two patches is allowed (Eq. 10 of the paper):
 #
 # $$f'(g) = \sum_{\tilde g} \tilde H_{g^{-1}\tilde g}\big(\mathcal F_{N_1}(g),\, \mathcal F_{N_2}(\tilde g)\big)$$
 #
@@ -102,7 +102,7 @@ layer_diagram(E4Layer(C4, 16, 16, 5, slices=2)).captioned(
 #
 # <details><summary>Predict first: take 16 channels on C4 and 28 × 28 pixels, and let g̃ run over the 5 × 5 neighbors on the sheet of g only. A group convolution needs 80 million multiply-accumulates. How many does the MLP need?</summary>
 #
-# More than twice as many, and nine times as many if g̃ runs over all sheets. To run a network for every pair is too expensive.
+# More than twice as many, and nine times as many if g̃ runs over all sheets. Running a network for every pair is too expensive.
 #
 # </details>
 
@@ -260,7 +260,7 @@ print(by_pairs(small, simple, C1).flatten().tolist())
 # - the border that g sees itself;
 # - the border on the *next* sheet, that of g·(0, r).
 #
-# The kernel of the first channel is +1 on the half line *ahead* of the middle, that of the second is −1 on the half line to its *left*. "Ahead" and "left" are meant as seen from g: for the sheet e, ahead is to the right, and left is up. Both half lines include the middle, so where a sheet writes both of them, their values nearly cancel there.
+# The kernel of the first channel is +1 on the half line *ahead* of the middle, that of the second is −1 on the half line to its *left*. "Ahead" and "left" are meant as seen from g: for the sheet e, ahead is to the right, and left is up. Both half lines include the middle, so where a sheet writes both of them, only their difference is left there.
 #
 # The function `kernels_at` below computes hidden vectors with W₁ and multiplies them by W₂, *turned by h on the sheet h*. Why it must be turned is the question of section 5. Look first.
 
@@ -331,8 +331,8 @@ kernel_explorer(lambda image: all_kernels(image, C4), digit, C4, corner).caption
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. There is no border in its window, so the hidden vector is zero, and so are the kernels.
-# 2. As long as the border is a left border, the sheets e and r³ write: e sees it itself, and for r³ it is the border on the next sheet. Near a corner, other sheets see a border too.
+# 1. The map of edges is zero at this pixel, on every sheet. So the hidden vectors are zero, and so are the kernels.
+# 2. One half line stays on the sheets e and r³: e sees the left border itself, and for r³ it is the border on the next sheet. The rest changes, because the stroke is slanted. Where there is also ink above, r writes, and e writes its second half line. Where there is ink below instead, r is silent, r² writes, and r³ writes its first half line.
 # 3. Each kernel turns and moves on by one sheet, and its sum goes with it: the sum on sheet rh after the turn is the one on sheet h before it.
 # </details>
 #
@@ -842,7 +842,7 @@ for case in measured["cases"]:
 # %% [markdown]
 # In every row the three steps pay: `E4Layer` takes a fraction of the time of unfold and sum. They pay least in the widest layer, because they leave the two matrices W₁ and W₃ as they are. With 16 channels on C4, k = 5, s = 2 and r = 1, these make up 2,048 of the 3,248 products at each g; with the 88 channels on D4, k = 3, s = 44 and r = 2 of the last row, 92,928 of 111,144.
 #
-# Beside the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. Yet it is far from eight or five times as fast in any of them. On D4 it is faster, in the widest layer more than twice as fast; on C4 it is at best about as fast. Fewer operations do not make a layer faster by themselves.
+# Compared with the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. Yet it is far from eight or five times as fast in any of them. On D4 it is faster, in the widest layer more than twice as fast; on C4 it is slower. Fewer operations do not make a layer faster by themselves.
 #
 # ## What you have built
 
@@ -876,7 +876,7 @@ progress("08")
 # - A gain per element is equivariant until the first training step. Test after training, or with random parameters.
 # - To be fast, move fewer bytes: shift, turn weights, keep no kernels.
 #
-# **An open end.** K may be any function of the patch at g. The authors chose two matrices with a relu between them, and leave other choices "for the future work". Which function would you try, and which check above would tell you that it is still equivariant?
+# **An open end.** K may be any function of the patch at g. The authors chose two matrices with a relu between them, and leave "a more complete study" of K to future work. Which function would you try, and which check above would tell you that it is still equivariant?
 #
 # **Now in `course_lib`:** `from course_lib.layers import E4Layer, GroupInstanceNorm` · `from course_lib.models import e4net` · `from course_lib.kernels import generate_and_aggregate` · `from course_lib.counting import e4_weights, e4_macs` · `python -m course_lib bench` (careful timings)
 #

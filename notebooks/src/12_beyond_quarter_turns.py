@@ -10,7 +10,7 @@
 # # 12 Beyond quarter turns
 #
 # "What about other angles?" is the question that everybody asks after the first four notebooks. Quarter turns take every pixel to a pixel, so the
-# networks of this course are exactly equivariant to them. A turn by 45° takes most pixels to places *between* pixels. In this
+# layers of this course can be exactly equivariant to them. A turn by 45° takes most pixels to places *between* pixels. In this
 # notebook you build filters that can be turned by any angle, and you get a network for eight or sixteen orientations out of the
 # same layers that you already have.
 #
@@ -88,8 +88,8 @@ panels(
         "by 45°, twice": rotate_by_angle(45, rotate_by_angle(45, filter_))[0, 0],
     },
     values=False,
-    alt="A filter of noise; turned by 90°, the same values in other places; turned by 45°, much paler, with empty "
-    "corners; and turned by 45° twice, which is almost gone and does not look like the second picture.",
+    alt="A filter of noise; turned by 90°, the same values in other places; turned by 45°, much paler, above "
+    "all in the corners; and turned by 45° twice, which is paler still and does not look like the second picture.",
 ).captioned("Turned by 45°, a filter of pixels fades, and two such turns do not make a turn by 90°.")
 
 # %% [markdown]
@@ -526,7 +526,8 @@ with torch.no_grad():
 # ## 7 Digits, trained upright
 #
 # Now the picture that everybody asks for. One small network of three layers, `course_lib.models.small_sfcnn`, is built on four groups: C1, C4, C8 and C16.
-# For each group its width is chosen so that it has about 22,000 parameters. All were trained on the bundled digits, **upright** ones only, by
+# For each group its width is chosen so that it has about 22,000 parameters. As in section 5, a filter's weights are its pixels on C1 and C4 (25 in a window of 5 × 5), and
+# those of the rings and waves on C8 and C16 (9). All were trained on the bundled digits, **upright** ones only, by
 # `tests/benchmarks/angles.py`. Then the test images were turned.
 #
 # **Predict**, before you run the cell: how many peaks does the curve of C4 have? How many does that of C8 have, and are they equally high?
@@ -556,10 +557,10 @@ accuracy_by_angle(by_group, stored["angles"]).captioned(
 )
 
 # %% [markdown]
-# Every network was trained on the same upright images, in the same way; they differ in the group, and in the width that makes them equally large. The lines are
-# means over the seeds (the cell prints how many), and the bands reach from the worst seed to the best. More orientations lift the valleys. They have a price, too: at equal parameters,
-# a network on more orientations has fewer kinds of filters, and on upright images it is a little worse. (With 510 test images an accuracy of 90 % is uncertain by 1.3 points, so only the larger steps count.) C1, which knows nothing of
-# turns, does no better than guessing on digits that lie on their side. Upside down it does better, since 0, 1 and 8 look nearly the same then.
+# Every network was trained on the same upright images, in the same way; they differ in the group, in the kind of filters, and in the width that makes them equally large. The lines are
+# means over the seeds (the cell prints how many), and the bands reach from the worst seed to the best. More orientations lift the valleys. They have a price, too: at equal parameters
+# and with the same kind of filters, a network on more orientations has fewer channels, and on upright images it is a little worse. (With 510 test images an accuracy of 90 % is uncertain by 1.3 points, so only the larger steps count.) C1, which knows nothing of
+# turns, does no better than guessing on digits that lie on their side. Upside down it does better, since some digits, such as 0, 1 and 8, look nearly the same then.
 #
 # Do not expect the peaks at 45° to be as high as those at 90°. These images are only 14 pixels wide, and several small errors add up: those of the filters, of the pool, and of the images
 # themselves, which were turned by bilinear interpolation. The pool of this network takes a mean and not a maximum, because a mean blurs before
@@ -586,7 +587,7 @@ row.build()
 # `python -m course_lib train sfcnn-c8 --recipe laptop --epochs 16` takes about an hour on one core. What has been run so far is in `data/results/README.md`.
 #
 # What do we know of SFCNN, and what did we have to choose? Its layers are those of code that the first author published later. We could not read the paper
-# itself: we know its error from the papers that quote it and from an index of results. The rings and frequencies are our choice, that of section 3.
+# itself: we know its error from a paper that quotes it and from an index of results. The rings and frequencies are our choice, that of section 3.
 #
 # ## 9 In the words of escnn
 #
@@ -784,7 +785,7 @@ progress("12")
 # %% [markdown]
 # ## Recap
 #
-# - A turn by 45° fails because of the *filter*: its pixels do not say what lies between them. Interpolated, a filter of noise is wrong by more than 20 percent, and even a smooth one by more than 10.
+# - A turn by 45° fails because of the *filter*: its pixels do not say what lies between them. Interpolated, our filter of noise was wrong by more than 20 percent at 45°, and even the smooth one by more than 10 at its worst angle.
 # - A filter made of rings and waves is known everywhere. To turn it by α, turn each pair of weights by mα, and then take samples.
 # - A band-limited filter has no waves that the pixels cannot carry. It gives up detail, and can be turned by any angle.
 # - On C8 the layers are exact at quarter turns, and right to within 2 percent between them, on smooth images and inside a disk. A report should say both.

@@ -41,6 +41,13 @@ from web.widgets import needed_cells
 
 WEB = Path(build_site.__file__).parent / "web"
 CONTRAST = {"00_start_here.html", "library.html", "progress.html"}
+# https://web.dev/articles/cls: how much of the window moved how far, without being asked to; "good" is below 0.1.
+COUNT_SHIFTS = """
+window.shifts = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
 WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1400}
 _file = io.BytesIO()
 Image.new("L", (2, 2)).save(_file, "png")
@@ -307,6 +314,8 @@ def open_page(site):
             "request", lambda r: r.url.startswith(("data:", "blob:", address)) or problems.append(f"fetches {r.url}")
         )
 
+        page.add_init_script(COUNT_SHIFTS)
+
         def open_(name):
             problems.clear()
             page.goto(f"{address}/{name}", wait_until="load")
@@ -333,6 +342,23 @@ def low_contrast(page):
         page.emulate_media(color_scheme=scheme)
         found += [f"{scheme}: {words}" for words in serious(page, runOnly=["color-contrast"])]
     return found
+
+
+@in_browser
+def test_nothing_on_a_page_jumps_while_it_loads(site, open_page):
+    page = open_page("index.html")
+    for width in WIDTHS.values():
+        page.set_viewport_size({"width": width, "height": 900})
+        for name in sorted(path.name for path in site.glob("*.html")):
+            page = open_page(name)
+            if page.locator(".course-widget").count():
+                page.locator(".course-widget canvas").first.wait_for()
+            assert page.evaluate("() => window.shifts") < 0.1, f"{name}, {width} pixels wide"
+
+
+def test_no_page_is_larger_than_two_megabytes(site):
+    sizes = {path.name: path.stat().st_size for path in site.glob("*.html")}
+    assert max(sizes.values()) <= 2e6, sizes
 
 
 @in_browser

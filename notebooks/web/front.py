@@ -49,7 +49,11 @@ def write_front_page(source: Path, folder: Path, ring: str) -> None:
         )
     page = source / "index.md"
     grid = '<div class="course-cards">\n' + "\n".join(cards) + "\n</div>"
-    text = page.read_text(encoding="utf-8").replace(CARDS, _raw(grid)).replace(RING, _raw(ring))
+    text = (
+        page.read_text(encoding="utf-8")
+        .replace(CARDS, _raw(grid))
+        .replace(RING, _raw(f'<div class="course-ring">{ring}</div>'))
+    )
     page.write_text(text, encoding="utf-8")
 
 

@@ -97,7 +97,7 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 # ## The turning ring
 #
 # Between the image and the answer, a network computes *feature maps*: images again, which say where a certain pattern was
-# found. Our network keeps four of them for each pattern, one for each direction, and arranges them in a ring.
+# found. Our network keeps four of them for each pattern, one for each direction. The figure arranges them in a ring.
 #
 # 1. Drag the picture around by a quarter turn, or use the slider and the arrow keys. What happens to the four framed maps?
 # 2. On the left, the picture was turned and then went through the network. On the right, it went through the network
@@ -117,8 +117,8 @@ turning_ring({"p4 network": ours, "ordinary network": ordinary}, two).captioned(
 
 # %% [markdown]
 # In our network the maps turn with the picture, and each of them *travels* to the next place. Nothing is lost, and nothing
-# new comes in. The answer uses all four places alike, so it stays the same at every quarter turn. (At the angles in between,
-# pixels have to be mixed, and our network can be wrong like any other.) In the ordinary network, the maps have no place to
+# new comes in. The answer uses all four places alike, and all pixels, so it stays the same at every quarter turn. (At the
+# angles in between, pixels have to be mixed, and the answer may change.) In the ordinary network, the maps have no place to
 # go to: each of them becomes something else, and the answer jumps.
 #
 # ## Why do the maps travel? Four turned filters
@@ -168,8 +168,8 @@ act_on_ring(sheets, quarter_turn, C4).captioned(
 #
 # Why do they change places? On the turned photograph, filter `r` sees exactly what filter `e` saw before: filter and
 # picture have turned together. So the map that was at `e` appears at `r`, turned. Nothing is lost and nothing new comes
-# in. To give the same answer as before, the network only has to treat all four places alike. Notebooks 01 to 04 explain
-# this picture, and build the layers that work like this.
+# in. To give the same answer as before, the network only has to treat all four places alike, and all pixels of a sheet.
+# Notebooks 01 to 04 explain this picture, and build the layers that work like this.
 #
 # ## Turn it yourself
 #
@@ -194,7 +194,7 @@ feature_map_explorer(ours, two).captioned(
 # For quarter turns the two orders agree in every layer, and the bars do not move: the network gives the same answer for all
 # four. It never had to learn that. The *error* is the size of the difference compared with the size of the maps; at 90° it
 # is nothing but rounding, far less than one part in a million. At other angles pixels have to be mixed, and the two orders
-# differ (notebook 02). The ordinary network fails even at quarter turns, as you saw above; notebook 03 shows where.
+# differ (notebook 02). An ordinary network fails even at quarter turns, as you saw above; notebook 03 shows where.
 
 # %% [markdown]
 # ## How exercises work
@@ -267,8 +267,8 @@ progress_page()
 #
 # - Shift + Enter runs a cell. Run them in order.
 # - An exercise checks itself; an empty one falls back on `course_lib`, the small library that holds what the notebooks build.
-# - When an image turns, the sheets of the network's feature maps turn *and* change places. An answer that treats all
-#   places alike stays the same.
+# - When an image makes a quarter turn, the sheets of our network's feature maps turn *and* change places. An answer that
+#   treats all places and all pixels alike stays the same.
 #
 # **Further reading:** T. S. Cohen and M. Welling, *Group equivariant convolutional networks*, ICML 2016, sections 1 and 2.
 #

@@ -484,8 +484,8 @@ print("two mirrors, mr and mr², generate", show(generate([Element(1, 1), Elemen
 #
 # Six of the ten subgroups have names. C*n* (cyclic) has n rotations, counting e; D*n* (dihedral) has n rotations and n
 # mirrors. The other four are copies of D1 and D2 with other mirror axes. The six with names are *the* groups of this
-# course; every layer takes one of them as its argument `group`, which formulas call H. The number of its elements is its
-# **order**, |H|.
+# course, until notebook 12 adds finer turns. Every layer takes one of them as its argument `group`, which formulas call
+# H. The number of its elements is its **order**, |H|.
 
 # %%
 for group in groups.ALL_GROUPS:

@@ -22,8 +22,8 @@
 #
 # **Time:** about 120 minutes, with six exercises. **Hardware:** any laptop; no GPU, no internet.
 #
-# Why so much care for something as simple as turning a picture? Because every layer of the later notebooks must do to
-# its numbers exactly what the turn did to the image. There are several natural ways to write this down, and most of
+# Why so much care for something as simple as turning a picture? Because the later notebooks need to say exactly what a
+# turn of the image does to the numbers in every layer. There are several natural ways to write this down, and most of
 # them are wrong. In section 6 you will meet two wrong versions that pass every algebraic test as long as there are only
 # rotations; a turned digit gives both of them away.
 
@@ -446,8 +446,9 @@ for h, sheet in zip(C4.elements, sheets_of_turned, strict=True):
     print(f"sheet {h!s:>2} of the turned digit = turned sheet {origin[0]!s:>2} of the digit")
 
 # %% [markdown]
-# The sheets turn *and* change places. Cohen and Welling draw this with the sheets on a ring: sheet rᵏ at the angle
-# 90°·k, and arrows from h to rh. On the left are the sheets of the digit, on the right those of the turned digit.
+# The sheets turn *and* change places. Like Cohen and Welling, we draw this with the sheets on a ring, and with arrows
+# from h to rh; sheet rᵏ is at the angle 90°·k. On the left are the sheets of the digit, on the right those of the turned
+# digit.
 
 # %%
 figures.act_on_ring(sheets, r, C4).captioned("Under r every sheet turns and follows its arrow to the next place.")

@@ -799,8 +799,8 @@ with torch.no_grad():
 # %% [markdown]
 # Augmentation works: the second network is as good on turned digits as on upright ones, 0.82. But it is not equivariant. For
 # 22 % of the test digits the answer changes with the turn, and its outputs differ by up to 0.42 of the largest one. The
-# reason is that training rewards right answers on the pictures that it shows. Nothing ties the answers on one orbit to each
-# other, least of all on digits that the network has never seen. And after the same 20 epochs, it is behind the first
+# reason is that training rewards right answers on the pictures that it shows. Nothing forces the answers on one orbit to
+# agree, least of all on digits that the network has never seen. And after the same 20 epochs, it is behind the first
 # network's 0.92 on upright digits.
 #
 # Averaging makes both networks invariant. It helps the second, which reaches 0.85. The first reaches only 0.24, because
@@ -837,8 +837,8 @@ progress("03")
 # - Correlation commutes with shifts, except near the border. It does not commute with turns, unless the filter turns too.
 # - Symmetric filters are exact but blind to orientation. Averaging a whole network is exact, at |H| times the cost. Keeping
 #   *all* turned filters loses nothing.
-# - Pointwise functions commute with every move. Layers with a stride do so only at sizes where their windows fit, and a
-#   linear layer on the flattened pixels does not.
+# - Pointwise functions commute with every move. A pool with a stride commutes with turns only at sizes where its windows
+#   fit. A linear layer on the flattened pixels is not invariant.
 # - Measure with noise, in float64, with every element, several sizes, and random weights.
 #
 # **Now in `course_lib`:**

@@ -88,11 +88,11 @@ for name, curve in upright_curves.items():
     print(f"{name}: the same accuracy at 0°, 90°, 180°, 270°: {len(set(curve[::4].tolist())) == 1}")
 
 # %% [markdown]
-# The ordinary network (Z2CNN) has one peak: it knows what it has seen. The p4 network (P4CNN) has the same peak four times. It reads a
+# The ordinary network (Z2CNN) has one high peak: it knows what it has seen. The p4 network (P4CNN) has the same peak four times. It reads a
 # digit that is turned by 90° just as well as an upright one, although it never saw a turned digit. It did not learn this; it is built so
 # that it cannot do anything else. And at 45°, where nothing was built in, it is as lost as the ordinary network.
 #
-# In this notebook you build such a network, from the first loop to the training. It needs only two new layers. The first takes an image
+# In this notebook you build such a network, from the first loop to the training. It needs two new convolutions. The first takes an image
 # to a feature map with four sheets, one for each direction; the second takes a feature map to a feature map.
 #
 # Here is the first one. In all diagrams of this course, a stack of framed sheets is a feature map, with one color for each element of the
@@ -215,7 +215,7 @@ figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4).captioned
 #
 # 1. On the left, the filter turns together with the digit. Does its answer change?
 # 2. On the right, the filter stays as it is. Does its answer change?
-# 3. Point at other places of the digit. Is it the same everywhere?
+# 3. Point at other places of the digit. Is there one where the answer on the left changes?
 #
 # Without a running kernel, you see a still picture: the window of one pixel before the turn, and after it.
 
@@ -230,8 +230,8 @@ turning_filter(digit[0, 0], hook[0, 0]).captioned(
 # <details><summary>Answers</summary>
 #
 # 1. No. On the turned digit, filter r sees exactly what filter e saw, in its own frame, so its answer is the same number.
-# 2. Yes, in nearly all places: filter e now sees something else.
-# 3. Yes. So sheet r of the turned digit is sheet e of the upright one, turned. That is all there is to lifting.
+# 2. Yes, in nearly all places with ink: filter e now sees something else.
+# 3. No, there is none. So sheet r of the turned digit is sheet e of the upright one, turned. That is all there is to lifting.
 #
 # </details>
 
@@ -329,7 +329,7 @@ figures.panels(
 # **Idea 1: take the maximum over the sheets, and lift again.** This is equivariant. But the maximum is 1 at the middle of the corner and 1 at
 # the middle of the line: at this pixel you can no longer tell which strokes met. What makes a corner is the direction of one stroke *relative to*
 # the other, and the maximum has thrown that away. (Cohen and Welling trained both kinds of network on rotated MNIST: 3.21 % error with the
-# maximum after every layer, 2.28 % without.)
+# maximum after every layer, 2.28 % with the maximum at the end only.)
 #
 # **Idea 2: treat the sheets as channels, and only turn the filters.** Give the sheets the weights (1, 1, −1, −1). The sum is 2 for the corner and
 # 0 for the line, so this filter finds corners. Now turn the corner by r. The sheets turn *and change places*, so its middle pixel holds
@@ -637,7 +637,7 @@ for name, group in {"p4": C4, "p4m": D4}.items():
     print(f"{name:<3} layers: {errors[0]} under C4, {errors[1]} under D4")
 
 # %% [markdown]
-# The p4 network is not equivariant to mirrors, and the p4m network is. More symmetry is not always better, though: a mirrored 2 is not a 2.
+# The p4 network is not equivariant under mirrors, and the p4m network is. More symmetry is not always better, though: a mirrored 2 is not a 2.
 #
 # ## 7 The other layers
 #
@@ -885,13 +885,13 @@ figures.dots_by_name(errors, xlabel="test error, in %").captioned(
 #
 # 1. At 90°, follow the pattern on one sheet of relu1 (layer 1 after norm and ReLU) to its new place. Do the two orders agree in every layer?
 # 2. Which layer is the first whose map you no longer recognize as the digit? Is that layer still exact?
-# 3. Watch the ten bars. When do they move?
+# 3. Watch the ten bars. Do they move?
 #
 # <details><summary>Answers</summary>
 #
 # 1. It goes from sheet h to sheet rh. They agree, up to rounding.
 # 2. About layer 4. Yes, it is: deep maps are as exact as early ones.
-# 3. Between the quarter turns only: at a quarter turn the ten scores are those of the upright digit. (Notebook 03 showed
+# 3. No: at a quarter turn the ten scores are those of the upright digit. (Notebook 03 showed
 #    you the maps of an ordinary CNN: there the two orders differ from the first layer on.)
 #
 # </details>
@@ -908,7 +908,7 @@ feature_map_explorer(nets["P4CNN"], digits.test.images[7]).captioned(
 #
 # How different is P4CNN from an ordinary network? Once it is trained, not at all. Each group convolution is one `conv2d` with a filter bank, so you
 # can write the bank out as the weight of an ordinary `nn.Conv2d`. Do the same for every layer, and nothing of the group is left: you have a plain CNN with
-# four times as many channels, in which sets of four filters happen to be turned copies of each other. This is how you ship such a network to
+# four times as many channels, in which sets of four filters happen to be turned and permuted copies of each other. This is how you ship such a network to
 # software that has never heard of groups.
 #
 # **Predict:** will the plain network give the same answers? And how many parameters will it have?

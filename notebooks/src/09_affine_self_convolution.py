@@ -426,8 +426,9 @@ layer_diagram(AffineSelfConv2d(C4, 16, 16, 5, heads=8)).captioned(
 # The W are 1 × 1 group convolutions. With several **heads** the channels are cut into equal parts, each with its own α, and $W^O$ mixes them afterwards. (The paper does not write $W^O$, but its parameter counts need it.) Where the paper says nothing, our layers make these choices:
 #
 # - d is the number of channels of *one head*;
-# - neighbors outside the map count as zeros with their β (`border="zeros"`), or not at all (`"masked"`);
-# - there is no stride; where the map should shrink, an average pool follows.
+# - neighbors outside the map count as zeros with their β (`border="zeros"`), or not at all (`"masked"`).
+#
+# There is no stride; where the map should shrink, an average pool follows, as in the paper.
 #
 # An example: again three pixels in a row, f = (0, 1, 2), all W = 1 and all β = 0. For the neighbors on the left, in the middle and on the right, $\psi^K = (1, 1, 1)$ and $\psi^V = (1, 10, 100)$. The query has $\psi^Q = \ln 2$.
 #
@@ -641,7 +642,7 @@ print("One head of SASA stays between lowest and highest value of the window:", 
 #
 # Training decides where a pixel looks. Here *you* decide. Each pixel should look for **its own color**, and only within **a region of your choice**.
 #
-# - *Its own color.* The map gets four channels: the three colors c, and −|c|²/2. If the query is (c, 1) and the key (c′, −|c′|²/2), then the score is $\langle c,c'\rangle-|c'|^2/2=|c|^2/2-|c-c'|^2/2$. It is largest where c′ = c.
+# - *Its own color.* The map gets four channels: the three colors c, and −|c|²/2. If the query is (c, 1) and the key (c′, −|c′|²/2), then their dot product is $\langle c,c'\rangle-|c'|^2/2=|c|^2/2-|c-c'|^2/2$. It is largest where c′ = c.
 # - *The region.* The query's fourth number is 1, so $\beta^K$ of the fourth channel is simply added to the dot product. A 0 changes nothing; −200 forbids a place, even after the division by d = 4.
 #
 # Which region? A cone ahead, a spiral, one corner: invent one. Draw it as the sheet e should see it, with "ahead" to the right. The other sheets will see it turned.
@@ -711,7 +712,7 @@ print("the first gaze, turned by r, against the second one:", say(gap))
 #
 # 1. Click on the nose. Where does it look from the sheet e, and where from r³?
 # 2. Turn by 90°. To which pixel and sheet does the spot go, and does the gaze follow?
-# 3. In the cell below, replace C4 by C1, twice, and run it. What does the pixel of question 2 look at now, after the turn?
+# 3. In the cell below, replace C4 by C1, twice, and run it. Where does the pixel of question 2 look now, after the turn?
 #
 # <details><summary>Answers (for a region ahead, such as the cone of the solution)</summary>
 #
@@ -821,11 +822,11 @@ for group in (C1, C4):
     )
 
 # %% [markdown]
-# On C4 a version sums over four sheets, so the scores are larger, and the softmax gives most of the weight to one neighbor that chance has picked. A softmax like that passes on little gradient. Our explanation, then: at the start the layer picks neighbors arbitrarily, and what it returns is large.
+# On C4 a version sums over four sheets, so the scores are larger, and the softmax gives most of the weight to one neighbor that chance has picked. A softmax like that passes on little gradient. Our explanation, for p4 at least: at the start the layer picks neighbors arbitrarily, and what it returns is large.
 #
 # The authors' remedy is taken from ordinary ResNets. In a residual block, x + γ·norm(layer(x)), they start with **γ = 0**. Then each block begins as the identity, and the attention is added gradually, as training finds a use for it. (They also raise the learning rate slowly over the first ten epochs.)
 #
-# Let us train such a block once, on 1,029 rotated digits of 16 × 16 pixels. In the rival network a group convolution takes its place.
+# Let us train such a block once, on 1,029 rotated digits of 16 × 16 pixels. In the rival network a group convolution takes the place of ASC.
 
 
 # %%
@@ -875,7 +876,7 @@ for name, error in wrong.items():
     print(f"{name:<18}{100 * error:5.1f} % test error")
 
 # %% [markdown]
-# ASC learns, and it is as invariant after training as before. In miniature it does not beat a convolution: the paper's networks see more than forty times as many images of each class (on CIFAR-10), have wider layers, and train for a hundred epochs. How networks are trained at full size is the subject of notebook 11.
+# ASC learns, and it is as invariant after training as before. In miniature it does not beat a convolution: the paper's networks see more than forty times as many images of each class (on CIFAR-10), have nine such layers, and train for a hundred epochs. How networks are trained at full size is the subject of notebook 11.
 #
 # ## Does it agree with the library?
 

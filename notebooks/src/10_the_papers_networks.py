@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 10 The papers' networks: every network is a function of a group
 #
-# "Under the setting of training on 1/5 data of CIFAR10, our model improves G-CNNs by 5%+ accuracy, while using only 56% parameters" (from the abstract of the E4 paper). Sentences like this one decide which layer people use. Can you believe it, and what would you have to check?
+# "Under the setting of training on 1/5 data of CIFAR10, our model improves G-CNNs by 5%+ accuracy, while using only 56% parameters and 68%FLOPs" (from the abstract of the E4 paper). Sentences like this one decide which layer people use. Can you believe it, and what would you have to check?
 #
 # You have all the layers. In this notebook you build two published networks from them, with the group as an argument. Then you look at what four papers say about their networks: how many parameters they have, what they cost, whether they are equivariant at all, and how certain the differences between them are.
 #
@@ -217,7 +217,7 @@ except ValueError as error:
 #
 # **In plain words:** the block is equivariant if *both* its branch and its shortcut are. Keep the word *both* in mind.
 #
-# In ResNet18, the branch is a 3 × 3 convolution, dropout, a norm, ReLU, a second layer, and another norm. The second layer is an argument: another 3 × 3 convolution, or an E4 layer. Where the map is halved (`stride` 2), the first convolution does it, and the shortcut is a 1 × 1 convolution that halves the map as well, followed by a norm.
+# In the ResNet18 of the E4 paper, the branch is a 3 × 3 convolution, dropout, a norm, ReLU, a second layer, and another norm. The second layer is an argument: another 3 × 3 convolution, or an E4 layer. Where the map is halved (`stride` 2), the first convolution does it, and the shortcut is a 1 × 1 convolution that halves the map as well, followed by a norm.
 
 
 # %%
@@ -240,7 +240,7 @@ def basic_block(
 #
 # <details><summary>Predict first: is this block equivariant? If not, what breaks it?</summary>
 #
-# With stride 2 the shortcut takes the pixels 0, 2, 4, … and skips 1, 3, 5, … On an even map, after a half turn, it takes exactly those that it skipped before. So the shortcut is not equivariant, and neither is the block.
+# With stride 2 the shortcut takes the pixels 0, 2, 4, … and skips 1, 3, 5, … On an even map, after a half turn, it takes only pixels that it skipped before. So the shortcut is not equivariant, and neither is the block.
 #
 # </details>
 
@@ -507,9 +507,9 @@ for a, b in (
     print(f"{a:<22} {find(a).error:5.2f} %  →  {b:<26} {find(b).error:5.2f} %")
 
 # %% [markdown]
-# - **Equivariance and augmentation may overlap.** For ResNet44, the gain of p4m shrinks with augmentation to less than half, but it does not vanish. For All-CNN it stays as it is.
+# - **Equivariance and augmentation may overlap.** For ResNet44, the gain of p4m shrinks with augmentation to less than half, but it does not vanish. For All-CNN it hardly changes.
 # - **On rotated MNIST augmentation is not enough**, at this size. Both networks see random rotations of every image, and P4CNN makes less than half as many errors.
-# - **With little data the layer matters more**, says the E4 paper: with 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 images it is 0.87. (This is not about equivariance, since both networks are equivariant.) The first line above does not settle whether this holds for gc. With all images, gc is 1.34 points ahead without augmentation and 0.35 with it; with a fifth of them it is 0.77, and the paper does not say whether these were augmented.
+# - **With little data the layer matters more**, says the E4 paper: with 1,000 images per class p4m-E4R18 is 5.22 points ahead of p4m-R18, with 5,000 images it is 0.87. (This is not about equivariance, since both networks are equivariant. The lead of p4 and p4m over the ordinary network tends to grow, too, says the paper, but it shows this only in a figure.) The first line above does not settle whether this holds for gc. With all images, gc is 1.34 points ahead without augmentation and 0.35 with it; with a fifth of them it is 0.77, and the paper does not say whether these were augmented.
 # - **Points can mislead.** On CIFAR-100, p4m is 9 points ahead of the ordinary R18, on CIFAR-10 only 4. But the errors on CIFAR-100 are larger, too. In proportion p4m makes 27 % fewer errors on CIFAR-100 and 40 % fewer on CIFAR-10.
 # - **A guarantee is not the same as a small error.** Equivariance holds on every image, also on those that the network gets wrong. Augmentation teaches invariance only on images like those in the data (notebook 05, section 8), but if the test images are like them, that may suffice.
 #
@@ -577,7 +577,7 @@ for report in ("last epoch", "best validation epoch", "best test epoch"):
     print(f"{report:<22}", ", ".join(f"{error:.1f} %" for error in errors))
 
 # %% [markdown]
-# The bands reach from one seed to the other. (The test digits were written by other people and are harder, as in notebook 04.)
+# The bands reach from one seed to the other. (The test digits come from other forms and are harder, as in notebook 04.)
 #
 # The best test epoch can never look worse than the other two choices. Compare it with the best validation epoch: for one of these seeds it reports an error more than a point lower, for the other there is no difference. How far a single run is shifted is a matter of chance; the mean over many runs is always shifted down.
 #

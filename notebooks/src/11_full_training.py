@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 11 Full training: what the papers promised, and what you can measure tonight
 #
-# Every layer and every network of this course is built. Now you find out whether they keep their promises. You train P4CNN yourself and watch its error fall, you see your point appear beside the published results and ours, and you decide, claim by claim, what holds. At the end you design a network of your own and try to beat P4CNN.
+# The layers and networks of the papers are built. Now you find out whether they keep their promises. You train P4CNN yourself and watch its error fall, you see your point appear beside the published results and ours, and you decide, claim by claim, what holds. At the end you design a network of your own and try to beat P4CNN.
 #
 # **You will be able to**
 # - train a network for as long as you like, resume it to bit-for-bit identical weights, and say what each line of the loop is for;
@@ -69,7 +69,7 @@ torch.set_num_threads(1)  # one thread: the same sums in the same order, so the 
 # %% [markdown]
 # ## 1 What was promised
 #
-# The papers of this course meet on one data set: **rotated MNIST**, handwritten digits that have each been turned by a random angle. There are 12,000 images to learn from, which is few, and
+# Three papers of this course meet on one data set: **rotated MNIST**, handwritten digits that have each been turned by a random angle. There are 12,000 images to learn from, which is few, and
 # nobody tells the network which way is up. Here are ten networks of this course, with their published errors on it:
 
 # %%
@@ -164,9 +164,9 @@ def train_for(
 #
 # - **The corners.** A turned image has corners that were never photographed. They must be black. After normalization black is no longer 0 but a negative number, so `on_background` fills the corners with that number. If it filled them with 0, the corners would be gray, and their shape would tell the network the angle.
 # - **Augmentation and equivariance are not rivals.** P4CNN is exact for quarter turns and knows nothing about the angles in between, so random rotations help it, too.
-# - **Every network gets the same time.** An equivariant network does more arithmetic per image, so it finishes fewer epochs. Comparing after equal numbers of epochs hides that cost, and comparing after equal time shows it. (The stored runs below are compared after equal epochs. Section 6 looks at their cost.)
+# - **Every network gets the same time.** Most equivariant networks do more arithmetic per image, so they finish fewer epochs. Comparing after equal numbers of epochs hides that cost, and comparing after equal time shows it. (The stored runs below are compared after equal epochs. Section 6 looks at their cost.)
 #
-# The library's loop, `course_lib/training/loop.py`, is this one plus validation, checkpoints and error messages in plain words. Its runs can be repeated bit for bit, because it counts epochs and not seconds.
+# The library's loop, `course_lib/training/loop.py`, is this one plus validation, checkpoints and error messages in plain words. Its runs can be repeated bit for bit (on the same machine, with one thread), because it counts epochs and not seconds.
 #
 # ### Stop and resume
 #
@@ -258,11 +258,11 @@ for part, what in parts.items():
 #
 # Now for the real thing. Choose how long you want to wait:
 #
-# | `SECONDS` | what you get, on two cores of a laptop |
+# | `SECONDS` | what you get with P4CNN, on two cores of a laptop |
 # |---|---|
 # | 120 | a first point, after 5 to 10 epochs |
 # | 420 | as many epochs as the short runs below (16), or more |
-# | 1,200 | about as many as our full recipe has (48) |
+# | 1,200 | as many as our full recipe has (48), or more |
 #
 # With `"z2cnn"`, `"gc-p4cnn-30"` or `"e4net"` in place of `"p4cnn"`, you train another network from the picture. While you wait, the curve shows the error on 2,000 *validation* images. The test images are used once, at the end.
 
@@ -303,7 +303,7 @@ torch.set_num_threads(1)
 print(f"{NETWORK}, {seconds:.0f} seconds, {len(curve)} whole epoch(s): {my_error:.2f} % of the test images are wrong")
 
 # %% [markdown]
-# Soon you will see your point among the others. *Our runs* are stored in this repository. They were trained by **one recipe for all networks**, so that nothing differs but the network: Adam with learning rate 0.01, one epoch of warm-up, a cosine, and random rotations. How were the learning rate and the number of epochs chosen? We tried a grid of them, and looked at validation images only:
+# Soon you will see your point among the others. *Our runs* are stored in this repository. Except for a few, which section 4 marks, they were trained by **one recipe for all networks**, so that nothing differs but the network: Adam with learning rate 0.01, one epoch of warm-up, a cosine, and random rotations. How were the learning rate and the number of epochs chosen? We tried a grid of them, and looked at validation images only:
 
 # %%
 grid = [cell for cell in json.loads((results_folder() / "laptop_grid.json").read_text()) if cell["row"] in NAMES]
@@ -343,7 +343,7 @@ errors_by_row({"published": published, f"our runs, {EPOCHS} epochs": ours}, your
 #
 # ## 4 Published against ours
 #
-# Now look at all rows of the tables at once, ablations included. The horizontal axis is the published error, and the vertical axis is the error that we measured.
+# Now look at all rows of the three papers at once, ablations included. The horizontal axis is the published error, and the vertical axis is the error that we measured.
 
 # %% tags=["nbval-ignore-output"]
 rows = {row.key: row for name in ("rotated-mnist", "e4-rotated-mnist") for row in TABLES[name].rows}
@@ -430,7 +430,7 @@ def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
 # %% [markdown]
 # <!-- help: verdict -->
 #
-# Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess: nothing was promised that could hold, so the table says "fewer errors" or "more errors".
+# Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess: nothing was promised that could hold, so in the table "fewer errors" stands for "holds", and "more errors" for "the other way round".
 
 # %% tags=["nbval-ignore-output"]
 print(not_yet_run(laptop, (row for claim in CLAIMS for row in (claim.better, claim.worse)), **length))
@@ -480,7 +480,7 @@ for images, alike in sorted(by_size.items()):
 # %% [markdown]
 # ## 6 What does an error cost?
 #
-# A network can be cheap in three ways that have little to do with each other: few parameters, few operations, few seconds. Compare the two panels: which networks are cheap on the left, and which on the right?
+# A network can be cheap in three ways that need not go together: few parameters, few operations, few seconds. Compare the two panels: which networks are cheap on the left, and which on the right?
 
 # %% tags=["nbval-ignore-output"]
 FAMILIES = {"ordinary": ("z2cnn", "c-z2cnn"), "group convolution": ("p4cnn-rotation-pooling-cohen", "p4cnn"),
@@ -507,7 +507,7 @@ error_against_cost(known, error="our test error").captioned(
 #
 # ## 7 Does exactness survive training?
 #
-# Z2CNN has to *learn* that a turned digit is the same digit. P4CNN knows that by construction. The E4-Net of the released code has a norm with separate weights for each orientation (08). So it is exact when it is new, but what happens in training? After every epoch each run turned the validation images by 90° and counted the predictions that changed.
+# Z2CNN has to *learn* that a digit turned by 90° is the same digit. P4CNN knows that by construction. The E4-Net of the released code has a norm with separate weights for each orientation (08). So it is exact when it is new, but what happens in training? After every epoch each run turned the validation images by 90° and counted the predictions that changed.
 
 # %% tags=["nbval-ignore-output"]
 shown = {"z2cnn": "Z2CNN", "e4net-released": "E4-Net as released", "e4net": "E4-Net with a shared norm"}
@@ -580,7 +580,7 @@ for base in ("resnet44-cohen", "resnet44"):
     print(f"{plain.source}: ResNet44 {plain.error:.2f} %, p4m-ResNet44 {p4m.error:.2f} % wrong on CIFAR-10")
 
 # %% [markdown]
-# For the same ordinary ResNet44, the two papers differ by almost four points. That is more than the three points that Cohen and Welling gain by symmetry. So before you call a result a contradiction, ask whether it is the same network (count its parameters), the same recipe, the same data, the same epoch, and how many seeds there were.
+# For the same ordinary ResNet44, the two papers differ by 3.65 points. That is more than the three points that Cohen and Welling gain by symmetry. So before you call a result a contradiction, ask whether it is the same network (count its parameters), the same recipe, the same data, the same epoch, and how many seeds there were.
 #
 # ## 9 A table from one command
 #
@@ -589,7 +589,7 @@ for base in ("resnet44-cohen", "resnet44"):
 # ```bash
 # python -m course_lib train p4cnn --small              # the bundled digits, to see that everything works
 # python -m course_lib train e4net --recipe laptop      # one row by our recipe
-# python -m course_lib table rotated-mnist --recipe laptop --seeds 5 --time-budget 8h    # a whole table, overnight
+# python -m course_lib table rotated-mnist --recipe laptop --seeds 5 --time-budget 8h    # a whole table, night by night
 # python -m course_lib train p4cnn                      # the paper's own recipe: 100 epochs
 # python -m course_lib results rotated-mnist            # published beside ours
 # ```

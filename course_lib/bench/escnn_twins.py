@@ -1,8 +1,9 @@
 """The same layers and networks built with escnn, if it is installed.
 
-escnn 1.0.11 needs three steps, best in an environment of its own, as its packages for SO(3) do not build everywhere:
+escnn 1.0.11 needs four steps, best in an environment of its own, as its packages for SO(3) do not build everywhere:
 ``uv pip install torch numpy scipy setuptools wheel cython pip tqdm``, ``uv pip install --no-build-isolation-package
-lie-learn lie-learn pymanopt autograd joblib``, ``uv pip install --no-deps escnn``. Hence it is in no dependency group.
+lie-learn lie-learn pymanopt autograd joblib``, ``uv pip install "scikit-learn<1.2"`` (it hands it an np.matrix), and
+``uv pip install --no-deps escnn``. Hence it is in no dependency group.
 
 escnn holds a map as (B, C·|H|, Y, X) with the group axis innermost, as ours flattened; its filters are combinations of
 a band-limited basis, ours have every entry free. The work of the convolution itself is the same.

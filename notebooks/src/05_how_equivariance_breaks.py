@@ -693,7 +693,7 @@ print("turned but not permuted:      ", diagnose(faulty, C4, (1, 15, 15)).layer)
 # Now build a suspect yourself: a **sleeper**. It passes the plain test when it is new, because some of its parameters are equal. Once they differ, as after
 # training, it is broken. The norm of section 5 is one way; can you find another? There are many right answers, and their output may be an image, a feature map on
 # C4 or a vector of scores. Each of them must be exact under C4 at the start, must not give the same output for all images, and must be broken after the
-# library's `make_unequal`, which adds noise to each parameter whose values are all equal.
+# library's `make_unequal`, which adds noise to each parameter, and each running mean or variance, whose values are all equal.
 
 
 # %%

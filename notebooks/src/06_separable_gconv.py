@@ -79,7 +79,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 #
 # A **depthwise separable convolution** does the two things one after the other. One step mixes the channels at each pixel, and does not look at
 # neighbors; this is the *pointwise* step, a 1 × 1 convolution. The other step looks at the neighbors, but within one map at a time; this is the
-# *depthwise* step. MobileNet, which recognizes objects on phones, consists of such layers.
+# *depthwise* step. MobileNet, which recognizes objects on phones, consists of such layers, except for the first and the last.
 #
 # Which filters can be taken apart like this? Those with one kernel $K_n$ for each output channel, in different strengths:
 #
@@ -521,7 +521,7 @@ print(f"10 → 10 channels on C4, k = 3: {full}, {g}, {gc} weights; g/full = {g 
 # </details>
 #
 # `count_layers` walks through a network and applies the formulas. `executed_macs` lets PyTorch count what runs, here with all separable layers in
-# `factored_form`. The next cell reproduces the paper's Table 1, which is stored as data in `course_lib.experiments`.
+# `factored_form`. The next cell recounts the upper part of the paper's Table 1, which is stored as data in `course_lib.experiments`.
 
 # %%
 image = torch.zeros(1, 1, 28, 28)

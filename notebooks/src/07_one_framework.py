@@ -11,15 +11,15 @@
 #
 # The group convolution of [notebook 04](04_group_convolution.ipynb) is equivariant. Is it the only layer that is? If so, every equivariant network would be made of group convolutions. If not, what else is possible, and how would you recognize it?
 #
-# The question matters in practice. People keep inventing layers: attention, filters that depend on the image, gates. Checking each of them for equivariance, one by one, is tedious and error-prone. In this notebook you prove one condition that covers them all. You will find that group convolution is
-# the only *linear* equivariant layer, that there are many nonlinear ones, and what they all have in common.
+# The question matters in practice. People keep inventing layers: attention, filters that depend on the image, gates. Checking each of them for equivariance, one by one, is tedious and error-prone. In this notebook you prove one condition that covers most of them. You will find that group convolution is
+# the only *linear* equivariant layer between maps on the group, that there are many nonlinear ones, and what they all have in common.
 #
 # **You will be able to**
 # - say what an equivariant layer may know about *where* things are, and prove it;
 # - read the filter out of any linear equivariant layer, even one that is a black box;
 # - write group convolution and self-attention as two cases of one formula, and invent a case of your own;
 # - build group self-attention with relative positions, and see where a pixel looks;
-# - place all layers of this course, including those still ahead, on one map.
+# - place the main layers of this course, including two still ahead, on one map.
 #
 # **What you need before:** notebooks 01 to 04 and 06 (elements of p4m, feature maps on the group, group and separable convolution).
 #
@@ -806,7 +806,7 @@ framework_map().captioned(
 #
 # ### Three of them as diagrams
 #
-# Here are the insides of three layers. In each of them the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (group convolution), written by the data for each pixel (E4, notebook 08), or obtained by comparing features (self-attention).
+# Here are the insides of three layers. In each of them the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (group convolution), written by the data for each g (E4, notebook 08), or obtained by comparing features (self-attention).
 
 # %%
 from IPython.display import display
@@ -848,7 +848,7 @@ progress("07")
 #
 # - The relative position g⁻¹g̃ is what a common move leaves unchanged. A sum over pairs is equivariant if and only if it equals one in which the places enter through g⁻¹g̃ only. How the features enter is up to you.
 # - Both directions of the proof use one substitution, ug̃ for g̃.
-# - Group convolution is the only *linear* equivariant layer; its filter can be read out with impulses, which are nonzero at one place only. There are many nonlinear ones.
+# - Group convolution is the only *linear* equivariant layer between maps on the group; its filter can be read out with impulses, which are nonzero at one place only. There are many nonlinear ones.
 # - Group convolution weighs by position. Self-attention weighs by position and content, as a quotient of two sums, and its table of positions is turned and permuted like a filter.
 # - Patches may replace features if they are collected at gg′, in the order of one list of steps.
 # - The limits: the theorem covers sums over pairs, and the regular action.

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from course_lib.figures.picture import Picture, as_array, as_map, new_figure
-from course_lib.figures.style import OKABE_ITO
+from course_lib.figures.style import MARK
 from course_lib.groups import Element, Group, matrix
 
 
@@ -69,9 +69,9 @@ def _draw_image(axes: Axes, image: np.ndarray[Any, Any], title: str) -> None:
 def draw_looker(axes: Axes, look: Look) -> None:
     row, col = look.pixel
     x, y = 6 * matrix(look.h)[:, 0]
-    style = {"arrowstyle": "-|>", "color": OKABE_ITO["vermilion"], "linewidth": 2.0}
+    style = {"arrowstyle": "-|>", "color": MARK, "linewidth": 2.0}
     axes.annotate("", (col + x, row - y), (col, row), arrowprops=style)
-    axes.plot(col, row, "o", color=OKABE_ITO["vermilion"], markersize=6)
+    axes.plot(col, row, "o", color=MARK, markersize=6)
 
 
 def _in_words(title: str, look: Look, attention: np.ndarray[Any, Any], group: Group) -> str:

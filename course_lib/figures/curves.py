@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 
 from course_lib.figures.labels import name_lines
 from course_lib.figures.picture import Picture, as_array, new_figure
-from course_lib.figures.style import OKABE_ITO, line_colors
+from course_lib.figures.style import SERIES, line_colors
 
 FloatArray = np.ndarray[Any, Any]
 # Color, dash and marker all differ, so that any one of them tells the lines apart.
-LOOKS = list(zip(OKABE_ITO.values(), ("-", "--", ":", "-."), ("o", "s", "^", "D"), strict=False))
+LOOKS = list(zip(SERIES, ("-", "--", ":", "-."), ("o", "s", "^", "D"), strict=False))
 
 
 def learning_curves(runs: Mapping[str, Any], metric: str = "validation_accuracy", ylabel: str | None = None) -> Picture:

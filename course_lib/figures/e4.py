@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from course_lib.figures.picture import Picture, as_array, as_map, draw_map, new_figure, shared_scale
-from course_lib.figures.style import ELEMENT_COLORS, OKABE_ITO
+from course_lib.figures.style import ELEMENT_COLORS, MARK, SERIES
 from course_lib.groups import Element, Group, compose, inverse
 
 
@@ -63,7 +63,7 @@ def _draw_window(axes: Axes, image: np.ndarray[Any, Any], pixel: tuple[int, int]
     row, col = pixel
     axes.imshow(image, cmap="gray_r", interpolation="nearest")
     corner = (col - k / 2, row - k / 2)
-    axes.add_patch(Rectangle(corner, k, k, fill=False, edgecolor=OKABE_ITO["vermilion"], linewidth=2))
+    axes.add_patch(Rectangle(corner, k, k, fill=False, edgecolor=MARK, linewidth=2))
     axes.set_xticks([])
     axes.set_yticks([])
 
@@ -100,16 +100,16 @@ def ablations(
         name: list(errors) for name, errors in published.items()
     }:
         raise ValueError("found and published must have the same hyperparameters and settings, in the same order")
-    figure = new_figure(2.1 * len(found) + 0.8, 4.6)
+    figure = new_figure(1.65 * len(found) + 0.6, 4.4)
     grid = figure.subplots(2, len(found), squeeze=False, sharey="row")
     for (above, below), (name, errors) in zip(grid.T, found.items(), strict=True):
         means = [float(np.mean(values)) for values in errors.values()]
         deviations = [float(np.std(values, ddof=1)) for values in errors.values()]
-        _draw_errors(above, list(errors), means, deviations, OKABE_ITO["blue"])
+        _draw_errors(above, list(errors), means, deviations, SERIES[0])
         for i, values in enumerate(errors.values()):
-            above.plot([i] * len(values), values, ".", color=OKABE_ITO["blue"], alpha=0.4)
+            above.plot([i] * len(values), values, ".", color=SERIES[0], alpha=0.4)
         printed = list(published[name].values())
-        _draw_errors(below, list(errors), [p[0] for p in printed], [p[1] for p in printed], OKABE_ITO["vermilion"])
+        _draw_errors(below, list(errors), [p[0] for p in printed], [p[1] for p in printed], SERIES[1])
         above.set_title(name, fontsize=11)
     for axes, label in zip(grid[:, 0], ("ours, in %", "published, in %"), strict=True):
         axes.set_ylabel(f"test error,\n{label}")

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from course_lib.figures.style import OKABE_ITO, TYPESETTING
+from course_lib.figures.style import MARK, OKABE_ITO, TYPESETTING
 
 DPI = 100  # of the layout; pixels are drawn at DENSITY times as many
 DENSITY = 2
@@ -70,10 +70,10 @@ def _png(figure: Figure) -> bytes:
 
 
 def _with_palette(image: Image.Image) -> Image.Image:
-    """A palette of 256 colors is a third of the bytes. White and the elements' colors stay exactly what they are."""
+    """A palette of 256 colors is a third of the bytes. White, marks and the elements' colors stay exactly what they are."""
     found = image.quantize(240, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
     common = found[: 3 * 240]  # fewer for a picture with few colors
-    own = [int(color[1:], 16) for color in ("#FFFFFF", *OKABE_ITO.values())]
+    own = [int(color[1:], 16) for color in ("#FFFFFF", MARK, *OKABE_ITO.values())]
     palette = Image.new("P", (1, 1))
     palette.putpalette(common + [part for color in own for part in color.to_bytes(3)])
     drawn = image.quantize(palette=palette, dither=Image.Dither.NONE)

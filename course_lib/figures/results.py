@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from course_lib.figures.labels import name_points
 from course_lib.figures.picture import Picture, new_figure
-from course_lib.figures.style import LINES, OKABE_ITO
+from course_lib.figures.style import LINES, MARK, SERIES
 
 Errors = Mapping[str, tuple[float, float | None]]
 """Network → its mean test error in percent, and the standard deviation over the seeds if there is one."""
@@ -20,9 +20,9 @@ Errors = Mapping[str, tuple[float, float | None]]
 # Color, marker and filling all differ, so that any one of them tells the series apart. The first is what was published.
 _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": LINES, "marker": "o", "mfc": "white", "ms": 8},
-    {"color": OKABE_ITO["blue"], "marker": "o", "ms": 7},
-    {"color": OKABE_ITO["orange"], "marker": "s", "ms": 6},
-    {"color": OKABE_ITO["green"], "marker": "D", "ms": 6},
+    {"color": SERIES[0], "marker": "o", "ms": 7},
+    {"color": SERIES[1], "marker": "s", "ms": 6},
+    {"color": SERIES[2], "marker": "D", "ms": 6},
 )
 _TICKS = (0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 70, 100)
 
@@ -51,7 +51,7 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
         means, deviations = [mean for mean, _ in errors.values()], [spread or 0 for _, spread in errors.values()]
         axes.errorbar(means, places, xerr=deviations, ls="none", capsize=2, lw=1, label=who, **look)
     for name, error in (yours or {}).items():
-        axes.plot(error, names.index(name), "*", ms=15, color=OKABE_ITO["vermilion"], label="your run", zorder=5)
+        axes.plot(error, names.index(name), "*", ms=15, color=MARK, label="your run", zorder=5)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     _percent_axis(axes, "x", "test error, in %")

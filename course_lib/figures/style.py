@@ -1,9 +1,9 @@
 """The one visual language of all figures: a color for each group element, ink for values, one typeface.
 
 - A group element has one color everywhere: frames of sheets, Cayley tables and graphs, cosets. Okabe and Ito's eight
-  colors can be told apart by color-blind readers; those of C4 are the rotations' of D4. Nothing else has these colors
-  beside a picture of elements.
-- A kind of network has one color in all plots, which no element has.
+  colors can be told apart by color-blind readers; those of C4 are the rotations' of D4. Nothing else has these colors.
+- A kind of network has one color in all plots; whatever else a plot tells apart has one of SERIES, and a place that is
+  pointed at MARK. No element has any of them.
 - Values without a sign run from white to ink, values with a sign from blue over white, at zero, to red.
 - Text is Noto Sans, which is shipped with the package (fonts/, SIL Open Font License); formulas are typeset in it.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from importlib.resources import as_file, files
+from itertools import cycle
 from typing import Any
 
 from matplotlib import font_manager
@@ -39,6 +40,8 @@ NETWORK_COLORS = {
     r"\bz2|ordinary|\bc1\b|resnet": "#5B6573",
     r"\bp4|\bc4|\bd4|group conv|p4cnn": "#00807A",
 }
+SERIES = ("#31589B", "#B23A2E", "#6C9C2B", "#9B6BB3", "#7D5A3C", "#2D9FB8")
+MARK = "#C2185B"  # as in the widgets
 ELEMENT_COLORS: dict[Element, str] = dict(zip(D4.elements, OKABE_ITO.values(), strict=True))
 LINES = "#3B4656"  # arrows, axes and whatever carries no meaning by its color
 
@@ -70,7 +73,7 @@ _load_font()
 def line_colors(names: Iterable[str]) -> list[str]:
     """A color for each line of a plot: that of its kind of network, unless an earlier line has it or it is none."""
     chosen: list[str] = []
-    others = iter([*OKABE_ITO.values(), *OKABE_ITO.values()])
+    others = cycle(SERIES)
     for name in names:
         own = next((color for kind, color in NETWORK_COLORS.items() if re.search(kind, name, re.IGNORECASE)), None)
         chosen.append(own if own and own not in chosen else next(others))

@@ -11,10 +11,9 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from course_lib.figures.labels import name_points
 from course_lib.figures.picture import Picture, new_figure
-from course_lib.figures.style import OKABE_ITO, line_colors
+from course_lib.figures.style import line_colors
 
-# Color and marker both differ, so that either of them tells the families apart.
-_LOOKS = list(zip(OKABE_ITO.values(), "os^DvP", strict=False))
+_MARKERS = "os^DvP"  # color and marker both differ, so that either of them tells the families apart
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ def error_against_cost(
 
     Raises ValueError if there is nothing to show, or too much.
     """
-    if not 1 <= len(families) <= len(_LOOKS):
-        raise ValueError(f"expected 1 to {len(_LOOKS)} families of networks, got {len(families)}")
+    if not 1 <= len(families) <= len(_MARKERS):
+        raise ValueError(f"expected 1 to {len(_MARKERS)} families of networks, got {len(families)}")
     figure = new_figure(8.4, 4.2)
     left, right = figure.subplots(1, 2, sharey=True)
     named = []
@@ -60,7 +59,7 @@ def error_against_cost(
             for name, costs in families.items()
         }
         names = []
-        for (name, points), color, (_, marker) in zip(shown.items(), line_colors(shown), _LOOKS, strict=False):
+        for (name, points), color, marker in zip(shown.items(), line_colors(shown), _MARKERS, strict=False):
             _draw(axes, name, points, (color, marker), join)
             names += [(cost.label, place, cost.error, color) for place, cost in points if cost.label]
         axes.set_xscale("log")

@@ -35,7 +35,7 @@ def gaze_figure(looks: Mapping[str, Look], columns: int = 4, size: float = 2.2) 
     rows = -(-len(looks) // columns)
     figure = new_figure(size * min(columns, len(looks)), (size + 0.3) * rows)
     grid = figure.subplots(rows, min(columns, len(looks)), squeeze=False)
-    for axes in grid.flat:
+    for axes in grid.flat[len(looks) :]:
         axes.set_axis_off()
     words = []
     for axes, (title, look) in zip(grid.flat, looks.items(), strict=False):
@@ -52,6 +52,8 @@ def draw_gaze(axes: Axes, image: FloatArray, attention: FloatArray) -> None:
     if attention.shape != image.shape[-2:]:
         raise ValueError(f"expected attention of shape {image.shape[-2:]}, like the image, got {attention.shape}")
     axes.imshow(pale(image), interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color("0.6")
     strength = np.sqrt(attention / (attention.max() or 1.0))  # the root, so that faint looks show too
     axes.imshow(np.ones_like(attention), cmap="Blues", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import accumulate
 from typing import Literal
 
 from course_lib.figures.picture import Picture
@@ -17,9 +18,11 @@ from course_lib.figures.style import ELEMENT_COLORS, FONT, LINES
 from course_lib.groups import Group
 
 WEIGHT = "#7A4FA3"  # of what is learned; no element has it
-COLUMN, LANE, MARGIN = 186, 122, 18  # pixels between the middles of nodes
+GAP, LANE, MARGIN = 24, 116, 14  # pixels between columns, between the middles of lanes, and around all
+LETTER = 6  # pixels of width, for a letter of 12
 SHEET, STEP = 34, 9  # the side of a sheet in a stack, and how far the next one is moved
 LINE = 15  # the height of a line of text
+SMALL = 22  # from one turned filter to the next, if they have sheets
 Kind = Literal["image", "sheets", "vector"]
 
 
@@ -50,12 +53,17 @@ Node = Map | Op
 
 def draw(title: str, group: Group, nodes: Mapping[str, Node], arrows: Sequence[tuple[str, str]]) -> Picture:
     """Lay the nodes out on columns and lanes, and join them. ``arrows`` are pairs of names of nodes."""
-    width = (max(node.column for node in nodes.values()) + 1) * COLUMN + 2 * MARGIN
+    columns = sorted({node.column for node in nodes.values()})
+    halves = [max(_half_width(node, group) for node in nodes.values() if node.column == column) for column in columns]
+    ends = list(accumulate((2 * half + GAP for half in halves), initial=MARGIN))
+    middles = {column: end + half for column, end, half in zip(columns, ends, halves, strict=False)}
+    width = ends[-1] - GAP + MARGIN
     height = (max(node.lane for node in nodes.values()) + 1) * LANE + 2 * MARGIN + LINE
-    parts = [_arrow(nodes[start], nodes[end]) for start, end in arrows]
-    parts += [_map(node, group) if isinstance(node, Map) else _op(node, group) for node in nodes.values()]
+    at = {name: (middles[node.column], MARGIN + LINE + (node.lane + 0.5) * LANE) for name, node in nodes.items()}
+    parts = [_arrow(nodes[start], at[start], nodes[end], at[end], group) for start, end in arrows]
+    parts += [(_map if isinstance(node, Map) else _op)(node, *at[name], group) for name, node in nodes.items()]
     alt = f"{title}. " + "; ".join(f"{_told(nodes[start])} → {_told(nodes[end])}" for start, end in arrows) + "."
-    heading = f'<text x="{MARGIN}" y="{MARGIN}" font-size="14" font-weight="bold">{escape(title)}</text>'
+    heading = f'<text x="{MARGIN}" y="{MARGIN + 4}" font-size="14" font-weight="bold">{escape(title)}</text>'
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
         f'viewBox="0 0 {width:g} {height:g}" font-family="{FONT}, sans-serif" font-size="12" fill="{LINES}">'
@@ -64,12 +72,20 @@ def draw(title: str, group: Group, nodes: Mapping[str, Node], arrows: Sequence[t
     return Picture(svg.encode(), alt)
 
 
-def _middle(node: Node) -> tuple[float, float]:
-    return MARGIN + (node.column + 0.5) * COLUMN, MARGIN + LINE + (node.lane + 0.5) * LANE
+def _half_width(node: Node, group: Group) -> float:
+    """Of its longest line of words or of what is drawn; a box needs some room around that."""
+    if isinstance(node, Map):
+        return max(LETTER * max(len(_shape(node)), 1.1 * len(node.name)), SHEET + group.order * STEP) / 2
+    filters = (group.order + 0.5) * SMALL * node.turned
+    return max(LETTER * max(map(len, [*node.words, *_weights(node)])), filters) / 2 + 9
 
 
-def _half_width(node: Node) -> float:
-    return 0.33 * COLUMN if isinstance(node, Map) else 0.45 * COLUMN
+def _shape(node: Map) -> str:
+    return "(" + ", ".join(["B", *map(str, node.shape[1:])]) + ")"
+
+
+def _weights(node: Op) -> list[str]:
+    return [f"{name} ({', '.join(map(str, shape))})" for name, shape in (node.weights or {}).items()]
 
 
 def _half_height(node: Node) -> float:
@@ -79,15 +95,15 @@ def _half_height(node: Node) -> float:
     return (LINE * (len(node.words) + len(node.weights or {})) + 14 + 22 * node.turned) / 2
 
 
-def _arrow(start: Node, end: Node) -> str:
+def _arrow(start: Node, tail: tuple[float, float], end: Node, tip: tuple[float, float], group: Group) -> str:
     """From the right edge of one node to the left edge of the next, or straight down within a column."""
-    (x1, y1), (x2, y2) = _middle(start), _middle(end)
+    (x1, y1), (x2, y2) = tail, tip
     if x1 == x2:
         y1, y2 = y1 + _half_height(start), y2 - _half_height(end) - 6
         path = f"M {x1:g} {y1:g} V {y2:g}"
         head = f"{x2 - 4:g},{y2 - 1:g} {x2:g},{y2 + 6:g} {x2 + 4:g},{y2 - 1:g}"
     else:
-        x1, x2 = x1 + _half_width(start), x2 - _half_width(end) - 6
+        x1, x2 = x1 + _half_width(start, group), x2 - _half_width(end, group) - 6
         bend = (x1 + x2) / 2
         path = f"M {x1:g} {y1:g} C {bend:g} {y1:g} {bend:g} {y2:g} {x2:g} {y2:g}"
         head = f"{x2 - 1:g},{y2 - 4:g} {x2 + 6:g},{y2:g} {x2 - 1:g},{y2 + 4:g}"
@@ -96,11 +112,9 @@ def _arrow(start: Node, end: Node) -> str:
     )
 
 
-def _map(node: Map, group: Group) -> str:
-    x, y = _middle(node)
-    shape = "(" + ", ".join(["B", *map(str, node.shape[1:])]) + ")"
+def _map(node: Map, x: float, y: float, group: Group) -> str:
     drawn = {"image": _image, "sheets": _stack, "vector": _vector}[node.kind](x, y - 10, group)
-    return drawn + _text(x, y + 34, node.name, "bold") + _text(x, y + 34 + LINE, shape)
+    return drawn + _text(x, y + 34, node.name, "bold") + _text(x, y + 34 + LINE, _shape(node))
 
 
 def _image(x: float, y: float, group: Group) -> str:
@@ -128,11 +142,9 @@ def _vector(x: float, y: float, group: Group) -> str:
     return "".join(cells)
 
 
-def _op(node: Op, group: Group) -> str:
-    x, y = _middle(node)
-    weights = [f"{name} ({', '.join(map(str, shape))})" for name, shape in (node.weights or {}).items()]
+def _op(node: Op, x: float, y: float, group: Group) -> str:
     height = 2 * _half_height(node)
-    width, top = 2 * _half_width(node), y - height / 2
+    width, top = 2 * _half_width(node, group), y - height / 2
     color = WEIGHT if node.weights else "#8A94A3"
     parts = [
         f'<rect x="{x - width / 2:g}" y="{top:g}" width="{width:g}" height="{height:g}" rx="7" fill="white" '
@@ -142,14 +154,14 @@ def _op(node: Op, group: Group) -> str:
         has_sheets = any(len(shape) == 5 for shape in (node.weights or {}).values())
         parts += [_turned_filters(x, top + 15, group, has_sheets)]
     first = top + LINE + 3 + 22 * node.turned
-    for i, words in enumerate([*node.words, *weights]):
+    for i, words in enumerate([*node.words, *_weights(node)]):
         parts.append(_text(x, first + LINE * i, words, color=WEIGHT if i >= len(node.words) else LINES))
     return "".join(parts)
 
 
 def _turned_filters(x: float, y: float, group: Group, has_sheets: bool) -> str:
     """One small filter for each element, turned by it; one with sheets of its own as a stack."""
-    side, gap = 14, 22 if has_sheets else 17
+    side, gap = 14, SMALL if has_sheets else 17
     left = x - gap * (group.order - 1) / 2
     parts = []
     for i, h in enumerate(group.elements):
@@ -192,13 +204,12 @@ def _typeset(words: str) -> str:
 
     def index(found: re.Match[str]) -> str:
         dy = shifts[found[1]]
-        return f'<tspan dy="{dy}" font-size="9">{found[2]}</tspan><tspan dy="{-dy}">&#8203;</tspan>'
+        return f'<tspan dy="{dy}" font-size="11">{found[2]}</tspan><tspan dy="{-dy}">&#8203;</tspan>'
 
     return re.sub(r"([_^])(\w)", index, escape(words))
 
 
 def _told(node: Node) -> str:
     if isinstance(node, Map):
-        return f"{node.name} ({', '.join(['B', *map(str, node.shape[1:])])})"
-    weights = "".join(f", {name} ({', '.join(map(str, shape))})" for name, shape in (node.weights or {}).items())
-    return " ".join(node.words) + weights
+        return f"{node.name} {_shape(node)}"
+    return ", ".join([" ".join(node.words), *_weights(node)])

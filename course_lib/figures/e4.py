@@ -37,7 +37,7 @@ def generated_kernels(sights: Mapping[str, Sight], group: Group) -> Picture:
     grid = figure.subplots(len(sights), group.order + 1, squeeze=False)
     kernels = {title: _require_kernels(sight, group) for title, sight in sights.items()}
     scale = shared_scale(list(kernels.values()))
-    names = 10 if group.order <= 4 else 8
+    names = 10 if group.order <= 4 else 9
     for row, (title, sight) in zip(grid, sights.items(), strict=True):
         _draw_window(row[0], as_map(sight.image), sight.pixel, kernels[title].shape[-1])
         row[0].set_title(title, fontsize=10)

@@ -11,11 +11,9 @@ from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
 from course_lib.figures.groups import LETTER_F
 from course_lib.figures.picture import Picture, new_figure
-from course_lib.figures.style import ELEMENT_COLORS, OKABE_ITO
+from course_lib.figures.style import ELEMENT_COLORS, LINES, SERIES
 from course_lib.groups import Group, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
-
-COLORS = [OKABE_ITO[name] for name in ("blue", "vermilion", "green", "purple", "sky", "orange", "yellow")] + ["0.75"]
 
 
 def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
@@ -25,7 +23,7 @@ def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
     """
     figure = new_figure(7.6, 3.1)
     axes = figure.subplots()
-    for (g, other), color in zip(pairs, COLORS, strict=False):
+    for (g, other), color in zip(pairs, SERIES, strict=False):
         for element, name in ((g, "$g$"), (other, r"$\tilde{g}$")):
             _draw_letter(axes, element, name, color, filled=element is g)
         arrow = FancyArrowPatch(g[2:], other[2:], arrowstyle="-|>", mutation_scale=14, shrinkA=16, shrinkB=18)
@@ -42,7 +40,8 @@ def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
 def _draw_letter(axes: Axes, element: Isometry, name: str, color: str, filled: bool) -> None:
     outline = 0.55 * LETTER_F @ matrix(element.point_part).T + element.shift
     axes.add_patch(Polygon(outline, facecolor=color if filled else "white", edgecolor=color, linewidth=1.8))
-    axes.text(element.u, element.v - 0.72, name, color=color, fontsize=13, ha="center", va="center")
+    box = {"facecolor": "white", "linewidth": 0, "pad": 1}  # the points of the lattice end there
+    axes.text(element.u, element.v - 0.72, name, color=color, fontsize=13, ha="center", va="center", bbox=box)
 
 
 def _in_words(g: Isometry, other: Isometry) -> str:
@@ -62,10 +61,12 @@ def relative_position_table(group: Group) -> Picture:
     for (i, g), (j, other) in ((a, b) for a in enumerate(group.elements) for b in enumerate(group.elements)):
         relative = compose(inverse(g), other)
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=ELEMENT_COLORS[relative], alpha=0.55, edgecolor="white"))
-        axes.text(j + 0.5, i + 0.5, str(relative), ha="center", va="center", fontsize=12)
-    axes.set(xlim=(0, n), ylim=(n, 0), ylabel="$g$", title=r"$g^{-1}\tilde{g}$")
-    axes.set_xlabel(r"$\tilde{g}$")
+        ink = "white" if ELEMENT_COLORS[relative] == "#000000" else "black"
+        axes.text(j + 0.5, i + 0.5, str(relative), ha="center", va="center", fontsize=12, color=ink)
+    axes.set(xlim=(0, n), ylim=(n, 0), ylabel="$g$")
     axes.xaxis.tick_top()
+    axes.set_xlabel(r"$\tilde{g}$")
+    axes.xaxis.set_label_position("top")
     names = [str(h) for h in group.elements]
     axes.set_xticks(np.arange(n) + 0.5, names)
     axes.set_yticks(np.arange(n) + 0.5, names)
@@ -104,27 +105,28 @@ LAYERS = (
         "k×k pixels, all sheets",
     ),
 )
-HEADINGS = ((0.0, "layer"), (3.9, r"$\tilde{H}_{\hat{g}}(x,y)$"), (11.0, r"which $\tilde{g}$ it sums over"))
-DEPENDENCES = ((8.4, r"$\hat{g}=g^{-1}\tilde{g}$"), (9.35, "$x=f(g)$"), (10.3, r"$y=f(\tilde{g})$"))
+HEADINGS = ((0.0, "layer"), (3.25, r"$\tilde{H}_{\hat{g}}(x,y)$"), (9.3, r"which $\tilde{g}$ it sums over"))
+DEPENDENCES = ((6.75, r"$\hat{g}=g^{-1}\tilde{g}$"), (7.7, "$x=f(g)$"), (8.6, r"$y=f(\tilde{g})$"))
+WIDTH = 11.4
 
 
 def framework_map() -> Picture:
     """Every layer of the course as f′(g) = Σ_g̃ H̃_{g⁻¹g̃}(f(g), f(g̃)); full circles: what the weight of y depends on."""
-    figure = new_figure(11.0, 0.42 * len(LAYERS) + 0.9)
+    figure = new_figure(8.6, 0.38 * len(LAYERS) + 0.8)
     axes = figure.subplots()
-    axes.set(xlim=(-0.1, 14.0), ylim=(len(LAYERS) + 0.1, -1.4))
+    axes.set(xlim=(-0.1, WIDTH), ylim=(len(LAYERS) + 0.1, -1.4))
     axes.set_axis_off()
     for x, heading in HEADINGS:
         axes.text(x, -0.35, heading, fontsize=11, weight="bold")
-    axes.text(9.35, -1.05, "the weight of y depends on", fontsize=11, ha="center", weight="bold")
+    axes.text(DEPENDENCES[1][0], -1.05, "the weight of y depends on", fontsize=11, ha="center", weight="bold")
     for x, heading in DEPENDENCES:
         axes.text(x, -0.35, heading, fontsize=11, ha="center")
     for i, layer in enumerate(LAYERS):
-        axes.add_patch(Rectangle((-0.1, i), 14.1, 1, facecolor="0.95" if i % 2 == 0 else "white", linewidth=0))
-        for x, text in ((0.0, layer.name), (3.9, layer.formula), (11.0, layer.reach)):
-            axes.text(x, i + 0.5, text, va="center", fontsize=10.5)
-        for (x, _), depends, color in zip(DEPENDENCES, layer.depends_on, COLORS, strict=False):
-            axes.scatter(x, i + 0.5, s=110, c=color if depends else "white", edgecolors=color, linewidths=1.5)
+        axes.add_patch(Rectangle((-0.1, i), WIDTH + 0.1, 1, facecolor="0.95" if i % 2 == 0 else "white", linewidth=0))
+        for x, text in zip((x for x, _ in HEADINGS), (layer.name, layer.formula, layer.reach), strict=True):
+            axes.text(x, i + 0.5, text, va="center", fontsize=10)
+        for (x, _), depends in zip(DEPENDENCES, layer.depends_on, strict=True):
+            axes.scatter(x, i + 0.5, s=110, c=LINES if depends else "white", edgecolors=LINES, linewidths=1.5)
     return Picture.from_figure(figure, "Layers as a sum over pairs. " + " ".join(_row_in_words(row) for row in LAYERS))
 
 

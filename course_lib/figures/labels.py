@@ -1,4 +1,4 @@
-"""Names in a plot: of lines at their ends, or in a legend where those meet; of points where nothing is covered."""
+"""Names in a plot: of lines at their ends, or, if those meet, in a legend above; of points where nothing is covered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def name_lines(axes: Axes) -> None:
     places = axes.transAxes.inverted().transform(axes.transData.transform(ends))
     heights = np.sort(places[:, 1])
     if len(names) > 1 and np.diff(heights).min() < APART:
-        axes.legend(frameon=False)
+        many = sum(map(len, names)) > 70
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 if many else len(names))
         return
     for i, height in zip(np.argsort(places[:, 1]), _spread(heights), strict=True):
         line = {"arrowstyle": "-", "color": _line(handles[i]).get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
@@ -90,11 +91,14 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
 
 
 def _first_free(axes: Axes, name: str, point: tuple[float, float], taken: Sequence[Bbox]) -> Annotation:
-    for i, (dx, dy, align) in enumerate([*_PLACES, _PLACES[0]]):
-        label = axes.annotate(name, point, (dx, dy), textcoords="offset points", fontsize=9, ha=align, va="center")
-        box = label.get_window_extent()
-        is_inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
-        if i == len(_PLACES) or (is_inside and not box.count_overlaps(taken)):
-            break
-        label.remove()
-    return label
+    lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_ls() != "None"]
+    for avoided in (lines, []):  # better on a line than on another name
+        for dx, dy, align in _PLACES:
+            label = axes.annotate(name, point, (dx, dy), textcoords="offset points", fontsize=9, ha=align, va="center")
+            box = label.get_window_extent()
+            is_inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
+            if is_inside and not box.count_overlaps(taken) and not any(x.intersects_bbox(box, False) for x in avoided):
+                return label
+            label.remove()
+    dx, dy, align = _PLACES[0]
+    return axes.annotate(name, point, (dx, dy), textcoords="offset points", fontsize=9, ha=align, va="center")

@@ -79,15 +79,17 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
             f"a filter bank over {group} has shape ({order}, k, k) or ({order}, {order}, k, k), got {array.shape}"
         )
     lifting = array.ndim == 3
-    rows = array[None] if lifting else array
-    side = min(1.3, 7.4 / order)
-    figure = new_figure(side * order + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
-    grid = figure.subplots(len(rows), order, squeeze=False)
+    columns = 4 if lifting and order > 4 and order % 4 == 0 else order
+    rows = array.reshape(-1, columns, *array.shape[-2:])
+    side = min(1.3, 7.4 / columns)
+    figure = new_figure(side * columns + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
     scale = shared_scale([array])
     for (i, j), axes in np.ndenumerate(grid):
         draw_map(axes, rows[i, j], scale)
-        if i == 0:
-            axes.set_title(_moved_filter(group.elements[j]) if lifting else f"sheet {group.elements[j]}", fontsize=11)
+        if lifting or i == 0:
+            name = _moved_filter(group.elements[columns * i + j]) if lifting else f"sheet {group.elements[j]}"
+            axes.set_title(name, fontsize=11)
         if j == 0 and not lifting:
             axes.set_ylabel(_moved_filter(group.elements[i]), fontsize=11)
     k, what = array.shape[-1], "planar filter" if lifting else f"filter on {group}, {order} sheets each,"
@@ -139,7 +141,7 @@ def _frames(elements: Sequence[Element]) -> list[str]:
 
 
 def _moved_filter(h: Element) -> str:
-    return rf"$L_{{{typeset(h)}}}\,\psi$"
+    return rf"$L_h\,\psi$, $h={typeset(h)}$"  # an index within an index could not be read
 
 
 def _names(group: Group) -> list[str]:

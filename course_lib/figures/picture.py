@@ -162,7 +162,7 @@ def _write_numbers(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize) ->
         red, green, blue, _ = color_map(scale)(float(scale(value))) if np.isfinite(value) else (1.0, 1.0, 1.0, 1.0)
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
         text = f"{value:.0f}" if np.isfinite(value) and value == round(value) else f"{value:.2f}"
-        text = text.replace("-", "−")
+        text = text.removeprefix("-" if float(text) == 0 else "").replace("-", "−")
         axes.text(x, y, text, ha="center", va="center", fontsize=fontsize, color="white" if dark else "black")
 
 

@@ -70,7 +70,7 @@ def _png(figure: Figure) -> bytes:
 
 
 def _with_palette(image: Image.Image) -> Image.Image:
-    """A palette of 256 colors is a third of the bytes. White, marks and the elements' colors stay exactly what they are."""
+    """A palette of 256 colors is a third of the bytes. White, the mark and elements keep their colors exactly."""
     found = image.quantize(240, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
     common = found[: 3 * 240]  # fewer for a picture with few colors
     own = [int(color[1:], 16) for color in ("#FFFFFF", MARK, *OKABE_ITO.values())]

@@ -56,7 +56,8 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
     axes.invert_yaxis()
     _percent_axis(axes, "x", "test error, in %")
     axes.grid(axis="y", color="0.93")
-    figure.legend(frameon=False, loc="outside upper center", ncols=len(series) + bool(yours))
+    if len(series) + bool(yours) > 1:
+        figure.legend(frameon=False, loc="outside upper center", ncols=len(series) + bool(yours))
     words = "; ".join(f"{who}: {_words(errors)}" for who, errors in series.items())
     told = "".join(f"; your run: {name} {error:.3g} %" for name, error in (yours or {}).items())
     return Picture.from_figure(figure, f"Test error of each network. {words}{told}.")
@@ -86,13 +87,20 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
     values = [mean for errors in (published, *ours.values()) for mean, _ in errors.values()]
     ends = [min(values) / 1.15, max(values) * 1.3]
     axes.plot(ends, ends, color=LINES, lw=1, ls="--", zorder=0)
-    axes.text(ends[1] * 0.8, ends[1] * 0.83, "as published", rotation=45, ha="right", va="bottom", color=LINES)
+    axes.text(
+        ends[0] * 1.04, ends[0] * 1.07, "as published", rotation=45, rotation_mode="anchor", va="bottom", color=LINES
+    )
     axes.set(xlim=ends, ylim=ends, aspect="equal")
     _percent_axis(axes, "x", "published test error, in %")
     _percent_axis(axes, "y", "our test error, in %")
     axes.legend(frameon=False, loc="upper left")
-    first = next(iter(ours.values()))
-    name_points(figure, axes, [(name, published[name][0], mean, LINES) for name, (mean, _) in first.items()])
+    colors = [look["color"] for look in _LOOKS[1:]]
+    points = [
+        (name, published[name][0], mean, color)
+        for errors, color in zip(ours.values(), colors, strict=False)
+        for name, (mean, _) in errors.items()
+    ]
+    name_points(figure, axes, points)
     words = "; ".join(f"{recipe}: {_words(errors, published)}" for recipe, errors in ours.items())
     return Picture.from_figure(figure, f"Our test errors against the published ones. {words}.")
 

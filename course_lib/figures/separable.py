@@ -28,7 +28,7 @@ def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
     for name, psi in rows.items():
         if psi.ndim != 3 or len(psi) != group.order:
             raise ValueError(f"the filter {name!r} must have shape ({group.order}, k, k) on {group}, got {psi.shape}")
-    side = min(1.2, 7.0 / group.order)
+    side = min(1.2, 7.0 / group.order, max(0.96, 5.8 / len(rows)))
     figure = new_figure(side * group.order + 2.2, side * len(rows) + 0.3)
     grid = figure.subplots(len(rows), group.order, squeeze=False)
     scale = shared_scale(list(rows.values()))
@@ -61,7 +61,7 @@ def share_by_layer(shares: Mapping[str, Mapping[str, Sequence[float]]]) -> Pictu
         places = np.arange(len(layers)) + (i - (len(shares) - 1) / 2) * width
         _bars_with_range(axes, places, values, 0.9 * width, LOOKS[i][0], name)
     axes.set_xticks(range(len(layers)), layers)
-    axes.set(ylabel="share of PC1", ylim=(0, 1))
+    axes.set(ylabel="share explained by PC1", ylim=(0, 1))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=len(shares), loc="upper center")
     words = "; ".join(

@@ -42,7 +42,7 @@ def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
 
     Above each sheet stands the share of the attention that goes there. Raises ValueError for other shapes.
     """
-    figure = new_figure(1.75 * (group.order + 1), 2.1 * len(looks))
+    figure = new_figure(1.5 * (group.order + 1), 1.8 * len(looks))
     grid = figure.subplots(len(looks), group.order + 1, squeeze=False)
     words = []
     for row, (title, look) in zip(grid, looks.items(), strict=True):
@@ -54,15 +54,15 @@ def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
         for axes, h, sheet in zip(row[1:], group.elements, attention, strict=True):
             _draw_image(axes, image, f"sheet {h}: {100 * sheet.sum():.0f} %")
             strength = np.sqrt(sheet / attention.max())  # the root, so that faint looks show too
-            axes.imshow(np.ones_like(sheet), cmap="Oranges", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
+            axes.imshow(np.ones_like(sheet), cmap="Blues", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
         words.append(_in_words(title, look, attention, group))
     return Picture.from_figure(figure, " ".join(words))
 
 
 def _draw_image(axes: Axes, image: np.ndarray[Any, Any], title: str) -> None:
     axes.imshow(image, cmap="gray_r", vmin=image.min(), vmax=2.6 * image.max(), interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color("0.6")
     axes.set_title(title, fontsize=10)
 
 

@@ -9,6 +9,11 @@ from IPython.display import display
 CAPTION = "caption"  # the key in an output's metadata by which the site knows a caption from other text
 
 
+def show_caption(caption: str) -> None:
+    """Show the caption of the output before: by itself only where that will be replaced, as by a curve that grows."""
+    display({"text/markdown": f"*{caption}*", "text/plain": caption}, metadata={CAPTION: True}, raw=True)
+
+
 class Captioned:
     """Something that shows itself through ``_repr_mimebundle_``, and may have a caption, which follows it."""
 
@@ -23,8 +28,7 @@ class Captioned:
             raise NotImplementedError  # IPython then shows the bundle by itself
         data, metadata = self._repr_mimebundle_()
         display(data, metadata=metadata, raw=True)
-        text = {"text/markdown": f"*{self.caption}*", "text/plain": self.caption}
-        display(text, metadata={CAPTION: True}, raw=True)
+        show_caption(self.caption)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         raise NotImplementedError

@@ -107,7 +107,7 @@ LAYERS = (
 )
 HEADINGS = ((0.0, "layer"), (3.25, r"$\tilde{H}_{\hat{g}}(x,y)$"), (9.3, r"which $\tilde{g}$ it sums over"))
 DEPENDENCES = ((6.75, r"$\hat{g}=g^{-1}\tilde{g}$"), (7.7, "$x=f(g)$"), (8.6, r"$y=f(\tilde{g})$"))
-WIDTH = 11.4
+WIDTH = 11.6
 
 
 def framework_map() -> Picture:

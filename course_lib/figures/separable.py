@@ -88,6 +88,8 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
         if value.shape[1] != len(sizes):
             raise ValueError(f"{name!r} has {value.shape[1]} errors per seed for {len(sizes)} sizes")
     means = {name: np.nanmean(value, axis=0) for name, value in values.items()}
+    counts = np.array([np.isfinite(value).sum(axis=0) for value in values.values()])
+    one = f" (means of {counts.max()})" if counts.min() == counts.max() > 1 else ""  # said once for all
     figure = new_figure(6.6, 4.0)
     axes = figure.subplots()
     looks = zip(line_colors(values), LOOKS, strict=False)
@@ -95,13 +97,20 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
         x = np.asarray(sizes) * 1.04 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
         spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
         axes.errorbar(
-            x, means[name], spread, color=color, ls=dash, marker=marker, capsize=4, label=_with_seeds(name, value)
+            x,
+            means[name],
+            spread,
+            color=color,
+            ls=dash,
+            marker=marker,
+            capsize=4,
+            label=name if one else _with_seeds(name, value),
         )
         axes.plot(x, value.T, ".", color=color, alpha=0.4, ms=5)
     axes.set_xscale("log")
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_xticks([], minor=True)
-    axes.set(xlabel="training images", ylabel="test error, in %")
+    axes.set(xlabel="training images", ylabel=f"test error, in %{one}")
     axes.set_ylim(bottom=0)
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)

@@ -614,7 +614,7 @@ for row in table_1:
 # %%
 results = Path(course_lib.__file__).parents[1] / "data" / "results"
 stored = json.loads((results / "separable_digits.json").read_text())
-names = {"P4CNN": "P4CNN, 10", "g-P4CNN": "g-P4CNN, 17", "gc-P4CNN": "gc-P4CNN, 30"}
+names = {"P4CNN": "P4CNN", "g-P4CNN": "g-P4CNN, 17 channels", "gc-P4CNN": "gc-P4CNN, 30 channels"}
 sizes = sorted({run["images"] for run in stored["runs"]})
 seeds = sorted({run["seed"] for run in stored["runs"]})
 found = {(run["network"], run["images"], run["seed"]): run["test_error_percent"] for run in stored["runs"]}
@@ -622,7 +622,7 @@ errors = {label: [[found[name, n, s] for n in sizes] for s in seeds] for name, l
 for label, values in errors.items():
     means, deviations = torch.tensor(values).mean(0).tolist(), torch.tensor(values).std(0).tolist()
     columns = (f"{n} images: {m:4.1f} ± {d:3.1f} %" for n, m, d in zip(sizes, means, deviations, strict=True))
-    print(f"{label:<13}", "   ".join(columns))
+    print(f"{label:<21}", "   ".join(columns))
 for n in sizes:
     ahead = [sum(found[name, n, s] < found["P4CNN", n, s] for s in seeds) for name in ("g-P4CNN", "gc-P4CNN")]
     print(f"{n} images: ahead of P4CNN in {ahead[0]} (g) and {ahead[1]} (gc) of {len(seeds)} seeds")
@@ -701,7 +701,7 @@ shares = {
 for bar, by_layer in shares.items():
     print(f"{bar:<6}:", ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in by_layer.items()))
 share_by_layer(shares).captioned(
-    "What training adds is more alike than what was there before, but mixed filters are nearly as much alike."
+    "What training adds is more alike than what was there before, but mixed filters are nearly as much alike (eight seeds)."
 )
 
 # %% [markdown]

@@ -194,7 +194,7 @@ weights = {Isometry(0, k, 0, 0): 10**k for k in range(4)}
 result = equivariant_sum(small, lambda position, x, y: weights[position] * y)
 print([int(value) for value in result.values()])
 relative_position_table(D4).captioned(
-    "Each relative position occurs once in every row and in every column, so each weight is used equally often."
+    "The relative position g⁻¹g̃ of every pair: each occurs once in every row and in every column, so each weight is used equally often."
 )
 
 # %% [markdown]
@@ -648,8 +648,8 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).c
 # %%
 from course_lib.widgets import attention_explorer
 
-attention_explorer(lambda image: seeker.attention(edges(image).relu())[0].sum(dim=2), digit, C4, (17, 11)).captioned(
-    "Wherever you point, the gaze turns with the digit."
+attention_explorer(lambda image: seeker.attention(edges(image).relu())[0].sum(dim=2), digit, C4, (20, 9)).captioned(
+    "Wherever you point, here further down, the gaze turns with the digit."
 )
 
 # %% [markdown]
@@ -804,19 +804,17 @@ framework_map().captioned(
 # - In lifting, g̃ is a pixel, and g⁻¹ moves it.
 # - In the last row, α is a softmax: as in section 6, a quotient of two sums. Its score reads patches of all sheets.
 #
-# ### Three of them as diagrams
+# ### Two of them as diagrams
 #
-# Here are the insides of three layers. In each of them the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (group convolution), written by the data for each g (E4, notebook 08), or obtained by comparing features (self-attention).
+# Here are the insides of two layers; that of E4 stands at the head of notebook 08. In each of them the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (group convolution), written by the data for each g (E4, notebook 08), or obtained by comparing features (self-attention).
 
 # %%
 from IPython.display import display
 
 from course_lib.figures.layer_diagrams import layer_diagram
-from course_lib.layers import E4Layer
 
 diagrams = {
     "Group convolution: one filter ψ is learned, for all places.": GroupConv2d(C4, 16, 16, 5, padding=2),
-    "E4: the data write a kernel for every place.": E4Layer(C4, 16, 16, 5, slices=2),
     "Self-attention: features are compared, across all sheets.": GroupSelfAttention2d(C4, 16, 16, 5, heads=8),
 }
 for caption, layer in diagrams.items():

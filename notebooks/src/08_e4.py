@@ -324,8 +324,8 @@ generated_kernels(
 # %%
 from course_lib.widgets import kernel_explorer
 
-kernel_explorer(lambda image: all_kernels(image, C4), digit, C4, corner).captioned(
-    "Wherever you point: when the digit turns, the four kernels of that pixel turn, and each moves on by one sheet."
+kernel_explorer(lambda image: all_kernels(image, C4), digit, C4, (17, 15)).captioned(
+    "Wherever you point, here at the opposite border: when the digit turns, the four kernels of that pixel turn, and each moves on by one sheet."
 )
 
 # %% [markdown]
@@ -636,13 +636,14 @@ for affine, net in nets.items():
     print(f"{affine:<12}logits change by {100 * logits:.2g} %, predictions by {100 * predictions:.0f} %")
 # net[4] is the first E4 layer
 gains = {affine: net[4].norm.weight.expand(-1, 4) for affine, net in nets.items()}
-panels({f"γ, {affine}": gain for affine, gain in gains.items()}).captioned(
-    "With a shared norm the four sheets (columns) of a channel (row) have the same "
-    "gain; with one for each element they drift apart."
+titles = {"shared": "γ − 1, shared by the sheets", "per_element": "γ − 1, one for each sheet"}
+panels({titles[affine]: gain - 1 for affine, gain in gains.items()}).captioned(
+    "How far the gains have moved from 1: with a shared norm the four sheets (columns) of a channel (row) have the "
+    "same gain; with one for each element they drift apart."
 )
 
 # %% [markdown]
-# The picture shows the gains of the first E4 layer, with one row for each hidden channel and one column for each sheet. In the right picture the sheets have drifted apart.
+# The picture shows the gains of the first E4 layer, less the 1 they started from, with one row for each hidden channel and one column for each sheet. In the right picture the sheets have drifted apart.
 #
 # **Why do they drift?** Digits at random angles prefer no sheet on average, but a single batch of 32 does. To see this, compare two gradients of γ: one from 32 different images, and one from 8 images that each appear in all four orientations.
 

@@ -43,6 +43,7 @@ from course_lib.experiments import find_table
 from course_lib.figures import panels
 from course_lib.figures.asc import gaze, gaze_figure, weights_by_place
 from course_lib.figures.attention import Look
+from course_lib.figures.separable import sheets_in_rows
 from course_lib.framework import GroupFunction, Part, as_feature_map, as_function, relative_position, transform
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import neighborhoods
@@ -319,14 +320,10 @@ panels({f"β for h = {h}": act_on_image(h, ahead) for h in C4.elements}).caption
 # %%
 dot = torch.tensor([[0.0, 2, 0], [0, 0, 0], [0, 0, 0]])
 ahead_and_dot = torch.stack([ahead, dot, 0 * dot, 0 * dot])
-panels({f"ψ for h = e: sheet {h}": ahead_and_dot[i] for i, h in enumerate(C4.elements)}).captioned(
-    "For h = e the gain ψ looks ahead on its own sheet, and has one dot on the next."
-)
-
-# %%
 moved = act_on_feature_map(Element(0, 1), ahead_and_dot[None], C4)[0]
-panels({f"ψ for h = r: sheet {h}": moved[i] for i, h in enumerate(C4.elements)}).captioned(
-    "For h = r both patterns are turned, and have moved one sheet on."
+sheets_in_rows({"ψ for h = e": ahead_and_dot, "ψ for h = r": moved}, C4).captioned(
+    "For h = e the gain ψ looks ahead on its own sheet, and has one dot on the next; for h = r both patterns are "
+    "turned, and have moved one sheet on."
 )
 
 # %% [markdown]

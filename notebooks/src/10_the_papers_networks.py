@@ -416,9 +416,10 @@ families = {
     "ordinary": [cost("z2cnn", "Z2CNN"), cost("c-z2cnn", "c-Z2CNN")],
     "p4, full": [cost("p4cnn", "P4CNN")],
     "p4, separable": [
-        cost(f"{k}-p4cnn{w}", f"{k}{w}") for k, w in (("g", ""), ("gc", ""), ("g", "-17"), ("gc", "-30"))
+        cost(f"{k}-p4cnn{w}", f"{k}-P4CNN{w.replace('-', ', ')}")
+        for k, w in (("g", ""), ("gc", ""), ("g", "-17"), ("gc", "-30"))
     ],
-    "p4, E4": [cost("e4net", "E4-Net"), cost("e4net-large", "Large"), cost("e4net-r4", "r=4")],
+    "p4, E4": [cost("e4net", "E4-Net"), cost("e4net-large", "E4-Net, large"), cost("e4net-r4", "E4-Net, r = 4")],
     "quoted": [quoted[name] for name in ("p4_CNN", "α-P4CNN")],
 }
 error_against_cost(families).captioned(

@@ -85,7 +85,7 @@ panels(
         "ψ": filter_[0, 0],
         "ψ by 90°": rotate_by_angle(90, filter_)[0, 0],
         "ψ by 45°": rotate_by_angle(45, filter_)[0, 0],
-        "by 45°, twice": rotate_by_angle(45, rotate_by_angle(45, filter_))[0, 0],
+        "ψ by 45°, twice": rotate_by_angle(45, rotate_by_angle(45, filter_))[0, 0],
     },
     values=False,
     alt="A filter of noise; turned by 90°, the same values in other places; turned by 45°, much paler, above "
@@ -418,7 +418,7 @@ def turned_basis(group: Group, size: int) -> Tensor:
 
 # %%
 bank = (turned_basis(C8, 7) @ weights).view(8, 7, 7)
-filter_bank_figure(bank, C8).captioned("One filter after each of the eight turns by 45°.")
+filter_bank_figure(bank, C8).captioned("One filter after each of the eight turns: $h = r^{1/2}$ is a turn by 45°.")
 
 # %% [markdown]
 # That is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group of the lattice, a filter's weights

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import nbformat
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -29,10 +30,14 @@ from axe_playwright_python.sync_playwright import Axe
 import build_site
 from browser.explorer import explorer, pictures
 from browser.lab import CHROMIUM, browser_page
+from course_lib import figures
 from course_lib.exercises.registry import all_exercises
+from course_lib.figures.actions import photographs
 from course_lib.figures.picture import Picture
+from course_lib.groups import C4, Element
 from notebook_files import NOTEBOOKS
 from outline import notebooks
+from web.figures import on_dark
 from web.figures import pictures as pictures_of
 from web.generated import PLANS, plan
 from web.prepare import prepared
@@ -109,7 +114,7 @@ def test_every_notebook_shows_its_figures_and_every_figure_has_words(pages):
     for path in NOTEBOOKS:
         figures = len(list(pictures_of(nbformat.read(path, 4))))
         images = [image for image in pages[f"{path.stem}.html"].images if len(image.get("alt", "")) > 20]
-        assert len(images) == figures > 0, path.stem
+        assert len(images) == 2 * figures > 0, f"{path.stem}: one for light pages, one for dark ones"
 
 
 @pytest.mark.slow
@@ -207,9 +212,9 @@ def test_a_notebook_without_a_figure_and_a_figure_without_words_are_refused(tmp_
 def test_a_widget_takes_the_place_of_its_picture_which_stays_for_those_without_javascript(tmp_path):
     made = prepared(notebook(figure_cell('a "ring"')), "01_groups", {"cell-0": "<div>widget</div>"}, tmp_path)
     html = made.cells[0].outputs[0].data["text/html"]
-    still = '<noscript><img src="_static/figures/01-1.png" alt="a &quot;ring&quot;" width="1" height="1"'
+    still = '<noscript><img src="_static/figures/01-1-on-light.png" alt="a &quot;ring&quot;" width="1" height="1"'
     assert f'<figure class="course-figure" id="figure-1-1"><div>widget</div>{still}' in html
-    assert (tmp_path / "01-1.png").read_bytes() == PIXELS
+    assert (tmp_path / "01-1-on-light.png").read_bytes() == PIXELS
 
 
 def test_figures_are_numbered_and_take_their_captions_with_them(tmp_path):
@@ -227,8 +232,24 @@ def test_figures_are_numbered_and_take_their_captions_with_them(tmp_path):
         and len(made.cells[0].outputs) == 1
     )
     assert 'id="figure-4-2"' in second and 'alt="an element" width="3" height="2"' in second
-    assert (tmp_path / "04-1.svg").read_bytes() == plot.image
-    assert 'class="plot"' in first and 'class="figure"' in second, "where colors name elements they stay what they are"
+    assert (tmp_path / "04-1-on-light.svg").read_bytes() == plot.image
+    assert 'class="on-light"' in first and 'class="on-dark"' in first
+    darks = [(tmp_path / f"04-{i}-on-dark.svg").read_text() for i in (1, 2)]
+    assert "#5b6573" not in darks[0] and "#d55e00" in darks[1], "where colors name elements they stay what they are"
+
+
+def test_on_a_dark_page_values_are_light_on_dark_and_photographs_and_elements_stay():
+    face = np.linspace(0.2, 0.9, 12).reshape(3, 2, 2)
+    ring, photo = figures.act_on_ring(np.eye(4)[None].repeat(4, 0), Element(0, 1), C4), photographs({"face": face})
+    for picture in (ring, photo):
+        light, dark = (Image.open(io.BytesIO(x)).convert("RGB") for x in (picture.image, on_dark(picture.image)))
+        before, after = ({color: n for n, color in x.getcolors(10**6)} for x in (light, dark))
+        assert light.getpixel((1, 1)) == (255, 255, 255) and dark.getpixel((1, 1)) == (19, 19, 19), "the ground"
+        kept = [color for color in ((0, 0x72, 0xB2), (0xD5, 0x5E, 0)) if picture is ring]
+        middles = [(x, light.height // 2) for x in (light.width // 3, 2 * light.width // 3) if picture is photo]
+        assert all(abs(before[color] - after[color]) < 20 for color in kept)
+        changes = [abs(light.getpixel(at)[0] - dark.getpixel(at)[0]) for at in middles]
+        assert max(changes, default=0) < 8, "a photograph"
 
 
 def test_terms_are_linked_once_and_never_in_code_formulas_headings_or_folded_help():

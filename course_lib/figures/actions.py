@@ -12,7 +12,7 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 
 from course_lib.actions import act_on_image
 from course_lib.figures.picture import Picture, as_array, as_map, draw_map, new_figure, shared_scale
-from course_lib.figures.style import OKABE_ITO
+from course_lib.figures.style import MARK
 from course_lib.groups import Element
 from course_lib.oracles import source_pixel
 
@@ -31,13 +31,13 @@ def photographs(images: Mapping[str, Any], columns: int = 4, alt: str | None = N
             )
     columns = min(columns, len(arrays))
     rows = -(-len(arrays) // columns)
-    figure = new_figure(1.9 * columns, 2.15 * rows)
+    figure = new_figure(1.82 * columns, 2.1 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
         axes.imshow(np.clip(array.transpose(1, 2, 0), 0, 1), interpolation="nearest")
-        axes.set_title(title, fontsize=11)
+        axes.set_title(title, fontsize=12)
     return Picture.from_figure(figure, alt or f"{len(arrays)} images side by side: {'; '.join(arrays)}.")
 
 
@@ -64,10 +64,10 @@ def lookup(f: Any, g: Element, pixel: tuple[int, int]) -> Picture:
         draw_map(axes, array, scale, values=True)
         axes.set_title(title, fontsize=12)
         _coordinates(axes, array.shape)
-        frame = Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=OKABE_ITO["vermilion"], linewidth=3.5)
+        frame = Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=MARK, linewidth=3.5)
         axes.add_patch(frame)
     arrow = ConnectionPatch(pixel[::-1], source[::-1], "data", "data", axesA=right, axesB=left, shrinkA=13, shrinkB=13)
-    arrow.set(arrowstyle="-|>", mutation_scale=18, linewidth=2.2, color=OKABE_ITO["vermilion"])
+    arrow.set(arrowstyle="-|>", mutation_scale=18, linewidth=2.2, color=MARK)
     figure.add_artist(arrow)
     return Picture.from_figure(
         figure,
@@ -79,9 +79,9 @@ def lookup(f: Any, g: Element, pixel: tuple[int, int]) -> Picture:
 def _coordinates(axes: Axes, shape: tuple[int, ...]) -> None:
     """x and y about the center, as ticks."""
     height, width = shape
-    axes.set_xticks(range(width), [f"{col - (width - 1) / 2:g}".replace("-", "−") for col in range(width)], fontsize=8)
+    axes.set_xticks(range(width), [f"{col - (width - 1) / 2:g}".replace("-", "−") for col in range(width)], fontsize=9)
     axes.set_yticks(
-        range(height), [f"{(height - 1) / 2 - row:g}".replace("-", "−") for row in range(height)], fontsize=8
+        range(height), [f"{(height - 1) / 2 - row:g}".replace("-", "−") for row in range(height)], fontsize=9
     )
     axes.set_xlabel("x")
     axes.set_ylabel("y", rotation=0)

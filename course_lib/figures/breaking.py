@@ -11,9 +11,10 @@ from matplotlib.patches import Rectangle
 from course_lib.figures.curves import LOOKS
 from course_lib.figures.labels import name_lines
 from course_lib.figures.picture import Picture, new_figure
-from course_lib.figures.style import OKABE_ITO
+from course_lib.figures.style import SERIES, line_colors
 from course_lib.layers.base import left_over
 
+ORANGE = "#C9722B"  # beside the blue of SERIES; no element has it
 SMALLEST_DRAWN = 1e-17  # a logarithmic axis has no zero
 
 
@@ -23,7 +24,7 @@ def windows_from_both_sides(cases: Mapping[str, tuple[int, int, int, int]]) -> P
     Args:
         cases: title → (size, window, stride, padding), as `layers.base.left_over` takes them.
     """
-    figure = new_figure(7.6, 1.45 * len(cases))
+    figure = new_figure(6.0, 1.3 * len(cases))
     grid = figure.subplots(len(cases), 1, squeeze=False)[:, 0]
     widest = max(size + 2 * padding for size, _, _, padding in cases.values())
     words = []
@@ -46,8 +47,8 @@ def _draw_windows(axes: Axes, size: int, window: int, stride: int, padding: int)
         axes.add_patch(Rectangle((i, 0), 1, 1, edgecolor="0.45", facecolor=color, linestyle=line))
     for k, start in enumerate(range(0, length - window + 1, stride)):
         y = 0.22 + 0.4 * (k % 2)  # neighbors that overlap lie at two heights
-        _draw_bar(axes, start, window, -y, OKABE_ITO["blue"])
-        _draw_bar(axes, length - start - window, window, 1 + y, OKABE_ITO["vermilion"])
+        _draw_bar(axes, start, window, -y, SERIES[0])
+        _draw_bar(axes, length - start - window, window, 1 + y, ORANGE)
 
 
 def _draw_bar(axes: Axes, start: int, window: int, y: float, color: str) -> None:
@@ -95,14 +96,13 @@ def shares(table: Mapping[str, Mapping[str, float]], ylabel: str) -> Picture:
     names = list(next(iter(table.values())))
     if any(list(row) != names for row in table.values()):
         raise ValueError(f"every row needs the columns {names}")
-    figure = new_figure(7.6, 3.8)
+    figure = new_figure(7.3, 3.8)
     axes = figure.subplots()
     width = 0.8 / len(table)
-    for i, (label, row) in enumerate(table.items()):
+    for i, ((label, row), color) in enumerate(zip(table.items(), line_colors(table), strict=True)):
         places = np.arange(len(names)) + (i - (len(table) - 1) / 2) * width
-        color = list(OKABE_ITO.values())[i]
         bars = axes.bar(places, list(row.values()), width * 0.92, color=color, label=label)
-        axes.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
+        axes.bar_label(bars, fmt="%.2f", fontsize=9, padding=2)
     axes.set_xticks(range(len(names)), names)
     axes.set(ylabel=ylabel, ylim=(0, 1.12))
     axes.spines[["top", "right"]].set_visible(False)

@@ -22,7 +22,7 @@ from course_lib.figures.picture import (
     new_figure,
     shared_scale,
 )
-from course_lib.figures.style import OKABE_ITO
+from course_lib.figures.style import LINES, MARK
 from course_lib.oracles import correlate
 
 COMMUTES_BELOW = 1e-4
@@ -46,12 +46,12 @@ def commuting_square(
         corners = {"x": x, "Lx": move(x), "Φx": function(x), "LΦx": move(function(x)), "ΦLx": function(move(x))}
     error = relative_error(corners["ΦLx"], corners["LΦx"])
     maps = {key: as_map(value[(0,) * (value.ndim - 2)], key) for key, value in corners.items()}
-    figure = new_figure(7.6, 5.0)
+    figure = new_figure(7.3, 4.8)
     figure.set_layout_engine("none")
     phi, move_name = (f"${name}$" if "_" in name else name for name in names)
     axes = _draw_corners(figure, maps, (phi, move_name))
     _draw_arrows(figure, axes, (phi, move_name))
-    sign, color = ("=", OKABE_ITO["blue"]) if error < COMMUTES_BELOW else ("≠", OKABE_ITO["vermilion"])
+    sign, color = ("=", LINES) if error < COMMUTES_BELOW else ("≠", MARK)
     figure.text(0.665, 0.25, sign, ha="center", va="center", fontsize=30, color=color)
     return Picture.from_figure(
         figure,
@@ -75,11 +75,10 @@ def _draw_corners(figure: Figure, maps: dict[str, np.ndarray[Any, Any]], names: 
     axes = {}
     for key, (x, y) in places.items():
         axes[key] = figure.add_axes((x, y, 0.245, 0.36))
-        if key in ("x", "Lx"):
-            draw_map(axes[key], maps[key], shared_scale([maps["x"]]))
+        scale = shared_scale([maps["x"]] if key in ("x", "Lx") else outputs)
+        draw_map(axes[key], maps[key], scale)
+        if scale.vmin == 0:  # a photograph, too
             axes[key].images[0].set_cmap("gray")
-        else:
-            draw_map(axes[key], maps[key], shared_scale(outputs))
         axes[key].set_title(titles[key], fontsize=12, y=1.0, pad=4)
     return axes
 
@@ -118,18 +117,20 @@ def sliding_filter(f: Any, psi: Any) -> Picture:
     out = as_array(correlate(torch.as_tensor(f), torch.as_tensor(psi)))
     if out.size > 9:
         raise ValueError(f"{out.size} windows are too many for one figure; take a smaller map than {f.shape}")
-    figure = new_figure(2.0 * (out.size + 1), 2.5)
-    grid = figure.subplots(1, out.size + 1)
+    columns = min(5, out.size + 1)
+    rows = -(-(out.size + 1) // columns)
+    figure = new_figure(7.3, (7.3 / columns + 0.25) * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in grid[out.size + 1 :]:
+        axes.set_axis_off()
     scale = shared_scale([f])
     draw_map(grid[0], psi, shared_scale([psi]), values=True)
     grid[0].set_title("the filter ψ", fontsize=11)
     k = len(psi)
     for axes, (row, col) in zip(grid[1:], np.ndindex(*out.shape), strict=True):
         draw_map(axes, f, scale, values=True)
-        frame = Rectangle(
-            (col - 0.44, row - 0.44), k - 0.12, k - 0.12, fill=False, linewidth=4, edgecolor=OKABE_ITO["vermilion"]
-        )
+        frame = Rectangle((col - 0.44, row - 0.44), k - 0.12, k - 0.12, fill=False, linewidth=4, edgecolor=MARK)
         axes.add_patch(frame)
-        axes.set_title(f"window ({row}, {col}) → {out[row, col]:g}", fontsize=11)
+        axes.set_title(f"window ({row}, {col}) → {out[row, col]:g}".replace("-", "−"), fontsize=11)
     steps = "; ".join(f"window ({row}, {col}) gives {value:g}" for (row, col), value in np.ndenumerate(out))
     return Picture.from_figure(figure, f"A {k} × {k} filter slides over a {f.shape[0]} × {f.shape[1]} map: {steps}.")

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 
 from course_lib.figures.picture import Picture, difference, error_words, new_figure, shared_scale
 from course_lib.figures.rings import draw_ring_arrows, draw_sheets
-from course_lib.figures.style import ELEMENT_COLORS, LINES, OKABE_ITO
+from course_lib.figures.style import ELEMENT_COLORS, LINES
 from course_lib.groups import Group
 
 FloatArray = np.ndarray[Any, Any]
@@ -22,9 +22,11 @@ def explorer_picture(
     layer: str, error: float, scores: Mapping[str, float],
 ) -> Picture:  # fmt: skip
     """The turned image ``(Y, X, 3)``, both orders and their difference ``(sheets, Y, X)``, and the prediction."""
-    figure = new_figure(9.0, 3.7)
-    grid = figure.add_gridspec(2, 4, width_ratios=(3, 5.5, 5.5, 4), height_ratios=(3, 2))
-    panels = [figure.add_subplot(grid[0 if i == 0 else slice(None), i]) for i in range(4)]
+    above = 4.1 if len(first) > 1 else 2.4
+    figure = new_figure(7.3, above + 2.1)
+    grid = figure.add_gridspec(2, 6, height_ratios=(above, 1.7))
+    places = ((1, slice(2)), (0, slice(3)), (0, slice(3, 6)), (1, slice(4, 6)))
+    panels = [figure.add_subplot(grid[place]) for place in places]
     span = image.max() - image.min() or 1.0
     panels[0].imshow((image - image.min()) / span, interpolation="nearest")
     panels[0].set_axis_off()
@@ -35,10 +37,10 @@ def explorer_picture(
     _draw_ring(panels[3], unequal, group, subgroup, unequal_scale, with_names=False)
     titles = ("turned input", "turn, then compute", "compute, then turn", "|difference|")
     for axes, title in zip(panels, titles, strict=True):
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title, fontsize=11)
     if scores:
-        _draw_scores(figure.add_subplot(grid[1, 0]), scores)
-    figure.suptitle(f"g = {turn}; {layer}; relative equivariance error {error:.1e}", fontsize=10)
+        _draw_scores(figure.add_subplot(grid[1, 2:4]), scores)
+    figure.suptitle(f"g = {turn}; {layer}; relative equivariance error {error:.2g}", fontsize=11)
     alt = (
         f"Feature maps of {layer} with the input turned by {turn}: turn-then-compute beside compute-then-turn, "
         f"{len(first)} sheet(s). Relative equivariance error: {error_words(error)}.{_prediction(scores)} "
@@ -67,10 +69,10 @@ def _draw_ring(
 
 def _draw_scores(axes: Axes, scores: Mapping[str, float]) -> None:
     best = max(scores, key=lambda name: scores[name])
-    colors = [OKABE_ITO["vermilion" if name == best else "sky"] for name in scores]
+    colors = [LINES if name == best else "0.72" for name in scores]  # the rings beside it have those of elements
     axes.bar(range(len(scores)), list(scores.values()), color=colors)
-    axes.set_xticks(range(len(scores)), list(scores), fontsize=8)
-    axes.set_yticks([])
+    axes.set_xticks(range(len(scores)), list(scores), fontsize=9)
+    axes.set_yticks([0, 1], ["0", "1"], fontsize=9)
     axes.set_ylim(0, 1)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.set_title("prediction", fontsize=9)
+    axes.set_title(f"prediction: {best}, {scores[best]:.0%} sure", fontsize=11)

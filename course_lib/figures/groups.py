@@ -13,7 +13,7 @@ from matplotlib.patches import Circle, Polygon, Rectangle
 from course_lib.figures.layout import generators, ring_positions
 from course_lib.figures.picture import Picture, as_array, new_figure
 from course_lib.figures.rings import arrow_words, draw_ring_arrows, prepare_ring_axes
-from course_lib.figures.style import ELEMENT_COLORS, LINES, OKABE_ITO
+from course_lib.figures.style import ELEMENT_COLORS, LINES, ON_ELEMENT, SERIES
 from course_lib.groups import Element, Group, IntArray, matrix
 
 # The outline of a letter F in a square from −1 to 1: no symmetry of the square but the identity leaves it as it is.
@@ -125,20 +125,20 @@ def lattice_points(points: Any, moved: Any) -> Picture:
     axes = figure.subplots()
     for start, end in zip(before, after, strict=True):
         axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.55", "shrinkA": 9, "shrinkB": 9})
-    looks = ((before, "sky", "o", 170, -13, "before"), (after, "orange", "s", 70, 13, "after"))
+    looks = ((before, SERIES[0], "o", 170, -13, "before"), (after, SERIES[1], "s", 70, 13, "after"))
     for place, color, marker, size, offset, label in looks:
         axes.scatter(
             place[:, 0],
             place[:, 1],
             s=size,
-            c=OKABE_ITO[color],
+            c=color,
             marker=marker,
             label=label,
             edgecolors="black",
             zorder=3,
         )
         for number, point in enumerate(place, 1):
-            box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": OKABE_ITO[color]}
+            box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": color}
             axes.annotate(
                 str(number),
                 point,
@@ -183,7 +183,8 @@ def _draw_product(axes: Axes, i: int, j: int, name: str | None, color: str, pale
     plain = color == "white"  # a product outside of the set, or a table that is not a group's
     hatch, edge = "//" if name is None else None, "0.7" if plain else "white"
     axes.add_patch(Rectangle((j, i), 1, 1, facecolor=(red, green, blue), edgecolor=edge, hatch=hatch))
-    style: dict[str, Any] = {"weight": "normal" if pale else "bold", "color": "white" if dark else "0.15"}
+    words = ("white", "0.15") if pale or plain or color == "#000000" else ON_ELEMENT
+    style: dict[str, Any] = {"weight": "normal" if pale else "bold", "color": words[0 if dark else 1]}
     axes.text(j + 0.5, i + 0.5, "✗" if name is None else name, ha="center", va="center", fontsize=11, **style)
 
 

@@ -47,11 +47,12 @@ def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
     before, after = figure.subplots(1, 2)
     scale = shared_scale([sheets])
     draw_sheets(before, sheets, group, scale, _names(group), _frames(group.elements))
-    names = [f"← {o}" for o in origins]
+    places = ("" if group.has_mirrors else f"{h} " for h in group.elements)  # two rings leave no room for them
+    names = [f"{place}← {o}" for place, o in zip(places, origins, strict=True)]
     draw_sheets(after, moved, group, scale, names, _frames(origins))
     for axes, element, title in (
         (before, Element(0, 0), "$f$"),
-        (after, g, rf"$L_{{{typeset(g)}}}\,f$, with the place that each sheet came from"),
+        (after, g, rf"$L_{{{typeset(g)}}}\,f$: place $\leftarrow$ where its sheet came from"),
     ):
         draw_ring_arrows(axes, group)
         _mark_corners(axes, sheets.shape[1:], element, group)
@@ -122,9 +123,9 @@ def _require_sheets(f: Any, group: Group) -> FloatArray:
 
 
 def _ring_size(group: Group) -> tuple[float, float]:
-    """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most 4.3."""
+    """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most 3.65, half of a page."""
     width, height = np.array(ring_extent(group)) + NAME_ROOM
-    side = min(1.2, 4.3 / 2 / max(width, height))
+    side = min(1.2, 3.65 / 2 / max(width, height))
     return max(2 * side * width, 2.6), max(2 * side * height, 1.4)
 
 

@@ -11,7 +11,7 @@ from matplotlib.patches import Polygon, Rectangle
 
 from course_lib.figures.groups import CORNERS, LETTER_F
 from course_lib.figures.picture import Picture, as_array, new_figure
-from course_lib.figures.style import LINES, OKABE_ITO
+from course_lib.figures.style import LINES, SERIES
 from course_lib.groups import IDENTITY, Element, IntArray, compose, matrix
 
 
@@ -52,13 +52,15 @@ def points_side_by_side(sets: Mapping[str, Any]) -> Picture:
         raise ValueError(f"expected sets of points of shape (n, 2), got {[p.shape for p in arrays.values()]}")
     everything = np.concatenate([*arrays.values(), np.zeros((1, 2))])
     (left, bottom), (right, top) = np.floor(everything.min(axis=0)) - 1, np.ceil(everything.max(axis=0)) + 1
-    figure = new_figure(2.4 * len(arrays), 2.4 * (top - bottom) / (right - left) + 0.5)
+    width = 7.2 / max(3, len(arrays))
+    figure = new_figure(width * len(arrays), width * (top - bottom) / (right - left) + 0.5)
     for axes, (title, points) in zip(figure.subplots(1, len(arrays), squeeze=False).flat, arrays.items(), strict=True):
         _draw_points(axes, points)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", title=title)
-        axes.set_xticks(np.arange(left, right + 1))
+        axes.set_xticks(np.arange(left + left % 2, right + 1, 2))
+        axes.set_xticks(np.arange(left, right + 1), minor=True)
         axes.set_yticks(np.arange(bottom, top + 1))
-        axes.tick_params(labelsize=7)
+        axes.tick_params(labelsize=9)
     words = (f"{title}: {' '.join(map(_point_in_words, points))}" for title, points in arrays.items())
     return Picture.from_figure(figure, f"Points on the lattice side by side. {'; '.join(words)}.")
 
@@ -66,10 +68,10 @@ def points_side_by_side(sets: Mapping[str, Any]) -> Picture:
 def _draw_points(axes: Axes, points: np.ndarray[Any, Any]) -> None:
     on_lattice = np.isclose(points, points.round()).all(axis=1)
     axes.plot(points[:, 0], points[:, 1], color="0.5", linewidth=2, zorder=2)
-    for chosen, color, marker in ((on_lattice, "sky", "o"), (~on_lattice, "vermilion", "X")):
+    for chosen, color, marker in ((on_lattice, SERIES[0], "o"), (~on_lattice, SERIES[1], "X")):
         x, y = points[chosen].T
-        axes.scatter(x, y, s=70, c=OKABE_ITO[color], marker=marker, edgecolors="black", zorder=3)
-    axes.grid(color="0.88")
+        axes.scatter(x, y, s=70, c=color, marker=marker, edgecolors="black", zorder=3)
+    axes.grid(color="0.88", which="both")
     axes.axhline(0, color="0.4", linewidth=1, zorder=1)
     axes.axvline(0, color="0.4", linewidth=1, zorder=1)
 

@@ -19,11 +19,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from course_lib.figures.captions import Captioned
 from course_lib.figures.render import DPI, is_svg, render, size_of
-from course_lib.figures.style import FONT, INK, SIGNED
+from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, MARK, SIGNED
 from course_lib.files import write_whole
 
 MAX_CELLS_WITH_NUMBERS = 8
@@ -33,6 +34,9 @@ SVG = (
     '<img src="data:image/svg+xml;base64,{code}" alt="{alt}" width="{width}" height="{height}" '
     'style="max-width: 100%; height: auto; background: white; border-radius: 4px">'
 )
+_FRAMES = {
+    words.format(h): color for h, color in ELEMENT_COLORS.items() for words in ("sheet {}", "filter {}", "L_{} ψ")
+}
 _FONTS = [FONT, "DejaVu Sans"]  # the second for the few signs that the first lacks, such as arrows
 
 
@@ -171,15 +175,21 @@ def panels(
     columns: int | None = None,
     values: bool | None = None,
     photograph: bool = False,
+    one_scale: bool = True,
+    marks: Mapping[str, tuple[int, int, int]] | None = None,
     alt: str | None = None,
 ) -> Picture:
     """2-D maps side by side on one color scale; cells that are not finite stay white.
+
+    A map named "sheet r", "filter r" or "L_r ψ", perhaps with more after a colon, has a frame in the color of r.
 
     Args:
         maps: title → array, tensor or list of shape ``(Y, X)``; row 0 is drawn on top.
         columns: panels to a row; by default up to five.
         values: write the numbers into the cells; by default if no map is larger than 8 × 8.
         photograph: from black, the least value, to white, the largest, instead of ink on paper.
+        one_scale: the same color means the same value in all maps; otherwise each map has a scale of its own.
+        marks: title → (row, column, side) of a square that is pointed out.
         alt: the words for a screen reader; by default titles, sizes and values or ranges.
 
     Raises ValueError if there is no map, or one has not two axes.
@@ -191,7 +201,8 @@ def panels(
     values = small if values is None else values
     columns = min(columns or 5, len(arrays))
     rows = -(-len(arrays) // columns)
-    side = min(2.4, 8.0 / columns)
+    side = min(2.4, 7.3 / columns)
+    size = 12 if 9 * max(map(len, arrays)) < DPI * side else 10  # the largest that fits
     figure = new_figure(side * columns, (side + 0.25) * rows)
     scale = Normalize(*finite_range(list(arrays.values()))) if photograph else shared_scale(list(arrays.values()))
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -199,10 +210,15 @@ def panels(
         axes.set_axis_off()
     for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
         axes.set_axis_on()
-        draw_map(axes, array, scale, values)
+        draw_map(axes, array, scale if one_scale else shared_scale([array]), values)
+        if color := _FRAMES.get(title.split(":")[0]):
+            axes.spines[:].set(color=color, linewidth=2.5)
+        if mark := (marks or {}).get(title):
+            row, column, side = mark
+            axes.add_patch(Rectangle((column - 0.5, row - 0.5), side, side, fill=False, edgecolor=MARK, linewidth=2.5))
         if photograph:
             axes.images[0].set_cmap("gray")
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title, fontsize=size)
     return Picture.from_figure(figure, alt or _panels_alt(arrays, small))
 
 

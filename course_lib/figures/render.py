@@ -10,13 +10,15 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from course_lib.figures.style import MARK, OKABE_ITO, TYPESETTING
+from course_lib.figures.style import INK, MARK, OKABE_ITO, SIGNED, TYPESETTING
 
 DPI = 100  # of the layout; pixels are drawn at DENSITY times as many
 DENSITY = 2
 # Letters as outlines, so that a page needs no font; names of parts from their contents and not from chance.
 _AS_SVG = {**TYPESETTING, "svg.fonttype": "path", "svg.hashsalt": "course"}
+PHOTOGRAPHS = "photographs"  # the text in a PNG that says where they are: left, top, right, bottom of each
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -62,11 +64,24 @@ def _rounded(value: float) -> str:
 
 
 def _png(figure: Figure) -> bytes:
-    raw, small = io.BytesIO(), io.BytesIO()
+    raw, small, about = io.BytesIO(), io.BytesIO(), PngInfo()
     with rc_context(TYPESETTING):
         figure.savefig(raw, format="png", dpi=DENSITY * DPI, metadata={"Software": None})
-    _with_palette(Image.open(raw).convert("RGB")).save(small, format="png", optimize=True)
+    if boxes := _photographs(figure):
+        about.add_text(PHOTOGRAPHS, " ".join(map(str, boxes)))
+    _with_palette(Image.open(raw).convert("RGB")).save(small, format="png", optimize=True, pnginfo=about)
     return small.getvalue()
+
+
+def _photographs(figure: Figure) -> list[int]:
+    """The corners of all that is no map, in pixels from the top left."""
+    scale, height = DENSITY * DPI / figure.dpi, round(figure.get_figheight() * DENSITY * DPI)
+    found: list[int] = []
+    for axes in figure.axes:
+        if any(image.get_cmap() not in (INK, SIGNED) or np.ndim(image.get_array()) == 3 for image in axes.images):
+            (left, bottom), (right, top) = axes.get_window_extent().get_points() * scale
+            found += [round(left), height - round(top), round(right), height - round(bottom)]
+    return found
 
 
 def _with_palette(image: Image.Image) -> Image.Image:

@@ -37,12 +37,13 @@ NETWORK_COLORS = {
     r"\basc|affine|sasa|attention": "#4B4FA8",
     r"\be4": "#A3316F",
     r"\bg-|\bgc-|\bc-|separable": "#A06A00",
-    r"\bz2|ordinary|\bc1\b|resnet": "#5B6573",
+    r"\bz2|ordinary|\bcnn|\bc1\b|resnet": "#5B6573",
     r"\bp4|\bc4|\bd4|group conv|p4cnn": "#00807A",
 }
 SERIES = ("#31589B", "#B23A2E", "#6C9C2B", "#9B6BB3", "#7D5A3C", "#2D9FB8")
 MARK = "#C2185B"  # as in the widgets
 ELEMENT_COLORS: dict[Element, str] = dict(zip(D4.elements, OKABE_ITO.values(), strict=True))
+ON_ELEMENT = ("#FFFFFE", "#252526")  # words on an element's color, light and dark: the same on a dark page
 LINES = "#3B4656"  # arrows, axes and whatever carries no meaning by its color
 
 INK = LinearSegmentedColormap.from_list("ink", ["#FFFFFF", "#C3CEDB", "#7389A3", "#33475F", "#0C1626"], N=257)

@@ -60,22 +60,25 @@ class TurningFilter(WidgetWithStill):
             f"{value:.2f}".replace("-", "−")
             for value in (self.setup["together"][0][at], self.setup["together"][1][at], self.setup["apart"][1][at])
         )
-        windows = {
-            f"filter e sees: {upright}": self._window(self._image, (self.row, self.column)),
-            f"turned, filter r: {follows}": self._window(turned, there),
-        }
-        picture = panels(windows, values=False)
+        k, pixels = self._psi.shape[-1], {"digit": (self.row, self.column), "turned by r": there}
+        picture = panels(
+            {
+                "digit": self._image,
+                f"filter e: {upright}": self._psi,
+                "turned by r": turned,
+                f"filter r: {follows}": act_on_image(C4.elements[1], self._psi),
+            },
+            columns=4,
+            values=False,
+            one_scale=False,
+            marks={title: (row - k // 2, column - k // 2, k) for title, (row, column) in pixels.items()},
+        )
         words = (
             f"The window of one pixel, and the same window in the turned picture. Filter e answers {upright}; on the "
             f"turned picture filter r answers {follows}, and filter e answers {stays}. "
             "In JupyterLab this is a widget: choose a pixel, and turn."
         )
         return Picture(picture.image, words)
-
-    def _window(self, image: Tensor, pixel: tuple[int, int]) -> Tensor:
-        reach = self._psi.shape[-1] // 2
-        row, column = pixel
-        return image[row - reach : row + reach + 1, column - reach : column + reach + 1]
 
 
 def turning_filter(image: Tensor, psi: Tensor, pixel: tuple[int, int] | None = None) -> TurningFilter:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from collections.abc import Iterator
 from html import escape, unescape
 from pathlib import Path
 
 from nbformat import NotebookNode
+from PIL import Image
 
 from course_lib.figures.captions import CAPTION
-from course_lib.figures.render import is_svg, size_of
-from course_lib.figures.style import ELEMENT_COLORS
+from course_lib.figures.render import PHOTOGRAPHS, is_svg, size_of
+from course_lib.figures.style import ELEMENT_COLORS, ON_ELEMENT
 
 SVG = re.compile(r'<img src="data:image/svg\+xml;base64,([\w+/=]+)" alt="([^"]*)"')
 FIGURE = (
@@ -22,6 +24,8 @@ FIGURE = (
 # What may stand in a caption: an emphasis, code, and a formula with its letters and their indices.
 MARKUP = {r"\*([^*]+)\*": r"<em>\1</em>", r"`([^`]+)`": r"<code>\1</code>", r"_(\w)": r"<sub>\1</sub>"}
 MARKUP |= {r"\$([^$]+)\$": r"<i>\1</i>"}
+KEPT = {*ON_ELEMENT, *ELEMENT_COLORS.values()} - {"#000000"}
+GROUND, LIGHT = 19, "#ebebeb"  # on a dark page: each part of the ground's color, and what black becomes
 IMAGE = '<img src="_static/figures/{file}" alt="{alt}" width="{width}" height="{height}" loading="lazy" class="{look}">'
 
 
@@ -53,10 +57,11 @@ def number_figures(notebook: NotebookNode, name: str, widgets: dict[str, str], f
     for count, (cell, output, image, alt) in enumerate(pictures(notebook), 1):
         if not alt:
             raise ValueError(f"{name}: a figure without alt text, below {cell.source[-80:]!r}")
-        file = f"{name[:2]}-{count}.{'svg' if is_svg(image) else 'png'}"
-        (folder / file).write_bytes(image)
-        (width, height), look = size_of(image), "plot" if turns_dark(image) else "figure"
-        shown = IMAGE.format(file=file, alt=escape(alt), width=width, height=height, look=look)
+        shown, (width, height) = "", size_of(image)
+        for look, drawn in (("on-light", image), ("on-dark", on_dark(image))):
+            file = f"{name[:2]}-{count}-{look}.{'svg' if is_svg(image) else 'png'}"
+            (folder / file).write_bytes(drawn)
+            shown += IMAGE.format(file=file, alt=escape(alt), width=width, height=height, look=look)
         if cell.id in widgets:
             shown = f"{widgets[cell.id]}<noscript>{shown}</noscript>"
         caption = _take_caption(cell, output)
@@ -66,9 +71,42 @@ def number_figures(notebook: NotebookNode, name: str, widgets: dict[str, str], f
         raise ValueError(f"{name}: no rendered figure; build the notebook: python notebooks/build.py {name}")
 
 
-def turns_dark(image: bytes) -> bool:
-    """Whether a dark page may show light lines on a dark ground: not where colors name elements, and no photographs."""
-    return is_svg(image) and not any(color.encode() in image.upper() for color in list(ELEMENT_COLORS.values())[:-1])
+def on_dark(image: bytes) -> bytes:
+    """The picture for a dark page: light words and lines on the page's ground, and values from dark to light.
+
+    The colors of elements, and words on them, stay; but black becomes white. Photographs stay, too.
+    """
+    if is_svg(image):
+        drawn = re.sub(r"#[0-9a-fA-F]{6}\b|\bwhite\b", _in_svg, image.decode())
+        plot = (
+            "fill=" not in drawn[: drawn.index(">")]
+        )  # letters and lines of matplotlib are black where it says nothing
+        return (drawn.replace("<svg ", f'<svg fill="{LIGHT}" ', 1) if plot else drawn).encode()
+    light = Image.open(io.BytesIO(image))
+    dark = light.convert("P")
+    parts = dark.getpalette() or []
+    dark.putpalette([part for i in range(0, len(parts), 3) for part in _darkened(*parts[i : i + 3])])
+    corners = list(map(int, light.info.get(PHOTOGRAPHS, "").split()))
+    dark = dark.convert("RGB") if corners else dark
+    for left, top, right, bottom in zip(*[iter(corners)] * 4, strict=True):
+        dark.paste(light.convert("RGB").crop((left, top, right, bottom)), (left, top))
+    file = io.BytesIO()
+    (dark.quantize(256) if corners else dark).save(file, format="png", optimize=True)
+    return file.getvalue()
+
+
+def _in_svg(found: re.Match[str]) -> str:
+    color = "#ffffff" if found[0].lower() == "white" else found[0]
+    red, green, blue = _darkened(*bytes.fromhex(color[1:]))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _darkened(red: int, green: int, blue: int) -> list[int]:
+    """Light becomes dark, and the hue stays, as all three parts move by the same amount."""
+    if f"#{red:02X}{green:02X}{blue:02X}" in KEPT:
+        return [red, green, blue]
+    moved = 255 - max(red, green, blue) - min(red, green, blue)
+    return [round(GROUND + (235 - GROUND) * (part + moved) / 255) for part in (red, green, blue)]
 
 
 def _take_caption(cell: NotebookNode, output: NotebookNode) -> str:

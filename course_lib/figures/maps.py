@@ -21,7 +21,7 @@ from course_lib.figures.picture import (
 )
 from course_lib.figures.rings import NAME_ROOM, draw_ring_arrows, draw_sheets
 from course_lib.figures.style import ELEMENT_COLORS, typeset
-from course_lib.groups import Element, Group, compose, inverse, matrix
+from course_lib.groups import IDENTITY, Element, Group, compose, inverse, matrix
 
 FloatArray = np.ndarray[Any, Any]
 
@@ -47,8 +47,8 @@ def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
     before, after = figure.subplots(1, 2)
     scale = shared_scale([sheets])
     draw_sheets(before, sheets, group, scale, _names(group), _frames(group.elements))
-    places = ("" if group.has_mirrors else f"{h} " for h in group.elements)  # two rings leave no room for them
-    names = [f"{place}← {o}" for place, o in zip(places, origins, strict=True)]
+    marks = ("" if group.has_mirrors else f"{h} " for h in group.elements)  # two rings leave no room for them
+    names = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
     draw_sheets(after, moved, group, scale, names, _frames(origins))
     for axes, element, title in (
         (before, Element(0, 0), "$f$"),
@@ -70,7 +70,7 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
 
     Args:
         bank: ``(|H|, k, k)``, a planar filter turned |H| ways (lifting layer), or ``(|H|, |H|, k, k)``, row g being the
-            filter on the group after L_g (group layer), its sheets from left to right.
+            filter on the group after L_g (group layer), its sheets from left to right. A sheet keeps its frame's color.
 
     Raises ValueError for another shape.
     """
@@ -85,9 +85,11 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     side = min(1.3, 7.4 / columns)
     figure = new_figure(side * columns + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    scale = shared_scale([array])
+    scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
+    frames = _frames([compose(inverse(g), h) for g in turns for h in group.elements])
     for (i, j), axes in np.ndenumerate(grid):
         draw_map(axes, rows[i, j], scale)
+        axes.spines[:].set(color=frames[columns * i + j], linewidth=2.5)
         if lifting or i == 0:
             name = _moved_filter(group.elements[columns * i + j]) if lifting else f"sheet {group.elements[j]}"
             axes.set_title(name, fontsize=11)

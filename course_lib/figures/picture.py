@@ -26,6 +26,7 @@ from course_lib.figures.captions import Captioned
 from course_lib.figures.render import DPI, is_svg, render, size_of
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, MARK, SIGNED
 from course_lib.files import write_whole
+from course_lib.groups import D4
 
 MAX_CELLS_WITH_NUMBERS = 8
 _ACTION = re.compile(r"\b([LW])_\{?([a-z]+[²³]?)\}?")
@@ -34,9 +35,8 @@ SVG = (
     '<img src="data:image/svg+xml;base64,{code}" alt="{alt}" width="{width}" height="{height}" '
     'style="max-width: 100%; height: auto; background: white; border-radius: 4px">'
 )
-_FRAMES = {
-    words.format(h): color for h, color in ELEMENT_COLORS.items() for words in ("sheet {}", "filter {}", "L_{} ψ")
-}
+_NAMED = (("sheet ", ""), ("filter ", ""), ("L_", " ψ"))
+_FRAMES = {f"{what}{h}{end}": ELEMENT_COLORS[h] for h in D4.elements for what, end in _NAMED}
 _FONTS = [FONT, "DejaVu Sans"]  # the second for the few signs that the first lacks, such as arrows
 
 

@@ -78,7 +78,10 @@ def _photographs(figure: Figure) -> list[int]:
     scale, height = DENSITY * DPI / figure.dpi, round(figure.get_figheight() * DENSITY * DPI)
     found: list[int] = []
     for axes in figure.axes:
-        if any(image.get_cmap() not in (INK, SIGNED) or np.ndim(image.get_array()) == 3 for image in axes.images):
+        if any(
+            image.get_cmap() not in (INK, SIGNED) or np.ndim(np.asarray(image.get_array())) == 3
+            for image in axes.images
+        ):
             (left, bottom), (right, top) = axes.get_window_extent().get_points() * scale
             found += [round(left), height - round(top), round(right), height - round(bottom)]
     return found

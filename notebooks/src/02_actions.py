@@ -85,9 +85,8 @@ def act_on_points(g: Isometry, points: IntArray) -> IntArray:
 # %%
 corner = np.array([[0, 0], [1, 0], [2, 0], [0, 1]])
 g = Isometry(0, 1, 3, 1)
-figures.lattice_points(corner, act_on_points(g, corner)).captioned(
-    "Each point is turned by 90° about the origin and then shifted by (3, 1)."
-)
+print("points 1 to 4:", corner.tolist())
+print("turned by 90° about the origin, then shifted by (3, 1):", act_on_points(g, corner).tolist())
 
 # %% [markdown]
 # The long arm of the L (points 1, 2, 3) lay along the x axis and now points up; the corner of the L is at (3, 1).
@@ -125,7 +124,7 @@ print(f"Both rules hold for {len(isometries)} elements of p4m and all their {pai
 
 # %%
 f = torch.arange(16.0).reshape(4, 4)
-figures.panels({"f": f}).captioned("A small image with a different number in every pixel.")
+print(f)
 
 # %% [markdown]
 # **Where is (x, y) in an array?** An array counts rows *downwards* from the top, but y points *up*. And an image turns
@@ -529,11 +528,8 @@ def on_a_ring(sheets: Tensor) -> Tensor:
     return ring
 
 
-assert torch.equal(act_on_image(r, on_a_ring(sheets)), on_a_ring(sheets_of_turned))
-figures.panels(
-    {"ring of f": on_a_ring(sheets), "the whole picture turned": act_on_image(r, on_a_ring(sheets))},
-    alt="Four sheets of edges on a ring, and the same picture turned by 90°, each sheet in its neighbor's place.",
-).captioned("Turning the whole picture like a photograph turns each sheet and carries it to its neighbor's place.")
+same = torch.equal(act_on_image(r, on_a_ring(sheets)), on_a_ring(sheets_of_turned))
+print("the whole picture, turned like a photograph, is the ring of the turned digit:", same)
 
 # %% [markdown]
 # **With mirrors**, on p4m, there are eight sheets on two rings: rotations outside, mirrored elements inside, and dashed
@@ -684,7 +680,7 @@ p4_filter = torch.randn(4, 3, 3)
 turned_filters = torch.stack([act_on_feature_map(g, p4_filter, C4) for g in C4.elements])
 print("one filter", tuple(p4_filter.shape), "→ all its turned copies", tuple(turned_filters.shape))
 figures.filter_bank_figure(turned_filters, C4).captioned(
-    "From row to row each of the four sheets turns and moves one column to the right."
+    "From row to row each of the four sheets turns and moves, with its frame, one column to the right."
 )
 
 # %% [markdown]

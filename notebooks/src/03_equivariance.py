@@ -568,9 +568,6 @@ heads = {"global max": orbit.amax(dim=(1, 2, 3)), "global mean": orbit.mean(dim=
 heads["flatten, then linear"] = orbit.flatten(1) @ noise(28 * 28)
 for name, values in heads.items():
     print(f"{name:21} {len(values.round(decimals=9).unique())} different value(s) on an orbit of {len(orbit)} images")
-panels({str(g): image[0] for g, image in zip(D4.elements, orbit, strict=True)}, columns=4).captioned(
-    "The orbit of one digit: all eight pictures that the group makes of it."
-)
 
 # %% [markdown]
 # The maximum and the mean are invariant, because a move only reorders the pixels. The linear layer has a separate weight for each

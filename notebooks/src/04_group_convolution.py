@@ -130,7 +130,7 @@ layer_diagram(LiftingConv2d(C4, 1, 10, 3)).captioned(
 # %%
 f, psi = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
 print("In the upper left corner, (0, 0), the turned filter L_r ψ shows the pixel", source_pixel(r, 0, 0, 2, 2), "of ψ.")
-figures.panels({"f": f[0]} | {f"L_{h} ψ": act_on_image(h, psi[0, 0]) for h in C4.elements}).captioned(
+figures.panels({"f": f[0]} | {f"L_{h} ψ": act_on_image(h, psi[0, 0]) for h in C4.elements}, one_scale=False).captioned(
     "The image, and the one filter in its four orientations."
 )
 
@@ -319,8 +319,10 @@ corner, line = SHAPES["corner"], SHAPES["line"]
 for name, image in {"corner": corner, "line": line}.items():
     print(f"{name}: the four sheets at the middle pixel:", arms(image)[:, 2, 2].int().tolist())
 figures.panels(
-    {"a corner": corner} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(corner), strict=True)}, values=False
-).captioned("At the corner, where the two strokes meet, two neighboring sheets answer: e and r.")
+    {"a corner": corner} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(corner), strict=True)},
+    values=False,
+    marks={"a corner": (3, 3, 1)} | {f"sheet {h}": (2, 2, 1) for h in C4.elements},
+).captioned("In the marked pixel, where the two strokes meet, two neighboring sheets answer: e and r.")
 
 # %% [markdown]
 # So at the middle pixel of the corner the sheets (e, r, r², r³) hold (1, 1, 0, 0), since strokes leave to the right and up. At the middle of
@@ -444,7 +446,7 @@ print("The loop over the group and the one conv2d agree for", *ALL_GROUPS)
 # %%
 psi = torch.stack([hook[0, 0], hook[0, 0] / 2, 0 * hook[0, 0], 0 * hook[0, 0]])[None, None]
 figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4).captioned(
-    "From row to row the hooks turn, and each moves one column to the right."
+    "From row to row the hooks turn, and each moves, with its frame, one column to the right."
 )
 
 # %% [markdown]

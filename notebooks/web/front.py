@@ -12,16 +12,17 @@ from PIL import Image
 
 from course_lib.figures.render import is_svg, size_of
 from outline import notebooks
-from web.figures import pictures
+from web.figures import on_dark, pictures
 
 RING = "<!-- ring -->"
 CARDS = "<!-- cards -->"
 SIDE = 480  # pixels of a card's picture, twice of what is shown
 # The number of the figure on a notebook's card; the first one where none is named.
 SHOWN = {"02": 2, "04": 12, "07": 2, "08": 2}
+PICTURE = '<img src="_static/cards/{file}" alt="" width="{width}" height="{height}" loading="lazy" class="{look}">'
 CARD = """\
-<a class="course-card" href="{page}.html"><img src="_static/cards/{file}" alt="" width="{width}" height="{height}"
-loading="lazy"><strong>{title}</strong><span>{minutes} minutes · {exercises}</span></a>"""
+<a class="course-card" href="{page}.html">{pictures}<strong>{title}</strong>
+<span>{minutes} minutes · {exercises}</span></a>"""
 
 
 def write_front_page(source: Path, folder: Path, ring: str) -> None:
@@ -34,14 +35,11 @@ def write_front_page(source: Path, folder: Path, ring: str) -> None:
     cards = []
     for book in notebooks():
         stored = nbformat.read(folder / f"{book.name}.ipynb", as_version=4)
-        file, (width, height) = _card_picture(stored, book.number, folder_of_cards)
         count = len(book.exercises)
         cards.append(
             CARD.format(
                 page=book.name,
-                file=file,
-                width=width,
-                height=height,
+                pictures=_card_pictures(stored, book.number, folder_of_cards),
                 title=escape(book.title),
                 minutes=book.minutes,
                 exercises=f"{count} exercise{'s' * (count != 1)}",
@@ -61,16 +59,21 @@ def _raw(html: str) -> str:
     return f"````{{raw}} html\n{html}\n````"
 
 
-def _card_picture(notebook: NotebookNode, number: str, folder: Path) -> tuple[str, tuple[int, int]]:
-    """The chosen figure, a PNG made small; returns the file's name and the size to show it at."""
+def _card_pictures(notebook: NotebookNode, number: str, folder: Path) -> str:
+    """The chosen figure, a PNG made small, as elements of HTML: for light pages, and for dark ones."""
     figures = [image for _, _, image, _ in pictures(notebook)]
     if not figures:
         raise ValueError(f"notebook {number} has no figure for its card; build it first")
-    chosen = figures[min(SHOWN.get(number, 1), len(figures)) - 1]
-    if is_svg(chosen):
-        (folder / f"{number}.svg").write_bytes(chosen)
-        return f"{number}.svg", size_of(chosen)
-    image = Image.open(io.BytesIO(chosen)).convert("RGB")
-    image.thumbnail((SIDE, SIDE // 2), Image.Resampling.LANCZOS)
-    image.save(folder / f"{number}.png", optimize=True)
-    return f"{number}.png", (image.width // 2, image.height // 2)
+    chosen, shown = figures[min(SHOWN.get(number, 1), len(figures)) - 1], ""
+    for look, drawn in (("on-light", chosen), ("on-dark", on_dark(chosen))):
+        file = f"{number}-{look}.{'svg' if is_svg(drawn) else 'png'}"
+        width, height = size_of(drawn)
+        if is_svg(drawn):
+            (folder / file).write_bytes(drawn)
+        else:
+            image = Image.open(io.BytesIO(drawn)).convert("RGB")
+            image.thumbnail((SIDE, SIDE // 2), Image.Resampling.LANCZOS)
+            image.save(folder / file, optimize=True)
+            width, height = image.width // 2, image.height // 2
+        shown += PICTURE.format(file=file, width=width, height=height, look=look)
+    return shown

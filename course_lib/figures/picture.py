@@ -141,10 +141,13 @@ def difference(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> tup
         return abs(first - second), shared_scale([np.zeros(1), abs(first), abs(second)])
 
 
-def draw_map(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, values: bool = False) -> None:
+def draw_map(
+    axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, values: bool = False, cell: float = 0.0
+) -> None:
     """Draw one 2-D map as squares, row 0 on top, with its numbers written in if asked for.
 
-    White is zero. Where the scale has negative values, they are blue and the positive ones red; else ink.
+    White is zero. Where the scale has negative values, they are blue and the positive ones red; else ink. Numbers are
+    as large as a cell of so many inches allows.
     """
     axes.imshow(array, cmap=color_map(scale), norm=scale, interpolation="nearest")
     axes.set_xticks([])
@@ -152,7 +155,7 @@ def draw_map(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, values: 
     for side in axes.spines.values():
         side.set_color("0.6")
     if values:
-        _write_numbers(axes, array, scale)
+        _write_numbers(axes, array, scale, cell)
 
 
 def color_map(scale: Normalize) -> Colormap:
@@ -160,8 +163,8 @@ def color_map(scale: Normalize) -> Colormap:
     return SIGNED if scale.vmin is not None and scale.vmin < 0 else INK
 
 
-def _write_numbers(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize) -> None:
-    fontsize = min(10, 48 / max(array.shape))
+def _write_numbers(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, cell: float) -> None:
+    fontsize = min(10, max(48 / max(array.shape), 20 * cell))
     for (y, x), value in np.ndenumerate(array):
         red, green, blue, _ = color_map(scale)(float(scale(value))) if np.isfinite(value) else (1.0, 1.0, 1.0, 1.0)
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
@@ -201,8 +204,9 @@ def panels(
     values = small if values is None else values
     columns = min(columns or 5, len(arrays))
     rows = -(-len(arrays) // columns)
-    side = min(2.4, 7.3 / columns)
-    size = 12 if 9 * max(map(len, arrays)) < DPI * side else 10  # the largest that fits
+    largest = max(max(a.shape) for a in arrays.values())
+    side = min(3.4 if values and largest > 6 else 2.4, 7.3 / columns)
+    size, cell = 12 if 9 * max(map(len, arrays)) < DPI * side else 10, side / largest  # the largest that fits
     figure = new_figure(side * columns, (side + 0.25) * rows)
     scale = Normalize(*finite_range(list(arrays.values()))) if photograph else shared_scale(list(arrays.values()))
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -210,7 +214,7 @@ def panels(
         axes.set_axis_off()
     for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
         axes.set_axis_on()
-        draw_map(axes, array, scale if one_scale else shared_scale([array]), values)
+        draw_map(axes, array, scale if one_scale else shared_scale([array]), values, cell)
         if color := _FRAMES.get(title.split(":")[0]):
             axes.spines[:].set(color=color, linewidth=2.5)
         if mark := (marks or {}).get(title):

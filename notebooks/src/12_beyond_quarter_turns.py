@@ -418,7 +418,7 @@ def turned_basis(group: Group, size: int) -> Tensor:
 
 # %%
 bank = (turned_basis(C8, 7) @ weights).view(8, 7, 7)
-filter_bank_figure(bank, C8).captioned("One filter after each of the eight turns: $h = r^{1/2}$ is a turn by 45°.")
+filter_bank_figure(bank, C8).captioned("One filter after each of the eight turns by 45°.")
 
 # %% [markdown]
 # That is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group of the lattice, a filter's weights

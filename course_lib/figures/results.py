@@ -73,7 +73,7 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
     Raises ValueError if there is nothing to show, or too much.
     """
     _require_series({"published": published, **ours})
-    figure = new_figure(6.4, 6.0)
+    figure = new_figure(7.2, 6.7)
     axes = figure.subplots()
     for (recipe, errors), look in zip(ours.items(), _LOOKS[1:], strict=False):
         across = [published[name] for name in errors]

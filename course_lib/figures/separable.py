@@ -29,7 +29,7 @@ def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
         if psi.ndim != 3 or len(psi) != group.order:
             raise ValueError(f"the filter {name!r} must have shape ({group.order}, k, k) on {group}, got {psi.shape}")
     side = min(1.2, 7.0 / group.order, max(0.96, 5.8 / len(rows)))
-    figure = new_figure(side * group.order + 2.2, side * len(rows) + 0.3)
+    figure = new_figure(side * group.order + 0.4 + 0.085 * max(map(len, rows)), side * len(rows) + 0.3)
     grid = figure.subplots(len(rows), group.order, squeeze=False)
     scale = shared_scale(list(rows.values()))
     for line, (name, psi) in zip(grid, rows.items(), strict=True):

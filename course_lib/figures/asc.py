@@ -11,6 +11,7 @@ from torch import Tensor
 
 from course_lib.figures.attention import Look, attention_map, draw_looker
 from course_lib.figures.picture import Picture, as_array, as_map, draw_map, new_figure, shared_scale
+from course_lib.figures.style import frame
 from course_lib.groups import Element, Group
 
 FloatArray = np.ndarray[Any, Any]
@@ -24,7 +25,7 @@ def gaze(weights: Tensor, group: Group, pixel: tuple[int, int], h: Element) -> T
     return attention_map(weights.unsqueeze(1), group, pixel, h)[0]
 
 
-def gaze_figure(looks: Mapping[str, Look], columns: int = 4, size: float = 2.2) -> Picture:
+def gaze_figure(looks: Mapping[str, Look], columns: int = 4, size: float = 1.85) -> Picture:
     """A panel for each look: the image, pale, (Y, X) or (3, Y, X), the one that looks, and blue where it looks.
 
     The arrow points along its h; a panel has ``size`` inches. Raises ValueError if the attention has not the shape of
@@ -42,6 +43,7 @@ def gaze_figure(looks: Mapping[str, Look], columns: int = 4, size: float = 2.2) 
         attention = as_map(look.attention, "the attention")
         draw_gaze(axes, as_array(look.image), attention)
         draw_looker(axes, look)
+        frame(axes, look.h)
         axes.set_title(title, fontsize=10)
         words.append(_in_words(title, look, attention))
     return Picture.from_figure(figure, " ".join(words))
@@ -51,7 +53,8 @@ def draw_gaze(axes: Axes, image: FloatArray, attention: FloatArray) -> None:
     """The image, pale, under blue of the strength of the attention."""
     if attention.shape != image.shape[-2:]:
         raise ValueError(f"expected attention of shape {image.shape[-2:]}, like the image, got {attention.shape}")
-    axes.imshow(pale(image), interpolation="nearest")
+    shown = pale(image) if image.ndim == 3 else 1 - pale(image)[..., 0]  # what is gray turns with a dark page
+    axes.imshow(shown, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color("0.6")
     strength = np.sqrt(attention / (attention.max() or 1.0))  # the root, so that faint looks show too

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from course_lib.figures.picture import Picture, as_array, as_map, new_figure
-from course_lib.figures.style import MARK
+from course_lib.figures.style import MARK, frame
 from course_lib.groups import Element, Group, matrix
 
 
@@ -54,6 +54,7 @@ def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
         for axes, h, sheet in zip(row[1:], group.elements, attention, strict=True):
             _draw_image(axes, image, f"sheet {h}: {100 * sheet.sum():.0f} %")
             strength = np.sqrt(sheet / attention.max())  # the root, so that faint looks show too
+            frame(axes, h)
             axes.imshow(np.ones_like(sheet), cmap="Blues", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
         words.append(_in_words(title, look, attention, group))
     return Picture.from_figure(figure, " ".join(words))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from course_lib.figures.picture import Picture, as_array, as_map, draw_map, new_figure, shared_scale
-from course_lib.figures.style import ELEMENT_COLORS, MARK, SERIES
+from course_lib.figures.style import MARK, SERIES, frame
 from course_lib.groups import Element, Group, compose, inverse
 
 
@@ -44,8 +44,7 @@ def generated_kernels(sights: Mapping[str, Sight], group: Group) -> Picture:
         for axes, h, kernel in zip(row[1:], group.elements, kernels[title], strict=True):
             draw_map(axes, kernel, scale)
             origin = compose(inverse(sight.moved_by), h)
-            for spine in axes.spines.values():
-                spine.set(color=ELEMENT_COLORS[origin], linewidth=3)
+            frame(axes, origin)
             axes.set_title(f"sheet {h}" if origin == h else f"sheet {h} ← {origin}", fontsize=names)
     first = next(iter(kernels.values()))
     words = [_in_words(title, sight, kernels[title], first, group) for title, sight in sights.items()]
@@ -61,11 +60,10 @@ def _require_kernels(sight: Sight, group: Group) -> np.ndarray[Any, Any]:
 
 def _draw_window(axes: Axes, image: np.ndarray[Any, Any], pixel: tuple[int, int], k: int) -> None:
     row, col = pixel
-    axes.imshow(image, cmap="gray_r", interpolation="nearest")
+    ink = image - image.min()
+    draw_map(axes, ink, shared_scale([ink]))
     corner = (col - k / 2, row - k / 2)
     axes.add_patch(Rectangle(corner, k, k, fill=False, edgecolor=MARK, linewidth=2))
-    axes.set_xticks([])
-    axes.set_yticks([])
 
 
 def _in_words(

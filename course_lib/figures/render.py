@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from course_lib.figures.style import INK, MARK, OKABE_ITO, SIGNED, TYPESETTING
+from course_lib.figures.style import MARK, OKABE_ITO, TYPESETTING
 
 DPI = 100  # of the layout; pixels are drawn at DENSITY times as many
 DENSITY = 2
@@ -78,10 +78,7 @@ def _photographs(figure: Figure) -> list[int]:
     scale, height = DENSITY * DPI / figure.dpi, round(figure.get_figheight() * DENSITY * DPI)
     found: list[int] = []
     for axes in figure.axes:
-        if any(
-            image.get_cmap() not in (INK, SIGNED) or np.ndim(np.asarray(image.get_array())) == 3
-            for image in axes.images
-        ):
+        if any(image.get_cmap().name == "gray" or np.ndim(np.asarray(image.get_array())) == 3 for image in axes.images):
             (left, bottom), (right, top) = axes.get_window_extent().get_points() * scale
             found += [round(left), height - round(top), round(right), height - round(bottom)]
     return found

@@ -10,7 +10,7 @@ import numpy as np
 from course_lib.figures.curves import LOOKS
 from course_lib.figures.labels import name_lines
 from course_lib.figures.picture import Picture, as_array, draw_map, new_figure, shared_scale
-from course_lib.figures.style import line_colors
+from course_lib.figures.style import frame, line_colors
 from course_lib.groups import Group
 
 
@@ -33,8 +33,9 @@ def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
     grid = figure.subplots(len(rows), group.order, squeeze=False)
     scale = shared_scale(list(rows.values()))
     for line, (name, psi) in zip(grid, rows.items(), strict=True):
-        for axes, sheet in zip(line, psi, strict=True):
+        for axes, sheet, h in zip(line, psi, group.elements, strict=True):
             draw_map(axes, sheet, scale)
+            frame(axes, h)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
     for axes, h in zip(grid[0], group.elements, strict=True):
         axes.set_title(f"sheet {h}", fontsize=10)

@@ -17,6 +17,7 @@ from itertools import cycle
 from typing import Any
 
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from course_lib.groups import D4, Element, on_lattice
@@ -79,6 +80,12 @@ def line_colors(names: Iterable[str]) -> list[str]:
         own = next((color for kind, color in NETWORK_COLORS.items() if re.search(kind, name, re.IGNORECASE)), None)
         chosen.append(own if own and own not in chosen else next(others))
     return chosen
+
+
+def frame(axes: Axes, h: Element) -> None:
+    """Draw the frame of a sheet in the color of its element; one that has none keeps its frame."""
+    if h in ELEMENT_COLORS:
+        axes.spines[:].set(color=ELEMENT_COLORS[h], linewidth=2.5)
 
 
 def typeset(g: Element) -> str:

@@ -61,7 +61,10 @@ def draw(title: str, group: Group, nodes: Mapping[str, Node], arrows: Sequence[t
     height = (max(node.lane for node in nodes.values()) + 1) * LANE + 2 * MARGIN + LINE
     at = {name: (middles[node.column], MARGIN + LINE + (node.lane + 0.5) * LANE) for name, node in nodes.items()}
     parts = [_arrow(nodes[start], at[start], nodes[end], at[end], group) for start, end in arrows]
-    parts += [(_map if isinstance(node, Map) else _op)(node, *at[name], group) for name, node in nodes.items()]
+    parts += [
+        _map(node, *at[name], group) if isinstance(node, Map) else _op(node, *at[name], group)
+        for name, node in nodes.items()
+    ]
     alt = f"{title}. " + "; ".join(f"{_told(nodes[start])} → {_told(nodes[end])}" for start, end in arrows) + "."
     heading = f'<text x="{MARGIN}" y="{MARGIN + 4}" font-size="14" font-weight="bold">{escape(title)}</text>'
     svg = (

@@ -91,7 +91,7 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
 
 
 def _first_free(axes: Axes, name: str, point: tuple[float, float], taken: Sequence[Bbox]) -> Annotation:
-    lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_ls() != "None"]
+    lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
     for avoided in (lines, []):  # better on a line than on another name
         for dx, dy, align in _PLACES:
             label = axes.annotate(name, point, (dx, dy), textcoords="offset points", fontsize=9, ha=align, va="center")

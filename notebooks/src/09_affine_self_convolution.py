@@ -40,10 +40,9 @@ from course_lib.exercises import exercise, progress
 from course_lib.experiments import find_table
 
 # %%
-from course_lib.figures import panels
+from course_lib.figures import filter_bank_figure, panels
 from course_lib.figures.asc import gaze, gaze_figure, weights_by_place
 from course_lib.figures.attention import Look
-from course_lib.figures.separable import sheets_in_rows
 from course_lib.framework import GroupFunction, Part, as_feature_map, as_function, relative_position, transform
 from course_lib.groups import ALL_GROUPS, C1, C4, D4, Element, Group, inverse
 from course_lib.kernels import neighborhoods
@@ -320,10 +319,10 @@ panels({f"β for h = {h}": act_on_image(h, ahead) for h in C4.elements}).caption
 # %%
 dot = torch.tensor([[0.0, 2, 0], [0, 0, 0], [0, 0, 0]])
 ahead_and_dot = torch.stack([ahead, dot, 0 * dot, 0 * dot])
-moved = act_on_feature_map(Element(0, 1), ahead_and_dot[None], C4)[0]
-sheets_in_rows({"ψ for h = e": ahead_and_dot, "ψ for h = r": moved}, C4).captioned(
-    "For h = e the gain ψ looks ahead on its own sheet, and has one dot on the next; for h = r both patterns are "
-    "turned, and have moved one sheet on."
+copies = torch.stack([act_on_feature_map(h, ahead_and_dot[None], C4)[0] for h in C4.elements])
+filter_bank_figure(copies, C4).captioned(
+    "For h = e the gain ψ looks ahead on its own sheet, and has one dot on the next; for any other h both patterns are "
+    "turned, and the sheets move on by h: follow the frames."
 )
 
 # %% [markdown]

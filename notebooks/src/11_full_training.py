@@ -289,7 +289,7 @@ seed_everything(0)
 mine, curve = find(NETWORK).build(), []
 torch.set_num_threads(os.cpu_count() or 1)  # all cores for this one
 picture = display(Markdown("*The curve appears after the first epoch.*"), display_id=True)
-show_caption("The errors of your network on the validation images fall from epoch to epoch.")
+show_caption("The errors of your network on the validation images, epoch by epoch.")
 
 
 # %%

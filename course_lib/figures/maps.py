@@ -54,7 +54,7 @@ def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
         (before, Element(0, 0), "$f$"),
         (after, g, rf"$L_{{{typeset(g)}}}\,f$: place $\leftarrow$ where its sheet came from"),
     ):
-        draw_ring_arrows(axes, group)
+        draw_ring_arrows(axes, group, head=7 if group.has_mirrors else 11)
         _mark_corners(axes, sheets.shape[1:], element, group)
         axes.set_title(title, fontsize=12)
     places = ", ".join(f"{o} to {h}" for h, o in zip(group.elements, origins, strict=True))
@@ -127,7 +127,7 @@ def _require_sheets(f: Any, group: Group) -> FloatArray:
 def _ring_size(group: Group) -> tuple[float, float]:
     """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most 3.65, half of a page."""
     width, height = np.array(ring_extent(group)) + NAME_ROOM
-    side = min(1.2, 3.65 / 2 / max(width, height))
+    side = min(1.2, 3.65 / 2 / width)
     return max(2 * side * width, 2.6), max(2 * side * height, 1.4)
 
 

@@ -19,7 +19,7 @@ from course_lib.figures.layout import ring_arrows, ring_positions
 from course_lib.figures.picture import Picture, new_figure, shared_scale, typeset_actions
 from course_lib.figures.render import DPI
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
-from course_lib.groups import ALL_GROUPS, C2, C4, D1, D4, Element, cayley_table, compose, matrix
+from course_lib.groups import ALL_GROUPS, C2, C4, C8, D1, D4, Element, cayley_table, compose, matrix
 from course_lib.training import History, TrainConfig
 
 R, M = Element(0, 1), Element(1, 0)
@@ -44,6 +44,7 @@ EXAMPLES = {
     "single ring": (lambda: figures.act_on_ring(SHEETS[:4], R, C4), "r³ to e, e to r, r to r², r² to r³."),
     "action": (lambda: figures.act_on_ring(SHEETS, R, D4), "r³ to e, e to r, r to r², r² to r³, mr to m"),
     "planar bank": (lambda: figures.filter_bank_figure(SHEETS, D4), "4 × 4 planar filter"),
+    "bank off the lattice": (lambda: figures.filter_bank_figure(SHEETS, C8), "r^(7/2)"),
     "group bank": (lambda: figures.filter_bank_figure(torch.ones(4, 4, 3, 3), C4), "e, r, r², r³"),
     "curves": (lambda: figures.learning_curves({"a": [[0.5, 0.7], [0.5, 0.9]], "b": [0.1, 0.2]}), "a: from 0.5 to 0.8"),
     "angles": (lambda: figures.accuracy_by_angle({"a": [0.9, 0.3, 0.8]}, [0, 45, 90]), "lowest 0.3 at 45°"),

@@ -20,7 +20,7 @@ from course_lib.figures.picture import (
     shared_scale,
 )
 from course_lib.figures.rings import NAME_ROOM, draw_ring_arrows, draw_sheets
-from course_lib.figures.style import ELEMENT_COLORS, typeset
+from course_lib.figures.style import ELEMENT_COLORS, frame, typeset
 from course_lib.groups import IDENTITY, Element, Group, compose, inverse, matrix
 
 FloatArray = np.ndarray[Any, Any]
@@ -86,10 +86,12 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     figure = new_figure(side * columns + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
-    frames = _frames([compose(inverse(g), h) for g in turns for h in group.elements])
+    origins = [compose(inverse(g), h) for g in turns for h in group.elements]
+    has_colors = all(h in ELEMENT_COLORS for h in group.elements)
     for (i, j), axes in np.ndenumerate(grid):
         draw_map(axes, rows[i, j], scale)
-        axes.spines[:].set(color=frames[columns * i + j], linewidth=2.5)
+        if has_colors:
+            frame(axes, origins[columns * i + j])
         if lifting or i == 0:
             name = _moved_filter(group.elements[columns * i + j]) if lifting else f"sheet {group.elements[j]}"
             axes.set_title(name, fontsize=11)

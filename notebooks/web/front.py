@@ -18,7 +18,7 @@ RING = "<!-- ring -->"
 CARDS = "<!-- cards -->"
 SIDE = 480  # pixels of a card's picture, twice of what is shown
 # The number of the figure on a notebook's card; the first one where none is named.
-SHOWN = {"02": 2, "04": 12, "07": 2, "08": 2}
+SHOWN = {"02": 2, "04": 12, "07": 2, "08": 2, "10": 2}
 PICTURE = '<img src="_static/cards/{file}" alt="" width="{width}" height="{height}" loading="lazy" class="{look}">'
 CARD = """\
 <a class="course-card" href="{page}.html">{pictures}<strong>{title}</strong>

@@ -73,7 +73,7 @@ def dots_by_name(values: Mapping[str, float | Sequence[float]], xlabel: str) -> 
     figure = new_figure(6.4, 0.62 * len(seeds) + 0.9)
     axes = figure.subplots()
     for i, (value, color) in enumerate(zip(seeds.values(), line_colors(seeds), strict=True)):
-        axes.plot(value, np.full(len(value), i), "o", color=color, mec="white", ms=9)
+        axes.plot(value, np.full(len(value), i), "o", color=color, mfc="none", mew=1.8, ms=9)
         axes.plot([value.mean()] * 2, [i - 0.3, i + 0.3], color=color, lw=2.5)
         axes.annotate(f"{value.mean():.3g}", (value.mean(), i - 0.34), ha="center", va="bottom", color=color)
     axes.set_yticks(range(len(seeds)), list(seeds))

@@ -24,7 +24,7 @@ _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": SERIES[1], "marker": "s", "ms": 6},
     {"color": SERIES[2], "marker": "D", "ms": 6},
 )
-_TICKS = (0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 70, 100)
+_TICKS = (0.5, 0.7, 1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 70, 100)
 
 
 def mean_and_deviation(errors: list[float]) -> tuple[float, float | None]:

@@ -187,7 +187,7 @@ act_on_ring(sheets, quarter_turn, C4).captioned(
 from course_lib.widgets import feature_map_explorer, progress_page
 
 feature_map_explorer(ours, two).captioned(
-    "In our network both orders give the same maps, so the difference on the right is empty."
+    "In our network both orders give the same maps, so their difference is empty."
 )
 
 # %% [markdown]

@@ -79,7 +79,8 @@ angles = [22.5 * i for i in range(16)]
 upright_nets = {"Z2CNN": trained("upright-cnn"), "P4CNN": trained("upright-p4cnn")}
 upright_curves = {name: accuracy_by_angle(net, digits.test, angles) for name, net in upright_nets.items()}
 figures.accuracy_by_angle(upright_curves, angles).captioned(
-    "P4CNN reads digits turned by 90°, 180° or 270° just as well as upright ones; Z2CNN does not. At 45° both are lost."
+    "Both were trained on upright digits. P4CNN reads digits turned by 90°, 180° or 270° just as well; Z2CNN does not. "
+    "At 45° both are lost."
 )
 
 # %%
@@ -843,7 +844,7 @@ for name, net in nets.items():
 upright_test = digits.test.first(300)
 curves = {name: accuracy_by_angle(net, upright_test, angles) for name, net in nets.items()}
 figures.accuracy_by_angle(curves, angles).captioned(
-    "The curve of P4CNN repeats every 90°; that of Z2CNN does not have to."
+    "Both were trained on rotated digits. The curve of P4CNN repeats every 90°; that of Z2CNN does not have to."
 )
 
 # %%
@@ -871,7 +872,7 @@ print("test error in %, seeds", *stored["seeds"])
 for name, values in errors.items():
     print(f"{name}: " + "  ".join(f"{value:4.1f}" for value in values) + f"   mean {np.mean(values):.1f}")
 figures.dots_by_name(errors, xlabel="test error, in %").captioned(
-    "Each dot is a seed: those of P4CNN lie at smaller errors than those of Z2CNN."
+    "Each circle is a seed, each stroke their mean: P4CNN's errors are smaller than those of Z2CNN."
 )
 
 # %% [markdown]

@@ -424,7 +424,7 @@ families = {
 }
 error_against_cost(families).captioned(
     "Rotated MNIST: all networks on p4 have smaller errors than the two ordinary ones, most of them with no more "
-    "parameters, but with more operations (bars: standard deviations)."
+    "parameters, and all but gc-P4CNN with more operations (bars: standard deviations)."
 )
 
 # %% [markdown]

@@ -522,7 +522,8 @@ changed = {
 # %% tags=["nbval-ignore-output"]
 print(not_yet_run(laptop, shown, **length))
 figures.learning_curves(changed, ylabel="changed by a quarter turn, in %").captioned(
-    "A quarter turn changes predictions of Z2CNN after every epoch, and none of E4-Net with a shared norm."
+    "A quarter turn changes predictions of Z2CNN after every epoch, and none of E4-Net with a shared norm. "
+    "Bands reach from the lowest to the highest seed."
 ) if changed else None
 
 # %% [markdown]

@@ -843,7 +843,7 @@ for case in measured["cases"]:
 # %% [markdown]
 # In every row the three steps pay: `E4Layer` takes a fraction of the time of unfold and sum. They pay least in the widest layer, because they leave the two matrices W₁ and W₃ as they are. With 16 channels on C4, k = 5, s = 2 and r = 1, these make up 2,048 of the 3,248 products at each g; with the 88 channels on D4, k = 3, s = 44 and r = 2 of the last row, 92,928 of 111,144.
 #
-# Compared with the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. Yet it is far from eight or five times as fast in any of them. On D4 it is faster, in the widest layer more than twice as fast; on C4 it is slower. Fewer operations do not make a layer faster by themselves.
+# Compared with the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. It is faster in every row, but far from eight or five times as fast: fewer operations do not make a layer faster by as much. On another processor, whose convolutions are faster, E4 took longer than the group convolution in both rows on C4. Which layer is the faster one is a property of the machine, too.
 #
 # ## What you have built
 

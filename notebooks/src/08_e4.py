@@ -705,6 +705,8 @@ errors: dict[str, list[float]] = {}
 for run in stored["runs"]:
     errors.setdefault(run["variant"], []).append(run["test_error_percent"])
 published = {row.key: (row.percent, row.deviation) for row in published_e4.E4_MNIST}
+
+# %%
 columns = {
     "concatenate": {"none": "e4net-concat-none", "K": "e4net-concat-k", "V": "e4net-concat-v", "both": "e4net"},
     "slices s": {"1": "e4net-s1", "2": "e4net", "4": "e4net-s4"},
@@ -832,6 +834,8 @@ for name, median in medians.items():
 measured = json.loads((results_folder() / "bench" / "layers_cpu_2_threads.json").read_text())
 hardware = measured["provenance"]["hardware"]
 contenders = ("unfold and sum", "E4Layer", "GroupConv2d")
+
+# %%
 print(f"{hardware['threads']} threads of {hardware['device']}")
 print(f"{'milliseconds':<30}", *(f"{name:>14}" for name in (*contenders, "fastest")))
 for case in measured["cases"]:

@@ -362,6 +362,7 @@ def by_place(scores: Tensor) -> Tensor:
     return torch.arange(len(scores)).double()
 
 
+# %%
 for group in (C4, D4):
     f = as_function(noise(2, group.order, 2, 2), group)
     tables = (noise(2, group.order, 3, 3, seed=1), noise(2, group.order, 3, 3, seed=2), group)

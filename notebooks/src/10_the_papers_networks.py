@@ -423,8 +423,8 @@ families = {
     "quoted": [quoted[name] for name in ("p4_CNN", "α-P4CNN")],
 }
 error_against_cost(families).captioned(
-    "Rotated MNIST: all networks on p4 have smaller errors than the two ordinary ones, most of them with no more "
-    "parameters, and all but gc-P4CNN with more operations (bars: standard deviations)."
+    "On rotated MNIST all networks on p4 make fewer errors than the two ordinary ones, and all but gc-P4CNN take more "
+    "operations (bars: standard deviations)."
 )
 
 # %% [markdown]

@@ -187,7 +187,7 @@ def coset_max_pool(f: Tensor, group: Group, subgroup: Group) -> Tensor:
 def spatial_pool(f: Tensor, size: int, stride: int, how: str) -> Tensor:
     """The maximum ("max") or mean ("mean") over size × size windows of a map (Y, X), one every ``stride`` pixels."""
     if f.ndim != 2:
-        raise ValueError(f"spatial_pool takes one map (Y, X), not {tuple(f.shape)}; for more, there is F.max_pool2d")
+        raise ValueError(f"spatial_pool takes one map (Y, X), not {tuple(f.shape)}; F.max_pool2d takes a batch")
     rows, cols = ((n - size) // stride + 1 for n in f.shape)
     out = f.new_zeros(rows, cols)
     for row, col in np.ndindex(rows, cols):

@@ -116,7 +116,7 @@ def test_the_default_format_where_it_is_faster_or_nothing_is_known():
 
 
 @pytest.mark.parametrize("only_avx2", [False, True])
-@pytest.mark.parametrize("channels, kernel_size, is_wide", [(4, 5, True), (4, 3, False), (5, 5, False)])
+@pytest.mark.parametrize("channels, kernel_size, is_wide", [(8, 5, True), (8, 3, False), (4, 5, False)])
 def test_wide_filters_take_the_default_format_on_avx2(only_avx2, channels, kernel_size, is_wide, monkeypatch):
     monkeypatch.setattr(base, "_ONLY_AVX2", only_avx2)
     fastest = torch.contiguous_format if only_avx2 and is_wide else torch.channels_last

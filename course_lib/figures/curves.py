@@ -66,7 +66,7 @@ def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) ->
 
 
 def dots_by_name(values: Mapping[str, float | Sequence[float]], xlabel: str) -> Picture:
-    """A line for each name with a dot for each number (seeds), and a stroke with its number at their mean."""
+    """A line for each name with a circle for each number (seeds), and a stroke with its number at their mean."""
     seeds = {name: np.atleast_1d(as_array(value)) for name, value in values.items()}
     if not seeds:
         raise ValueError("dots_by_name needs at least one value: dots_by_name({'name': 0.5}, xlabel='accuracy')")

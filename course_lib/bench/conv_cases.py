@@ -11,7 +11,7 @@ from course_lib.bench.case import Bar, Case, Contender
 from course_lib.bench.escnn_twins import regular_conv
 from course_lib.groups import C4, D4, Group
 from course_lib.layers import GroupConv2d
-from course_lib.layers.base import to_feature_map, to_planes
+from course_lib.layers.base import memory_format, to_feature_map, to_planes
 
 # group, channels, pixels, batch, kernel size, bars for training and eval against conv2d in its default layout
 SHAPES = [
@@ -39,7 +39,7 @@ def case(group: Group, channels: int, pixels: int, batch: int, kernel: int, trai
     return Case(
         f"group convolution, {group} {channels} ch {pixels} px k={kernel} batch {batch}",
         (
-            Contender("GroupConv2d", ours, lay_out=channels_last),
+            Contender("GroupConv2d", ours, lay_out=partial(as_in_a_network, kernel=kernel)),
             Contender("conv2d", rivals["default"]),
             Contender("conv2d, channels-last", rivals["channels-last"], lay_out=channels_last),
             Contender("escnn R2Conv", regular_conv(group, channels, channels, kernel), needs="escnn"),
@@ -58,8 +58,14 @@ def case(group: Group, channels: int, pixels: int, batch: int, kernel: int, trai
 FORMATS = {"default": torch.contiguous_format, "channels-last": torch.channels_last}
 
 
+def as_in_a_network(x: Tensor, kernel: int = 1) -> Tensor:
+    """A feature map in the format in which the layers of this library hand it to a convolution with this kernel."""
+    memory = memory_format(x, kernel)
+    return to_feature_map(to_planes(x, memory), x.shape[2], memory)
+
+
 def channels_last(x: Tensor) -> Tensor:
-    """A feature map as the layers of this library hand it on: `course_lib.layers.base`."""
+    """A feature map with pixels, sheets and channels in memory in this order."""
     return to_feature_map(to_planes(x, torch.channels_last), x.shape[2], torch.channels_last)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.bench.case import Bar, Case, Contender
-from course_lib.bench.conv_cases import channels_last
+from course_lib.bench.conv_cases import as_in_a_network
 from course_lib.groups import C4, D4, Group
 from course_lib.kernels import unfold_and_sum
 from course_lib.layers import E4Layer, GroupConv2d
@@ -64,9 +64,9 @@ def e4_case(
     return Case(
         f"E4, {group} {channels} ch {pixels} px k={kernel} batch {batch}",
         (
-            Contender("E4Layer", layer, lay_out=channels_last),
+            Contender("E4Layer", layer, lay_out=as_in_a_network),
             Contender("unfold and sum", lambda: _unfolding(layer())),
-            Contender("GroupConv2d", convolution, lay_out=channels_last),
+            Contender("GroupConv2d", convolution, lay_out=as_in_a_network),
         ),
         inputs,
         modes=("train",),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.bench.case import Bar, Case, Contender
-from course_lib.bench.conv_cases import channels_last
+from course_lib.bench.conv_cases import as_in_a_network
 from course_lib.groups import C1, C4, D4, Group
 from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d
 
@@ -48,11 +48,11 @@ def case(group: Group, channels: int, pixels: int, batch: int, limit: float | No
         return lambda: Form(kind(group, channels, channels, 3, padding=1), name)
 
     contenders = [
-        Contender("full group", lambda: GroupConv2d(group, channels, channels, 3, padding=1), lay_out=channels_last),
-        Contender("g", form(GSeparableConv2d, "forward"), lay_out=channels_last),
-        Contender("gc", form(GCSeparableConv2d, "forward"), lay_out=channels_last),
-        Contender("gc full", form(GCSeparableConv2d, "full"), lay_out=channels_last),
-        Contender("gc factored", form(GCSeparableConv2d, "factored"), lay_out=channels_last),
+        Contender("full group", lambda: GroupConv2d(group, channels, channels, 3, padding=1), lay_out=as_in_a_network),
+        Contender("g", form(GSeparableConv2d, "forward"), lay_out=as_in_a_network),
+        Contender("gc", form(GCSeparableConv2d, "forward"), lay_out=as_in_a_network),
+        Contender("gc full", form(GCSeparableConv2d, "full"), lay_out=as_in_a_network),
+        Contender("gc factored", form(GCSeparableConv2d, "factored"), lay_out=as_in_a_network),
     ]
     if limit is None:  # at the shapes with a bar it would take minutes
         contenders.append(Contender("g factored", form(GSeparableConv2d, "factored")))

@@ -173,8 +173,8 @@ act_on_ring(sheets, quarter_turn, C4).captioned(
 #
 # ## Turn it yourself
 #
-# The *feature map explorer* below shows our network at work on the 2. The bars are the network's answer; the highest is
-# orange.
+# The *feature map explorer* below shows our network at work on the 2. The bars are the network's answer: the highest
+# belongs to the digit that it reads.
 #
 # 1. Move the angle with the slider, or with the arrow keys. What happens to the sheets, and what happens to the bars?
 # 2. On the left, the digit was turned and then went through the network. On the right, it went through the network, and

@@ -519,8 +519,8 @@ cosets_figure(groups.D4, groups.D1).captioned(
 #
 # $$hS = \{hs : s \in S\}$$
 #
-# In plain words: the coset of h holds every move that does "something from S, then h". (In notebook 04 a network keeps
-# one number for each coset; this is called coset pooling.)
+# In plain words: the coset of h holds every move that does "something from S, then h". (Coset pooling, in notebook
+# 04, keeps one number for each coset.)
 #
 # ### Exercise 1.3: left cosets
 #
@@ -687,10 +687,10 @@ points_side_by_side({"start": letter, "there": there, "and back": back, "back wi
 #
 # ### Exercise 1.6: design a group
 #
-# This one has many right answers. **Find a finite group of moves in p4m that has at least four elements and in which at
-# least one element has a shift other than (0, 0).** A pure shift cannot be in it: however often you repeat it, you
-# never come back. So where could the shifts come from? Think of a sheet of graph paper and a pin. What can you do that
-# takes the grid to itself, and returns after a few steps?
+# This one has many right answers. **Find a finite group of moves in p4m that has at least four elements and in which
+# at least one element has a shift other than (0, 0).** That element cannot be a pure shift: however often you repeat a
+# pure shift, you never come back. So where could the shifts come from? Think of a sheet of graph paper and a pin. What
+# can you do that takes the grid to itself, and returns after a few steps?
 
 
 # %%

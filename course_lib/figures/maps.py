@@ -58,10 +58,8 @@ def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
         _mark_corners(axes, sheets.shape[1:], element, group)
         axes.set_title(title, fontsize=12)
     places = ", ".join(f"{o} to {h}" for h, o in zip(group.elements, origins, strict=True))
-    alt = (
-        f"A feature map on {group} and its image under g = {g}. Every sheet turns by {g} and moves: "
-        f"from place {places}."
-    )
+    turns = f"is mirrored by {g}" if g.m else f"turns by {g}"
+    alt = f"A feature map on {group} and its image under g = {g}. Every sheet {turns} and moves: from place {places}."
     return Picture.from_figure(figure, alt)
 
 

@@ -386,7 +386,7 @@ photographs(
 #
 # So on the pixel grid the rotations by 45° do **not act**: eight of them should be e, and they are not. This is why the
 # course builds on p4 and p4m. Their turns and mirrors obey both rules bit for bit, and so do their shifts as long as
-# nothing leaves the frame. Notebook 05 measures what a network does at the angles in between.
+# nothing leaves the frame. Notebook 05 measures what layers do at the angles in between.
 #
 # ## 4 Feature maps
 #
@@ -751,8 +751,8 @@ progress("02")
 #
 # - A group **acts** if e moves nothing and g·(k·x) = (gk)·x.
 # - On functions: $[L_g f](x) = f(g^{-1}x)$. Without the inverse, the order of products is reversed.
-# - Shifts and turns swap as L_h L_t = L_{h·t} L_h. On the pixel grid this is exact for the eight symmetries, as long
-#   as nothing leaves the frame, and for no angle in between.
+# - Shifts and turns swap as L_h L_t = L_{h·t} L_h. On the pixel grid the eight symmetries are exact, and so are
+#   shifts as long as nothing leaves the frame; angles in between need interpolation.
 # - On feature maps: $[L_g f](x, h) = f(g^{-1}x,\; g^{-1}h)$. Sheets turn *and* change places; the change of places is the
 #   regular representation ρ(g). Filters are small feature maps and move in the same way.
 #

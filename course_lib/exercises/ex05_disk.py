@@ -97,7 +97,7 @@ register(
         ),
         (
             _without_corners,
-            "You take away the four corner pixels. That is right for sizes 4 and 5 only: measure how far each pixel is "
+            "You take away the four corner pixels. That is right for sizes 4 to 6 only: measure how far each pixel is "
             "from the middle.",
         ),
         (

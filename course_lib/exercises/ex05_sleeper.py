@@ -59,8 +59,8 @@ register(
     hints=[
         "Section 5 has one such network. What is equal there at the start, and differs after training? Which other "
         "parameters start equal, or could?",
-        "Some ideas: a gain or a bias for each sheet or each pixel, which starts as 1 or 0; a linear layer with equal "
-        "weights on a flattened group axis; an ordinary convolution with a filter that looks the same from all sides.",
+        "Some ideas: a gain or a bias for each sheet or each pixel, which starts as 1 or 0; equal weights in a "
+        "linear layer on a flattened group axis, or in an ordinary convolution.",
         "A 3 × 3 filter with nine equal weights has no direction, so `nn.Conv2d(1, 1, 3)` with "
         "`nn.init.constant_(conv.weight, 1 / 9)` is exact under C4. The first training step gives it a direction.",
     ],

@@ -53,7 +53,8 @@ def noise(*shape: int) -> Tensor:
 # ## 1 A square that closes
 #
 # Blur a photograph, then turn it. Or turn it, then blur it. Do you get the same picture? Decide before you run the cell.
-# The blur, called Φ, replaces each pixel by the mean of the 5 × 5 window around it.
+# The blur, called Φ, replaces each pixel by the mean of the 5 × 5 window around it, wherever that window fits into
+# the picture.
 
 
 # %%
@@ -404,8 +405,9 @@ panels(rows, columns=4).captioned(
 # ### The other repair: filters without direction
 #
 # There is a simpler way. If $L_h \psi = \psi$ for all h, the identity above says that the correlation with ψ *is*
-# equivariant. To get such a filter, take a random one and average it over all eight elements. One more turn only reorders
-# the eight summands, so the average stays as it is. How many different numbers does a 3 × 3 filter of this kind contain?
+# equivariant. To get such a filter, take a random one and average it over all eight elements. One more move only
+# reorders the eight summands, so the average stays as it is. How many different numbers does a 3 × 3 filter of this
+# kind contain?
 
 
 # %%
@@ -507,8 +509,8 @@ for n in range(6, 12):
 
 # %% [markdown]
 # The pool is exact on even maps, the filter on odd ones. So 28 pixels allow two pools of 2 × 2 (28, 14, 7), and a third one
-# breaks the symmetry. The layers of `course_lib` raise a `ValueError` instead of computing something that is not
-# equivariant.
+# breaks the symmetry. By default, the layers of `course_lib` raise a `ValueError` instead of computing something that
+# is not equivariant.
 #
 # **And shifts?** A stride of 2 halves the picture, so a shift by 2 becomes a shift by 1. And a shift by 1 would have to
 # become a shift by one half:

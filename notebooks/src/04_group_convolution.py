@@ -104,7 +104,7 @@ for name, curve in upright_curves.items():
 from course_lib.figures.layer_diagrams import layer_diagram
 
 layer_diagram(LiftingConv2d(C4, 1, 10, 3)).captioned(
-    "One learned filter, turned four ways, makes four sheets from one image."
+    "Each learned filter, turned four ways, makes four sheets from one image."
 )
 
 # %% [markdown]
@@ -793,7 +793,7 @@ print(f"Z2CNN {z2:,}; P4CNN {p4:,}, {p4 / z2:.1f} times as many; an ordinary CNN
 #
 # Expect the largest gain where data is scarce and things appear in all orientations. Where up is always up, measure whether it pays. It can: on the
 # photographs of CIFAR-10, He et al. (2021) report an error of 9.7 % for a ResNet-18, and 7.5 % for the p4 version, which has the same
-# number of parameters but takes five times as many operations.
+# number of parameters but takes about five times as many operations.
 #
 # ### Train both
 #
@@ -824,8 +824,8 @@ figures.learning_curves({name: history for name, (net, history) in runs.items()}
 )
 
 # %% [markdown]
-# P4CNN learns faster, since whatever it learns from a digit in one orientation holds for four orientations. (The curves show the accuracy on the validation digits; the
-# test digits are harder.) On the test digits:
+# After the first epochs P4CNN is ahead, since whatever it learns from a digit in one orientation holds for four
+# orientations. (The curves show the accuracy on the validation digits; the test digits are harder.) On the test digits:
 
 # %%
 print("P4CNN makes fewer mistakes on the test digits:", accuracy["P4CNN"] > accuracy["Z2CNN"])
@@ -854,7 +854,8 @@ print("P4CNN is better on average over all angles:", bool(curves["P4CNN"].mean()
 
 # %% [markdown]
 # P4CNN's curve repeats every 90°, exactly: at 0°, 90°, 180° and 270° it gives the same answer to every single digit. Between those angles nothing is
-# guaranteed; the accuracy depends on what the network learned. This time it has learned a lot, since it saw digits at all angles. Nothing constrains the curve of Z2CNN, so it wobbles.
+# guaranteed; the accuracy depends on what the network learned. This time it has learned a lot, since it saw
+# digits at all angles. Nothing makes the curve of Z2CNN repeat, and it does not.
 #
 # ### "Do I need equivariance at all, or is augmentation enough?"
 #

@@ -193,7 +193,8 @@ panels({"turn, then compute": first, "compute, then turn": second, "difference":
 )
 
 # %% [markdown]
-# The damage is not only at the border: the whole map is shifted by one row. If you shift it back, the two maps agree exactly.
+# The damage is not only at the border: the whole map is shifted by one row. If you shift it back, the two maps agree
+# exactly wherever they overlap.
 #
 # The table above ended with the elements for which the last layer is still exact: besides $e$ there is only $mr^3$. It is the mirror that swaps rows and
 # columns, and rows and columns are padded alike. A test that tried only this element would have passed. So test with all of them.
@@ -443,8 +444,9 @@ error_curves(curves, list(range(13)), "training steps").captioned(
 # %% [markdown]
 # Before training the network is exact. All gains and variances are 1, and all biases and means are 0, so it does not matter that each sheet has its own.
 # After one step it is broken. The digits are upright, and in upright digits horizontal edges differ from vertical ones. So the values on the sheet that
-# responds to horizontal edges have a different variance from those on the sheet of the turned filter, and each sheet is scaled by its own variance. In
-# addition, the step changes the gains and biases of the sheets by different amounts.
+# responds to horizontal edges have a different variance from those on the sheet of the turned filter, and each sheet is
+# divided by the square root of its own variance. In addition, the step changes the gains and
+# biases of the sheets by different amounts.
 #
 # In the figure, one line stays at the level of rounding. The other leaves that level at the first step and grows to 3 percent, measured on noise. That is too
 # small for anybody to notice during training, and far too large to be rounding. It is the worst kind of fault, because a plain test of the new network

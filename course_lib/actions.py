@@ -45,8 +45,8 @@ def act_on_feature_map(g: Element, f: Tensor, group: Group, subgroup: Group | No
         g: an element of ``group``.
         f: ``(..., |H|, Y, X)``; with a ``subgroup`` S the group axis runs over the |H|/|S| left cosets of S.
 
-    Exact. Source: Cohen & Welling (2016), section 4.4; notebook 02. Raises ValueError if the group axis has another
-    length or g is not an element of the group.
+    Exact for the elements that `act_on_image` moves exactly. Source: Cohen & Welling (2016), section 4.4; notebook 02.
+    Raises ValueError if the group axis has another length or g is not an element of the group.
     """
     require_axes(f, 3, "(..., |H|, Y, X)")
     permutation = group.permutation(g, subgroup)

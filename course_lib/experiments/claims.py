@@ -39,8 +39,8 @@ CLAIMS = (
     Claim("At equal parameters gc-separable beats g-separable.", "gc-p4cnn-30", "g-p4cnn-17", _LENGYEL),
     Claim("At equal width full group convolution beats g-separable.", "p4cnn", "g-p4cnn", _LENGYEL),
     Claim("Separable filters help an ordinary network, too.", "c-z2cnn", "z2cnn", _LENGYEL),
-    Claim("E4 beats group convolution with fewer parameters.", "e4net", "p4cnn", _HE),
-    Claim("E4 beats separable group convolution with fewer parameters.", "e4net", "gc-p4cnn-30", _HE),
+    Claim("With fewer parameters, E4 beats group convolution.", "e4net", "p4cnn", _HE),
+    Claim("With fewer parameters, E4 beats separable group convolution.", "e4net", "gc-p4cnn-30", _HE),
     Claim("A larger E4-Net is better still.", "e4net-large", "e4net", _HE),
     Claim(
         "The kernel should see all orientations: concatenating K and V beats V alone.", "e4net", "e4net-concat-v", _HE

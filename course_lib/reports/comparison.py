@@ -58,7 +58,7 @@ class Comparison:
     """Two rows, of which the first makes fewer errors in print.
 
     ``published`` and ``ours`` are how many points lower its error is, ours a difference of means; ``p`` is that of
-    `permutation_p_value`, and ``smallest_p`` the smallest that so many seeds can give.
+    `permutation_p_value`, and ``smallest_p`` the smallest that this many seeds can give.
     """
 
     published: float | None
@@ -78,7 +78,7 @@ class Comparison:
 def smallest_p_value(n: int, m: int) -> float:
     """The smallest p that `permutation_p_value` can give for n and m results.
 
-    Of equally many, the deal that exchanges the two networks is as far apart as the one found.
+    Where n = m, the deal that exchanges the two networks is as far apart as the one found, so at least two count.
     """
     return (2 if n == m else 1) / math.comb(n + m, n)
 

@@ -13,7 +13,7 @@ def permutation_p_value(a: Sequence[float], b: Sequence[float]) -> float:
     """The exact two-sided permutation test of two means, for a handful of seeds.
 
     Were the networks equally good, the n + m numbers could have been dealt to them in any way. Of all the ways to
-    choose which n go to the first, the share in which the means are at least as far apart as in truth:
+    choose which n go to the first, the fraction in which the means are at least as far apart as they were found:
 
         p = #{ways: |mean(chosen) − mean(rest)| ≥ |mean(a) − mean(b)|} / #{ways}
 

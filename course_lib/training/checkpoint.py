@@ -34,7 +34,7 @@ class Checkpoint:
 
     Weights, optimizer and the states of all random generators; the history, which is also the position. The file is
     whole at every instant: a run killed at any time goes on from its last finished epoch, on the same device to the
-    same weights, bit by bit.
+    same weights, bit for bit.
 
     Args:
         identity: what else must be the same when the run goes on, for example the checksum of the data.

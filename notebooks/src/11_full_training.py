@@ -92,7 +92,7 @@ errors_by_row({"published": published}).captioned(
 )
 
 # %% [markdown]
-# Read it from the top. An ordinary network gets 5 digits in 100 wrong. Group convolution (04) more than halves that, with no more parameters. Separable filters (06) use the saved parameters for more channels and get below 2 %, and E4 (08) gets to 1.2 or 1.3 %. That is the promise: five years of research, from 2016 to 2021, in one picture.
+# Read it from the top. An ordinary network gets 5 digits in 100 wrong. P4CNN, by group convolution (04), more than halves that, with no more parameters. Separable filters (06) use the saved parameters for more channels and get below 2 %, and E4 (08) gets to 1.2 or 1.3 %. That is the promise: five years of research, from 2016 to 2021, in one picture.
 #
 # Papers print such numbers after long training on a GPU, each with a recipe of its own. Can *you* see the same on your machine? You need three things: a loop, a recipe, and a
 # way of telling a real difference from luck.
@@ -171,7 +171,7 @@ def train_for(
 #
 # ### Stop and resume
 #
-# Long runs get killed: a cluster wants its machine back, or a laptop goes to sleep. So after each epoch the library writes a **checkpoint**, and a new process continues from there.
+# Long runs get killed: a cluster wants its machine back, or a laptop's battery runs out. So after each epoch the library writes a **checkpoint**, and a new process continues from there.
 #
 # <details><summary>Predict first: is it enough to store the weights?</summary>
 #
@@ -278,7 +278,7 @@ try:
 except DownloadError:
     mnist, seconds = normalized(load_digits(rotated=True)), min(SECONDS, 15.0)
     print(
-        "No internet: this run uses the 1,029 bundled digits, for 15 seconds. Its error cannot be compared with anything below."
+        "No internet: this run learns from 1,029 bundled digits, for 15 seconds. Its error cannot be compared with anything below."
     )
 print(
     f"{len(mnist.train):,} images to learn from, {len(mnist.validation):,} to watch, {len(mnist.test):,} for the test"
@@ -305,7 +305,7 @@ torch.set_num_threads(1)
 print(f"{NETWORK}, {seconds:.0f} seconds, {len(curve)} whole epoch(s): {my_error:.2f} % of the test images are wrong")
 
 # %% [markdown]
-# Soon you will see your point among the others. *Our runs* are stored in this repository. Except for a few, which section 4 marks, they were trained by **one recipe for all networks**, so that nothing differs but the network: Adam with learning rate 0.01, one epoch of warm-up, a cosine, and random rotations. How were the learning rate and the number of epochs chosen? We tried a grid of them, and looked at validation images only:
+# Soon you will see your point among the others. *Our runs* are stored in this repository. Except where section 4 says *the paper's own recipe*, they were trained by **one recipe for all networks**, so that nothing differs but the network: Adam with learning rate 0.01, one epoch of warm-up, a cosine, and random rotations. How were the learning rate and the number of epochs chosen? We tried a grid of them, and looked at validation images only:
 
 # %%
 grid = [cell for cell in json.loads((results_folder() / "laptop_grid.json").read_text()) if cell["row"] in NAMES]
@@ -320,7 +320,7 @@ for length in lengths:
 # %% [markdown]
 # The recipe is the line with the smallest mean: 48 epochs at learning rate 0.01. The grid says more. At this learning rate E4-Net makes about half as many errors after 48 epochs as after 16, and P4CNN gains less from the longer training. (Each number in parentheses is one run, and 0.1 % of the validation images is two images: do not read much into a single number.) So a comparison that stops early favors the networks that learn fast, even if others are better in the end. Keep that in mind below.
 #
-# Training every network for 48 epochs with every seed takes a laptop many hours. So the pictures below show runs of a third of that length, with the whole schedule squeezed into 16 epochs; set `EPOCHS = 48` to see the runs of full length, as far as there are any. Where runs are missing, the cell says so, and names the command that makes one.
+# Training every network for 48 epochs with every seed takes a laptop many hours. So the pictures below show runs of a third of that length, with the whole schedule squeezed into 16 epochs; set `EPOCHS = 48` to see the runs of full length, as far as there are any. Where runs are missing, the cell says so, and names the command that makes one. (That command downloads the original archive, 56 MB. The pictures never mix runs on different images, so to see yours, set `DATA = "rotated MNIST"`.)
 
 # %%
 EPOCHS = 16
@@ -335,18 +335,18 @@ ours = {name: mean_and_deviation(errors_of(laptop[key])) for key, name in NAMES.
 is_comparable = mnist.name.startswith("rotated") and NETWORK in NAMES and len(mnist.train) == 10_000
 yours = {NAMES[NETWORK]: my_error} if is_comparable else {}
 print(not_yet_run(laptop, NAMES, **length))
-compared = {name: published[name] for name in published if name in {**ours, **yours}}
+compared = {name: published[name] for name in published if name in {**ours, **yours}} or published
 errors_by_row({"published": compared, f"our runs, {EPOCHS} epochs": ours}, yours).captioned(
     "Published errors and ours, of the networks that have been trained (bars: standard deviations over seeds), and your run as a star."
 )
 
 # %% [markdown]
-# If your point differs from the others, there are four possible reasons: how long you trained; the seed; the images (published errors are on 50,000 test images of the original archive, ours on 15,435 digits of MNIST that we turned
-# ourselves); the recipe.
+# If your point differs from the others, there are four possible reasons: how long you trained; the seed; the images (section 3 counts yours; published errors come from the original archive, with 10,000 or 12,000 training images and 50,000 test images; ours come from digits of MNIST
+# that we turned ourselves, with 10,000 and 15,435); the recipe.
 #
 # ## 4 Published against ours
 #
-# Now look at all rows of the three papers at once, ablations included. The horizontal axis is the published error, and the vertical axis is the error that we measured.
+# Now look at every row of the three papers that has been run. The horizontal axis is the published error, and the vertical axis is the error that we measured.
 
 # %% tags=["nbval-ignore-output"]
 rows = {row.key: row for name in ("rotated-mnist", "e4-rotated-mnist") for row in TABLES[name].rows}
@@ -365,7 +365,7 @@ measured = {
 # %% tags=["nbval-ignore-output"]
 printed = {labels[key]: (row.error, row.deviation) for key, row in rows.items()}
 published_against_ours(printed, {recipe: errors for recipe, errors in measured.items() if errors}).captioned(
-    "On the dashed line our error would be the published one; below it ours is smaller."
+    "On the dashed line our error would be the published one; below it ours is smaller (bars: standard deviations over seeds)."
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -413,7 +413,7 @@ if not all(two):
     print(not_yet_run(laptop, ("z2cnn", "p4cnn"), **length))
 
 # %% [markdown]
-# Three seeds of each give p = 2/20 at best, *whatever* the results. There are only 20 deals, and at least two of them count: the one that you found, and the same one with the two networks exchanged. Five seeds of each can reach 2/252. This is why the table below says how small p could have become.
+# Three seeds of each give p = 2/20 at best, *whatever* the results. There are only 20 deals, and at least two of them count: the one that you found, and the same one with the two networks exchanged. Five seeds of each can reach 2/252. With unequal numbers there is no such exchange, so one seed against five can reach 1/6. This is why the table below says how small p could have become.
 #
 # So there are four things that seeds can say of a claim "A makes fewer errors than B". Write the rule:
 
@@ -433,7 +433,7 @@ def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
 # %% [markdown]
 # <!-- help: verdict -->
 #
-# Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess: nothing was promised that could hold, so in the table "fewer errors" stands for "holds", and "more errors" for "the other way round".
+# Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess: nothing was promised that could hold, so in the table, though not in the list below it, "fewer errors" stands for "holds", and "more errors" for "the other way round". The number in parentheses behind an error counts its seeds.
 
 # %% tags=["nbval-ignore-output"]
 print(not_yet_run(laptop, (row for claim in CLAIMS for row in (claim.better, claim.worse)), **length))
@@ -502,7 +502,8 @@ costs = {family: [cost(key) for key in keys if key in laptop] for family, keys i
 known = {family: points for family, points in costs.items() if points}
 print(not_yet_run(laptop, (key for keys in FAMILIES.values() for key in keys), **length))
 error_against_cost(known, error="our test error").captioned(
-    "Our error against parameters (left) and operations (right); further left and lower is better."
+    "Our error against parameters (left) and operations (right); further left and lower is better. "
+    "The upper P4CNN pools in every layer; the upper g- and gc-P4CNN have 10 channels."
 ) if known else None
 
 # %% [markdown]
@@ -510,7 +511,7 @@ error_against_cost(known, error="our test error").captioned(
 #
 # ## 7 Does exactness survive training?
 #
-# Z2CNN has to *learn* that a digit turned by 90° is the same digit. P4CNN knows that by construction. The E4-Net of the released code has a norm with separate weights for each orientation (08). So it is exact when it is new, but what happens in training? After every epoch each run turned the validation images by 90° and counted the predictions that changed.
+# Z2CNN has to *learn* that a digit turned by 90° is the same digit. P4CNN knows that by construction. The E4-Net of the released code has a norm with separate weights for each orientation, which start out equal (08). So it is exact when it is new, but what happens in training? After every epoch each run turned the validation images by 90° and counted the predictions that changed.
 
 # %% tags=["nbval-ignore-output"]
 shown = {"z2cnn": "Z2CNN", "e4net-released": "E4-Net as released", "e4net": "E4-Net with a shared norm"}
@@ -527,13 +528,13 @@ figures.learning_curves(changed, ylabel="changed by a quarter turn, in %").capti
 ) if changed else None
 
 # %% [markdown]
-# With the shared norm the number is zero by construction, at every epoch and for every seed. The other two networks can only *approach* zero, and only because all training images are turned at random. On images that are always upright, nothing would make them do so.
+# With the shared norm the number is zero by construction, at every epoch and for every seed. Nothing holds the other two networks at zero. They can only come *near* it, and only because all training images are turned at random; with images that are always upright, nothing would keep them there.
 #
 # ## 8 Three ways to fool yourself
 #
 # ### Choosing the best epoch by the test images
 #
-# The test error wobbles from epoch to epoch. Reporting the best epoch looks harmless, and some published code does. How much does it flatter? Train the small network for 30 epochs and note after each epoch which test images it gets wrong. Then split the test images at random into two halves: choose the best of the last 20 epochs by half A, and look at the same epoch on half B, which had no say.
+# The test error wobbles from epoch to epoch. Reporting the best epoch looks harmless, and some published code does. How much does it flatter? Train the small network of section 2, but on C1 and 8 channels wide, on 343 digits for 30 epochs, and note after each epoch which test images it gets wrong. Then split the test images at random into two halves: choose the best of the last 20 epochs by half A, and look at the same epoch on half B, which had no say.
 #
 # <details><summary>Predict first: will the chosen epoch have the same error on A and on B, on average?</summary>
 #
@@ -673,8 +674,8 @@ progress("11")
 # - One recipe for all networks makes the network the only difference. The permutation test says whether luck with the seeds could explain what you see. The table of claims in section 5 is our answer to the question of this notebook: do the networks keep their promises?
 # - Augmentation encourages a symmetry, and equivariance guarantees it.
 #
-# And the course: a group is a set of moves that you can undo and chain (01). It acts on images and on feature maps, where it turns the sheets *and* permutes them (02, 03). Convolution over the group is the linear map that
-# commutes with it (04); strides, padding and norms can spoil that (05). Filters may share more (06), be written by the data (08), or attend (07, 09), as long as they see relative positions only. And every network is a function of a group (10).
+# And the course: a group is a set of moves that you can undo and chain (01). It acts on images and on feature maps, where it turns the sheets *and* permutes them (02, 03). Convolution over the group
+# commutes with that action (04), and no other linear layer between such maps does (07); strides, padding and norms can spoil it (05). Filters may share more (06), be written by the data (08), or attend (07, 09), as long as they see relative positions only. And every network is a function of a group (10).
 #
 # **Now in `course_lib`:** `from course_lib.training import train, train_step, training_state, TrainConfig, Checkpoint`; `from course_lib.reports import permutation_p_value`;
 # `from course_lib.training.runs import Run, execute`; and `python -m course_lib --help`.

@@ -94,7 +94,7 @@ panels(
 
 # %% [markdown]
 # Twice 45° should be 90°, but the fourth picture is not the second one. Interpolation takes means of neighbors. Where
-# neighboring pixels have opposite signs, they almost cancel in the mean.
+# neighboring pixels have opposite signs, they partly cancel in the mean.
 #
 # How much harm does that do? We need a fair measurement. Turning the *image* must not add an error of its own, so we use a picture for
 # which we have a formula: a sum of waves. A formula can be evaluated at any point, on a pixel or between pixels.
@@ -418,11 +418,11 @@ def turned_basis(group: Group, size: int) -> Tensor:
 
 # %%
 bank = (turned_basis(C8, 7) @ weights).view(8, 7, 7)
-filter_bank_figure(bank, C8).captioned("One filter after each of the eight turns by 45°.")
+filter_bank_figure(bank, C8).captioned("One filter in all eight orientations of C8.")
 
 # %% [markdown]
-# That is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group of the lattice, a filter's weights
-# are its pixels; on any other group, they are the weights $w_n$ of the basis, and the permutation of the sheets comes from the Cayley table as before.
+# That is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group that takes pixels to pixels, a filter's weights
+# are its pixels; on any other group, they are the n weights $w_n$ of the basis, stored as n × 1. The permutation of the sheets comes from the Cayley table as before.
 #
 # We check a group convolution twice. First we make the bank's filter for one turn, h = r, by hand: we permute the weights among the sheets, then multiply by the turned
 # basis. Then we compare the whole layer with the oracle, which samples the continuous filter at turned points and sums in plain loops.
@@ -525,7 +525,7 @@ with torch.no_grad():
 #
 # ## 7 Digits, trained upright
 #
-# Now the picture that everybody asks for. One small network of three layers, `course_lib.models.small_sfcnn`, is built on four groups: C1, C4, C8 and C16.
+# Now the picture that everybody asks for. One small network of three convolutions, `course_lib.models.small_sfcnn`, is built on four groups: C1, C4, C8 and C16.
 # For each group its width is chosen so that it has about 22,000 parameters. As in section 5, a filter's weights are its pixels on C1 and C4 (25 in a window of 5 × 5), and
 # those of the rings and waves on C8 and C16 (9). All were trained on the bundled digits, **upright** ones only, by
 # `tests/benchmarks/angles.py`. Then the test images were turned.
@@ -558,7 +558,7 @@ accuracy_by_angle(by_group, stored["angles"]).captioned(
 
 # %% [markdown]
 # Every network was trained on the same upright images, in the same way; they differ in the group, in the kind of filters, and in the width that makes them equally large. The lines are
-# means over the seeds (the cell prints how many), and the bands reach from the worst seed to the best. More orientations lift the valleys. They have a price, too: at equal parameters
+# means over the seeds (the cell prints how many), and if there are several, a band reaches from the worst seed to the best. More orientations lift the valleys. They have a price, too: at equal parameters
 # and with the same kind of filters, a network on more orientations has fewer channels, and on upright images it is a little worse. (With 510 test images an accuracy of 90 % is uncertain by 1.3 points, so only the larger steps count.) C1, which knows nothing of
 # turns, does no better than guessing on digits that lie on their side. Upside down it does better, since some digits, such as 0, 1 and 8, look nearly the same then.
 #
@@ -584,14 +584,14 @@ row.build()
 # %% [markdown]
 # SFCNN is almost eight hundred times as expensive as P4CNN, which puts it out of reach of a CPU. On a GPU, `python -m course_lib train sfcnn --recipe laptop`
 # trains it. The narrow version is published nowhere. It costs about twenty times as much as P4CNN, and
-# `python -m course_lib train sfcnn-c8 --recipe laptop --epochs 16` takes about an hour on one core. What has been run so far is in `data/results/README.md`.
+# `python -m course_lib train sfcnn-c8 --recipe laptop --epochs 16` takes an hour to an hour and a half on one core. What has been run so far is in `data/results/README.md`.
 #
 # What do we know of SFCNN, and what did we have to choose? Its layers are those of code that the first author published later. We could not read the paper
 # itself: we know its error from a paper that quotes it and from an index of results. The rings and frequencies are our choice, that of section 3.
 #
 # ## 9 In the words of escnn
 #
-# [escnn](https://github.com/QUVA-Lab/escnn) is *the* library for such networks, by two authors of the papers in this notebook. Two of its words deserve an explanation, because you
+# [escnn](https://github.com/QUVA-Lab/escnn) is *the* library for such networks; two of its authors wrote papers that this notebook names. Two of its words deserve an explanation, because you
 # have used both ideas without their names.
 #
 # - Our feature maps have one sheet for each element, and a turn permutes the sheets. escnn calls the values at one pixel, one from each sheet, the *fiber*, and
@@ -626,7 +626,7 @@ print("the entries turn by these eighths of a full turn:", sorted(turns.remainde
 #
 # ## 10 The same idea elsewhere
 #
-# Nothing in `Group` depends on square pixels. Here are two examples of about twenty lines each. Both are exact, and neither has become a layer of the library yet.
+# Nothing in `Group` depends on square pixels. Here are two short examples. Both are exact, and neither has become a layer of the library yet.
 #
 # ### Hexagons
 #

@@ -61,7 +61,8 @@ register(
     checks=[_fits],
     hints=[
         "Which of the two limits is the tighter one when order is 1? Compute both for c = 8, k = 5, s = 1, r = 1.",
-        "Small s and large r make W₁ and W₂ cheap. The largest r that leaves four hidden channels is `channels // 4`.",
+        "Small s and large r make W₁ and W₂ cheap. If 4 divides the channels, the largest r that leaves four hidden "
+        "ones is `channels // 4`.",
         "Either search: three loops over k, s and r that keep what fits. Or think: with s = 1 and r = c/4, is k = 5 "
         "always possible?",
     ],

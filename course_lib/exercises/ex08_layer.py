@@ -260,8 +260,8 @@ register(
     difficulty=3,
     checks=[_shapes, _smallest, _layers],
     hints=[
-        "Follow the diagram at the head of the notebook from the top. `__init__` makes one thing for each arrow with "
-        "weights: two 1×1 group convolutions, a norm, and the two parameters W₂ and b₂.",
+        "Follow the diagram at the head of the notebook from the left. `__init__` makes what the purple boxes need: "
+        "two 1×1 group convolutions, a norm, and the two parameters W₂ and b₂ (the diagram leaves b₂ out).",
         "`forward` has three steps: the hidden map, `self.norm(self.squeeze(x)).relu()`; the kernels, from the hidden "
         "map and the banks of W₂ and b₂; the sum over the neighbors.",
         "`lifting_filter_bank(self.kernel_weight, self.group)` is (s, |H|, M, k, k), and the same call on the bias "

@@ -86,7 +86,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 # $$\psi_{n,c} = w_{n,c}\; K_n$$
 #
 # *In plain words:* output channel n looks for one pattern, and it adds up the input channels with weights of its own. From 64 channels to 64
-# that makes 64 · 64 weights $w_{n,c}$ and 64 kernels of 9 numbers, 4,672 in all: an eighth of the 36,864.
+# that makes 64 · 64 weights $w_{n,c}$ and 64 kernels of 9 numbers, 4,672 in all: about an eighth of the 36,864.
 #
 # Now do the convolution with these filters in two steps. Put $w_{n,c}K_n$ for $\psi_{n,c}$ in the sum above. What does $K_n$ *not* depend on, and
 # which sum can therefore be done first?
@@ -127,7 +127,7 @@ print("two steps agree with one convolution; weights:", f"{w.numel() + K.numel()
 # For a group convolution there is one more axis to share along. A filter ψ on C4 has four sheets of k × k weights for each pair of an output channel n and
 # an input channel c. Could all four sheets be multiples of *one* kernel? Then 9 + 4 = 13 numbers would replace its 4 · 9 = 36 weights.
 #
-# The authors looked at trained p4 networks, and report that the sheets tend to be alike. They isolate one cause in their Fig. 1. Suppose that a filter in the first layer, such as a round blob, does not change when it is turned. What does the next layer see?
+# The authors looked at a trained p4 network, and report that the sheets of a filter tend to be alike. They isolate one cause in their Fig. 1. Suppose that a filter in the first layer, such as a round blob, does not change when it is turned. What does the next layer see?
 
 # %%
 blob = torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]).double() / 16
@@ -166,7 +166,7 @@ def equal_sheets(first: Tensor) -> EquivariantSequential:
 
 
 def spread(psi: Tensor) -> str:
-    """How much the sheets of (..., |H|, k, k) differ from their mean."""
+    """Whether the sheets of (..., |H|, k, k) are all equal to their mean."""
     difference = relative_error(psi, psi.mean(dim=-3, keepdim=True).expand_as(psi))
     return "the same on all sheets" if difference < 1e-9 else "different"
 
@@ -522,6 +522,7 @@ print(f"10 → 10 channels on C4, k = 3: {full}, {g}, {gc} weights; g/full = {g 
 #
 # `count_layers` walks through a network and applies the formulas. `executed_macs` lets PyTorch count what runs, here with all separable layers in
 # `factored_form`. The next cell recounts the upper part of the paper's Table 1, which is stored as data in `course_lib.experiments`.
+# (All its networks end in a linear layer, so Z2CNN and P4CNN have more parameters here than in notebook 04.)
 
 # %%
 image = torch.zeros(1, 1, 28, 28)
@@ -580,7 +581,7 @@ for group, channels, pixels in ((C4, 10, 28), (C4, 30, 14), (D4, 44, 16)):
     print(f"{group}, {channels} channels, {pixels} px:", ", ".join(speeds))
 
 # %% [markdown]
-# On a CPU the pattern is this: the factored form of gc is much faster than the full convolution. The factored form of g is many times *slower* than the convolution that it should speed up, although it has fewer operations. PyTorch's profiler says where the time goes: into `conv2d` with many small `groups`, which PyTorch does slowly on a CPU. And X̃, with its
+# On a CPU the pattern is this: the factored form of gc is faster than the full convolution, on wide layers much faster. The factored form of g is several times *slower* than the convolution that it should speed up, although it has fewer operations. PyTorch's profiler says where the time goes: into `conv2d` with many small `groups`, which PyTorch does slowly on a CPU. And X̃, with its
 # C·O·|H| maps, is large. The paper mentions this price, too: fewer operations, but more memory for the maps in between. So the library's `GSeparableConv2d` always runs in
 # the naive form, and `GCSeparableConv2d` in the factored form if C·|H| is at least 16. (`python -m course_lib bench` is the careful version of this measurement.)
 #
@@ -588,7 +589,7 @@ for group, channels, pixels in ((C4, 10, 28), (C4, 30, 14), (D4, 44, 16)):
 #
 # ### What the paper found
 #
-# The paper compares networks at an equal number of *parameters*, about 25,000. Its test errors on rotated MNIST are means and standard deviations over 5 runs:
+# The paper compares networks at an equal number of *parameters*, about 25,000. Its test errors on rotated MNIST are means over 5 runs (the ±, which it does not explain, is presumably the standard deviation):
 
 # %%
 for row in table_1:

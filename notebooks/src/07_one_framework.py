@@ -429,7 +429,7 @@ for name, layer in others.items():
 # %% [markdown]
 # ## 5 With space: filters and windows
 #
-# So far our group had eight elements, and there were no pixels. Now take whole feature maps. A filter is stored as a table of |H| sheets with k × k entries, and ψ(ĝ) is one of these entries. Which one? For ĝ = (t̂, ĥ) it is on the sheet of ĥ, at the pixel that lies t̂ away from the middle: to the right by its first number, and up by its second.
+# In the last two sections the group had at most eight elements, and there were no pixels. Now take whole feature maps. A filter is stored as a table of |H| sheets with k × k entries, and ψ(ĝ) is one of these entries. Which one? For ĝ = (t̂, ĥ) it is on the sheet of ĥ, at the pixel that lies t̂ away from the middle: to the right by its first number, and up by its second.
 
 
 # %%
@@ -806,7 +806,7 @@ framework_map().captioned(
 #
 # ### Two of them as diagrams
 #
-# Here are the insides of two layers; that of E4 stands at the head of notebook 08. In each of them the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (group convolution), written by the data for each g (E4, notebook 08), or obtained by comparing features (self-attention).
+# Here are the insides of two layers; that of E4 is at the head of notebook 08. In all three the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (group convolution), written by the data for each g (E4, notebook 08), or obtained by comparing features (self-attention).
 
 # %%
 from IPython.display import display

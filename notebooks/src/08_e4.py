@@ -24,7 +24,7 @@
 #
 # **What you need before:** notebooks 04, 06 and 07 (filter banks, counting, sums over pairs, patches).
 #
-# **Time:** about 120 minutes, with six exercises. Section 10, which makes the layer fast, takes ten of them and can wait. **Hardware:** any laptop, no GPU, no internet. Two cells train for a few seconds each.
+# **Time:** about 120 minutes, with six exercises. Section 10, which makes the layer fast, takes ten of these minutes and can wait. **Hardware:** any laptop, no GPU, no internet. Two cells train, for less than half a minute each.
 
 # %%
 import json
@@ -97,10 +97,10 @@ layer_diagram(E4Layer(C4, 16, 16, 5, slices=2)).captioned(
 #
 # **In plain words:** g looks at its own patch and at the patch of g̃, and the function that joins the two may depend only on where g̃ lies as seen from g.
 #
-# The theorem leaves you every freedom, so start with the most general choice: for each relative position ĝ = g⁻¹g̃ let $\tilde H_{\hat g}$ be a small neural network (an MLP). Suppose that it reads both patches, each with C channels on all |H| sheets, that it has C hidden
+# The theorem leaves you complete freedom, so start with the most general choice: for each relative position ĝ = g⁻¹g̃ let $\tilde H_{\hat g}$ be a small neural network (an MLP). Suppose that it reads both patches, each with C channels on all |H| sheets, that it has C hidden
 # channels, and that it outputs C numbers.
 #
-# <details><summary>Predict first: take 16 channels on C4 and 28 × 28 pixels, and let g̃ run over the 5 × 5 neighbors on the sheet of g only. A group convolution needs 80 million multiply-accumulates. How many does the MLP need?</summary>
+# <details><summary>Predict first: take 16 channels on C4 and 28 × 28 pixels, and let g̃ run over the 5 × 5 neighbors on the sheet of g only. A 5 × 5 group convolution needs 80 million multiply-accumulates. How many does the MLP need?</summary>
 #
 # More than twice as many, and nine times as many if g̃ runs over all sheets. Running a network for every pair is too expensive.
 #
@@ -151,7 +151,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 # 1. **One hidden layer for all places.** $K_v(x) = W_2[v]\,\mathrm{relu}(W_1 x)$, as in the example. The hidden vector relu(W₁x) is computed once for each g, and each place v of the window has its own part W₂[v] of the matrix W₂. The hidden layer has M = C/r channels;
 # the number r is called the **reduction ratio**. (The paper's letter r for this number is also our letter for the quarter turn. In this notebook, r as a number is the reduction ratio; r as the name of a sheet or of a move is the quarter turn.)
 # 2. **Slices.** Not every one of the O output channels has a kernel of its own. The channels are split into s **slices**, and the channels of a slice share a kernel. So W₂[v] outputs s numbers instead of O. The paper deals the channels out in turn (channels i and j share a kernel if i ≡ j mod s). We use blocks of neighbors,
-# with channel c in slice ⌊c/(O/s)⌋. This is the same up to the order of the channels, but remember it if you load the authors' weights.
+# with channel c in slice ⌊c/(O/s)⌋, as the code that the authors released does. The two are the same up to the order of the channels.
 # 3. **A linear encoder.** V(y) = W₃y.
 # 4. **Sum over space only.** g̃ runs over the k × k neighbors on the sheet of g, which are g·(v, e). Here v is a place in the window, as seen from g, and e says "same orientation".
 #
@@ -160,9 +160,9 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 #
 # $$f'(g) = \sum_{v} K_v\Big(\bigcup_a f\big(g\,(0,a)\big)\Big) \odot V\Big(\bigcup_a f\big(g\,(v,a)\big)\Big)$$
 #
-# **In plain words:** g reads all sheets at its own pixel and writes a kernel. It reads the encoded features at each neighboring pixel and adds them up with this kernel. The diagram at the head of this notebook shows the steps, as the paper's Figure 1 does, with the shapes of the maps: M = C/r hidden channels, and s kernels at every g.
+# **In plain words:** g reads all sheets at its own pixel and writes a kernel. It reads the encoded features at each neighboring pixel and adds them up with this kernel. The diagram at the head of this notebook shows the steps, as the paper's Figure 1 does, with all shapes: M = C/r hidden channels, and s kernels at every g.
 #
-# The rest of the notebook follows the arrows of that diagram: W₁ and W₃ in section 2, the term of the sum in section 3, the kernels in sections 4 and 5, and the sum in section 6.
+# The rest of the notebook goes through the boxes of that diagram: W₁ and W₃ in section 2, the term of the sum in section 3, the kernels in sections 4 and 5, and the sum in section 6.
 #
 # <details><summary>Predict first: change the input on the sheet r only. Which sheets of the output change if neither K nor V concatenates? And if only one of them does?</summary>
 #
@@ -305,7 +305,7 @@ generated_kernels(
 # **Upper row.** The pixel in the middle of the window has ink to its right (border e) and above it (border r). Sheet e sees both borders, one itself and one on its next sheet, and writes both half lines. Sheet r sees its own border and writes the half line *ahead* of it, which for r points up. Its next sheet, r²,
 # holds nothing at this pixel. Sheet r² itself writes nothing. Sheet r³ sees no border of its own, but its next sheet is e, so it writes the second half line.
 #
-# **Lower row.** The digit has been turned by r. Follow the color of a frame: each kernel has moved on by one sheet, and it has turned. Write κ_f(g) for the kernel that g writes for the map f, drawn on the plane. Then the rule is the one that every feature map obeys:
+# **Lower row.** The digit has been turned by r. Follow the color of a frame: each kernel has moved on by one sheet, and it has turned. Write κ_f(g) for the kernel that g writes for the map f, drawn on the plane. Then the rule is this:
 #
 # $$\kappa_{L_u f}(ug) = L_u\,\kappa_f(g)$$
 #
@@ -390,7 +390,7 @@ print(unfold_and_sum(written, small[None]).flatten().tolist())
 # %% [markdown]
 # ### Your turn: the whole layer
 #
-# Now write E4 as a module that can be trained. You have all the parts: the diagram at the head of this notebook, and your functions for two of its arrows. Besides the bias b₂, the layer has one thing that Eq. 12 lacks: between W₁ and relu the authors put an *instance norm*. Use `GroupInstanceNorm(group, channels)`. Section 8 shows what can go wrong there.
+# Now write E4 as a module that can be trained. You have all the parts: the diagram at the head of this notebook, and your functions for two of its boxes. Besides the bias b₂, the layer has one thing that Eq. 12 lacks: between W₁ and relu the authors put an *instance norm*. Use `GroupInstanceNorm(group, channels)`. Section 8 shows what can go wrong there.
 #
 # For the start, draw W₂ at random with a standard deviation of √(0.2/M)/k and b₂ with √0.9/k, where M is the number of hidden channels. Then the output is about as large as the values V.
 
@@ -828,7 +828,7 @@ for name, median in medians.items():
     print(f"{name:<18} {1000 * median:6.1f} ms, {medians['as released'] / median:4.1f} times as fast as released")
 
 # %% [markdown]
-# All five compute the same sums, so the difference lies in how the numbers are moved and kept. Is E4 now as fast as a group convolution with the same channels and the same window? Your numbers will differ from day to day, so here are stored ones from `python -m course_lib bench`, for a training step:
+# All five compute the same sums, so the difference lies in how the numbers are moved and kept; where Numba is installed, step 3 also runs compiled loops. Is E4 now as fast as a group convolution with the same channels and the same window? Your numbers will differ from day to day, so here are stored ones from `python -m course_lib bench`, for a training step:
 
 # %%
 measured = json.loads((results_folder() / "bench" / "layers_cpu_2_threads.json").read_text())
@@ -847,7 +847,7 @@ for case in measured["cases"]:
 # %% [markdown]
 # In every row the three steps pay: `E4Layer` takes a fraction of the time of unfold and sum. They pay least in the widest layer, because they leave the two matrices W₁ and W₃ as they are. With 16 channels on C4, k = 5, s = 2 and r = 1, these make up 2,048 of the 3,248 products at each g; with the 88 channels on D4, k = 3, s = 44 and r = 2 of the last row, 92,928 of 111,144.
 #
-# Compared with the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. It is faster in every row, but far from eight or five times as fast: fewer operations do not make a layer faster by as much. On another processor, whose convolutions are faster, E4 took longer than the group convolution in both rows on C4. Which layer is the faster one is a property of the machine, too.
+# Compared with the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. But in no row is it eight or five times as fast: fewer operations do not make a layer faster by as much. The last column says which layer is the fastest on this processor. On another one the answer can be different, since the faster the convolutions of a machine are, the harder they are to beat.
 #
 # ## What you have built
 

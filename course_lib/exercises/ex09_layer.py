@@ -261,7 +261,7 @@ def _not_a_table(beta: object, k: int) -> str | None:
 
 def _not_a_region(beta: Tensor) -> str | None:
     if not (beta == 0).any():
-        return "Your pixel may look nowhere: no entry is 0. (Then the softmax would look everywhere alike.)"
+        return "Your pixel may look nowhere: no entry is 0. (−200 on all scores changes none of the weights.)"
     if (beta == 0).all():
         return "Your pixel may look everywhere. Forbid some places with −200."
     if torch.equal(beta, act_on_image(Element(0, 1), beta)):

@@ -60,9 +60,8 @@ register(
         "Three things break exactness: a 3 × 3 convolution of stride 2 on an even map, a head that flattens the "
         "sheets, "
         "and parameters that differ from sheet to sheet.",
-        "Photographs have 32 pixels, digits 28. `print(find(key).build())` shows the layers of a network: search it "
-        "for "
-        "`stride=2`.",
+        "Photographs have 32 pixels, digits 28. `print(find(key).build())` shows the layers of a network: search its "
+        "convolutions for `stride=2`. (A 2 × 2 pool has it, too, but leaves no pixel over on an even map.)",
         "Four of the six are not exact.",
     ],
 )

@@ -420,7 +420,7 @@ layer_diagram(AffineSelfConv2d(C4, 16, 16, 5, heads=8)).captioned(
 # f'(g) &= W^O \textstyle\sum_y \alpha(g, y)\, A^V_g[V](y)
 # \end{aligned}$$
 #
-# The W are 1 × 1 group convolutions. With several **heads** the channels are cut into equal parts, each with its own α, and $W^O$ mixes them afterwards. (The paper does not write $W^O$, but its parameter counts need it.) Where the paper says nothing, our layers make these choices:
+# The W are 1 × 1 group convolutions. With several **heads** the channels are cut into equal parts, each with its own α, and $W^O$ mixes them afterwards. (The paper's formulas leave $W^O$ out, but its parameter counts need it.) Where the paper leaves room, our layers make these choices:
 #
 # - d is the number of channels of *one head*;
 # - neighbors outside the map count as zeros with their β (`border="zeros"`), or not at all (`"masked"`).
@@ -453,7 +453,7 @@ for masked, expected in ((True, 820 / 7), (False, 820 / 13)):
 # %% [markdown]
 # `oracles.affine_self_conv` is the definition in plain loops. Why has $\psi^Q$ only one place here, instead of 3 × 3? The query is read only at its own pixel, y = t. So $\psi^Q$ needs one number for each sheet (to be permuted), and $\beta^Q$ needs one number (which stays as it is).
 #
-# **Section 1 again.** The full layer can compute the product α·ψ of section 1: take $\psi^Q = 4$ (the factor there), $\psi^K = 1$ at all places, the edge filter as $\psi^V$, and β = 0. The simple layer cannot. The edge filter is 0 at the center, so the center's own version is 0, and with it every score.
+# **Section 1 again.** The full layer can compute the product α·ψ of section 1: take $\psi^Q = 4$ (the factor there), $\psi^K = 1$ at all places, the edge filter as $\psi^V$, and β = 0. The simple layer cannot do it with one channel: the edge filter is 0 at the center, so the center's own version is 0, and with it every score.
 #
 # ## 6 Write it
 #
@@ -549,7 +549,7 @@ for group in ALL_GROUPS:
 #
 # <details><summary>Predict first: ψ turned, not permuted; ψ permuted, not turned; ψ the same for all h; β not turned; β turned by h⁻¹; for all h the mean of the turned copies of β. One of the six is equivariant all the same. Which one?</summary>
 #
-# The last one. All h use the same β, but it is a β that no turn changes. It has lost something, though: without direction in β, only ψ can tell ahead from behind.
+# The last one. All h use the same β, but it is a β that no turn and no mirror changes. It has lost something, though: without direction in β, only ψ can tell ahead from behind.
 #
 # </details>
 
@@ -713,7 +713,7 @@ print("the first gaze, turned by r, against the second one:", say(gap))
 #
 # <details><summary>Answers (for a region ahead, such as the cone of the solution)</summary>
 #
-# 1. To the right from e, and down from r³, each time at colors like that of your pixel. 2. The pixel (row, column) goes to (31 − column, row), on the next sheet. The gaze follows: the words below the picture say that both agree. 3. Still to the right, after every turn. On Z² "ahead" is a direction of the frame, and the image has turned away from it.
+# 1. To the right from e, and down from r³, each time at colors like that of your pixel. 2. The pixel (row, column) goes to (31 − column, row), on the next sheet. The gaze follows: the words below the picture put the difference at 0.0 %. 3. Still to the right, after every turn. On Z² "ahead" is a direction of the frame, and the image has turned away from it.
 #
 # </details>
 
@@ -725,7 +725,7 @@ attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pix
 # %% [markdown]
 # ## 9 Squeeze and excite
 #
-# A pixel sees only its small window. **Squeeze-and-excitation** (SE) lets each channel know about the whole map. Squeeze: take the mean z of each channel over the whole group. Excite: compute a factor between 0 and 1 for each channel, with two matrices, W₁ from C numbers to fewer (C divided by `reduction`) and W₂ back to C, and a sigmoid σ:
+# A pixel sees only its small window. **Squeeze-and-excitation** (SE) lets each channel know about the whole map. Squeeze: take the mean z of each channel over the whole group. Excite: compute a factor between 0 and 1 for each channel, with two linear layers, W₁ from C numbers to fewer (C divided by `reduction`) and W₂ back to C, and a sigmoid σ:
 #
 # $$f'_c(g) = f_c(g)\cdot \sigma\big(W_2 \operatorname{relu}(W_1 z)\big)_c, \qquad z = \frac{1}{|H|YX}\sum_{g} f(g)$$
 #
@@ -733,7 +733,7 @@ attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pix
 #
 # <details><summary>Predict first: what happens if you treat channels and sheets as C·|H| channels of an ordinary network, with a mean and a factor for each?</summary>
 #
-# A turn permutes the sheets, but the matrices W₁ and W₂ do not know that. The factors of the turned map are not the permuted factors, so the layer is not equivariant.
+# A turn permutes the sheets, but W₁ and W₂ do not know that. The factors of the turned map are not the permuted factors, so the layer is not equivariant.
 #
 # </details>
 

@@ -1,10 +1,9 @@
 """Where the compiled kernels come in: whether there are any for some tensors, and the threads that run them.
 
-They are plain Python loops, which Numba compiles; it is an optional package (the extra ``fast``), imported when the
-first of them is used; those of E4 need it only the first time on a machine (`machine_code`). A kernel holds no lock of
-Python, so threads share the images of a batch among them: as many as `torch.get_num_threads()` says, each a fixed part,
-and sums over the batch are added up part by part. So for a given number of threads a result is always the same, bit for
-bit.
+They are plain Python loops, which Numba compiles; it is an optional package (the extra ``fast``), imported only the
+first time on a machine (`machine_code`). A kernel holds no lock of Python, so threads share the images of a batch among
+them: as many as `torch.get_num_threads()` says, each a fixed part, and sums over the batch are added up part by part.
+So for a given number of threads a result is always the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -51,10 +50,3 @@ def _pool() -> ThreadPoolExecutor:
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork takes none of the threads along
-
-
-def loops(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function compiled: sums in registers, in any order, and kept on disk for the next process."""
-    import numba
-
-    return numba.njit(function, cache=True, nogil=True, fastmath=True, error_model="numpy")

@@ -10,30 +10,28 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.kernels import fused_attention, fused_group_attention
 from course_lib.kernels.compiled import shared_among_threads
-from course_lib.kernels.loops_attention import backward, forward
-from course_lib.kernels.loops_softmax import BLOCK
+from course_lib.kernels.machine_code import MachineCode
 
-Numbers = tuple[np.uintp, ...]
+BLOCK = 288  # pixels, at most
 
 
 def affine_attention(query: Tensor, key: Tensor, value: Tensor, *banks_and_settings: Any) -> Tensor:
     """`course_lib.kernels.affine_attention`, for what `compiled.can_run` accepts."""
     out = fused_attention.result_like(query, key, value, *banks_and_settings)
-    return _affine(query, key, value, *banks_and_settings).attend(query, key, value, out)
+    return _affine(query, key, value, *banks_and_settings).attend(out)
 
 
 def affine_attention_backward(
     upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, *banks_and_settings: Any
 ) -> list[Tensor]:
     attention = _affine(query, key, value, *banks_and_settings)
-    *maps, key_psi, key_beta, value_psi, value_beta = attention.differentiate(upstream, query, key, value)
+    *maps, key_psi, key_beta, value_psi, value_beta = attention.differentiate(upstream)
     gradients = (key_psi, key_beta[:, :, 0], value_psi, value_beta[:, :, 0])  # β is added once, beside the first sheet
     banks = [
         torch.empty_like(bank).copy_(grad.unflatten(-1, bank.shape[-2:]))
@@ -46,14 +44,14 @@ def affine_attention_backward(
 def group_attention(query: Tensor, key: Tensor, value: Tensor, positions: Tensor, heads: int) -> Tensor:
     """`course_lib.kernels.group_attention`, for what `compiled.can_run` accepts."""
     out = fused_group_attention.result_like(query, key, value, positions, heads)
-    return _on_group(query, key, value, positions, heads).attend(query, key, value, out)
+    return _on_group(query, key, value, positions, heads).attend(out)
 
 
 def group_attention_backward(
     upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, positions: Tensor, heads: int
 ) -> list[Tensor]:
     attention = _on_group(query, key, value, positions, heads)
-    *maps, _, grad, _, _ = attention.differentiate(upstream, query, key, value)
+    *maps, _, grad, _, _ = attention.differentiate(upstream)
     return [*maps, torch.empty_like(positions).copy_(grad.unflatten(-1, positions.shape[-2:]))]
 
 
@@ -66,7 +64,7 @@ def _affine(query: Tensor, key: Tensor, value: Tensor, *banks_and_settings: Any)
         by_sheet.append(f.new_zeros(shape))
         if beta is not None:
             by_sheet[-1][:, :, 0] = beta.flatten(-2)
-    return _Attention(by_sheet, query, kernel_size, heads, masked, heads / query.shape[1])
+    return _Attention((query, key, value), by_sheet, kernel_size, heads, masked, heads / query.shape[1])
 
 
 def _on_group(query: Tensor, key: Tensor, value: Tensor, positions: Tensor, heads: int) -> _Attention:
@@ -74,7 +72,8 @@ def _on_group(query: Tensor, key: Tensor, value: Tensor, positions: Tensor, head
     beta = positions.flatten(-2)
     ones, zeros = torch.ones_like(beta), beta.new_zeros(channels, *beta.shape[1:])
     banks = [ones, beta, torch.ones_like(zeros), zeros]
-    return _Attention(banks, query, kernel_size, heads, True, math.sqrt(heads / query.shape[1]), apart=True)
+    scale = math.sqrt(heads / query.shape[1])
+    return _Attention((query, key, value), banks, kernel_size, heads, True, scale, apart=True)
 
 
 class _Attention:
@@ -82,63 +81,83 @@ class _Attention:
 
     def __init__(
         self,
+        maps: tuple[Tensor, Tensor, Tensor],
         banks: Sequence[Tensor],
-        query: Tensor,
         kernel_size: int,
         heads: int,
         masked: bool,
         scale: float,
         apart: bool = False,
     ) -> None:
-        self.shapes, self.heads, self.scale = [bank.shape for bank in banks], heads, scale
+        self.maps, self.heads, self.kernel_size = maps, heads, kernel_size
+        self.shapes, self.scale = [bank.shape for bank in banks], maps[0].new_tensor([scale])
         self.banks = [self._by_head(bank.detach()) for bank in banks]
-        height, width = query.shape[-2:]
-        reach, (key_seen, value_seen) = kernel_size // 2, (bank.shape[2] for bank in banks[1::2])
-        pitch = width + reach
-        border = _whole_vectors(reach * pitch + reach)
-        places = torch.arange(-reach, reach + 1)
-        steps = border + (places[:, None] * pitch + places).flatten()
-        self.steps = F.pad(steps, (0, -len(steps) % 3), value=border).numpy().astype(np.uintp)
-        self.layout = _numbers(heads, height, width, pitch, border)
+        key_seen, value_seen = (bank.shape[2] for bank in banks[1::2])  # sheets, as one query sees them
         channels = [bank.shape[0] // heads for bank in banks[1::2]]
-        depths = [n for c in channels for n in (c, c + -c % 4)]
-        pixels = _whole_vectors(height * pitch)
-        self.settings = _numbers(
-            key_seen,
-            value_seen,
-            key_seen if apart else 1,
-            kernel_size**2,
-            masked,
-            apart,
-            *depths,
-            pixels,
-            _whole_vectors(-(-pixels // -(-pixels // int(BLOCK)))),
+        depths = [n + -n % 4 for n in channels]
+        query, *others = (f.shape[2] for f in maps)
+        self.lines_of_maps = depths[0] + sum(sheets * depth for sheets, depth in zip(others, depths, strict=True))
+        height, width = maps[0].shape[-2:]
+        reach = kernel_size // 2
+        self.pitch = width + reach
+        pixels, border = _whole_vectors(height * self.pitch), _whole_vectors(reach * (self.pitch + 1))
+        block = _whole_vectors(-(-pixels // -(-pixels // BLOCK)))
+        parts, taps = key_seen if apart else 1, kernel_size**2
+        entries = taps + -taps % 3
+        self.depth, self.length, self.scores = depths[1], 2 * border + pixels, (parts * entries + 2) * block
+        self.layout = heads, height, width, self.pitch, border, self.length
+        self.settings = (  # sheets, kinds and sizes, as `loops_attention.read` takes them apart
+            *(query, *others, key_seen, value_seen),
+            *(parts, taps, masked, apart, entries),
+            *(channels[0], depths[0], channels[1], depths[1], pixels, block),
         )
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, out: Tensor) -> Tensor:
-        maps, rest = _arrays(query, key, value, out), (self.steps, self.layout, self.settings, self.scale)
-        shared_among_threads(lambda *part: forward(*maps, *self.banks, *rest, *part), len(query) * self.heads)
+    def attend(self, out: Tensor) -> Tensor:
+        maps = [*self.maps, out]
+        loops, tables = self._loops("forward"), self._tables(maps)
+
+        def work(first: int, last: int) -> None:
+            memory = [self._lines(self.lines_of_maps + self.depth + 1), out.new_empty(self.scores)]
+            loops([*maps, *self.banks, self.scale, *memory, *tables], first, last)
+
+        shared_among_threads(work, len(out) * self.heads)
         return out
 
-    def differentiate(self, upstream: Tensor, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
+    def differentiate(self, upstream: Tensor) -> list[Tensor]:
         """The gradients of the maps, then of the banks as they were given."""
-        gradients = [torch.empty_like(t) for t in (query, key, value)]
-        maps, rest = _arrays(upstream, query, key, value, *gradients), (self.steps, self.layout, self.settings)
+        gradients = [torch.empty_like(f) for f in self.maps]
+        maps = [upstream, *self.maps, *gradients]
+        loops, tables = self._loops("backward"), self._tables(maps)
 
-        def work(first: int, last: int) -> list[Any]:
-            sums = [np.zeros_like(bank) for bank in self.banks]
-            backward(*maps, *self.banks, *sums, *rest, self.scale, first, last)
+        def work(first: int, last: int) -> list[Tensor]:
+            sums = [torch.zeros_like(bank) for bank in self.banks]
+            memory = [self._lines(2 * self.lines_of_maps + self.depth + 1)]
+            memory += [upstream.new_empty(self.scores) for _ in range(2)]
+            loops([*maps, *self.banks, *sums, self.scale, *memory, *tables], first, last)
             return sums
 
-        parts = shared_among_threads(work, len(query) * self.heads)
-        sums = [torch.from_numpy(sum(of_parts)) for of_parts in zip(*parts, strict=True)]
+        parts = shared_among_threads(work, len(upstream) * self.heads)
+        sums = [torch.stack(of_parts).sum(dim=0) for of_parts in zip(*parts, strict=True)]
         return gradients + [self._as_given(*both) for both in zip(sums, self.shapes, strict=True)]
 
-    def _by_head(self, bank: Tensor) -> Any:
+    def _loops(self, name: str) -> MachineCode:
+        return MachineCode("loops_attention", name, self.scale.dtype, tables=4)
+
+    def _lines(self, number: int) -> Tensor:
+        return self.scale.new_zeros(number, self.length)
+
+    def _tables(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Steps of the window along a line, layout, settings, and the strides of the maps."""
+        places = torch.arange(self.kernel_size) - self.kernel_size // 2
+        steps = F.pad((places[:, None] * self.pitch + places).flatten(), (0, -(self.kernel_size**2) % 3))
+        strides = [stride for f in maps for stride in f.stride()]
+        return [steps, *(torch.tensor(numbers) for numbers in (self.layout, self.settings, strides))]
+
+    def _by_head(self, bank: Tensor) -> Tensor:
         """(C, |H|, |H̃|, k²) → (|H|, heads, |H̃|, k², C / heads), the last two filled up with zeros; flat."""
         by_head = bank.unflatten(0, (self.heads, -1)).permute(2, 0, 3, 4, 1)
         padded = F.pad(by_head, (0, -by_head.shape[-1] % 4, 0, -by_head.shape[-2] % 3))
-        return padded.contiguous().flatten().numpy()
+        return padded.contiguous().flatten()
 
     def _as_given(self, flat: Tensor, shape: torch.Size) -> Tensor:
         """The inverse of `_by_head`."""
@@ -150,11 +169,3 @@ class _Attention:
 
 def _whole_vectors(pixels: int) -> int:
     return (pixels + 15) // 16 * 16
-
-
-def _numbers(*numbers: int) -> Numbers:
-    return tuple(np.uintp(n) for n in numbers)
-
-
-def _arrays(*maps: Tensor) -> list[Any]:
-    return [t.detach().numpy() for t in maps]

@@ -179,8 +179,8 @@ class _FilterBankConv2d(WeightsOfGroup):
         """The same, since f ⋆ L_h ψ = L_h [(L_h⁻¹ f) ⋆ ψ]: one conv2d with ψ, of |H| turned copies of the input."""
         elements, psi = self.group.elements, self.filters()
         turned = torch.cat([self._act_on_input(inverse(h), x) for h in elements])
-        psi = to_planes(psi, torch.channels_last)
-        y = F.conv2d(to_planes(turned, torch.channels_last), psi, self.channel_bias(), self.stride, self.padding)
+        memory = memory_format(x, self.kernel_size)
+        y = F.conv2d(to_planes(turned, memory), to_planes(psi, memory), self.channel_bias(), self.stride, self.padding)
         sheets = y.unflatten(0, (len(elements), -1)).unbind()
         return join_sheets([act_on_image(h, sheet) for h, sheet in zip(elements, sheets, strict=True)])
 

@@ -10,10 +10,12 @@ import pytest
 
 import answers
 import build
+from build import defined_names
 from course_lib.exercises import checking
 from course_lib.exercises.checking import find_mistake
 from course_lib.exercises.registry import all_exercises, find
 from notebook_files import NOTEBOOKS, exercises_of, read, solutions, stub_cells, text_of
+from web.widgets import needed_cells, used_names
 
 CORRECT, WRONG = answers.load()
 EXERCISES = [pytest.param(exercise, id=exercise.name) for exercise in all_exercises()]
@@ -86,9 +88,9 @@ def _signature(code):
 class TestAnswered:
     """Each notebook from a folder that is not its own: at each stub a wrong answer, then the solution that it shows.
 
-    After a wrong answer the name must mean the reference, on which nbval has run the cells below. Networks are trained
-    for one epoch: that solutions train as the reference does is what their checks say, and nbval has trained the
-    reference as long as a reader does.
+    After a wrong answer the name must mean the reference, on which nbval has run the cells below. Of these, only those
+    run again that use an exercise's name, and what they need. Networks are trained for one epoch: that solutions train
+    as the reference does is what their checks say, and nbval has trained the reference as long as a reader does.
     """
 
     @pytest.mark.slow
@@ -102,8 +104,18 @@ class TestAnswered:
         wrong = {name: nbformat.v4.new_code_cell(WRONG_CELL.format(name=name)) for name in solved}
         for name, cell in solved.items():
             cell.source = texts[name]
+        notebook.cells = using(solved.keys(), notebook.cells)
+        for name, cell in solved.items():
             notebook.cells.insert(notebook.cells.index(cell), wrong[name])
         build.execute(notebook, folder=tmp_path)
         for name in solved:
             assert f"{name}: not yet" in text_of(wrong[name])
             assert f"{name}: well done" in text_of(solved[name])
+
+
+def using(names, cells):
+    """The code cells that define or use one of these names, and those that they need."""
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    users = [i for i, cell in enumerate(code) if names & (used_names(cell.source) | defined_names(cell.source))]
+    kept = {cell.id for i in users for cell in [*needed_cells(code[:i], code[i]), code[i]]}
+    return [cell for cell in code if cell.id in kept]

@@ -45,7 +45,7 @@ def fragments(notebook: NotebookNode, static: Path, quick: bool = False) -> dict
             if not _shows_a_widget(cell.source):
                 continue
             needed = [*needed_cells(code[:i], cell), cell]
-            if quick and any(TRAINING & _used(before.source) for before in needed):
+            if quick and any(TRAINING & used_names(before.source) for before in needed):
                 continue
             for before in needed[:-1]:
                 if before.id not in done:
@@ -65,15 +65,15 @@ def _html(widget: WidgetWithStill, cell: NotebookNode, static: Path) -> str:
 
 def needed_cells(before: list[NotebookNode], cell: NotebookNode) -> list[NotebookNode]:
     """The cells that must run first, in their order."""
-    wanted, needed = _used(cell.source), []
+    wanted, needed = used_names(cell.source), []
     for earlier in reversed(before):
-        if wanted & defined_names(earlier.source) or SEEDS & _used(earlier.source):
-            wanted |= _used(earlier.source)
+        if wanted & defined_names(earlier.source) or SEEDS & used_names(earlier.source):
+            wanted |= used_names(earlier.source)
             needed.append(earlier)
     return needed[::-1]
 
 
-def _used(code: str) -> set[str]:
+def used_names(code: str) -> set[str]:
     """Every name and attribute that is read anywhere in the code."""
     nodes = list(ast.walk(parsed(code)))
     names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
@@ -83,7 +83,7 @@ def _used(code: str) -> set[str]:
 def _shows_a_widget(code: str) -> bool:
     """Whether a cell makes a widget and ends with a value, as in ``explorer = …`` and then ``explorer``."""
     body = parsed(code).body
-    return bool(body) and isinstance(body[-1], ast.Expr) and bool(WIDGETS & _used(code))
+    return bool(body) and isinstance(body[-1], ast.Expr) and bool(WIDGETS & used_names(code))
 
 
 def _run(cell: NotebookNode, names: dict[str, Any]) -> Any:

@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from course_lib.data import load_digits
-from course_lib.experiments import Row, find, variant
+from course_lib.experiments import find, variant
+from course_lib.experiments.weights import GROUPS
 from course_lib.files import write_json, write_whole
 from course_lib.groups import C1, C4
 from course_lib.training import TrainConfig, evaluate, seed_everything, train, weights_checksum
@@ -32,13 +33,15 @@ UPRIGHT = TrainConfig(epochs=6, batch_size=32, learning_rate=0.01, schedule="cos
 def of_run(result_path: Path, checkpoint: Path) -> None:
     """Take the weights of a run. Raises ValueError if they are another run's."""
     result = json.loads(result_path.read_text(encoding="utf-8"))
-    row = find(result["row"])
-    net = row.build()
+    group, width = result["network"]["group"], result["network"]["width"]
+    base = find(result["row"].removesuffix(f"-{group}-{width}"))
+    net = variant(base, GROUPS[group], width).build()
     net.load_state_dict(torch.load(checkpoint, weights_only=True)["net"])
     if weights_checksum(net) != result["network"]["weights_sha256"]:
         raise ValueError(f"{checkpoint} does not hold the weights of {result_path}: their checksums differ")
     about = {"result": str(result_path.resolve().relative_to(RESULTS))}
-    store(result["row"], row, net, result["final"]["test_error_percent"], about)
+    where = {"row": base.key, "group": group, "width": width}
+    store(result["row"], where, net, result["final"]["test_error_percent"], about)
 
 
 def upright() -> None:
@@ -50,10 +53,11 @@ def upright() -> None:
         net = row.build()
         train(net, digits.train, UPRIGHT, device="cpu", progress=True)
         about = {"data": digits.name, "config": UPRIGHT.__dict__, "session": provenance(default_device())}
-        store(name, row, net, 100 * (1 - evaluate(net, digits.test)), about)
+        where = {"row": "p4cnn-cohen", "group": group.name, "width": width}
+        store(name, where, net, 100 * (1 - evaluate(net, digits.test)), about)
 
 
-def store(name: str, row: Row, net: nn.Module, test_error: float, about: dict[str, Any]) -> None:
+def store(name: str, where: dict[str, Any], net: nn.Module, test_error: float, about: dict[str, Any]) -> None:
     """Write the weights, and add them to weights.json."""
     buffer = io.BytesIO()
     torch.save(net.state_dict(), buffer)
@@ -61,9 +65,7 @@ def store(name: str, row: Row, net: nn.Module, test_error: float, about: dict[st
     manifest = FOLDER / "weights.json"
     known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
     known[name] = {
-        "row": row.key if "result" in about else "p4cnn-cohen",
-        "group": row.group.name,
-        "width": row.width,
+        **where,
         "file": f"{name}.pt",
         "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         "weights_sha256": weights_checksum(net),

@@ -27,7 +27,7 @@ def test_the_weights_are_those_that_were_stored(name):
     assert weights_checksum(net) == about["weights_sha256"] and not net.training
     if "result" in about:
         result = json.loads((RESULTS / about["result"]).read_text(encoding="utf-8"))
-        assert about["weights_sha256"] == result["network"]["weights_sha256"] and result["row"] == about["row"]
+        assert about["weights_sha256"] == result["network"]["weights_sha256"] and result["row"] == name
         assert result["final"]["test_error_percent"] == about["test_error_percent"]
     else:
         assert 100 * (1 - evaluate(net, load_digits().test)) == pytest.approx(about["test_error_percent"], abs=0.5)

@@ -67,7 +67,7 @@ def e4_macs(c_in: int, c_out: int, order: int, k: int, slices: int, reduction: i
 
 
 def e4_within_budget(channels: int, order: int) -> tuple[int, int, int]:
-    """(k, s, r) of an E4 layer from c to c channels with the largest window, of at least 5 × 5 pixels, that has no more
+    """(k, s, r) of an E4 layer from c to c channels with the largest window, from 5 × 5 to 31 × 31, that has no more
     weights and multiply-accumulates than the 3 × 3 group convolution, and a hidden layer of at least four channels.
 
     Raises ValueError if there is none, as for few channels on C1. Notebook 08.

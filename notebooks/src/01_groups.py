@@ -65,8 +65,8 @@ symmetries_of_the_square(groups.D4).captioned(
 # Why eight? Corner 1 can go to any of the four corners of the frame. Corner 2 is its neighbor, so two places are left
 # for it. After that nothing is free: 4 · 2 = 8 ways.
 #
-# In the upper row, the square was turned. In the lower row, it was turned over as well; the dashed line is the mirror
-# axis. No two pictures are alike. (Section 4 explains the matrices.)
+# In the upper row, the square was turned. In the lower row, it was turned over as well: altogether, it was reflected in
+# the dashed line. No two pictures are alike. (Section 4 explains the matrices.)
 #
 # A move that brings a figure back into its own outline is a **symmetry** of that figure. All eight can be made from two
 # moves: `r`, a quarter turn counter-clockwise, and `m`, the mirror that swaps left and right. So two numbers describe
@@ -321,7 +321,7 @@ quiz = {
     "D": cayley_table((0, 2, 4, 6), lambda a, b: a * b % 8),
     "E": cayley_table(("rock", "paper", "scissors"), lambda a, b: b if (b, a) in beats else a),
 }
-# Both tests must agree: the library's, which uses no loops, and ours.
+# Both tests must agree: the library's, written with NumPy, and ours.
 assert all(broken_axiom(candidate) == broken_axiom_in_loops(candidate) for candidate in quiz.values())
 mark_guesses(guess, {name: broken_axiom(candidate) or "group" for name, candidate in quiz.items()})
 
@@ -709,8 +709,8 @@ for g in group_with_shifts():
 
 # %% [markdown]
 # If the cells use the reference, you see the four rotations about the point (½, ½), the middle of a square of the grid.
-# It is not a lattice point, and yet these rotations take the lattice to itself. Notebook 02 needs exactly
-# these: the center of an image with an even number of pixels per side lies between pixels.
+# It is not a lattice point, and yet these rotations take the lattice to itself. Notebook 02 needs such rotations,
+# since the center of an image with an even number of pixels per side lies between pixels.
 #
 # <details><summary>Aside: why only these eight, and no turns by 45° or 60°?</summary>
 #

@@ -162,7 +162,7 @@ print(f"group convolution: {filter_weights('full', c, c, order, k) * order * pix
 #
 # **In plain words:** g reads all sheets at its own pixel and writes a kernel. It reads the encoded features at each neighboring pixel and adds them up with this kernel. The diagram at the head of this notebook shows the steps, as the paper's Figure 1 does, with all shapes: M = C/r hidden channels, and s kernels at every g.
 #
-# The rest of the notebook goes through the boxes of that diagram: W₁ and W₃ in section 2, the term of the sum in section 3, the kernels in sections 4 and 5, and the sum in section 6.
+# Sections 2 to 6 go through the boxes of that diagram: W₁ and W₃ in section 2, the term of the sum in section 3, the kernels in sections 4 and 5, and the sum in section 6.
 #
 # <details><summary>Predict first: change the input on the sheet r only. Which sheets of the output change if neither K nor V concatenates? And if only one of them does?</summary>
 #
@@ -260,7 +260,7 @@ print(by_pairs(small, simple, C1).flatten().tolist())
 # - the border that g sees itself;
 # - the border on the *next* sheet, that of g·(0, r).
 #
-# The kernel of the first channel is +1 on the half line *ahead* of the middle, that of the second is −1 on the half line to its *left*. "Ahead" and "left" are meant as seen from g: for the sheet e, ahead is to the right, and left is up. Both half lines include the middle, so where a sheet writes both of them, only their difference is left there.
+# The kernel of the first channel is +1 on the half line *ahead* of the middle, that of the second is −1 on the half line to its *left*. "Ahead" and "left" are meant as seen from g: for the sheet e, ahead is to the right, and left is up. Both half lines include the middle. If a sheet writes both, only their difference is left there.
 #
 # The function `kernels_at` below computes hidden vectors with W₁ and multiplies them by W₂, *turned by h on the sheet h*. Why it must be turned is the question of section 5. Look first.
 
@@ -683,9 +683,9 @@ for entry in networks:
         print(f"{entry.name:<18}{error:>18}{entry.parameters!s:>12}{entry.macs!s:>12}")
 
 # %% [markdown]
-# With a quarter of the p4 CNN's parameters, E4-Net makes 28 % fewer errors. The attention network p4_SA has the highest error and by far the most operations: computing a score for every pair is expensive, as the introduction said.
+# With a quarter of the p4 CNN's parameters, E4-Net makes 28 % fewer errors. The attention network p4_SA has the highest error and by far the most operations: computing a score for every pair is expensive, even within local windows.
 #
-# On CIFAR-10 (its Table 4), every second group convolution of a ResNet-18 becomes an E4 layer. On p4 the error falls from 7.53 to 6.72 %, with 5.8 instead of 11 million parameters (as printed), and on p4m from 5.83 to 4.96 %. The fourth E, *data efficient*, is shown in its Figure 2: with a fifth of the training images the gap on p4m grows from 0.87 to 5.22 points.
+# On CIFAR-10 (its Table 4), the second group convolution in every block of a ResNet-18 becomes an E4 layer. On p4 the error falls from 7.53 to 6.72 %, with 5.8 instead of 11 million parameters (as printed), and on p4m from 5.83 to 4.96 %. The fourth E, *data efficient*, is shown in its Figure 2: with a fifth of the training images the gap on p4m grows from 0.87 to 5.22 points.
 #
 # On a laptop you have seen the parameter efficiency, in section 6. Notebook 11 compares the whole networks in our own runs.
 #
@@ -845,7 +845,7 @@ for case in measured["cases"]:
         print(f"{case['case'].removeprefix('E4, '):<30}", *(f"{cell:>14}" for cell in cells))
 
 # %% [markdown]
-# In every row the three steps pay: `E4Layer` takes a fraction of the time of unfold and sum. They pay least in the widest layer, because they leave the two matrices W₁ and W₃ as they are. With 16 channels on C4, k = 5, s = 2 and r = 1, these make up 2,048 of the 3,248 products at each g; with the 88 channels on D4, k = 3, s = 44 and r = 2 of the last row, 92,928 of 111,144.
+# In every row steps 1 and 3 pay: `E4Layer` takes a fraction of the time of unfold and sum (both turn weights, not maps). They pay least in the widest layer, because they save memory, not products. At each g, unfold and sum stores k²c unfolded values and sk² kernel values. With 16 channels on C4, k = 5, s = 2 and r = 1, these are 450 numbers for 3,248 products; with the 88 channels on D4, k = 3, s = 44 and r = 2 of the last row, 1,188 for 111,144.
 #
 # Compared with the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. But in no row is it eight or five times as fast: fewer operations do not make a layer faster by as much. The last column says which layer is the fastest on this processor. On another one the answer can be different, since the faster the convolutions of a machine are, the harder they are to beat.
 #
@@ -857,8 +857,7 @@ for group in ALL_GROUPS:
     banks = lifting_filter_bank(noise(2, 4, 3, 3), group), lifting_filter_bank(noise(2, 3, 3), group)
     written = generate_kernels(f, *banks)
     torch.testing.assert_close(written, kernels.generate_kernels(f, *banks))
-    for summed in (unfold_and_sum(written, f), shift_and_add(written, f)):
-        torch.testing.assert_close(summed, kernels.generate_and_aggregate(f, f, *banks))
+    torch.testing.assert_close(unfold_and_sum(written, f), kernels.generate_and_aggregate(f, f, *banks))
     assert torch.equal(filter_of_matrix(matrix, group), framework.filter_of_matrix(matrix, group))
     k, slices, reduction = e4_within_budget(16, group.order)
     assert counting.e4_weights(16, 16, group.order, k, slices, reduction) <= 9 * 16**2 * group.order

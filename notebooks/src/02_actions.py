@@ -97,8 +97,8 @@ print("turned by 90° about the origin, then shifted by (3, 1):", act_on_points(
 # $$g \cdot (k \cdot x) = (g k) \cdot x$$
 #
 # A group **acts** on a set if each of its elements moves the members of the set in such a way that both rules hold. In
-# plain words: it does not matter whether you multiply first or move first. Combine each of the eight point symmetries
-# with nine shifts, and let the computer look at every pair of the 72 elements.
+# plain words: it does not matter whether you multiply first or move first. Combine each of the eight symmetries of
+# the square with nine shifts, and let the computer look at every pair of the 72 elements.
 
 # %%
 shifts = [(u, v) for u in (-1, 0, 2) for v in (-1, 0, 2)]
@@ -589,7 +589,7 @@ for subgroup in D4.subgroups:
 # ## 5 The change of places, as matrices
 #
 # Forget space for a moment: suppose there is only one pixel, and so one number per sheet. Then L_g only permutes |H|
-# numbers, and a permutation is a matrix of zeros and ones. The matrices ρ(g) together are called the **regular
+# numbers, and a permutation is a matrix of zeros and ones, ρ(g). These matrices together are called the **regular
 # representation** of the group. The word *representation* says that the products of the matrices follow the products of
 # the group:
 #

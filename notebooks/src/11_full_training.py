@@ -94,7 +94,7 @@ errors_by_row({"published": published}).captioned(
 # %% [markdown]
 # Read it from the top. An ordinary network gets 5 digits in 100 wrong. P4CNN, by group convolution (04), more than halves that, with no more parameters. Separable filters (06) use the saved parameters for more channels and get below 2 %, and E4 (08) gets to 1.2 or 1.3 %. That is the promise: five years of research, from 2016 to 2021, in one picture.
 #
-# Papers print such numbers after long training on a GPU, each with a recipe of its own. Can *you* see the same on your machine? You need three things: a loop, a recipe, and a
+# Papers print such numbers after long training on a GPU, and not all by the same recipe. Can *you* see the same on your machine? You need three things: a loop, a recipe, and a
 # way of telling a real difference from luck.
 #
 # ## 2 The loop
@@ -193,7 +193,7 @@ def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -
 # %% [markdown]
 # <!-- help: training_state -->
 #
-# Let us test your answer with a small network that has everything a checkpoint can forget: batch norm, Adam, random angles and dropout. Train two epochs, write a checkpoint, begin a new process with another seed, restore, and train two more epochs. Are the weights the same as after four epochs without a stop?
+# Let us test your answer on a small run that has everything a checkpoint can forget: batch norm, Adam, random angles and dropout. Train two epochs, write a checkpoint, begin a new process with another seed, restore, and train two more epochs. Are the weights the same as after four epochs without a stop?
 
 
 # %%
@@ -320,7 +320,7 @@ for length in lengths:
 # %% [markdown]
 # The recipe is the line with the smallest mean: 48 epochs at learning rate 0.01. The grid says more. At this learning rate E4-Net makes about half as many errors after 48 epochs as after 16, and P4CNN gains less from the longer training. (Each number in parentheses is one run, and 0.1 % of the validation images is two images: do not read much into a single number.) So a comparison that stops early favors the networks that learn fast, even if others are better in the end. Keep that in mind below.
 #
-# Training every network for 48 epochs with every seed takes a laptop many hours. So the pictures below show runs of a third of that length, with the whole schedule squeezed into 16 epochs; set `EPOCHS = 48` to see the runs of full length, as far as there are any. Where runs are missing, the cell says so, and names the command that makes one. (That command downloads the original archive, 56 MB. The pictures never mix runs on different images, so to see yours, set `DATA = "rotated MNIST"`.)
+# Training every network for 48 epochs with every seed takes a laptop many hours. So the pictures below show runs of a third of that length, with the whole schedule squeezed into 16 epochs; set `EPOCHS = 48` to see the runs of full length, as far as there are any. Where runs are missing, the cell says so, and names the command that makes one. (That command downloads the original archive, 56 MB. The pictures never mix stored runs on different data sets, so to see yours, set `DATA = "rotated MNIST"`.)
 
 # %%
 EPOCHS = 16
@@ -433,7 +433,7 @@ def verdict(a: Sequence[float], b: Sequence[float], level: float = 0.05) -> str:
 # %% [markdown]
 # <!-- help: verdict -->
 #
-# Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess: nothing was promised that could hold, so in the table, though not in the list below it, "fewer errors" stands for "holds", and "more errors" for "the other way round". The number in parentheses behind an error counts its seeds.
+# Here is every claim, judged by this rule from the stored runs. Where no paper is named, the claim is our own guess: nothing was promised that could hold, so in the table, though not in the list below it, "fewer errors" stands for "holds", and "more errors" for "the other way round". Where one paper is named against another, the published gap compares numbers of both, which section 8 warns of. The number in parentheses behind an error counts its seeds.
 
 # %% tags=["nbval-ignore-output"]
 print(not_yet_run(laptop, (row for claim in CLAIMS for row in (claim.better, claim.worse)), **length))
@@ -507,7 +507,7 @@ error_against_cost(known, error="our test error").captioned(
 ) if known else None
 
 # %% [markdown]
-# And the seconds? They depend on the machine, too: a processor with two cores spends them on arithmetic, while a GPU spends much of its time on starting many small operations. `python -m course_lib hours` computes from the stored runs how long each table takes on every machine that has been measured, and notebook 08 shows where the time of an E4 layer goes.
+# And the seconds? They depend on the machine, too: a processor with two cores spends them on arithmetic, while a GPU spends much of its time on starting many small operations. `python -m course_lib hours` estimates from the stored runs how long each table takes on every machine that has been measured, and notebook 08 shows where the time of an E4 layer goes.
 #
 # ## 7 Does exactness survive training?
 #
@@ -528,7 +528,7 @@ figures.learning_curves(changed, ylabel="changed by a quarter turn, in %").capti
 ) if changed else None
 
 # %% [markdown]
-# With the shared norm the number is zero by construction, at every epoch and for every seed. Nothing holds the other two networks at zero. They can only come *near* it, and only because all training images are turned at random; with images that are always upright, nothing would keep them there.
+# With the shared norm the number is zero by construction, at every epoch and for every seed. Nothing holds the other two networks at zero. Only the random turns of the training images draw them toward it; with images that are always upright, nothing would.
 #
 # ## 8 Three ways to fool yourself
 #
@@ -561,7 +561,7 @@ flattery = (chosen[1] - chosen[0]).item()
 print("averaged over 500 splits, choosing by the test images flatters by more than half a point:", flattery > 0.5)
 
 # %% [markdown]
-# The error on B is the honest one. With N test images the effect shrinks like $1/\sqrt{N}$, but the gaps between good networks are small, too. The released code of E4 reports the best test epoch; our runs report the last.
+# The error on B is the honest one. With N test images the effect shrinks at least as fast as $1/\sqrt{N}$, but the gaps between good networks are small, too. The released code of E4 reports the best test epoch; our runs report the last.
 #
 # ### Trusting "±" from a handful of seeds
 #

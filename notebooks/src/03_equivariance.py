@@ -681,7 +681,7 @@ explorer.layer = 1  # the pool
 explorer.captioned("The two orders differ already at the pool, because the layer before it gave it different maps.")
 
 # %% [markdown]
-# Without a running kernel you see a still picture at 90°.
+# Where the slider cannot run, as on GitHub, you see a still picture at 90°.
 #
 # ### Why was it equivariant before training and not after?
 #

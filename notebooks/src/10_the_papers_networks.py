@@ -168,7 +168,7 @@ for key in ("p4cnn", "g-p4cnn-17", "gc-p4cnn-30"):
     )
 
 # %% [markdown]
-# These three are the nearest widths possible. Others are not. All-CNN-C on CIFAR-10 has 96 channels, and Cohen and Welling's p4m version of it has 32:
+# These three are the nearest widths possible. Others are not. All-CNN-C on CIFAR-10 begins with 96 channels, and Cohen and Welling's p4m version of it with 32:
 
 # %%
 count = cache(lambda width: parameters(models.allcnn(D4, width)))
@@ -350,7 +350,7 @@ for table in TABLES.values():
 #
 # <details><summary>Answer</summary>
 #
-# All rows are from the E4 paper. Those on rotated MNIST are all off in one direction, by a few hundred to about 1,100 weights. In every row but one, more than half of this is our own choice: we share the gains and biases of one norm over the sheets, and the released code does not (notebook 08, section 7). The rest looks like a small part that the paper does not mention. The row to distrust is p4-E4R18. Our count from the authors' own instructions is 9 % *above* the printed one, its operations are 10 % above, too, and no setting that we tried fits both. So we do not know which network was trained there.
+# All rows are from the E4 paper, He et al. (2021). Those on rotated MNIST are all off in one direction, by a few hundred to about 1,100 weights. In every row but one, more than half of this is our own choice: we share the gains and biases of one norm over the sheets, and the released code does not (notebook 08, section 7). The rest looks like a small part that the paper does not mention. The row to distrust is p4-E4R18. Our count from the authors' own instructions is 9 % *above* the printed one, its operations are 10 % above, too, and no setting that we tried fits both. So we do not know which network was trained there.
 #
 # </details>
 

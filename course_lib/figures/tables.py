@@ -50,7 +50,7 @@ def error_against_cost(
     """
     if not 1 <= len(families) <= len(_MARKERS):
         raise ValueError(f"expected 1 to {len(_MARKERS)} families of networks, got {len(families)}")
-    figure = new_figure(8.4, 4.2)
+    figure = new_figure(8.4, 5.2)
     left, right = figure.subplots(1, 2, sharey=True)
     named = []
     for axes, what in ((left, "parameters"), (right, second)):
@@ -69,7 +69,9 @@ def error_against_cost(
         axes.set(xlabel=_WORDS[what])
         axes.grid(color="0.9")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(x=0.28, y=0.12)
+        axes.margins(x=0.12, y=0.12)
+        low, high = axes.get_xlim()
+        axes.set_xlim(low, high * (high / low) ** 0.28)  # most names stand to the right of their points
         named.append((axes, names))
     left.set_ylabel(f"{error}, in %")
     handles, names = left.get_legend_handles_labels()

@@ -239,7 +239,8 @@ for layers, function in {1: padded, 3: lambda x: padded(padded(padded(x)))}.item
 shifted, differs = translate((9, 0), eye)[0, 0], where_they_differ(padded, eye)[0, 0]
 marked = torch.stack([shifted] * 3)
 marked[:, differs] = torch.tensor([0.9, 0.1, 0.4], dtype=marked.dtype)[:, None]
-photographs({"shifted": shifted, "after one layer": marked}).captioned(
+alt = "A cat's eye, shifted to the right; and again, with one column pink beside the black margin, and the last one."
+photographs({"shifted": shifted, "after one layer": marked}, alt=alt).captioned(
     "After one layer the two orders differ (pink) in two columns only: beside the "
     "shifted picture, and at the right edge."
 )

@@ -33,8 +33,10 @@ from browser.lab import CHROMIUM, browser_page
 from course_lib import figures
 from course_lib.exercises.registry import all_exercises
 from course_lib.figures.actions import photographs
+from course_lib.figures.layer_diagrams import layer_diagram
 from course_lib.figures.picture import Picture
 from course_lib.groups import C4, Element
+from course_lib.layers import LiftingConv2d
 from notebook_files import NOTEBOOKS
 from outline import notebooks
 from web.figures import on_dark

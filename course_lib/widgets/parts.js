@@ -36,13 +36,16 @@ function onPage(...color) {
 
 // A widget that is made anew when the page becomes dark or light, as its bitmaps are painted once.
 const followingThePage = (render) => ({ model, el }) => {
-  let [dark, stop] = [isDark(), render({ model, el })];
+  let dark = null, stop = () => {};
   const follow = () => {
     if (isDark() === dark) return;
+    dark = isDark();
     stop();
     el.replaceChildren();
-    [dark, stop] = [!dark, render({ model, el })];
+    el.style.colorScheme = dark ? "dark" : "light"; // of sliders and menus
+    stop = render({ model, el });
   };
+  follow();
   const watcher = new MutationObserver(follow), scheme = window.matchMedia("(prefers-color-scheme: dark)");
   watcher.observe(document.body, { attributes: true });
   scheme.addEventListener("change", follow);

@@ -223,8 +223,7 @@ def panels(
         if color := _FRAMES.get(title.split(":")[0]):
             axes.spines[:].set(color=color, linewidth=2.5)
         if mark := (marks or {}).get(title):
-            row, column, side = mark
-            axes.add_patch(Rectangle((column - 0.5, row - 0.5), side, side, fill=False, edgecolor=MARK, linewidth=2.5))
+            _draw_mark(axes, *mark)
         if move := (moves or {}).get(title):
             _draw_move(axes, *move)
         if photograph:
@@ -233,9 +232,14 @@ def panels(
     return Picture.from_figure(figure, alt or _panels_alt(arrays, small))
 
 
+def _draw_mark(axes: Axes, row: int, column: int, side: int) -> None:
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), side, side, fill=False, edgecolor=MARK, linewidth=2.5))
+
+
 def _draw_move(axes: Axes, name: str, vector: tuple[int, int]) -> None:
-    (x, y), start = vector, np.array([3, axes.get_ylim()[0] - 3])
-    axes.annotate("", start + (x, -y), start, arrowprops={"arrowstyle": "-|>", "color": MARK, "lw": 2, "shrinkA": 0})
+    (x, y), start = vector, (3, axes.get_ylim()[0] - 3)
+    end = start[0] + x, start[1] - y
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": MARK, "lw": 2, "shrinkA": 0})
     axes.annotate(name, start, (8 * (y > 0), 9 * (x > 0)), textcoords="offset points", color=MARK, va="center")
 
 

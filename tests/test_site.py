@@ -33,8 +33,10 @@ from browser.lab import CHROMIUM, browser_page
 from course_lib import figures
 from course_lib.exercises.registry import all_exercises
 from course_lib.figures.actions import photographs
+from course_lib.figures.layer_diagrams import layer_diagram
 from course_lib.figures.picture import Picture
 from course_lib.groups import C4, Element
+from course_lib.layers import LiftingConv2d
 from notebook_files import NOTEBOOKS
 from outline import notebooks
 from web.figures import on_dark
@@ -251,6 +253,13 @@ def test_on_a_dark_page_values_are_light_on_dark_and_photographs_and_elements_st
         assert all(abs(before[color] - after[color]) < 20 for color in kept)
         changes = [abs(light.getpixel(at)[0] - dark.getpixel(at)[0]) for at in middles]
         assert max(changes, default=0) < 8, "a photograph"
+
+
+def test_lines_and_words_stay_plain_on_a_dark_page():
+    dark = on_dark(layer_diagram(LiftingConv2d(C4, 1, 2, 3)).image).decode()
+    colors = {bytes.fromhex(color) for color in re.findall(r"#(\w{6})\b", dark)}
+    parts = [0.3 * red + 0.59 * green + 0.11 * blue for red, green, blue in colors]
+    assert min(parts) == pytest.approx(19) and sorted(parts)[1] > 80, "after the ground only light colors"
 
 
 def test_terms_are_linked_once_and_never_in_code_formulas_headings_or_folded_help():

@@ -36,6 +36,9 @@ def windows_from_both_sides(cases: Mapping[str, tuple[int, int, int, int]]) -> P
         axes.set(xlim=(-0.2, widest + 0.2), ylim=(-0.95, 1.95), aspect="equal")
         axes.set_axis_off()
         words.append(f"{title}, {verdict}")
+    end = next(size + 2 * padding for size, _, _, padding in cases.values()) + 0.3
+    for y, side, color in ((-0.42, "left", SERIES[0]), (1.42, "right", ORANGE)):
+        grid[0].text(end, y, f"from the {side}", va="center", fontsize=10, color=color, in_layout=False)
     return Picture.from_figure(figure, f"Windows from the left border and from the right one. {'; '.join(words)}.")
 
 

@@ -22,7 +22,7 @@ GAP, LANE, MARGIN = 24, 116, 14  # pixels between columns, between the middles o
 LETTER = 6  # pixels of width, for a letter of 12
 SHEET, STEP = 34, 9  # the side of a sheet in a stack, and how far the next one is moved
 LINE = 15  # the height of a line of text
-SMALL = 22  # from one turned filter to the next, if they have sheets
+SMALL, PITCH = 25, 33  # the side of a turned filter, and from one to the next
 Kind = Literal["image", "sheets", "vector"]
 
 
@@ -79,7 +79,7 @@ def _half_width(node: Node, group: Group) -> float:
     """Of its longest line of words or of what is drawn; a box needs some room around that."""
     if isinstance(node, Map):
         return max(LETTER * max(len(_shape(node)), 1.1 * len(node.name)), SHEET + group.order * STEP) / 2
-    filters = (group.order + 0.5) * SMALL * node.turned
+    filters = (group.order + 0.5) * PITCH * node.turned
     return max(LETTER * max(map(len, [*node.words, *_weights(node)])), filters) / 2 + 9
 
 
@@ -95,7 +95,7 @@ def _half_height(node: Node) -> float:
     """Of a box; of a map down to the end of its words."""
     if isinstance(node, Map):
         return 34 + LINE + 6
-    return (LINE * (len(node.words) + len(node.weights or {})) + 14 + 22 * node.turned) / 2
+    return (LINE * (len(node.words) + len(node.weights or {})) + 14 + (PITCH + 4) * node.turned) / 2
 
 
 def _arrow(start: Node, tail: tuple[float, float], end: Node, tip: tuple[float, float], group: Group) -> str:
@@ -155,8 +155,8 @@ def _op(node: Op, x: float, y: float, group: Group) -> str:
     ]
     if node.turned:
         has_sheets = any(len(shape) == 5 for shape in (node.weights or {}).values())
-        parts += [_turned_filters(x, top + 15, group, has_sheets)]
-    first = top + LINE + 3 + 22 * node.turned
+        parts += [_turned_filters(x, top + 22, group, has_sheets)]
+    first = top + LINE + 3 + (PITCH + 4) * node.turned
     for i, words in enumerate([*node.words, *_weights(node)]):
         parts.append(_text(x, first + LINE * i, words, color=WEIGHT if i >= len(node.words) else LINES))
     return "".join(parts)
@@ -164,19 +164,16 @@ def _op(node: Op, x: float, y: float, group: Group) -> str:
 
 def _turned_filters(x: float, y: float, group: Group, has_sheets: bool) -> str:
     """One small filter for each element, turned by it; one with sheets of its own as a stack."""
-    side, gap = 14, SMALL if has_sheets else 17
-    left = x - gap * (group.order - 1) / 2
+    left = x - PITCH * (group.order - 1) / 2
     parts = []
     for i, h in enumerate(group.elements):
-        middle = left + gap * i
+        middle = left + PITCH * i
         frame = ELEMENT_COLORS.get(h, LINES)
-        for offset in (4, 2) if has_sheets else ():
-            corner = f'x="{middle - side / 2 + offset:g}" y="{y - side / 2 - offset:g}"'
-            parts.append(f'<rect {corner} width="{side}" height="{side}" fill="white" stroke="{frame}"/>')
-        parts.append(
-            f'<rect x="{middle - side / 2:g}" y="{y - side / 2:g}" width="{side}" height="{side}" fill="white" '
-            f'stroke="{frame}" stroke-width="2"/>' + _letter(middle, y, 90 * h.r, bool(h.m), size=11)
-        )
+        for offset in (4, 2, 0) if has_sheets else (0,):
+            corner = f'x="{middle - SMALL / 2 + offset:g}" y="{y - SMALL / 2 - offset:g}"'
+            style = f'fill="white" stroke="{frame}" stroke-width="{1 if offset else 2}"'
+            parts.append(f'<rect {corner} width="{SMALL}" height="{SMALL}" {style}/>')
+        parts.append(_letter(middle, y, 90 * h.r, bool(h.m), size=16))
     return "".join(parts)
 
 

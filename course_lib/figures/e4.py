@@ -111,7 +111,7 @@ def ablations(
         above.set_title(name, fontsize=11)
     for axes, label in zip(grid[:, 0], ("ours, in %", "published, in %"), strict=True):
         axes.set_ylabel(f"test error,\n{label}")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * axes.get_ylim()[1])  # the largest must not lie on the edge
     words = [
         f"{name}: "
         + ", ".join(f"{s}: {np.mean(e):.1f} (published {published[name][s][0]:.2f})" for s, e in errors.items())

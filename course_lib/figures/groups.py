@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, Polygon, Rectangle
+from matplotlib.patheffects import withStroke
 
 from course_lib.figures.layout import generators, ring_positions
 from course_lib.figures.picture import Picture, as_array, new_figure
@@ -201,9 +202,10 @@ def _draw_tile(axes: Axes, g: Element) -> None:
     h = matrix(g)
     axes.add_patch(Rectangle((-1, -1), 2, 2, facecolor="#F3F3F3", edgecolor="black", linewidth=1.5))
     axes.add_patch(Polygon(LETTER_F @ h.T, facecolor=LINES))
-    for number, (x, y) in enumerate(CORNERS @ h.T * 0.82, 1):
-        box = {"facecolor": "#F3F3F3", "edgecolor": "none", "pad": 1.5}  # over the axis of a mirror
-        axes.text(x, y, str(number), ha="center", va="center", fontsize=12, color="0.15", weight="bold", bbox=box)
+    for number, (x, y) in enumerate(CORNERS @ h.T * 0.8, 1):
+        edge = [withStroke(linewidth=4, foreground="#F3F3F3")]  # over the axis of a mirror
+        style: dict[str, Any] = {"fontsize": 12, "color": "0.15", "weight": "bold", "path_effects": edge, "zorder": 3}
+        axes.text(x, y, str(number), ha="center", va="center", **style)
     if g.m:
         axis = np.linalg.svd(h - np.eye(2))[2][-1] * (1.25 if abs(h[0, 0]) else 1.6)  # what the mirror leaves in place
         axes.plot(*np.stack([-axis, axis], axis=1), color="0.35", linestyle=(0, (4, 3)), linewidth=1.3)

@@ -155,6 +155,9 @@ def draw_map(
     for side in axes.spines.values():
         side.set_color("0.6")
     if values:
+        for edge, line in ((array.shape[0], axes.axhline), (array.shape[1], axes.axvline)):
+            for place in range(1, edge):
+                line(place - 0.5, color="0.6", linewidth=0.8)  # equal or nearly equal neighbors stay two cells
         _write_numbers(axes, array, scale, cell)
 
 
@@ -180,6 +183,7 @@ def panels(
     photograph: bool = False,
     one_scale: bool = True,
     marks: Mapping[str, tuple[int, int, int]] | None = None,
+    moves: Mapping[str, tuple[str, tuple[int, int]]] | None = None,
     alt: str | None = None,
 ) -> Picture:
     """2-D maps side by side on one color scale; cells that are not finite stay white.
@@ -193,6 +197,7 @@ def panels(
         photograph: from black, the least value, to white, the largest, instead of ink on paper.
         one_scale: the same color means the same value in all maps; otherwise each map has a scale of its own.
         marks: title → (row, column, side) of a square that is pointed out.
+        moves: title → name and (x, y), y up, of a vector that is drawn as an arrow in the lower left corner.
         alt: the words for a screen reader; by default titles, sizes and values or ranges.
 
     Raises ValueError if there is no map, or one has not two axes.
@@ -218,12 +223,24 @@ def panels(
         if color := _FRAMES.get(title.split(":")[0]):
             axes.spines[:].set(color=color, linewidth=2.5)
         if mark := (marks or {}).get(title):
-            row, column, side = mark
-            axes.add_patch(Rectangle((column - 0.5, row - 0.5), side, side, fill=False, edgecolor=MARK, linewidth=2.5))
+            _draw_mark(axes, *mark)
+        if move := (moves or {}).get(title):
+            _draw_move(axes, *move)
         if photograph:
             axes.images[0].set_cmap("gray")
         axes.set_title(title, fontsize=size)
     return Picture.from_figure(figure, alt or _panels_alt(arrays, small))
+
+
+def _draw_mark(axes: Axes, row: int, column: int, side: int) -> None:
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), side, side, fill=False, edgecolor=MARK, linewidth=2.5))
+
+
+def _draw_move(axes: Axes, name: str, vector: tuple[int, int]) -> None:
+    (x, y), start = vector, (3, axes.get_ylim()[0] - 3)
+    end = start[0] + x, start[1] - y
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": MARK, "lw": 2, "shrinkA": 0})
+    axes.annotate(name, start, (8 * (y > 0), 9 * (x > 0)), textcoords="offset points", color=MARK, va="center")
 
 
 def _panels_alt(arrays: Mapping[str, np.ndarray[Any, Any]], small: bool) -> str:

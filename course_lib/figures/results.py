@@ -85,7 +85,7 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
             ls="none", capsize=2, lw=1, label=recipe, **look,
         )  # fmt: skip
     values = [mean for errors in (published, *ours.values()) for mean, _ in errors.values()]
-    ends = [min(values) / 1.15, max(values) * 1.3]
+    ends = [min(values) / 1.15, max(values) * 1.5]
     axes.plot(ends, ends, color=LINES, lw=1, ls="--", zorder=0)
     axes.text(
         ends[0] * 1.04, ends[0] * 1.07, "as published", rotation=45, rotation_mode="anchor", va="bottom", color=LINES

@@ -72,12 +72,13 @@ def draw_sheets(
 
 
 def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float) -> None:
-    """Outside of the sheet and clear of all arrows: above to the left, or below to the right."""
+    """Outside of the sheet and clear of all arrows: above or, on the vertical axis, to the left; or the other way."""
     x, y = center
     side = 1 if y > 1e-6 or (abs(y) < 1e-6 and x <= 0) else -1
-    place = (x - 0.13 * side, y + (half_height + 0.06) * side)
-    ha, va = ("right", "bottom") if side > 0 else ("left", "top")
-    axes.text(*place, name, ha=ha, va=va, fontsize=9, zorder=4)
+    is_between = abs(x) < 1e-6 and abs(y) > 1e-6  # two rings leave little room above one another
+    right, up = (-0.62, half_height) if is_between else (-0.13, half_height + 0.06)
+    ha, va = "right" if side > 0 else "left", "bottom" if (side > 0) != is_between else "top"
+    axes.text(x + right * side, y + up * side, name, ha=ha, va=va, fontsize=9, zorder=4)
 
 
 def arrow_words(group: Group) -> str:

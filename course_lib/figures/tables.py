@@ -50,7 +50,7 @@ def error_against_cost(
     """
     if not 1 <= len(families) <= len(_MARKERS):
         raise ValueError(f"expected 1 to {len(_MARKERS)} families of networks, got {len(families)}")
-    figure = new_figure(8.4, 4.2)
+    figure = new_figure(8.4, 5.2)
     left, right = figure.subplots(1, 2, sharey=True)
     named = []
     for axes, what in ((left, "parameters"), (right, second)):
@@ -62,14 +62,7 @@ def error_against_cost(
         for (name, points), color, marker in zip(shown.items(), line_colors(shown), _MARKERS, strict=False):
             _draw(axes, name, points, (color, marker), join)
             names += [(cost.label, place, cost.error, color) for place, cost in points if cost.label]
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
-        axes.xaxis.set_major_formatter(lambda count, _: _short(count))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set(xlabel=_WORDS[what])
-        axes.grid(color="0.9")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(x=0.28, y=0.12)
+        _count_axis(axes, _WORDS[what])
         named.append((axes, names))
     left.set_ylabel(f"{error}, in %")
     handles, names = left.get_legend_handles_labels()
@@ -89,6 +82,20 @@ def _draw(axes: Axes, name: str, points: Sequence[tuple[float, Cost]], look: tup
     deviations = [cost.deviation or 0.0 for _, cost in points]
     line = "-" if join else "none"
     axes.errorbar(places, errors, deviations, color=color, marker=marker, ls=line, lw=1, capsize=2, label=name)
+
+
+def _count_axis(axes: Axes, label: str) -> None:
+    """Logarithmic, with room for the names, most of which stand to the right of their points."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
+    axes.xaxis.set_major_formatter(lambda count, _: _short(count))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel=label)
+    axes.grid(color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.12, y=0.12)
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high * (high / low) ** 0.28)
 
 
 def _words(cost: Cost, shown: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 
 const BLUE = [8, 69, 148];
 
-
 function makeControls(setup) {
   const last = setup.size - 1;
   const range = (max, step) => control("input", { type: "range", min: 0, max, step });
@@ -46,9 +45,9 @@ function strongest(gaze, size) {
   return `row ${Math.floor(at / size)}, column ${at % size} (${(100 * gaze[at]).toFixed(1)} %)`;
 }
 
-function drawGaze(canvas, scratch, image, gaze, size, [row, column], [x, y]) {
+function drawGaze(canvas, scratch, image, blue, gaze, size, [row, column], [x, y]) {
   const context = canvas.getContext("2d"), unit = canvas.width / size, most = Math.max(...gaze) || 1;
-  const mixed = (at, channel, share) => Math.round(image[3 * at + channel] * (1 - share) + BLUE[channel] * share);
+  const mixed = (at, channel, share) => Math.round(image[3 * at + channel] * (1 - share) + blue[channel] * share);
   const pixelAt = (at) => {
     const share = 0.9 * Math.sqrt(gaze[at] / most); // the root, so that faint looks show too
     return pixel(mixed(at, 0, share), mixed(at, 1, share), mixed(at, 2, share));
@@ -92,7 +91,9 @@ function statusText(setup, frame, pixels, sheets, gazes) {
 
 function render({ model, el }) {
   const setup = model.get("setup"), { size } = setup, data = model.get("data");
-  const weights = new Uint16Array(asBytes(data.weights).slice().buffer), images = asBytes(data.images);
+  const weights = new Uint16Array(asBytes(data.weights).slice().buffer), images = asBytes(data.images).slice();
+  const isGray = images.every((part, i) => part === images[i - (i % 3)]), blue = isGray ? onPage(...BLUE) : BLUE; // photographs stay
+  for (let i = 0; isGray && i < images.length; i += 3) images.set(onPage(...images.subarray(i, i + 3)), i);
   const controls = makeControls(setup), scratch = document.createElement("canvas");
   const panels = [makePanel("the image: point at where to look from", 340), makePanel("the image, turned", 340)];
   const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
@@ -118,7 +119,7 @@ function render({ model, el }) {
     const gazes = [0, index].map((turn, i) => gazeOf(weights, setup, turn, model.get("head"), sheets[i], pixels[i]));
     [0, index].forEach((turn, i) => {
       const image = images.subarray(3 * turn * size * size, 3 * (turn + 1) * size * size);
-      drawGaze(panels[i].canvas, scratch, image, gazes[i], size, pixels[i], setup.ahead[sheets[i]]);
+      drawGaze(panels[i].canvas, scratch, image, blue, gazes[i], size, pixels[i], setup.ahead[sheets[i]]);
     });
     const text = statusText(setup, frame, pixels, sheets, gazes);
     if (status.textContent !== text) status.textContent = text;
@@ -150,4 +151,4 @@ function render({ model, el }) {
   return () => positions.forEach((event) => model.off(event, draw));
 }
 
-export default { render };
+export default { render: followingThePage(render) };

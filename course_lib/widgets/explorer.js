@@ -36,7 +36,7 @@ function statusText(setup, layer, channel, frame, error) {
     parts.push(`Prediction: ${setup.classes[best]} (${Math.round(100 * frame.scores[best])} %).`);
   }
   const permuted = layer.sheets > 1 ? `, and sheets permuted as for ${frame.nearest}` : "";
-  if (frame.degrees % 90) parts.push(`${frame.degrees}° is no quarter turn: L_g is not defined, pixels are interpolated${permuted}.`);
+  if (frame.degrees % 90) parts.push(`${frame.degrees}° is no quarter turn, so pixels are interpolated${permuted}.`);
   else if (!frame.element && permuted) parts.push(`${frame.name} is no element of ${setup.group}: sheets are permuted as for ${frame.nearest}.`);
   return parts.join(" ");
 }
@@ -78,7 +78,8 @@ function render({ model, el }) {
   const setup = model.get("setup"), bytes = asBytes(model.get("colors"));
   const palettes = [colorsOf(bytes), colorsOf(bytes, 256)]; // ink; and for maps with a sign, from blue over white to red
   const controls = makeControls(setup), bars = makeBars(setup.classes);
-  const [input, first, second, rest] = ["turned input", "turn, then compute: Φ(L_g x)", "compute, then turn: L_g Φ(x)", "difference"].map(makeStage);
+  const action = () => [element("i", {}, "L"), element("sub", {}, "g")];
+  const [input, first, second, rest] = ["turned input", ["turn, then compute: Φ(", ...action(), " x)"], ["compute, then turn: ", ...action(), " Φ(x)"], "difference"].map(makeStage);
   const stages = [input, first, second, rest];
   const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
   const probed = element("p", { class: "fme-probe", "aria-live": "polite" });
@@ -252,4 +253,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { render: followingThePage(render) };

@@ -9,7 +9,7 @@ function render({ model, el }) {
   const picture = bitmap(size, palette, (i) => values[i]);
   const slider = control("input", { type: "range", min: 0, max: 270, step: 90, "aria-label": "turn the picture" });
   const angle = element("output");
-  const titles = ["the filter turns with the picture", "what it sees, in its own frame", "the filter stays as it is", "what it sees"];
+  const titles = ["the filter turns, too", "what it sees", "the filter stays", "what it sees"];
   const [together, seen, apart, other] = titles.map(makeStage);
   const stages = [together, seen, apart, other];
   const numbers = [seen, other].map(({ figure }) => figure.appendChild(element("p", { class: "fme-number" })));
@@ -141,4 +141,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { render: followingThePage(render) };

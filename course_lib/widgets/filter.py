@@ -32,7 +32,7 @@ class TurningFilter(WidgetWithStill):
         self._image, self._psi = image, psi
         size, k = image.shape[-1], psi.shape[-1]
         together, apart = zip(*(self._answers(quarter) for quarter in range(4)), strict=True)
-        super().__init__(row=pixel[0], column=pixel[1])
+        super().__init__(row=pixel[0], column=pixel[1], degrees=90)  # at 0° both filters would answer alike
         self.colors = quantize(INK(np.arange(256) / 255)[:, :3], 0, 1).tobytes()
         self.picture = quantize(image.cpu().numpy(), float(image.min()), float(image.max())).tobytes()
         self.setup = {

@@ -22,6 +22,40 @@ function makePanel(title, size) {
   return { canvas, figure: element("figure", {}, element("figcaption", {}, title), canvas) };
 }
 
+// Whether the page has light words on a dark ground; a widget in JupyterLab is made before it stands on the page.
+function isDark() {
+  const { jpThemeLight } = document.body.dataset, [red, green, blue] = getComputedStyle(document.body).color.match(/[\d.]+/g);
+  return jpThemeLight ? jpThemeLight === "false" : 0.3 * red + 0.59 * green + 0.11 * blue > 128;
+}
+
+// A color of a map as it is on the present page; the dark one as in the figures of the site: light and dark change places.
+function onPage(...color) {
+  const moved = 255 - Math.max(...color) - Math.min(...color);
+  return isDark() ? color.map((part) => Math.round(19 + (216 * (part + moved)) / 255)) : color;
+}
+
+// A widget that is made anew when the page becomes dark or light, as its bitmaps are painted once.
+const followingThePage = (render) => ({ model, el }) => {
+  let dark = null, stop = () => {};
+  const follow = () => {
+    if (isDark() === dark) return;
+    dark = isDark();
+    stop();
+    el.replaceChildren();
+    el.style.colorScheme = dark ? "dark" : "light"; // of sliders and menus
+    stop = render({ model, el });
+  };
+  follow();
+  const watcher = new MutationObserver(follow), scheme = window.matchMedia("(prefers-color-scheme: dark)");
+  watcher.observe(document.body, { attributes: true });
+  scheme.addEventListener("change", follow);
+  return () => {
+    stop();
+    watcher.disconnect();
+    scheme.removeEventListener("change", follow);
+  };
+};
+
 // A pixel in one number, as it lies in memory: red, green, blue, opaque.
 const pixel = (red, green, blue) => (255 << 24) | (blue << 16) | (green << 8) | red;
 

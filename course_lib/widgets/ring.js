@@ -102,7 +102,7 @@ function render({ model, el }) {
     const { context } = input.begin(widthOf("input"), EXTENT), side = input.canvas.width;
     context.beginPath();
     context.arc(0, 0, side / 2, 0, 7);
-    context.fillStyle = "white";
+    context.fillStyle = `rgb(${onPage(255, 255, 255)})`;
     context.fill();
     context.clip();
     context.rotate((-angle * Math.PI) / 180);
@@ -214,4 +214,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { render: followingThePage(render) };

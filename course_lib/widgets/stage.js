@@ -13,13 +13,13 @@ function bitmap(size, colors, valueAt) {
   return paint(document.createElement("canvas"), size, (i) => colors[valueAt(i)]);
 }
 
-// 256 colors, as numbers, from the bytes of a palette.
-const colorsOf = (bytes, begin = 0) => Int32Array.from({ length: 256 }, (_, i) => pixel(...bytes.slice(3 * (begin + i), 3 * (begin + i) + 3)));
+// 256 colors, as numbers, from the bytes of a palette; on a dark page from dark to light.
+const colorsOf = (bytes, begin = 0) => Int32Array.from({ length: 256 }, (_, i) => pixel(...onPage(...bytes.slice(3 * (begin + i), 3 * (begin + i) + 3))));
 
 // A figure whose canvas is cleared for each picture; ``extent`` is half its width and height, in sides of a sheet.
 function makeStage(title) {
   const canvas = element("canvas", { role: "img" });
-  const figure = element("figure", {}, element("figcaption", {}, title), canvas);
+  const figure = element("figure", {}, element("figcaption", {}, ...[title].flat()), canvas);
   const begin = (width, [halfWidth, halfHeight]) => {
     const ratio = window.devicePixelRatio || 1, height = Math.round((width * halfHeight) / halfWidth);
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -42,11 +42,9 @@ function drawSheet(context, image, [x, y], unit, angle, color, flip = 1) {
   context.scale(flip, 1);
   context.rotate(-angle);
   context.drawImage(image, -unit / 2, -unit / 2, unit, unit);
-  for (const [line, width] of [["white", 1.5], [color, 1]]) { // a white edge, for the black frame on a dark page
-    context.lineWidth = width * Math.min(5 * (window.devicePixelRatio || 1), Math.max(2, unit * 0.035));
-    context.strokeStyle = line;
-    context.strokeRect(-unit / 2, -unit / 2, unit, unit);
-  }
+  context.lineWidth = Math.min(5 * (window.devicePixelRatio || 1), Math.max(2, unit * 0.035));
+  context.strokeStyle = color === "#000000" && isDark() ? "white" : color;
+  context.strokeRect(-unit / 2, -unit / 2, unit, unit);
   context.restore();
 }
 
@@ -87,15 +85,16 @@ function motion(from, to) {
   return { place, angle, flip: (t) => (isFlip ? 1 - 2 * t : 1) };
 }
 
-// Names stand outside of the sheets and clear of the arrows.
+// Names stand outside of the sheets and clear of the arrows, as in figures/rings.py.
 function drawNames(context, layer, unit, color) {
   const ratio = window.devicePixelRatio || 1;
   context.fillStyle = color;
   context.font = `${Math.max(11 * ratio, Math.min(16 * ratio, 0.19 * unit))}px system-ui, sans-serif`;
   layer.places.forEach(([x, y], sheet) => {
-    const side = y > 1e-6 || (Math.abs(y) < 1e-6 && x <= 0) ? 1 : -1;
-    [context.textAlign, context.textBaseline] = side > 0 ? ["right", "alphabetic"] : ["left", "top"];
-    context.fillText(layer.names[sheet], (x - 0.13 * side) * unit, -(y + 0.56 * side) * unit);
+    const side = y > 1e-6 || (Math.abs(y) < 1e-6 && x <= 0) ? 1 : -1, isBetween = Math.abs(x) < 1e-6 && Math.abs(y) > 1e-6;
+    context.textAlign = side > 0 ? "right" : "left";
+    context.textBaseline = side > 0 !== isBetween ? "alphabetic" : "top";
+    context.fillText(layer.names[sheet], (x - (isBetween ? 0.62 : 0.13) * side) * unit, -(y + (isBetween ? 0.5 : 0.56) * side) * unit);
   });
 }
 

@@ -626,7 +626,8 @@ for g, k in zip(some, reversed(some), strict=True):
 print("30 random pairs: moving the L by gk is the same as moving it by k and then by g")
 turn_only, shift_only = Isometry(0, 1, 0, 0), Isometry(0, 0, 3, 0)
 one_by_one = act_on_points(turn_only, act_on_points(shift_only, letter))
-at_once = {f.__name__: act_on_points(f(turn_only, shift_only), letter) for f in (semidirect_product, direct_product)}
+products = {"semidirect product": semidirect_product, "direct product": direct_product}
+at_once = {name: act_on_points(product(turn_only, shift_only), letter) for name, product in products.items()}
 print({name: bool((moved == one_by_one).all()) for name, moved in at_once.items()})
 points_side_by_side({"start": letter, "3 right, then turn": one_by_one, **at_once}).captioned(
     "Only the semidirect product does in one move what the two moves do one after the other."

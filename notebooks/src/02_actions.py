@@ -325,8 +325,10 @@ t, rt = (3, 0), (0, 3)  # r takes t to rt
 turned = act_on_image(r, digit)
 shifted_first = act_on_image(r, translate(t, digit))
 turned_first = {"L_t L_r f": translate(t, turned), "L_rt L_r f": translate(rt, turned)}
-alt = "A handwritten 7; turned by 90° it lies higher in panels two and four, and further right in panel three."
-figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, alt=alt).captioned(
+alt = "A handwritten 7; turned by 90° it lies higher in panels two and four, and further right in panel three. "
+alt += "Arrows show t, three pixels to the right, and rt, three pixels up."
+moves = {"f": ("t", t), "L_t L_r f": ("t", t), "L_rt L_r f": ("rt", rt)}
+figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, moves=moves, alt=alt).captioned(
     "Shifting by t and then turning (second) equals turning and then shifting by the "
     "*turned* t (fourth), not by t (third)."
 )

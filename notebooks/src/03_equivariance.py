@@ -36,6 +36,7 @@ from course_lib.actions import Action, act_on_image, unchanged
 from course_lib.data import load_digits, load_photograph
 from course_lib.exercises import exercise, progress
 from course_lib.figures import panels
+from course_lib.figures.actions import photographs
 from course_lib.figures.equivariance import commuting_square, sliding_filter
 from course_lib.groups import C4, D2, D4, Element, Group, inverse
 from course_lib.oracles import spatial_pool
@@ -236,8 +237,11 @@ for layers, function in {1: padded, 3: lambda x: padded(padded(padded(x)))}.item
     columns = where_they_differ(function, eye).any(dim=2).flatten().nonzero().flatten().tolist()
     print(f"{layers} layer(s): the two ways differ in the columns {columns} of 48")
 shifted, differs = translate((9, 0), eye)[0, 0], where_they_differ(padded, eye)[0, 0]
-panels({"shifted": shifted, "differs (1 layer)": differs}, photograph=True).captioned(
-    "After one layer the two orders differ (white) in two columns only: beside the "
+marked = torch.stack([shifted] * 3)
+marked[:, differs] = torch.tensor([0.9, 0.1, 0.4], dtype=marked.dtype)[:, None]
+alt = "A cat's eye, shifted to the right; and again, with one column pink beside the black margin, and the last one."
+photographs({"shifted": shifted, "after one layer": marked}, alt=alt).captioned(
+    "After one layer the two orders differ (pink) in two columns only: beside the "
     "shifted picture, and at the right edge."
 )
 
@@ -481,9 +485,9 @@ maps = {}
 for n in (4, 5):
     f = torch.randint(10, (n, n), generator=torch.Generator().manual_seed(n))
     turned = act_on_image(r, f)
-    maps[f"f, {n} × {n}"], maps[f"{n}: L_r f"] = f, turned
-    maps[f"{n}: L_r pool(f)"] = act_on_image(r, spatial_pool(f, 2, 2, "max"))
-    maps[f"{n}: pool(L_r f)"] = spatial_pool(turned, 2, 2, "max")
+    maps[f"f, {n} × {n}"], maps[f"L_r f, {n} × {n}"] = f, turned
+    maps[f"L_r pool(f) from {n} × {n}"] = act_on_image(r, spatial_pool(f, 2, 2, "max"))
+    maps[f"pool(L_r f) from {n} × {n}"] = spatial_pool(turned, 2, 2, "max")
 panels(maps, columns=4).captioned(
     "On 4 × 4 pixels the last two panels agree; on 5 × 5 they do not, because the pool reads other windows."
 )

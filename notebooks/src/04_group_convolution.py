@@ -212,7 +212,8 @@ figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4).captioned
 )
 
 # %% [markdown]
-# **Watch one place of the digit**, while the digit turns.
+# **Watch one place of the digit**, while the digit turns. You see it after a quarter turn; move the slider to turn it back,
+# or further.
 #
 # 1. On the left, the filter turns together with the digit. Does its answer change?
 # 2. On the right, the filter stays as it is. Does its answer change?

@@ -636,9 +636,9 @@ for affine, net in nets.items():
     print(f"{affine:<12}logits change by {100 * logits:.2g} %, predictions by {100 * predictions:.0f} %")
 # net[4] is the first E4 layer
 gains = {affine: net[4].norm.weight.expand(-1, 4) for affine, net in nets.items()}
-titles = {"shared": "γ − 1, shared by the sheets", "per_element": "γ − 1, one for each sheet"}
+titles = {"shared": "one gain for all sheets", "per_element": "one gain for each sheet"}
 panels({titles[affine]: gain - 1 for affine, gain in gains.items()}).captioned(
-    "How far the gains have moved from 1: with a shared norm the four sheets (columns) of a channel (row) have the "
+    "How far the gains γ have moved from 1 (γ − 1): with a shared norm the four sheets (columns) of a channel (row) have the "
     "same gain; with one for each element they drift apart."
 )
 

@@ -494,7 +494,8 @@ FAMILIES = {"ordinary": ("z2cnn", "c-z2cnn"), "group convolution": ("p4cnn-rotat
 def cost(key: str) -> Cost:
     mean, deviation = mean_and_deviation(errors_of(laptop[key]))
     counts = find(key).counts()
-    return Cost(NAMES[key].split(",")[0], mean, counts.parameters, counts.executed + counts.aggregation, deviation)
+    label = ", ".join(part.split()[0] for part in NAMES[key].split(", ")[:2])  # as in "gc-P4CNN, 30"
+    return Cost(label, mean, counts.parameters, counts.executed + counts.aggregation, deviation)
 
 
 # %% tags=["nbval-ignore-output"]

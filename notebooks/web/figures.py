@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape, unescape
 from pathlib import Path
 
@@ -97,8 +97,16 @@ def on_dark(image: bytes) -> bytes:
 
 def _in_svg(found: re.Match[str]) -> str:
     color = "#ffffff" if found[0].lower() == "white" else found[0]
-    red, green, blue = _darkened(*bytes.fromhex(color[1:]))
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    before = bytes.fromhex(color[1:])
+    after = _darkened(*before)
+    while color.upper() not in KEPT and _light(before) < 0.6 and _light(after) < 0.55:
+        after = [part + (255 - part) // 8 for part in after]  # a line or a word that was plain must stay so
+    return "#" + bytes(after).hex()
+
+
+def _light(parts: Iterable[int]) -> float:
+    """How light a color looks, from 0 to 1."""
+    return sum(share * part for share, part in zip((0.3, 0.59, 0.11), parts, strict=True)) / 255
 
 
 def _darkened(red: int, green: int, blue: int) -> list[int]:

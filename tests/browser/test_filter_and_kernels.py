@@ -50,12 +50,14 @@ def sums(shown):
 def test_the_turning_filter_keeps_its_number_and_what_it_sees(tmp_path):
     with browser_page(offline=True) as page:
         shown = opened(page, filter_widget(), tmp_path)
+        after, turned = pictures(shown), shown.locator(".fme-number").all_inner_texts()
+        shown.locator("input[type=range]").press("ArrowLeft")
+        page.clock.run_for(700)
         before, numbers = pictures(shown), shown.locator(".fme-number").all_inner_texts()
+        assert turned[0] == numbers[0].replace("filter e", "filter r") and turned[1] != numbers[1], "it opens turned"
+        assert before[0] != after[0] and before[3] != after[3]
         shown.locator("input[type=range]").press("ArrowRight")
         page.clock.run_for(700)
-        after, turned = pictures(shown), shown.locator(".fme-number").all_inner_texts()
-        assert turned[0] == numbers[0].replace("filter e", "filter r") and turned[1] != numbers[1]
-        assert before[0] != after[0] and before[3] != after[3]
         first = shown.locator("canvas").first
         box = first.bounding_box()
         first.hover(position={"x": 0.3 * box["width"], "y": 0.3 * box["height"]})
@@ -82,6 +84,19 @@ def test_kernels_turn_and_travel_with_the_image(tmp_path):
         box = canvas.bounding_box()
         canvas.hover(position={"x": 4.5 / 11 * box["width"], "y": 4.5 / 11 * box["height"]})
         assert status(shown).startswith("Pixel (4, 6).") and page.problems == []
+
+
+def test_maps_are_dark_on_a_page_that_becomes_dark(tmp_path):
+    with browser_page(offline=True) as page:
+        shown = opened(page, turning_filter(torch.zeros(11, 11), HOOK, (4, 6)), tmp_path)
+        shown.locator("input[type=range]").press("ArrowRight")
+        corner = "document.querySelector('canvas').getContext('2d').getImageData(3, 3, 1, 1).data[0]"
+        page.clock.run_for(700)
+        assert page.evaluate(corner) == 255
+        page.evaluate("document.body.style.color = 'white'")
+        page.clock.run_for(700)
+        assert page.evaluate(corner) == 19 and page.locator(".fme").count() == 1
+        assert shown.locator("input[type=range]").input_value() == "180" and page.problems == []
 
 
 @pytest.mark.parametrize("width", [360, 1400])

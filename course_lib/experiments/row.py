@@ -106,7 +106,7 @@ class Row:
         return self.percent if self.percent is None or self.measure == "error" else round(100 - self.percent, 4)
 
     def counts(self) -> Counts:
-        """Of the network as it is built here; from shapes alone: nothing is computed, and no random numbers are used up."""
+        """Of the network as it is built here, from shapes alone: nothing is computed, no random numbers are used up."""
         return self._counts_of(self.network)
 
     def other_counts(self) -> dict[str, Counts]:

@@ -181,7 +181,7 @@ act_on_ring(sheets, quarter_turn, C4).captioned(
 #    then the result was turned as above: each sheet turned, and moved on. Do the two differ? What does the *error* say?
 # 3. Choose a deeper layer. Does anything change?
 #
-# Without a running kernel, as on GitHub, you see a still picture of the explorer: at 90°, after the first ReLU (`relu1`).
+# Where the slider cannot run, as on GitHub, you see a still picture of the explorer: at 90°, after the first ReLU (`relu1`).
 
 # %%
 from course_lib.widgets import feature_map_explorer, progress_page

@@ -726,7 +726,7 @@ explorer.captioned(
 )
 
 # %% [markdown]
-# Without a running kernel you see a still picture: the digit turned by r, the two rings of `relu2`, and their
+# Where the slider cannot run, as on GitHub, you see a still picture: the digit turned by r, the two rings of `relu2`, and their
 # empty difference.
 #
 # ## Does it agree with the library?

@@ -219,7 +219,7 @@ figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4).captioned
 # 2. On the right, the filter stays as it is. Does its answer change?
 # 3. Point at other places of the digit. Is there one where the answer on the left changes?
 #
-# Without a running kernel, you see a still picture: the window of one pixel before the turn, and after it.
+# Where the picture cannot move, as on GitHub, you see a still picture: the window of one pixel before the turn, and after it.
 
 # %%
 from course_lib.widgets import turning_filter

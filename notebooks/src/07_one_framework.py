@@ -643,7 +643,7 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).c
 # 1. Point at right borders of the stroke, with sheet r² chosen. Where do they look?
 # 2. Turn the digit. Does the gaze turn with it?
 #
-# Without a running kernel, you see a still picture: the gaze of one pixel, before a quarter turn and after it.
+# Where the explorer cannot run, as on GitHub, you see a still picture: the gaze of one pixel, before a quarter turn and after it.
 
 # %%
 from course_lib.widgets import attention_explorer

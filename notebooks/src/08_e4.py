@@ -319,7 +319,7 @@ generated_kernels(
 # 2. Follow the left border of the stroke downward. Which kernels change, and which stay?
 # 3. Turn the digit. Where do the four kernels go, and where do the four sums go?
 #
-# Without a running Python session, you see a still picture: the kernels of one pixel before a quarter turn and after it.
+# Where the explorer cannot run, as on GitHub, you see a still picture: the kernels of one pixel before a quarter turn and after it.
 
 # %%
 from course_lib.widgets import kernel_explorer

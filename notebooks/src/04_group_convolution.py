@@ -448,7 +448,7 @@ print("The loop over the group and the one conv2d agree for", *ALL_GROUPS)
 # %%
 psi = torch.stack([hook[0, 0], hook[0, 0] / 2, 0 * hook[0, 0], 0 * hook[0, 0]])[None, None]
 figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4).captioned(
-    "From row to row the hooks turn, and each moves, with its frame, one column to the right."
+    "From row to row the hooks turn, and each moves, with its frame, one column to the right (from r³ to e)."
 )
 
 # %% [markdown]
@@ -798,7 +798,7 @@ print(f"Z2CNN {z2:,}; P4CNN {p4:,}, {p4 / z2:.1f} times as many; an ordinary CNN
 #
 # ### Train both
 #
-# The networks at the head of this notebook saw only upright digits. For a fair comparison, let both see turned ones: real digits, each turned by one
+# The networks at the head of this notebook were narrower and saw only upright digits. For a fair comparison, let both see turned ones: real digits, each turned by one
 # random angle. People wrote these digits into forms, and no form is split between training, validation and test. Both networks get the
 # same recipe.
 

@@ -131,7 +131,7 @@ for pair in pairs:
 # | ĝ = g⁻¹g̃ | the relative position of g̃ |
 # | $H_{g,\tilde g}(x, y)$ | what a general layer does with a pair of features; one function for each pair of places |
 # | $\tilde H_{\hat g}(x, y)$ | the same, with one function for each *relative* position only |
-# | \|H\| | the number of sheets; the group H of notebook 04 appears only between these bars |
+# | \|H\| | the number of sheets; in the formulas, the group H of notebook 04 appears only between these bars |
 # | $T_u f$ | the function f after a move by u: $[T_u f](g) = f(u^{-1}g)$ |
 # | $h_Q, h_K, h_V$ | the matrices of self-attention, in section 6; not elements of the group |
 #
@@ -444,7 +444,7 @@ def entry_at(table: Tensor, position: Isometry, group: Group) -> Tensor:
 # %% [markdown]
 # <!-- help: entry_at -->
 #
-# A group convolution is then one line, $\tilde H_{\hat g}(x, y) = \psi(\hat g)\,y$. It does not use the feature x at all. A separable convolution is the same line, and its filter is a kernel times a weight for each sheet, $\psi(\hat t, \hat h) = K(\hat t)\, w(\hat h)$.
+# A group convolution is then one line, $\tilde H_{\hat g}(x, y) = \psi(\hat g)\,y$. It does not use the feature x at all. A separable convolution is the same line, and its filter is, for each pair of channels, a kernel times a weight for each sheet, $\psi(\hat t, \hat h) = K(\hat t)\, w(\hat h)$.
 
 
 # %%
@@ -806,7 +806,7 @@ framework_map().captioned(
 #
 # ### Two of them as diagrams
 #
-# Here are the insides of two layers; that of E4 is at the head of notebook 08. In all three the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (group convolution), written by the data for each g (E4, notebook 08), or obtained by comparing features (self-attention).
+# Here are the diagrams of two layers; that of E4 is at the head of notebook 08. In all three the places enter through relative positions only, and that is why each is equivariant. They differ in where the weights come from: they are learned once (group convolution), written by the data for each g (E4, notebook 08), or obtained by comparing features (self-attention).
 
 # %%
 from IPython.display import display

@@ -105,7 +105,7 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 # 3. Switch from our network, the *p4 network* (notebook 01 explains the name), to the ordinary one, and turn again. Watch
 #    the maps, and watch the bars, which show the answer: one bar for each digit from 0 to 9.
 #
-# Without a running *kernel*, the Python process behind a notebook, you see a still picture instead, as on GitHub: the four
+# Where no *kernel* runs, the Python process behind a notebook, you may see a still picture instead, as on GitHub: the four
 # maps of one pattern before a quarter turn (left) and after it (right).
 
 # %%

@@ -25,9 +25,9 @@ WIDTH = 0.55  # σ, in pixels
 def waves(size: int) -> list[tuple[float, int]]:
     """The waves of a window of size × size pixels, from the inside outwards: radius ρ_j of the ring, frequency m.
 
-    The outermost ring lies 0.75 pixels inside of the window, so that little of it is cut off: a turned window has other
-    corners. Ring j has the frequencies 0 to j. A wave has a length of 2πρ/m pixels; with m ≤ j that is 3.9 pixels or
-    more from 5 × 5 on, which pixels can carry. Shorter waves would show up as something else (aliasing).
+    The outermost ring lies 0.75 pixels inside the outermost row of pixels, so that little of it is cut off: a turned
+    window has other corners. Ring j has the frequencies 0 to j. A wave has a length of 2πρ/m pixels; with m ≤ j that is
+    3.9 pixels or more from 5 × 5 on, which pixels can carry. Shorter waves would show up as something else (aliasing).
     """
     last = (size - 1) // 2
     radii = [(size / 2 - 1.25) * j / last if last else 0.0 for j in range(last + 1)]

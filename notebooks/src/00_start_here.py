@@ -33,7 +33,7 @@ print(f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_c
 
 # %%
 assert torch.__version__ >= "2.4", "This course needs torch 2.4 or newer."
-print("Ready: this machine can run the course. A GPU helps only in notebook 11.")
+print("Ready: this machine can run the course. A GPU helps only with long trainings, as in notebook 11.")
 
 # %% [markdown]
 # ## The question of this course
@@ -187,7 +187,7 @@ act_on_ring(sheets, quarter_turn, C4).captioned(
 from course_lib.widgets import feature_map_explorer, progress_page
 
 feature_map_explorer(ours, two).captioned(
-    "In our network both orders give the same maps, so their difference is empty."
+    "At quarter turns both orders give the same maps in our network, so their difference is empty."
 )
 
 # %% [markdown]
@@ -242,7 +242,7 @@ photographs({"the photograph": image, "half a turn": half_turn(image)}).captione
 # Your progress is kept in your home folder, in `.equivariance-from-scratch/progress.json`, so it survives when you close
 # the notebook or restart the kernel. In the table, each circle stands for one exercise: ○ is to do, ◐ is tried but does not
 # pass its checks yet, and ● is done. Click a circle to open its notebook. To do an exercise again, choose it below the
-# table and press *Reset*. Run the cell again to update the table.
+# table and press *Reset this exercise*. Run the cell again to update the table.
 
 # %%
 progress_page()

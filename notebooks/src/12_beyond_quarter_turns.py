@@ -489,7 +489,7 @@ with torch.no_grad():
         print(f"{g!s:10}   {told[0]:13}   {told[1]}")
 
 # %% [markdown]
-# At quarter turns both are exact. In between, one network is right to within 2 percent and the other is simply wrong, although both have the right
+# At quarter turns both are exact. At the four turns between, one network is right to within 2 percent and the other is simply wrong, although both have the right
 # group, the right permutations and the right number of sheets.
 #
 # ### What this table leaves out
@@ -788,7 +788,7 @@ progress("12")
 # - A turn by 45° fails because of the *filter*: its pixels do not say what lies between them. Interpolated, our filter of noise was wrong by more than 20 percent at 45°, and even the smooth one by more than 10 at its worst angle.
 # - A filter made of rings and waves is known everywhere. To turn it by α, turn each pair of weights by mα, and then take samples.
 # - A band-limited filter has no waves that the pixels cannot carry. It gives up detail, and can be turned by any angle.
-# - On C8 the layers are exact at quarter turns, and right to within 2 percent between them, on smooth images and inside a disk. A report should say both.
+# - On C8 the layers are exact at quarter turns, and right to within 2 percent at the four turns between, on smooth images and inside a disk. A report should say both.
 # - Permutations come from the Cayley table, for any finite group, on squares, hexagons and cubes.
 #
 # **Now in `course_lib`:** `from course_lib.groups import C8, C16, D8`; every `LiftingConv2d` and `GroupConv2d` on them; `course_lib.steerable` and

@@ -202,7 +202,7 @@ print("The loop and the one conv2d agree for", *ALL_GROUPS)
 #
 # ### Look at it
 #
-# Here is a crooked filter in its four orientations (blue is −1, white 0, red 1), and what they find on a real digit.
+# Here is a crooked filter in its four orientations (blue is −1, red is 1, and 0 has no color), and what they find on a real digit.
 
 # %%
 digit = digits.test.images[7:8].double()  # (1, 1, 28, 28)

@@ -24,7 +24,7 @@
 #
 # **What you need before:** notebooks 04, 06 and 07 (filter banks, counting, sums over pairs, patches).
 #
-# **Time:** about 120 minutes, with six exercises. Section 10, which makes the layer fast, takes ten of these minutes and can wait. **Hardware:** any laptop, no GPU, no internet. Two cells train, for less than half a minute each.
+# **Time:** about 120 minutes, with six exercises. Section 10, which makes the layer fast, takes ten of these minutes and can wait. **Hardware:** any laptop, no GPU, no internet. Two cells train, usually for less than half a minute each.
 
 # %%
 import json
@@ -779,7 +779,7 @@ def turn_maps(kernels: Tensor, group: Group) -> Tensor:
 
 
 # %% [markdown]
-# **Step 3: never keep the generated kernels.** Make them for a few images at a time, use them while they are in the processor's cache, throw them away, and make them again for the backward pass. `kernels.generate_and_aggregate` works like this. It needs a backward pass of its own, since autograd would keep a whole map for each place.
+# **Step 3: never keep the generated kernels.** Make them for a few images at a time, use them while they are in the processor's cache, throw them away, and make them again for the backward pass. `kernels.generate_and_aggregate` works like this. It needs a backward pass of its own, since autograd would keep the kernel values of all places.
 #
 # To see what each step brings, we also time the loop of step 1 with such a backward pass (`kernels.aggregate`, called *own backward* below). Here are all the steps, on a map of 28 × 28 pixels with 16 channels, k = 5, s = 2, and two images:
 
@@ -847,7 +847,7 @@ for case in measured["cases"]:
 # %% [markdown]
 # In every row steps 1 and 3 pay: `E4Layer` takes a fraction of the time of unfold and sum (both turn weights, not maps). They pay least in the widest layer, because they save memory, not products. At each g, unfold and sum stores k²c unfolded values and sk² kernel values. With 16 channels on C4, k = 5, s = 2 and r = 1, these are 450 numbers for 3,248 products; with the 88 channels on D4, k = 3, s = 44 and r = 2 of the last row, 1,188 for 111,144.
 #
-# Compared with the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. But in no row is it eight or five times as fast: fewer operations do not make a layer faster by as much. The last column says which layer is the fastest on this processor. On another one the answer can be different, since the faster the convolutions of a machine are, the harder they are to beat.
+# Compared with the group convolution, E4 needs an eighth of the products in the two rows on C4 and a fifth in the three rows on D4. But compare the times: fewer operations need not make a layer faster by as much. The last column says which layer is the fastest on this processor. On another one the answer can be different, since the faster the convolutions of a machine are, the harder they are to beat.
 #
 # ## What you have built
 

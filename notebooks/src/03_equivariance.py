@@ -619,8 +619,8 @@ print("the CNN with its last layer zeroed:  ", show(equivariance_error(fresh, C4
 print("|edges|, under mirrors and half turn:", show(equivariance_error(size_of_edges, D2, noise(1, 1, 14, 14)).error))
 
 # %% [markdown]
-# All four tests pass. The first three mislead. In the first two, the image looks the same after the turn, so any network
-# would pass. In the third, the network does not say anything yet: its outputs do not depend on the image.
+# All four tests pass. The first three mislead. In the first two, the image looks the same after the turn, so any
+# classifier would pass. In the third, the network does not say anything yet: its outputs do not depend on the image.
 #
 # The fourth result is correct, but it says less than it seems to. Under D2, which has the half turn and two mirrors but
 # no quarter turn, |edges| really is equivariant: these moves take a vertical edge to a vertical edge and at most swap its

@@ -462,7 +462,7 @@ for group in ALL_GROUPS:
 print("The sum over pairs equals GroupConv2d and GSeparableConv2d, for", *ALL_GROUPS)
 
 # %% [markdown]
-# Outside the map f has no entries, and the sum does not go there. This is the same as padding with zeros. The theorem survives the border, because T_u moves the border together with the map.
+# Outside the map f has no entries, and the sum does not go there. For a convolution this is the same as padding with zeros. The theorem survives the border, because T_u moves the border together with the map.
 #
 # ## 6 Weights that look: self-attention
 #
@@ -747,7 +747,7 @@ for patch in (local_patch, as_stored):
 # %% [markdown]
 # ## 9 Your own layer, and the map
 #
-# The theorem says that *every* term is allowed. So invent one that nobody has written before. It must use everything that it may use: the relative position, x and y. And it must do more with y than multiply it by something and add something, or else the weight of y would depend on the position and x only. Any such term will do.
+# The theorem says that *every* term is allowed. So invent one that nobody has written before. It must use everything that it may use: the relative position, x and y. And as a function of y it must not be linear (plus a constant), or else the weight of y would depend on the position and x only. Any such term will do.
 
 
 # %%

@@ -156,7 +156,7 @@ def affine_term(position: Isometry, feature: Tensor, psi: Tensor, beta: Tensor, 
 # %% [markdown]
 # <!-- help: affine_term -->
 #
-# As in notebook 07, a feature map is a dictionary from elements to vectors; where it has no entry, f is 0. `affine_sum` adds up the versions of all sheets at a pixel. C1 has only one sheet; section 4 needs the sum.
+# As in notebook 07, a feature map is a dictionary from elements to vectors; here f is 0 where it has no entry. `affine_sum` adds up the versions of all sheets at a pixel. C1 has only one sheet; section 4 needs the sum.
 
 # %%
 Tables = tuple[Tensor, Tensor, Group]  # ψ, β, and their group

@@ -962,7 +962,7 @@ progress("04")
 # - Each of them is one `conv2d` with a filter bank, and each proof is one substitution.
 # - Equivariance alone proves nothing about the layout. Compare every layer with its loop, too.
 # - Whatever has parameters for each channel shares them over the group. You can pool over left cosets, or over the whole group.
-# - At an equal number of parameters, a group convolution takes |H| times as many operations. What happens between the angles has to be learned.
+# - At an equal number of parameters, a group convolution takes |H| times as many operations. What happens between the quarter turns has to be learned.
 #
 # **Now in `course_lib`:** `from course_lib.layers import LiftingConv2d, GroupConv2d, CosetMaxPool, GroupMaxPool, lifting_filter_bank,
 # group_filter_bank` · `from course_lib.models import p4cnn, as_ordinary_cnn` · `from course_lib.training import TrainConfig, train, evaluate`

@@ -17,7 +17,7 @@
 # **You will be able to**
 # - say why a filter made of pixels cannot be turned by 45°, and show it with a measurement;
 # - write a steerable filter, turn it by any angle, and sample it on the pixels;
-# - run networks of lifting and group convolutions on C8, C12 or C16, and say at which angles they are exact, and how large the error is at the others;
+# - run networks of lifting and group convolutions on C8, C12 or C16, and say at which turns of the group they are exact, and how large the error is at the others;
 # - translate all this into the words of the library escnn, and decide when to use that library.
 #
 # **What you need before:** notebook 04 (filter banks), and notebook 05, section 3 (the angles in between, and the disk).
@@ -630,7 +630,7 @@ print("the entries turn by these eighths of a full turn:", sorted(turns.remainde
 #
 # ### Hexagons
 #
-# On a hexagonal lattice a turn by 60° takes every cell to a cell. The group is C6. Write a cell as (a, b): a steps to the right and b steps in the
+# On a hexagonal lattice a turn by 60° takes every cell to a cell. The group is C6; with the shifts it is p6. Write a cell as (a, b): a steps to the right and b steps in the
 # direction 60° counter-clockwise from there. In these coordinates the matrix of a turn consists of whole numbers again.
 
 # %%

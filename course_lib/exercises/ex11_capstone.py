@@ -99,7 +99,7 @@ register(
         "`course_lib.models`, or layers of your own in an `EquivariantSequential`. "
         "`sum(p.numel() for p in net.parameters())` counts.",
         "More channels fit into the same 25,000 parameters if filters share more (notebook 06) or if the data writes "
-        "them (notebook 08). Groups with more elements share more, too, but each step takes longer.",
+        "them (notebook 08). On a larger group fewer channels fit, each with more sheets, and a step takes longer.",
         "Ten minutes are short. A network that needs half the time for a step takes twice as many of them: "
         "`python -m course_lib counts rotated-mnist` lists the operations of the networks that you know.",
     ],

@@ -14,7 +14,7 @@
 # You have all the layers. In this notebook you build two published networks from them, with the group as an argument. Then you look at what four papers say about their networks: how many parameters they have, what they cost, whether they are equivariant at all, and how certain the differences between them are.
 #
 # **You will be able to**
-# - write a network once, and get its ordinary, p4 and p4m versions by an argument;
+# - write a network once, and get its ordinary, p4 and p4m versions by changing an argument;
 # - choose widths so that networks can be compared;
 # - build a residual network that is exactly equivariant, and tell which published ones are not;
 # - read the published tables: counts, costs, protocols, and how certain a gap is.
@@ -381,7 +381,7 @@ lines = [line for report in reports for line in report.splitlines() if line.star
 Markdown("\n".join(dict.fromkeys(lines)))  # one heading for all
 
 # %% [markdown]
-# "Exact" means that only rounding is left, an error below 1e-10. The others are off by 4 percent or more on noise; how much depends on the weights. So their published errors are those of *nearly* equivariant networks. E4-Net becomes exact with one gain for all sheets, as in our `e4net`. For each of the strided networks there is an **exact variant**, which pools instead (and in ResNet44 takes the mean over the group, too). It has the same number of parameters, or almost, but it takes more operations: nearly half as many again in All-CNN, where much of the work is in the layers that halve; 30 percent more in p4ResNet29; only 7 percent more in ResNet44, where these layers are few among many.
+# "Exact" means that only rounding is left, an error below 1e-10. The others are off by about 4 percent or more on noise; how much depends on the weights. So their published errors are those of *nearly* equivariant networks. E4-Net becomes exact with one gain for all sheets, as in our `e4net`. For each of the strided networks there is an **exact variant**, which pools instead (and in ResNet44 takes the mean over the group, too). It has the same number of parameters, or almost, but it takes more operations: nearly half as many again in All-CNN, where much of the work is in the layers that halve; 30 percent more in p4ResNet29; only 7 percent more in ResNet44, where these layers are few among many.
 #
 # ### Which rows may be compared?
 #

@@ -470,7 +470,8 @@ for row in SMALLER:
     if all(errors):
         at_all_sizes[NAMES[row]] = list(zip_longest(*errors, fillvalue=math.nan))
 error_by_size(at_all_sizes, list(by_size)).captioned(
-    "The error of each network against the number of its training images (means over the seeds that were run)."
+    "Error against the number of training images, of the networks trained on all three sizes "
+    "(means over seeds; bars: standard deviations; dots: single seeds)."
 ) if at_all_sizes else print("No network has been trained on all three sizes yet.")
 
 # %% tags=["nbval-ignore-output"]
@@ -504,7 +505,7 @@ known = {family: points for family, points in costs.items() if points}
 print(not_yet_run(laptop, (key for keys in FAMILIES.values() for key in keys), **length))
 error_against_cost(known, error="our test error").captioned(
     "Our error against parameters (left) and operations (right); further left and lower is better. "
-    "The upper P4CNN pools in every layer; the upper g- and gc-P4CNN have 10 channels."
+    "Bars: standard deviations over seeds; the number behind a name: its channels."
 ) if known else None
 
 # %% [markdown]
@@ -671,7 +672,7 @@ progress("11")
 # %% [markdown]
 # ## Recap, of this notebook and of the course
 #
-# - A training loop is a step, an order and a schedule. A checkpoint holds weights, optimizer, random states *and* the epoch; equal checksums prove it.
+# - A training loop is a step, an order and a schedule. A checkpoint holds weights, optimizer, random states *and* the epoch; equal checksums prove it complete.
 # - One recipe for all networks makes the network the only difference. The permutation test says whether luck with the seeds could explain what you see. The table of claims in section 5 is our answer to the question of this notebook: do the networks keep their promises?
 # - Augmentation encourages a symmetry, and equivariance guarantees it.
 #

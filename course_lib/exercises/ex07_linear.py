@@ -245,8 +245,8 @@ register(
     difficulty=2,
     checks=[_terms],
     hints=[
-        "Say in words what you want: for example, `let similar neighbors count more, and near ones more than far "
-        "ones`.",
+        'Say in words what you want: for example, "let similar neighbors count more, and near ones more than far '
+        'ones".',
         "The fields of `position` are m, r, u and v. `abs(position.u) + abs(position.v)` is a distance.",
         "`torch.exp(-(x - y) ** 2)` is near 1 where x and y are alike. Multiply it by y and by a number for the place.",
     ],

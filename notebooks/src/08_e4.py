@@ -732,7 +732,7 @@ ablations(ours, theirs).captioned(
 # %% [markdown]
 # The upper row shows our runs, the lower row the paper's; note that each has its own axis. Pale dots are single seeds, bars are one standard deviation.
 #
-# In each of the four columns, the two extreme settings are in the same order as in the paper. The settings in between are less clear: on average our k = 7 is slightly worse than k = 5, and s = 4 no better than s = 2. One comparison clearly contradicts the paper: in our runs, concatenating for K only is better than for V only, and about as good as for both; in the paper, V only is better than K only, and both together are better still.
+# In each of the four columns, the two extreme settings are in the same order as in the paper. The settings in between are less clear: on average our k = 7 is slightly worse than k = 5, and s = 4 as good as s = 2. One comparison clearly contradicts the paper: in our runs, concatenating for K only is better than for V only, and about as good as for both; in the paper, V only is better than K only, and both together are better still.
 #
 # How much can a miniature show? With 510 test digits, an error of 15 % is uncertain by √(0.15 · 0.85 / 510) ≈ 1.6 points, even before the choice of the seed is taken into account. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. Only full runs can show differences this small.
 #

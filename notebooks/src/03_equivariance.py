@@ -682,7 +682,7 @@ table(cnn, 15)
 # %%
 explorer = feature_map_explorer(cnn, load_digits(size=14).test.images[7])
 explorer.layer = 1  # the pool
-explorer.captioned("The two orders differ already at the pool, because the layer before it gave it different maps.")
+explorer.captioned("The two orders differ at the pool because the layer before it gave it different maps.")
 
 # %% [markdown]
 # Where the slider cannot run, as on GitHub, you see a still picture at 90°.

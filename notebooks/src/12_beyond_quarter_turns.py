@@ -22,7 +22,7 @@
 #
 # **What you need before:** notebook 04 (filter banks), and notebook 05, section 3 (the angles in between, and the disk).
 #
-# **Time:** about 90 minutes, with five exercises. **Hardware:** any laptop, no GPU, no internet. The results of section 7 come with the course.
+# **Time:** about 95 minutes, with six exercises. **Hardware:** any laptop, no GPU, no internet. The results of section 7 come with the course.
 
 # %%
 import json
@@ -419,6 +419,27 @@ def turned_basis(group: Group, size: int) -> Tensor:
 # %%
 bank = (turned_basis(C8, 7) @ weights).view(8, 7, 7)
 filter_bank_figure(bank, C8).captioned("One filter in all eight orientations of C8.")
+
+# %% [markdown]
+# **A filter of your own.** The weights say in advance what a turn will do. So design a filter that a quarter turn makes its own *negative*: where it was
+# bright it is dark, and the other way round. There are many answers, and all of them share one property.
+
+
+# %%
+@exercise
+def opposite_filter() -> Tensor:
+    """Weights (16,) of a 7 × 7 filter, not all 0, that a quarter turn makes its own negative."""
+    ...
+
+
+# %% [markdown]
+# <!-- help: opposite_filter -->
+
+# %%
+own = (turned_basis(C8, 7) @ opposite_filter().double()).view(8, 7, 7)
+filter_bank_figure(own, C8).captioned(
+    "A filter that becomes its own negative after a quarter turn, two places further on."
+)
 
 # %% [markdown]
 # That is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group that takes pixels to pixels, a filter's weights

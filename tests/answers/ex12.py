@@ -360,3 +360,35 @@ def pixels_by_column(group, size):
 def matrix_on_the_left(group, size):
     pixels = positions(size, size).reshape(-1, 2)
     return torch.stack([basis(torch.tensor(matrix(h)).double() @ pixels, size) for h in group.elements])
+
+
+@correct("opposite_filter")
+def two_saddles():
+    weights = np.zeros(16)
+    weights[[7, 8, 12]] = 0.5, -2, 1
+    return torch.from_numpy(weights)
+
+
+@wrong("opposite_filter", says="sees nothing")
+def nothing_at_all():
+    return torch.zeros(16)
+
+
+@wrong("opposite_filter", says="m = 1 becomes its negative after a .half. turn")
+def an_edge():
+    return torch.eye(16)[2]
+
+
+@wrong("opposite_filter", says="Weight 0 .*m = 0 looks the same")
+def noise_everywhere():
+    return torch.ones(16)
+
+
+@wrong("opposite_filter", says="m = 3 a quarter turn turns the pair of weights by 270")
+def the_largest_frequency():
+    return torch.eye(16)[15]
+
+
+@wrong("opposite_filter", says="Expected a tensor of 16 weights, got shape .10")
+def one_weight_for_each_wave():
+    return torch.tensor([float(m == 2) for _, m in waves(7)])

@@ -360,7 +360,7 @@ print("naive:   ", convolve(x, full_bank(K, w, C4)).int().flatten().tolist())
 # - (7) → (8): $L_h K_{n,c}$ does not depend on g, so the sum over g can be done first. It does depend on c, so the sum over c has to wait.
 #
 # *In plain words:* first combine the sheets at every pixel (Eq. 9), then look at the neighbors (Eq. 8). The diagram shows it for a layer from 8
-# channels to 16; whatever the layer learns is purple. Compare the shapes of w and K with the 16 · 8 · 4 · 9 = 4,608 weights of a full group convolution:
+# channels to 16; the learned weights are purple. Compare the shapes of w and K with the 16 · 8 · 4 · 9 = 4,608 weights of a full group convolution:
 
 # %%
 from course_lib.figures.layer_diagrams import layer_diagram

@@ -453,7 +453,7 @@ for masked, expected in ((True, 820 / 7), (False, 820 / 13)):
 # %% [markdown]
 # `oracles.affine_self_conv` is the definition in plain loops. Why has $\psi^Q$ only one place here, instead of 3 × 3? The query is read only at its own pixel, y = t. So $\psi^Q$ needs one number for each sheet (to be permuted), and $\beta^Q$ needs one number (which stays as it is).
 #
-# **Section 1 again.** The full layer can compute the product α·ψ of section 1: take $\psi^Q = 4$ (the factor there), $\psi^K = 1$ at all places, the edge filter as $\psi^V$, and β = 0. The simple layer cannot do it with one channel: the edge filter is 0 at the center, so the center's own version is 0, and with it every score.
+# **Section 1 again.** The full layer can compute the product α·ψ of section 1: take W = 1 and β = 0 as above, $\psi^Q = 4$ (the factor there), $\psi^K = 1$, and the edge filter as $\psi^V$. The simple layer cannot do it with one channel: the edge filter is 0 at the center, so the center's own version is 0, and with it every score.
 #
 # ## 6 Write it
 #

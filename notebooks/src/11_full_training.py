@@ -374,7 +374,7 @@ below = sum(mean < print_ for print_, mean in everywhere)
 print(f"{len(full)} runs are stored; {below} of {len(everywhere)} rows make fewer errors here than in print")
 
 # %% [markdown]
-# Where our error is lower, that is no triumph over the papers: we use another schedule, and other test images. Do not compare the errors themselves, but the *order* of the networks.
+# Where our error is lower, that is no triumph over the papers: we use other test images and, in *our recipe*, another schedule. Do not compare the errors themselves, but the *order* of the networks.
 #
 # ## 5 Which claims hold?
 #

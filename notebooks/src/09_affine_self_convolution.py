@@ -473,7 +473,7 @@ def affine_map(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: 
 # %% [markdown]
 # <!-- help: affine_map -->
 #
-# The second part is the weights. The library has `affine_scores(query, keys, heads)`: the dot product of each head's query with each of its keys, divided by d. It maps (B, C, |H|, Y, X) and (B, C, |H|, k², Y, X) to (B, heads, |H|, k², Y, X). The query has already been through its affine map; the key has not.
+# The second part is the weights. The library has `affine_scores(query, keys, heads)`: the dot product of each head's query with each of its keys, divided by d. It maps (B, C, |H|, Y, X) and (B, C, |H|, k², Y, X) to (B, heads, |H|, k², Y, X). In the exercise, the query has already been through its affine map; the key has not.
 
 
 # %%
@@ -593,7 +593,7 @@ for name, (psi_bank, beta_bank) in ways.items():
 #
 # $$\alpha(g, y) = \operatorname{softmax}_y\big[\langle Q(t, h),\; K(y, h) + \beta(h^{-1}(y - t))\rangle / d\big], \qquad f'(g) = W^O \sum_y \alpha(g, y)\, V(y, h)$$
 #
-# Without ψ, a sum over the sheets would lose the orientation, as you have seen. So each h uses its own sheet only, as if ψ were 1 for ĥ = e and 0 for the others.
+# Without ψ, a sum over the sheets would lose the orientation of the features, as you have seen. So each h uses its own sheet only, as if ψ were 1 for ĥ = e and 0 for the others.
 #
 # To save parameters, SASA's β is **factorized**: in each head, half of the channels of β depend on the row only, the others on the column only. So each channel has k numbers instead of k².
 #

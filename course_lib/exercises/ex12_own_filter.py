@@ -34,11 +34,11 @@ def _becomes_its_negative(f: Function, _reference: Function) -> None:
     given = weights.detach().double()
     if not given.isfinite().all():
         raise Mistake("Your filter has weights that are infinite or nan.")
-    if given.norm() < SMALL:
+    if not given.any():
         raise Mistake("All your weights are 0. This filter is its own negative, but it sees nothing.")
     off = (steer(given, math.pi / 2, SIZE) + given).abs() > SMALL * given.norm()
     for weight, m in enumerate(FREQUENCIES):
-        if off[weight]:
+        if off[weight] and given[weight]:  # of a pair, name one that is not 0
             raise Mistake(f"Weight {weight} belongs to a wave with m = {m}. {REASONS[m]}", {"weights": given})
 
 

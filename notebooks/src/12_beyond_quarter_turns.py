@@ -442,7 +442,7 @@ filter_bank_figure(own, C8).captioned(
 )
 
 # %% [markdown]
-# That is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group that takes pixels to pixels, a filter's weights
+# The turned basis is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group that takes pixels to pixels, a filter's weights
 # are its pixels; on any other group, they are the n weights $w_n$ of the basis, stored as n × 1. The permutation of the sheets comes from the Cayley table as before.
 #
 # We check a group convolution twice. First we make the bank's filter for one turn, h = r, by hand: we permute the weights among the sheets, then multiply by the turned

@@ -19,8 +19,8 @@ def affine_map(f: Tensor, psi: Tensor | None, beta: Tensor | None, kernel_size: 
 
         A[c, h, i](t) = Σ_h̃ ψ[c, h, h̃, i] f[c, h̃](t + d_i) + β[c, h, i]
 
-    Shapes: f (B, C, |H̃|, Y, X), banks ψ (C, |H|, |H̃|, k, k) and β (C, |H|, k, k) → (B, C, |H|, k², Y, X), zero
-    outside of the map. Without ψ each h takes its own sheet as it is, without β nothing is added.
+    Shapes: f (B, C, |H̃|, Y, X), banks ψ (C, |H|, |H̃|, k, k) and β (C, |H|, k, k) → (B, C, |H|, k², Y, X).
+    Outside of the map f is zero. Without ψ each h takes its own sheet as it is, without β nothing is added.
     Source: *Affine self convolution*, Eqs. 6, 12 and 24; notebook 09.
     """
     windows = neighborhoods(f, kernel_size)  # (B, C, |H̃|, k², Y, X)

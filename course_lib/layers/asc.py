@@ -27,8 +27,8 @@ class AffineMap(WeightsOfGroup):
 
     ψ is turned and permuted like the filter of a group convolution. β is added inside of the sum over h̃, where a β for
     each sheet could not be told from their sum: one that only turns is enough.
-    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|, k², Y, X)``, zero outside of the map; psi ``(C, |H|, k, k)``, beta
-    ``(C, k, k)``. Source: *Affine self convolution*, Eqs. 6, 12 and 24; notebook 09. Exact.
+    Shapes: ``(B, C, |H|, Y, X)`` → ``(B, C, |H|, k², Y, X)``; psi ``(C, |H|, k, k)``, beta ``(C, k, k)``. Outside of
+    the map f is zero. Source: *Affine self convolution*, Eqs. 6, 12 and 24; notebook 09. Exact.
 
         >>> AffineMap(C4, 8, kernel_size=5)
         AffineMap(C4, 8, kernel_size=5)

@@ -348,7 +348,7 @@ filter_bank_figure(copies, C4).captioned(
 #
 # Line (3) is □[f](u⁻¹g) = [T_u □f](g). The reasons are those of section 3: from (1) to (2) we write uy instead of y, and from (2) to (3) we use the lemma twice. So the code needs no change at all: we run the same checks with turns and mirrors.
 #
-# In step (2) there is one new condition: u⁻¹ must take the window N(t) to the window N(u⁻¹t). It does, since a turned square is the same square. A window of 3 × 5 pixels would not do.
+# Line (2) needs one new condition: u⁻¹ must take the window N(t) to the window N(u⁻¹t). It does, since a turned square is the same square. A window of 3 × 5 pixels would not do.
 #
 # <details><summary>Predict first: <code>by_place</code> weighs the neighbors by 0, 1, 2, … from the bottom row up, whatever their scores. For which u do the lines still agree?</summary>
 #
@@ -453,7 +453,7 @@ for masked, expected in ((True, 820 / 7), (False, 820 / 13)):
 # %% [markdown]
 # `oracles.affine_self_conv` is the definition in plain loops. Why has $\psi^Q$ only one place here, instead of 3 × 3? The query is read only at its own pixel, y = t. So $\psi^Q$ needs one number for each sheet (to be permuted), and $\beta^Q$ needs one number (which stays as it is).
 #
-# **Section 1 again.** The full layer can compute the product α·ψ of section 1: take W = 1 and β = 0 as above, $\psi^Q = 4$ (the factor there), $\psi^K = 1$, and the edge filter as $\psi^V$. The simple layer cannot do it with one channel: the edge filter is 0 at the center, so the center's own version is 0, and with it every score.
+# **Section 1 again.** The full layer can compute the product α·ψ of section 1: take W = 1 and β = 0 as above, $\psi^Q = 4$ (the factor there), $\psi^K = 1$, and the edge filter as $\psi^V$. The simple layer cannot do it with one channel: the edge filter is 0 at the center, so the center's own version is just the offset, and no score depends on f(x).
 #
 # ## 6 Write it
 #

@@ -193,7 +193,7 @@ def training_state(net: nn.Module, optimizer: Optimizer, generator: Generator) -
 # %% [markdown]
 # <!-- help: training_state -->
 #
-# Let us test your answer on a small run that has everything a checkpoint can forget: batch norm, Adam, random angles and dropout. Train two epochs, write a checkpoint, begin a new process with another seed, restore, and train two more epochs. Are the weights the same as after four epochs without a stop?
+# Let us test your answer on a small run that needs every part of your dictionary: batch norm, Adam, random angles and dropout. Train two epochs, write a checkpoint, begin a new process with another seed, restore, and train two more epochs. Are the weights the same as after four epochs without a stop?
 
 
 # %%
@@ -353,7 +353,7 @@ rows = {row.key: row for name in ("rotated-mnist", "e4-rotated-mnist") for row i
 labels = {key: NAMES.get(key, f"{row.name}, 2016" if key.endswith("-cohen") else row.name) for key, row in rows.items()}
 by_recipe = {
     f"our recipe, {EPOCHS} epochs": laptop,
-    "the paper's own recipe": trained_alike(full, DATA, validation=2000),
+    "the paper's own recipe": {**trained_alike(full, DATA), **trained_alike(full, DATA, validation=2000)},
 }
 
 # %% tags=["nbval-ignore-output"]
@@ -623,7 +623,7 @@ def contender() -> nn.Module:
 # %% [markdown]
 # <!-- help: contender -->
 #
-# To enter the scoreboard, set `MINUTES = 10` in the next cell, and run it and the three cells after it. The board is a file on your machine, and it keeps your best entries. The rows in italics are our runs; their minutes were measured on a single core. Give each attempt a name. Remember section 8: the best of many attempts, chosen by the test images, looks better than it is.
+# To enter the scoreboard, set `MINUTES = 10` and a `NAME` in the next cell, and run it and the three cells after it. (Networks trained on the bundled digits are not entered.) The board is a file on your machine, and it keeps your best entries. The rows in italics are our runs, with the minutes that they took on our machines. Remember section 8: the best of many attempts, chosen by the test images, looks better than it is.
 
 # %%
 MINUTES = 0.1  # 10 for the scoreboard
@@ -672,7 +672,7 @@ progress("11")
 # %% [markdown]
 # ## Recap, of this notebook and of the course
 #
-# - A training loop is a step, an order and a schedule. A checkpoint holds weights, optimizer, random states *and* the epoch; equal checksums prove it complete.
+# - A training loop is a step, an order and a schedule. A checkpoint holds weights, optimizer, random states *and* the epoch; equal checksums show that nothing was missing.
 # - One recipe for all networks makes the network the only difference. The permutation test says whether luck with the seeds could explain what you see. The table of claims in section 5 is our answer to the question of this notebook: do the networks keep their promises?
 # - Augmentation encourages a symmetry, and equivariance guarantees it.
 #

@@ -532,7 +532,7 @@ print("Your layer equals the definition, for", *ALL_GROUPS)
 # %% [markdown]
 # Simple ASC is the special case in which one map and one pair of tables play all three roles. (The query reads the middle of its tables.)
 #
-# With three embeddings in front and $W^O$ behind, this is the library's layer. On C1 it is the layer on Z².
+# With three embeddings in front and $W^O$ behind, your function is the library's layer. On C1 it is the layer on Z².
 
 # %%
 for group in ALL_GROUPS:
@@ -609,7 +609,7 @@ for group in ALL_GROUPS:
     print(f"{group}: {say(equivariance_error(sasa, group, x).error)}")
 
 # %% [markdown]
-# What does SASA lack? Each head returns a *weighted mean* of values, which in each channel lies between the smallest and the largest V of the window. So no single head of SASA is an edge filter. Two heads and $W^O$ can subtract; one cannot.
+# What does SASA lack? Each head returns a *weighted mean* of values, which in each channel lies between the smallest and the largest V of the window. So no single head of SASA is an edge filter. To subtract, $W^O$ needs two heads, or two sheets of one head.
 #
 # <details><summary>Predict first: how do you set one head of ASC so that it is exactly the edge filter of section 1?</summary>
 #

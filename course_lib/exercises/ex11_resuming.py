@@ -131,7 +131,7 @@ register(
     difficulty=2,
     checks=[_is_complete, _goes_on],
     hints=[
-        "Both `net` and `optimizer` have a method `state_dict()`. It holds the statistics of batch norm as well.",
+        "Both `net` and `optimizer` have a method `state_dict()`. The net's holds the statistics of batch norm, too.",
         "`random_states(device, generator)` collects the states of Python, NumPy, torch and `generator`; the device is "
         "that of the weights: `next(net.parameters()).device`.",
     ],

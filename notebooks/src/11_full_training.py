@@ -320,7 +320,7 @@ for length in lengths:
 # %% [markdown]
 # The recipe is the line with the smallest mean: 48 epochs at learning rate 0.01. The grid says more. At this learning rate E4-Net makes about half as many errors after 48 epochs as after 16, and P4CNN gains less from the longer training. (Each number in parentheses is one run, and 0.1 % of the validation images is two images: do not read much into a single number.) So a comparison that stops early favors the networks that learn fast, even if others are better in the end. Keep that in mind below.
 #
-# Training every network for 48 epochs with every seed takes a laptop many hours. So the pictures below show runs of a third of that length, with the whole schedule squeezed into 16 epochs; set `EPOCHS = 48` to see the runs of full length, as far as there are any. Where runs are missing, the cell says so, and names the command that makes one. (That command downloads the original archive, 56 MB. The pictures never mix stored runs on different data sets, so to see yours, set `DATA = "rotated MNIST"`.)
+# Training every network for 48 epochs with every seed takes a laptop many hours. So the pictures below show runs of a third of that length, with the whole schedule squeezed into 16 epochs; set `EPOCHS = 48` to see the runs of full length, as far as there are any. Where a network has no such run, most cells say so, and name the command that makes one. (That command downloads the original archive, 56 MB. The pictures never mix stored runs on different data sets, so to see yours, set `DATA = "rotated MNIST"`.)
 
 # %%
 EPOCHS = 16

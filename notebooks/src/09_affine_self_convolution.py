@@ -372,7 +372,7 @@ for group in (C4, D4):
         check_proof(f, tables, pairs, weigh)
 
 # %% [markdown]
-# **Why β needs no sheets.** In the loops (and in the paper's first definition) β has a sheet for each ĥ, just like ψ, and it is added inside the sum. In the equation above it is one small image, added once, after the sum. Both are right. The sum over h̃ collects
+# **Why β needs no sheets.** In the code above (and in the paper's first definition) β has a sheet for each ĥ, just like ψ, and it is added inside the sum. In the equation above it is one small image, added once, after the sum. Both are right. The sum over h̃ collects
 #
 # $$\sum_{\tilde h}\beta\big(h^{-1}(y-t),h^{-1}\tilde h\big) = \sum_{\hat h}\beta\big(h^{-1}(y-t),\hat h\big)$$
 #
@@ -802,7 +802,7 @@ for row in find_table("asc").rows:
 # One count differs, by 0.3 %; we do not know why. The accuracies are the paper's, means of eight runs. What do they say?
 #
 # - **CIFAR-10.** The authors' headline is simple ASC: about 30 % fewer parameters than ResNet29 (217k against 313k), and an accuracy within one standard deviation. ASC matches convolution with 14 % fewer parameters on Z² and 12 % fewer on p4. SASA, which has no ψ, falls 1.75 points behind; they conclude that "additive positional embeddings are not enough". SE helps convolution a little, but it does not help ASC.
-# - **CIFAR-100**, where each class has only a tenth of the images. Here ASC is ahead of convolution, by 0.3 points on Z² (less than one standard deviation) and by 0.7 points on p4 (more than one).
+# - **CIFAR-100.** Here each class has only a tenth of the images, and ASC is ahead of convolution, by 0.3 points on Z² (less than one standard deviation) and by 0.7 points on p4 (more than one).
 #
 # ### Does it train?
 #

@@ -332,8 +332,8 @@ length = {} if RECIPE.epochs == EPOCHS else {"epochs": EPOCHS}
 full = [result for result in read_results(results_folder()) if not result["small"]]
 laptop = trained_alike(full, DATA, RECIPE, **length)
 ours = {name: mean_and_deviation(errors_of(laptop[key])) for key, name in NAMES.items() if key in laptop}
-is_comparable = mnist.name.startswith("rotated") and NETWORK in NAMES and len(mnist.train) == 10_000
-yours = {NAMES[NETWORK]: my_error} if is_comparable else {}
+is_comparable = mnist.name.startswith("rotated") and len(mnist.train) == 10_000
+yours = {NAMES[NETWORK]: my_error} if is_comparable and NETWORK in NAMES else {}
 print(not_yet_run(laptop, NAMES, **length))
 compared = {name: published[name] for name in published if name in {**ours, **yours}} or published
 errors_by_row({"published": compared, f"our runs, {EPOCHS} epochs": ours}, yours).captioned(

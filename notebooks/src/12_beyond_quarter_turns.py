@@ -55,6 +55,7 @@ from course_lib.interpolation import positions, windowed_sinc
 from course_lib.layers import GroupConv2d, LiftingConv2d
 from course_lib.reports.results import results_folder
 from course_lib.steerable import WIDTH, basis
+from course_lib.training.result_files import read_results
 
 torch.set_default_dtype(torch.float64)
 
@@ -422,7 +423,7 @@ filter_bank_figure(bank, C8).captioned("One filter in all eight orientations of 
 
 # %% [markdown]
 # **A filter of your own.** The weights say in advance what a turn will do. So design a filter that a quarter turn makes its own *negative*: where it was
-# bright it is dark, and the other way round. There are many answers, and all of them share one property.
+# positive it is negative, and the other way round. There are many answers, and all of them share one property.
 
 
 # %%
@@ -442,7 +443,7 @@ filter_bank_figure(own, C8).captioned(
 )
 
 # %% [markdown]
-# The turned basis is all a layer needs to know. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group that takes pixels to pixels, a filter's weights
+# The only new thing that a layer needs is the turned basis. `LiftingConv2d` and `GroupConv2d` take C8 as they take C4. On a group that takes pixels to pixels, a filter's weights
 # are its pixels; on any other group, they are the n weights $w_n$ of the basis, stored as n × 1. The permutation of the sheets comes from the Cayley table as before.
 #
 # We check a group convolution twice. First we make the bank's filter for one turn, h = r, by hand: we permute the weights among the sheets, then multiply by the turned
@@ -605,8 +606,15 @@ row.build()
 # %% [markdown]
 # SFCNN is almost eight hundred times as expensive as P4CNN, which puts it out of reach of a CPU. On a GPU, `python -m course_lib train sfcnn --recipe laptop`
 # trains it. The narrow version is published nowhere. It costs about twenty times as much as P4CNN, and
-# `python -m course_lib train sfcnn-c8 --recipe laptop --epochs 16` takes an hour to an hour and a half on one core. What has been run so far is in `data/results/README.md`.
-#
+# `python -m course_lib train sfcnn-c8 --recipe laptop --epochs 16` takes an hour to an hour and a half on one core. Here is what has been run so far:
+
+# %% tags=["nbval-ignore-output"]
+for run in read_results(results_folder()):
+    if run["row"] == "sfcnn-c8":
+        error = run["final"]["test_error_percent"]
+        print(f"sfcnn-c8, {run['config']['epochs']} epochs, seed {run['seed']}: test error {error:.2f} %")
+
+# %% [markdown]
 # What do we know of SFCNN, and what did we have to choose? Its layers are those of code that the first author published later. We could not read the paper
 # itself: we know its error from a paper that quotes it and from an index of results. The rings and frequencies are our choice, that of section 3.
 #

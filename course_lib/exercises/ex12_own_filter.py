@@ -1,4 +1,4 @@
-"""Exercise 12.6 of notebook 12, which has many answers: a filter that a quarter turn makes its own negative."""
+"""Exercise 12.6 of notebook 12, which has many answers: a filter that becomes its own negative after a quarter turn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REASONS = {
 
 
 def opposite_filter() -> Tensor:
-    """Weights (16,) of a 7 × 7 filter, not all 0, that a quarter turn makes its own negative."""
+    """Weights (16,), not all 0, of a 7 × 7 filter that becomes its own negative after a quarter turn."""
     return torch.tensor([1.0 if m == 2 else 0.0 for _, m in waves(7) for _ in range(2 if m else 1)])
 
 

@@ -422,14 +422,14 @@ bank = (turned_basis(C8, 7) @ weights).view(8, 7, 7)
 filter_bank_figure(bank, C8).captioned("One filter in all eight orientations of C8.")
 
 # %% [markdown]
-# **A filter of your own.** The weights say in advance what a turn will do. So design a filter that a quarter turn makes its own *negative*: where it was
-# positive it is negative, and the other way round. There are many answers, and all of them share one property.
+# **A filter of your own.** The weights say in advance what a turn will do. So design a filter that becomes its own *negative* after a quarter turn: where it was
+# positive it is now negative, and the other way round. There are many answers, and all of them share one property.
 
 
 # %%
 @exercise
 def opposite_filter() -> Tensor:
-    """Weights (16,) of a 7 × 7 filter, not all 0, that a quarter turn makes its own negative."""
+    """Weights (16,), not all 0, of a 7 × 7 filter that becomes its own negative after a quarter turn."""
     ...
 
 
@@ -590,7 +590,7 @@ accuracy_by_angle(by_group, stored["angles"]).captioned(
 #
 # ## 8 The best row of the tables
 #
-# Among the test errors that the papers in this course quote for rotated MNIST, the best is 0.71 %. It belongs to SFCNN (Weiler, Hamprecht and
+# Among the published test errors in this course's tables for rotated MNIST, the best is 0.71 %. It belongs to SFCNN (Weiler, Hamprecht and
 # Storath, 2018): steerable filters on C16. Now we can build it. It is one function of a group, like every network here. For comparison we count a narrow version on C8, and P4CNN.
 
 # %%

@@ -459,7 +459,7 @@ SMALLER = ("z2cnn", "p4cnn", "gc-p4cnn-30", "e4net")
 changes = {10_000: length}
 for per_class, times in ((300, 3.33), (100, 10)):  # more epochs of fewer images: about as many steps
     changes[10 * per_class] = {"per_class": per_class, "epochs": round(times * EPOCHS)}
-by_size = {images: trained_alike(full, DATA, RECIPE, **changes[images]) for images in changes}
+by_size = {images: trained_alike(full, DATA, RECIPE, **changes[images]) for images in sorted(changes)}
 for images, alike in by_size.items():
     print(f"{images:,} images. {not_yet_run(alike, SMALLER, **changes[images])}")
 

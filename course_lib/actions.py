@@ -76,8 +76,6 @@ def translate(t: tuple[int, int], f: Tensor) -> Tensor:
     require_axes(f, 2, "(..., Y, X)")
     u, v = t
     height, width = f.shape[-2:]
-    if abs(u) >= width or abs(v) >= height:
-        return torch.zeros_like(f)
     padded = F.pad(f, (max(u, 0), max(-u, 0), max(-v, 0), max(v, 0)))
     top, left = max(v, 0), max(-u, 0)
     return padded[..., top : top + height, left : left + width]

@@ -85,8 +85,7 @@ class _AttentiveConv2d(WeightsOfGroup):
         raise NotImplementedError
 
     def _attend(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        require_exact_sampling(self, self.group, (height, width), self.kernel_size, 1, self.padding)
+        require_exact_sampling(self, self.group, x.shape[-2:], self.kernel_size, 1, self.padding)
         banks = zip(*self._banks(), strict=True)
         # One output channel at a time, and computed again in backward: its responses are |H|·C times a map.
         channels = [checkpoint(self._output_channel, x, *bank, use_reentrant=False) for bank in banks]

@@ -165,7 +165,7 @@ def exact_sizes(layers: Sequence[tuple[int, int, int]], sizes: Iterable[int]) ->
 
 
 def require_exact_sampling(
-    layer: nn.Module, group: Group, size: tuple[int, int], window: int, stride: int, padding: int = 0
+    layer: nn.Module, group: Group, size: Sequence[int], window: int, stride: int, padding: int = 0
 ) -> None:
     """Raise ValueError if a map of this size (Y, X) has pixels left over on an axis that the group reverses."""
     name = type(layer).__name__

@@ -197,9 +197,8 @@ class _FilterBankConv2d(WeightsOfGroup):
     def _require_exact(self, x: Tensor) -> None:
         if self.padding == "same":
             return
-        height, width = x.shape[-2:]
         stride = 1 if self.allow_approximate else self.stride
-        require_exact_sampling(self, self.group, (height, width), self.kernel_size, stride, self.padding)
+        require_exact_sampling(self, self.group, x.shape[-2:], self.kernel_size, stride, self.padding)
 
     def extra_repr(self) -> str:
         return (

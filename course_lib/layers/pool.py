@@ -105,9 +105,8 @@ class _SpatialPool2d(GroupLayer):
             require_map(x, IMAGE, self)
         else:
             require_map(x, FEATURE_MAP, self)
-        height, width = x.shape[-2:]
         stride = 1 if self.allow_approximate else self.stride
-        require_exact_sampling(self, self.group, (height, width), self.kernel_size, stride)
+        require_exact_sampling(self, self.group, x.shape[-2:], self.kernel_size, stride)
         memory = memory_format(x)
         y = self._pool(to_planes(x, memory))
         return y if is_image else to_feature_map(y, x.shape[2], memory)

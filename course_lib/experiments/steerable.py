@@ -64,5 +64,5 @@ TABLE = Table(
     "later program (Weiler & Cesa, 2019). The filters are ours: Gaussian rings, with the frequencies 0 to j on ring j, "
     "as in `course_lib.steerable`.\n\n"
     "`sfcnn-c8` is published nowhere. It is the same network, made small enough for a CPU: 16 epochs of the laptop "
-    "recipe take about an hour of one core.",
+    "recipe take an hour to an hour and a half on one core.",
 )

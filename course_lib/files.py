@@ -1,21 +1,14 @@
-"""Files that are whole or absent, and a lock that dies with its process."""
+"""Files that are whole or absent."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, SoftFileLock, Timeout  # torch needs it, so it is there
-
-from course_lib.errors import BadValue, UserError
-
-
-class AlreadyRunning(UserError, RuntimeError):
-    """Another process holds the lock."""
+from course_lib.errors import BadValue
 
 
 def write_json(path: Path | str, data: Any) -> None:
@@ -50,34 +43,3 @@ def refuse_pipe(path: Path | str) -> None:
     """Raise BadValue for a named pipe, which whoever opens it would wait for without end."""
     if Path(path).is_fifo():
         raise BadValue(f"{path} is a named pipe (FIFO) where a file is expected; remove it")
-
-
-def remove_unfinished(path: Path) -> None:
-    """Remove what a killed process left of its attempts to write this file; only for who holds the file's lock."""
-    for leftover in path.parent.glob(f"{path.name}.*.tmp"):
-        leftover.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold this lock file. The system frees it when the process ends, however it ends.
-
-    Raises AlreadyRunning if another process holds it, OSError if the file system has no locks.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise AlreadyRunning(
-            f"another process is at this run: it holds {path}; wait for it, or take another seed"
-        ) from error
-    try:
-        if isinstance(lock, SoftFileLock):  # its stand-in without flock: a file, which a killed process leaves behind
-            raise OSError(
-                f"the file system of {path.parent} has no locks (flock); mount it with them (Lustre: -o flock), or "
-                "take another with --results"
-            )
-        yield
-    finally:
-        lock.release()

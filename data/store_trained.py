@@ -22,8 +22,7 @@ from course_lib.experiments.weights import GROUPS
 from course_lib.files import write_json, write_whole
 from course_lib.groups import C1, C4
 from course_lib.training import TrainConfig, evaluate, seed_everything, train, weights_checksum
-from course_lib.training.devices import default_device
-from course_lib.training.provenance import provenance
+from course_lib.training.environment import default_device, provenance
 
 FOLDER = Path(__file__).parent / "trained"
 RESULTS = Path(__file__).parent / "results"

@@ -20,7 +20,7 @@ import pytest
 from benchmarks.kill_and_resume import write_data
 from course_lib import cli
 from course_lib.arguments import duration
-from course_lib.cli import commands, waiting
+from course_lib.cli import commands
 from course_lib.cli.parser import TABLE_NAMES, make_parser
 from course_lib.cli.streams import prepare_streams
 from course_lib.data import DownloadError
@@ -226,7 +226,7 @@ def test_results_and_counts_are_printed(typed: Typed) -> None:
 def test_where_no_bar_is_shown_lines_say_what_is_going_on(
     typed: Typed, tiny_table: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "BEFORE_TRAINING", 0.0)
+    monkeypatch.setattr(commands, "BEFORE_TRAINING", 0.0)
     status, text = typed("train z2cnn DATA --epochs 3")
     assert status == 0 and "z2cnn, seed 0: training 3 epochs; a line after the first" in text
     assert text.count("z2cnn, seed 0: epoch 1/3: loss") == 1 and "epoch 2/3" not in text
@@ -242,11 +242,11 @@ def test_what_is_refused_is_one_line_where_no_bar_is_shown(typed: Typed) -> None
     assert status == 1 and text.startswith(f"error: {checkpoint} is damaged (") and text.count("\n") == 1
 
 
-def test_at_most_one_line_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_at_most_one_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     clock = [0.0]
-    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
+    monkeypatch.setattr(commands, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
     history = History(TrainConfig(5, 32, 0.1))
-    with waiting.epochs_told(Run(find("z2cnn"), "any", tmp_path, small=True), wanted=True) as tell:
+    with commands.epochs_told("z2cnn, seed 0", 5, wanted=True) as tell:
         assert tell
         for seconds in (10, 30, 69, 71, 100):
             clock.append(seconds)
@@ -269,7 +269,7 @@ def test_who_waits_is_told_what_for(typed: Typed, monkeypatch: pytest.MonkeyPatc
     ):
         assert told not in typed(words)[1], "0.2 s are no wait"
         with monkeypatch.context() as patience:
-            patience.setattr(waiting, "SOON", 0.01)
+            patience.setattr(commands, "SOON", 0.01)
             assert told in typed(words)[1]
 
 

@@ -15,8 +15,11 @@ from torch import nn
 import twenty_steps
 from benchmarks.kill_and_resume import write_data
 from course_lib.cli import main
-from course_lib.training import Checkpoint, TrainConfig, WrongCheckpoint, checkpoint, distributed
-from course_lib.training.distributed import divided, from_first, is_first, process_group, processes
+from course_lib.data import Split
+from course_lib.training import Checkpoint, TrainConfig, WrongCheckpoint, checkpoint, environment, loop
+from course_lib.training.distributed import divided
+from course_lib.training.environment import from_first, is_first, process_group, processes
+from course_lib.training.loop import make_optimizer, require_fit
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,17 +79,17 @@ def test_without_torchrun_there_is_one_process() -> None:
 
 
 def test_what_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "processes", lambda: 4)
-    net = nn.Linear(1, 1)
+    monkeypatch.setattr(loop, "processes", lambda: 4)
+    net, split = nn.Linear(1, 1), Split(torch.zeros(75, 1, 1, 1), torch.zeros(75, dtype=torch.long))
     with pytest.raises(ValueError, match=r"4 processes, but the last batch of an epoch has 3 of 75 images; .* than 24"):
-        divided(net, TrainConfig(1, 24, 0.1), 75)
+        require_fit(net, TrainConfig(1, 24, 0.1), split, None)
     with pytest.raises(ValueError, match="4 processes, but the last batch of an epoch has 2 of 72"):
-        divided(net, TrainConfig(1, 2, 0.1), 72)
+        require_fit(net, TrainConfig(1, 2, 0.1), split.first(72), None)
     with pytest.raises(ValueError, match="compile is for one process"):
-        divided(net, TrainConfig(1, 24, 0.1, compile=True), 72)
+        require_fit(net, TrainConfig(1, 24, 0.1, compile=True), split.first(72), None)
     with pytest.raises(ValueError, match="AlphaDropout is for one process"):
-        divided(nn.Sequential(net, nn.AlphaDropout()), TrainConfig(1, 24, 0.1), 72)
-    monkeypatch.setattr(distributed.dist, "is_torchelastic_launched", lambda: True)
+        divided(nn.Sequential(net, nn.AlphaDropout()))
+    monkeypatch.setattr(environment.dist, "is_torchelastic_launched", lambda: True)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="cuda:1 would be one GPU for all processes"), process_group("cuda:1"):
         pass
@@ -96,4 +99,4 @@ def test_a_folder_that_is_not_shared_is_noticed(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(checkpoint, "from_first", lambda epochs: epochs + 3)
     net, config = nn.Linear(1, 1), TrainConfig(1, 24, 0.1)
     with pytest.raises(WrongCheckpoint, match="has 0 epochs here, and not as many for the first process"):
-        Checkpoint(tmp_path / "x.pt").restore(net, config.make_optimizer(net.parameters()), torch.Generator(), config)
+        Checkpoint(tmp_path / "x.pt").restore(net, make_optimizer(config, net.parameters()), torch.Generator(), config)

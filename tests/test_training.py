@@ -29,7 +29,7 @@ from course_lib.training import (
     weights_checksum,
     write_json,
 )
-from course_lib.training.evaluation import require_fit
+from course_lib.training.loop import require_fit
 
 CONFIG = TrainConfig(epochs=3, batch_size=16, learning_rate=0.01)
 
@@ -258,7 +258,7 @@ def test_a_net_that_can_learn_from_one_image_may_and_the_trial_leaves_no_trace()
         return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(), nn.Flatten(), nn.Linear(72, 10))
 
     net, drawn = build(), []
-    for fits in (lambda: None, lambda: require_fit(net, 8, split, None)):
+    for fits in (lambda: None, lambda: require_fit(net, TrainConfig(1, 8, 0.01), split, None)):
         torch.manual_seed(3)
         fits()
         drawn.append(torch.rand(1))

@@ -20,6 +20,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from course_lib.data import Split, load_digits, random_rotations
+from course_lib.files import write_whole
 from course_lib.training import (
     AlreadyRunning,
     Checkpoint,
@@ -32,10 +33,9 @@ from course_lib.training import (
     train,
     weights_checksum,
     write_json,
-    write_whole,
 )
-from course_lib.training.memory import explained_out_of_memory
-from course_lib.training.randomness import deterministic_operations, random_states, restore_random_states
+from course_lib.training.loop import deterministic_operations, explained_out_of_memory, make_optimizer
+from course_lib.training.randomness import random_states, restore_random_states
 
 SGD = TrainConfig(6, 16, 0.05, optimizer="sgd", momentum=0.9, schedule="step", milestones=(3,), warmup_epochs=2)
 ADAM = TrainConfig(6, 16, 0.01, schedule="cosine")
@@ -86,7 +86,7 @@ def test_every_part_of_the_checkpoint_is_needed(lost: str, tmp_path: Path) -> No
     fresh = Checkpoint(tmp_path / "fresh.pt", {"data": "digits"})
     net = small_net()
     seed_everything(1)
-    fresh.save(net, SGD.make_optimizer(net.parameters()), Generator().manual_seed(5), History(SGD))
+    fresh.save(net, make_optimizer(SGD, net.parameters()), Generator().manual_seed(5), History(SGD))
     other = torch.load(fresh.path, weights_only=True)
     part = state if lost in state else state["random"]
     part[lost] = (other if lost in other else other["random"])[lost]

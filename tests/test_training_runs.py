@@ -25,7 +25,7 @@ from course_lib.reports.hours import results_page
 from course_lib.reports.results import NOT_RUN, markdown, one_line, results_folder
 from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, recipes, runs
 from course_lib.training.checkpoint import WrongCheckpoint
-from course_lib.training.provenance import provenance
+from course_lib.training.environment import provenance
 from course_lib.training.recipes import augmentation_of, config_of, prepared, small_dataset, with_epochs
 from course_lib.training.result_files import read_results
 from course_lib.training.runs import Run, Stopped, execute
@@ -162,8 +162,8 @@ def test_the_small_version_of_a_run(run: Run) -> None:
     dataset = small.dataset()
     assert dataset.image_shape == (1, 28, 28) and len(dataset.train) == 1029
     assert "small" in small.folder.relative_to(run.results).parts
-    assert replace(small, changes=Changes()).config().epochs == 5 and small.config().epochs == 1
-    assert replace(small, row=find("p4m-r18-cifar100"), changes=Changes()).config().epochs == 2
+    assert replace(small, changes=Changes()).config.epochs == 5 and small.config.epochs == 1
+    assert replace(small, row=find("p4m-r18-cifar100"), changes=Changes()).config.epochs == 2
     large = small_dataset((3, 32, 32), Counts(1, 1, executed=10**9, aggregation=0))
     assert large.image_shape == (3, 32, 32) and len(large.train) == len(large.test) == 96 and large.validation
     assert len(large.validation) == 48
@@ -180,7 +180,7 @@ MILLISECONDS = {
 @pytest.mark.parametrize("key", MILLISECONDS)
 def test_every_small_run_takes_minutes_and_stores_its_first_epoch_soon(key: str, tmp_path: Path) -> None:
     small = Run(find(key), "any", tmp_path, small=True)
-    dataset, config = small.dataset(), small.config()
+    dataset, config = small.dataset(), small.config
     assert dataset.validation and len(dataset.train) >= 2 * config.batch_size
     epoch = MILLISECONDS[key] / 1000 * len(dataset.train)
     # A forward pass alone takes a third; each epoch has two over the validation images, the end one over the test.
@@ -210,7 +210,7 @@ def test_every_field_of_the_changes_is_an_option_and_changes_the_run(run: Run) -
     options = make_parser().parse_args(["train", "p4cnn", *words, "--bf16", "--compile", "--no-deterministic"])
     typed = {change.name: getattr(options, change.name) for change in fields(Changes)}
     assert Changes(**typed) == Changes(2, None, 24, 0, 5, True, True, False)
-    config = replace(run, changes=Changes(**typed)).config()
+    config = replace(run, changes=Changes(**typed)).config
     assert (config.epochs, config.batch_size, config.bf16, config.compile, config.deterministic) == (
         2, 24, True, True, False,
     )  # fmt: skip
@@ -287,8 +287,7 @@ def test_each_recipe_has_tables_of_its_own(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(TABLES, "tiny", Table("tiny", "A tiny table", (small, replace(small, key="other"))))
     short = replace(run, row=with_laptop_recipe(small), changes=Changes(epochs=2, validation=8, batch_size=24))
     assert (
-        short.folder.name.endswith("-laptop-batch_size=24-epochs=2-validation=8")
-        and short.config().schedule == "cosine"
+        short.folder.name.endswith("-laptop-batch_size=24-epochs=2-validation=8") and short.config.schedule == "cosine"
     )
     result = execute(short, CPU)
     assert result["recipe"]["name"] == "laptop" and result["config"]["learning_rate"] == 0.01
@@ -374,7 +373,7 @@ def test_the_commit_of_another_project_is_not_ours(tmp_path: Path, monkeypatch: 
     (installed / "__init__.py").touch()
     git = ("git", "-C", str(tmp_path), "-c", "user.name=A", "-c", "user.email=a@b.c")
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "theirs"], check=True)
-    monkeypatch.setattr("course_lib.training.provenance._PACKAGE", installed)
+    monkeypatch.setattr("course_lib.training.environment._PACKAGE", installed)
     assert provenance(CPU)["commit"] is None
 
 

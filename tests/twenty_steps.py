@@ -12,7 +12,7 @@ from course_lib.data import load_digits, random_rotations
 from course_lib.groups import C4, D1
 from course_lib.layers import EquivariantSequential, GlobalMaxPool, GroupBatchNorm, GroupDropout, LiftingConv2d
 from course_lib.training import TrainConfig, seed_everything, train
-from course_lib.training.distributed import is_first, process_group
+from course_lib.training.environment import is_first, process_group
 
 IMAGES, BATCH = 125, 27  # five steps an epoch, the last of 17 images; no batch is two equal halves
 SGD = TrainConfig(4, BATCH, 0.005, optimizer="sgd", momentum=0.9, nesterov=True)

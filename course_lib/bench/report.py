@@ -11,7 +11,7 @@ import torch
 
 from course_lib.bench.case import Bar, Case
 from course_lib.bench.measuring import Measurement, paired_ratio
-from course_lib.training.provenance import provenance as run_provenance
+from course_lib.training.environment import provenance as run_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 

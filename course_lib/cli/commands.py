@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+import traceback
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
+from threading import Timer
 
 from course_lib.changes import Changes
-from course_lib.cli.failures import Failures
-from course_lib.cli.waiting import epochs_told, said_if_slow
-from course_lib.errors import BadValue
+from course_lib.data import DownloadError
+from course_lib.errors import BadValue, UserError
 from course_lib.experiments import TABLES, Row, find, find_architecture, find_table, variant, with_laptop_recipe
 from course_lib.experiments.exactness import exactness_markdown
 from course_lib.experiments.markdown import table_markdown
+from course_lib.files import write_whole
 from course_lib.reports.hours import hours_markdown, results_page
 from course_lib.reports.results import markdown, one_line, results_folder
-from course_lib.training import AlreadyRunning, default_device, require_device, write_whole
-from course_lib.training.distributed import is_first, process_group, under_torchrun
+from course_lib.training import AlreadyRunning, History
+from course_lib.training.environment import default_device, is_first, process_group, require_device, under_torchrun
 from course_lib.training.runs import Run, Stopped, execute
 
 VARIANTS = "variants"  # the folder of results for networks that stand in no table
+SOON = 1.0  # seconds; who waits no longer needs no word
+BEFORE_TRAINING = 4.0  # what is refused is refused before, and stays one line
+MINUTE = 60.0
 
 
 def train(options: Namespace) -> int:
@@ -36,13 +43,12 @@ def train(options: Namespace) -> int:
     row = variant(find(options.row) if options.row else find_architecture(arch, layer, group), group, options.width)
     table_name = next((name for name, table in TABLES.items() if row in table.rows), VARIANTS)
     run = _run(options, row, table_name, options.seed)
-    with process_group(options.device) as device:
-        if is_first() and run.stored():
-            print(f"done already, nothing to do; to train again, remove {run.result} and its .pt")
-        bar = sys.stderr.isatty() and is_first()
+    bar = sys.stderr.isatty()
+    told = epochs_told(run.name, run.config.epochs, wanted=not bar)
+    with process_group(options.device) as device, told as tell:
+        done = run.result.exists()
         try:
-            with epochs_told(run, wanted=is_first() and not bar) as tell:
-                result = execute(run, device, bar, options.time_budget, tell)
+            result = execute(run, device, bar, options.time_budget, tell)
         except Stopped as stopped:
             if not under_torchrun():
                 raise
@@ -50,6 +56,8 @@ def train(options: Namespace) -> int:
                 print(stopped)
             return 0  # torchrun takes any other status for the failure of a process
         if is_first():
+            if done:
+                print(f"done already, nothing to do; to train again, remove {run.result} and its .pt")
             print(f"{one_line(result)}\nwritten to {run.result}")
     return 0
 
@@ -117,7 +125,7 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
             if remaining <= 0:
                 raise Stopped("the time is over; the same command goes on")
             failures.raise_if_out_of_reach(run)
-            with epochs_told(run, wanted=not progress and not options.quiet) as tell:
+            with epochs_told(run.name, run.config.epochs, wanted=not progress and not options.quiet) as tell:
                 result = execute(run, device, progress, remaining, tell)
             print(one_line(result), flush=True)
             yield 0
@@ -131,7 +139,7 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
     failures.print_repeated()
     for run in busy:
         if not run.result.exists():
-            print(f"{run.row.key}, seed {run.seed}: another process is at it", flush=True)
+            print(f"{run.name}: another process is at it", flush=True)
 
 
 def _on_ray(runs: list[Run], options: Namespace) -> int:
@@ -160,3 +168,69 @@ def _run(options: Namespace, row: Row, table_name: str, seed: int) -> Run:
     changes = Changes(**{change.name: getattr(options, change.name) for change in fields(Changes)})
     row = with_laptop_recipe(row) if options.recipe == "laptop" else row
     return Run(row, table_name, options.results or results_folder(), seed, options.data or "", changes, options.small)
+
+
+class Failures:
+    """What failed in a table, each message printed once; a data set that is out of reach is not asked for again."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, list[str]] = {}  # message → runs
+        self.out_of_reach: dict[str, DownloadError] = {}  # data set → why
+
+    def raise_if_out_of_reach(self, run: Run) -> None:
+        if error := self.out_of_reach.get(run.source):
+            raise error
+
+    def add(self, run: Run, error: Exception) -> None:
+        """Say what failed; a bug with its traceback. A file that cannot be written would fail all: OSError goes on."""
+        if isinstance(error, OSError) and not isinstance(error, UserError):
+            raise error
+        if isinstance(error, DownloadError):
+            self.out_of_reach[run.source] = error
+        message = str(error)
+        if message not in self.runs:
+            print(f"{run.name}: error: {message}", file=sys.stderr, flush=True)
+            if not isinstance(error, UserError):
+                traceback.print_exception(error)
+        self.runs.setdefault(message, []).append(run.name)
+
+    def print_repeated(self) -> None:
+        for message, (first, *others) in self.runs.items():
+            if others:
+                count = f"{len(others)} more run{'s' * (len(others) > 1)}"
+                print(f"{count} failed as {first} did: {message.splitlines()[0]}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def said_if_slow(words: str, after: float | None = None) -> Iterator[None]:
+    """Print the words if what is done within takes longer than so many seconds, by default `SOON`."""
+    timer = Timer(SOON if after is None else after, _say, [words])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def epochs_told(name: str, epochs: int, wanted: bool) -> Iterator[Callable[[History], None] | None]:
+    """Where no bar is shown: a line soon, one after the first epoch, then at most one a minute. None if not wanted."""
+    if not wanted:
+        yield None
+        return
+    last = [-math.inf]
+
+    def tell(history: History) -> None:
+        if time.monotonic() - last[0] >= MINUTE:
+            last[0] = time.monotonic()
+            _say(f"{name}: {history.summary()}")
+
+    plan = f"{name}: training {epochs} epoch{'s' * (epochs > 1)}; a line after the first, then at most one a minute"
+    with said_if_slow(plan, BEFORE_TRAINING):
+        yield tell
+
+
+def _say(words: str) -> None:
+    if is_first():
+        print(words, file=sys.stderr, flush=True)

@@ -37,7 +37,7 @@ def overview(jobs: Sequence[Job], elapsed: float, now: datetime) -> str:
     done = counts.pop("done", 0)
     parts = [f"{done} of {len(jobs)} runs done", *(f"{count} {state}" for state, count in sorted(counts.items()))]
     if computed := sum(job.work(job.trained) for job in jobs):
-        left = sum(job.work(job.run.config().epochs - job.epoch) for job in jobs if job.state in ("waiting", "running"))
+        left = sum(job.work(job.run.config.epochs - job.epoch) for job in jobs if job.state in ("waiting", "running"))
         end = now + timedelta(seconds=left * elapsed / computed)
         parts.append(f"end about {end:%H:%M}" if end.date() == now.date() else f"end about {end:%a %d %b %H:%M}")
     return ", ".join(parts)

@@ -63,7 +63,7 @@ def train_on_ray(
         _fill(ray, jobs, gpus, orders, progress)
     for job in jobs:
         if job.state in ("failed", "at another process"):
-            print(f"{job.run.row.key}, seed {job.run.seed}: {job.message}", file=sys.stderr, flush=True)
+            print(f"{job.run.name}: {job.message}", file=sys.stderr, flush=True)
     states = [job.state for job in jobs]
     if {"waiting", "running"} & {*states} or ("stopped" in states and "failed" not in states):
         raise Stopped(f"stopped: {states.count('done')} of {len(jobs)} runs done; the same command goes on")

@@ -18,9 +18,8 @@ from torch.optim import Optimizer
 
 from course_lib.errors import BadValue
 from course_lib.files import write_whole
-from course_lib.training.config import TrainConfig
-from course_lib.training.distributed import from_first, is_first
-from course_lib.training.history import History
+from course_lib.training.config import History, TrainConfig
+from course_lib.training.environment import from_first, is_first
 from course_lib.training.randomness import random_states, restore_random_states
 
 

@@ -1,17 +1,12 @@
-"""How to train: one frozen record, small enough to be stored with every result."""
+"""How to train, and what happened: two records, small enough to be stored with every result."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, get_args
-
-import torch
-from torch import nn
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from course_lib.errors import BadValue
-from course_lib.training.schedule import stepped_rate
 
 OptimizerName = Literal["adam", "sgd"]
 Schedule = Literal["constant", "cosine", "step"]
@@ -75,14 +70,6 @@ class TrainConfig:
             return (1 + math.cos(math.pi * progress)) / 2
         return stepped_rate(step, steps_per_epoch, self.milestones, self.factor, self.warmup_epochs)
 
-    def make_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer of this config for these parameters, at the full learning rate."""
-        if self.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
-        return torch.optim.SGD(
-            parameters, self.learning_rate, self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov
-        )
-
     def _require_known(self, name: str, known: tuple[str, ...]) -> None:
         if (value := getattr(self, name)) not in known:
             raise BadValue(f"{name} must be {' or '.join(map(repr, known))}, got {value!r}")
@@ -99,3 +86,62 @@ class TrainConfig:
             raise BadValue("momentum must be 0 for optimizer 'adam', which has its own; take optimizer='sgd'")
         if self.nesterov and not self.momentum:
             raise BadValue(f"momentum must be above 0 where nesterov is True, got {self.momentum!r}")
+
+
+def stepped_rate(
+    step: int, steps_per_epoch: int, milestones: tuple[int, ...] = (), factor: float = 0.1, warmup_epochs: int = 0
+) -> float:
+    """Warm-up, then steps down: with W the steps of the warm-up,
+
+        (step + 1) / W                        if step < W,
+        factor^(milestones that are reached)  else.
+
+    Steps and epochs count from 0; a milestone m is reached with the first step of epoch m. The warm-up moves no
+    milestone. Notebook 11.
+    """
+    warmup = warmup_epochs * steps_per_epoch
+    if step < warmup:
+        return (step + 1) / warmup
+    epoch = step // steps_per_epoch
+    return factor ** sum(epoch >= milestone for milestone in milestones)
+
+
+@dataclass
+class History:
+    """What happened, one entry per finished epoch. Loss and accuracy of training are means over the epoch's batches,
+    taken while the network learns; ``validation_accuracy`` and ``changed_by_turn``, the share of the validation
+    images whose predicted class a quarter turn changes, stay empty where no validation split was given."""
+
+    config: TrainConfig
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    changed_by_turn: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    interrupted: bool = False  # by the user or by the time budget, before the last epoch was done
+
+    @property
+    def epochs_done(self) -> int:
+        return len(self.seconds)
+
+    def add_epoch(self, loss: float, accuracy: float, validated: tuple[float, float] | None, seconds: float) -> None:
+        """Append one epoch; ``validated`` is what `evaluation.validate` returned."""
+        self.train_loss.append(loss)
+        self.train_accuracy.append(accuracy)
+        if validated is not None:
+            self.validation_accuracy.append(validated[0])
+            self.changed_by_turn.append(validated[1])
+        self.seconds.append(seconds)
+
+    def summary(self) -> str:
+        """One line about the last finished epoch."""
+        epoch = f"epoch {self.epochs_done}/{self.config.epochs}"
+        if not self.epochs_done:
+            return epoch
+        validated = f", validation {self.validation_accuracy[-1]:.1%}" if self.validation_accuracy else ""
+        return f"{epoch}: loss {self.train_loss[-1]:.4f}, training {self.train_accuracy[-1]:.1%}{validated}"
+
+    @classmethod
+    def from_stored(cls, stored: dict[str, Any]) -> History:
+        """From what `dataclasses.asdict` gave, and a file has kept."""
+        return cls(**{**stored, "config": TrainConfig(**stored["config"])})

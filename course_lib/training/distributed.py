@@ -9,11 +9,10 @@ run may go on with another number of them.
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -24,74 +23,15 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parallel import DistributedDataParallel
 
 from course_lib.errors import BadValue
-from course_lib.training.config import TrainConfig
-from course_lib.training.devices import default_device, require_device
-
-T = TypeVar("T")
+from course_lib.training.environment import processes
 
 
-def under_torchrun() -> bool:
-    """Whether torchrun has started this process, and perhaps others."""
-    return dist.is_available() and dist.is_torchelastic_launched()
-
-
-@contextmanager
-def process_group(device: str | None = None) -> Iterator[torch.device]:
-    """The device to train on; for a process that torchrun has started, within the group of all of them.
-
-    Each then takes the GPU of its number on its machine, or the CPU. Raises ValueError if there is no such device, or
-    if one GPU is named for several of them.
-    """
-    if not under_torchrun():
-        yield default_device() if device is None else require_device(device)
-        return
-    name = device or default_device().type
-    if name.startswith("cuda:") and os.environ.get("LOCAL_WORLD_SIZE", "1") != "1":
-        raise BadValue(f"{name} would be one GPU for all processes; under torchrun write cuda, and each takes its own")
-    own = require_device(f"cuda:{os.environ['LOCAL_RANK']}" if name == "cuda" else name)
-    if own.type == "cuda":
-        torch.cuda.set_device(own)
-    dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
-    try:
-        yield own
-    finally:
-        dist.destroy_process_group()
-
-
-def processes() -> int:
-    """How many processes train this run together: 1 outside `process_group`."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def is_first() -> bool:
-    """Whether this process is the one that writes and prints."""
-    return processes() == 1 or dist.get_rank() == 0
-
-
-def from_first(value: T) -> T:
-    """What the first process says, in all of them: for what they must decide alike."""
-    if processes() == 1:
-        return value
-    box = [value]
-    dist.broadcast_object_list(box)
-    return box[0]
-
-
-def divided(net: nn.Module, config: TrainConfig, images: int) -> Callable[[Tensor], Tensor]:
+def divided(net: nn.Module) -> Callable[[Tensor], Tensor]:
     """The net as a function of whole batches, ``(B, C, Y, X)`` → ``(B, classes)``, computed in parts by all processes.
 
-    Each gives and gets the same whole batch. Raises ValueError if one of the batches of ``images`` has fewer images
-    than there are processes, for ``config.compile``, which does not see through the exchange between processes, or for
-    a dropout that does more than to multiply by a mask.
+    Each gives and gets the same whole batch, which has an image for each. Raises ValueError for a dropout that does
+    more than to multiply by a mask.
     """
-    last = images % config.batch_size or config.batch_size
-    if last < processes():
-        raise BadValue(
-            f"{processes()} processes, but the last batch of an epoch has {last} of {images} images; "
-            f"each needs one: choose another batch size than {config.batch_size}, or fewer processes"
-        )
-    if config.compile:
-        raise BadValue("compile is for one process; leave out --compile under torchrun")
     for module in net.modules():
         if isinstance(module, (nn.AlphaDropout, nn.FeatureAlphaDropout)):
             raise BadValue(f"{type(module).__name__} is for one process; take another dropout, or leave out torchrun")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 
 import torch
@@ -10,9 +9,10 @@ from torch import Tensor, nn
 
 from course_lib.actions import rotate_by_angle
 from course_lib.data import Split
-from course_lib.errors import BadValue
 from course_lib.modes import eval_mode
-from course_lib.training.memory import is_out_of_memory
+
+# How the allocators of CPU, CUDA, cuBLAS, MPS and C++ say it, each in a RuntimeError.
+_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed", "bad_alloc")
 
 
 def evaluate(net: nn.Module, split: Split) -> float:
@@ -62,45 +62,7 @@ def predict(net: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
             batch_size //= 2  # here, where the error and what it holds on the device are gone
 
 
-def require_fit(net: nn.Module, batch_size: int, train_split: Split, validation: Split | None) -> None:
-    """Raise ValueError if batch size, image shape, outputs and labels do not fit. All lies on one device."""
-    if batch_size > len(train_split):
-        raise BadValue(
-            f"batch_size {batch_size} is larger than the training split ({len(train_split)} images); "
-            f"take at most {len(train_split)}"
-        )
-    if len(train_split) % batch_size == 1 or batch_size == 1:
-        _require_one_image_is_enough(net, batch_size, train_split)
-    net.eval()
-    with torch.no_grad():
-        output = net(train_split.images[:1])
-    if output.ndim != 2:
-        raise BadValue(f"the net must return (N, classes), got shape {tuple(output.shape)} for one image")
-    classes = output.shape[1]
-    for split in filter(None, (train_split, validation)):
-        low, high = int(split.labels.min()), int(split.labels.max())
-        if low < 0 or high >= classes:
-            raise BadValue(
-                f"labels run from {low} to {high}, but the net has {classes} outputs for labels 0 to {classes - 1}"
-            )
-
-
-def _require_one_image_is_enough(net: nn.Module, batch_size: int, split: Split) -> None:
-    """Try a batch of one image on a copy: a batch norm that sees one pixel has nothing to take a variance of."""
-    images = len(split)
-    cuda = [split.images.device] if split.images.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda), torch.no_grad():
-        try:
-            copy.deepcopy(net).train()(split.images[:1])
-        except ValueError as error:
-            if "Expected more than 1" not in str(error):  # in these words do all norms of torch complain
-                raise
-            sizes = [size for size in range(2, images + 1) if images % size != 1]
-            near = min(sizes, key=lambda size: (abs(size - batch_size), size), default=None)
-            way_out = (
-                f"take a batch size that leaves no single image, for example {near}" if near else "take more images"
-            )
-            raise BadValue(
-                f"with batch_size {batch_size} the last of {images} training images is a batch of its own, and the net "
-                f"cannot be trained on one: a norm would see a single value of each channel; {way_out}"
-            ) from error
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device says so, each in its own words."""
+    text = str(error).lower()
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in text for sign in _SIGNS)

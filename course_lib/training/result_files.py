@@ -1,4 +1,4 @@
-"""The files of results: read, and refused by name if one is damaged, or is not what its path says."""
+"""The files of results: written; read, and refused by name if one is damaged, or is not what its path says."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from torch import nn
+
+from course_lib.data import Dataset
 from course_lib.data.registry import DATASETS, canonical_name
 from course_lib.errors import BadValue
-from course_lib.experiments import RecipeName
+from course_lib.experiments import RecipeName, Row
+from course_lib.training.checkpoint import weights_checksum
+from course_lib.training.config import History
 
 Result = dict[str, Any]
 
@@ -43,6 +49,51 @@ _FIELDS: dict[str, Any] = {
     "seconds": _POSITIVE,
     "final": {"epoch": _COUNT, "test_error_percent": _PERCENT},
 }
+
+
+def result_of(
+    run: Mapping[str, Any],
+    row: Row,
+    dataset: Dataset,
+    net: nn.Module,
+    history: History,
+    sessions: list[dict[str, Any]],
+    test_accuracy: float,
+) -> Result:
+    """What data/results/SCHEMA.md documents. ``run`` says which run it is: its table, row, seed, size and changes."""
+    epochs = asdict(history)
+    config, _ = epochs.pop("config"), epochs.pop("interrupted")
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    validated = history.validation_accuracy
+    return {
+        "schema": SCHEMA,
+        **run,
+        "network": {
+            "architecture": row.architecture,
+            "group": str(row.group),
+            "layer": row.layer,
+            "width": row.width,
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "macs": row.counts().executed,
+            "weights_sha256": weights_checksum(net),
+        },
+        "dataset": {
+            "name": dataset.name,
+            "sha256": dataset.sha256,
+            "images": {name: len(split) if split else 0 for name, split in splits.items()},
+        },
+        "recipe": asdict(row.recipe),
+        "config": config,
+        "sessions": sessions,
+        "epochs": epochs,
+        "seconds": sum(history.seconds),
+        "final": {
+            "epoch": history.epochs_done,
+            "train_loss": history.train_loss[-1],
+            "validation_error_percent": 100 * (1 - validated[-1]) if validated else None,
+            "test_error_percent": 100 * (1 - test_accuracy),
+        },
+    }
 
 
 def read_results(folder: Path) -> list[Result]:

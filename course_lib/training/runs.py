@@ -5,32 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from course_lib.changes import Changes
-from course_lib.data import Augmentation, Dataset
+from course_lib.data import Dataset
 from course_lib.data.downloads import sha256_of
 from course_lib.data.registry import ROTATED, canonical_name
 from course_lib.errors import BadValue
 from course_lib.experiments import Row
-from course_lib.files import locked, remove_unfinished, write_json
-from course_lib.training.checkpoint import Checkpoint, weights_checksum
-from course_lib.training.config import TrainConfig
-from course_lib.training.distributed import from_first, is_first
+from course_lib.files import write_json
+from course_lib.training.checkpoint import Checkpoint
+from course_lib.training.config import History, TrainConfig
+from course_lib.training.environment import from_first, is_first, locked, processes, provenance
 from course_lib.training.evaluation import evaluate
-from course_lib.training.history import History
-from course_lib.training.loop import train
-from course_lib.training.provenance import provenance
-from course_lib.training.randomness import seed_everything
+from course_lib.training.loop import seed_everything, train
 from course_lib.training.recipes import augmentation_of, changed, config_of, loaded, small_config, small_dataset
-from course_lib.training.result_files import SCHEMA, Result, folder_name, read_result
+from course_lib.training.result_files import Result, folder_name, read_result, result_of
 
 
 @dataclass(frozen=True)
@@ -59,6 +54,21 @@ class Run:
             raise BadValue("a small run trains on the bundled digits: give no data, validation or per_class with it")
 
     @property
+    def name(self) -> str:
+        return f"{self.row.key}, seed {self.seed}"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Which run it is, as its result says it."""
+        changes = self.changes.given()
+        return {"table": self.table, "row": self.row.key, "seed": self.seed, "small": self.small, "changes": changes}
+
+    @property
+    def source(self) -> str:
+        """The name or path of the data set."""
+        return canonical_name(self.data or self.row.recipe.dataset)
+
+    @property
     def folder(self) -> Path:
         """Where the seeds of this run lie together: results/[small/]table/row/data set, recipe and changes."""
         data = "digits" if self.small else _label(self.source)
@@ -70,19 +80,11 @@ class Run:
         """The file with the results; it is there once the run is done."""
         return self.folder / f"seed{self.seed}.json"
 
-    def stored(self) -> Result | None:
-        """What the result file says; None if the run is not done. Raises ValueError if it is damaged, or another's."""
-        return read_result(self.result, self.results) if self.result.exists() else None
-
-    @property
-    def source(self) -> str:
-        """The name or path of the data set."""
-        return self.data or self.row.recipe.dataset
-
     @property
     def checkpoint(self) -> Path:
         return self.result.with_suffix(".pt")
 
+    @property
     def config(self) -> TrainConfig:
         """The recipe's config with the changes. Raises ValueError if they make no sense."""
         config = config_of(self.row.recipe, self.seed)
@@ -93,16 +95,19 @@ class Run:
         recipe = self.row.recipe
         if self.small:
             return small_dataset(recipe.image_shape, self.row.counts())
-        source = canonical_name(self.source)
-        usual = recipe.validation if source == recipe.dataset else None  # of other data, what is usual for it
+        usual = recipe.validation if self.source == recipe.dataset else None  # of other data, what is usual for it
         validation = usual if self.changes.validation is None else self.changes.validation
-        dataset = loaded(source, recipe.normalization, validation, self.changes.per_class or recipe.per_class)
+        dataset = loaded(self.source, recipe.normalization, validation, self.changes.per_class or recipe.per_class)
         if dataset.image_shape != recipe.image_shape:
             raise BadValue(
                 f"{self.row.key} takes images {recipe.image_shape}, {dataset.name} has {dataset.image_shape}; "
                 "choose a row or a data set with the same (C, Y, X)"
             )
         return dataset
+
+    def stored(self) -> Result | None:
+        """What the result file says; None if the run is not done. Raises ValueError if it is damaged, or another's."""
+        return read_result(self.result, self.results) if self.result.exists() else None
 
 
 class Stopped(RuntimeError):
@@ -115,101 +120,40 @@ def execute(
     progress: bool = False,
     time_budget: float = math.inf,
     on_epoch: Callable[[History], None] | None = None,
-) -> dict[str, Any]:
+) -> Result:
     """Train, read the test set once, write the result and return it. ``on_epoch`` is called after each stored epoch.
 
-    Goes on from the checkpoint if there is one; if the result is there already, nothing is done. Raises Stopped if the
+    Goes on from the checkpoint if there is one; if the result is there already, nothing is done. Of several processes
+    that train together the first writes and returns the result, the others return an empty one. Raises Stopped if the
     user or the time budget ends it early, AlreadyRunning if another process trains the same run, and what `train`,
     `load_dataset` and `Run` raise.
     """
     begin = time.monotonic()
-    if not from_first(run.result.exists()):
+    if processes() > 1 or not run.result.exists():  # several look below, all at once
         # Before any file is made: what is wrong is mostly found here.
-        config, dataset = run.config(), run.dataset()
+        config, dataset = run.config, run.dataset()
         augment = augmentation_of(run.row.recipe, dataset)
-        with locked(run.checkpoint.with_suffix(".lock")) if is_first() else nullcontext():
-            if is_first():
-                for path in (run.result, run.checkpoint):
-                    remove_unfinished(path)
+        with locked(run.checkpoint.with_suffix(".lock")):
             if not from_first(run.result.exists()):  # else another process has just finished it
+                seed_everything(run.seed)
+                net = run.row.build(dataset.classes)
+                identity = {
+                    "row": run.row.key,
+                    "data set": dataset.name,
+                    "SHA-256 of the data": dataset.sha256,
+                    "training images": len(dataset.train),
+                }
+                checkpoint = Checkpoint(run.checkpoint, identity, provenance(device), on_save=on_epoch)
                 remaining = time_budget - (time.monotonic() - begin)  # reading the data may have taken minutes
-                _train_and_test(run, config, dataset, augment, device, progress, remaining, on_epoch)
-    stored = run.stored() if is_first() else None
-    result: Result = from_first(stored or {})
-    return result
-
-
-def _train_and_test(
-    run: Run,
-    config: TrainConfig,
-    dataset: Dataset,
-    augment: Augmentation | None,
-    device: torch.device,
-    progress: bool,
-    time_budget: float,
-    on_epoch: Callable[[History], None] | None,
-) -> None:
-    session = provenance(device)
-    seed_everything(run.seed)
-    net = run.row.build(dataset.classes)
-    identity = {
-        "row": run.row.key,
-        "data set": dataset.name,
-        "SHA-256 of the data": dataset.sha256,
-        "training images": len(dataset.train),
-    }
-    checkpoint = Checkpoint(run.checkpoint, identity, session, on_save=on_epoch)
-    history = train(net, dataset.train, config, dataset.validation, augment, device, progress, checkpoint, time_budget)
-    if history.interrupted:
-        raise Stopped(f"{run.row.key}, seed {run.seed}: stopped, {history.summary()}; the same command goes on")
-    if is_first():
-        write_json(run.result, _result(run, dataset, net, history, checkpoint.sessions))
-
-
-def _result(
-    run: Run, dataset: Dataset, net: nn.Module, history: History, sessions: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """What data/results/SCHEMA.md documents."""
-    row, config = run.row, asdict(history.config)
-    columns = {f.name: getattr(history, f.name) for f in fields(history) if f.name not in ("config", "interrupted")}
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    return {
-        "schema": SCHEMA,
-        "table": run.table,
-        "row": row.key,
-        "seed": run.seed,
-        "small": run.small,
-        "changes": run.changes.given(),
-        "network": {
-            "architecture": row.architecture,
-            "group": str(row.group),
-            "layer": row.layer,
-            "width": row.width,
-            "parameters": sum(p.numel() for p in net.parameters()),
-            "macs": row.counts().executed,
-            "weights_sha256": weights_checksum(net),
-        },
-        "dataset": {
-            "name": dataset.name,
-            "sha256": dataset.sha256,
-            "images": {name: len(split) if split else 0 for name, split in splits.items()},
-        },
-        "recipe": asdict(row.recipe),
-        "config": config,
-        "sessions": sessions,
-        "epochs": columns,
-        "seconds": sum(history.seconds),
-        "final": {
-            "epoch": history.epochs_done,
-            "train_loss": history.train_loss[-1],
-            "validation_error_percent": _error(history.validation_accuracy[-1]) if dataset.validation else None,
-            "test_error_percent": _error(evaluate(net, dataset.test)),
-        },
-    }
-
-
-def _error(accuracy: float) -> float:
-    return 100 * (1 - accuracy)
+                history = train(
+                    net, dataset.train, config, dataset.validation, augment, device, progress, checkpoint, remaining
+                )
+                if history.interrupted:
+                    raise Stopped(f"{run.name}: stopped, {history.summary()}; the same command goes on")
+                if is_first():
+                    accuracy, sessions = evaluate(net, dataset.test), checkpoint.sessions
+                    write_json(run.result, result_of(run.about, run.row, dataset, net, history, sessions, accuracy))
+    return read_result(run.result, run.results) if is_first() else {}
 
 
 @lru_cache
@@ -217,5 +161,5 @@ def _label(source: str) -> str:
     """A data set's name; for a file, with the beginning of its checksum: files may share a name, results must not."""
     path = Path(source.removeprefix(ROTATED))
     if not path.is_file():
-        return canonical_name(source)
+        return source
     return f"{'rotated ' if source.startswith(ROTATED) else ''}{path.stem} {sha256_of(path)[:8]}"

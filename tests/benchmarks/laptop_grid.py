@@ -19,8 +19,7 @@ from pathlib import Path
 from course_lib.data import load_dataset
 from course_lib.experiments import LAPTOP, find
 from course_lib.training import seed_everything, train, write_json
-from course_lib.training.devices import default_device
-from course_lib.training.provenance import provenance
+from course_lib.training.environment import default_device, provenance
 from course_lib.training.recipes import augmentation_of, config_of, prepared
 
 OUT = Path(__file__).resolve().parents[2] / "data" / "results" / "laptop_grid.json"

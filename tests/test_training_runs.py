@@ -19,8 +19,7 @@ from course_lib.changes import Changes
 from course_lib.cli.parser import make_parser
 from course_lib.data import Dataset, Split, load_digits
 from course_lib.experiments import LAPTOP, TABLES, Recipe, find, with_laptop_recipe
-from course_lib.experiments.row import Counts
-from course_lib.experiments.table import Table
+from course_lib.experiments.row import Counts, Table
 from course_lib.reports.hours import results_page
 from course_lib.reports.results import NOT_RUN, markdown, one_line, results_folder
 from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, recipes, runs

@@ -8,7 +8,7 @@ from dataclasses import fields
 from course_lib.exercises import Function, register
 from course_lib.exercises.comparing import Mistake, call
 from course_lib.experiments import find
-from course_lib.experiments.recipe import Recipe
+from course_lib.experiments.row import Recipe
 
 # 10.4 not_exact
 

@@ -3,10 +3,8 @@
 from course_lib.experiments.claims import CLAIMS, Claim
 from course_lib.experiments.laptop import LAPTOP, with_laptop_recipe
 from course_lib.experiments.markdown import table_markdown
-from course_lib.experiments.recipe import Recipe, RecipeName
 from course_lib.experiments.rotated_mnist import ROTATED_MNIST
-from course_lib.experiments.row import Printed, Quoted, Row
-from course_lib.experiments.table import Table
+from course_lib.experiments.row import Printed, Quoted, Recipe, RecipeName, Row, Table
 from course_lib.experiments.tables import TABLES, find, find_architecture, find_table, variant
 from course_lib.experiments.weights import trained, trained_weights
 

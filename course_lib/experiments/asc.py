@@ -7,33 +7,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from course_lib.experiments.recipe import Recipe
-from course_lib.experiments.row import Row, as_printed
-from course_lib.experiments.table import Table
+from course_lib.experiments.row import Recipe, Row, Table, as_printed
 from course_lib.groups import C1, C4, Group
 from course_lib.layers import AffineSelfConv2d, SimpleAffineSelfConv2d, StandAloneSelfAttention2d
 from course_lib.models import bottleneck_resnet
 
 RECIPE = Recipe(
-    dataset="cifar10",
-    train=45_000,
-    validation=5_000,
-    test=10_000,
-    optimizer="sgd",
-    learning_rate=0.1,
-    momentum=0.9,
-    nesterov=True,
-    weight_decay=1e-4,
-    milestones=(50, 75),
-    factor=0.1,
-    warmup=10,
-    batch_size=128,
-    epochs=100,
-    augmentation=("flip", "crop2"),
-    normalization="channel",
-    seeds=8,
+    dataset="cifar10", train=45_000, validation=5_000, test=10_000,
+    augmentation=("flip", "crop2"), normalization="channel",
+    optimizer="sgd", learning_rate=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, batch_size=128, epochs=100,
+    milestones=(50, 75), factor=0.1, warmup=10, seeds=8,
     note="The batch size is not stated; 128 is that of the other papers.",
-)
+)  # fmt: skip
 LONG = replace(RECIPE, milestones=(100, 150), epochs=200, seeds=1)
 
 _attention = {
@@ -49,18 +34,11 @@ def _rows(group: Group, parts: str, ten: str, hundred: str = "", note: str = "")
     ``ten`` and ``hundred`` are "accuracy, parameters" as printed.
     """
     p4, words = group != C1, parts.split("+") if parts else []
-    options = _options(words, p4)
+    key = "-".join([f"{'p4-' * p4}resnet29", *words]).lower().replace("_", "-")
+    name, network = " + ".join([f"{'p4' * p4}ResNet29", *words]), partial(bottleneck_resnet, **_options(words, p4))
+    source, layer = "Affine self convolution, Table 2", parts or "full"
     row = Row(
-        key="-".join([f"{'p4-' * p4}resnet29", *words]).lower().replace("_", "-"),
-        name=" + ".join([f"{'p4' * p4}ResNet29", *words]),
-        architecture="bottleneck_resnet",
-        network=partial(bottleneck_resnet, **options),
-        group=group,
-        width=8 if p4 else 16,
-        recipe=RECIPE,
-        source="Affine self convolution, Table 2",
-        layer=parts or "full",
-        measure="accuracy",
+        key, name, "bottleneck_resnet", network, group, 8 if p4 else 16, RECIPE, source, layer, measure="accuracy"
     )
     yield replace(row, note=note, **_published(ten))
     if hundred:

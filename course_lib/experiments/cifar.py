@@ -6,49 +6,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from course_lib.experiments.recipe import Recipe
-from course_lib.experiments.row import Network, Quoted, Row, as_printed
-from course_lib.experiments.table import Table
+from course_lib.experiments.row import Network, Quoted, Recipe, Row, Table, as_printed
 from course_lib.groups import C1, C4, D4, Group
 from course_lib.layers import GCSeparableConv2d, GSeparableConv2d
 from course_lib.models import allcnn, resnet44
 
 COHEN = Recipe(
-    dataset="cifar10",
-    train=50_000,
-    validation=0,
-    test=10_000,
-    optimizer="sgd",
-    learning_rate=0.01,
-    momentum=0.9,
-    weight_decay=1e-3,
-    batch_size=128,
-    epochs=100,
-    normalization="contrast and ZCA",
+    dataset="cifar10", train=50_000, validation=0, test=10_000, normalization="contrast and ZCA",
+    optimizer="sgd", learning_rate=0.01, momentum=0.9, weight_decay=1e-3, batch_size=128, epochs=100,
     note="Learning rate and momentum are not stated: those here are the default settings of the authors' program and "
     "its framework. Settings were selected with 10,000 of the 50,000 images, then all were used.",
-)
+)  # fmt: skip
 LENGYEL = Recipe(
-    dataset="cifar10",
-    train=50_000,
-    validation=0,
-    test=10_000,
-    optimizer="sgd",
-    learning_rate=0.05,
-    momentum=0.9,
-    weight_decay=1e-5,
-    milestones=(50, 100, 150),
-    factor=0.1,
-    batch_size=128,
-    epochs=300,
-    normalization="contrast and ZCA",
-)
-LOW_DATA = replace(
-    LENGYEL,
-    train=10_000,
-    per_class=1_000,
-    note="The paper does not say whether this run was augmented; here it is not.",
-)
+    dataset="cifar10", train=50_000, validation=0, test=10_000, normalization="contrast and ZCA",
+    optimizer="sgd", learning_rate=0.05, momentum=0.9, weight_decay=1e-5, batch_size=128, epochs=300,
+    milestones=(50, 100, 150), factor=0.1,
+)  # fmt: skip
+_LOW_NOTE = "The paper does not say whether this run was augmented; here it is not."
+LOW_DATA = replace(LENGYEL, train=10_000, per_class=1_000, note=_LOW_NOTE)
 
 
 def _augmented(recipe: Recipe) -> Recipe:

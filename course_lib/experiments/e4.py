@@ -5,48 +5,26 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from course_lib.experiments.recipe import Recipe
-from course_lib.experiments.row import Quoted, Row, as_printed
+from course_lib.experiments.row import Quoted, Recipe, Row, Table, as_printed
 from course_lib.experiments.rules import AND_NORMS
-from course_lib.experiments.table import Table
 from course_lib.groups import C4
 from course_lib.models import e4net
 
 RECIPE = Recipe(
-    dataset="rotated-mnist",
-    train=10_000,
-    validation=2_000,
-    test=50_000,
-    optimizer="adam",
-    learning_rate=0.02,
-    weight_decay=1e-4,
-    milestones=(60, 120, 160),
-    factor=0.1,
-    batch_size=128,
-    epochs=200,
-    seeds=5,
+    dataset="rotated-mnist", train=10_000, validation=2_000, test=50_000,
+    optimizer="adam", learning_rate=0.02, weight_decay=1e-4, batch_size=128, epochs=200, seeds=5,
+    milestones=(60, 120, 160), factor=0.1,
     note="The published program trains on the validation images, too, and reports the best of all test epochs.",
-)
+)  # fmt: skip
 
 
 def _e4net(key: str, name: str, table: int, counts: str, error: str, width: int = 16, **options: Any) -> Row:
     others = [] if "affine" in options else [("released layout", partial(e4net, affine="per_element", **options))]
     if width > 16:
         others.append(("as in the README's command", partial(e4net, affine="per_element", slices=12, reduction=2)))
-    return Row(
-        key=key,
-        name=name,
-        architecture="e4net",
-        network=partial(e4net, **options),
-        group=C4,
-        width=width,
-        recipe=RECIPE,
-        source=f"He et al. (2021), Table {table}",
-        layer="E4",
-        rule=AND_NORMS,
-        others=tuple(others),
-        **as_printed(counts, error),
-    )
+    network, source, printed = partial(e4net, **options), f"He et al. (2021), Table {table}", as_printed(counts, error)
+    more: dict[str, Any] = {"rule": AND_NORMS, "others": tuple(others), **printed}
+    return Row(key, name, "e4net", network, C4, width, RECIPE, source, "E4", **more)
 
 
 E4_MNIST = (

@@ -9,30 +9,16 @@ from typing import Any
 
 from torch import nn
 
-from course_lib.experiments.recipe import Recipe
-from course_lib.experiments.row import Network, Row, as_printed
-from course_lib.experiments.table import Table
+from course_lib.experiments.row import Network, Recipe, Row, Table, as_printed
 from course_lib.groups import C1, C4, D4, Group
 from course_lib.layers import E4Layer
 from course_lib.models import resnet18
 
 RECIPE = Recipe(
-    dataset="cifar10",
-    train=50_000,
-    validation=0,
-    test=10_000,
-    optimizer="sgd",
-    learning_rate=0.1,
-    momentum=0.9,
-    nesterov=True,
-    weight_decay=5e-4,
-    milestones=(60, 120, 160),
-    factor=0.2,
-    batch_size=128,
-    epochs=200,
-    normalization="channel",
-    seeds=5,
-)
+    dataset="cifar10", train=50_000, validation=0, test=10_000, normalization="channel",
+    optimizer="sgd", learning_rate=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=128, epochs=200,
+    milestones=(60, 120, 160), factor=0.2, seeds=5,
+)  # fmt: skip
 
 
 def _e4(group: Group, c_in: int, c_out: int, per_slice: int = 2, reduction: int = 2, **options: Any) -> nn.Module:

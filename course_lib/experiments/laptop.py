@@ -11,47 +11,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from course_lib.errors import UnknownName
-from course_lib.experiments.recipe import Recipe
-from course_lib.experiments.row import Row
+from course_lib.experiments.row import Recipe, Row
 
 LAPTOP = {
     "rotated-mnist": Recipe(
-        name="laptop",
-        dataset="rotated-mnist",
-        train=10_000,
-        validation=2_000,
-        test=50_000,
-        optimizer="adam",
-        learning_rate=0.01,
-        schedule="cosine",
-        warmup=1,
-        batch_size=128,
-        epochs=48,
-        augmentation=("rotate",),
-        normalization="global",
-        seeds=5,
+        name="laptop", dataset="rotated-mnist", train=10_000, validation=2_000, test=50_000,
+        augmentation=("rotate",), normalization="global",
+        optimizer="adam", learning_rate=0.01, batch_size=128, epochs=48, schedule="cosine", warmup=1, seeds=5,
     ),
     "cifar10": Recipe(
-        name="laptop",
-        dataset="cifar10",
-        train=10_000,
-        validation=5_000,
-        test=10_000,
-        per_class=1_000,
-        optimizer="sgd",
-        learning_rate=0.1,
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=5e-4,
-        schedule="cosine",
-        warmup=2,
-        batch_size=128,
-        epochs=40,
-        augmentation=("flip", "crop4"),
-        normalization="channel",
-        seeds=2,
+        name="laptop", dataset="cifar10", train=10_000, validation=5_000, test=10_000, per_class=1_000,
+        augmentation=("flip", "crop4"), normalization="channel",
+        optimizer="sgd", learning_rate=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=128, epochs=40,
+        schedule="cosine", warmup=2, seeds=2,
     ),
-}
+}  # fmt: skip
 
 
 def with_laptop_recipe(row: Row) -> Row:

@@ -8,27 +8,16 @@ from functools import partial
 
 from torch import nn
 
-from course_lib.experiments.recipe import Recipe
-from course_lib.experiments.row import Network, Quoted, Row, as_printed
+from course_lib.experiments.row import Network, Quoted, Recipe, Row, Table, as_printed
 from course_lib.experiments.rules import BY_FORMULA, EXECUTED
-from course_lib.experiments.table import Table
 from course_lib.groups import C1, C4, Group
 from course_lib.layers import GCSeparableConv2d, GroupConv2d, GSeparableConv2d
 from course_lib.models import p4cnn, p4cnn_dropout, p4cnn_linear, p4cnn_rotation_pooling
 
 P4 = Recipe(
-    dataset="rotated-mnist",
-    train=12_000,
-    validation=0,
-    test=50_000,
-    optimizer="adam",
-    learning_rate=1e-3,
-    batch_size=128,
-    epochs=100,
-    augmentation=("rotate",),
-    normalization="global",
-    seeds=5,
-)
+    dataset="rotated-mnist", train=12_000, validation=0, test=50_000, augmentation=("rotate",), normalization="global",
+    optimizer="adam", learning_rate=1e-3, batch_size=128, epochs=100, seeds=5,
+)  # fmt: skip
 Z2 = replace(P4, epochs=300)
 
 _CONVS: dict[str, Callable[..., nn.Module]] = {
@@ -44,35 +33,18 @@ _C_NOTE = (
 
 
 def _cohen(key: str, name: str, network: Network, group: Group, width: int, error: str) -> Row:
+    recipe, source = Z2 if group == C1 else P4, "Cohen & Welling (2016), Table 1"
+    printed = as_printed(percent=error)
     return Row(
-        key=f"{key}-cohen",
-        name=name,
-        architecture=network.__name__,
-        network=network,
-        group=group,
-        width=width,
-        recipe=Z2 if group == C1 else P4,
-        source="Cohen & Welling (2016), Table 1",
-        rule=BY_FORMULA,
-        **as_printed(percent=error),
+        f"{key}-cohen", name, network.__name__, network, group, width, recipe, source, rule=BY_FORMULA, **printed
     )
 
 
 def _lengyel(key: str, name: str, layer: str, group: Group, width: int, counts: str, error: str) -> Row:
-    return Row(
-        key=key,
-        name=name,
-        architecture="p4cnn_linear",
-        network=partial(p4cnn_linear, conv=_CONVS[layer]),
-        group=group,
-        width=width,
-        recipe=Z2 if group == C1 else P4,
-        source="Lengyel & van Gemert (2021), Table 1",
-        layer=layer,
-        rule=EXECUTED if layer == "c" else BY_FORMULA,
-        note=_C_NOTE if layer == "c" else "",
-        **as_printed(counts, error),
-    )
+    network, architecture = partial(p4cnn_linear, conv=_CONVS[layer]), "p4cnn_linear"
+    recipe, source = Z2 if group == C1 else P4, "Lengyel & van Gemert (2021), Table 1"
+    row = Row(key, name, architecture, network, group, width, recipe, source, layer, **as_printed(counts, error))
+    return replace(row, rule=EXECUTED, note=_C_NOTE) if layer == "c" else replace(row, rule=BY_FORMULA)
 
 
 # Cohen & Welling print the deviation as a fraction beside an error in percent (5.03 ± 0.0020); here both are percent.

@@ -8,8 +8,7 @@ import torch
 
 from course_lib.errors import BadValue, UnknownName
 from course_lib.experiments import asc, cifar, e4, e4_cifar, rivals, rotated_mnist, steerable
-from course_lib.experiments.row import Row
-from course_lib.experiments.table import Table
+from course_lib.experiments.row import Row, Table
 from course_lib.groups import Group
 from course_lib.spelling import did_you_mean
 

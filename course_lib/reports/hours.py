@@ -8,7 +8,7 @@ from pathlib import Path
 
 from course_lib.experiments import LAPTOP, TABLES, Row, with_laptop_recipe
 from course_lib.experiments.markdown import pipe_table, plain_text
-from course_lib.experiments.table import Table
+from course_lib.experiments.row import Table
 from course_lib.reports.results import markdown
 from course_lib.training.result_files import Result, read_results
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from course_lib.experiments import TABLES, RecipeName, Row
 from course_lib.experiments.markdown import percent_text, pipe_table, plain_text
-from course_lib.experiments.table import Table
+from course_lib.experiments.row import Table
 from course_lib.training.result_files import Result, read_results, recipe_of
 
 

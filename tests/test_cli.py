@@ -22,7 +22,7 @@ from course_lib import cli
 from course_lib.arguments import duration
 from course_lib.cli import commands
 from course_lib.cli.parser import TABLE_NAMES, make_parser
-from course_lib.cli.streams import prepare_streams
+from course_lib.cli.process import prepare_streams
 from course_lib.data import DownloadError
 from course_lib.experiments import TABLES, Table, find
 from course_lib.training import History, TrainConfig, locked, recipes

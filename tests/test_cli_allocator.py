@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, resource, sys
-from course_lib.cli.allocator import keep_freed_memory
+from course_lib.cli.process import keep_freed_memory
 
 if sys.argv[1] == "keep":
     keep_freed_memory()
@@ -40,8 +40,8 @@ def test_a_second_block_needs_no_new_pages():
 
 
 def test_elsewhere_nothing_is_done(monkeypatch):
-    from course_lib.cli import allocator
+    from course_lib.cli import process
 
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: pytest.fail("no C library was to be opened"))
-    allocator.keep_freed_memory()
+    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: pytest.fail("no C library was to be opened"))
+    process.keep_freed_memory()

@@ -21,7 +21,7 @@ from benchmarks.kill_and_resume import row, write_data
 from course_lib.changes import Changes
 from course_lib.cli.parser import make_parser
 from course_lib.cluster import table, train_on_ray, worker
-from course_lib.cluster.overview import Job, overview
+from course_lib.cluster.table import Job, overview
 from course_lib.errors import BadValue
 from course_lib.training import AlreadyRunning, locked
 from course_lib.training.runs import Run, Stopped

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from course_lib.cli.allocator import keep_freed_memory
 from course_lib.cli.parser import make_parser
-from course_lib.cli.streams import flush_output, prepare_streams
+from course_lib.cli.process import flush_output, keep_freed_memory, prepare_streams
 from course_lib.errors import UserError
 from course_lib.signals import STOPPED, WORDS, stopping
 

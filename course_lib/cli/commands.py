@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Timer
 
 from course_lib.changes import Changes
+from course_lib.cluster import train_on_ray
 from course_lib.data import DownloadError
 from course_lib.errors import BadValue, UserError
 from course_lib.experiments import TABLES, Row, find, find_architecture, find_table, variant, with_laptop_recipe
@@ -72,7 +73,12 @@ def table(options: Namespace) -> int:
         )
     _require_cluster_options(options)
     runs = [_run(options, row, options.name, seed) for seed, row in product(range(options.seeds), rows)]
-    status = _on_ray(runs, options) if options.on == "ray" else max(_train_all(runs, options), default=0)
+    bar = sys.stderr.isatty() and not options.quiet
+    if options.on == "ray":
+        on = options.address, options.gpus_per_run, options.device
+        status = train_on_ray(runs, *on, options.time_budget, bar)
+    else:
+        status = max(_train_all(runs, options, bar), default=0)
     if not options.quiet:
         print(markdown(options.results or results_folder(), options.name))
     return status
@@ -111,11 +117,10 @@ def hours(options: Namespace) -> int:
     return 0
 
 
-def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
+def _train_all(runs: list[Run], options: Namespace, bar: bool) -> Iterator[int]:
     """The exit status of each run; what fails for one row does not keep the others from their turn."""
     begin = time.monotonic()
     device = default_device() if options.device is None else require_device(options.device)
-    progress = sys.stderr.isatty() and not options.quiet
     busy, failures = [], Failures()
     for run in runs:
         remaining = options.time_budget - (time.monotonic() - begin)
@@ -125,8 +130,8 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
             if remaining <= 0:
                 raise Stopped("the time is over; the same command goes on")
             failures.raise_if_out_of_reach(run)
-            with epochs_told(run.name, run.config.epochs, wanted=not progress and not options.quiet) as tell:
-                result = execute(run, device, progress, remaining, tell)
+            with epochs_told(run.name, run.config.epochs, wanted=not bar and not options.quiet) as tell:
+                result = execute(run, device, bar, remaining, tell)
             print(one_line(result), flush=True)
             yield 0
         except AlreadyRunning:
@@ -140,13 +145,6 @@ def _train_all(runs: list[Run], options: Namespace) -> Iterator[int]:
     for run in busy:
         if not run.result.exists():
             print(f"{run.name}: another process is at it", flush=True)
-
-
-def _on_ray(runs: list[Run], options: Namespace) -> int:
-    from course_lib.cluster import train_on_ray
-
-    progress = sys.stderr.isatty() and not options.quiet
-    return train_on_ray(runs, options.address, options.gpus_per_run, options.device, options.time_budget, progress)
 
 
 def _require_cluster_options(options: Namespace) -> None:

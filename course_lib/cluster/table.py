@@ -8,17 +8,17 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from course_lib.cluster.overview import Job, overview
 from course_lib.cluster.worker import attempt, not_shared
 from course_lib.data.registry import ROTATED
 from course_lib.errors import BadValue, MissingPackage, UserError
@@ -27,6 +27,27 @@ from course_lib.training.runs import Run, Stopped
 
 RETRIES = 10  # after so many deaths of its workers a run is given up: it may be the run that kills them
 NODE = "ray.io/node-id"  # the label by which Ray knows a machine
+
+
+@dataclass
+class Job:
+    """A run and what is known about it where the table was started.
+
+    Args:
+        state: "waiting", "running", "done", "stopped", "failed", or "at another process", which holds the run's lock.
+        epoch: the last one that a worker has stored, and ``trained`` how many were stored since the table was started.
+        message: what the run said at its end: its results, or why there are none.
+    """
+
+    run: Run
+    state: str = "waiting"
+    epoch: int = 0
+    trained: int = 0
+    message: str = ""
+
+    def work(self, epochs: int) -> int:
+        """Epochs × multiply-accumulates for one image, so that an epoch of a small network counts less."""
+        return epochs * self.run.row.counts().executed
 
 
 def train_on_ray(
@@ -86,6 +107,18 @@ def _fill(ray: Any, jobs: Sequence[Job], gpus: float, orders: tuple[str, Path, f
                 _settle(ray, tasks.pop(reference), reference)
             if progress:
                 bar.set_description_str(overview(jobs, bar.format_dict["elapsed"], datetime.now()))
+
+
+def overview(jobs: Sequence[Job], elapsed: float, now: datetime) -> str:
+    """How many runs are in which state, and when all may be done, by what was computed in ``elapsed`` seconds."""
+    counts = Counter(job.state for job in jobs)
+    done = counts.pop("done", 0)
+    parts = [f"{done} of {len(jobs)} runs done", *(f"{count} {state}" for state, count in sorted(counts.items()))]
+    if computed := sum(job.work(job.trained) for job in jobs):
+        left = sum(job.work(job.run.config.epochs - job.epoch) for job in jobs if job.state in ("waiting", "running"))
+        end = now + timedelta(seconds=left * elapsed / computed)
+        parts.append(f"end about {end:%H:%M}" if end.date() == now.date() else f"end about {end:%a %d %b %H:%M}")
+    return ", ".join(parts)
 
 
 def _settle(ray: Any, job: Job, task: Any) -> None:

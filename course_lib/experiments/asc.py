@@ -44,8 +44,8 @@ def _rows(group: Group, parts: str, ten: str, hundred: str = "", note: str = "")
     if hundred:
         source, recipe = "Affine self convolution, Table 1", replace(RECIPE, dataset="cifar100")
         yield replace(row, key=f"{row.key}-cifar100", recipe=recipe, source=source, **_published(hundred))
-    key, name, network = row.key.replace("29", "83"), row.name.replace("29", "83"), partial(row.network, blocks=9)
-    yield replace(row, key=key, name=name, network=network, recipe=LONG, source="Affine self convolution, Figure 7")
+    key, name, deeper = row.key.replace("29", "83"), row.name.replace("29", "83"), partial(row.network, blocks=9)
+    yield replace(row, key=key, name=name, network=deeper, recipe=LONG, source="Affine self convolution, Figure 7")
 
 
 def _options(words: list[str], p4: bool) -> dict[str, Any]:

@@ -29,26 +29,14 @@ def hours_markdown(folder: Path, seeds: int, cards: int = 1, name: str | None = 
     measured = {name: [result for result in full if _machine(result) == name] for name in machines}
     if not any(name.startswith("GPU") for name in machines):
         measured = {"GPU": [], **measured}
-    heading = [
-        "table",
-        "recipe",
-        "runs",
-        "multiply-accumulates of all forward passes",
-        *(plain_text(f"{name}, hours") for name in measured),
-    ]
-    lines = [
-        [
-            f"`{table.key}`",
-            recipe,
-            f"{len(rows)} rows × {seeds} seeds",
-            f"{seeds * sum(_work(row) for row in rows):.1e}",
-            *(_hours(rows, results, seeds, cards) for results in measured.values()),
-        ]
-        for table in TABLES.values()
-        if name in (None, table.key)
-        for recipe, rows in _by_recipe(table).items()
-    ]
-    return pipe_table(heading, lines)
+    heading = ["table", "recipe", "runs", "multiply-accumulates of all forward passes"]
+    lines = []
+    for table in TABLES.values() if name is None else [TABLES[name]]:
+        for recipe, rows in _by_recipe(table).items():
+            runs, work = f"{len(rows)} rows × {seeds} seeds", f"{seeds * sum(map(_work, rows)):.1e}"
+            hours = [_hours(rows, results, seeds, cards) for results in measured.values()]
+            lines.append([f"`{table.key}`", recipe, runs, work, *hours])
+    return pipe_table([*heading, *(plain_text(f"{machine}, hours") for machine in measured)], lines)
 
 
 def results_page(folder: Path) -> str:

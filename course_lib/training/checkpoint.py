@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 from torch.optim import Optimizer
 
 from course_lib.errors import BadValue
@@ -88,13 +88,10 @@ class Checkpoint:
         except WrongCheckpoint:
             raise
         except Exception as error:  # torch, zipfile and NumPy raise many kinds: a bad archive, a missing record
-            raise self._damaged(error) from error
+            why = " ".join(str(error).split()) or type(error).__name__
+            why = f"there is no {why}" if isinstance(error, KeyError) else why
+            raise WrongCheckpoint(f"{self.path} is damaged ({why[:200]}); remove it to start again") from error
         return stored
-
-    def _damaged(self, error: Exception) -> WrongCheckpoint:
-        why = " ".join(str(error).split()) or type(error).__name__
-        why = f"there is no {why}" if isinstance(error, KeyError) else why
-        return WrongCheckpoint(f"{self.path} is damaged ({why[:200]}); remove it to start again")
 
     def _require_same_run(self, about: dict[str, Any], history: History, config: TrainConfig) -> None:
         stored = {**asdict(history.config), **about["identity"]}
@@ -151,9 +148,5 @@ def weights_checksum(net: nn.Module) -> str:
     for name, value in net.state_dict().items():
         if name.rpartition(".")[2] != "elements":
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(_bytes(value))
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _bytes(value: Tensor) -> bytes:
-    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

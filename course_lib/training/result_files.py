@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -23,32 +23,33 @@ Result = dict[str, Any]
 
 SCHEMA = 1  # documented in data/results/SCHEMA.md
 _WAY_OUT = "remove it, or restore it with git"
-_POSITIVE = "a positive number"
-_PERCENT = "a number from 0 to 100"
-_COUNT = "a whole number of at least 0"
+_TEXT, _SWITCH, _OBJECT = "a text", "true or false", "an object"
+_COUNT, _POSITIVE, _PERCENT = "a whole number of at least 0", "a positive number", "a number from 0 to 100"
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    _TEXT: lambda value: isinstance(value, str),
+    _SWITCH: lambda value: isinstance(value, bool),
+    _OBJECT: lambda value: isinstance(value, dict),
+    _COUNT: lambda value: _is_number(value) and isinstance(value, int) and value >= 0,
+    _POSITIVE: lambda value: _is_number(value) and value > 0,
+    _PERCENT: lambda value: _is_number(value) and 0 <= value <= 100,
+}
 # What tables, hours and comparisons read of a file; [x] is a list with at least one x.
 _FIELDS: dict[str, Any] = {
-    "table": str,
-    "row": str,
-    "seed": _COUNT,
-    "small": bool,
-    "changes": dict,
+    "table": _TEXT, "row": _TEXT, "seed": _COUNT, "small": _SWITCH, "changes": _OBJECT,
     "network": {
-        "architecture": str,
-        "group": str,
-        "layer": str,
-        "width": _POSITIVE,
-        "parameters": _COUNT,
-        "macs": _POSITIVE,
+        "architecture": _TEXT, "group": _TEXT, "layer": _TEXT,
+        "width": _POSITIVE, "parameters": _COUNT, "macs": _POSITIVE,
     },
-    "dataset": {"name": str, "sha256": str, "images": {"train": _POSITIVE, "validation": _COUNT, "test": _POSITIVE}},
-    "recipe": dict,
+    "dataset": {
+        "name": _TEXT, "sha256": _TEXT, "images": {"train": _POSITIVE, "validation": _COUNT, "test": _POSITIVE}
+    },
+    "recipe": _OBJECT,
     "config": {"epochs": _COUNT},
-    "sessions": [{"hardware": {"device": str, "type": str, "threads": _COUNT}}],
+    "sessions": [{"hardware": {"device": _TEXT, "type": _TEXT, "threads": _COUNT}}],
     "epochs": {"seconds": [_POSITIVE]},
     "seconds": _POSITIVE,
     "final": {"epoch": _COUNT, "test_error_percent": _PERCENT},
-}
+}  # fmt: skip
 
 
 def result_of(
@@ -153,21 +154,18 @@ def _require_fields(result: Any) -> None:
 def _require(value: Any, wanted: Any, where: str) -> None:
     """Raise ValueError that names the field which is missing or of another kind."""
     if isinstance(wanted, dict):
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} must be an object, got {_short(value)}")
+        _require(value, _OBJECT, where)
         for name, inner in wanted.items():
+            field = f"{where}.{name}" if where else name
             if name not in value:
-                raise ValueError(f"the field {where}{'.' * bool(where)}{name} is missing")
-            _require(value[name], inner, f"{where}{'.' * bool(where)}{name}")
+                raise ValueError(f"the field {field} is missing")
+            _require(value[name], inner, field)
     elif isinstance(wanted, list):
         if not isinstance(value, list) or not value:
             raise ValueError(f"{where} must be a list that is not empty, got {_short(value)}")
         for number, inner in enumerate(value):
             _require(inner, wanted[0], f"{where}[{number}]")
-    elif isinstance(wanted, type):
-        if not isinstance(value, wanted):
-            raise ValueError(f"{where} must be {_WORDS[wanted]}, got {_short(value)}")
-    elif not _is(wanted, value):
+    elif not _KINDS[wanted](value):
         raise ValueError(f"{where} must be {wanted}, got {_short(value)}")
 
 
@@ -176,15 +174,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-_WORDS = {str: "a text", bool: "true or false", dict: "an object"}
-
-
-def _is(kind: str, value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return False
-    if kind == _COUNT:
-        return isinstance(value, int) and value >= 0
-    return value > 0 if kind == _POSITIVE else 0 <= value <= 100
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _require_place(result: Result, path: Path, folder: Path) -> None:

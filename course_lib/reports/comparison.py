@@ -58,21 +58,14 @@ class Comparison:
     """Two rows, of which the first makes fewer errors in print.
 
     ``published`` and ``ours`` are how many points lower its error is, ours a difference of means; ``p`` is that of
-    `permutation_p_value`, and ``smallest_p`` the smallest that this many seeds can give.
+    `permutation_p_value`, ``smallest_p`` the smallest that this many seeds can give, and ``verdict`` what was found.
     """
 
     published: float | None
     ours: float
     p: float
     smallest_p: float
-
-    found: str  # by `verdict`
-
-    @property
-    def verdict(self) -> str:
-        """What was found, in words that fit: of what no paper says, nothing can hold."""
-        unpublished = {"holds": "fewer errors", "the other way round": "more errors"}
-        return self.found if self.published else unpublished.get(self.found, self.found)
+    verdict: str
 
 
 def smallest_p_value(n: int, m: int) -> float:
@@ -108,8 +101,10 @@ def compared(better: str, worse: str, a: Sequence[float], b: Sequence[float]) ->
     gap = None if low is None or high is None else high - low
     if gap is not None and gap < 0:
         raise ValueError(f"in print {better} makes {low:.2f} % errors and {worse} {high:.2f} %: name {worse} first")
-    p = permutation_p_value(a, b)  # before the means: it refuses empty lists
-    return Comparison(gap, fmean(b) - fmean(a), p, smallest_p_value(len(a), len(b)), verdict(a, b))
+    p, found = permutation_p_value(a, b), verdict(a, b)  # before the means: they refuse empty lists
+    if not gap:  # of what no paper says, nothing can hold
+        found = {"holds": "fewer errors", "the other way round": "more errors"}.get(found, found)
+    return Comparison(gap, fmean(b) - fmean(a), p, smallest_p_value(len(a), len(b)), found)
 
 
 def claims_markdown(alike: Mapping[str, Sequence[Result]], claims: Iterable[Claim]) -> str:

@@ -46,13 +46,13 @@ def commuting_square(
         corners = {"x": x, "Lx": move(x), "Φx": function(x), "LΦx": move(function(x)), "ΦLx": function(move(x))}
     error = relative_error(corners["ΦLx"], corners["LΦx"])
     maps = {key: as_map(value[(0,) * (value.ndim - 2)], key) for key, value in corners.items()}
-    figure = new_figure(7.3, 4.8)
+    figure = new_figure(7.3, 4.4)
     figure.set_layout_engine("none")
-    phi, move_name = (f"${name}$" if "_" in name else name for name in names)
+    phi, move_name = (f"${name}$" for name in names)
     axes = _draw_corners(figure, maps, (phi, move_name))
     _draw_arrows(figure, axes, (phi, move_name))
     sign, color = ("=", LINES) if error < COMMUTES_BELOW else ("≠", MARK)
-    figure.text(0.665, 0.25, sign, ha="center", va="center", fontsize=30, color=color)
+    figure.text(0.665, 0.215, sign, ha="center", va="center", fontsize=30, color=color)
     return Picture.from_figure(
         figure,
         f"Commuting square: an image, the image after {names[1]}, {names[0]} of each, and {names[1]} of {names[0]} of "
@@ -62,7 +62,7 @@ def commuting_square(
 
 def _draw_corners(figure: Figure, maps: dict[str, np.ndarray[Any, Any]], names: tuple[str, str]) -> dict[str, Axes]:
     phi, move = names
-    left, middle, right, top, bottom = 0.03, 0.38, 0.71, 0.56, 0.08
+    left, middle, right, top, bottom = 0.03, 0.38, 0.71, 0.55, 0.02
     places = {
         "x": (left, top),
         "Lx": (right, top),
@@ -70,11 +70,12 @@ def _draw_corners(figure: Figure, maps: dict[str, np.ndarray[Any, Any]], names: 
         "LΦx": (middle, bottom),
         "ΦLx": (right, bottom),
     }
-    titles = {"x": "x", "Lx": f"{move} x", "Φx": f"{phi}(x)", "LΦx": f"{move} {phi}(x)", "ΦLx": f"{phi}({move} x)"}
+    titles = {"x": "$x$", "Lx": f"{move} $x$", "Φx": f"{phi}($x$)"}
+    titles |= {"LΦx": f"{move} {phi}($x$)", "ΦLx": f"{phi}({move} $x$)"}
     outputs = [maps[key] for key in ("Φx", "LΦx", "ΦLx")]
     axes = {}
     for key, (x, y) in places.items():
-        axes[key] = figure.add_axes((x, y, 0.245, 0.36))
+        axes[key] = figure.add_axes((x, y, 0.245, 0.39))
         scale = shared_scale([maps["x"]] if key in ("x", "Lx") else outputs)
         draw_map(axes[key], maps[key], scale)
         if scale.vmin == 0:  # a photograph, too
@@ -125,8 +126,11 @@ def sliding_filter(f: Any, psi: Any) -> Picture:
         axes.set_axis_off()
     scale = shared_scale([f])
     draw_map(grid[0], psi, shared_scale([psi]), values=True)
+    k, wider = len(psi), (max(f.shape) - len(psi)) / 2  # cells as large as those of f
+    grid[0].add_patch(Rectangle((-0.5, -0.5), k, k, fill=False, edgecolor="0.6"))
+    grid[0].set(xlim=(-0.5 - wider, k - 0.5 + wider), ylim=(k - 0.5 + wider, -0.5 - wider))
+    grid[0].spines[:].set_visible(False)
     grid[0].set_title("the filter ψ", fontsize=11)
-    k = len(psi)
     for axes, (row, col) in zip(grid[1:], np.ndindex(*out.shape), strict=True):
         draw_map(axes, f, scale, values=True)
         frame = Rectangle((col - 0.44, row - 0.44), k - 0.12, k - 0.12, fill=False, linewidth=4, edgecolor=MARK)

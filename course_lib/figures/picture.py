@@ -24,19 +24,21 @@ from matplotlib.text import Text
 
 from course_lib.figures.captions import Captioned
 from course_lib.figures.render import DPI, is_svg, render, size_of
-from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, MARK, SIGNED
+from course_lib.figures.style import FONT, INK, MARK, SIGNED, frame
 from course_lib.files import write_whole
 from course_lib.groups import D4
 
 MAX_CELLS_WITH_NUMBERS = 8
-_ACTION = re.compile(r"\b([LW])_\{?([a-z]+[²³]?)\}?")
+_ACTION = re.compile(r"\b([LW])_\{?([a-z]+)\}?")
+_ELEMENT, _POWERS = re.compile(r"\bh = ([emr]+)([²³]?)"), {"": "", "²": "^2", "³": "^3"}
+_LETTER = re.compile(r"(?<![\w$])([fxψΦ])(?!\w)")
 ROUNDING = 1e-6  # a value below zero by no more than this share of the largest has no sign
 SVG = (
     '<img src="data:image/svg+xml;base64,{code}" alt="{alt}" width="{width}" height="{height}" '
     'style="max-width: 100%; height: auto; background: white; border-radius: 4px">'
 )
-_NAMED = (("sheet ", ""), ("filter ", ""), ("L_", " ψ"))
-_FRAMES = {f"{what}{h}{end}": ELEMENT_COLORS[h] for h in D4.elements for what, end in _NAMED}
+_NAMED = (("sheet ", ""), ("filter ", ""), ("L_", " ψ"), ("L_h ψ, h = ", ""))
+_FRAMES = {f"{what}{h}{end}": h for h in D4.elements for what, end in _NAMED}
 _FONTS = [FONT, "DejaVu Sans"]  # the second for the few signs that the first lacks, such as arrows
 
 
@@ -82,14 +84,17 @@ class Picture(Captioned):
 
 
 def typeset_actions(words: str) -> str:
-    """Words of a figure with the action L_g as it stands in formulas: "L_r² f" becomes "$L_{r^{2}}$ f".
+    """Words of a figure with maps and the action L_g as they stand in formulas: "L_r f" becomes "$L_{r}$ $f$".
 
-    Words with a formula of their own stay as they are.
+    An index within an index could not be read: "L_r² f" becomes "$L_{h}$ $f$, $h=r^2$". Words with a formula of their
+    own stay as they are.
     """
     if "$" in words:
         return words
-    exponents = str.maketrans({"²": "^{2}", "³": "^{3}"})
-    return _ACTION.sub(lambda found: f"${found[1]}_{{{found[2].translate(exponents)}}}$", words)
+    if high := re.search(r"\b[LW]_([mr]+[²³])", words):
+        words = words.replace(f"_{high[1]}", "_h") + f", h = {high[1]}"
+    words = _LETTER.sub(r"$\1$", _ACTION.sub(r"$\1_{\2}$", words))
+    return _ELEMENT.sub(lambda found: f"$h={found[1]}{_POWERS[found[2]]}$", words)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -155,10 +160,14 @@ def draw_map(
     for side in axes.spines.values():
         side.set_color("0.6")
     if values:
-        for edge, line in ((array.shape[0], axes.axhline), (array.shape[1], axes.axvline)):
-            for place in range(1, edge):
-                line(place - 0.5, color="0.6", linewidth=0.8)  # equal or nearly equal neighbors stay two cells
+        _draw_grid(axes, *array.shape)
         _write_numbers(axes, array, scale, cell)
+
+
+def _draw_grid(axes: Axes, rows: int, columns: int) -> None:
+    """Lines between the cells, as equal or nearly equal neighbors are two cells."""
+    axes.hlines(np.arange(1, rows) - 0.5, -0.5, columns - 0.5, color="0.6", linewidth=0.8)
+    axes.vlines(np.arange(1, columns) - 0.5, -0.5, rows - 0.5, color="0.6", linewidth=0.8)
 
 
 def color_map(scale: Normalize) -> Colormap:
@@ -220,8 +229,8 @@ def panels(
     for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
         axes.set_axis_on()
         draw_map(axes, array, scale if one_scale else shared_scale([array]), values, cell)
-        if color := _FRAMES.get(title.split(":")[0]):
-            axes.spines[:].set(color=color, linewidth=2.5)
+        if h := _FRAMES.get(title.split(":")[0]):
+            frame(axes, h)
         if mark := (marks or {}).get(title):
             _draw_mark(axes, *mark)
         if move := (moves or {}).get(title):

@@ -21,6 +21,7 @@ ROTATION_STYLE = {"color": LINES, "linestyle": "-"}
 MIRROR_STYLE = {"color": LINES, "linestyle": (0, (4, 2.5))}
 # What the names outside of the sheets need on either side of the ring, in sides of a sheet.
 NAME_ROOM = (0.15, 0.3)
+GAP = 0.035  # between a sheet and its frame
 
 
 def prepare_ring_axes(axes: Axes, group: Group) -> None:
@@ -60,9 +61,10 @@ def draw_sheets(
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
     for sheet, (x, y), name, color in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
         left, bottom = x - width / 2, y - height / 2
-        extent = (left, left + width, bottom, bottom + height)
+        extent = (left + GAP, left + width - GAP, bottom + GAP, bottom + height - GAP)
         axes.imshow(sheet, cmap=color_map(scale), norm=scale, extent=extent, interpolation="nearest", zorder=2)
-        axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3))
+        frame = Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3)
+        axes.add_patch(frame).set_antialiased(False)
         if name:
             _write_name(axes, name, (x, y), height / 2)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1)

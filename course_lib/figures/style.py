@@ -49,8 +49,8 @@ LINES = "#3B4656"  # arrows, axes and whatever carries no meaning by its color
 
 INK = LinearSegmentedColormap.from_list("ink", ["#FFFFFF", "#C3CEDB", "#7389A3", "#33475F", "#0C1626"], N=257)
 SIGNED = LinearSegmentedColormap.from_list(
-    "signed", ["#123E73", "#3A79B8", "#A3C6E3", "#FFFFFF", "#F3B6A2", "#C8483F", "#7A0F22"], N=257
-)  # an odd number, so that zero is exactly white
+    "signed", ["#123E73", "#3A79B8", "#A3C6E3", "#FFFFFF", "#F5B5AC", "#C8463A", "#7D1A12"], N=257
+)  # an odd number, so that zero is exactly white; one hue for each half, which stays the same on a dark page
 
 FONT = "Noto Sans"
 TYPESETTING: Any = {  # for matplotlib.rc_context, where a figure is rendered
@@ -83,9 +83,15 @@ def line_colors(names: Iterable[str]) -> list[str]:
 
 
 def frame(axes: Axes, h: Element) -> None:
-    """Draw the frame of a sheet in the color of its element; one that has none keeps the gray one."""
+    """Draw a frame around a map in the color of its element; one that has none keeps the gray one.
+
+    Its edge is not smoothed: mixtures of its color and white would be other colors on a dark page.
+    """
     if h in ELEMENT_COLORS:
-        axes.spines[:].set(color=ELEMENT_COLORS[h], linewidth=2.5)
+        axes.spines[:].set(color=ELEMENT_COLORS[h], linewidth=2.5, antialiased=False)
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        gap = 0.04 * (right - left)
+        axes.set(xlim=(left - gap, right + gap), ylim=(bottom + gap, top - gap))
 
 
 def typeset(g: Element) -> str:

@@ -131,9 +131,9 @@ layer_diagram(LiftingConv2d(C4, 1, 10, 3)).captioned(
 # %%
 f, psi = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
 print("In the upper left corner, (0, 0), the turned filter L_r ψ shows the pixel", source_pixel(r, 0, 0, 2, 2), "of ψ.")
-figures.panels({"f": f[0]} | {f"L_{h} ψ": act_on_image(h, psi[0, 0]) for h in C4.elements}, one_scale=False).captioned(
-    "The image, and the one filter in its four orientations."
-)
+figures.panels(
+    {"f": f[0]} | {f"L_h ψ, h = {h}": act_on_image(h, psi[0, 0]) for h in C4.elements}, one_scale=False
+).captioned("The image, and the one filter in its four orientations.")
 
 # %% [markdown]
 # **Predict:** lay each filter over f, multiply, and add up. Which four numbers do you get? Write them into the next cell.

@@ -24,7 +24,7 @@ def windows_from_both_sides(cases: Mapping[str, tuple[int, int, int, int]]) -> P
     Args:
         cases: title → (size, window, stride, padding), as `layers.base.left_over` takes them.
     """
-    figure = new_figure(6.0, 1.3 * len(cases))
+    figure = new_figure(6.6, 1.3 * len(cases))
     grid = figure.subplots(len(cases), 1, squeeze=False)[:, 0]
     widest = max(size + 2 * padding for size, _, _, padding in cases.values())
     words = []
@@ -33,10 +33,13 @@ def windows_from_both_sides(cases: Mapping[str, tuple[int, int, int, int]]) -> P
         rest = left_over(*case)
         verdict = "the same from both sides" if rest == 0 else f"{rest} left over: not the same from both sides"
         axes.set_title(f"{title}: {verdict}", fontsize=11, loc="left")
-        axes.set(xlim=(-0.2, widest + 0.2), ylim=(-0.95, 1.95), aspect="equal")
+        axes.set(xlim=(-0.2, widest + 0.2), ylim=(-0.95, 1.95), aspect="equal", anchor="W")
         axes.set_axis_off()
         words.append(f"{title}, {verdict}")
     end = next(size + 2 * padding for size, _, _, padding in cases.values()) + 0.3
+    for axes, (size, *_, padding) in zip(grid, cases.values(), strict=True):
+        if padding:
+            axes.text(size + 2 * padding + 0.3, 0.5, "dotted: padding", va="center", fontsize=10, in_layout=False)
     for y, side, color in ((-0.42, "left", SERIES[0]), (1.42, "right", ORANGE)):
         grid[0].text(end, y, f"from the {side}", va="center", fontsize=10, color=color, in_layout=False)
     return Picture.from_figure(figure, f"Windows from the left border and from the right one. {'; '.join(words)}.")
@@ -49,7 +52,7 @@ def _draw_windows(axes: Axes, size: int, window: int, stride: int, padding: int)
         color, line = ("0.85", "-") if is_pixel else ("white", ":")
         axes.add_patch(Rectangle((i, 0), 1, 1, edgecolor="0.45", facecolor=color, linestyle=line))
     for k, start in enumerate(range(0, length - window + 1, stride)):
-        y = 0.22 + 0.4 * (k % 2)  # neighbors that overlap lie at two heights
+        y = 0.22 + 0.4 * (k % 2) * (stride < window)  # neighbors that overlap lie at two heights
         _draw_bar(axes, start, window, -y, SERIES[0])
         _draw_bar(axes, length - start - window, window, 1 + y, ORANGE)
 
@@ -77,10 +80,12 @@ def error_curves(
     if logarithmic:
         axes.set_yscale("log")
         axes.set_ylim(SMALLEST_DRAWN, 10)
+    else:
+        axes.set_xticks(np.arange(places[0], places[-1] + 1, 15))  # angles
     axes.set(xlabel=xlabel, ylabel="relative error")
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
-    name_lines(axes)
+    name_lines(axes, at=-1 if logarithmic else -2)  # at the last angle all errors may be 0
     words = "; ".join(f"{name}: largest {_coarse(max(errors))}" for name, errors in curves.items())
     return Picture.from_figure(figure, f"Relative error against {xlabel}. {words}.")
 

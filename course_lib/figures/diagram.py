@@ -15,7 +15,7 @@ from typing import Literal
 
 from course_lib.figures.picture import Picture
 from course_lib.figures.style import ELEMENT_COLORS, FONT, LINES
-from course_lib.groups import Group
+from course_lib.groups import Group, compose, inverse
 
 WEIGHT = "#7A4FA3"  # of what is learned; no element has it
 GAP, LANE, MARGIN = 24, 116, 14  # pixels between columns, between the middles of lanes, and around all
@@ -163,15 +163,16 @@ def _op(node: Op, x: float, y: float, group: Group) -> str:
 
 
 def _turned_filters(x: float, y: float, group: Group, has_sheets: bool) -> str:
-    """One small filter for each element, turned by it; one with sheets of its own as a stack."""
+    """One small filter for each element, turned by it; one with sheets as a stack, in the colors they had unturned."""
     left = x - PITCH * (group.order - 1) / 2
     parts = []
     for i, h in enumerate(group.elements):
         middle = left + PITCH * i
-        frame = ELEMENT_COLORS.get(h, LINES)
-        for offset in (4, 2, 0) if has_sheets else (0,):
+        sheets = [compose(inverse(h), k) for k in group.elements] if has_sheets else [h]
+        for place, sheet in reversed(list(enumerate(sheets))):
+            frame, offset = ELEMENT_COLORS.get(sheet, LINES), 6 * place / len(sheets)
             corner = f'x="{middle - SMALL / 2 + offset:g}" y="{y - SMALL / 2 - offset:g}"'
-            style = f'fill="white" stroke="{frame}" stroke-width="{1 if offset else 2}"'
+            style = f'fill="white" stroke="{frame}" stroke-width="{1.4 if place else 2}"'
             parts.append(f'<rect {corner} width="{SMALL}" height="{SMALL}" {style}/>')
         parts.append(_letter(middle, y, 90 * h.r, bool(h.m), size=16))
     return "".join(parts)

@@ -12,16 +12,14 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-from course_lib.figures.style import LINES
-
 APART = 0.025  # of the height: lines that end closer together could not be told apart by their ends
 ROOM = 0.075  # of the height, for one line of text
 
 
-def name_lines(axes: Axes) -> None:
-    """Write the label of each line behind its last point, to the right of the axes; call it when all is drawn."""
+def name_lines(axes: Axes, at: int = -1) -> None:
+    """Write the label of each line behind its last point, or the one ``at``, right of the axes; call it at the end."""
     handles, names = axes.get_legend_handles_labels()
-    ends = np.array([_end(handle) for handle in handles])
+    ends = np.array([_end(handle, at) for handle in handles])
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # as they are now: the ends are placed by them
     places = axes.transAxes.inverted().transform(axes.transData.transform(ends))
     heights = np.sort(places[:, 1])
@@ -33,7 +31,7 @@ def name_lines(axes: Axes) -> None:
         line = {"arrowstyle": "-", "color": _line(handles[i]).get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             names[i], ends[i], (1.03, height), xycoords="data", textcoords="axes fraction",
-            va="center", color=LINES, arrowprops=line, annotation_clip=False,
+            va="center", color=line["color"], arrowprops=line, annotation_clip=False,
         )  # fmt: skip
 
 
@@ -42,10 +40,10 @@ def _line(handle: Any) -> Any:
     return handle[0] if isinstance(handle, tuple) else handle
 
 
-def _end(handle: Any) -> tuple[float, float]:
-    """The last point of a line that is a number."""
+def _end(handle: Any, at: int) -> tuple[float, float]:
+    """The last point of a line that is a number, or one before it."""
     x, y = (np.asarray(values, dtype=float) for values in _line(handle).get_data())
-    last = np.flatnonzero(np.isfinite(y))[-1]
+    last = np.flatnonzero(np.isfinite(y))[at]
     return x[last], y[last]
 
 

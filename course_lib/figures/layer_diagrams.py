@@ -176,7 +176,7 @@ def _squeeze_excite(layer: GroupSqueezeExcite, x: Tensor, out: Tensor) -> Parts:
 _DIAGRAMS: dict[type, Callable[[Any, Tensor, Tensor], Parts]] = {
     LiftingConv2d: _lifting,
     GroupConv2d: _group_conv,
-    GSeparableConv2d: _separable(("mix sheets for each O, C", "correlate, sum over C;")),
+    GSeparableConv2d: _separable(("mix the sheets,", "correlate, sum channels;")),
     GCSeparableConv2d: _separable(("mix channels and sheets,", "correlate each channel;")),
     GroupSelfAttention2d: _self_attention,
     E4Layer: _e4,

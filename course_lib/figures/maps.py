@@ -26,7 +26,7 @@ from course_lib.groups import IDENTITY, Element, Group, compose, inverse, matrix
 FloatArray = np.ndarray[Any, Any]
 
 
-def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
+def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
 
     Sheet h stands where h takes the point (1, 0), and arrows lead from h to rh and mh. A sheet keeps the color of its
@@ -36,6 +36,7 @@ def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
         f: one channel ``(|H|, Y, X)``, as from ``feature_map[0, channel]``.
         g: an element of the group.
         group: H. With mirrors there are two rings, rotations outside and mirrored elements inside.
+        name: of f, in a formula.
 
     Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
     """
@@ -50,9 +51,10 @@ def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
     marks = ("" if group.has_mirrors else f"{h} " for h in group.elements)  # two rings leave no room for them
     names = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
     draw_sheets(after, moved, group, scale, names, _frames(origins))
+    turned = rf"$L_{{{typeset(g)}}}\,{name if len(name) == 1 else f'({name})'}$"
     for axes, element, title in (
-        (before, Element(0, 0), "$f$"),
-        (after, g, rf"$L_{{{typeset(g)}}}\,f$: place $\leftarrow$ where its sheet came from"),
+        (before, Element(0, 0), f"${name}$"),
+        (after, g, rf"{turned}: place $\leftarrow$ where its sheet came from"),
     ):
         draw_ring_arrows(axes, group, head=7 if group.has_mirrors else 11)
         _mark_corners(axes, sheets.shape[1:], element, group)
@@ -81,13 +83,14 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     columns = 4 if lifting and order > 4 and order % 4 == 0 else order
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
+    cell = side / array.shape[-1]
     figure = new_figure(side * columns + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
     origins = [compose(inverse(g), h) for g in turns for h in group.elements]
     has_colors = all(h in ELEMENT_COLORS for h in group.elements)
     for (i, j), axes in np.ndenumerate(grid):
-        draw_map(axes, rows[i, j], scale)
+        draw_map(axes, rows[i, j], scale, cell >= 0.35, cell)
         if has_colors:
             frame(axes, origins[columns * i + j])
         if lifting or i == 0:

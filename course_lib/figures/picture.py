@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -160,11 +160,11 @@ def draw_map(
     for side in axes.spines.values():
         side.set_color("0.6")
     if values:
-        _draw_grid(axes, *array.shape)
+        draw_grid(axes, *array.shape)
         _write_numbers(axes, array, scale, cell)
 
 
-def _draw_grid(axes: Axes, rows: int, columns: int) -> None:
+def draw_grid(axes: Axes, rows: int, columns: int) -> None:
     """Lines between the cells, as equal or nearly equal neighbors are two cells."""
     axes.hlines(np.arange(1, rows) - 0.5, -0.5, columns - 0.5, color="0.6", linewidth=0.8)
     axes.vlines(np.arange(1, columns) - 0.5, -0.5, rows - 0.5, color="0.6", linewidth=0.8)
@@ -193,6 +193,7 @@ def panels(
     one_scale: bool = True,
     marks: Mapping[str, tuple[int, int, int]] | None = None,
     moves: Mapping[str, tuple[str, tuple[int, int]]] | None = None,
+    cells: tuple[Sequence[str], Sequence[str]] | None = None,
     alt: str | None = None,
 ) -> Picture:
     """2-D maps side by side on one color scale; cells that are not finite stay white.
@@ -207,6 +208,7 @@ def panels(
         one_scale: the same color means the same value in all maps; otherwise each map has a scale of its own.
         marks: title → (row, column, side) of a square that is pointed out.
         moves: title → name and (x, y), y up, of a vector that is drawn as an arrow in the lower left corner.
+        cells: names of the rows, written once at the left, and of the columns, below each map.
         alt: the words for a screen reader; by default titles, sizes and values or ranges.
 
     Raises ValueError if there is no map, or one has not two axes.
@@ -238,6 +240,10 @@ def panels(
         if photograph:
             axes.images[0].set_cmap("gray")
         axes.set_title(title, fontsize=size)
+        if cells:
+            axes.set_xticks(range(len(cells[1])), cells[1])
+            axes.set_yticks(range(len(cells[0])), cells[0] if axes is grid.flat[0] else [""] * len(cells[0]))
+            axes.tick_params(length=0)
     return Picture.from_figure(figure, alt or _panels_alt(arrays, small))
 
 

@@ -20,7 +20,7 @@ from course_lib.groups import C1, Group
 ROTATION_STYLE = {"color": LINES, "linestyle": "-"}
 MIRROR_STYLE = {"color": LINES, "linestyle": (0, (4, 2.5))}
 # What the names outside of the sheets need on either side of the ring, in sides of a sheet.
-NAME_ROOM = (0.15, 0.3)
+NAME_ROOM = (0.05, 0.3)
 GAP = 0.035  # between a sheet and its frame
 
 
@@ -66,16 +66,20 @@ def draw_sheets(
         frame = Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3)
         axes.add_patch(frame).set_antialiased(False)
         if name:
-            _write_name(axes, name, (x, y), height / 2)
+            _write_name(axes, name, (x, y), height / 2, is_single=not group.has_mirrors)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1)
     if any(names):
         (left, right), (bottom, top), (wide, high) = axes.get_xlim(), axes.get_ylim(), NAME_ROOM
         axes.set(xlim=(left - wide, right + wide), ylim=(bottom - high, top + high))
 
 
-def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float) -> None:
-    """Outside of the sheet and clear of all arrows: above or, on the vertical axis, to the left; or the other way."""
+def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float, is_single: bool) -> None:
+    """Outside of the sheet and clear of all arrows: above; with two rings, on the vertical axis, beside; or below."""
     x, y = center
+    if is_single:
+        place = (x + 0.5, "right") if x > 0.1 else (x - 0.5, "left")
+        axes.text(place[0], y + half_height + 0.07, name, ha=place[1], va="bottom", fontsize=10, zorder=4)
+        return
     side = 1 if y > 1e-6 or (abs(y) < 1e-6 and x <= 0) else -1
     is_between = abs(x) < 1e-6 and abs(y) > 1e-6  # two rings leave little room above one another
     right, up = (-0.62, half_height) if is_between else (-0.13, half_height + 0.06)

@@ -9,13 +9,13 @@ import numpy as np
 
 from course_lib.figures.curves import LOOKS
 from course_lib.figures.labels import name_lines
-from course_lib.figures.picture import Picture, as_array, draw_map, new_figure, shared_scale
+from course_lib.figures.picture import Picture, as_array, draw_grid, draw_map, new_figure, shared_scale
 from course_lib.figures.style import frame, line_colors
 from course_lib.groups import Group
 
 
 def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
-    """Filters on the group, one per row, their sheets from left to right, all on one color scale.
+    """Filters on the group, one per row and on a color scale of its own, their sheets from left to right.
 
     Args:
         filters: name → ``(|H|, k, k)``; k may differ from row to row.
@@ -31,12 +31,12 @@ def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
     side = min(1.2, 7.0 / group.order, max(0.96, 5.8 / len(rows)))
     figure = new_figure(side * group.order + 0.4 + 0.085 * max(map(len, rows)), side * len(rows) + 0.3)
     grid = figure.subplots(len(rows), group.order, squeeze=False)
-    scale = shared_scale(list(rows.values()))
     for line, (name, psi) in zip(grid, rows.items(), strict=True):
         for axes, sheet, h in zip(line, psi, group.elements, strict=True):
-            draw_map(axes, sheet, scale)
+            draw_map(axes, sheet, shared_scale([psi]))
+            draw_grid(axes, *sheet.shape)
             frame(axes, h)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
+        line[0].set_ylabel(f"{name}\n({_sameness(psi)})", rotation=0, ha="right", va="center", fontsize=10)
     for axes, h in zip(grid[0], group.elements, strict=True):
         axes.set_title(f"sheet {h}", fontsize=10)
     alt = "; ".join(f"{name}: {_sameness(psi)}" for name, psi in rows.items())
@@ -107,9 +107,9 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
             capsize=4,
             label=name if one else _with_seeds(name, value),
         )
-        axes.plot(x, value.T, ".", color=color, alpha=0.4, ms=5)
+        axes.plot(x, value.T, ".", color=color, alpha=0.5, ms=7)
     axes.set_xscale("log")
-    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.set_xticks([], minor=True)
     axes.set(xlabel="training images", ylabel=f"test error, in %{one}")
     axes.set_ylim(bottom=0)

@@ -37,7 +37,8 @@ OKABE_ITO = {
 NETWORK_COLORS = {
     r"\basc|affine|sasa|attention": "#4B4FA8",
     r"\be4": "#A3316F",
-    r"\bg-|\bgc-|\bc-|separable": "#A06A00",
+    r"\bg-": "#6B4700",
+    r"\bgc-|\bc-|separable": "#A06A00",
     r"\bz2|ordinary|\bcnn|\bc1\b|resnet": "#5B6573",
     r"\bp4|\bc4|\bd4|group conv|p4cnn": "#00807A",
 }

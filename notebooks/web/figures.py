@@ -100,6 +100,8 @@ def _in_svg(found: re.Match[str]) -> str:
     color = "#ffffff" if found[0].lower() == "white" else found[0]
     before = bytes.fromhex(color[1:])
     after = _darkened(*before)
+    if color.upper() not in KEPT and _light(after) > 0.7:  # no bar of a strong color may glare
+        after = [round(part * (1 - 0.4 * (max(after) - min(after)) / max(after))) for part in after]
     while color.upper() not in KEPT and _light(before) < 0.6 and _light(after) < 0.55:
         after = [part + (255 - part) // 8 for part in after]  # a line or a word that was plain must stay so
     return "#" + bytes(after).hex()

@@ -41,6 +41,9 @@ def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) ->
     curves = {name: _seeds(values) for name, values in accuracies.items()}
     figure, axes = new_plot(6.8, 4.0, xlabel="angle of the test image, in degrees", ylabel="accuracy")
     _draw_lines(axes, curves, np.asarray(angles))
+    axes.axhline(0.1, color="0.5", linestyle=":")
+    axes.annotate("chance", (1, 0.1), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="0.4")
+    axes.set_ylim(0, 1)
     axes.set_xticks(np.arange(np.ceil(min(angles) / 45) * 45, max(angles) + 1, 45))
     name_lines(axes)
     alt = "; ".join(f"{name}: {_extremes(values.mean(axis=0), angles)}" for name, values in curves.items())
@@ -57,15 +60,8 @@ def dots_by_name(values: Mapping[str, float | Sequence[float]], xlabel: str) -> 
     for i, (value, color) in enumerate(zip(seeds.values(), line_colors(seeds), strict=True)):
         gaps = np.diff(np.sort(value), prepend=-np.inf, append=np.inf)
         is_near = np.minimum(gaps[:-1], gaps[1:]) < 0.04 * max(map(np.max, seeds.values()))
-        axes.plot(
-            np.sort(value),
-            i + 0.12 * is_near * (-1) ** np.arange(len(value)),
-            "o",
-            color=color,
-            mfc="none",
-            mew=1.8,
-            ms=9,
-        )
+        heights = i + 0.12 * is_near * (-1) ** np.arange(len(value))
+        axes.plot(np.sort(value), heights, "o", color=color, mfc="none", mew=1.8, ms=9)
         axes.plot([value.mean()] * 2, [i - 0.3, i + 0.3], color=color, lw=2.5)
         axes.annotate(f"{value.mean():#.3g}", (value.mean(), i - 0.34), ha="center", va="bottom", color=color)
     axes.set_yticks(range(len(seeds)), list(seeds))

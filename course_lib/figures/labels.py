@@ -20,7 +20,7 @@ def name_lines(axes: Axes, at: int = -1) -> None:
     """Write the label of each line behind its last point, or the one ``at``, right of the axes; call it at the end."""
     handles, names = axes.get_legend_handles_labels()
     lines: list[Any] = [handle[0] if isinstance(handle, tuple) else handle for handle in handles]  # with error bars
-    ends = [np.array([x, y])[:, np.isfinite(y)][:, -1] for x, y in (line.get_data() for line in lines)]
+    ends = [np.array([x, y])[:, np.isfinite(y)][:, at] for x, y in (line.get_data() for line in lines)]
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # as they are now: the ends are placed by them
     heights = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
     if len(names) > 1 and np.diff(np.sort(heights)).min() < APART:

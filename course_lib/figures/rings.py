@@ -21,7 +21,8 @@ from course_lib.groups import C1, Element, Group, compose, matrix
 
 INNER_RADIUS, OUTER_RADIUS = 1.2, 2.6  # mirrored sheets stand on the inner ring; one ring alone is as small as that
 CLEARANCE = 0.54  # of arrows from the middle of a sheet
-NAME_ROOM = (0.15, 0.3)  # what the names outside of the sheets need on either side of the ring
+GAP = 0.035  # between a sheet and its frame
+NAME_ROOM = (0.05, 0.3)  # what the names outside of the sheets need on either side of the ring
 
 
 def ring_positions(group: Group, subgroup: Group | None = None) -> Array:
@@ -109,7 +110,7 @@ def draw_sheets(
         frame = Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3)
         axes.add_patch(frame).set_antialiased(False)
         if name:
-            _write_name(axes, name, (x, y), height / 2)
+            _write_name(axes, name, (x, y), height / 2, is_single=not group.has_mirrors)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
 
 

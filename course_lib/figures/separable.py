@@ -9,13 +9,13 @@ import numpy as np
 
 from course_lib.figures.curves import LOOKS
 from course_lib.figures.labels import name_lines
-from course_lib.figures.picture import Array, Picture, as_array, draw_map, new_figure, new_plot, shared_scale
+from course_lib.figures.picture import Array, Picture, as_array, draw_grid, draw_map, new_figure, new_plot, shared_scale
 from course_lib.figures.style import frame, line_colors
 from course_lib.groups import Group
 
 
 def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
-    """Filters on the group, (|H|, k, k), one per row, their sheets from left to right, all on one color scale.
+    """Filters on the group, (|H|, k, k), one per row and on a scale of its own, their sheets from left to right.
 
     Raises ValueError if one has another number of sheets.
     """
@@ -83,7 +83,7 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
         spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         axes.errorbar(x, means, spread, color=color, label=name if one else _with_seeds(name, value), **style)
-        axes.plot(x, value.T, ".", color=color, alpha=0.4, ms=5)
+        axes.plot(x, value.T, ".", color=color, alpha=0.5, ms=7)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means, strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

@@ -22,8 +22,7 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
 
     Sheet h stands where h takes the point (1, 0), and arrows lead from h to rh and mh. A sheet keeps the color of its
-    element, and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``, and ``name``
-    a formula.
+    element, and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``.
 
     Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
     """
@@ -39,8 +38,7 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     arrived = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
     width, height = _ring_size(group)
     figure = new_figure(2 * width, height + 0.3)
-    moved_name = rf"L_{{{typeset(g)}}}\,{name if len(name) == 1 else f'({name})'}"
-    title = rf"${moved_name}$: place $\leftarrow$ where its sheet came from"
+    title = rf"$L_{{{typeset(g)}}}\,{name}$: place $\leftarrow$ where its sheet came from"
     before, after = figure.subplots(1, 2)
     draw_sheets(before, sheets, group, scale, [str(h) for h in elements], [ELEMENT_COLORS[h] for h in elements])
     draw_sheets(after, moved, group, scale, arrived, [ELEMENT_COLORS[h] for h in origins])

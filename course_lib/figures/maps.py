@@ -81,14 +81,13 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     columns = 4 if lifting and order > 4 and order % 4 == 0 else order
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
-    cell = side / array.shape[-1]
-    values = cell >= 0.35 and bool((2 * array % 1 == 0).all())  # short numbers only
+    values = side / array.shape[-1] >= 0.35 and bool((2 * array % 1 == 0).all())  # short numbers only
     figure = new_figure(side * columns + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
     origins = [compose(inverse(g), h) for g in turns for h in group.elements]
     moved = [rf"$L_h\,\psi$, $h={typeset(h)}$" for h in group.elements]  # an index within an index could not be read
     for (i, j), axes in np.ndenumerate(figure.subplots(len(rows), columns, squeeze=False)):
-        draw_map(axes, rows[i, j], scale, values, cell)
+        draw_map(axes, rows[i, j], scale, values)
         if all(h in ELEMENT_COLORS for h in group.elements):
             frame(axes, origins[columns * i + j])
         if lifting or i == 0:

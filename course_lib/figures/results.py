@@ -51,7 +51,7 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
         means, deviations = [mean for mean, _ in errors.values()], [spread or 0 for _, spread in errors.values()]
         axes.errorbar(means, places, xerr=deviations, ls="none", capsize=2, lw=1, label=who, **look)
     for name, error in (yours or {}).items():
-        axes.plot(error, names.index(name), "*", ms=15, color=MARK, label="your run", zorder=5)
+        axes.plot(error, names.index(name) + 0.36, "*", ms=11, color=MARK, label="your run", zorder=5)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     _percent_axis(axes, "x", "test error, in %")
@@ -84,22 +84,20 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
             xerr=[spread or 0 for _, spread in across],
             ls="none", capsize=2, lw=1, label=recipe, **look,
         )  # fmt: skip
-    values = [mean for errors in (published, *ours.values()) for mean, _ in errors.values()]
-    ends = [min(values) / 1.15, max(values) * 1.5]
-    axes.plot(ends, ends, color=LINES, lw=1, ls="--", zorder=0)
-    axes.text(
-        ends[0] * 1.04, ends[0] * 1.07, "as published", rotation=45, rotation_mode="anchor", va="bottom", color=LINES
-    )
-    axes.set(xlim=ends, ylim=ends, aspect="equal")
-    _percent_axis(axes, "x", "published test error, in %")
-    _percent_axis(axes, "y", "our test error, in %")
-    axes.legend(frameon=False, loc="upper left")
-    colors = [look["color"] for look in _LOOKS[1:]]
     points = [
-        (name, published[name][0], mean, color)
-        for errors, color in zip(ours.values(), colors, strict=False)
+        (name, published[name][0], mean, look["color"])
+        for errors, look in zip(ours.values(), _LOOKS[1:], strict=False)
         for name, (mean, _) in errors.items()
     ]
+    (left, low), (right, high) = ([pick(point[i] for point in points) for i in (1, 2)] for pick in (min, max))
+    axes.set(xlim=(left / 1.3, right * 2), ylim=(low / 1.3, high * 1.3), aspect="equal")  # names need more room across
+    start, end = max(left, low) / 1.3, min(right * 2, high * 1.3)
+    axes.plot([start, end], [start, end], color=LINES, lw=1, ls="--", zorder=0)
+    turned: Any = {"rotation": 45, "rotation_mode": "anchor", "ha": "right", "va": "bottom"}
+    axes.text(0.97 * end, end, "as published", color=LINES, **turned)
+    _percent_axis(axes, "x", "published test error, in %")
+    _percent_axis(axes, "y", "our test error, in %")
+    figure.legend(frameon=False, loc="outside upper center", ncols=len(ours))
     name_points(figure, axes, points)
     words = "; ".join(f"{recipe}: {_words(errors, published)}" for recipe, errors in ours.items())
     return Picture.from_figure(figure, f"Our test errors against the published ones. {words}.")
@@ -117,7 +115,7 @@ def _percent_axis(axes: Axes, which: Literal["x", "y"], label: str) -> None:
     axis.set_major_locator(FixedLocator(_TICKS))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    getattr(axes, f"set_{which}label")(label)
+    getattr(axes, f"set_{which}label")(f"{label} (logarithmic)")
     axes.grid(axis=which, color="0.9")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

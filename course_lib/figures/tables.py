@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Literal
 
 from matplotlib.axes import Axes
@@ -59,8 +60,9 @@ def error_against_cost(
             for name, costs in families.items()
         }
         names = []
-        for (name, points), color, marker in zip(shown.items(), line_colors(shown), _MARKERS, strict=False):
-            _draw(axes, name, points, (color, marker), join)
+        looks = zip(line_colors(shown), _MARKERS, cycle(("--", "-") if join else ("none",)), strict=False)
+        for (name, points), (color, marker, line) in zip(shown.items(), looks, strict=False):
+            _draw(axes, name, points, {"color": color, "marker": marker, "ls": line})
             names += [(cost.label, place, cost.error, color) for place, cost in points if cost.label]
         _count_axis(axes, _WORDS[what])
         named.append((axes, names))
@@ -76,12 +78,11 @@ def error_against_cost(
     return Picture.from_figure(figure, f"{error.capitalize()} against parameters and against {second}. {words}.")
 
 
-def _draw(axes: Axes, name: str, points: Sequence[tuple[float, Cost]], look: tuple[str, str], join: bool) -> None:
-    color, marker = look
+def _draw(axes: Axes, name: str, points: Sequence[tuple[float, Cost]], look: Mapping[str, str]) -> None:
+    """Hollow markers, so that none hides another."""
     places, errors = [place for place, _ in points], [cost.error for _, cost in points]
     deviations = [cost.deviation or 0.0 for _, cost in points]
-    line = "-" if join else "none"
-    axes.errorbar(places, errors, deviations, color=color, marker=marker, ls=line, lw=1, capsize=2, label=name)
+    axes.errorbar(places, errors, deviations, mfc="none", mew=1.5, lw=1, capsize=2, label=name, **look)
 
 
 def _count_axis(axes: Axes, label: str) -> None:

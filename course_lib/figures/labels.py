@@ -22,32 +22,20 @@ ROOM = 0.075  # of the height, for one line of text
 def name_lines(axes: Axes) -> None:
     """Write the label of each line behind its last point, to the right of the axes; call it when all is drawn."""
     handles, names = axes.get_legend_handles_labels()
-    ends = np.array([_end(handle) for handle in handles])
+    lines: list[Any] = [handle[0] if isinstance(handle, tuple) else handle for handle in handles]  # with error bars
+    ends = [np.array([x, y])[:, np.isfinite(y)][:, -1] for x, y in (line.get_data() for line in lines)]
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # as they are now: the ends are placed by them
-    places = axes.transAxes.inverted().transform(axes.transData.transform(ends))
-    heights = np.sort(places[:, 1])
-    if len(names) > 1 and np.diff(heights).min() < APART:
+    heights = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
+    if len(names) > 1 and np.diff(np.sort(heights)).min() < APART:
         many = sum(map(len, names)) > 70
         axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 if many else len(names))
         return
-    for i, height in zip(np.argsort(places[:, 1]), _spread(heights), strict=True):
-        line = {"arrowstyle": "-", "color": _line(handles[i]).get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
+    for i, height in zip(np.argsort(heights), _spread(np.sort(heights)), strict=True):
+        line = {"arrowstyle": "-", "color": lines[i].get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             names[i], ends[i], (1.03, height), xycoords="data", textcoords="axes fraction",
             va="center", color=LINES, arrowprops=line, annotation_clip=False,
         )  # fmt: skip
-
-
-def _line(handle: Any) -> Any:
-    """The line itself: with error bars it stands in a container."""
-    return handle[0] if isinstance(handle, tuple) else handle
-
-
-def _end(handle: Any) -> tuple[float, float]:
-    """The last point of a line that is a number."""
-    x, y = (np.asarray(values, dtype=float) for values in _line(handle).get_data())
-    last = np.flatnonzero(np.isfinite(y))[-1]
-    return x[last], y[last]
 
 
 def _spread(heights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

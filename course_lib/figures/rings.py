@@ -21,7 +21,8 @@ from course_lib.groups import C1, Element, Group, compose, matrix
 
 INNER_RADIUS, OUTER_RADIUS = 1.2, 2.6  # mirrored sheets stand on the inner ring; one ring alone is as small as that
 CLEARANCE = 0.54  # of arrows from the middle of a sheet
-NAME_ROOM = (0.15, 0.3)  # what the names outside of the sheets need on either side of the ring
+GAP = 0.035  # between a sheet and its frame
+NAME_ROOM = (0.05, 0.3)  # what the names outside of the sheets need on either side of the ring
 
 
 def ring_positions(group: Group, subgroup: Group | None = None) -> Array:
@@ -104,17 +105,22 @@ def draw_sheets(
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
     for sheet, (x, y), name, color in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
         left, bottom = x - width / 2, y - height / 2
-        extent = (left, left + width, bottom, bottom + height)
+        extent = (left + GAP, left + width - GAP, bottom + GAP, bottom + height - GAP)
         axes.imshow(sheet, cmap=color_map(scale), norm=scale, extent=extent, interpolation="nearest", zorder=2)
-        axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3))
+        frame = Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3)
+        axes.add_patch(frame).set_antialiased(False)
         if name:
-            _write_name(axes, name, (x, y), height / 2)
+            _write_name(axes, name, (x, y), height / 2, is_single=not group.has_mirrors)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
 
 
-def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float) -> None:
-    """Outside of the sheet and clear of all arrows: above or, on the vertical axis, to the left; or the other way."""
+def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float, is_single: bool) -> None:
+    """Outside of the sheet and clear of all arrows: above; with two rings, on the vertical axis, beside; or below."""
     x, y = center
+    if is_single:
+        place = (x + 0.5, "right") if x > 0.1 else (x - 0.5, "left")
+        axes.text(place[0], y + half_height + 0.07, name, ha=place[1], va="bottom", fontsize=10, zorder=4)
+        return
     side = 1 if y > 1e-6 or (abs(y) < 1e-6 and x <= 0) else -1
     is_between = abs(x) < 1e-6 and abs(y) > 1e-6  # two rings leave little room above one another
     right, up = (-0.62, half_height) if is_between else (-0.13, half_height + 0.06)

@@ -51,8 +51,7 @@ def _spread(heights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 # Where a name may stand, in points from its own: beside it, where no other point may be as near, or farther away, with
 # a line that leads back.
 _BESIDE = ((7, 0), (-7, 0), (0, 11), (0, -11), (6, 9), (6, -9), (-6, 9), (-6, -9))
-_DIRECTIONS = ((0.8, 0.6), (0.8, -0.6), (-0.8, 0.6), (-0.8, -0.6), (1, 0), (-1, 0), (0, 1), (0, -1))
-_AWAY = tuple((far * x, far * y) for far in range(20, 110, 6) for x, y in _DIRECTIONS)
+_AWAY = [(far * np.cos(a), far * np.sin(a)) for far in range(20, 110, 6) for a in np.arange(16) * np.pi / 8]
 _REACH = 8  # pixels from the middle of a marker that no name may cover
 
 
@@ -63,7 +62,11 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     markers, names = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles], dict[int, Bbox]()
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
     lines += [bar.transformed(axes.transData) for bars in axes.collections for bar in bars.get_paths()]
-    for places, avoided in ((_BESIDE, lines), (_AWAY, lines), (_AWAY, [])):  # better on a line than on another name
+    for places, avoided in (
+        (_BESIDE, lines),
+        (_AWAY[:96], lines),
+        (_AWAY, []),
+    ):  # better on a line than on another name
         for i in (i for i in range(len(points)) if i not in names):
             taken = [*names.values(), *markers[:i], *markers[i + 1 :]]
             for place in places:
@@ -71,7 +74,8 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
                 label.get_window_extent()  # puts it where it belongs
                 box = Text.get_window_extent(label)  # of the words, without the line to the point
                 if _is_free(axes, box, middles[i], taken, avoided) and (
-                    places is _AWAY or sum(_gap(box, middle) < _gap(box, middles[i]) + 4 for middle in middles) == 1
+                    places is not _BESIDE
+                    or sum(_gap(box, middle) < _gap(box, middles[i]) + 4 for middle in middles) == 1
                 ):
                     names[i] = box
                     lines.append(Path([middles[i], np.clip(middles[i], box.min, box.max)]))
@@ -82,10 +86,11 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
 
 
 def _write(axes: Axes, name: str, x: float, y: float, color: str, place: tuple[float, float]) -> Annotation:
-    line = {"arrowstyle": "-", "color": color, "lw": 0.7, "shrinkA": 0, "shrinkB": 4} if place in _AWAY else None
-    align = "center" if not place[0] else "left" if place[0] > 0 else "right"
+    line = {"arrowstyle": "-", "color": color, "lw": 0.7, "shrinkA": 0, "shrinkB": 4}
+    align = "center" if abs(place[0]) < 1 else "left" if place[0] > 0 else "right"
     return axes.annotate(
-        name, (x, y), place, textcoords="offset points", fontsize=9, ha=align, va="center", arrowprops=line,
+        name, (x, y), place, textcoords="offset points", fontsize=9, ha=align, va="center",
+        arrowprops=None if place in _BESIDE else line,
         # A white edge, so that it can be read on the error bar of a neighbor.
         color=color, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5,
     )  # fmt: skip
@@ -97,7 +102,7 @@ def _is_free(axes: Axes, box: Bbox, point: Any, taken: Sequence[Bbox], lines: Se
     return (
         axes.bbox.contains(*box.min)
         and axes.bbox.contains(*box.max)
-        and not box.count_overlaps(taken)
+        and not box.padded(2).count_overlaps(taken)
         and not any(lead.intersects_bbox(other, False) for other in taken if not other.contains(*point))
         and not any(line.intersects_bbox(box.padded(2), False) for line in lines)
     )

@@ -88,7 +88,7 @@ NAMES = {
 }
 published = {name: (find(key).error, find(key).deviation) for key, name in NAMES.items()}
 errors_by_row({"published": published}).captioned(
-    "In print, P4CNN makes less than half the errors of an ordinary network, and E4-Net about half of those "
+    "In print, P4CNN makes less than half the errors of an ordinary network, and E4-Net little more than half of those "
     "(bars: standard deviations over seeds)."
 )
 
@@ -473,8 +473,8 @@ for row in SMALLER:
     if all(errors):
         at_all_sizes[NAMES[row]] = list(zip_longest(*errors, fillvalue=math.nan))
 error_by_size(at_all_sizes, list(by_size)).captioned(
-    "Error against the number of training images, of the networks trained on all three sizes "
-    "(means over seeds; bars: standard deviations; dots: single seeds)."
+    "With fewer images every network makes more errors, and P4CNN makes fewer than Z2CNN at each size "
+    "(n: seeds; bars: standard deviations; pale dots: single seeds)."
 ) if at_all_sizes else print("No network has been trained on all three sizes yet.")
 
 # %% tags=["nbval-ignore-output"]
@@ -527,7 +527,7 @@ changed = {
 
 # %% tags=["nbval-ignore-output"]
 print(not_yet_run(laptop, shown, **length))
-figures.learning_curves(changed, ylabel="changed by a quarter turn, in %").captioned(
+figures.learning_curves(changed, ylabel="predictions changed by a quarter turn, in %").captioned(
     "A quarter turn changes predictions of Z2CNN after every epoch, and none of E4-Net with a shared norm. "
     "Bands reach from the lowest to the highest seed."
 ) if changed else None

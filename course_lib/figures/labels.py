@@ -62,21 +62,15 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     markers, names = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles], dict[int, Bbox]()
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
     lines += [bar.transformed(axes.transData) for bars in axes.collections for bar in bars.get_paths()]
-    for places, avoided in (
-        (_BESIDE, lines),
-        (_AWAY[:96], lines),
-        (_AWAY, []),
-    ):  # better on a line than on another name
+    for places, avoided in ((_BESIDE, lines), (_AWAY[:96], lines), (_AWAY, [])):  # better on a line than on a name
         for i in (i for i in range(len(points)) if i not in names):
             taken = [*names.values(), *markers[:i], *markers[i + 1 :]]
             for place in places:
                 label = _write(axes, *points[i], place)
                 label.get_window_extent()  # puts it where it belongs
                 box = Text.get_window_extent(label)  # of the words, without the line to the point
-                if _is_free(axes, box, middles[i], taken, avoided) and (
-                    places is not _BESIDE
-                    or sum(_gap(box, middle) < _gap(box, middles[i]) + 4 for middle in middles) == 1
-                ):
+                near = [_gap(box, middle) < _gap(box, middles[i]) + 4 for middle in middles]
+                if _is_free(axes, box, middles[i], taken, avoided) and (places is not _BESIDE or sum(near) == 1):
                     names[i] = box
                     lines.append(Path([middles[i], np.clip(middles[i], box.min, box.max)]))
                     break

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -73,9 +74,10 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
         right, up = ([d or 0 for d in widths] for widths in (spread, deviations))
         axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, label=recipe, **look)
         points += zip(errors, across, means, [look["color"]] * len(errors), strict=True)
-    (left, low), (most, high) = ([pick(point[i] for point in points) for i in (1, 2)] for pick in (min, max))
-    axes.set(xscale="log", yscale="log", xlim=(left / 1.45, most * 2), ylim=(low / 1.3, high * 1.3), aspect="equal")
-    start, end = max(left / 1.45, low / 1.3), min(most * 2, high * 1.3)
+    places = np.array([(x, y) for _, x, y, _ in points])
+    (left, low), (most, high) = places.min(axis=0) / (1.45, 1.3), places.max(axis=0) * (2, 1.3)  # room for the names
+    axes.set(xscale="log", yscale="log", xlim=(left, most), ylim=(low, high), aspect="equal")
+    start, end = max(left, low), min(most, high)
     axes.plot([start, end], [start, end], color=LINES, lw=1, ls="--", zorder=0)
     along: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "ha": "right", "va": "bottom"}
     axes.text(0.97 * end, end, "as published", color=LINES, **along)

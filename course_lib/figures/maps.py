@@ -22,8 +22,7 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
 
     Sheet h stands where h takes the point (1, 0), and arrows lead from h to rh and mh. A sheet keeps the color of its
-    element, and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``, and ``name``
-    a formula.
+    element, and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``.
 
     Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
     """
@@ -39,8 +38,7 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     arrived = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
     width, height = _ring_size(group)
     figure = new_figure(2 * width, height + 0.3)
-    moved_name = rf"L_{{{typeset(g)}}}\,{name if len(name) == 1 else f'({name})'}"
-    title = rf"${moved_name}$: place $\leftarrow$ where its sheet came from"
+    title = rf"$L_{{{typeset(g)}}}\,{name}$: place $\leftarrow$ where its sheet came from"
     before, after = figure.subplots(1, 2)
     draw_sheets(before, sheets, group, scale, [str(h) for h in elements], [ELEMENT_COLORS[h] for h in elements])
     draw_sheets(after, moved, group, scale, arrived, [ELEMENT_COLORS[h] for h in origins])
@@ -83,13 +81,13 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     columns = 4 if lifting and order > 4 and order % 4 == 0 else order
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
-    cell = side / array.shape[-1]
+    values = side / array.shape[-1] >= 0.35 and bool((2 * array % 1 == 0).all())  # short numbers only
     figure = new_figure(side * columns + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
     origins = [compose(inverse(g), h) for g in turns for h in group.elements]
     moved = [rf"$L_h\,\psi$, $h={typeset(h)}$" for h in group.elements]  # an index within an index could not be read
     for (i, j), axes in np.ndenumerate(figure.subplots(len(rows), columns, squeeze=False)):
-        draw_map(axes, rows[i, j], scale, cell >= 0.35, cell)
+        draw_map(axes, rows[i, j], scale, values)
         if all(h in ELEMENT_COLORS for h in group.elements):
             frame(axes, origins[columns * i + j])
         if lifting or i == 0:

@@ -107,8 +107,7 @@ def draw_sheets(
         left, bottom = x - width / 2, y - height / 2
         extent = (left + GAP, left + width - GAP, bottom + GAP, bottom + height - GAP)
         axes.imshow(sheet, cmap=color_map(scale), norm=scale, extent=extent, interpolation="nearest", zorder=2)
-        frame = Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3)
-        axes.add_patch(frame).set_antialiased(False)
+        axes.add_patch(Rectangle((left, bottom), width, height, fill=False, ec=color, lw=2.5, aa=False, zorder=3))
         if name:
             _write_name(axes, name, (x, y), height / 2, is_single=not group.has_mirrors)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
@@ -118,8 +117,8 @@ def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height:
     """Outside of the sheet and clear of all arrows: above; with two rings, on the vertical axis, beside; or below."""
     x, y = center
     if is_single:
-        place = (x + 0.5, "right") if x > 0.1 else (x - 0.5, "left")
-        axes.text(place[0], y + half_height + 0.07, name, ha=place[1], va="bottom", fontsize=10, zorder=4)
+        left, ha = (x + 0.5, "right") if x > 0.1 else (x - 0.5, "left")
+        axes.text(left, y + half_height + 0.07, name, ha=ha, va="bottom", fontsize=10)
         return
     side = 1 if y > 1e-6 or (abs(y) < 1e-6 and x <= 0) else -1
     is_between = abs(x) < 1e-6 and abs(y) > 1e-6  # two rings leave little room above one another

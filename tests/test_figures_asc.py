@@ -36,7 +36,7 @@ def test_gaze_figure_names_what_is_seen_most(channels):
 
 
 def test_weights_by_place_says_which_weights_are_the_same_everywhere():
-    windows, psi = [np.eye(3), np.ones((3, 3))], np.array([[-1.0, 0, 1]] * 3)
+    windows, psi = {"left": np.eye(3), "right": np.ones((3, 3))}, np.array([[-1.0, 0, 1]] * 3)
     picture = weights_by_place(windows, {"conv": [psi, psi], "both": [psi, 0.25 * psi]})
     assert "conv: the same at all places, from -1.00 to 1.00; both: not the same at all places" in picture.alt
     assert picture.image == weights_by_place(windows, {"conv": [psi, psi], "both": [psi, 0.25 * psi]}).image

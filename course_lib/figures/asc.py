@@ -48,17 +48,17 @@ def pale(image: Array) -> Array:
     return np.asarray(0.35 + 0.65 * rgb)
 
 
-def weights_by_place(windows: Sequence[Any], weights: Mapping[str, Sequence[Any]]) -> Picture:
+def weights_by_place(windows: Mapping[str, Any], weights: Mapping[str, Sequence[Any]]) -> Picture:
     """A row for each place: the window that it sees, then the weights, (k, k), that each kind of layer gives it.
 
     One color scale for each kind of layer, white at zero, with the numbers written in.
     """
     figure = new_figure(2.1 * (1 + len(weights)), 2.2 * len(windows) + 0.2)
     first, *others = figure.subplots(len(windows), 1 + len(weights), squeeze=False).T
-    seen = [1 - as_map(window, "a window") for window in windows]
-    for axes, window in zip(first, seen, strict=True):
+    seen = [as_map(window, "a window") for window in windows.values()]
+    for axes, name, window in zip(first, windows, seen, strict=True):
+        axes.set_ylabel(name, fontsize=10)
         draw_map(axes, window, shared_scale(seen))
-        axes.images[0].set_cmap("gray")
     first[0].set_title("what it sees", fontsize=10)
     words = []
     for column, (kind, given) in zip(others, weights.items(), strict=True):

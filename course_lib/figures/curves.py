@@ -26,8 +26,11 @@ def learning_curves(runs: Mapping[str, Any], ylabel: str = "validation accuracy"
     figure, axes = new_plot(6.4, 4.0, xlabel="epoch", ylabel=ylabel)
     _draw_lines(axes, curves)
     axes.locator_params(axis="x", integer=True)
-    axes.set_ylim(bottom=0)
-    name_lines(axes)
+    axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))  # a line at 0 lies above the edge
+    if len(curves) > 1:
+        name_lines(axes)
+    else:  # a name beside the plot would leave half of the height empty
+        axes.set_title(next(iter(curves)), fontsize=11)
     alt = "; ".join(f"{name}: {_trend(values)}" for name, values in curves.items())
     return Picture.from_figure(figure, f"Learning curves, {ylabel} by epoch. {alt}.")
 
@@ -78,11 +81,14 @@ def _seeds(run: Any) -> Array:
 
 def _draw_lines(axes: Axes, curves: Mapping[str, Array], places: Array | None = None) -> None:
     """(seeds, places) each; by default the places are epochs."""
-    looks = LOOKS[: len(curves)]
+    looks, counts = LOOKS[: len(curves)], {len(values) for values in curves.values()}
+    if len(counts) == 1 < max(counts):  # said once for all
+        axes.set_ylabel(f"{axes.get_ylabel()} (mean of {max(counts)})")
     for (name, values), color, (_, dash, marker) in zip(curves.items(), line_colors(curves), looks, strict=True):
         x = np.arange(1, values.shape[1] + 1) if places is None else places
         style: dict[str, Any] = {"linestyle": dash, "marker": marker, "markevery": max(1, len(x) // 24), "lw": 2}
-        label = f"{name} (mean of {len(values)})" if len(values) > 1 else name
+        seeds = f"mean of {len(values)}" if len(values) > 1 else "1 seed"
+        label = f"{name} ({seeds})" if len(counts) > 1 else name
         axes.plot(x, values.mean(axis=0), color=color, label=label, **style)
         if len(values) > 1:
             axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=color, alpha=0.18, linewidth=0)

@@ -181,8 +181,8 @@ def _text(x: float, y: float, words: str, weight: str = "normal", color: str = L
     """In the middle of x; W_Q and W^O as letters with an index below or above."""
 
     def index(found: re.Match[str]) -> str:
-        dy = {"_": 4, "^": -5}[found[1]]
-        return f'<tspan dy="{dy}" font-size="11">{found[2]}</tspan><tspan dy="{-dy}">&#8203;</tspan>'
+        dy = {"_": 3, "^": -4}[found[1]]
+        return f'<tspan dy="{dy}" font-size="9">{found[2]}</tspan><tspan dy="{-dy}">&#8203;</tspan>'
 
     style = f'text-anchor="middle" font-weight="{weight}" fill="{color}"'
     return f'<text x="{x:g}" y="{y:g}" {style}>{_INDEX.sub(index, escape(words))}</text>'

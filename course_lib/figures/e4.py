@@ -10,8 +10,18 @@ import torch
 from matplotlib.axes import Axes
 
 from course_lib.actions import act_on_feature_map
-from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_map, draw_mark, new_figure, shared_scale
-from course_lib.figures.style import SERIES, frame
+from course_lib.figures.picture import (
+    Array,
+    Picture,
+    as_array,
+    as_map,
+    draw_grid,
+    draw_map,
+    draw_mark,
+    new_figure,
+    shared_scale,
+)
+from course_lib.figures.style import LINES, SERIES, frame
 from course_lib.groups import IDENTITY, Element, Group, compose, inverse
 
 
@@ -48,6 +58,7 @@ def generated_kernels(sights: Mapping[str, Sight], group: Group) -> Picture:
         row[0].set_title(title, fontsize=10)
         for axes, h, kernel in zip(row[1:], group.elements, kernels, strict=True):
             draw_map(axes, kernel, scale)
+            draw_grid(axes, *kernel.shape)
             origin = compose(inverse(sight.moved_by), h)
             frame(axes, origin)
             name = f"sheet {h}" if origin == h else f"sheet {h} ← {origin}"
@@ -80,20 +91,21 @@ def ablations(
         _draw_errors(above, ours, SERIES[0])
         for i, values in enumerate(errors.values()):
             above.plot([i] * len(values), values, ".", color=SERIES[0], alpha=0.4)
-        _draw_errors(below, published[name], SERIES[1])
+        _draw_errors(below, published[name], LINES, mfc="white")
         above.set_title(name, fontsize=11)
         told = (f"{s}: {mean:.1f} (published {published[name][s][0]:.2f})" for s, (mean, _) in ours.items())
         words.append(f"{name}: {', '.join(told)}")
     for axes, label in zip(grid[:, 0], ("ours, in %", "published, in %"), strict=True):
         axes.set_ylabel(f"test error,\n{label}")
         axes.set_ylim(0, 1.08 * axes.get_ylim()[1])  # the largest must not lie on the edge
+    figure.align_ylabels()
     return Picture.from_figure(figure, f"Test errors in percent by hyperparameter, means. {'; '.join(words)}.")
 
 
-def _draw_errors(axes: Axes, errors: Mapping[str, tuple[float, float]], color: str) -> None:
+def _draw_errors(axes: Axes, errors: Mapping[str, tuple[float, float]], color: str, **look: Any) -> None:
     """A mean and a standard deviation for each setting."""
     means, deviations = zip(*errors.values(), strict=True)
-    axes.errorbar(range(len(errors)), means, deviations, color=color, marker="o", lw=1, capsize=4)
+    axes.errorbar(range(len(errors)), means, deviations, color=color, fmt="o", lw=1, capsize=4, **look)
     axes.set_xticks(range(len(errors)), list(errors))
     axes.set_xlim(-0.5, len(errors) - 0.5)
     axes.grid(color="0.9", axis="y")

@@ -35,7 +35,7 @@ def cayley_table_figure(table: Any, labels: Sequence[Any]) -> Picture:
     figure = new_figure(0.62 * len(names) + 1.0, 0.5 * len(names) + 0.9)
     axes = figure.subplots()
     for (i, j), product in np.ndenumerate(table):
-        _draw_product(axes, i, j, names[product] if product >= 0 else "✗")
+        draw_product(axes, i, j, names[product] if product >= 0 else "✗")
     axes.set(xlabel="b (done first)", ylabel="a (done second)", title="the product ab")
     name_cells(axes, names)
     axes.xaxis.set_label_position("bottom")
@@ -44,7 +44,7 @@ def cayley_table_figure(table: Any, labels: Sequence[Any]) -> Picture:
     return Picture.from_figure(figure, alt)
 
 
-def _draw_product(axes: Axes, i: int, j: int, name: str) -> None:
+def draw_product(axes: Axes, i: int, j: int, name: str) -> None:
     """In the color of its element; what is none, and a product outside of the set, is white."""
     color = {str(g): color for g, color in ELEMENT_COLORS.items()}.get(name)
     words = ON_ELEMENT if color and color != "#000000" else ("white", "0.15")

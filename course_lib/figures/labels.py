@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 APART = 0.02  # of the height: lines that end closer together could not be told apart by their ends
@@ -47,41 +48,60 @@ def _spread(heights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return spread
 
 
-# Right of the point, above it, below it, left of it, then farther away: distance in points, and the near edge.
-_PLACES = [
-    place
-    for far, beside in ((1, 0), (2, 20), (3, 30))
-    for place in (
-        (7, beside, "left"), (7, -10 * far, "left"), (0, 11 * far, "center"),
-        (0, -11 * far, "center"), (-7, beside, "right"), (-7, -10 * far, "right"),
-    )
-]  # fmt: skip
+# Where a name may stand, in points from its own: beside it, where no other point may be as near, or farther away, with
+# a line that leads back.
+_BESIDE = ((7, 0), (-7, 0), (0, 11), (0, -11), (6, 9), (6, -9), (-6, 9), (-6, -9))
+_AWAY = [(far * np.cos(a), far * np.sin(a)) for far in range(20, 110, 6) for a in np.arange(16) * np.pi / 8]
 _REACH = 8  # pixels from the middle of a marker that no name may cover
 
 
 def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, float, str]]) -> None:
-    """Write the name of each point, (name, x, y, color), in the first place that is free, else in the first of all."""
+    """Write the name of each point, (name, x, y, color), so that it covers no point, no line and no other name."""
     figure.draw_without_rendering()  # only now is known where things are
     middles = [axes.transData.transform((x, y)) for _, x, y, _ in points]
-    taken = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles]
-    for i, (name, x, y, color) in enumerate(points):
-        label = _first_free(axes, name, (x, y), taken[:i] + taken[i + 1 :])
-        # A white edge, so that it can be read on the error bar of a neighbor.
-        label.set(color=color, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5)
-        taken.append(label.get_window_extent())
-
-
-def _first_free(axes: Axes, name: str, point: tuple[float, float], taken: Sequence[Bbox]) -> Annotation:
-    def written(dx: float, dy: float, align: str) -> Annotation:
-        return axes.annotate(name, point, (dx, dy), textcoords="offset points", fontsize=9, ha=align, va="center")
-
+    markers, names = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles], dict[int, Bbox]()
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
-    for avoided in (lines, []):  # better on a line than on another name
-        for place in _PLACES:
-            label = written(*place)
-            box = label.get_window_extent()
-            is_inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
-            if is_inside and not box.count_overlaps(taken) and not any(x.intersects_bbox(box, False) for x in avoided):
-                return label
-            label.remove()
-    return written(*_PLACES[0])
+    lines += [bar.transformed(axes.transData) for bars in axes.collections for bar in bars.get_paths()]
+    for places, avoided in ((_BESIDE, lines), (_AWAY[:96], lines), (_AWAY, [])):  # better on a line than on a name
+        for i in (i for i in range(len(points)) if i not in names):
+            taken = [*names.values(), *markers[:i], *markers[i + 1 :]]
+            for place in places:
+                label = _write(axes, *points[i], place)
+                label.get_window_extent()  # puts it where it belongs
+                box = Text.get_window_extent(label)  # of the words, without the line to the point
+                near = [_gap(box, middle) < _gap(box, middles[i]) + 4 for middle in middles]
+                if _is_free(axes, box, middles[i], taken, avoided) and (places is not _BESIDE or sum(near) == 1):
+                    names[i] = box
+                    lines.append(Path([middles[i], np.clip(middles[i], box.min, box.max)]))
+                    break
+                label.remove()
+    for i in (i for i in range(len(points)) if i not in names):
+        _write(axes, *points[i], _BESIDE[0])
+
+
+def _write(axes: Axes, name: str, x: float, y: float, color: str, place: tuple[float, float]) -> Annotation:
+    line = {"arrowstyle": "-", "color": color, "lw": 0.7, "shrinkA": 0, "shrinkB": 4}
+    align = "center" if abs(place[0]) < 1 else "left" if place[0] > 0 else "right"
+    return axes.annotate(
+        name, (x, y), place, textcoords="offset points", fontsize=9, ha=align, va="center",
+        arrowprops=None if place in _BESIDE else line,
+        # A white edge, so that it can be read on the error bar of a neighbor.
+        color=color, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5,
+    )  # fmt: skip
+
+
+def _is_free(axes: Axes, box: Bbox, point: Any, taken: Sequence[Bbox], lines: Sequence[Path]) -> bool:
+    """Whether a name with this box is inside, and nothing is under it or under the line to its point."""
+    lead = Path([point, np.clip(point, box.min, box.max)])
+    return (
+        axes.bbox.contains(*box.min)
+        and axes.bbox.contains(*box.max)
+        and not box.padded(2).count_overlaps(taken)
+        and not any(lead.intersects_bbox(other, False) for other in taken if not other.contains(*point))
+        and not any(line.intersects_bbox(box.padded(2), False) for line in lines)
+    )
+
+
+def _gap(box: Bbox, point: Any) -> float:
+    """The distance of a point from a box, in pixels."""
+    return float(np.hypot(*(np.clip(point, box.min, box.max) - point)))

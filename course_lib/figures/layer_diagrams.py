@@ -79,7 +79,7 @@ def _self_attention(layer: L.GroupSelfAttention2d, x: Tensor, out: Tensor) -> Pa
         nodes[name] = Op([f"{name} = h_{name} f"], 1, lane, {f"h_{name}": tuple(embedding.weight.shape[:2])})
     words = ["softmax of Q·(K + P)", f"over {k} × {k} pixels", "and all sheets"]
     nodes["scores"] = Op(words, 2, 0.5, _weights(layer, P="positions"), turned=True)
-    nodes["sum"] = Op(["sum of V, weighted"], 2, 2)
+    nodes["sum"] = Op(["weighted sum of V"], 2, 2)
     nodes["out"] = Map("f′", out.shape, 3, 2)
     arrows = [("f", name) for name in parts] + [("Q", "scores"), ("K", "scores"), ("scores", "sum"), ("V", "sum")]
     return nodes, [*arrows, ("sum", "out")]
@@ -87,7 +87,7 @@ def _self_attention(layer: L.GroupSelfAttention2d, x: Tensor, out: Tensor) -> Pa
 
 def _e4(layer: L.E4Layer, x: Tensor, out: Tensor) -> Parts:
     see = "of all sheets" if layer.concat in ("K", "both") else "of the own sheet"
-    writer = ["W_2, turned by every h,", "writes kernels"]
+    k, writer = layer.kernel_size, ["W_2, turned by every h,", "writes kernels"]
     nodes: dict[str, Node] = {
         "f": Map("f", x.shape, 0, 0.5),
         "generator": Op([f"W_1 {see},", "norm, ReLU"], 1, 0, _weights(layer, W_1="squeeze.weight")),
@@ -95,7 +95,7 @@ def _e4(layer: L.E4Layer, x: Tensor, out: Tensor) -> Parts:
         "kernels": Map("kernels K, one at every g", layer.kernels(x).shape, 3, 0),
         "encoder": Op(["the encoder W_3"], 1, 1, _weights(layer, W_3="encoder.weight")),
         "V": Map("V", layer.encoder(x).shape, 2, 1),
-        "sum": Op(["Σ over v of K_v times V", "at the neighbor v of g"], 3, 1.1),
+        "sum": Op(["kernel K times V, summed", f"over {k} × {k} neighbors"], 3, 1.1),
         "out": Map("f′", out.shape, 4, 1.1),
     }
     upper = _row("f", "generator", "write", "kernels", "sum", "out")
@@ -111,7 +111,7 @@ def _affine(layer: L.AffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
         nodes[f"A{name}"] = Op([f"A^{name}: ψ {name} + β"], 2, lane, affine, turned=True)
         arrows += _row("f", name, f"A{name}")
     nodes["scores"] = Op(["softmax of A^Q times A^K", f"over {k} × {k} pixels"], 3, 0.5)
-    nodes["sum"] = Op(["sum of A^V, weighted", "then W^O"], 3, 2, _weights(layer, **{"W^O": "output.weight"}))
+    nodes["sum"] = Op(["weighted sum of A^V,", "then W^O"], 3, 2, _weights(layer, **{"W^O": "output.weight"}))
     nodes["out"] = Map("f′", out.shape, 4, 2)
     arrows += [("AQ", "scores"), ("AK", "scores"), ("scores", "sum"), ("AV", "sum"), ("sum", "out")]
     return nodes, arrows

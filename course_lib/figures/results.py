@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -47,10 +48,10 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
         means, deviations = [mean for mean, _ in errors.values()], [spread or 0 for _, spread in errors.values()]
         axes.errorbar(means, places, xerr=deviations, ls="none", capsize=2, lw=1, label=who, **look)
     for name, error in yours.items():
-        axes.plot(error, names.index(name), "*", ms=15, color=MARK, label="your run", zorder=5)
+        axes.plot(error, names.index(name) + 0.36, "*", ms=11, color=MARK, label="your run", zorder=5)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set(xscale="log", xlabel="test error, in %")
+    axes.set(xscale="log", xlabel="test error, in % (logarithmic)")
     _percent_ticks(axes.xaxis)
     axes.grid(axis="y", color="0.93")
     if len(series) + bool(yours) > 1:
@@ -73,16 +74,17 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
         right, up = ([d or 0 for d in widths] for widths in (spread, deviations))
         axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, label=recipe, **look)
         points += zip(errors, across, means, [look["color"]] * len(errors), strict=True)
-    values = [mean for errors in (published, *ours.values()) for mean, _ in errors.values()]
-    ends = [min(values) / 1.15, max(values) * 1.5]
-    axes.plot(ends, ends, color=LINES, lw=1, ls="--", zorder=0)
-    along: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "va": "bottom", "color": LINES}
-    axes.text(ends[0] * 1.04, ends[0] * 1.07, "as published", **along)
-    axes.set(xlim=ends, ylim=ends, aspect="equal", xscale="log", yscale="log")
-    axes.set(xlabel="published test error, in %", ylabel="our test error, in %")
+    places = np.array([(x, y) for _, x, y, _ in points])
+    (left, low), (most, high) = places.min(axis=0) / (1.45, 1.3), places.max(axis=0) * (2, 1.3)  # room for the names
+    axes.set(xscale="log", yscale="log", xlim=(left, most), ylim=(low, high), aspect="equal")
+    start, end = max(left, low), min(most, high)
+    axes.plot([start, end], [start, end], color=LINES, lw=1, ls="--", zorder=0)
+    along: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "ha": "right", "va": "bottom"}
+    axes.text(0.97 * end, end, "as published", color=LINES, **along)
+    axes.set(xlabel="published test error, in % (logarithmic)", ylabel="our test error, in % (logarithmic)")
     _percent_ticks(axes.xaxis)
     _percent_ticks(axes.yaxis)
-    axes.legend(frameon=False, loc="upper left")
+    figure.legend(frameon=False, loc="outside upper center", ncols=len(ours))
     name_points(figure, axes, points)
     words = "; ".join(f"{recipe}: {_words(errors, published)}" for recipe, errors in ours.items())
     return Picture.from_figure(figure, f"Our test errors against the published ones. {words}.")

@@ -74,7 +74,8 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     """
     values = {name: np.atleast_2d(as_array(value)) for name, value in errors.items()}
     counts = np.array([np.isfinite(value).sum(axis=0) for value in values.values()])
-    one = f" (means of {counts.max()})" if counts.min() == counts.max() > 1 else ""  # said once for all
+    alike = counts.min() == counts.max()
+    one = f" (means of {counts.max()})" if alike and counts.max() > 1 else ""  # said once for all
     figure, axes = new_plot(6.6, 4.0, xlabel="training images", ylabel=f"test error, in %{one}")
     looks, words = zip(line_colors(values), LOOKS[: len(values)], strict=True), []
     for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=True)):
@@ -82,7 +83,9 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
         means = np.nanmean(value, axis=0)
         spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
-        axes.errorbar(x, means, spread, color=color, label=name if one else _with_seeds(name, value), **style)
+        axes.errorbar(x, means, spread, color=color, label=name, **style)
+        for place, mean, n in zip(x, means, counts[i] if not alike else (), strict=False):
+            axes.annotate(f"n = {n}", (place, mean), (8, 6), textcoords="offset points", fontsize=9, color=color)
         axes.plot(x, value.T, ".", color=color, alpha=0.5, ms=7)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means, strict=True))}")
     axes.set_xscale("log")
@@ -93,11 +96,3 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     name_lines(axes)
     what = "Test error against the number of training images, means over seeds."
     return Picture.from_figure(figure, f"{what} {'; '.join(words)}.")
-
-
-def _with_seeds(name: str, errors: Array) -> str:
-    """ "P4CNN (mean of 3)", or "(mean of 3 to 5)" if not all sizes have as many seeds; of one seed, the name."""
-    counts = np.isfinite(errors).sum(axis=0)
-    few, many = counts.min(), counts.max()
-    seeds = f"{few} to {many}" if few < many else f"{many}"
-    return f"{name} (mean of {seeds})" if many > 1 else name

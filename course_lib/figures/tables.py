@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -41,13 +42,13 @@ def error_against_cost(
     left, right = figure.subplots(1, 2, sharey=True)
     named: dict[Axes, list[tuple[str, float, float, str]]] = {left: [], right: []}
     for axes, what in ((left, "parameters"), (right, "operations")):
-        looks = zip(line_colors(families), _MARKERS[: len(families)], strict=True)
-        for (name, costs), (color, marker) in zip(families.items(), looks, strict=True):
+        looks = zip(line_colors(families), _MARKERS, cycle(("--", "-")), strict=False)
+        for (name, costs), (color, marker, line) in zip(families.items(), looks, strict=False):
             points = [(getattr(cost, what), cost) for cost in costs if getattr(cost, what) is not None]
             axes.errorbar(
                 [place for place, _ in points], [cost.error for _, cost in points],
                 [cost.deviation or 0.0 for _, cost in points],
-                color=color, marker=marker, ls="-" if join else "none", lw=1, capsize=2, label=name,
+                color=color, marker=marker, mfc="none", ls=line if join else "none", capsize=2, label=name,
             )  # fmt: skip
             named[axes] += [(cost.label, place, cost.error, color) for place, cost in points if cost.label]
         _count_axis(axes, what if what == "parameters" else "operations for one image")

@@ -85,7 +85,8 @@ def say(error: float) -> str:
 from course_lib.figures.layer_diagrams import layer_diagram
 
 layer_diagram(E4Layer(C4, 16, 16, 5, slices=2)).captioned(
-    "The upper branch writes a kernel for every g; the lower one encodes what the kernels are applied to."
+    "The upper branch writes a kernel for every g; the lower one encodes what the kernels are applied to. "
+    "Purple: learned weights; gray: none."
 )
 
 # %% [markdown]
@@ -297,7 +298,10 @@ turned = act_on_image(r, digit)
 upright = Sight(digit[0, 0], corner, kernels_at(digit, corner, C4))
 generated_kernels(
     {"the digit": upright, "turned by r": Sight(turned[0, 0], (17, 16), kernels_at(turned, (17, 16), C4), r)}, C4
-).captioned("The pixel of the turned digit writes the same four kernels, each turned and moved on by one sheet.")
+).captioned(
+    "The pixel of the turned digit writes the same four kernels, each turned and moved on by one sheet "
+    "(red positive, blue negative; empty: all zero)."
+)
 
 # %% [markdown]
 # Red is positive, blue is negative.
@@ -637,7 +641,8 @@ for affine, net in nets.items():
 # net[4] is the first E4 layer
 gains = {affine: net[4].norm.weight.expand(-1, 4) for affine, net in nets.items()}
 titles = {"shared": "one gain for all sheets", "per_element": "one gain for each sheet"}
-panels({titles[affine]: gain - 1 for affine, gain in gains.items()}).captioned(
+cells = ([f"channel {c}" for c in range(8)], [str(h) for h in C4.elements])
+panels({titles[affine]: gain - 1 for affine, gain in gains.items()}, cells=cells).captioned(
     "How far the gains γ have moved from 1 (γ − 1): with a shared norm the four sheets (columns) of a channel (row) have the "
     "same gain; with one for each element they drift apart."
 )
@@ -726,7 +731,8 @@ ours, theirs = (
     for source in (errors, published)
 )
 ablations(ours, theirs).captioned(
-    "Our small runs and the published ones do not agree on every choice, and their errors are of different sizes."
+    "Our small runs and the published ones do not agree on every choice, and their errors are of different sizes "
+    "(bars: standard deviations; pale dots: single seeds)."
 )
 
 # %% [markdown]

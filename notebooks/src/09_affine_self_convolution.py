@@ -90,7 +90,7 @@ def say(error: float) -> str:
 #
 # In both sums y runs over a k × k **window** around x. ψ asks where y lies. α asks what is there: how large f(x)f(y) is.
 #
-# **A case where both fail.** A bright object fills the middle and the bottom row of a 3 × 3 window and grows brighter to the right: 0.9, 1.0, 1.1 in both rows. In the top row lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first. (In the left column of the figure below, larger numbers are darker, like ink.)
+# **A case where both fail.** A bright object fills the middle and the bottom row of a 3 × 3 window and grows brighter to the right: 0.9, 1.0, 1.1 in both rows. In the top row lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first. (In the left column of the figure below, a larger number has more ink.)
 #
 # <details><summary>Predict first: an edge filter with the rows (−1, 0, 1) takes right minus left in each row and adds. What does it say in the first window? And what can attention say, whose weights are positive?</summary>
 #
@@ -106,19 +106,20 @@ alpha = [torch.softmax(4 * window[4] * window, dim=0) for window in seen]  # 4 m
 shown = {
     "convolution: ψ": [edge, edge],
     "attention: α": [a.view(3, 3) for a in alpha],
-    "both: α·ψ": [a.view(3, 3) * edge for a in alpha],
+    "affine self convolution: α·ψ": [a.view(3, 3) * edge for a in alpha],
 }
 
 # %%
-weights_by_place([window.view(3, 3) for window in seen], shown).captioned(
-    "A convolution has the same weights for both windows; those of attention and affine self convolution "
-    "depend on what they see there."
+places = ("brighter to the right", "brighter to the left")
+weights_by_place({name: window.view(3, 3) for name, window in zip(places, seen, strict=True)}, shown).captioned(
+    "A convolution weighs both windows alike; attention and affine self convolution do not (red positive, blue negative; "
+    "each column has a color scale of its own)."
 )
 
 # %%
 for title, tables in shown.items():
     responses = [(table.flatten() * window).sum().item() for table, window in zip(tables, seen, strict=True)]
-    print(f"{title:<15} brighter to the right {responses[0]:5.2f}, brighter to the left {responses[1]:5.2f}")
+    print(f"{title:<30} brighter to the right {responses[0]:5.2f}, brighter to the left {responses[1]:5.2f}")
 
 # %% [markdown]
 # The convolution has both signs wrong, and attention gives the same answer twice. Their product gets both right: it is the edge filter, **at work where the center's own object is**, and nearly switched off elsewhere.
@@ -308,16 +309,16 @@ check_proof(f, (psi, beta, C1), [(u, g) for u in shifts for g in f])
 #
 # Why over pixels and not over all group elements (y, h̃)? The authors remark that scores α(g, (y, h̃)) would be possible, but could be "computationally prohibitive" (|H| times as many), and are "not required" for equivariance. The proof below does without them.
 #
-# **The tables on the plane.** Which copy of ψ does the sheet h use, if you draw it on the plane? As a function of the pixel and the sheet it is ψ(h⁻¹x, h⁻¹h̃) = [L_h ψ](x, h̃): *turned and permuted*. Its copy of β is β(h⁻¹x): *only turned*. In the pictures, β is large ahead of the middle, that is, on the right for h = e. ψ has the same pattern on sheet e and a dot on sheet r.
+# **The tables on the plane.** Which copy of ψ does the sheet h use, if you draw it on the plane? As a function of the pixel and the sheet it is ψ(h⁻¹x, h⁻¹h̃) = [L_h ψ](x, h̃): *turned and permuted*. Its copy of β is β(h⁻¹x): *only turned*. In the pictures, β is large straight ahead of the middle, that is, on the right for h = e. ψ has a T that lies ahead on sheet e, and a dot on sheet r.
 
 # %%
-ahead = torch.tensor([[0.0, 0, 1], [0, 1, 2], [0, 0, 1]])
-panels({f"β for h = {h}": act_on_image(h, ahead) for h in C4.elements}).captioned(
+straight = torch.tensor([[0.0, 0, 0], [0, 1, 2], [0, 0, 0]])
+panels({f"β for h = {h}": act_on_image(h, straight) for h in C4.elements}).captioned(
     "For each h the offset β is the same pattern, only turned."
 )
 
 # %%
-dot = torch.tensor([[0.0, 2, 0], [0, 0, 0], [0, 0, 0]])
+ahead, dot = torch.tensor([[0.0, 0, 1], [0, 1, 2], [0, 0, 1]]), torch.tensor([[0.0, 2, 0], [0, 0, 0], [0, 0, 0]])
 ahead_and_dot = torch.stack([ahead, dot, 0 * dot, 0 * dot])
 copies = torch.stack([act_on_feature_map(h, ahead_and_dot[None], C4)[0] for h in C4.elements])
 filter_bank_figure(copies, C4).captioned(
@@ -408,7 +409,8 @@ print("four equal sheets:", all_equal(list(result[0])))
 from course_lib.figures.layer_diagrams import layer_diagram
 
 layer_diagram(AffineSelfConv2d(C4, 16, 16, 5, heads=8)).captioned(
-    "In the full layer each role, query, key and value, has an embedding and an affine map of its own."
+    "In the full layer each role, query, key and value, has an embedding and an affine map of its own "
+    "(purple: learned weights; gray: none)."
 )
 
 # %% [markdown]

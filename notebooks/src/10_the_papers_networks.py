@@ -422,11 +422,11 @@ families = {
         for k, w in (("g", ""), ("gc", ""), ("g", "-17"), ("gc", "-30"))
     ],
     "p4, E4": [cost("e4net", "E4-Net"), cost("e4net-large", "E4-Net, large"), cost("e4net-r4", "E4-Net, r = 4")],
-    "quoted": [quoted[name] for name in ("p4_CNN", "α-P4CNN")],
+    "quoted by the E4 paper": [quoted[name] for name in ("p4_CNN", "α-P4CNN")],
 }
 error_against_cost(families).captioned(
-    "On rotated MNIST all networks on p4 make fewer errors than the two ordinary ones, and all but gc-P4CNN take more "
-    "operations (bars: standard deviations)."
+    "On rotated MNIST all networks on p4 make fewer errors than the ordinary ones, and all but gc-P4CNN take more "
+    "operations (17, 30: channels; bars: standard deviations)."
 )
 
 # %% [markdown]
@@ -571,7 +571,8 @@ for seed in (0, 1):
         for name, errors in curves.items():
             errors[seed].append(100 - 100 * evaluate(net, getattr(digits, name)))
 learning_curves(curves, ylabel="error, in %").captioned(
-    "The same trainings, measured on two sets of images (means of two seeds, bands from the lower to the higher)."
+    "The same trainings, measured twice: the test error lies above the validation error at every epoch "
+    "(bands: from the lower seed to the higher)."
 )
 
 # %%

@@ -91,7 +91,9 @@ panels(
     values=False,
     alt="A filter of noise; turned by 90°, the same values in other places; turned by 45°, much paler, above "
     "all in the corners; and turned by 45° twice, which is paler still and does not look like the second picture.",
-).captioned("Turned by 45°, a filter of pixels fades, and two such turns do not make a turn by 90°.")
+).captioned(
+    "Turned by 45°, a filter of pixels fades, and two such turns do not make a turn by 90° (red positive, blue negative)."
+)
 
 # %% [markdown]
 # Twice 45° should be 90°, but the fourth picture is not the second one. Interpolation takes means of neighbors. Where
@@ -348,10 +350,10 @@ def steered(degrees: float) -> Tensor:
 
 # %%
 panels(
-    {f"{degrees}°": steered(degrees)[0, 0] for degrees in (0, 15, 30, 45, 90)},
+    {f"{degrees}°, norm {steered(degrees).norm():.2f}": steered(degrees)[0, 0] for degrees in (0, 15, 30, 45, 90)},
     values=False,
-    alt="One smooth filter at 0, 15, 30, 45 and 90 degrees. It turns as a whole, and no picture is paler than another.",
-).captioned("The steered filter turns as a whole, and no picture is paler than another.")
+    alt="One smooth filter at 0, 15, 30, 45 and 90 degrees. It turns as a whole, and its norm stays nearly the same.",
+).captioned("The steered filter turns as a whole and keeps its strength: the norm hardly changes.")
 
 # %%
 there_and_back = steer(steer(weights, 0.7, 7), -0.7, 7)
@@ -388,7 +390,8 @@ curves = {name: [error_at(angle, way) for angle in angles] for name, way in ways
 for name, errors in curves.items():
     print(f"{name:28} worst error {in_words(max(errors), high=10)}")
 error_curves(curves, angles, "angle in degrees", logarithmic=False).captioned(
-    "Steered to the angle, a steerable filter has almost no error; interpolated, the same filter has several times as much."
+    "Steered to the angle, a steerable filter has almost no error in its output; interpolated, several times as much. "
+    "(The dip at 45° is particular to this filter of pixels.)"
 )
 
 # %% [markdown]
@@ -419,7 +422,7 @@ def turned_basis(group: Group, size: int) -> Tensor:
 
 # %%
 bank = (turned_basis(C8, 7) @ weights).view(8, 7, 7)
-filter_bank_figure(bank, C8).captioned("One filter in all eight orientations of C8.")
+filter_bank_figure(bank, C8).captioned("From picture to picture the filter turns by 45°; the quarter turns are exact.")
 
 # %% [markdown]
 # **A filter of your own.** The weights say in advance what a turn will do. So design a filter that becomes its own *negative* after a quarter turn: where it was
@@ -439,7 +442,7 @@ def opposite_filter() -> Tensor:
 # %%
 own = (turned_basis(C8, 7) @ opposite_filter().double()).view(8, 7, 7)
 filter_bank_figure(own, C8).captioned(
-    "A filter that becomes its own negative after a quarter turn, two places further on."
+    "After a quarter turn, two places further on, this filter is its own negative; after a half turn it is itself again."
 )
 
 # %% [markdown]

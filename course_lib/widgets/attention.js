@@ -68,9 +68,7 @@ function drawGaze(canvas, scratch, image, blue, gaze, size, [row, column], [x, y
       context.lineTo(to[0] - 0.35 * length * Math.cos(angle + side), to[1] - 0.35 * length * Math.sin(angle + side));
     }
     context.stroke();
-    context.beginPath();
-    context.arc(...from, thick + unit / 4, 0, 2 * Math.PI);
-    context.fill();
+    context.strokeRect(from[0] - unit / 2, from[1] - unit / 2, unit, unit); // around the pixel, whose color stays seen
   }
 }
 
@@ -98,6 +96,7 @@ function render({ model, el }) {
   const panels = [makePanel("the image: point at where to look from", 340), makePanel("the image, turned", 340)];
   const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
   el.append(element("div", { class: "fme" }, controls.box, element("div", { class: "fme-panels" }, ...panels.map((p) => p.figure)), status));
+  for (const { canvas } of panels) canvas.className = "fme-framed";
   panels[0].canvas.style.cursor = "crosshair";
   panels[0].canvas.style.touchAction = "none";
 

@@ -11,7 +11,7 @@ function makeControls(setup) {
   const mirror = control("input", { type: "checkbox" });
   const layer = control("select");
   setup.layers.forEach((l, i) => layer.append(element("option", { value: i }, `${l.name}  (${l.size} × ${l.size})`)));
-  const channel = control("select"), order = element("small");
+  const channel = control("select"), order = element("span", { class: "fme-order" });
   const mirrorLabel = element("label", {}, mirror, "mirror");
   mirrorLabel.hidden = !setup.mirrors;
   const box = element("div", { class: "fme-controls fme-stay" },
@@ -62,7 +62,9 @@ function makeScene(shown, setup, [ink, signed]) {
   const sheets = (make) => layer.places.map((_, sheet) => make(sheet));
   const bitmaps = (order) => sheets((sheet) => bitmap(layer.size, isSigned ? signed : ink, (i) => value(order, sheet, i)));
   const begin = frame * setup.imageSize ** 2, numbers = data.frames[frame];
-  const pixelAt = (i) => pixel(...images.subarray(3 * (begin + i), 3 * (begin + i) + 3));
+  const own = images.subarray(3 * begin, 3 * (begin + setup.imageSize ** 2));
+  const isGray = own.every((part, i) => part === own[i - (i % 3)]); // then it is drawn in ink, as everywhere
+  const pixelAt = (i) => (isGray ? ink[own[3 * i]] : pixel(...own.subarray(3 * i, 3 * i + 3)));
   return {
     ...shown, numbers, origins: numbers.origins[index], error: numbers.errors[index],
     orders: [bitmaps(0), bitmaps(1)],
@@ -72,30 +74,30 @@ function makeScene(shown, setup, [ink, signed]) {
   };
 }
 
-const SHARES = { wide: { input: 0.15, ring: 0.3, rest: 0.2 }, narrow: { input: 0.22, ring: 0.48, rest: 0.3 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
+// With little room the rings come below the small pictures, and take the whole width where there are two in one another.
+const SHARES = { wide: { input: 0.13, ring: 0.275, rest: 0.275 }, narrow: { input: 0.22, ring: 0.49, rest: 0.3 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
 
 function render({ model, el }) {
   const setup = model.get("setup"), bytes = asBytes(model.get("colors"));
   const palettes = [colorsOf(bytes), colorsOf(bytes, 256)]; // ink; and for maps with a sign, from blue over white to red
   const controls = makeControls(setup), bars = makeBars(setup.classes);
-  const action = () => [element("i", {}, "L"), element("sub", {}, "g")];
-  const [input, first, second, rest] = ["turned input", ["turn, then compute: Φ(", ...action(), " x)"], ["compute, then turn: ", ...action(), " Φ(x)"], "difference"].map(makeStage);
+  const italic = (tag, letter) => element(tag, { class: "fme-math" }, letter), action = () => [italic("span", "L"), italic("sub", "g"), " "];
+  const titles = ["turned input", ["turn, then compute: Φ(", ...action(), italic("span", "x"), ")"], ["compute, then turn: ", ...action(), "Φ(", italic("span", "x"), ")"], "difference"];
+  const [input, first, second, rest] = titles.map(makeStage);
   const stages = [input, first, second, rest];
   const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
   const probed = element("p", { class: "fme-probe", "aria-live": "polite" });
-  input.figure.append(bars);
-  const figures = element("div", { class: "fme-panels fme-stages" }, ...stages.map((stage) => stage.figure));
+  const gap = element("p", { class: "fme-gap" }), side = element("div", { class: "fme-side" }, input.figure, bars);
+  rest.figure.append(gap);
+  const figures = element("div", { class: "fme-panels fme-stages" }, side, first.figure, second.figure, rest.figure);
   el.append(element("div", { class: "fme" }, controls.box, figures, status, probed));
 
   let [from, to, probe, width] = [null, null, null, 0];
   const glide = makeGlide(drawAll);
 
-  // With little room the rings come below the small pictures, and take the whole width where there are two in one another.
-  function widthOf(part) {
-    const isDouble = setup.layers.some((layer) => layer.sheets > 4); // two rings in one another need more room
-    const kind = width >= (isDouble ? 1200 : 760) ? "wide" : isDouble && width < 480 ? "tiny" : "narrow";
-    return Math.floor(SHARES[kind][part] * width);
-  }
+  const isDouble = setup.layers.some((layer) => layer.sheets > 4); // two rings in one another need more room
+  const kind = () => (width >= (isDouble ? 1200 : 1000) ? "wide" : isDouble && width < 480 ? "tiny" : "narrow");
+  const widthOf = (part) => Math.floor(SHARES[kind()][part] * width);
 
   function drawSheets(stage, order, moves, t) {
     const { layer } = to, drawing = stage.begin(widthOf("ring"), layer.extent), line = getComputedStyle(el).color;
@@ -111,6 +113,7 @@ function render({ model, el }) {
 
   function drawRest(moves, t) {
     const { context, unit } = rest.begin(widthOf("rest"), to.layer.extent);
+    if (to.layer.sheets > 1) drawNames(context, to.layer, unit, getComputedStyle(el).color);
     to.layer.places.forEach((place, sheet) => {
       drawSheet(context, to.rest[sheet], place, unit, 0, GRAY);
       context.globalAlpha = 1 - t;
@@ -127,18 +130,21 @@ function render({ model, el }) {
 
   function drawAll(t) {
     if (!to || !width) return;
-    for (const { figure } of [input, rest]) figure.style.order = widthOf("ring") > width / 3 ? -1 : 0;
+    const isWide = kind() === "wide";
+    for (const node of [side, rest.figure]) node.style.order = isWide ? 0 : -1;
+    side.style.flexDirection = isWide ? "column" : "row";
     const moves = motion(from, to);
     drawInput(moves, t);
     drawSheets(first, 0, moves, t);
     drawSheets(second, 1, moves, t);
     drawRest(moves, t);
-    bars.style.width = `${widthOf("input")}px`;
+    bars.style.width = `${Math.max(100, widthOf("input"))}px`;
   }
 
   function describe() {
     const { layer, channel, numbers, error } = to, text = statusText(setup, layer, channel, numbers, error);
     if (status.textContent !== text) status.textContent = text;
+    gap.textContent = `error: ${errorText(error)}`;
     stages.forEach((stage) => stage.canvas.setAttribute("aria-label", `${stage.figure.firstChild.textContent}. ${text}`));
     const best = numbers.scores.indexOf(Math.max(...numbers.scores));
     numbers.scores.forEach((score, i) => {
@@ -149,7 +155,7 @@ function render({ model, el }) {
 
   function describeProbe() {
     if (!probe) {
-      probed.textContent = "Point at a pixel to see it in both orders; or focus a map and use the arrow keys, and Page Up and Down for its sheets.";
+      probed.textContent = `Point at a pixel to compare both orders (keys: arrows${to.layer.sheets > 1 ? "; Page Up and Down change the sheet" : ""}).`;
       return;
     }
     const { layer } = to, [row, column] = probe.pixel, i = row * layer.size + column, sheet = probe.sheet;

@@ -85,8 +85,8 @@ class FeatureMapExplorer(WidgetWithStill):
         return offered[min(self.channel, len(offered) - 1)]
 
     def _scores(self, frame: Frame) -> dict[str, float]:
-        names = self._class_names or [str(i) for i in range(len(frame.scores))]
-        if frame.scores and len(names) != len(frame.scores):
+        names = [str(i) for i in range(len(frame.scores))] if self._class_names is None else self._class_names
+        if names and frame.scores and len(names) != len(frame.scores):
             raise ValueError(f"{len(names)} class_names for a net with {len(frame.scores)} classes: {list(names)}")
         return dict(zip(names, frame.scores, strict=False))
 
@@ -97,7 +97,7 @@ class FeatureMapExplorer(WidgetWithStill):
             _, sheets, size, _ = frame.maps[name][0].shape
             layers.append(ring_description(self._group, subgroup, sheets) | {
                 "name": name, "channels": self._channels[name], "sheets": sheets, "size": size,
-                "order": "(first where the sheets differ most)" if sheets > 1 else "(first what varies most)",
+                "order": "sorted by difference between sheets" if sheets > 1 else "sorted by how much they vary",
             })  # fmt: skip
         return {
             "group": str(self._group), "step": self._step, "mirrors": self._mirrors, "live": self._live,
@@ -108,7 +108,7 @@ class FeatureMapExplorer(WidgetWithStill):
         return {
             "degrees": turn.degrees, "mirror": turn.mirror, "name": str(turn), "element": turn.is_element(self._group),
             "nearest": str(turn.nearest(self._group)), "errors": [number(error) for error in frame.errors.values()],
-            "scores": [number(score) for score in frame.scores],
+            "scores": [number(score) for score in self._scores(frame).values()],
             "origins": [self._origins(turn, *layer) for layer in self._layers.items()],
         }  # fmt: skip
 
@@ -168,7 +168,7 @@ def feature_map_explorer(
             whose values vary most.
         step: degrees between two positions of the slider, a divisor of 360. Quarter turns are exact. At other angles
             L_g is not defined on the group axis: maps are interpolated, sheets permuted as under the nearest element.
-        class_names: for the bars, if the net puts out ``(1, classes)``.
+        class_names: for the bars, if the net puts out ``(1, classes)``; an empty list leaves them out.
         live: compute each position when it is asked for, for a net that keeps changing; needs a kernel. Otherwise all
             positions are computed now and the widget works without one.
 

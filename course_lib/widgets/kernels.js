@@ -1,7 +1,7 @@
 // Draws the kernel explorer: choose a pixel, see the kernel that it writes for each orientation, and what each of them
 // gathers; turn the image, and they turn and travel. Kernels come as bytes, in the order (turn, sheet, k², Y, X).
 
-const SHARES = { wide: { image: 0.3, ring: 0.34 }, narrow: { image: 0.6, ring: 0.48 } };
+const SHARES = { wide: { image: 0.29, ring: 0.335 }, narrow: { image: 0.6, ring: 0.48 } };
 
 function render({ model, el }) {
   const setup = model.get("setup"), { size, window: k, layer } = setup, data = model.get("data"), sheets = layer.names.length;
@@ -18,6 +18,7 @@ function render({ model, el }) {
   const figures = element("div", { class: "fme-panels fme-stages" }, ...stages.map((stage) => stage.figure));
   const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
   el.append(element("div", { class: "fme" }, element("div", { class: "fme-controls fme-stay" }, ...labels, mirrorLabel), figures, status));
+  picture.canvas.className = "fme-framed";
   picture.canvas.style.cssText = "cursor:crosshair;touch-action:none";
 
   let [from, to, width] = [null, null, 0];

@@ -32,7 +32,7 @@ class KernelExplorer(WidgetWithStill):
     data = traitlets.Dict().tag(sync=True)
     row = traitlets.Int().tag(sync=True)
     column = traitlets.Int().tag(sync=True)
-    degrees = traitlets.Int(0).tag(sync=True)
+    degrees = traitlets.Int(90).tag(sync=True)
     mirror = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, kernels: Kernels, image: Tensor, group: Group, pixel: tuple[int, int]) -> None:

@@ -3,8 +3,7 @@
 // motion is drawn, not computed.
 
 // How much of the width each figure takes, beside one another and, where there is little room, in two rows.
-const WIDE = { input: 0.19, ring: 0.27, rest: 0.2 }, NARROW = { input: 0.47, ring: 0.47, rest: 0.47 };
-const EXTENT = [1.81, 1.81]; // half of a ring with its sheets
+const WIDE = { input: 0.17, ring: 0.265 }, NARROW = { input: 0.47, ring: 0.47 };
 
 // Where pixel i of a map that was turned by so many quarters comes from.
 function source(i, size, quarters) {
@@ -28,15 +27,8 @@ function bitmapsOf(network, size, colors) {
   };
 }
 
-function drawArrows(context, unit, color) {
-  for (let quarter = 0; quarter < 4; quarter++) {
-    const angles = Array.from({ length: 13 }, (_, i) => quarter * QUARTER + 0.5 + (i * (QUARTER - 0.9)) / 12);
-    drawArrow(context, angles.map((angle) => [1.2 * Math.cos(angle), 1.2 * Math.sin(angle)]), unit, color);
-  }
-}
-
 function render({ model, el }) {
-  const setup = model.get("setup"), palette = asBytes(model.get("colors")), picture = asBytes(model.get("picture"));
+  const setup = model.get("setup"), { layer } = setup, palette = asBytes(model.get("colors")), picture = asBytes(model.get("picture"));
   const colors = colorsOf(palette);
   const networks = model.get("networks").map((network) => ({ ...network, ...bitmapsOf(network, network.size, colors) }));
   const image = bitmap(setup.imageSize, colors, (i) => picture[i]);
@@ -57,31 +49,27 @@ function render({ model, el }) {
   const bars = element("div", { class: "fme-bars", "aria-hidden": "true" });
   for (const name of setup.classes) bars.append(element("div", {}, element("i"), name));
   const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
+  const gap = element("p", { class: "fme-gap" });
   input.figure.append(bars);
+  rest.figure.append(gap);
   const figures = element("div", { class: "ring-figures" }, ...[input, first, second, rest].map((ring) => ring.figure));
   el.append(element("div", { class: "fme ring" }, element("div", { class: "fme-controls" }, choice, element("label", {}, "turn", slider), play), figures, status));
 
-  let [angle, quarter, from, since, playing, dragged, width] = [0, 0, 0, -Infinity, null, null, 640];
+  let [angle, since, playing, dragged, width] = [model.get("degrees"), -Infinity, null, null, 640];
+  let quarter = Math.round(angle / 90) % 4, from = quarter;
   const network = () => networks[model.get("network")];
   const widthOf = (part) => Math.floor((width < 620 ? NARROW : WIDE)[part] * width);
-  const placeOf = (turned) => [1.2 * Math.cos(turned), 1.2 * Math.sin(turned)];
-
-  function nameplaces(context, unit, ink) {
-    context.fillStyle = ink;
-    context.font = `${0.2 * unit}px system-ui, sans-serif`;
-    [context.textAlign, context.textBaseline] = ["center", "middle"];
-    setup.names.forEach((name, i) => context.fillText(name, 0.52 * unit * Math.cos(QUARTER * i), -0.52 * unit * Math.sin(QUARTER * i)));
-  }
+  const radius = layer.places[0][0], placeOf = (turned) => [radius * Math.cos(turned), radius * Math.sin(turned)];
 
   function drawRings(t) {
     const { seen, differences, travels, sheets } = network();
     const moved = QUARTER * (from + modulo(quarter - from + 1.5, 4) * ease(t) - 1.5 * ease(t)); // the shorter way round
     const ink = getComputedStyle(el).color;
-    const color = (sheet) => (travels ? setup.colors[sheet] : GRAY);
+    const color = (sheet) => (travels ? layer.colors[sheet] : GRAY), origins = layer.places.map((_, place) => modulo(place - quarter, sheets));
     for (const ring of [first, second]) {
-      const { context, unit } = ring.begin(widthOf("ring"), EXTENT), resting = t >= 1 && ring === first;
-      if (travels) drawArrows(context, unit, ink);
-      if (travels) nameplaces(context, unit, ink);
+      const { context, unit } = ring.begin(widthOf("ring"), layer.extent), resting = t >= 1 && ring === first;
+      if (travels) for (const { points } of layer.arrows) drawArrow(context, points, unit, ink);
+      if (travels) drawNames(context, layer, unit, ink, origins);
       for (let sheet = 0; sheet < sheets; sheet++) {
         const glides = travels ? moved : 0;
         const place = placeOf(QUARTER * sheet + glides);
@@ -90,7 +78,8 @@ function render({ model, el }) {
         else drawSheet(context, seen[0][sheet], place, unit, moved, color(sheet));
       }
     }
-    const { context, unit } = rest.begin(widthOf("rest"), EXTENT);
+    const { context, unit } = rest.begin(widthOf("ring"), layer.extent);
+    if (travels) drawNames(context, layer, unit, ink);
     for (let sheet = 0; sheet < sheets; sheet++) {
       context.globalAlpha = ease(t); // while sheets are on their way there is nothing to compare
       drawSheet(context, differences[quarter][quarter][sheet], placeOf(QUARTER * sheet), unit, 0, GRAY);
@@ -99,11 +88,11 @@ function render({ model, el }) {
   }
 
   function drawInput() {
-    const { context } = input.begin(widthOf("input"), EXTENT), side = input.canvas.width;
+    const { context } = input.begin(widthOf("input"), [0.5, 0.5]), side = input.canvas.width;
     context.beginPath();
-    context.arc(0, 0, side / 2, 0, 7);
-    context.fillStyle = `rgb(${onPage(255, 255, 255)})`;
-    context.fill();
+    context.arc(0, 0, side / 2 - 1, 0, 7);
+    context.strokeStyle = GRAY;
+    context.stroke(); // a disc, to be turned
     context.clip();
     context.rotate((-angle * Math.PI) / 180);
     context.imageSmoothingEnabled = angle % 90 !== 0;
@@ -128,6 +117,7 @@ function render({ model, el }) {
     const resting = angle % 90 < (playing === null ? 0.01 : 3), turned = resting ? 90 * quarter : Math.round(angle);
     const text = `${name}: the picture is turned by ${turned}°${resting ? onQuarter() : between()}. Answer: ${setup.classes[best]} (${Math.round(100 * shown[best])} %).`;
     if (status.textContent !== text && (playing === null || resting)) status.textContent = text;
+    gap.textContent = `error: ${errorText(network().errors[quarter])}`;
     for (const ring of [input, first, second, rest]) ring.canvas.setAttribute("aria-label", `${ring.figure.firstChild.textContent}. ${text}`);
   }
 

@@ -15,9 +15,9 @@ from course_lib.actions import act_on_image, rotate_by_angle
 from course_lib.checks import layer_outputs, relative_error
 from course_lib.figures.maps import act_on_ring, find_group
 from course_lib.figures.picture import Picture
-from course_lib.figures.style import ELEMENT_COLORS, INK
+from course_lib.figures.style import INK
 from course_lib.groups import C1, C4, Element
-from course_lib.widgets.base import WidgetWithStill, number, script
+from course_lib.widgets.base import WidgetWithStill, number, ring_description, script
 from course_lib.widgets.frames import liveliest, quantize
 
 STEP = 15  # degrees between two answers
@@ -75,7 +75,7 @@ class TurningRing(WidgetWithStill):
     networks: traitlets.List[Any] = traitlets.List().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
     colors = traitlets.Bytes().tag(sync=True)
-    degrees = traitlets.Int(0).tag(sync=True)
+    degrees = traitlets.Int(90).tag(sync=True)
     network = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, watched: Mapping[str, Watched], image: Tensor, classes: list[str]) -> None:
@@ -84,8 +84,7 @@ class TurningRing(WidgetWithStill):
         self.colors = quantize(INK(np.arange(256) / 255)[:, :3], 0, 1).tobytes()
         self.picture = quantize(image[0, 0].cpu().numpy(), 0, float(image.max())).tobytes()
         self.setup = {
-            "imageSize": image.shape[-1], "classes": classes,
-            "colors": [ELEMENT_COLORS[h] for h in TURNS], "names": [str(h) for h in TURNS],
+            "imageSize": image.shape[-1], "classes": classes, "layer": ring_description(C4, None, C4.order),
         }  # fmt: skip
         self.networks = [_as_json(name, network) for name, network in watched.items()]
 

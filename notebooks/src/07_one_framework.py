@@ -649,7 +649,7 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).c
 from course_lib.widgets import attention_explorer
 
 attention_explorer(lambda image: seeker.attention(edges(image).relu())[0].sum(dim=2), digit, C4, (20, 9)).captioned(
-    "Wherever you point, here further down, the gaze turns with the digit."
+    "Wherever you point, here further down, the gaze (blue) turns with the digit."
 )
 
 # %% [markdown]

@@ -6,25 +6,22 @@
 const WIDE = { input: 0.19, ring: 0.27, rest: 0.2 }, NARROW = { input: 0.47, ring: 0.47, rest: 0.47 };
 const EXTENT = [1.81, 1.81]; // half of a ring with its sheets
 
-// Where pixel i of a map that was turned by so many quarters comes from.
-function source(i, size, quarters) {
-  let [row, column] = [Math.floor(i / size), i % size];
-  for (let turn = 0; turn < quarters; turn++) [row, column] = [column, size - 1 - row];
-  return row * size + column;
-}
-
-// All bitmaps of one network: seen[q][s] is sheet s of the picture turned by q, differences[q][p][s] how much it differs
-// from the upright sheets moved by p.
+// All bitmaps of one network: seen[q][s] is sheet s of the picture turned by q, differences[q][s] how much it differs from
+// the upright sheets moved by q.
 function bitmapsOf(network, size, colors) {
   const bytes = asBytes(network.maps), [count, area] = [network.sheets, size * size];
   const value = (quarter, sheet, i) => bytes[(quarter * count + sheet) * area + i];
   const origin = (sheet, quarters) => (network.travels ? modulo(sheet - quarters, count) : sheet);
   const each = (make) => [0, 1, 2, 3].map(make);
   const sheets = [...Array(count).keys()];
-  const difference = (q, p, s) => bitmap(size, colors, (i) => Math.abs(value(q, s, i) - value(0, origin(s, p), source(i, size, p))));
+  const source = (i, q) => {
+    const [row, column] = carry([Math.floor(i / size), i % size], { degrees: 90 * q }, size, true);
+    return row * size + column;
+  };
+  const difference = (q, s) => bitmap(size, colors, (i) => Math.abs(value(q, s, i) - value(0, origin(s, q), source(i, q))));
   return {
     seen: each((q) => sheets.map((s) => bitmap(size, colors, (i) => value(q, s, i)))),
-    differences: each((q) => each((p) => sheets.map((s) => difference(q, p, s)))),
+    differences: each((q) => sheets.map((s) => difference(q, s))),
   };
 }
 
@@ -35,71 +32,55 @@ function drawArrows(context, unit, color) {
   }
 }
 
-function render({ model, el }) {
-  const setup = model.get("setup"), palette = asBytes(model.get("colors")), picture = asBytes(model.get("picture"));
-  const colors = colorsOf(palette);
-  const networks = model.get("networks").map((network) => ({ ...network, ...bitmapsOf(network, network.size, colors) }));
-  const image = bitmap(setup.imageSize, colors, (i) => picture[i]);
+function render(widget) {
+  const { model, el, on, undo } = widget, setup = model.get("setup"), [ink] = palettesOf(model), pixels = asBytes(model.get("picture"));
+  const networks = model.get("networks").map((network) => ({ ...network, ...bitmapsOf(network, network.size, ink) }));
+  const image = bitmap(setup.imageSize, ink, (i) => pixels[i]), { bars, show } = makeBars(networks[0].scores[0].length);
+  const play = control("button", { type: "button", "aria-pressed": "false" }, "▶ play"), turn = slider(359, 3);
+  turn.setAttribute("aria-label", "turn the picture");
+  const group = `ring-${Math.random()}`;
+  const radios = networks.map((_, value) => control("input", { type: "radio", name: group, value }));
+  const choice = element("fieldset", {}, element("legend", {}, "network"), ...radios.map((radio, i) => element("label", {}, radio, networks[i].name)));
 
-  const input = makeStage("drag the picture");
-  input.canvas.style.cssText = "cursor:grab;touch-action:none";
-  const [first, second, rest] = ["turn, then compute", "compute, then turn", "difference"].map(makeStage);
-  const slider = control("input", { type: "range", min: 0, max: 359, step: 3, "aria-label": "turn the picture" });
-  const play = control("button", { type: "button", "aria-pressed": "false" });
-  play.textContent = "▶ play";
-  const choice = element("fieldset", {}, element("legend", {}, "network"));
-  const radios = networks.map((network, i) => {
-    const radio = control("input", { type: "radio", name: `ring-${Math.random()}`, value: i });
-    choice.append(element("label", {}, radio, network.name));
-    return radio;
-  });
-  for (const radio of radios) radio.name = radios[0].name;
-  const bars = element("div", { class: "fme-bars", "aria-hidden": "true" });
-  for (const name of setup.classes) bars.append(element("div", {}, element("i"), name));
-  const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
+  let [angle, quarter, from, playing, dragged] = [0, 0, 0, null, null];
+  const titles = ["drag the picture", "turn, then compute", "compute, then turn", "difference"];
+  const page = layOut(widget, [choice, element("label", {}, "turn", turn), play], titles, draw, "ring");
+  const [input, first, second, rest] = page.stages;
   input.figure.append(bars);
-  const figures = element("div", { class: "ring-figures" }, ...[input, first, second, rest].map((ring) => ring.figure));
-  el.append(element("div", { class: "fme ring" }, element("div", { class: "fme-controls" }, choice, element("label", {}, "turn", slider), play), figures, status));
-
-  let [angle, quarter, from, since, playing, dragged, width] = [0, 0, 0, -Infinity, null, null, 640];
+  input.canvas.style.cssText = "cursor:grab;touch-action:none";
   const network = () => networks[model.get("network")];
-  const widthOf = (part) => Math.floor((width < 620 ? NARROW : WIDE)[part] * width);
   const placeOf = (turned) => [1.2 * Math.cos(turned), 1.2 * Math.sin(turned)];
+  const widthOf = (part) => Math.floor((page.width < 620 ? NARROW : WIDE)[part] * Math.max(300, Math.min(1100, page.width)));
 
-  function nameplaces(context, unit, ink) {
-    context.fillStyle = ink;
+  function drawNames(context, unit, color) {
+    context.fillStyle = color;
     context.font = `${0.2 * unit}px system-ui, sans-serif`;
     [context.textAlign, context.textBaseline] = ["center", "middle"];
     setup.names.forEach((name, i) => context.fillText(name, 0.52 * unit * Math.cos(QUARTER * i), -0.52 * unit * Math.sin(QUARTER * i)));
   }
 
-  function drawRings(t) {
-    const { seen, differences, travels, sheets } = network();
-    const moved = QUARTER * (from + modulo(quarter - from + 1.5, 4) * ease(t) - 1.5 * ease(t)); // the shorter way round
-    const ink = getComputedStyle(el).color;
-    const color = (sheet) => (travels ? setup.colors[sheet] : GRAY);
-    for (const ring of [first, second]) {
-      const { context, unit } = ring.begin(widthOf("ring"), EXTENT), resting = t >= 1 && ring === first;
-      if (travels) drawArrows(context, unit, ink);
-      if (travels) nameplaces(context, unit, ink);
-      for (let sheet = 0; sheet < sheets; sheet++) {
-        const glides = travels ? moved : 0;
-        const place = placeOf(QUARTER * sheet + glides);
-        if (ring === first && !travels) drawSheet(context, seen[quarter][sheet], place, unit, 0, color(sheet));
-        else if (resting) drawSheet(context, seen[quarter][modulo(sheet + quarter, sheets)], place, unit, 0, color(sheet));
-        else drawSheet(context, seen[0][sheet], place, unit, moved, color(sheet));
-      }
-    }
-    const { context, unit } = rest.begin(widthOf("rest"), EXTENT);
+  function drawRing(ring, t) {
+    const { seen, travels, sheets } = network(), { context, unit } = ring.begin(widthOf("ring"), EXTENT), line = getComputedStyle(el).color;
+    const moved = QUARTER * (from + modulo(quarter - from + 1.5, 4) * t - 1.5 * t); // the shorter way round
+    if (travels) drawArrows(context, unit, line);
+    if (travels) drawNames(context, unit, line);
     for (let sheet = 0; sheet < sheets; sheet++) {
-      context.globalAlpha = ease(t); // while sheets are on their way there is nothing to compare
-      drawSheet(context, differences[quarter][quarter][sheet], placeOf(QUARTER * sheet), unit, 0, GRAY);
-      context.globalAlpha = 1;
+      const place = placeOf(QUARTER * sheet + (travels ? moved : 0)), color = travels ? setup.frameColors[sheet] : GRAY;
+      if (ring === first && (!travels || t === 1)) drawSheet(context, seen[quarter][travels ? modulo(sheet + quarter, sheets) : sheet], place, unit, 0, color);
+      else drawSheet(context, seen[0][sheet], place, unit, moved, color);
     }
+  }
+
+  function drawRest(t) {
+    const { context, unit } = rest.begin(widthOf("rest"), EXTENT);
+    context.globalAlpha = t; // while sheets are on their way there is nothing to compare
+    network().differences[quarter].forEach((difference, sheet) => drawSheet(context, difference, placeOf(QUARTER * sheet), unit, 0, GRAY));
+    context.globalAlpha = 1;
   }
 
   function drawInput() {
     const { context } = input.begin(widthOf("input"), EXTENT), side = input.canvas.width;
+    context.save();
     context.beginPath();
     context.arc(0, 0, side / 2, 0, 7);
     context.fillStyle = `rgb(${onPage(255, 255, 255)})`;
@@ -108,9 +89,15 @@ function render({ model, el }) {
     context.rotate((-angle * Math.PI) / 180);
     context.imageSmoothingEnabled = angle % 90 !== 0;
     context.drawImage(image, -side / 2, -side / 2, side, side);
+    context.restore();
   }
 
-  const between = () => `. The maps are those at ${90 * quarter}°, the nearest quarter turn; between quarter turns the answer may change`;
+  function draw(t) {
+    drawInput();
+    drawRing(first, t);
+    drawRing(second, t);
+    drawRest(t);
+  }
 
   function onQuarter() {
     const { travels, errors } = network();
@@ -119,56 +106,40 @@ function render({ model, el }) {
   }
 
   function describe() {
-    const { scores, name } = network(), shown = scores[Math.round(angle / 15) % scores.length];
-    const best = shown.indexOf(Math.max(...shown));
-    shown.forEach((score, i) => {
-      bars.children[i].className = i === best ? "fme-best" : "";
-      bars.children[i].firstChild.style.height = `${65 * score}px`;
-    });
+    const { scores, name } = network(), shown = scores[Math.round(angle / 15) % scores.length], best = show(shown);
+    const between = `. The maps are those at ${90 * quarter}°, the nearest quarter turn; between quarter turns the answer may change`;
     const resting = angle % 90 < (playing === null ? 0.01 : 3), turned = resting ? 90 * quarter : Math.round(angle);
-    const text = `${name}: the picture is turned by ${turned}°${resting ? onQuarter() : between()}. Answer: ${setup.classes[best]} (${Math.round(100 * shown[best])} %).`;
-    if (status.textContent !== text && (playing === null || resting)) status.textContent = text;
-    for (const ring of [input, first, second, rest]) ring.canvas.setAttribute("aria-label", `${ring.figure.firstChild.textContent}. ${text}`);
-  }
-
-  let asked = false;
-  function ask() {
-    if (!asked) requestAnimationFrame(draw);
-    asked = true;
-  }
-
-  let last = null;
-  function draw() {
-    asked = false;
-    const now = performance.now();
-    if (playing !== null) {
-      setAngle(angle + (last === null ? 0 : Math.min(50, now - last)) * 0.045, false);
-      last = now;
-    } else last = null;
-    const t = isStill.matches ? 1 : Math.min(1, (now - since) / GLIDE);
-    drawInput();
-    drawRings(t);
-    if (t < 1 || playing !== null) ask();
+    const answer = `Answer: ${best} (${Math.round(100 * shown[best])} %).`;
+    page.say(`${name}: the picture is turned by ${turned}°${resting ? onQuarter() : between}. ${answer}`, playing === null || resting);
   }
 
   function setAngle(degrees, tell = true) {
     angle = modulo(degrees, 360);
     const nearest = Math.round(angle / 90) % 4;
-    if (nearest !== quarter) [from, quarter, since] = [quarter, nearest, performance.now()];
-    slider.value = angle;
-    slider.setAttribute("aria-valuetext", `${Math.round(angle)} degrees`);
-    describe();
-    if (tell) {
-      model.set("degrees", Math.round(angle));
-      model.save_changes();
+    if (nearest !== quarter) {
+      [from, quarter] = [quarter, nearest];
+      page.begin();
     }
-    ask();
+    turn.value = angle;
+    turn.setAttribute("aria-valuetext", `${Math.round(angle)} degrees`);
+    describe();
+    if (tell) send(model, { degrees: Math.round(angle) });
+    page.ask();
+  }
+  const settle = () => setAngle(90 * Math.round(angle / 90)); // at the nearest quarter turn
+
+  function advance() {
+    if (playing === null) return;
+    const now = performance.now();
+    setAngle(angle + Math.min(50, now - playing) * 0.045, false);
+    playing = now;
+    requestAnimationFrame(advance);
   }
 
   function syncNetwork() {
     radios[model.get("network")].checked = true;
     describe();
-    ask();
+    page.ask();
   }
 
   const pointerAngle = (event) => {
@@ -181,37 +152,23 @@ function render({ model, el }) {
   });
   input.canvas.addEventListener("pointermove", (event) => dragged !== null && setAngle(dragged + pointerAngle(event), false));
   const drop = () => {
-    if (dragged !== null) setAngle(90 * Math.round(angle / 90)); // the nearest quarter turn
+    if (dragged !== null) settle();
     dragged = null;
   };
   for (const end of ["pointerup", "pointercancel"]) input.canvas.addEventListener(end, drop);
-  slider.addEventListener("input", () => setAngle(Number(slider.value)));
+  turn.addEventListener("input", () => setAngle(Number(turn.value)));
   play.addEventListener("click", () => {
     playing = playing === null ? performance.now() : null;
     play.textContent = playing === null ? "▶ play" : "❚❚ pause";
     play.setAttribute("aria-pressed", String(playing !== null));
-    if (playing === null) setAngle(90 * Math.round(angle / 90));
-    ask();
+    playing === null ? settle() : advance();
   });
-  radios.forEach((radio, i) => radio.addEventListener("change", () => {
-    model.set("network", i);
-    model.save_changes();
-    syncNetwork();
-  }));
-  const turned = () => Math.round(angle) !== model.get("degrees") && setAngle(model.get("degrees"), false);
-  model.on("change:degrees", turned);
-  model.on("change:network", syncNetwork);
-  const unwatch = watchWidth(figures, (found) => {
-    width = Math.max(300, Math.min(1100, found));
-    ask();
-  });
+  radios.forEach((radio, i) => radio.addEventListener("change", () => send(model, { network: i })));
+  undo.push(() => (playing = null));
+  on(["network"], syncNetwork);
+  on(["degrees"], () => Math.round(angle) !== model.get("degrees") && setAngle(model.get("degrees"), false));
   syncNetwork();
   setAngle(model.get("degrees"), false);
-  return () => {
-    unwatch();
-    model.off("change:degrees", turned);
-    model.off("change:network", syncNetwork);
-  };
 }
 
 export default { render: followingThePage(render) };

@@ -11,7 +11,7 @@ from course_lib.actions import act_on_image
 from course_lib.groups import C1, C2, C4, D1, D4, Element
 from course_lib.layers import AffineSelfConv2d, LiftingConv2d
 from course_lib.widgets import attention_explorer
-from course_lib.widgets.attention import act_on_attention, carried_pixel
+from course_lib.widgets.attention import act_on_attention
 from course_lib.widgets.export import standalone_html
 from course_lib.widgets.frames import turns
 
@@ -54,7 +54,7 @@ def test_a_pixel_is_carried_where_its_value_goes(turn):
         image = torch.zeros(SIZE, SIZE)
         image[place] = 1
         moved = act_on_image(Element(int(turn.mirror), turn.degrees // 90), image)
-        assert moved[carried_pixel(turn, place, SIZE)] == 1
+        assert moved[turn.carry(place, SIZE)] == 1
 
 
 @pytest.mark.parametrize("turn", list(turns(90, mirrors=True)), ids=str)
@@ -64,7 +64,7 @@ def test_moved_attention_stands_at_the_moved_places(turn):
     carry = attention_explorer(attention(D4), IMAGE, D4)._carry(turn)
     for h, row, column, down, right in ((0, 2, 4, 1, 0), (3, 1, 1, -1, 1), (6, 5, 3, 0, -1)):
         here, there = ((row, column), (row + down, column + right))
-        (r, c), (s, t) = (carried_pixel(turn, place, SIZE) for place in (here, there))
+        (r, c), (s, t) = (turn.carry(place, SIZE) for place in (here, there))
         step = (s - r + reach) * 3 + t - c + reach
         assert moved[0, carry[h], step, r, c] == weights[0, h, (down + reach) * 3 + right + reach, row, column]
 

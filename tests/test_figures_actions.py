@@ -18,18 +18,11 @@ def test_lookup_follows_the_element():
     assert lookup(f, Element(0, 1), (0, 1)).image != lookup(f, Element(0, 3), (0, 1)).image
 
 
-def test_lookup_refuses_a_pixel_outside():
-    with pytest.raises(ValueError, match=r"pixel \(2, 2\) lies outside of L_g f, which has shape \(3, 2\)"):
-        lookup(torch.zeros(2, 3), Element(0, 1), pixel=(2, 2))
-
-
 def test_photographs_take_one_color_or_grey_image_each():
     assert "first; second" in photographs({"first": torch.zeros(3, 4, 4), "second": torch.ones(4, 4)}).alt
     gray, color = torch.rand(4, 4), torch.rand(3, 4, 4)
     assert (
         photographs({"": gray}).image == photographs({"": gray.expand(3, 4, 4)}).image != photographs({"": color}).image
     )
-    with pytest.raises(
-        ValueError, match=r"'batch' must have shape \(3, Y, X\) or \(Y, X\), got \(1, 3, 4, 4\); pick one"
-    ):
+    with pytest.raises(ValueError, match=r"'batch' must be one image \(3, Y, X\) .* got \(1, 3, 4, 4\)"):
         photographs({"batch": torch.zeros(1, 3, 4, 4)})

@@ -40,12 +40,3 @@ def test_weights_by_place_says_which_weights_are_the_same_everywhere():
     picture = weights_by_place(windows, {"conv": [psi, psi], "both": [psi, 0.25 * psi]})
     assert "conv: the same at all places, from -1.00 to 1.00; both: not the same at all places" in picture.alt
     assert picture.image == weights_by_place(windows, {"conv": [psi, psi], "both": [psi, 0.25 * psi]}).image
-
-
-def test_errors_name_the_value():
-    with pytest.raises(ValueError, match=r"shape \(6, 6\), like the image, got \(5, 6\)"):
-        gaze_figure({"a": Look(torch.rand(3, 6, 6), (0, 0), R, torch.rand(5, 6))})
-    with pytest.raises(ValueError, match="at least one look"):
-        gaze_figure({})
-    with pytest.raises(ValueError, match="'conv' has 1 tables of weights for 2 windows"):
-        weights_by_place([np.eye(3)] * 2, {"conv": [np.eye(3)]})

@@ -21,15 +21,6 @@ def test_error_curves_keep_rounding_out_of_the_words(logarithmic):
     assert first.image == second.image
 
 
-def test_error_curves_want_one_error_for_each_place():
-    with pytest.raises(ValueError, match="'a' has 1 errors for 2 places"):
-        error_curves({"a": [0.1]}, [0, 1], "angle")
-    with pytest.raises(ValueError, match="at most 4 lines"):
-        error_curves({str(i): [0.1] for i in range(5)}, [0], "angle")
-
-
 def test_shares_name_every_bar():
     table = {"upright": {"digits": 0.08, "noise": 0.0}, "turned": {"digits": 0.78, "noise": 0.19}}
     assert "turned: digits 0.78, noise 0.19" in shares(table, "same answer").alt
-    with pytest.raises(ValueError, match="every row needs the columns"):
-        shares({"a": {"x": 1.0}, "b": {"y": 1.0}}, "share")

@@ -45,8 +45,3 @@ def test_sliding_filter_gives_the_value_of_each_window():
     f = torch.arange(16.0).reshape(4, 4)
     assert sliding_filter(f, EDGE).alt.count("gives 6") == 4
     assert "window (0, 1) gives 16.5" in sliding_filter(f, [[0, 0, 0], [0, 0, 0], [0, 0, 1.5]]).alt
-
-
-def test_sliding_filter_refuses_many_windows():
-    with pytest.raises(ValueError, match="16 windows are too many"):
-        sliding_filter(torch.ones(6, 6), EDGE)

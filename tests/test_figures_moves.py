@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from course_lib.figures.moves import moves_in_a_row, points_side_by_side
 from course_lib.groups import Element
@@ -20,20 +19,8 @@ def test_a_tile_for_every_step_and_a_line_for_every_row():
     assert high == 3 * low
 
 
-@pytest.mark.parametrize("rows", [[], [[]], [[R], []]])
-def test_rows_without_moves_are_refused(rows):
-    with pytest.raises(ValueError, match="expected rows of moves"):
-        moves_in_a_row(*rows)
-
-
 def test_points_are_named_and_drawn_the_same_every_time():
     sets = {"start": np.array([(0, 0), (1, 2)]), "between": np.array([(-0.5, 1e-17), (1, 0)])}
     picture = points_side_by_side(sets)
     assert "start: (0, 0) (1, 2); between: (-0.5, 0) (1, 0)" in picture.alt
     assert picture.image == points_side_by_side(sets).image
-
-
-@pytest.mark.parametrize("sets", [{}, {"a": np.zeros(2)}, {"a": np.zeros((2, 3))}])
-def test_points_of_another_shape_are_refused(sets):
-    with pytest.raises(ValueError, match=r"\(n, 2\)"):
-        points_side_by_side(sets)

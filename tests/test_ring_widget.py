@@ -20,7 +20,7 @@ P4, ORDINARY = trained("upright-p4cnn"), trained("upright-cnn")
 
 
 def test_sheets_of_a_p4_network_travel_and_those_of_an_ordinary_one_have_no_place_to_go():
-    p4, ordinary = watch(P4, TWO, "relu1"), watch(ORDINARY, TWO, "relu1")
+    p4, ordinary = watch(P4, TWO), watch(ORDINARY, TWO)
     assert p4.travels and not ordinary.travels
     assert p4.maps.shape[:2] == ordinary.maps.shape[:2] == (4, 4)
     assert max(p4.errors) < 1e-5 and min(ordinary.errors[1:]) > 0.1
@@ -29,13 +29,13 @@ def test_sheets_of_a_p4_network_travel_and_those_of_an_ordinary_one_have_no_plac
 
 
 def test_the_sheets_that_are_shown_differ_plainly():
-    sheets = watch(P4, TWO, "relu1").maps[0].flatten(1)
+    sheets = watch(P4, TWO).maps[0].flatten(1)
     alike = torch.corrcoef(sheets)[~torch.eye(4, dtype=torch.bool)]
     assert alike.max() < 0.9 and alike.mean() < 0.5
 
 
 def test_answers_are_those_of_the_network_at_every_angle():
-    scores = torch.tensor(watch(P4, TWO, "relu1").scores)
+    scores = torch.tensor(watch(P4, TWO).scores)
     assert scores.shape == (360 // STEP, 10) and torch.allclose(scores.sum(1), torch.ones(360 // STEP), atol=1e-5)
     quarters = scores[:: 90 // STEP]
     assert torch.allclose(quarters, quarters[:1].expand(4, -1), atol=1e-5) and (quarters.argmax(1) == 2).all()
@@ -50,34 +50,22 @@ def test_the_widget_holds_both_networks_and_a_still_picture():
     assert "image/png" in data and "turns by r and moves" in data["text/plain"]
 
 
-def test_wrong_images_and_layers_are_refused():
+def test_what_it_cannot_show_is_named():
     with pytest.raises(ValueError, match=r"one square image .* got shape \(1, 28, 28\)"):
         turning_ring({"p4": P4}, TWO[0])
-    with pytest.raises(ValueError, match="p4 has no layer 'relu9'; choose from .*'relu1'"):
-        turning_ring({"p4": P4}, TWO, "relu9")
-    with pytest.raises(ValueError, match="the maps of 'conv1' have negative values"):
-        turning_ring({"p4": P4}, TWO, "conv1")
-    with pytest.raises(ValueError, match="needs at least one network"):
-        turning_ring({}, TWO)
+    with pytest.raises(ValueError, match="plain has no layer 'relu1'"):
+        turning_ring({"plain": torch.nn.Conv2d(1, 4, 3)}, TWO)
     with pytest.raises(ValueError, match="d2 is a network on D2"):  # it has four sheets, too, but not those of C4
         turning_ring({"d2": p4cnn(D2, 2)}, TWO)
-
-
-def test_what_is_no_dict_of_networks_no_map_or_no_number_is_named():
-    with pytest.raises(TypeError, match="nets must be a dict from names to networks, got list"):
-        turning_ring([P4], TWO)
-    with pytest.raises(ValueError, match=r"'invariant' puts out \(10,\) for an image; choose a layer that makes maps"):
-        turning_ring({"p4": P4}, TWO, "invariant")
     broken = copy.deepcopy(P4)
     broken.conv7.bias.data.fill_(torch.nan)
     with pytest.raises(ValueError, match="answers are no numbers"):
         turning_ring({"broken": broken}, TWO)
 
 
-def test_it_is_turned_within_a_turn_and_shows_a_network_that_is_there():
+def test_it_is_turned_within_a_turn():
     ring = turning_ring({"p4": P4}, TWO)
-    for name, value, said in (("network", 1, "from 0 to 0, got 1"), ("degrees", 400, "from 0 to 360, got 400")):
-        with pytest.raises(TraitError, match=said):
-            setattr(ring, name, value)
+    with pytest.raises(TraitError, match="degrees"):
+        ring.degrees = 400
     ring.degrees = 90
     assert ring.degrees == 90 and ring.network == 0

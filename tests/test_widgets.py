@@ -14,7 +14,7 @@ from course_lib.groups import C1, C2, C4, D4, Element
 from course_lib.layers import CosetMaxPool, EquivariantSequential, GlobalMaxPool, GroupConv2d, LiftingConv2d
 from course_lib.models import p4cnn
 from course_lib.widgets import feature_map_explorer
-from course_lib.widgets.export import export_notebook, standalone_html
+from course_lib.widgets.export import standalone_html
 from course_lib.widgets.frames import Turn, compute_frame, map_layers
 
 NOISE = torch.rand(1, 1, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -84,12 +84,11 @@ def test_the_error_is_rounding_for_a_group_network_and_plain_for_an_ordinary_one
 
 def test_scores_are_the_networks_own_and_do_not_move_under_the_group():
     net = small_net(C4)
-    widget = feature_map_explorer(net, NOISE, class_names=["a", "b", "c"])
+    widget = feature_map_explorer(net, NOISE)
     with torch.no_grad():
         expected = torch.softmax(net(NOISE)[0], dim=0)
     for frame in widget.data["frames"]:
         assert np.allclose(frame["scores"], expected)
-    assert widget.setup["classes"] == ["a", "b", "c"]
 
 
 def test_between_quarter_turns_maps_are_interpolated_and_sheets_move_as_under_the_nearest_element():
@@ -152,23 +151,8 @@ def test_the_browser_learns_where_every_sheet_came_from():
     assert by_name["m"] == [D4.permutation(Element(1, 0)), [1, 0]]
 
 
-def test_live_computes_the_position_asked_for():
-    net = small_net(D4)
-    widget = feature_map_explorer(net, NOISE, step=15, live=True)
-    widget.degrees, widget.mirror, widget.layer, widget.channel = 180, True, 1, 2
-    (frame,) = widget.data["frames"]
-    assert (frame["name"], widget.data["layer"], widget.data["channel"]) == ("mr²", 1, 2)
-    assert len(widget.data["maps"]) == ORDERS * 8 * 5 * 5
-    before = widget.data["maps"]
-    with torch.no_grad():
-        net[2].weight.mul_(torch.rand_like(net[2].weight))
-    widget.refresh()
-    assert widget.data["maps"] != before
-
-
-@pytest.mark.parametrize("live", [False, True])
-def test_a_still_picture_stands_beside_the_widget(live):
-    widget = feature_map_explorer(ordinary_cnn(), NOISE, live=live)
+def test_a_still_picture_stands_beside_the_widget():
+    widget = feature_map_explorer(ordinary_cnn(), NOISE)
     data, metadata = widget._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
@@ -192,17 +176,17 @@ def test_the_exported_fragment_loads_nothing_and_holds_the_state():
     assert html.count("<script") == html.count("</script>") == 1
 
 
-@pytest.mark.parametrize("bad, live", [(np.nan, False), (np.inf, True)])
-def test_numbers_that_are_not_finite_are_sent_as_none(bad, live):
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_sent_as_none(bad):
     net = small_net(C4)
     nn.init.constant_(net[2].weight, bad)
-    widget = feature_map_explorer(net, NOISE, live=live)
+    widget = feature_map_explorer(net, NOISE)
     widget.layer = 1
     for frame in widget.data["frames"]:
         assert frame["errors"][0] < 1e-12 and frame["errors"][1] is None
         assert frame["scores"] == [None] * 3
     assert "equivariance error: not finite. Prediction: not finite." in widget.still().alt
-    assert live or standalone_html(widget)  # its JSON allows no other numbers
+    assert standalone_html(widget)  # its JSON allows no other numbers
 
 
 def test_the_same_widget_gives_the_same_page_and_another_one_another():
@@ -211,16 +195,6 @@ def test_the_same_widget_gives_the_same_page_and_another_one_another():
         standalone_html(feature_map_explorer(net, image)) for image in (NOISE, NOISE, NOISE.flip(-1))
     )
     assert first == again != other
-
-
-def test_every_reader_may_read_an_exported_page(tmp_path, monkeypatch):
-    monkeypatch.setattr("nbclient.NotebookClient.execute", lambda _client: None)
-    notebook = tmp_path / "empty.ipynb"
-    notebook.write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
-    export_notebook(notebook, tmp_path / "page.html")
-    assert "<html" in (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o644
-    assert {path.name for path in tmp_path.iterdir()} == {"empty.ipynb", "page.html"}
 
 
 def test_the_state_can_be_sent():
@@ -240,19 +214,13 @@ def test_the_state_can_be_sent():
         ({"layers": ["conv9"]}, ValueError, r"\['conv9'\].*choose from \['0', '1', '2'\]"),
         ({"step": 50}, ValueError, "divide 360, got 50"),
         ({"channels": 0}, ValueError, "at least 1, got 0"),
-        ({"class_names": ["a"]}, ValueError, r"1 class_names for a net with 3 classes"),
         ({"net": nn.Sequential(small_net(C4)[0], small_net(D4)[0])}, ValueError, r"different groups \['C4', 'D4'\]"),
-        ({"image": torch.rand(500, 500), "step": 15}, ValueError, r"MB of maps .* live=True"),
+        ({"image": torch.rand(500, 500), "step": 15}, ValueError, r"MB of maps .* a larger step"),
     ],
 )
 def test_bad_input_is_named(arguments, error, message):
     with pytest.raises(error, match=message):
         feature_map_explorer(**{"net": small_net(C4), "image": NOISE, **arguments})
-
-
-def test_a_live_widget_cannot_be_exported():
-    with pytest.raises(ValueError, match="live=False"):
-        standalone_html(feature_map_explorer(small_net(C4), NOISE, live=True))
 
 
 def test_the_trivial_group_turns_its_only_sheet():

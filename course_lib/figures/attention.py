@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from course_lib.figures.picture import Picture, as_array, as_map, new_figure
+from course_lib.figures.picture import Array, Picture, as_array, as_map, new_figure
 from course_lib.figures.style import MARK, frame
 from course_lib.groups import Element, Group, matrix
 
@@ -43,28 +43,33 @@ def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
     Above each sheet stands the share of the attention that goes there. Raises ValueError for other shapes.
     """
     figure = new_figure(1.5 * (group.order + 1), 1.8 * len(looks))
-    grid = figure.subplots(len(looks), group.order + 1, squeeze=False)
-    words = []
+    grid, words = figure.subplots(len(looks), group.order + 1, squeeze=False), []
     for row, (title, look) in zip(grid, looks.items(), strict=True):
         image, attention = as_map(look.image), as_array(look.attention)
         if attention.shape != (group.order, *image.shape):
             raise ValueError(f"expected attention of shape {(group.order, *image.shape)}, got {attention.shape}")
-        _draw_image(row[0], image, title)
+        shares = [f"sheet {h}: {100 * sheet.sum():.0f} %" for h, sheet in zip(group.elements, attention, strict=True)]
+        for axes, words_above in zip(row, (title, *shares), strict=True):
+            draw_image(axes, image, image.min(), 2.6 * image.max())
+            axes.set_title(words_above, fontsize=10)
         draw_looker(row[0], look)
         for axes, h, sheet in zip(row[1:], group.elements, attention, strict=True):
-            _draw_image(axes, image, f"sheet {h}: {100 * sheet.sum():.0f} %")
-            strength = np.sqrt(sheet / attention.max())  # the root, so that faint looks show too
             frame(axes, h)
-            axes.imshow(np.ones_like(sheet), cmap="Blues", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
-        words.append(_in_words(title, look, attention, group))
+            draw_strength(axes, sheet / attention.max())
+        words.append(look_words(title, look, attention, group))
     return Picture.from_figure(figure, " ".join(words))
 
 
-def _draw_image(axes: Axes, image: np.ndarray[Any, Any], title: str) -> None:
-    axes.imshow(image, cmap="gray_r", vmin=image.min(), vmax=2.6 * image.max(), interpolation="nearest")
+def draw_image(axes: Axes, image: Array, low: float = 0, high: float = 1) -> None:
+    axes.imshow(image, cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color("0.6")
-    axes.set_title(title, fontsize=10)
+
+
+def draw_strength(axes: Axes, attention: Array) -> None:
+    """Blue over an image, for attention from 0 to 1."""
+    strength = np.sqrt(attention)  # so that faint looks show too
+    axes.imshow(np.ones_like(attention), cmap="Blues", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
 
 
 def draw_looker(axes: Axes, look: Look) -> None:
@@ -75,9 +80,11 @@ def draw_looker(axes: Axes, look: Look) -> None:
     axes.plot(col, row, "o", color=MARK, markersize=6)
 
 
-def _in_words(title: str, look: Look, attention: np.ndarray[Any, Any], group: Group) -> str:
-    sheet, row, col = np.unravel_index(attention.argmax(), attention.shape)
+def look_words(title: str, look: Look, attention: Array, group: Group | None = None) -> str:
+    """For alt text: where the look goes; with a group, ``attention`` has a sheet for each element."""
+    *sheet, row, col = (int(i) for i in np.unravel_index(attention.argmax(), attention.shape))
+    on_sheet = f", on sheet {group.elements[sheet[0]]}" if group else ""
     return (
         f"{title}: the pixel in row {look.pixel[0]}, column {look.pixel[1]}, on sheet {look.h}, looks most at "
-        f"row {row}, column {col}, on sheet {group.elements[int(sheet)]}."
+        f"row {row}, column {col}{on_sheet}."
     )

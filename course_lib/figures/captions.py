@@ -20,8 +20,9 @@ class Captioned:
     caption = ""
 
     def captioned(self, caption: str) -> Self:
-        """The same with a caption: one sentence that says what to see; formulas as ``$L_r f$``."""
-        raise NotImplementedError
+        """Give it a caption: one sentence that says what to see; formulas as ``$L_r f$``."""
+        self.caption = caption
+        return self
 
     def _ipython_display_(self) -> None:
         if not self.caption:

@@ -13,19 +13,12 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 from torch import Tensor
 
 from course_lib.checks import relative_error
-from course_lib.figures.picture import (
-    Picture,
-    as_array,
-    as_map,
-    draw_map,
-    error_words,
-    new_figure,
-    shared_scale,
-)
+from course_lib.figures.picture import Picture, as_map, draw_map, error_words, new_figure, new_panels, shared_scale
 from course_lib.figures.style import LINES, MARK
 from course_lib.oracles import correlate
 
 COMMUTES_BELOW = 1e-4
+LEFT, MIDDLE, RIGHT, TOP, BOTTOM = 0.03, 0.38, 0.71, 0.56, 0.08
 
 
 def commuting_square(
@@ -48,9 +41,10 @@ def commuting_square(
     maps = {key: as_map(value[(0,) * (value.ndim - 2)], key) for key, value in corners.items()}
     figure = new_figure(7.3, 4.8)
     figure.set_layout_engine("none")
-    phi, move_name = (f"${name}$" if "_" in name else name for name in names)
-    axes = _draw_corners(figure, maps, (phi, move_name))
-    _draw_arrows(figure, axes, (phi, move_name))
+    phi, action = (f"${name}$" if "_" in name else name for name in names)
+    axes = _draw_corners(figure, maps, phi, action)
+    for start, end, name in (("x", "Lx", action), ("Φx", "LΦx", action), ("x", "Φx", phi), ("Lx", "ΦLx", phi)):
+        _draw_arrow(figure, axes[start], axes[end], name, is_down=name == phi)
     sign, color = ("=", LINES) if error < COMMUTES_BELOW else ("≠", MARK)
     figure.text(0.665, 0.25, sign, ha="center", va="center", fontsize=30, color=color)
     return Picture.from_figure(
@@ -60,77 +54,46 @@ def commuting_square(
     )
 
 
-def _draw_corners(figure: Figure, maps: dict[str, np.ndarray[Any, Any]], names: tuple[str, str]) -> dict[str, Axes]:
-    phi, move = names
-    left, middle, right, top, bottom = 0.03, 0.38, 0.71, 0.56, 0.08
+def _draw_corners(figure: Figure, maps: dict[str, Any], phi: str, action: str) -> dict[str, Axes]:
     places = {
-        "x": (left, top),
-        "Lx": (right, top),
-        "Φx": (left, bottom),
-        "LΦx": (middle, bottom),
-        "ΦLx": (right, bottom),
-    }
-    titles = {"x": "x", "Lx": f"{move} x", "Φx": f"{phi}(x)", "LΦx": f"{move} {phi}(x)", "ΦLx": f"{phi}({move} x)"}
-    outputs = [maps[key] for key in ("Φx", "LΦx", "ΦLx")]
+        "x": (LEFT, TOP, "x"), "Lx": (RIGHT, TOP, f"{action} x"), "Φx": (LEFT, BOTTOM, f"{phi}(x)"),
+        "LΦx": (MIDDLE, BOTTOM, f"{action} {phi}(x)"), "ΦLx": (RIGHT, BOTTOM, f"{phi}({action} x)"),
+    }  # fmt: skip
     axes = {}
-    for key, (x, y) in places.items():
+    for key, (x, y, title) in places.items():
         axes[key] = figure.add_axes((x, y, 0.245, 0.36))
-        scale = shared_scale([maps["x"]] if key in ("x", "Lx") else outputs)
+        scale = shared_scale([maps["x"]] if key in ("x", "Lx") else [maps[key] for key in ("Φx", "LΦx", "ΦLx")])
         draw_map(axes[key], maps[key], scale)
         if scale.vmin == 0:  # a photograph, too
             axes[key].images[0].set_cmap("gray")
-        axes[key].set_title(titles[key], fontsize=12, y=1.0, pad=4)
+        axes[key].set_title(title, fontsize=12, y=1.0, pad=4)
     return axes
 
 
-def _draw_arrows(figure: Figure, axes: dict[str, Axes], names: tuple[str, str]) -> None:
-    phi, move = names
-    across = [("x", "Lx", move), ("Φx", "LΦx", move)]
-    down = [("x", "Φx", phi), ("Lx", "ΦLx", phi)]
-    for start, end, name in across + down:
-        is_down = (start, end, name) in down
-        patch = ConnectionPatch(
-            xyA=(0.5, -0.03) if is_down else (1.02, 0.5),
-            xyB=(0.5, 1.14) if is_down else (-0.02, 0.5),
-            coordsA=axes[start].transAxes,
-            coordsB=axes[end].transAxes,
-            arrowstyle="-|>",
-            mutation_scale=16,
-            linewidth=1.8,
-            facecolor="black",
-        )
-        figure.add_artist(patch)
-        first, last = axes[start].get_position(), axes[end].get_position()
-        if is_down:
-            figure.text(first.x0 + first.width / 2 - 0.02, first.y0 - 0.045, name, ha="right", va="center", fontsize=13)
-        else:
-            figure.text((first.x1 + last.x0) / 2, first.y0 + first.height / 2 + 0.02, name, ha="center", fontsize=13)
+def _draw_arrow(figure: Figure, start: Axes, end: Axes, name: str, is_down: bool) -> None:
+    tail, head = ((0.5, -0.03), (0.5, 1.14)) if is_down else ((1.02, 0.5), (-0.02, 0.5))
+    arrow = ConnectionPatch(tail, head, start.transAxes, end.transAxes, arrowstyle="-|>", mutation_scale=16)
+    arrow.set(linewidth=1.8, facecolor="black")
+    figure.add_artist(arrow)
+    first, last = start.get_position(), end.get_position()
+    if is_down:
+        figure.text(first.x0 + first.width / 2 - 0.02, first.y0 - 0.045, name, ha="right", va="center", fontsize=13)
+    else:
+        figure.text((first.x1 + last.x0) / 2, first.y0 + first.height / 2 + 0.02, name, ha="center", fontsize=13)
 
 
 def sliding_filter(f: Any, psi: Any) -> Picture:
-    """Each step of f ⋆ ψ on a small map: the window on f, the filter in it, and the value that it gives.
-
-    Args:
-        f: a small map ``(Y, X)``; ψ ``(k, k)``. Raises ValueError for more than nine windows.
-    """
+    """Each step of f ⋆ ψ on a small map (Y, X) with ψ (k, k): the window on f, the filter in it, and its value."""
     f, psi = as_map(f), as_map(psi)
-    out = as_array(correlate(torch.as_tensor(f), torch.as_tensor(psi)))
-    if out.size > 9:
-        raise ValueError(f"{out.size} windows are too many for one figure; take a smaller map than {f.shape}")
-    columns = min(5, out.size + 1)
-    rows = -(-(out.size + 1) // columns)
-    figure = new_figure(7.3, (7.3 / columns + 0.25) * rows)
-    grid = figure.subplots(rows, columns, squeeze=False).flat
-    for axes in grid[out.size + 1 :]:
-        axes.set_axis_off()
-    scale = shared_scale([f])
-    draw_map(grid[0], psi, shared_scale([psi]), values=True)
-    grid[0].set_title("the filter ψ", fontsize=11)
-    k = len(psi)
-    for axes, (row, col) in zip(grid[1:], np.ndindex(*out.shape), strict=True):
-        draw_map(axes, f, scale, values=True)
+    out = correlate(torch.as_tensor(f), torch.as_tensor(psi)).numpy()
+    columns, k = min(5, out.size + 1), len(psi)
+    figure, (first, *grid) = new_panels(out.size + 1, columns, 7.3 / columns, 7.3 / columns + 0.25)
+    draw_map(first, psi, shared_scale([psi]), values=True)
+    first.set_title("the filter ψ", fontsize=11)
+    for axes, ((row, col), value) in zip(grid, np.ndenumerate(out), strict=True):
+        draw_map(axes, f, shared_scale([f]), values=True)
         frame = Rectangle((col - 0.44, row - 0.44), k - 0.12, k - 0.12, fill=False, linewidth=4, edgecolor=MARK)
         axes.add_patch(frame)
-        axes.set_title(f"window ({row}, {col}) → {out[row, col]:g}".replace("-", "−"), fontsize=11)
+        axes.set_title(f"window ({row}, {col}) → {value:g}".replace("-", "−"), fontsize=11)
     steps = "; ".join(f"window ({row}, {col}) gives {value:g}" for (row, col), value in np.ndenumerate(out))
     return Picture.from_figure(figure, f"A {k} × {k} filter slides over a {f.shape[0]} × {f.shape[1]} map: {steps}.")

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 
-from course_lib.figures.layout import generators, ring_positions
-from course_lib.figures.picture import Picture, as_array, new_figure
-from course_lib.figures.rings import arrow_words, draw_ring_arrows, prepare_ring_axes
-from course_lib.figures.style import ELEMENT_COLORS, LINES, ON_ELEMENT, SERIES
+from course_lib.figures.picture import Picture, as_array, new_figure, new_panels
+from course_lib.figures.rings import arrow_words, draw_ring_arrows, generators, prepare_ring_axes, ring_positions
+from course_lib.figures.style import ELEMENT_COLORS, LINES, ON_ELEMENT, SERIES, is_dark
 from course_lib.groups import Element, Group, IntArray, matrix
 
 # The outline of a letter F in a square from −1 to 1: no symmetry of the square but the identity leaves it as it is.
@@ -25,53 +23,78 @@ LETTER_F = np.array(
 CORNERS = np.array([(-1, 1), (1, 1), (1, -1), (-1, -1)])
 
 
-def cayley_table_figure(
-    group_or_table: Group | Any, labels: Sequence[Any] | None = None, highlight: Iterable[Any] | Group | None = None
-) -> Picture:
+def cayley_table_figure(table: Any, labels: Sequence[Any]) -> Picture:
     """A multiplication table: the cell in row a, column b shows the product ab, "first b, then a".
 
-    Args:
-        group_or_table: a group, or a square table of indices from `groups.cayley_table`; −1 means outside the set.
-        labels: names of the elements; by default the group's own, or 0, 1, 2, ….
-        highlight: a subgroup, or some of the labels; their rows and columns stand out and the rest is pale.
-
-    Raises ValueError if the table is not square, or a label to highlight is unknown.
+    ``table``: indices of labels, (n, n), as from `groups.cayley_table`; −1 means outside the set. Raises ValueError if
+    it is not square, or there are more or fewer labels.
     """
-    table, names = _table_and_names(group_or_table, labels)
-    chosen = _chosen(names, highlight)
-    colors = {str(g): color for g, color in ELEMENT_COLORS.items()}  # labels that are no elements stay white
-    n = len(table)
-    figure = new_figure(0.62 * n + 1.0, 0.5 * n + 0.9)
+    table, names = np.asarray(table, dtype=int), [str(label) for label in labels]
+    if table.shape != (len(names), len(names)):
+        raise ValueError(f"a Cayley table of {names} is a square of their number, got shape {table.shape}")
+    figure = new_figure(0.62 * len(names) + 1.0, 0.5 * len(names) + 0.9)
     axes = figure.subplots()
-    for i, j in np.ndindex(n, n):
-        name = names[table[i, j]] if table[i, j] >= 0 else None
-        pale = bool(chosen) and not (i in chosen and j in chosen)
-        _draw_product(axes, i, j, name, colors.get(name or "", "white"), pale)
-    axes.set(xlim=(0, n), ylim=(n, 0), xlabel="b (done first)", ylabel="a (done second)", title="the product ab")
+    for (i, j), product in np.ndenumerate(table):
+        _draw_product(axes, i, j, names[product] if product >= 0 else "✗")
+    axes.set(xlabel="b (done first)", ylabel="a (done second)", title="the product ab")
+    name_cells(axes, names)
     axes.xaxis.set_label_position("bottom")
+    rows = [f"{name}: {' '.join([*names, 'outside'][p] for p in row)}" for name, row in zip(names, table, strict=True)]
+    alt = f"Cayley table of {', '.join(names)}. Row a, column b holds ab. {'; '.join(rows)}."
+    return Picture.from_figure(figure, alt)
+
+
+def _draw_product(axes: Axes, i: int, j: int, name: str) -> None:
+    """In the color of its element; what is none, and a product outside of the set, is white."""
+    color = {str(g): color for g, color in ELEMENT_COLORS.items()}.get(name)
+    words = ON_ELEMENT if color and color != "#000000" else ("white", "0.15")
+    edge, hatch = "white" if color else "0.7", "//" if name == "✗" else None
+    axes.add_patch(Rectangle((j, i), 1, 1, facecolor=color or "white", edgecolor=edge, hatch=hatch))
+    ink = words[0 if is_dark(color or "white") else 1]
+    axes.text(j + 0.5, i + 0.5, name, ha="center", va="center", fontsize=11, weight="bold", color=ink)
+
+
+def name_cells(axes: Axes, names: list[str]) -> None:
+    """Axes of a table with a cell of 1 × 1 for each pair of names, the first row on top."""
+    axes.set(xlim=(0, len(names)), ylim=(len(names), 0))
     axes.xaxis.tick_top()
-    axes.set_xticks(np.arange(n) + 0.5, names)
-    axes.set_yticks(np.arange(n) + 0.5, names)
+    axes.set_xticks(np.arange(len(names)) + 0.5, names)
+    axes.set_yticks(np.arange(len(names)) + 0.5, names)
     axes.tick_params(length=0)
-    return Picture.from_figure(figure, _table_alt(table, names, chosen))
 
 
 def symmetries_of_the_square(group: Group) -> Picture:
     """A square tile with an F and numbered corners, after each element of the group, with the matrices."""
-    columns = min(4, group.order)
-    rows = -(-group.order // columns)
-    figure = new_figure(2.0 * columns, 2.75 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
+    figure, grid = new_panels(group.order, 4, 2.0, 2.75)
+    for axes, g in zip(grid, group.elements, strict=True):
         axes.set_axis_off()
-    for axes, g in zip(grid.flat, group.elements, strict=False):
-        _draw_tile(axes, g)
-    moves = "; ".join(
-        f"{g}: matrix {matrix(g).tolist()}, corners from top left clockwise {_corners(g)}" for g in group.elements
-    )
-    return Picture.from_figure(
-        figure, f"A square tile with the letter F after each of the {group.order} elements of {group}. {moves}."
-    )
+        h, white = matrix(g), [withStroke(linewidth=4, foreground="#F3F3F3")]  # over the axis of a mirror
+        draw_tile(axes, h, 0.8, path_effects=white, zorder=3)
+        if g.m:
+            axis = np.linalg.svd(h - np.eye(2))[2][-1] * (1.25 if abs(h[0, 0]) else 1.6)  # what the mirror leaves
+            axes.plot(*np.stack([-axis, axis], axis=1), color="0.35", linestyle=(0, (4, 3)), linewidth=1.3)
+        (a, b), (c, d) = h.tolist()
+        numbers = f"[{a:2d} {b:2d} ]\n[{c:2d} {d:2d} ]".replace("-", "−")
+        axes.text(0, -1.75, numbers, ha="center", va="center", family="monospace", fontsize=11)
+        axes.set_title(str(g), fontsize=14, weight="bold")
+        axes.set(xlim=(-1.3, 1.3), ylim=(-2.15, 1.3), aspect="equal")
+    moves = [f"{g}: matrix {matrix(g).tolist()}, {corner_words(matrix(g))}" for g in group.elements]
+    what = f"A square tile with the letter F after each of the {group.order} elements of {group}"
+    return Picture.from_figure(figure, f"{what}. {'; '.join(moves)}.")
+
+
+def draw_tile(axes: Axes, h: IntArray, reach: float, **style: Any) -> None:
+    """A square from −1 to 1 with an F and numbered corners, moved by the matrix h; ``style`` of the numbers."""
+    axes.add_patch(Rectangle((-1, -1), 2, 2, facecolor="#F3F3F3", edgecolor="black", linewidth=1.5))
+    axes.add_patch(Polygon(LETTER_F @ h.T, facecolor=LINES))
+    for number, (x, y) in enumerate(CORNERS @ h.T * reach, 1):
+        axes.text(x, y, str(number), ha="center", va="center", fontsize=12, color="0.15", weight="bold", **style)
+
+
+def corner_words(h: IntArray) -> str:
+    """Which corner of the tile the matrix h brings to each corner of its frame."""
+    places = (CORNERS @ h.T).tolist()
+    return f"corners from top left clockwise {' '.join(str(places.index(c) + 1) for c in CORNERS.tolist())}"
 
 
 def cosets_figure(group: Group, subgroup: Group) -> Picture:
@@ -80,12 +103,8 @@ def cosets_figure(group: Group, subgroup: Group) -> Picture:
     home = {h: i for i, coset in enumerate(cosets) for h in coset}
     figure = new_figure(7.2, 4.2 if group.has_mirrors else 3.0)
     axes, legend = figure.subplots(1, 2, width_ratios=(3, 2))
-    _draw_nodes(
-        axes,
-        group,
-        [ELEMENT_COLORS[cosets[home[h]][0]] for h in group.elements],
-        [str(home[h] + 1) for h in group.elements],
-    )
+    names = [f"{h}\n({home[h] + 1})" for h in group.elements]
+    _draw_nodes(axes, group, [ELEMENT_COLORS[cosets[home[h]][0]] for h in group.elements], names, fontsize=11)
     legend.set_axis_off()
     legend.set(xlim=(0, 1), ylim=(len(cosets) + 1, -1))
     legend.text(0, -0.5, f"S = {_braces(subgroup.elements)}", fontsize=12)
@@ -95,32 +114,41 @@ def cosets_figure(group: Group, subgroup: Group) -> Picture:
         legend.text(0.13, i + 0.45, f"{i + 1}:  {line}", va="center", fontsize=12)
     alt = (
         f"The {group.order} elements of {group} fall into {len(cosets)} left cosets of "
-        f"S = {_braces(subgroup.elements)}, each of size {subgroup.order}: "
+        f"S = {_braces(subgroup.elements)}, each of size {subgroup.order}: {'; '.join(lines)}."
     )
-    return Picture.from_figure(figure, alt + "; ".join(lines) + ".")
+    return Picture.from_figure(figure, alt)
 
 
 def cayley_graph(group: Group) -> Picture:
     """The elements as nodes on the ring, with arrows h → rh and h ↔ mh for the generators r and m."""
     figure = new_figure(5.2, 5.2) if group.order == 8 else new_figure(4.0, 4.0)
     axes = figure.subplots()
-    _draw_nodes(axes, group, [ELEMENT_COLORS[h] for h in group.elements])
+    colors = [ELEMENT_COLORS[h] for h in group.elements]
+    _draw_nodes(axes, group, colors, [str(h) for h in group.elements], fontsize=13)
     draw_ring_arrows(axes, group, head=7)  # small, so that a dash is seen between the heads of the short arrows
     made_by = " and ".join(map(str, generators(group))) or "nothing"
     alt = f"Cayley graph of {group} = {_braces(group.elements)}, generated by {made_by}: {arrow_words(group)}."
     return Picture.from_figure(figure, alt)
 
 
-def lattice_points(points: Any, moved: Any) -> Picture:
-    """Points of the lattice before (circles) and after (squares) an isometry, numbered, x to the right and y up.
+def _draw_nodes(axes: Axes, group: Group, colors: list[str], names: list[str], fontsize: int) -> None:
+    prepare_ring_axes(axes, group)
+    for (x, y), color, name in zip(ring_positions(group), colors, names, strict=True):
+        axes.add_patch(Circle((x, y), 0.45, facecolor="white", edgecolor=color, linewidth=4, zorder=2))
+        axes.text(x, y, name, ha="center", va="center", fontsize=fontsize, zorder=3)
 
-    Args:
-        points, moved: shape ``(n, 2)``, one (x, y) each. Raises ValueError for other or unequal shapes.
-    """
+
+def _braces(elements: Iterable[Element]) -> str:
+    return "{" + ", ".join(map(str, elements)) + "}"
+
+
+def lattice_points(points: Any, moved: Any) -> Picture:
+    """Points (n, 2) of the lattice, (x, y) each, y up, before (circles) and after (squares) an isometry, numbered."""
     before, after = as_array(points), as_array(moved)
-    if before.ndim != 2 or before.shape[1] != 2 or before.shape != after.shape:
-        raise ValueError(f"points and moved must both have shape (n, 2), got {before.shape} and {after.shape}")
-    width, height = _lattice_span(np.concatenate([before, after]))
+    shown = np.concatenate([before, after])
+    low = np.floor(shown.min(axis=0, initial=0)).astype(int) - 1  # one lattice point more on every side
+    high = np.ceil(shown.max(axis=0, initial=0)).astype(int) + 1
+    width, height = (float(side) for side in high - low + 1)
     scale = min(4.4 / width, 4.4 / height)
     figure = new_figure(scale * width + 1.2, scale * height + 0.6)
     axes = figure.subplots()
@@ -128,139 +156,22 @@ def lattice_points(points: Any, moved: Any) -> Picture:
         axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.55", "shrinkA": 9, "shrinkB": 9})
     looks = ((before, SERIES[0], "o", 170, -13, "before"), (after, SERIES[1], "s", 70, 13, "after"))
     for place, color, marker, size, offset, label in looks:
-        axes.scatter(
-            place[:, 0],
-            place[:, 1],
-            s=size,
-            c=color,
-            marker=marker,
-            label=label,
-            edgecolors="black",
-            zorder=3,
-        )
+        x, y = place.T
+        axes.scatter(x, y, s=size, c=color, marker=marker, label=label, edgecolors="black", zorder=3)
+        box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": color}
+        style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 9}
         for number, point in enumerate(place, 1):
-            box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": color}
-            axes.annotate(
-                str(number),
-                point,
-                (offset, -offset),
-                textcoords="offset points",
-                ha="center",
-                va="center",
-                fontsize=9,
-                bbox=box,
-            )
-    _lattice_axes(axes, np.concatenate([before, after]))
+            axes.annotate(str(number), point, (offset, -offset), bbox=box, **style)
+    axes.set(xlim=(low[0] - 0.5, high[0] + 0.5), ylim=(low[1] - 0.5, high[1] + 0.5), aspect="equal")
+    axes.set(xlabel="x", ylabel="y", xticks=np.arange(low[0], high[0] + 1), yticks=np.arange(low[1], high[1] + 1))
+    draw_lattice(axes)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     moves = "; ".join(f"({a:g}, {b:g}) to ({c:g}, {d:g})" for (a, b), (c, d) in zip(before, after, strict=True))
     return Picture.from_figure(figure, f"{len(before)} lattice points before and after: {moves}.")
 
 
-def _table_and_names(group_or_table: Any, labels: Sequence[Any] | None) -> tuple[np.ndarray[Any, Any], list[str]]:
-    if isinstance(group_or_table, Group):
-        labels = group_or_table.elements if labels is None else labels
-        table = group_or_table.cayley_table
-    else:
-        table = np.asarray(group_or_table, dtype=int)
-    if table.ndim != 2 or table.shape[0] != table.shape[1]:
-        raise ValueError(f"a Cayley table is square, got shape {table.shape}")
-    names = [str(label) for label in (range(len(table)) if labels is None else labels)]
-    if len(names) != len(table):
-        raise ValueError(f"{len(names)} labels for a table of {len(table)} elements: {names}")
-    return table, names
-
-
-def _chosen(names: list[str], highlight: Iterable[Any] | Group | None) -> set[int]:
-    wanted = [str(h) for h in (highlight.elements if isinstance(highlight, Group) else highlight or ())]
-    if unknown := [name for name in wanted if name not in names]:
-        raise ValueError(f"cannot highlight {unknown}: the elements are {names}")
-    return {names.index(name) for name in wanted}
-
-
-def _draw_product(axes: Axes, i: int, j: int, name: str | None, color: str, pale: bool) -> None:
-    red, green, blue = to_rgb(color)
-    if pale:
-        red, green, blue = (0.25 * part + 0.75 for part in (red, green, blue))
-    dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
-    plain = color == "white"  # a product outside of the set, or a table that is not a group's
-    hatch, edge = "//" if name is None else None, "0.7" if plain else "white"
-    axes.add_patch(Rectangle((j, i), 1, 1, facecolor=(red, green, blue), edgecolor=edge, hatch=hatch))
-    words = ("white", "0.15") if pale or plain or color == "#000000" else ON_ELEMENT
-    style: dict[str, Any] = {"weight": "normal" if pale else "bold", "color": words[0 if dark else 1]}
-    axes.text(j + 0.5, i + 0.5, "✗" if name is None else name, ha="center", va="center", fontsize=11, **style)
-
-
-def _table_alt(table: np.ndarray[Any, Any], names: list[str], chosen: set[int]) -> str:
-    def name(product: int) -> str:
-        return names[product] if product >= 0 else "outside"
-
-    rows = "; ".join(f"{names[i]}: " + " ".join(name(product) for product in row) for i, row in enumerate(table))
-    marked = f" Highlighted: {', '.join(names[i] for i in sorted(chosen))}." if chosen else ""
-    return f"Cayley table of {', '.join(names)}. Row a, column b holds ab. {rows}.{marked}"
-
-
-def _draw_tile(axes: Axes, g: Element) -> None:
-    h = matrix(g)
-    axes.add_patch(Rectangle((-1, -1), 2, 2, facecolor="#F3F3F3", edgecolor="black", linewidth=1.5))
-    axes.add_patch(Polygon(LETTER_F @ h.T, facecolor=LINES))
-    for number, (x, y) in enumerate(CORNERS @ h.T * 0.8, 1):
-        edge = [withStroke(linewidth=4, foreground="#F3F3F3")]  # over the axis of a mirror
-        style: dict[str, Any] = {"fontsize": 12, "color": "0.15", "weight": "bold", "path_effects": edge, "zorder": 3}
-        axes.text(x, y, str(number), ha="center", va="center", **style)
-    if g.m:
-        axis = np.linalg.svd(h - np.eye(2))[2][-1] * (1.25 if abs(h[0, 0]) else 1.6)  # what the mirror leaves in place
-        axes.plot(*np.stack([-axis, axis], axis=1), color="0.35", linestyle=(0, (4, 3)), linewidth=1.3)
-    (a, b), (c, d) = h.tolist()
-    axes.text(
-        0,
-        -1.75,
-        f"[{a:2d} {b:2d} ]\n[{c:2d} {d:2d} ]".replace("-", "−"),
-        ha="center",
-        va="center",
-        family="monospace",
-        fontsize=11,
-    )
-    axes.set_title(str(g), fontsize=14, weight="bold")
-    axes.set(xlim=(-1.3, 1.3), ylim=(-2.15, 1.3), aspect="equal")
-
-
-def _corners(g: Element) -> str:
-    places = (CORNERS @ matrix(g).T).tolist()
-    return " ".join(str(places.index(corner) + 1) for corner in CORNERS.tolist())
-
-
-def _draw_nodes(axes: Axes, group: Group, colors: list[str], marks: list[str] | None = None) -> None:
-    prepare_ring_axes(axes, group)
-    for i, ((x, y), h, color) in enumerate(zip(ring_positions(group), group.elements, colors, strict=True)):
-        axes.add_patch(Circle((x, y), 0.45, facecolor="white", edgecolor=color, linewidth=4, zorder=2))
-        text = str(h) if marks is None else f"{h}\n({marks[i]})"
-        axes.text(x, y, text, ha="center", va="center", fontsize=13 if marks is None else 11, zorder=3)
-
-
-def _braces(elements: Iterable[Element]) -> str:
-    return "{" + ", ".join(map(str, elements)) + "}"
-
-
-def _lattice_bounds(points: np.ndarray[Any, Any]) -> tuple[IntArray, IntArray]:
-    """The corners of what is shown: all points, the origin, and one lattice point more on every side."""
-    low = np.floor(points.min(axis=0, initial=0)).astype(int) - 1
-    high = np.ceil(points.max(axis=0, initial=0)).astype(int) + 1
-    return low, high
-
-
-def _lattice_span(points: np.ndarray[Any, Any]) -> tuple[float, float]:
-    low, high = _lattice_bounds(points)
-    width, height = high - low + 1
-    return float(width), float(height)
-
-
-def _lattice_axes(axes: Axes, points: np.ndarray[Any, Any]) -> None:
-    low, high = _lattice_bounds(points)
-    axes.set(
-        xlim=(low[0] - 0.5, high[0] + 0.5), ylim=(low[1] - 0.5, high[1] + 0.5), aspect="equal", xlabel="x", ylabel="y"
-    )
-    axes.set_xticks(np.arange(low[0], high[0] + 1))
-    axes.set_yticks(np.arange(low[1], high[1] + 1))
-    axes.grid(color="0.88")
+def draw_lattice(axes: Axes, **grid: Any) -> None:
+    """Lines of the lattice, and the two axes."""
+    axes.grid(color="0.88", **grid)
     axes.axhline(0, color="0.4", linewidth=1, zorder=1)
     axes.axvline(0, color="0.4", linewidth=1, zorder=1)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)

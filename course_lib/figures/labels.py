@@ -21,32 +21,20 @@ ROOM = 0.075  # of the height, for one line of text
 def name_lines(axes: Axes) -> None:
     """Write the label of each line behind its last point, to the right of the axes; call it when all is drawn."""
     handles, names = axes.get_legend_handles_labels()
-    ends = np.array([_end(handle) for handle in handles])
+    lines: list[Any] = [handle[0] if isinstance(handle, tuple) else handle for handle in handles]  # with error bars
+    ends = [np.array([x, y])[:, np.isfinite(y)][:, -1] for x, y in (line.get_data() for line in lines)]
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # as they are now: the ends are placed by them
-    places = axes.transAxes.inverted().transform(axes.transData.transform(ends))
-    heights = np.sort(places[:, 1])
-    if len(names) > 1 and np.diff(heights).min() < APART:
+    heights = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
+    if len(names) > 1 and np.diff(np.sort(heights)).min() < APART:
         many = sum(map(len, names)) > 70
         axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 if many else len(names))
         return
-    for i, height in zip(np.argsort(places[:, 1]), _spread(heights), strict=True):
-        line = {"arrowstyle": "-", "color": _line(handles[i]).get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
+    for i, height in zip(np.argsort(heights), _spread(np.sort(heights)), strict=True):
+        line = {"arrowstyle": "-", "color": lines[i].get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             names[i], ends[i], (1.03, height), xycoords="data", textcoords="axes fraction",
             va="center", color=LINES, arrowprops=line, annotation_clip=False,
         )  # fmt: skip
-
-
-def _line(handle: Any) -> Any:
-    """The line itself: with error bars it stands in a container."""
-    return handle[0] if isinstance(handle, tuple) else handle
-
-
-def _end(handle: Any) -> tuple[float, float]:
-    """The last point of a line that is a number."""
-    x, y = (np.asarray(values, dtype=float) for values in _line(handle).get_data())
-    last = np.flatnonzero(np.isfinite(y))[-1]
-    return x[last], y[last]
 
 
 def _spread(heights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -63,17 +51,13 @@ def _spread(heights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 # Right of the point, above it, below it, left of it, then farther away: distance in points, and the near edge.
 _PLACES = [
-    (dx, dy, align)
-    for far in (1, 2, 3)
-    for dx, dy, align in (
-        (7, 0 if far == 1 else 10 * far, "left"),
-        (7, -10 * far, "left"),
-        (0, 11 * far, "center"),
-        (0, -11 * far, "center"),
-        (-7, 0 if far == 1 else 10 * far, "right"),
-        (-7, -10 * far, "right"),
+    place
+    for far, beside in ((1, 0), (2, 20), (3, 30))
+    for place in (
+        (7, beside, "left"), (7, -10 * far, "left"), (0, 11 * far, "center"),
+        (0, -11 * far, "center"), (-7, beside, "right"), (-7, -10 * far, "right"),
     )
-]
+]  # fmt: skip
 _REACH = 8  # pixels from the middle of a marker that no name may cover
 
 
@@ -83,22 +67,23 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     middles = [axes.transData.transform((x, y)) for _, x, y, _ in points]
     taken = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles]
     for i, (name, x, y, color) in enumerate(points):
-        others = taken[:i] + taken[i + 1 :]
-        label = _first_free(axes, name, (x, y), others)
+        label = _first_free(axes, name, (x, y), taken[:i] + taken[i + 1 :])
         # A white edge, so that it can be read on the error bar of a neighbor.
         label.set(color=color, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5)
         taken.append(label.get_window_extent())
 
 
 def _first_free(axes: Axes, name: str, point: tuple[float, float], taken: Sequence[Bbox]) -> Annotation:
+    def written(dx: float, dy: float, align: str) -> Annotation:
+        return axes.annotate(name, point, (dx, dy), textcoords="offset points", fontsize=9, ha=align, va="center")
+
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
     for avoided in (lines, []):  # better on a line than on another name
-        for dx, dy, align in _PLACES:
-            label = axes.annotate(name, point, (dx, dy), textcoords="offset points", fontsize=9, ha=align, va="center")
+        for place in _PLACES:
+            label = written(*place)
             box = label.get_window_extent()
             is_inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
             if is_inside and not box.count_overlaps(taken) and not any(x.intersects_bbox(box, False) for x in avoided):
                 return label
             label.remove()
-    dx, dy, align = _PLACES[0]
-    return axes.annotate(name, point, (dx, dy), textcoords="offset points", fontsize=9, ha=align, va="center")
+    return written(*_PLACES[0])

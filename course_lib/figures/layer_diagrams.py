@@ -12,19 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_lib import layers as L
 from course_lib.figures.diagram import Map, Node, Op, draw
 from course_lib.figures.picture import Picture
-from course_lib.layers import (
-    AffineSelfConv2d,
-    E4Layer,
-    GCSeparableConv2d,
-    GroupConv2d,
-    GroupSelfAttention2d,
-    GroupSqueezeExcite,
-    GSeparableConv2d,
-    LiftingConv2d,
-    SimpleAffineSelfConv2d,
-)
 
 Parts = tuple[dict[str, Node], list[tuple[str, str]]]
 
@@ -39,15 +29,13 @@ def layer_diagram(layer: Any, height: int = 28, width: int = 28) -> Picture:
         >>> layer_diagram(GroupConv2d(C4, 8, 16, 3, padding=1)).alt.split(" → ")[0]
         'GroupConv2d on C4. f (B, 8, 4, 28, 28)'
     """
-    specification = _DIAGRAMS.get(type(layer))
-    if specification is None:
+    if type(layer) not in _DIAGRAMS:
         known = ", ".join(known.__name__ for known in _DIAGRAMS)
         raise TypeError(f"there is no diagram of {type(layer).__name__}; there is one of {known}")
-    channels = layer.in_channels if hasattr(layer, "in_channels") else layer.channels
-    sheets = () if isinstance(layer, LiftingConv2d) else (layer.group.order,)
-    x = torch.randn(1, channels, *sheets, height, width)
+    sheets = () if isinstance(layer, L.LiftingConv2d) else (layer.group.order,)
+    x = torch.randn(1, layer.in_channels, *sheets, height, width)
     with torch.no_grad():
-        nodes, arrows = specification(layer, x, layer(x))
+        nodes, arrows = _DIAGRAMS[type(layer)](layer, x, layer(x))
     return draw(f"{type(layer).__name__} on {layer.group}", layer.group, nodes, arrows)
 
 
@@ -61,68 +49,52 @@ def _row(*names: str) -> list[tuple[str, str]]:
     return list(pairwise(names))
 
 
-def _lifting(layer: LiftingConv2d, x: Tensor, out: Tensor) -> Parts:
-    words = ["correlate with ψ,", "turned by every h"]
-    nodes: dict[str, Node] = {
-        "f": Map("image f", x.shape, 0, kind="image"),
-        "op": Op(words, 1, weights=_weights(layer, ψ="weight"), turned=True),
-        "out": Map("f ⋆ ψ", out.shape, 2),
-    }
-    return nodes, _row("f", "op", "out")
-
-
-def _group_conv(layer: GroupConv2d, x: Tensor, out: Tensor) -> Parts:
-    words = ["correlate with ψ, turned", "by h, sheets permuted"]
-    nodes: dict[str, Node] = {
-        "f": Map("f", x.shape, 0),
-        "op": Op(words, 1, weights=_weights(layer, ψ="weight"), turned=True),
-        "out": Map("f ⋆ ψ", out.shape, 2),
-    }
-    return nodes, _row("f", "op", "out")
-
-
-def _separable(words: tuple[str, str]) -> Callable[[Any, Tensor, Tensor], Parts]:
+def _convolution(name: str, words: list[str]) -> Callable[[Any, Tensor, Tensor], Parts]:
     def parts(layer: Any, x: Tensor, out: Tensor) -> Parts:
-        nodes: dict[str, Node] = {
-            "f": Map("f", x.shape, 0),
-            "mix": Op([words[0], "w permuted by every h"], 1, weights=_weights(layer, w="pointwise")),
-            "space": Op([words[1], "K turned by every h"], 2, weights=_weights(layer, K="kernel"), turned=True),
-            "out": Map("f ⋆ ψ", out.shape, 3),
-        }
-        return nodes, _row("f", "mix", "space", "out")
+        return {
+            "f": Map(name, x.shape, 0, is_image=x.ndim == 4),
+            "op": Op(words, 1, weights=_weights(layer, ψ="weight"), turned=True),
+            "out": Map("f ⋆ ψ", out.shape, 2),
+        }, _row("f", "op", "out")
 
     return parts
 
 
-def _self_attention(layer: GroupSelfAttention2d, x: Tensor, out: Tensor) -> Parts:
-    parts = {"Q": layer.query, "K": layer.key, "V": layer.value}
+def _separable(mix: str, correlate: str) -> Callable[[Any, Tensor, Tensor], Parts]:
+    def parts(layer: Any, x: Tensor, out: Tensor) -> Parts:
+        return {
+            "f": Map("f", x.shape, 0),
+            "mix": Op([mix, "w permuted by every h"], 1, weights=_weights(layer, w="pointwise")),
+            "space": Op([correlate, "K turned by every h"], 2, weights=_weights(layer, K="kernel"), turned=True),
+            "out": Map("f ⋆ ψ", out.shape, 3),
+        }, _row("f", "mix", "space", "out")
+
+    return parts
+
+
+def _self_attention(layer: L.GroupSelfAttention2d, x: Tensor, out: Tensor) -> Parts:
+    parts, k = {"Q": layer.query, "K": layer.key, "V": layer.value}, layer.kernel_size
     nodes: dict[str, Node] = {"f": Map("f", x.shape, 0, 1)}
     for lane, (name, embedding) in enumerate(parts.items()):
-        shape = tuple(embedding.weight.shape[:2])
-        nodes[name] = Op([f"{name} = h_{name} f"], 1, lane, {f"h_{name}": shape})
-    positions = _weights(layer, P="positions")
-    k = layer.kernel_size
-    nodes["scores"] = Op(
-        ["softmax of Q·(K + P)", f"over {k} × {k} pixels", "and all sheets"], 2, 0.5, positions, turned=True
-    )
+        nodes[name] = Op([f"{name} = h_{name} f"], 1, lane, {f"h_{name}": tuple(embedding.weight.shape[:2])})
+    words = ["softmax of Q·(K + P)", f"over {k} × {k} pixels", "and all sheets"]
+    nodes["scores"] = Op(words, 2, 0.5, _weights(layer, P="positions"), turned=True)
     nodes["sum"] = Op(["sum of V, weighted"], 2, 2)
     nodes["out"] = Map("f′", out.shape, 3, 2)
     arrows = [("f", name) for name in parts] + [("Q", "scores"), ("K", "scores"), ("scores", "sum"), ("V", "sum")]
     return nodes, [*arrows, ("sum", "out")]
 
 
-def _e4(layer: E4Layer, x: Tensor, out: Tensor) -> Parts:
-    kernels, values = layer.kernels(x), layer.encoder(x)
+def _e4(layer: L.E4Layer, x: Tensor, out: Tensor) -> Parts:
     see = "of all sheets" if layer.concat in ("K", "both") else "of the own sheet"
+    writer = ["W_2, turned by every h,", "writes kernels"]
     nodes: dict[str, Node] = {
         "f": Map("f", x.shape, 0, 0.5),
         "generator": Op([f"W_1 {see},", "norm, ReLU"], 1, 0, _weights(layer, W_1="squeeze.weight")),
-        "write": Op(
-            ["W_2, turned by every h,", "writes kernels"], 2, 0, _weights(layer, W_2="kernel_weight"), turned=True
-        ),
-        "kernels": Map("kernels K, one at every g", kernels.shape, 3, 0),
+        "write": Op(writer, 2, 0, _weights(layer, W_2="kernel_weight"), turned=True),
+        "kernels": Map("kernels K, one at every g", layer.kernels(x).shape, 3, 0),
         "encoder": Op(["the encoder W_3"], 1, 1, _weights(layer, W_3="encoder.weight")),
-        "V": Map("V", values.shape, 2, 1),
+        "V": Map("V", layer.encoder(x).shape, 2, 1),
         "sum": Op(["Σ over v of K_v times V", "at the neighbor v of g"], 3, 1.1),
         "out": Map("f′", out.shape, 4, 1.1),
     }
@@ -130,15 +102,14 @@ def _e4(layer: E4Layer, x: Tensor, out: Tensor) -> Parts:
     return nodes, [*upper, *_row("f", "encoder", "V", "sum")]
 
 
-def _affine(layer: AffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
+def _affine(layer: L.AffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
     nodes: dict[str, Node] = {"f": Map("f", x.shape, 0, 1)}
-    arrows = []
+    arrows, k = [], layer.kernel_size
     for lane, (name, part) in enumerate({"Q": "query", "K": "key", "V": "value"}.items()):
         nodes[name] = Op([f"{name} = W^{name} f"], 1, lane, _weights(layer, **{f"W^{name}": f"{part}.weight"}))
         affine = _weights(layer, ψ=f"{part}_affine.psi", β=f"{part}_affine.beta")
         nodes[f"A{name}"] = Op([f"A^{name}: ψ {name} + β"], 2, lane, affine, turned=True)
         arrows += _row("f", name, f"A{name}")
-    k = layer.kernel_size
     nodes["scores"] = Op(["softmax of A^Q times A^K", f"over {k} × {k} pixels"], 3, 0.5)
     nodes["sum"] = Op(["sum of A^V, weighted", "then W^O"], 3, 2, _weights(layer, **{"W^O": "output.weight"}))
     nodes["out"] = Map("f′", out.shape, 4, 2)
@@ -146,41 +117,12 @@ def _affine(layer: AffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
     return nodes, arrows
 
 
-def _simple_affine(layer: SimpleAffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
-    k = layer.kernel_size
-    nodes: dict[str, Node] = {
-        "f": Map("f", x.shape, 0, 0.5),
-        "W": Op(["one embedding, W f"], 1, 0.5, _weights(layer, W="embedding.weight")),
-        "A": Op(["A: ψ Wf + β"], 2, 0.5, _weights(layer, ψ="affine.psi", β="affine.beta"), turned=True),
-        "scores": Op(["softmax of A at t times A", f"at {k} × {k} neighbors"], 3, 0),
-        "sum": Op(["sum of A, weighted", "then W^O"], 3, 1, _weights(layer, **{"W^O": "output.weight"})),
-        "out": Map("f′", out.shape, 4, 1),
-    }
-    return nodes, [*_row("f", "W", "A", "scores", "sum", "out"), ("A", "sum")]
-
-
-def _squeeze_excite(layer: GroupSqueezeExcite, x: Tensor, out: Tensor) -> Parts:
-    mean = x.mean(dim=(2, 3, 4))
-    squeeze, excite = _weights(layer, W_1="squeeze.weight"), _weights(layer, W_2="excite.weight")
-    nodes: dict[str, Node] = {
-        "f": Map("f", x.shape, 0, 0.5),
-        "mean": Op(["mean over", "pixels and sheets"], 1, 0),
-        "z": Map("z", mean.shape, 2, 0, kind="vector"),
-        "gate": Op(["W_1, ReLU, W_2, sigmoid"], 3, 0, squeeze | excite),
-        "scale": Op(["times f,", "channel by channel"], 3, 1),
-        "out": Map("f′", out.shape, 4, 1),
-    }
-    return nodes, [*_row("f", "mean", "z", "gate", "scale", "out"), ("f", "scale")]
-
-
 _DIAGRAMS: dict[type, Callable[[Any, Tensor, Tensor], Parts]] = {
-    LiftingConv2d: _lifting,
-    GroupConv2d: _group_conv,
-    GSeparableConv2d: _separable(("mix sheets for each O, C", "correlate, sum over C;")),
-    GCSeparableConv2d: _separable(("mix channels and sheets,", "correlate each channel;")),
-    GroupSelfAttention2d: _self_attention,
-    E4Layer: _e4,
-    AffineSelfConv2d: _affine,
-    SimpleAffineSelfConv2d: _simple_affine,
-    GroupSqueezeExcite: _squeeze_excite,
+    L.LiftingConv2d: _convolution("image f", ["correlate with ψ,", "turned by every h"]),
+    L.GroupConv2d: _convolution("f", ["correlate with ψ, turned", "by h, sheets permuted"]),
+    L.GSeparableConv2d: _separable("mix sheets for each O, C", "correlate, sum over C;"),
+    L.GCSeparableConv2d: _separable("mix channels and sheets,", "correlate each channel;"),
+    L.GroupSelfAttention2d: _self_attention,
+    L.E4Layer: _e4,
+    L.AffineSelfConv2d: _affine,
 }

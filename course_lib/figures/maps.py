@@ -1,76 +1,76 @@
-"""Figures of feature maps: sheets on a ring, L_g on them, banks of turned filters."""
+"""Figures of feature maps: sheets on a ring, L_g on them, banks of turned filters, and the explorer's still picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from torch import Tensor, nn
 
 from course_lib.actions import act_on_feature_map
-from course_lib.figures.layout import ring_extent, ring_positions
-from course_lib.figures.picture import (
-    Picture,
-    as_array,
-    draw_map,
-    new_figure,
-    shared_scale,
-)
-from course_lib.figures.rings import NAME_ROOM, draw_ring_arrows, draw_sheets
-from course_lib.figures.style import ELEMENT_COLORS, frame, typeset
+from course_lib.figures.picture import Array, Picture, as_array, draw_map, error_words, new_figure, shared_scale
+from course_lib.figures.rings import NAME_ROOM, draw_ring_arrows, draw_sheets, ring_extent, ring_positions
+from course_lib.figures.style import ELEMENT_COLORS, LINES, frame, typeset
 from course_lib.groups import IDENTITY, Element, Group, compose, inverse, matrix
-
-FloatArray = np.ndarray[Any, Any]
 
 
 def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
     """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
 
     Sheet h stands where h takes the point (1, 0), and arrows lead from h to rh and mh. A sheet keeps the color of its
-    element, and its dot, which marks what was its top left corner: both movements show.
-
-    Args:
-        f: one channel ``(|H|, Y, X)``, as from ``feature_map[0, channel]``.
-        g: an element of the group.
-        group: H. With mirrors there are two rings, rotations outside and mirrored elements inside.
+    element, and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``.
 
     Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
     """
-    sheets = _require_sheets(f, group)
+    sheets, elements = as_array(f), group.elements
+    if sheets.ndim != 3 or len(sheets) != group.order:
+        raise ValueError(
+            f"expected one channel of a feature map on {group}, shape ({group.order}, Y, X), got {sheets.shape}; "
+            "take one image and one channel: f[0, 0]"
+        )
     moved = act_on_feature_map(g, torch.from_numpy(sheets), group).numpy()
-    origins = [compose(inverse(g), h) for h in group.elements]
+    origins, scale = [compose(inverse(g), h) for h in elements], shared_scale([sheets])
+    marks = ("" if group.has_mirrors else f"{h} " for h in elements)  # two rings leave no room for them
+    arrived = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
     width, height = _ring_size(group)
     figure = new_figure(2 * width, height + 0.3)
+    title = rf"$L_{{{typeset(g)}}}\,f$: place $\leftarrow$ where its sheet came from"
     before, after = figure.subplots(1, 2)
-    scale = shared_scale([sheets])
-    draw_sheets(before, sheets, group, scale, _names(group), _frames(group.elements))
-    marks = ("" if group.has_mirrors else f"{h} " for h in group.elements)  # two rings leave no room for them
-    names = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
-    draw_sheets(after, moved, group, scale, names, _frames(origins))
-    for axes, element, title in (
-        (before, Element(0, 0), "$f$"),
-        (after, g, rf"$L_{{{typeset(g)}}}\,f$: place $\leftarrow$ where its sheet came from"),
-    ):
+    draw_sheets(before, sheets, group, scale, [str(h) for h in elements], [ELEMENT_COLORS[h] for h in elements])
+    draw_sheets(after, moved, group, scale, arrived, [ELEMENT_COLORS[h] for h in origins])
+    for axes, element, words in ((before, IDENTITY, "$f$"), (after, g, title)):
         draw_ring_arrows(axes, group, head=7 if group.has_mirrors else 11)
         _mark_corners(axes, sheets.shape[1:], element, group)
-        axes.set_title(title, fontsize=12)
-    places = ", ".join(f"{o} to {h}" for h, o in zip(group.elements, origins, strict=True))
+        axes.set_title(words, fontsize=12)
+    places = ", ".join(f"{o} to {h}" for h, o in zip(elements, origins, strict=True))
     turns = f"is mirrored by {g}" if g.m else f"turns by {g}"
     alt = f"A feature map on {group} and its image under g = {g}. Every sheet {turns} and moves: from place {places}."
     return Picture.from_figure(figure, alt)
 
 
+def _ring_size(group: Group) -> tuple[float, float]:
+    """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most 3.65, half of a page."""
+    width, height = np.array(ring_extent(group)) + NAME_ROOM
+    side = min(1.2, 3.65 / 2 / width)
+    return max(2 * side * width, 2.6), max(2 * side * height, 1.4)
+
+
+def _mark_corners(axes: Axes, shape: tuple[int, ...], g: Element, group: Group) -> None:
+    """A dot at the corner of each sheet that was its top left one before g turned it."""
+    height, width = np.array(shape) / max(shape)
+    places = ring_positions(group) + matrix(g) @ (-width / 2 + 0.09, height / 2 - 0.09)
+    axes.scatter(places[:, 0], places[:, 1], s=26, c="white", edgecolors="black", zorder=5)
+
+
 def filter_bank_figure(bank: Any, group: Group) -> Picture:
-    """A filter after every element of the group.
+    """A filter after every element of the group; a sheet keeps the color of its frame.
 
-    Args:
-        bank: ``(|H|, k, k)``, a planar filter turned |H| ways (lifting layer), or ``(|H|, |H|, k, k)``, row g being the
-            filter on the group after L_g (group layer), its sheets from left to right. A sheet keeps its frame's color.
-
-    Raises ValueError for another shape.
+    ``bank`` is a planar filter turned |H| ways, ``(|H|, k, k)`` (lifting layer), or ``(|H|, |H|, k, k)`` (group layer):
+    row g is the filter on the group after L_g, its sheets from left to right. Raises ValueError for another shape.
     """
     array, order = as_array(bank), group.order
     if array.shape[:-2] not in ((order,), (order, order)):
@@ -82,24 +82,21 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
     figure = new_figure(side * columns + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
-    grid = figure.subplots(len(rows), columns, squeeze=False)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
     origins = [compose(inverse(g), h) for g in turns for h in group.elements]
-    has_colors = all(h in ELEMENT_COLORS for h in group.elements)
-    for (i, j), axes in np.ndenumerate(grid):
+    moved = [rf"$L_h\,\psi$, $h={typeset(h)}$" for h in group.elements]  # an index within an index could not be read
+    for (i, j), axes in np.ndenumerate(figure.subplots(len(rows), columns, squeeze=False)):
         draw_map(axes, rows[i, j], scale)
-        if has_colors:
+        if all(h in ELEMENT_COLORS for h in group.elements):
             frame(axes, origins[columns * i + j])
         if lifting or i == 0:
-            name = _moved_filter(group.elements[columns * i + j]) if lifting else f"sheet {group.elements[j]}"
-            axes.set_title(name, fontsize=11)
+            axes.set_title(moved[columns * i + j] if lifting else f"sheet {group.elements[j]}", fontsize=11)
         if j == 0 and not lifting:
-            axes.set_ylabel(_moved_filter(group.elements[i]), fontsize=11)
+            axes.set_ylabel(moved[i], fontsize=11)
     k, what = array.shape[-1], "planar filter" if lifting else f"filter on {group}, {order} sheets each,"
+    names = ", ".join(map(str, group.elements))
     span = f"Weights from {array.min():.3g} to {array.max():.3g}."
-    return Picture.from_figure(
-        figure, f"A {k} × {k} {what} after each of the elements {', '.join(_names(group))}. {span}"
-    )
+    return Picture.from_figure(figure, f"A {k} × {k} {what} after each of the elements {names}. {span}")
 
 
 def find_group(layer: Callable[[Tensor], Tensor]) -> Group | None:
@@ -107,45 +104,66 @@ def find_group(layer: Callable[[Tensor], Tensor]) -> Group | None:
     if isinstance(own := getattr(layer, "group", None), Group):
         return own
     modules = layer.modules() if isinstance(layer, nn.Module) else [layer]
-    groups = [getattr(module, "group", None) for module in modules]
-    found = {group for group in groups if isinstance(group, Group)}
+    found = {group for module in modules if isinstance(group := getattr(module, "group", None), Group)}
     if len(found) > 1:
         raise ValueError(f"the layers have different groups {sorted(map(str, found))}: say which with group=…")
     return found.pop() if found else None
 
 
-def _require_sheets(f: Any, group: Group) -> FloatArray:
-    sheets = as_array(f)
-    if sheets.ndim != 3 or len(sheets) != group.order:
-        raise ValueError(
-            f"expected one channel of a feature map on {group}, shape ({group.order}, Y, X), got {sheets.shape}; "
-            "take one image and one channel: f[0, 0]"
-        )
-    return sheets
+def explorer_picture(
+    image: Array, first: Array, second: Array, group: Group, subgroup: Group | None, turn: str, layer: str,
+    error: float, scores: list[float],
+) -> Picture:  # fmt: skip
+    """The turned image ``(Y, X, 3)``, both orders and their difference ``(sheets, Y, X)``, and the prediction."""
+    above = 4.1 if len(first) > 1 else 2.4
+    figure = new_figure(7.3, above + 2.1)
+    grid = figure.add_gridspec(2, 6, height_ratios=(above, 1.7))
+    places = ((1, slice(2)), (0, slice(3)), (0, slice(3, 6)), (1, slice(4, 6)))
+    shown, *rings = (figure.add_subplot(grid[place]) for place in places)
+    shown.imshow((image - image.min()) / (image.max() - image.min() or 1.0), interpolation="nearest")
+    shown.set_axis_off()
+    with np.errstate(invalid="ignore"):  # inf − inf
+        unequal = abs(first - second)
+    scale, unequal_scale = shared_scale([first, second]), shared_scale([np.zeros(1), abs(first), abs(second)])
+    for axes, sheets, its_scale in zip(rings, (first, second, unequal), (scale, scale, unequal_scale), strict=True):
+        _draw_ring(axes, sheets, group, subgroup, its_scale, with_names=sheets is not unequal)
+    titles = ("turned input", "turn, then compute", "compute, then turn", "|difference|")
+    for axes, title in zip((shown, *rings), titles, strict=True):
+        axes.set_title(title, fontsize=11)
+    if scores:
+        _draw_scores(figure.add_subplot(grid[1, 2:4]), scores)
+    figure.suptitle(f"g = {turn}; {layer}; relative equivariance error {error:.2g}", fontsize=11)
+    prediction = f" Prediction: {_answer(scores)}." if scores else ""
+    return Picture.from_figure(
+        figure,
+        f"Feature maps of {layer} with the input turned by {turn}: turn-then-compute beside compute-then-turn, "
+        f"{len(first)} sheet(s). Relative equivariance error: {error_words(error)}.{prediction} "
+        "In JupyterLab this is a widget with a slider.",
+    )
 
 
-def _ring_size(group: Group) -> tuple[float, float]:
-    """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most 3.65, half of a page."""
-    width, height = np.array(ring_extent(group)) + NAME_ROOM
-    side = min(1.2, 3.65 / 2 / width)
-    return max(2 * side * width, 2.6), max(2 * side * height, 1.4)
+def _answer(scores: list[float]) -> str:
+    return str(np.argmax(scores)) if np.isfinite(scores).all() else "not finite"
 
 
-def _mark_corners(axes: Axes, shape: Sequence[int], g: Element, group: Group) -> None:
-    """A dot at the corner of each sheet that was its top left one before g turned it."""
-    height, width = np.array(shape) / max(shape)
-    corner = matrix(g) @ (-width / 2 + 0.09, height / 2 - 0.09)
-    places = ring_positions(group) + corner
-    axes.scatter(places[:, 0], places[:, 1], s=26, c="white", edgecolors="black", zorder=5)
+def _draw_ring(
+    axes: Axes, sheets: Array, group: Group, subgroup: Group | None, scale: Normalize, with_names: bool
+) -> None:
+    subgroup = subgroup if len(sheets) > 1 else group
+    firsts = [coset[0] for coset in group.left_cosets(subgroup)] if subgroup else group.elements
+    labels = [str(h) if with_names and len(sheets) > 1 else "" for h in firsts]
+    frames = [ELEMENT_COLORS[h] for h in firsts] if len(sheets) > 1 else [LINES]
+    draw_sheets(axes, sheets, group, scale, labels, frames, subgroup=subgroup)
+    if with_names and len(sheets) == group.order:
+        draw_ring_arrows(axes, group, head=7)
 
 
-def _frames(elements: Sequence[Element]) -> list[str]:
-    return [ELEMENT_COLORS[h] for h in elements]
-
-
-def _moved_filter(h: Element) -> str:
-    return rf"$L_h\,\psi$, $h={typeset(h)}$"  # an index within an index could not be read
-
-
-def _names(group: Group) -> list[str]:
-    return [str(h) for h in group.elements]
+def _draw_scores(axes: Axes, scores: list[float]) -> None:
+    best = int(np.argmax(scores))
+    colors = [LINES if i == best else "0.72" for i in range(len(scores))]  # the rings beside it have those of elements
+    axes.bar(range(len(scores)), scores, color=colors)
+    axes.set_xticks(range(len(scores)), [str(i) for i in range(len(scores))], fontsize=9)
+    axes.set_yticks([0, 1], ["0", "1"], fontsize=9)
+    axes.set_ylim(0, 1)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.set_title(f"prediction: {best}, {scores[best]:.0%} sure", fontsize=11)

@@ -10,9 +10,8 @@ import base64
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,13 @@ from matplotlib.text import Text
 
 from course_lib.figures.captions import Captioned
 from course_lib.figures.render import DPI, is_svg, render, size_of
-from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, MARK, SIGNED
-from course_lib.files import write_whole
+from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, MARK, SIGNED, is_dark
 from course_lib.groups import D4
 
+Array = np.ndarray[Any, Any]
 MAX_CELLS_WITH_NUMBERS = 8
 _ACTION = re.compile(r"\b([LW])_\{?([a-z]+[²³]?)\}?")
+_EXPONENTS = str.maketrans({"²": "^{2}", "³": "^{3}"})
 ROUNDING = 1e-6  # a value below zero by no more than this share of the largest has no sign
 SVG = (
     '<img src="data:image/svg+xml;base64,{code}" alt="{alt}" width="{width}" height="{height}" '
@@ -40,16 +40,12 @@ _FRAMES = {f"{what}{h}{end}": ELEMENT_COLORS[h] for h in D4.elements for what, e
 _FONTS = [FONT, "DejaVu Sans"]  # the second for the few signs that the first lacks, such as arrows
 
 
-@dataclass(frozen=True)
+@dataclass
 class Picture(Captioned):
-    """A still picture and the words that stand in its place: a screen reader and a plain terminal get ``alt``.
-
-    ``image`` is a PNG if the figure holds maps, else an SVG.
-    """
+    """A still picture, a PNG if the figure holds maps, else an SVG; screen readers and plain terminals get ``alt``."""
 
     image: bytes = field(repr=False)
     alt: str
-    caption: str = ""
 
     @classmethod
     def from_figure(cls, figure: Figure, alt: str) -> Picture:
@@ -65,13 +61,6 @@ class Picture(Captioned):
         """Width and height on the page, in pixels."""
         return size_of(self.image)
 
-    def captioned(self, caption: str) -> Picture:
-        return replace(self, caption=caption)
-
-    def save(self, path: str | Path) -> None:
-        """Write the file, PNG or SVG."""
-        write_whole(path, self.image)
-
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """An SVG comes as an element of HTML: JupyterLab shows it as it is in a notebook that it does not trust yet."""
         (width, height), code = self.size, base64.b64encode(self.image).decode()
@@ -82,14 +71,10 @@ class Picture(Captioned):
 
 
 def typeset_actions(words: str) -> str:
-    """Words of a figure with the action L_g as it stands in formulas: "L_r² f" becomes "$L_{r^{2}}$ f".
-
-    Words with a formula of their own stay as they are.
-    """
+    """Words with the action L_g as in formulas, "L_r² f" as "$L_{r^{2}}$ f"; those with a formula of their own stay."""
     if "$" in words:
         return words
-    exponents = str.maketrans({"²": "^{2}", "³": "^{3}"})
-    return _ACTION.sub(lambda found: f"${found[1]}_{{{found[2].translate(exponents)}}}$", words)
+    return _ACTION.sub(lambda found: f"${found[1]}_{{{found[2].translate(_EXPONENTS)}}}$", words)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -97,7 +82,27 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
 
 
-def as_map(value: Any, what: str = "a map") -> np.ndarray[Any, Any]:
+def new_plot(width: float, height: float, **about: Any) -> tuple[Figure, Axes]:
+    """A figure with one plot, open on top and on the right; ``about`` is set on its axes, as in xlabel="epoch"."""
+    figure = new_figure(width, height)
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set(**about)
+    return figure, axes
+
+
+def new_panels(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels of width × height inches, in rows of ``columns``."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = new_figure(width * columns, height * rows)
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    return figure, grid[:count]
+
+
+def as_map(value: Any, what: str = "a map") -> Array:
     """A 2-D float array from a tensor, array or nested list. Raises ValueError for any other number of axes."""
     array = as_array(value)
     if array.ndim != 2:
@@ -105,7 +110,7 @@ def as_map(value: Any, what: str = "a map") -> np.ndarray[Any, Any]:
     return array
 
 
-def as_array(value: Any) -> np.ndarray[Any, Any]:
+def as_array(value: Any) -> Array:
     """A float array from a tensor (with or without a gradient, on any device), an array or a nested list."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
@@ -119,13 +124,13 @@ def error_words(error: float) -> str:
     return "below 1e-4, rounding only" if error < 1e-4 else f"{error:.2g}"
 
 
-def finite_range(arrays: list[np.ndarray[Any, Any]]) -> tuple[float, float]:
+def finite_range(arrays: list[Array]) -> tuple[float, float]:
     """The least and the largest of the finite values; 0 and 0 if there is none."""
     finite = np.concatenate([a[np.isfinite(a)] for a in arrays])
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
-def shared_scale(arrays: list[np.ndarray[Any, Any]]) -> Normalize:
+def shared_scale(arrays: list[Array]) -> Normalize:
     """One scale for all maps of a figure, so that the same color means the same value, and white means zero.
 
     From 0 to the largest value; if there are negative ones, from minus to plus the largest size.
@@ -135,25 +140,16 @@ def shared_scale(arrays: list[np.ndarray[Any, Any]]) -> Normalize:
     return Normalize(-largest if low < -ROUNDING * largest else 0.0, largest)
 
 
-def difference(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Normalize]:
-    """|first − second| and its scale, from 0 to the largest |value| of both, so that rounding does not show."""
-    with np.errstate(invalid="ignore"):  # inf − inf
-        return abs(first - second), shared_scale([np.zeros(1), abs(first), abs(second)])
+def color_map(scale: Normalize) -> Colormap:
+    """The colors for a scale of `shared_scale`: with negative values from blue to red, else ink; white is zero."""
+    return SIGNED if scale.vmin is not None and scale.vmin < 0 else INK
 
 
-def draw_map(
-    axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, values: bool = False, cell: float = 0.0
-) -> None:
-    """Draw one 2-D map as squares, row 0 on top, with its numbers written in if asked for.
-
-    White is zero. Where the scale has negative values, they are blue and the positive ones red; else ink. Numbers are
-    as large as a cell of so many inches allows.
-    """
+def draw_map(axes: Axes, array: Array, scale: Normalize, values: bool = False, cell: float = 0.0) -> None:
+    """Draw one 2-D map as squares, row 0 on top; its numbers, if asked for, as large as ``cell`` inches allow."""
     axes.imshow(array, cmap=color_map(scale), norm=scale, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for side in axes.spines.values():
-        side.set_color("0.6")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color("0.6")
     if values:
         for edge, line in ((array.shape[0], axes.axhline), (array.shape[1], axes.axvline)):
             for place in range(1, edge):
@@ -161,31 +157,21 @@ def draw_map(
         _write_numbers(axes, array, scale, cell)
 
 
-def color_map(scale: Normalize) -> Colormap:
-    """The colors for a scale of `shared_scale`."""
-    return SIGNED if scale.vmin is not None and scale.vmin < 0 else INK
-
-
-def _write_numbers(axes: Axes, array: np.ndarray[Any, Any], scale: Normalize, cell: float) -> None:
+def _write_numbers(axes: Axes, array: Array, scale: Normalize, cell: float) -> None:
     fontsize = min(10, max(48 / max(array.shape), 20 * cell))
     for (y, x), value in np.ndenumerate(array):
-        red, green, blue, _ = color_map(scale)(float(scale(value))) if np.isfinite(value) else (1.0, 1.0, 1.0, 1.0)
-        dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+        ground = color_map(scale)(float(scale(value))) if np.isfinite(value) else "white"
         text = f"{value:.0f}" if np.isfinite(value) and value == round(value) else f"{value:.2f}"
         text = text.removeprefix("-" if float(text) == 0 else "").replace("-", "−")
-        axes.text(x, y, text, ha="center", va="center", fontsize=fontsize, color="white" if dark else "black")
+        color = "white" if is_dark(ground) else "black"
+        axes.text(x, y, text, ha="center", va="center", fontsize=fontsize, color=color)
 
 
 def panels(
-    maps: Mapping[str, Any],
-    columns: int | None = None,
-    values: bool | None = None,
-    photograph: bool = False,
-    one_scale: bool = True,
-    marks: Mapping[str, tuple[int, int, int]] | None = None,
-    moves: Mapping[str, tuple[str, tuple[int, int]]] | None = None,
-    alt: str | None = None,
-) -> Picture:
+    maps: Mapping[str, Any], columns: int | None = None, values: bool | None = None, photograph: bool = False,
+    one_scale: bool = True, marks: Mapping[str, tuple[int, int, int]] | None = None,
+    moves: Mapping[str, tuple[str, tuple[int, int]]] | None = None, alt: str | None = None,
+) -> Picture:  # fmt: skip
     """2-D maps side by side on one color scale; cells that are not finite stay white.
 
     A map named "sheet r", "filter r" or "L_r ψ", perhaps with more after a colon, has a frame in the color of r.
@@ -205,35 +191,31 @@ def panels(
     if not maps:
         raise ValueError("panels needs at least one map: panels({'title': array})")
     arrays = {title: as_map(value, f"the map {title!r}") for title, value in maps.items()}
-    small = all(max(a.shape) <= MAX_CELLS_WITH_NUMBERS for a in arrays.values())
-    values = small if values is None else values
-    columns = min(columns or 5, len(arrays))
-    rows = -(-len(arrays) // columns)
-    largest = max(max(a.shape) for a in arrays.values())
+    largest, columns = max(max(a.shape) for a in arrays.values()), min(columns or 5, len(arrays))
+    is_small = largest <= MAX_CELLS_WITH_NUMBERS
+    values = is_small if values is None else values
     side = min(3.4 if values and largest > 6 else 2.4, 7.3 / columns)
-    size, cell = 12 if 9 * max(map(len, arrays)) < DPI * side else 10, side / largest  # the largest that fits
-    figure = new_figure(side * columns, (side + 0.25) * rows)
+    size = 12 if 9 * max(map(len, arrays)) < DPI * side else 10  # the largest that fits
     scale = Normalize(*finite_range(list(arrays.values()))) if photograph else shared_scale(list(arrays.values()))
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, (title, array) in zip(grid.flat, arrays.items(), strict=False):
-        axes.set_axis_on()
-        draw_map(axes, array, scale if one_scale else shared_scale([array]), values, cell)
+    figure, grid = new_panels(len(arrays), columns, side, side + 0.25)
+    for axes, (title, array) in zip(grid, arrays.items(), strict=True):
+        draw_map(axes, array, scale if one_scale else shared_scale([array]), values, side / largest)
         if color := _FRAMES.get(title.split(":")[0]):
             axes.spines[:].set(color=color, linewidth=2.5)
-        if mark := (marks or {}).get(title):
-            _draw_mark(axes, *mark)
-        if move := (moves or {}).get(title):
-            _draw_move(axes, *move)
+        if marks and title in marks:
+            draw_mark(axes, *marks[title])
+        if moves and title in moves:
+            _draw_move(axes, *moves[title])
         if photograph:
             axes.images[0].set_cmap("gray")
         axes.set_title(title, fontsize=size)
-    return Picture.from_figure(figure, alt or _panels_alt(arrays, small))
+    return Picture.from_figure(figure, alt or _panels_alt(arrays, is_small))
 
 
-def _draw_mark(axes: Axes, row: int, column: int, side: int) -> None:
-    axes.add_patch(Rectangle((column - 0.5, row - 0.5), side, side, fill=False, edgecolor=MARK, linewidth=2.5))
+def draw_mark(axes: Axes, row: float, column: float, side: float, width: float = 2.5) -> None:
+    """A square around side × side pixels of a map, from this one on."""
+    corner = (column - 0.5, row - 0.5)
+    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=MARK, linewidth=width))
 
 
 def _draw_move(axes: Axes, name: str, vector: tuple[int, int]) -> None:
@@ -243,10 +225,11 @@ def _draw_move(axes: Axes, name: str, vector: tuple[int, int]) -> None:
     axes.annotate(name, start, (8 * (y > 0), 9 * (x > 0)), textcoords="offset points", color=MARK, va="center")
 
 
-def _panels_alt(arrays: Mapping[str, np.ndarray[Any, Any]], small: bool) -> str:
-    def words(title: str, a: np.ndarray[Any, Any]) -> str:
-        if small:
-            return f"{title}: " + " / ".join(" ".join(f"{value:.3g}" for value in row) for row in a)
-        return f"{title}: {a.shape[0]} × {a.shape[1]}, values {a.min():.3g} to {a.max():.3g}"
-
-    return f"{len(arrays)} maps side by side. " + "; ".join(words(title, a) for title, a in arrays.items()) + "."
+def _panels_alt(arrays: Mapping[str, Array], in_full: bool) -> str:
+    words = [
+        f"{title}: " + " / ".join(" ".join(f"{value:.3g}" for value in row) for row in a)
+        if in_full
+        else f"{title}: {a.shape[0]} × {a.shape[1]}, values {a.min():.3g} to {a.max():.3g}"
+        for title, a in arrays.items()
+    ]
+    return f"{len(arrays)} maps side by side. {'; '.join(words)}."

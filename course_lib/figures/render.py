@@ -88,7 +88,7 @@ def _with_palette(image: Image.Image) -> Image.Image:
     """A palette of 256 colors is a third of the bytes. White, the mark and elements keep their colors exactly."""
     found = image.quantize(240, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
     common = found[: 3 * 240]  # fewer for a picture with few colors
-    own = [int(color[1:], 16) for color in ("#FFFFFF", MARK, *OKABE_ITO.values())]
+    own = [int(color[1:], 16) for color in ("#FFFFFF", MARK, *OKABE_ITO)]
     palette = Image.new("P", (1, 1))
     palette.putpalette(common + [part for color in own for part in color.to_bytes(3)])
     drawn = image.quantize(palette=palette, dither=Image.Dither.NONE)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from statistics import fmean, stdev
-from typing import Any, Literal
+from typing import Any
 
-from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from course_lib.figures.labels import name_points
-from course_lib.figures.picture import Picture, new_figure
+from course_lib.figures.picture import Picture, new_plot
 from course_lib.figures.style import LINES, MARK, SERIES
 
 Errors = Mapping[str, tuple[float, float | None]]
@@ -38,89 +38,63 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
     Args:
         series: who measured → network → error and deviation, in percent; at most four, what was published first.
         yours: network → the error of a run of your own, drawn as a star.
-
-    Raises ValueError if there is nothing to show, or too much.
     """
-    _require_series(series)
-    names = list(dict.fromkeys(name for errors in series.values() for name in errors))
-    figure = new_figure(8.4, 0.34 * len(names) + 1.3)
-    axes = figure.subplots()
-    for i, ((who, errors), look) in enumerate(zip(series.items(), _LOOKS, strict=False)):
+    names, yours = list(dict.fromkeys(name for errors in series.values() for name in errors)), yours or {}
+    figure, axes = new_plot(8.4, 0.34 * len(names) + 1.3)
+    for i, ((who, errors), look) in enumerate(zip(series.items(), _LOOKS[: len(series)], strict=True)):
         # Side by side within the line, so that equal errors do not hide each other.
         places = [names.index(name) + 0.16 * (i - (len(series) - 1) / 2) for name in errors]
         means, deviations = [mean for mean, _ in errors.values()], [spread or 0 for _, spread in errors.values()]
         axes.errorbar(means, places, xerr=deviations, ls="none", capsize=2, lw=1, label=who, **look)
-    for name, error in (yours or {}).items():
+    for name, error in yours.items():
         axes.plot(error, names.index(name), "*", ms=15, color=MARK, label="your run", zorder=5)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    _percent_axis(axes, "x", "test error, in %")
+    axes.set(xscale="log", xlabel="test error, in %")
+    _percent_ticks(axes.xaxis)
     axes.grid(axis="y", color="0.93")
     if len(series) + bool(yours) > 1:
         figure.legend(frameon=False, loc="outside upper center", ncols=len(series) + bool(yours))
     words = "; ".join(f"{who}: {_words(errors)}" for who, errors in series.items())
-    told = "".join(f"; your run: {name} {error:.3g} %" for name, error in (yours or {}).items())
+    told = "".join(f"; your run: {name} {error:.3g} %" for name, error in yours.items())
     return Picture.from_figure(figure, f"Test error of each network. {words}{told}.")
 
 
 def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Picture:
     """A point for each network: across what was published, upwards what we measured; on the diagonal they agree.
 
-    Args:
-        published: network → error and deviation, in percent.
-        ours: recipe → network → error and deviation; at most three recipes, only networks of ``published``.
-
-    Raises ValueError if there is nothing to show, or too much.
+    ``ours``: recipe → network → error and deviation; at most three recipes, only networks of ``published``.
     """
-    _require_series({"published": published, **ours})
-    figure = new_figure(7.2, 6.7)
-    axes = figure.subplots()
-    for (recipe, errors), look in zip(ours.items(), _LOOKS[1:], strict=False):
-        across = [published[name] for name in errors]
-        axes.errorbar(
-            [mean for mean, _ in across],
-            [mean for mean, _ in errors.values()],
-            yerr=[spread or 0 for _, spread in errors.values()],
-            xerr=[spread or 0 for _, spread in across],
-            ls="none", capsize=2, lw=1, label=recipe, **look,
-        )  # fmt: skip
+    figure, axes = new_plot(7.2, 6.7)
+    points: list[tuple[str, float, float, str]] = []
+    for (recipe, errors), look in zip(ours.items(), _LOOKS[1 : len(ours) + 1], strict=True):
+        across, spread = zip(*(published[name] for name in errors), strict=True)
+        means, deviations = zip(*errors.values(), strict=True)
+        right, up = ([d or 0 for d in widths] for widths in (spread, deviations))
+        axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, label=recipe, **look)
+        points += zip(errors, across, means, [look["color"]] * len(errors), strict=True)
     values = [mean for errors in (published, *ours.values()) for mean, _ in errors.values()]
     ends = [min(values) / 1.15, max(values) * 1.5]
     axes.plot(ends, ends, color=LINES, lw=1, ls="--", zorder=0)
-    axes.text(
-        ends[0] * 1.04, ends[0] * 1.07, "as published", rotation=45, rotation_mode="anchor", va="bottom", color=LINES
-    )
-    axes.set(xlim=ends, ylim=ends, aspect="equal")
-    _percent_axis(axes, "x", "published test error, in %")
-    _percent_axis(axes, "y", "our test error, in %")
+    along: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "va": "bottom", "color": LINES}
+    axes.text(ends[0] * 1.04, ends[0] * 1.07, "as published", **along)
+    axes.set(xlim=ends, ylim=ends, aspect="equal", xscale="log", yscale="log")
+    axes.set(xlabel="published test error, in %", ylabel="our test error, in %")
+    _percent_ticks(axes.xaxis)
+    _percent_ticks(axes.yaxis)
     axes.legend(frameon=False, loc="upper left")
-    colors = [look["color"] for look in _LOOKS[1:]]
-    points = [
-        (name, published[name][0], mean, color)
-        for errors, color in zip(ours.values(), colors, strict=False)
-        for name, (mean, _) in errors.items()
-    ]
     name_points(figure, axes, points)
     words = "; ".join(f"{recipe}: {_words(errors, published)}" for recipe, errors in ours.items())
     return Picture.from_figure(figure, f"Our test errors against the published ones. {words}.")
 
 
-def _require_series(series: Mapping[str, Errors]) -> None:
-    if not 1 <= len(series) <= len(_LOOKS) or not any(series.values()):
-        raise ValueError(f"expected 1 to {len(_LOOKS)} series with at least one network, got {list(series)}")
-
-
-def _percent_axis(axes: Axes, which: Literal["x", "y"], label: str) -> None:
-    """Logarithmic, with ticks that are plain numbers."""
-    getattr(axes, f"set_{which}scale")("log")
-    axis = getattr(axes, f"{which}axis")
+def _percent_ticks(axis: Axis) -> None:
+    """Ticks of a logarithmic axis that are plain numbers."""
     axis.set_major_locator(FixedLocator(_TICKS))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    getattr(axes, f"set_{which}label")(label)
-    axes.grid(axis=which, color="0.9")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    axis.grid(color="0.9")
+    axis.axes.set_axisbelow(True)
 
 
 def _words(errors: Errors, published: Errors | None = None) -> str:

@@ -1,9 +1,13 @@
-"""Drawing on the ring: sheets, and arrows for the generators, shared by Cayley graphs and feature maps."""
+"""The ring on which the sheets of a feature map stand, and the arrows between them; for figures and widgets alike.
+
+Sheet h stands where h takes the point (1, 0): r^k at 90°·k counter-clockwise, m·r^k at the mirrored angle 180° − 90°·k.
+So when L_r turns the picture, every sheet goes where a turned ring would carry it, on both rings in the same sense.
+Lengths are in sides of a sheet.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,51 +15,91 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.path import Path
 
-from course_lib.figures.layout import generators, ring_arrows, ring_extent, ring_positions
-from course_lib.figures.picture import color_map
+from course_lib.figures.picture import Array, color_map
 from course_lib.figures.style import LINES
-from course_lib.groups import C1, Group
+from course_lib.groups import C1, Element, Group, compose, matrix
 
-# Dashes and heads tell the arrows apart: colors belong to the elements.
-ROTATION_STYLE = {"color": LINES, "linestyle": "-"}
-MIRROR_STYLE = {"color": LINES, "linestyle": (0, (4, 2.5))}
-# What the names outside of the sheets need on either side of the ring, in sides of a sheet.
-NAME_ROOM = (0.15, 0.3)
+INNER_RADIUS, OUTER_RADIUS = 1.2, 2.6  # mirrored sheets stand on the inner ring; one ring alone is as small as that
+CLEARANCE = 0.54  # of arrows from the middle of a sheet
+NAME_ROOM = (0.15, 0.3)  # what the names outside of the sheets need on either side of the ring
 
 
-def prepare_ring_axes(axes: Axes, group: Group) -> None:
-    """Axes in sides of a sheet, x to the right and y up, just large enough for the ring."""
-    width, height = ring_extent(group)
-    axes.set_xlim(-width - 0.1, width + 0.1)
-    axes.set_ylim(-height - 0.1, height + 0.1)
-    axes.set_aspect("equal")
+def ring_positions(group: Group, subgroup: Group | None = None) -> Array:
+    """(|H|, 2) centers of the sheets, (x, y) with y up: radius · h·(1, 0). A single sheet stands in the middle.
+
+    With a subgroup S there is a sheet for each left coset hS; it stands where its first element would.
+    """
+    sheets = group.elements if subgroup is None else tuple(coset[0] for coset in group.left_cosets(subgroup))
+    if len(sheets) == 1:
+        return np.zeros((1, 2))
+    radius = [OUTER_RADIUS if group.has_mirrors and not h.m else INNER_RADIUS for h in sheets]
+    return np.array([r * matrix(h)[:, 0] for r, h in zip(radius, sheets, strict=True)])
+
+
+def generators(group: Group) -> tuple[Element, ...]:
+    """The smallest rotation and the first mirror of the group: (r, m) for D4, (r,) for C4, (m,) for D1."""
+    rotations = [h for h in group.elements if h.r and not h.m][:1]
+    mirrors = [h for h in group.elements if h.m][:1]
+    return (*rotations, *mirrors)
+
+
+def ring_arrows(group: Group) -> list[tuple[Element, Array]]:
+    """(g, points of a line (n, 2)) of the arrows h → gh for the generators g; a mirror joins each pair once."""
+    positions, arrows = dict(zip(group.elements, ring_positions(group), strict=True)), []
+    for g in generators(group):
+        for h in group.elements:
+            if g.m and h.m:
+                continue
+            start, end = positions[h], positions[compose(g, h)]
+            points = _bow(start, end, group) if g.m else _arc(start, g.r * 90)
+            is_free = [np.abs(points - center).max(axis=1) >= CLEARANCE for center in (start, end)]
+            arrows.append((g, points[is_free[0] & is_free[1]]))
+    return arrows
+
+
+def _arc(start: Array, degrees: float) -> Array:
+    """Part of a circle about the origin, counter-clockwise."""
+    angles = np.radians(np.linspace(0, degrees, 61))
+    x, y = start
+    return np.stack([x * np.cos(angles) - y * np.sin(angles), x * np.sin(angles) + y * np.cos(angles)], axis=1)
+
+
+def _bow(start: Array, end: Array, group: Group) -> Array:
+    """A straight line, or, to a sheet on the other side, a curve around the sheet that may stand between."""
+    control = (start + end) / 2
+    if start @ end < 0 and group.order > 2:
+        control = 0.58 * start + 0.5 * np.array([-start[1], start[0]])
+    t = np.linspace(0, 1, 61)[:, None]
+    return np.asarray((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end)
+
+
+def ring_extent(group: Group) -> tuple[float, float]:
+    """Half the width and half the height that the sheets and arrows need."""
+    width, height = np.abs(ring_positions(group)).max(axis=0) + 0.5
+    reach = max((np.abs(points).max(axis=0) for _, points in ring_arrows(group)), key=sum, default=np.zeros(2))
+    return float(max(width, reach[0])), float(max(height, reach[1] + 0.05))
+
+
+def prepare_ring_axes(axes: Axes, group: Group, room: tuple[float, float] = (0.0, 0.0)) -> None:
+    """Axes in sides of a sheet, x to the right and y up, just large enough for the ring and some room around it."""
+    width, height = (half + 0.1 + more for half, more in zip(ring_extent(group), room, strict=True))
+    axes.set(xlim=(-width, width), ylim=(-height, height), aspect="equal")
     axes.set_axis_off()
 
 
 def draw_ring_arrows(axes: Axes, group: Group, head: float = 11) -> None:
-    """Solid arrows h → rh; dashed lines with two heads between h and mh. ``head``: size of an arrow head in points."""
-    for arrow in ring_arrows(group):
-        mirror = bool(arrow.generator.m)
-        axes.add_patch(
-            FancyArrowPatch(
-                path=Path(arrow.points),
-                arrowstyle="<|-|>" if mirror else "-|>",
-                mutation_scale=head,
-                linewidth=0.16 * head,
-                **(MIRROR_STYLE if mirror else ROTATION_STYLE),
-            )
-        )
+    """Solid arrows h → rh, dashed lines with two heads between h and mh: colors are for elements."""
+    for g, points in ring_arrows(group):
+        style, line = ("<|-|>", (0, (4, 2.5))) if g.m else ("-|>", "-")
+        arrow = FancyArrowPatch(path=Path(points), arrowstyle=style, mutation_scale=head, linewidth=0.16 * head)
+        arrow.set(color=LINES, linestyle=line)
+        axes.add_patch(arrow)
 
 
 def draw_sheets(
-    axes: Axes,
-    sheets: np.ndarray[Any, Any],
-    group: Group,
-    scale: Normalize,
-    names: Sequence[str],
-    frames: Sequence[str],
+    axes: Axes, sheets: Array, group: Group, scale: Normalize, names: Sequence[str], frames: Sequence[str],
     subgroup: Group | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Draw the (|H|, Y, X) sheets on the ring, each with its name beside it and a colored frame."""
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
     for sheet, (x, y), name, color in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
@@ -65,10 +109,7 @@ def draw_sheets(
         axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3))
         if name:
             _write_name(axes, name, (x, y), height / 2)
-    prepare_ring_axes(axes, group if len(sheets) > 1 else C1)
-    if any(names):
-        (left, right), (bottom, top), (wide, high) = axes.get_xlim(), axes.get_ylim(), NAME_ROOM
-        axes.set(xlim=(left - wide, right + wide), ylim=(bottom - high, top + high))
+    prepare_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
 
 
 def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float) -> None:
@@ -82,6 +123,6 @@ def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height:
 
 
 def arrow_words(group: Group) -> str:
-    """What the arrows mean, for captions and alt text."""
+    """What the arrows mean, for alt text."""
     words = [f"{'dashed lines join h and' if g.m else 'solid arrows go from h to'} {g}·h" for g in generators(group)]
     return ", ".join(words) or "no arrows, as there is one sheet"

@@ -9,21 +9,16 @@ import numpy as np
 
 from course_lib.figures.curves import LOOKS
 from course_lib.figures.labels import name_lines
-from course_lib.figures.picture import Picture, as_array, draw_map, new_figure, shared_scale
+from course_lib.figures.picture import Array, Picture, as_array, draw_map, new_figure, new_plot, shared_scale
 from course_lib.figures.style import frame, line_colors
 from course_lib.groups import Group
 
 
 def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
-    """Filters on the group, one per row, their sheets from left to right, all on one color scale.
+    """Filters on the group, (|H|, k, k), one per row, their sheets from left to right, all on one color scale.
 
-    Args:
-        filters: name → ``(|H|, k, k)``; k may differ from row to row.
-
-    Raises ValueError if there is no filter, or one has another number of sheets.
+    Raises ValueError if one has another number of sheets.
     """
-    if not filters:
-        raise ValueError("sheets_in_rows needs at least one filter: sheets_in_rows({'ψ': psi}, C4)")
     rows = {name: as_array(psi) for name, psi in filters.items()}
     for name, psi in rows.items():
         if psi.ndim != 3 or len(psi) != group.order:
@@ -43,103 +38,66 @@ def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
     return Picture.from_figure(figure, f"Filters on {group}, one per row, one sheet per column. {alt}.")
 
 
+def _sameness(psi: Array) -> str:
+    spread = np.abs(psi - psi.mean(axis=0)).max() / max(np.abs(psi).max(), 1e-300)
+    return "the same on every sheet" if spread < 1e-6 else "different sheets"
+
+
 def share_by_layer(shares: Mapping[str, Mapping[str, Sequence[float]]]) -> Picture:
     """The share of the first principal component, layer by layer: the mean over seeds, and their range.
 
-    Args:
-        shares: when (before, after training) → layer → one value per seed. All with the same layers; at most four.
-
-    Source: Lengyel & van Gemert (2021), Fig. 2. Raises ValueError if there is nothing to show, or too much.
+    ``shares``: when (before, after training; at most four) → layer → one value per seed, all with the same layers.
+    Source: Lengyel & van Gemert (2021), Fig. 2.
     """
-    if not 1 <= len(shares) <= len(LOOKS):
-        raise ValueError(f"expected 1 to {len(LOOKS)} sets of bars, got {len(shares)}")
     layers = list(next(iter(shares.values())))
-    figure = new_figure(7.2, 3.6)
-    axes = figure.subplots()
-    width = 0.8 / len(shares)
-    for i, (name, by_layer) in enumerate(shares.items()):
-        values = [as_array(by_layer[layer]) for layer in layers]
+    figure, axes = new_plot(7.2, 3.6, ylabel="share explained by PC1", ylim=(0, 1))
+    width, words = 0.8 / len(shares), []
+    for i, ((name, by_layer), (color, _, _)) in enumerate(zip(shares.items(), LOOKS[: len(shares)], strict=True)):
+        values = np.array([as_array(by_layer[layer]) for layer in layers])
+        means = values.mean(axis=1)
         places = np.arange(len(layers)) + (i - (len(shares) - 1) / 2) * width
-        _bars_with_range(axes, places, values, 0.9 * width, LOOKS[i][0], name)
+        axes.bar(places, means, 0.9 * width, color=color, label=name)
+        ends = [means - values.min(axis=1), values.max(axis=1) - means]
+        axes.errorbar(places, means, ends, fmt="none", color="black", capsize=2, lw=1)
+        words.append(f"{name}: {', '.join(f'{layer} {mean:.2f}' for layer, mean in zip(layers, means, strict=True))}")
     axes.set_xticks(range(len(layers)), layers)
-    axes.set(ylabel="share explained by PC1", ylim=(0, 1))
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=len(shares), loc="upper center")
-    words = "; ".join(
-        f"{name}: " + ", ".join(f"{layer} {np.mean(by_layer[layer]):.2f}" for layer in layers)
-        for name, by_layer in shares.items()
-    )
-    return Picture.from_figure(figure, f"Bars, share of variance explained by the first component. {words}.")
+    what = "Bars, share of variance explained by the first component."
+    return Picture.from_figure(figure, f"{what} {'; '.join(words)}.")
 
 
 def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     """Test error against the number of training images: mean over seeds, bars of one standard deviation, all seeds.
 
-    Args:
-        errors: network → ``(seeds, sizes)`` in percent, NaN where a seed was not run; at most four networks.
-        sizes: numbers of images, drawn on a logarithmic axis.
-
-    Source: the form of Lengyel & van Gemert (2021), Fig. 3a. Raises ValueError if the shapes do not fit, or there are
-    too many networks to be told apart.
+    ``errors``: network (at most four) → ``(seeds, sizes)`` in percent, NaN where a seed was not run.
+    Source: the form of Lengyel & van Gemert (2021), Fig. 3a.
     """
-    if not 1 <= len(errors) <= len(LOOKS):
-        raise ValueError(f"expected 1 to {len(LOOKS)} networks, got {len(errors)}: {list(errors)}")
     values = {name: np.atleast_2d(as_array(value)) for name, value in errors.items()}
-    for name, value in values.items():
-        if value.shape[1] != len(sizes):
-            raise ValueError(f"{name!r} has {value.shape[1]} errors per seed for {len(sizes)} sizes")
-    means = {name: np.nanmean(value, axis=0) for name, value in values.items()}
     counts = np.array([np.isfinite(value).sum(axis=0) for value in values.values()])
     one = f" (means of {counts.max()})" if counts.min() == counts.max() > 1 else ""  # said once for all
-    figure = new_figure(6.6, 4.0)
-    axes = figure.subplots()
-    looks = zip(line_colors(values), LOOKS, strict=False)
-    for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=False)):
+    figure, axes = new_plot(6.6, 4.0, xlabel="training images", ylabel=f"test error, in %{one}")
+    looks, words = zip(line_colors(values), LOOKS[: len(values)], strict=True), []
+    for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=True)):
         x = np.asarray(sizes) * 1.04 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
+        means = np.nanmean(value, axis=0)
         spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
-        axes.errorbar(
-            x,
-            means[name],
-            spread,
-            color=color,
-            ls=dash,
-            marker=marker,
-            capsize=4,
-            label=name if one else _with_seeds(name, value),
-        )
+        style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
+        axes.errorbar(x, means, spread, color=color, label=name if one else _with_seeds(name, value), **style)
         axes.plot(x, value.T, ".", color=color, alpha=0.4, ms=5)
+        words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means, strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_xticks([], minor=True)
-    axes.set(xlabel="training images", ylabel=f"test error, in %{one}")
     axes.set_ylim(bottom=0)
     axes.grid(color="0.9")
-    axes.spines[["top", "right"]].set_visible(False)
     name_lines(axes)
-    words = "; ".join(
-        f"{name}: " + ", ".join(f"{e:.1f} % at {n}" for n, e in zip(sizes, mean, strict=True))
-        for name, mean in means.items()
-    )
-    return Picture.from_figure(figure, f"Test error against the number of training images, means over seeds. {words}.")
+    what = "Test error against the number of training images, means over seeds."
+    return Picture.from_figure(figure, f"{what} {'; '.join(words)}.")
 
 
-def _with_seeds(name: str, errors: np.ndarray[Any, Any]) -> str:
+def _with_seeds(name: str, errors: Array) -> str:
     """ "P4CNN (mean of 3)", or "(mean of 3 to 5)" if not all sizes have as many seeds; of one seed, the name."""
     counts = np.isfinite(errors).sum(axis=0)
     few, many = counts.min(), counts.max()
     seeds = f"{few} to {many}" if few < many else f"{many}"
     return f"{name} (mean of {seeds})" if many > 1 else name
-
-
-def _bars_with_range(axes: Any, places: Any, values: list[Any], width: float, color: str, name: str) -> None:
-    means = np.array([value.mean() for value in values])
-    low = means - [value.min() for value in values]
-    high = [value.max() for value in values] - means
-    axes.bar(places, means, width, color=color, label=name)
-    if max(len(np.atleast_1d(value)) for value in values) > 1:
-        axes.errorbar(places, means, [low, high], fmt="none", color="black", capsize=2, lw=1)
-
-
-def _sameness(psi: np.ndarray[Any, Any]) -> str:
-    spread = np.abs(psi - psi.mean(axis=0)).max() / max(np.abs(psi).max(), 1e-300)
-    return "the same on every sheet" if spread < 1e-6 else "different sheets"

@@ -18,21 +18,12 @@ from typing import Any
 
 from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from course_lib.groups import D4, Element, on_lattice
 
-# Okabe and Ito's eight colors, by name, in an order that keeps neighbors apart.
-OKABE_ITO = {
-    "blue": "#0072B2",
-    "vermilion": "#D55E00",
-    "green": "#009E73",
-    "purple": "#CC79A7",
-    "sky": "#56B4E9",
-    "orange": "#E69F00",
-    "yellow": "#F0E442",
-    "black": "#000000",
-}
+# Okabe and Ito's blue, vermilion, green, purple, sky, orange, yellow and black, so that neighbors look different.
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442", "#000000")
 # A kind of network has one color in every plot: the first line whose pattern is found in its name.
 NETWORK_COLORS = {
     r"\basc|affine|sasa|attention": "#4B4FA8",
@@ -43,7 +34,7 @@ NETWORK_COLORS = {
 }
 SERIES = ("#31589B", "#B23A2E", "#6C9C2B", "#9B6BB3", "#7D5A3C", "#2D9FB8")
 MARK = "#C2185B"  # as in the widgets
-ELEMENT_COLORS: dict[Element, str] = dict(zip(D4.elements, OKABE_ITO.values(), strict=True))
+ELEMENT_COLORS: dict[Element, str] = dict(zip(D4.elements, OKABE_ITO, strict=True))
 ON_ELEMENT = ("#FFFFFE", "#252526")  # words on an element's color, light and dark: the same on a dark page
 LINES = "#3B4656"  # arrows, axes and whatever carries no meaning by its color
 
@@ -63,13 +54,9 @@ TYPESETTING: Any = {  # for matplotlib.rc_context, where a figure is rendered
 }
 
 
-def _load_font() -> None:
-    for style in ("Regular", "Bold", "Italic"):
-        with as_file(files("course_lib.figures") / "fonts" / f"NotoSans-{style}.ttf") as path:
-            font_manager.fontManager.addfont(path)
-
-
-_load_font()
+for _style in ("Regular", "Bold", "Italic"):
+    with as_file(files("course_lib.figures") / "fonts" / f"NotoSans-{_style}.ttf") as _path:
+        font_manager.fontManager.addfont(_path)
 
 
 def line_colors(names: Iterable[str]) -> list[str]:
@@ -80,6 +67,12 @@ def line_colors(names: Iterable[str]) -> list[str]:
         own = next((color for kind, color in NETWORK_COLORS.items() if re.search(kind, name, re.IGNORECASE)), None)
         chosen.append(own if own and own not in chosen else next(others))
     return chosen
+
+
+def is_dark(color: Any) -> bool:
+    """Whether words on this color must be white."""
+    red, green, blue = to_rgb(color)
+    return 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
 
 
 def frame(axes: Axes, h: Element) -> None:

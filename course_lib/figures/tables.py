@@ -1,10 +1,9 @@
-"""What a table looks like as a picture: error against what a network has, what it does, or how long it takes."""
+"""What a table looks like as a picture: error against what a network has and what it does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -19,69 +18,45 @@ _MARKERS = "os^DvP"  # color and marker both differ, so that either of them tell
 @dataclass(frozen=True)
 class Cost:
     """A network: its error in percent, with its standard deviation if there is one, parameters, operations for one
-    image, seconds of an epoch; None where one is not known. An empty label is not written."""
+    image; None where one is not known. An empty label is not written."""
 
     label: str
     error: float
     parameters: float | None
     operations: float | None
     deviation: float | None = None
-    seconds: float | None = None
-
-
-_WORDS = {"parameters": "parameters", "operations": "operations for one image", "seconds": "seconds of an epoch"}
 
 
 def error_against_cost(
-    families: Mapping[str, Sequence[Cost]],
-    join: bool = False,
-    second: Literal["operations", "seconds"] = "operations",
-    error: str = "published test error",
+    families: Mapping[str, Sequence[Cost]], join: bool = False, error: str = "published test error"
 ) -> Picture:
-    """Error against parameters, and error against operations or seconds, side by side, on logarithmic axes.
+    """Error against parameters, and error against operations, side by side, on logarithmic axes.
 
     Args:
         families: name → networks of one kind; at most six.
         join: draw a line through the networks of a family, in their order.
-        second: what the picture on the right shows.
         error: whose error it is, in words.
-
-    Raises ValueError if there is nothing to show, or too much.
     """
-    if not 1 <= len(families) <= len(_MARKERS):
-        raise ValueError(f"expected 1 to {len(_MARKERS)} families of networks, got {len(families)}")
     figure = new_figure(8.4, 5.2)
     left, right = figure.subplots(1, 2, sharey=True)
-    named = []
-    for axes, what in ((left, "parameters"), (right, second)):
-        shown = {
-            name: [(getattr(cost, what), cost) for cost in costs if getattr(cost, what) is not None]
-            for name, costs in families.items()
-        }
-        names = []
-        for (name, points), color, marker in zip(shown.items(), line_colors(shown), _MARKERS, strict=False):
-            _draw(axes, name, points, (color, marker), join)
-            names += [(cost.label, place, cost.error, color) for place, cost in points if cost.label]
-        _count_axis(axes, _WORDS[what])
-        named.append((axes, names))
+    named: dict[Axes, list[tuple[str, float, float, str]]] = {left: [], right: []}
+    for axes, what in ((left, "parameters"), (right, "operations")):
+        looks = zip(line_colors(families), _MARKERS[: len(families)], strict=True)
+        for (name, costs), (color, marker) in zip(families.items(), looks, strict=True):
+            points = [(getattr(cost, what), cost) for cost in costs if getattr(cost, what) is not None]
+            axes.errorbar(
+                [place for place, _ in points], [cost.error for _, cost in points],
+                [cost.deviation or 0.0 for _, cost in points],
+                color=color, marker=marker, ls="-" if join else "none", lw=1, capsize=2, label=name,
+            )  # fmt: skip
+            named[axes] += [(cost.label, place, cost.error, color) for place, cost in points if cost.label]
+        _count_axis(axes, what if what == "parameters" else "operations for one image")
     left.set_ylabel(f"{error}, in %")
-    handles, names = left.get_legend_handles_labels()
-    figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=len(families))
-    for axes, names in named:
+    figure.legend(*left.get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=len(families))
+    for axes, names in named.items():
         name_points(figure, axes, names)
-    words = "; ".join(
-        f"{name}: " + ", ".join(_words(cost, ("parameters", second)) for cost in costs)
-        for name, costs in families.items()
-    )
-    return Picture.from_figure(figure, f"{error.capitalize()} against parameters and against {second}. {words}.")
-
-
-def _draw(axes: Axes, name: str, points: Sequence[tuple[float, Cost]], look: tuple[str, str], join: bool) -> None:
-    color, marker = look
-    places, errors = [place for place, _ in points], [cost.error for _, cost in points]
-    deviations = [cost.deviation or 0.0 for _, cost in points]
-    line = "-" if join else "none"
-    axes.errorbar(places, errors, deviations, color=color, marker=marker, ls=line, lw=1, capsize=2, label=name)
+    words = "; ".join(f"{name}: {', '.join(map(_words, costs))}" for name, costs in families.items())
+    return Picture.from_figure(figure, f"{error.capitalize()} against parameters and against operations. {words}.")
 
 
 def _count_axis(axes: Axes, label: str) -> None:
@@ -98,8 +73,8 @@ def _count_axis(axes: Axes, label: str) -> None:
     axes.set_xlim(low, high * (high / low) ** 0.28)
 
 
-def _words(cost: Cost, shown: Sequence[str]) -> str:
-    counts = {what: getattr(cost, what) for what in shown}
+def _words(cost: Cost) -> str:
+    counts = {"parameters": cost.parameters, "operations": cost.operations}
     known = " and ".join(f"{_short(count)} {what}" for what, count in counts.items() if count is not None)
     return f"{cost.label} {cost.error:.3g} %".strip() + (f" with {known}" if known else "")
 

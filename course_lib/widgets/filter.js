@@ -3,24 +3,16 @@
 
 const SIGNS = { plus: "rgba(200, 72, 63, 0.45)", minus: "rgba(58, 121, 184, 0.45)" };
 
-function render({ model, el }) {
-  const setup = model.get("setup"), { imageSize: size, filterSize: k } = setup;
-  const palette = colorsOf(asBytes(model.get("colors"))), values = asBytes(model.get("picture"));
-  const picture = bitmap(size, palette, (i) => values[i]);
-  const slider = control("input", { type: "range", min: 0, max: 270, step: 90, "aria-label": "turn the picture" });
-  const angle = element("output");
+function render(widget) {
+  const { model, on } = widget, setup = model.get("setup"), { imageSize: size, filterSize: k, frameColors } = setup;
+  const [ink] = palettesOf(model), values = asBytes(model.get("picture")), picture = bitmap(size, ink, (i) => values[i]);
+  const turn = slider(270, 90);
+  turn.setAttribute("aria-label", "turn the picture");
+  let [from, to] = [0, model.get("degrees")];
   const titles = ["before the turn", "the filter turns, too", "what it sees", "the filter stays", "what it sees"];
-  const [upright, together, seen, apart, other] = titles.map(makeStage);
-  const stages = [upright, together, seen, apart, other];
+  const page = layOut(widget, [bound(widget, "degrees", "turn", turn, "°")], titles, draw);
+  const [upright, together, seen, apart, other] = page.stages;
   const numbers = [upright, seen, other].map(({ figure }) => figure.appendChild(element("p", { class: "fme-number" })));
-  const figures = element("div", { class: "fme-panels fme-stages" }, ...stages.map((stage) => stage.figure));
-  const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
-  el.append(element("div", { class: "fme" }, element("div", { class: "fme-controls fme-stay" }, element("label", {}, "turn", slider, angle)), figures, status));
-
-  let [width, from, to] = [0, 0, model.get("degrees")];
-  const glide = makeGlide(drawAll);
-  const middle = () => [(model.get("column") + 0.5) / size - 0.5, 0.5 - (model.get("row") + 0.5) / size];
-  const turned = ([x, y], radians) => [x * Math.cos(radians) - y * Math.sin(radians), x * Math.sin(radians) + y * Math.cos(radians)];
 
   // The frame of the filter, and its weights: in the picture as tints; enlarged, as upright numbers on chips, so that the
   // pixels that they multiply keep their color.
@@ -43,20 +35,22 @@ function render({ model, el }) {
     context.strokeRect(-side / 2, -side / 2, side, side);
   }
 
-  function drawPicture(stage, part, radians, filterTurn, color) {
-    const { context, unit } = stage.begin(widthOf(part), [0.5, 0.5]), [x, y] = turned(middle(), radians);
-    context.save();
+  const widthOf = (share) => Math.floor(share * (page.width < 560 ? 2.4 : 1) * page.width);
+  const middle = () => [(model.get("column") + 0.5) / size - 0.5, 0.5 - (model.get("row") + 0.5) / size];
+
+  // The picture and the filter, both turned by so many radians.
+  function drawPicture(stage, share, radians, filterTurn, color) {
+    const { context, unit } = stage.begin(widthOf(share), [0.5, 0.5]), [x, y] = middle();
     context.rotate(-radians);
     context.drawImage(picture, -unit / 2, -unit / 2, unit, unit);
-    context.restore();
     context.translate(x * unit, -y * unit);
-    context.rotate(-filterTurn);
+    context.rotate(radians - filterTurn);
     drawFilter(context, (unit * k) / size, color, filterTurn);
   }
 
   // The neighborhood of the pixel, drawn large as it lies in the picture: turned, and under a filter that is turned or not.
   function drawWindow(stage, radians, filterTurn, color) {
-    const { context, unit } = stage.begin(widthOf("window"), [0.5, 0.5]), side = 0.96 * unit, scale = (side / k) * size, [x, y] = middle();
+    const { context, unit } = stage.begin(widthOf(0.15), [0.5, 0.5]), side = 0.96 * unit, scale = (side / k) * size, [x, y] = middle();
     context.rotate(-filterTurn);
     context.save();
     context.beginPath();
@@ -68,85 +62,52 @@ function render({ model, el }) {
     drawFilter(context, side, color, filterTurn);
   }
 
-  const SHARES = { upright: 0.16, picture: 0.22, window: 0.15 };
-  const widthOf = (part) => Math.floor(SHARES[part] * (width < 560 ? 2.4 : 1) * width);
-
-  function drawAll(t) {
-    if (!width) return;
-    const radians = ((from + t * (modulo(to - from + 179, 360) - 179)) * Math.PI) / 180, [e] = setup.colors;
-    drawPicture(upright, "upright", 0, 0, e);
-    drawPicture(together, "picture", radians, radians, setup.colors[to / 90]);
-    drawWindow(seen, radians, radians, setup.colors[to / 90]);
-    drawPicture(apart, "picture", radians, 0, e);
-    drawWindow(other, radians, 0, e);
+  function draw(t) {
+    const radians = ((from + t * (modulo(to - from + 179, 360) - 179)) * Math.PI) / 180;
+    drawPicture(upright, 0.16, 0, 0, frameColors[0]);
+    drawPicture(together, 0.22, radians, radians, frameColors[to / 90]);
+    drawWindow(seen, radians, radians, frameColors[to / 90]);
+    drawPicture(apart, 0.22, radians, 0, frameColors[0]);
+    drawWindow(other, radians, 0, frameColors[0]);
   }
 
   function describe() {
-    const at = model.get("row") * size + model.get("column"), turn = to / 90, name = setup.names[turn];
-    const [first, follows, stays] = [setup.together[0][at], setup.together[turn][at], setup.apart[turn][at]].map((value) => value.toFixed(2).replace("-", "−"));
-    slider.value = to;
-    slider.setAttribute("aria-valuetext", `${to} degrees`);
-    angle.textContent = `${to}°`;
+    const [row, column] = [model.get("row"), model.get("column")], at = row * size + column, quarter = to / 90, name = setup.names[quarter];
+    const [first, follows, stays] = [setup.together[0][at], setup.together[quarter][at], setup.apart[quarter][at]].map(decimal);
     numbers[0].textContent = `filter e: ${first}`;
     numbers[1].textContent = `filter ${name}: ${follows}`;
     numbers[2].textContent = `filter e: ${stays}`;
-    const before = `At row ${model.get("row")}, column ${model.get("column")} of the picture, filter e answers ${first}.`;
-    const text = to ? `${before} Where this pixel is after the turn by ${to}°, filter ${name} answers ${follows}, and filter e answers ${stays}.` : before;
-    if (status.textContent !== text) status.textContent = text;
-    stages.forEach(({ canvas, figure }) => canvas.setAttribute("aria-label", `${figure.firstChild.textContent}. ${text}`));
+    const before = `At row ${row}, column ${column} of the picture, filter e answers ${first}.`;
+    page.say(to ? `${before} Where this pixel is after the turn by ${to}°, filter ${name} answers ${follows}, and filter e answers ${stays}.` : before);
   }
 
-  function choose(row, column) {
-    const inside = (value) => Math.max(setup.margin, Math.min(size - 1 - setup.margin, value));
+  function choose([row, column]) {
+    const margin = Math.floor(k / 2), inside = (value) => Math.max(margin, Math.min(size - 1 - margin, value));
     model.set("row", inside(row));
     model.set("column", inside(column));
   }
-  function follow(event) {
-    const box = event.currentTarget.getBoundingClientRect();
-    const [x, y] = turned([(event.clientX - box.left) / box.width - 0.5, 0.5 - (event.clientY - box.top) / box.height], event.currentTarget === upright.canvas ? 0 : (-to * Math.PI) / 180);
-    choose(Math.floor((0.5 - y) * size), Math.floor((0.5 + x) * size));
-  }
   function onKey(event) {
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const step = ARROWS[event.key];
     if (!step) return;
     event.preventDefault();
-    choose(model.get("row") + step[0], model.get("column") + step[1]);
+    choose([model.get("row") + step[0], model.get("column") + step[1]]);
     model.save_changes();
   }
   for (const { canvas } of [upright, together, apart]) {
-    canvas.tabIndex = 0;
     canvas.className = "fme-framed";
-    canvas.dataset.lmSuppressShortcuts = "true";
-    canvas.style.cssText = "cursor:crosshair;touch-action:none";
-    canvas.addEventListener("keydown", onKey);
-    for (const event of ["pointerdown", "pointermove"]) canvas.addEventListener(event, follow);
-    for (const event of ["pointerup", "pointerleave"]) canvas.addEventListener(event, () => model.save_changes());
+    listenToKeys(canvas, onKey);
+    followPointer(canvas, model, size, (place) => choose(carry(place, { degrees: canvas === upright.canvas ? 0 : to }, size, true)));
   }
-  slider.addEventListener("input", () => {
-    model.set("degrees", Number(slider.value));
-    model.save_changes();
-  });
-  const onTurn = () => {
+  on(["degrees"], () => {
     [from, to] = [to, model.get("degrees")];
     describe();
-    glide.begin();
-  };
-  const onPixel = () => {
+    page.begin();
+  });
+  on(["row", "column"], () => {
     describe();
-    glide.ask();
-  };
-  model.on("change:degrees", onTurn);
-  for (const event of ["change:row", "change:column"]) model.on(event, onPixel);
-  const unwatch = watchWidth(figures, (found) => {
-    width = Math.min(1400, found);
-    glide.ask();
+    page.ask();
   });
   describe();
-  return () => {
-    unwatch();
-    model.off("change:degrees", onTurn);
-    for (const event of ["change:row", "change:column"]) model.off(event, onPixel);
-  };
 }
 
 export default { render: followingThePage(render) };

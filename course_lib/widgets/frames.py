@@ -40,10 +40,25 @@ class Turn:
         h = self.nearest(group)
         return h.m == self.mirror and (90 * h.r - self.degrees) % 360 == 0
 
+    @property
+    def element(self) -> Element:
+        """Of D4, for a quarter turn."""
+        return Element(int(self.mirror), self.degrees // 90 % 4)
+
     def __str__(self) -> str:
-        if self.degrees % 90 == 0:
-            return str(Element(int(self.mirror), self.degrees // 90 % 4))
-        return f"{'m · ' if self.mirror else ''}{self.degrees}°"
+        return str(self.element) if self.degrees % 90 == 0 else f"{'m · ' if self.mirror else ''}{self.degrees}°"
+
+    def describe(self, group: Group) -> dict[str, Any]:
+        """For the browser."""
+        about = {"degrees": self.degrees, "mirror": self.mirror, "name": str(self)}
+        return about | {"element": self.is_element(group), "nearest": str(self.nearest(group))}
+
+    def carry(self, pixel: tuple[int, int], size: int) -> tuple[int, int]:
+        """Where a quarter turn takes a pixel (row, column) of a size × size image."""
+        row, column = pixel
+        for _ in range(self.degrees // 90):
+            row, column = size - 1 - column, row
+        return row, size - 1 - column if self.mirror else column
 
     def act_on_plane(self, f: Tensor) -> Tensor:
         """Move the pixels of ``(..., Y, X)``: exact for quarter turns, interpolated in between."""

@@ -1,4 +1,4 @@
-// What the widgets share: elements, controls, panels with a canvas, and pictures painted pixel by pixel.
+// What the widgets share: elements, controls of the model's values, colors, and pictures painted pixel by pixel.
 
 const asBytes = (v) => (v instanceof DataView ? new Uint8Array(v.buffer, v.byteOffset, v.byteLength) : new Uint8Array(v));
 
@@ -10,7 +10,7 @@ function element(tag, attributes = {}, ...children) {
 }
 
 // JupyterLab takes the arrow keys for itself unless the control itself carries this mark.
-const control = (tag, attributes) => element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes });
+const control = (tag, attributes, ...children) => element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
 
 // An error as it stands in a text: 0.62, 2·10⁻⁷. Python sends null for one that is not finite.
 function errorText(error) {
@@ -20,11 +20,76 @@ function errorText(error) {
   return `${digits}·10${[...power].map((sign) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign] ?? "⁻").join("")}`;
 }
 
-function makePanel(title, size) {
-  const ratio = window.devicePixelRatio || 1;
-  const canvas = element("canvas", { role: "img", width: size * ratio, height: size * ratio });
-  canvas.style.cssText = `width:${size}px;height:${size}px`;
-  return { canvas, figure: element("figure", {}, element("figcaption", {}, title), canvas) };
+const decimal = (value) => value.toFixed(2).replace("-", "−");
+
+function send(model, values) {
+  for (const [name, value] of Object.entries(values)) model.set(name, value);
+  model.save_changes();
+}
+
+const slider = (max, step = 1) => control("input", { type: "range", min: 0, max, step });
+const checkbox = () => control("input", { type: "checkbox" });
+const options = (names) => names.map((name, value) => element("option", { value }, String(name)));
+
+// The label of a control that shows a value of the model, and changes it.
+function bound({ model, on }, name, label, input, unit = "") {
+  const isBox = input.type === "checkbox", output = element("output");
+  const follow = () => {
+    const value = model.get(name);
+    input[isBox ? "checked" : "value"] = value;
+    output.textContent = `${value}${unit}`;
+    if (unit) input.setAttribute("aria-valuetext", `${value} degrees`);
+  };
+  input.addEventListener("input", () => send(model, { [name]: isBox ? input.checked : Number(input.value) }));
+  on([name], follow);
+  follow();
+  return element("label", {}, ...(isBox ? [input, label] : input.type === "range" ? [label, input, output] : [label, input]));
+}
+
+// One bar for each class; ``show`` marks the largest and returns it.
+function makeBars(count) {
+  const bars = element("div", { class: "fme-bars", "aria-hidden": "true" });
+  for (let i = 0; i < count; i++) bars.append(element("div", {}, element("i"), String(i)));
+  bars.hidden = count === 0 || count > 20;
+  const show = (scores) => {
+    const best = scores.indexOf(Math.max(...scores));
+    scores.forEach((score, i) => {
+      bars.children[i].className = i === best ? "fme-best" : "";
+      bars.children[i].firstChild.style.height = `${65 * score}px`;
+    });
+    return best;
+  };
+  return { bars, show };
+}
+
+// The positions of a widget that the quarter turns or finer ones make; the present one, −1 if it is none of them.
+const frameOf = (model, frames) => frames.findIndex((f) => f.degrees === model.get("degrees") && f.mirror === model.get("mirror"));
+
+// Where a pixel goes: quarter turns counter-clockwise, then the mirror; rows are counted from above. ``back``: its origin.
+function carry([row, column], { degrees, mirror = false }, size, back = false) {
+  const reflect = ([y, x]) => [y, mirror ? size - 1 - x : x];
+  let place = back ? reflect([row, column]) : [row, column];
+  for (let i = 0; i < (back ? 360 - degrees : degrees) / 90; i++) place = [size - 1 - place[1], place[0]];
+  return back ? place : reflect(place);
+}
+
+// Calls ``choose`` with the row and column below the pointer; the kernel is told where it came to rest.
+function followPointer(canvas, model, size, choose) {
+  canvas.style.cssText = "cursor:crosshair;touch-action:none";
+  const follow = (event) => {
+    const box = canvas.getBoundingClientRect(), cell = (share) => Math.max(0, Math.min(size - 1, Math.floor(size * share)));
+    choose([cell((event.clientY - box.top) / box.height), cell((event.clientX - box.left) / box.width)]);
+  };
+  for (const event of ["pointerdown", "pointermove"]) canvas.addEventListener(event, follow);
+  for (const event of ["pointerup", "pointerleave"]) canvas.addEventListener(event, () => model.save_changes());
+}
+
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+function listenToKeys(canvas, onKey) {
+  canvas.tabIndex = 0;
+  canvas.dataset.lmSuppressShortcuts = "true";
+  canvas.addEventListener("keydown", onKey);
 }
 
 // Whether the page has light words on a dark ground; a widget in JupyterLab is made before it stands on the page.
@@ -39,16 +104,25 @@ function onPage(...color) {
   return isDark() ? color.map((part) => Math.round(19 + (216 * (part + moved)) / 255)) : color;
 }
 
-// A widget that is made anew when the page becomes dark or light, as its bitmaps are painted once.
+// A widget that is made anew when the page becomes dark or light, as its bitmaps are painted once. What it listens to by
+// ``on``, and what else ``undo`` holds, ends with it.
 const followingThePage = (render) => ({ model, el }) => {
-  let dark = null, stop = () => {};
+  let dark = null;
+  const undo = [];
+  const on = (names, listener) => {
+    for (const event of names.map((name) => `change:${name}`)) {
+      model.on(event, listener);
+      undo.push(() => model.off(event, listener));
+    }
+  };
+  const stop = () => undo.splice(0).forEach((end) => end());
   const follow = () => {
     if (isDark() === dark) return;
     dark = isDark();
     stop();
     el.replaceChildren();
     el.style.colorScheme = dark ? "dark" : "light"; // of sliders and menus
-    stop = render({ model, el });
+    render({ model, el, on, undo });
   };
   follow();
   const watcher = new MutationObserver(follow), scheme = window.matchMedia("(prefers-color-scheme: dark)");

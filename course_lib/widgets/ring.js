@@ -5,90 +5,70 @@
 // How much of the width each figure takes, beside one another and, where there is little room, in two rows.
 const WIDE = { input: 0.17, ring: 0.265 }, NARROW = { input: 0.47, ring: 0.47 };
 
-// Where pixel i of a map that was turned by so many quarters comes from.
-function source(i, size, quarters) {
-  let [row, column] = [Math.floor(i / size), i % size];
-  for (let turn = 0; turn < quarters; turn++) [row, column] = [column, size - 1 - row];
-  return row * size + column;
-}
-
-// All bitmaps of one network: seen[q][s] is sheet s of the picture turned by q, differences[q][p][s] how much it differs
-// from the upright sheets moved by p.
+// All bitmaps of one network: seen[q][s] is sheet s of the picture turned by q, differences[q][s] how much it differs from
+// the upright sheets moved by q.
 function bitmapsOf(network, size, colors) {
   const bytes = asBytes(network.maps), [count, area] = [network.sheets, size * size];
   const value = (quarter, sheet, i) => bytes[(quarter * count + sheet) * area + i];
   const origin = (sheet, quarters) => (network.travels ? modulo(sheet - quarters, count) : sheet);
   const each = (make) => [0, 1, 2, 3].map(make);
   const sheets = [...Array(count).keys()];
-  const difference = (q, p, s) => bitmap(size, colors, (i) => Math.abs(value(q, s, i) - value(0, origin(s, p), source(i, size, p))));
+  const source = (i, q) => {
+    const [row, column] = carry([Math.floor(i / size), i % size], { degrees: 90 * q }, size, true);
+    return row * size + column;
+  };
+  const difference = (q, s) => bitmap(size, colors, (i) => Math.abs(value(q, s, i) - value(0, origin(s, q), source(i, q))));
   return {
     seen: each((q) => sheets.map((s) => bitmap(size, colors, (i) => value(q, s, i)))),
-    differences: each((q) => each((p) => sheets.map((s) => difference(q, p, s)))),
+    differences: each((q) => sheets.map((s) => difference(q, s))),
   };
 }
 
-function render({ model, el }) {
-  const setup = model.get("setup"), { layer } = setup, palette = asBytes(model.get("colors")), picture = asBytes(model.get("picture"));
-  const colors = colorsOf(palette);
-  const networks = model.get("networks").map((network) => ({ ...network, ...bitmapsOf(network, network.size, colors) }));
-  const image = bitmap(setup.imageSize, colors, (i) => picture[i]);
+function render(widget) {
+  const { model, el, on, undo } = widget, setup = model.get("setup"), { layer } = setup, [ink] = palettesOf(model), pixels = asBytes(model.get("picture"));
+  const networks = model.get("networks").map((network) => ({ ...network, ...bitmapsOf(network, network.size, ink) }));
+  const image = bitmap(setup.imageSize, ink, (i) => pixels[i]), { bars, show } = makeBars(networks[0].scores[0].length);
+  const play = control("button", { type: "button", "aria-pressed": "false" }, "▶ play"), turn = slider(359, 3);
+  turn.setAttribute("aria-label", "turn the picture");
+  const group = `ring-${Math.random()}`;
+  const radios = networks.map((_, value) => control("input", { type: "radio", name: group, value }));
+  const choice = element("fieldset", {}, element("legend", {}, "network"), ...radios.map((radio, i) => element("label", {}, radio, networks[i].name)));
 
-  const input = makeStage("drag the picture");
-  input.canvas.style.cssText = "cursor:grab;touch-action:none";
-  const [first, second, rest] = ["turn, then compute", "compute, then turn", "difference"].map(makeStage);
-  const slider = control("input", { type: "range", min: 0, max: 359, step: 3, "aria-label": "turn the picture" });
-  const play = control("button", { type: "button", "aria-pressed": "false" });
-  play.textContent = "▶ play";
-  const choice = element("fieldset", {}, element("legend", {}, "network"));
-  const radios = networks.map((network, i) => {
-    const radio = control("input", { type: "radio", name: `ring-${Math.random()}`, value: i });
-    choice.append(element("label", {}, radio, network.name));
-    return radio;
-  });
-  for (const radio of radios) radio.name = radios[0].name;
-  const bars = element("div", { class: "fme-bars", "aria-hidden": "true" });
-  for (const name of setup.classes) bars.append(element("div", {}, element("i"), name));
-  const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
-  const gap = element("p", { class: "fme-gap" });
-  input.figure.append(bars);
-  rest.figure.append(gap);
-  const figures = element("div", { class: "ring-figures" }, ...[input, first, second, rest].map((ring) => ring.figure));
-  el.append(element("div", { class: "fme ring" }, element("div", { class: "fme-controls" }, choice, element("label", {}, "turn", slider), play), figures, status));
-
-  let [angle, since, playing, dragged, width] = [model.get("degrees"), -Infinity, null, null, 640];
+  let [angle, playing, dragged] = [model.get("degrees"), null, null];
   let quarter = Math.round(angle / 90) % 4, from = quarter;
+  const titles = ["drag the picture", "turn, then compute", "compute, then turn", "difference"];
+  const page = layOut(widget, [choice, element("label", {}, "turn", turn), play], titles, draw, "ring");
+  const [input, first, second, rest] = page.stages;
+  input.figure.append(bars);
+  const gap = rest.figure.appendChild(element("p", { class: "fme-gap" }));
+  input.canvas.style.cssText = "cursor:grab;touch-action:none";
   const network = () => networks[model.get("network")];
-  const widthOf = (part) => Math.floor((width < 620 ? NARROW : WIDE)[part] * width);
-  const radius = layer.places[0][0], placeOf = (turned) => [radius * Math.cos(turned), radius * Math.sin(turned)];
+  const [[radius]] = layer.places, placeOf = (turned) => [radius * Math.cos(turned), radius * Math.sin(turned)];
+  const widthOf = (part) => Math.floor((page.width < 620 ? NARROW : WIDE)[part] * Math.max(300, Math.min(1100, page.width)));
 
-  function drawRings(t) {
-    const { seen, differences, travels, sheets } = network();
-    const moved = QUARTER * (from + modulo(quarter - from + 1.5, 4) * ease(t) - 1.5 * ease(t)); // the shorter way round
-    const ink = getComputedStyle(el).color;
-    const color = (sheet) => (travels ? layer.colors[sheet] : GRAY), origins = layer.places.map((_, place) => modulo(place - quarter, sheets));
-    for (const ring of [first, second]) {
-      const { context, unit } = ring.begin(widthOf("ring"), layer.extent), resting = t >= 1 && ring === first;
-      if (travels) for (const { points } of layer.arrows) drawArrow(context, points, unit, ink);
-      if (travels) drawNames(context, layer, unit, ink, origins);
-      for (let sheet = 0; sheet < sheets; sheet++) {
-        const glides = travels ? moved : 0;
-        const place = placeOf(QUARTER * sheet + glides);
-        if (ring === first && !travels) drawSheet(context, seen[quarter][sheet], place, unit, 0, color(sheet));
-        else if (resting) drawSheet(context, seen[quarter][modulo(sheet + quarter, sheets)], place, unit, 0, color(sheet));
-        else drawSheet(context, seen[0][sheet], place, unit, moved, color(sheet));
-      }
-    }
-    const { context, unit } = rest.begin(widthOf("ring"), layer.extent);
-    if (travels) drawNames(context, layer, unit, ink);
+  function drawOrder(ring, t) {
+    const { seen, travels, sheets } = network(), { context, unit } = ring.begin(widthOf("ring"), layer.extent), line = getComputedStyle(el).color;
+    const moved = QUARTER * (from + modulo(quarter - from + 1.5, 4) * t - 1.5 * t); // the shorter way round
+    if (travels) for (const { points } of layer.arrows) drawArrow(context, points, unit, line);
+    if (travels) drawNames(context, layer, unit, line, layer.places.map((_, place) => modulo(place - quarter, sheets)));
     for (let sheet = 0; sheet < sheets; sheet++) {
-      context.globalAlpha = ease(t); // while sheets are on their way there is nothing to compare
-      drawSheet(context, differences[quarter][quarter][sheet], placeOf(QUARTER * sheet), unit, 0, GRAY);
-      context.globalAlpha = 1;
+      const place = placeOf(QUARTER * sheet + (travels ? moved : 0)), color = travels ? layer.colors[sheet] : GRAY;
+      if (ring === first && (!travels || t === 1)) drawSheet(context, seen[quarter][travels ? modulo(sheet + quarter, sheets) : sheet], place, unit, 0, color);
+      else drawSheet(context, seen[0][sheet], place, unit, moved, color);
     }
+  }
+
+  function drawRest(t) {
+    const { context, unit } = rest.begin(widthOf("ring"), layer.extent);
+    if (network().travels) drawNames(context, layer, unit, getComputedStyle(el).color);
+    context.globalAlpha = t; // while sheets are on their way there is nothing to compare
+    network().differences[quarter].forEach((difference, sheet) => drawSheet(context, difference, placeOf(QUARTER * sheet), unit, 0, GRAY));
+    context.globalAlpha = 1;
   }
 
   function drawInput() {
     const { context } = input.begin(widthOf("input"), [0.5, 0.5]), side = input.canvas.width;
+    context.save();
     context.beginPath();
     context.arc(0, 0, side / 2 - 1, 0, 7);
     context.strokeStyle = GRAY;
@@ -97,9 +77,15 @@ function render({ model, el }) {
     context.rotate((-angle * Math.PI) / 180);
     context.imageSmoothingEnabled = angle % 90 !== 0;
     context.drawImage(image, -side / 2, -side / 2, side, side);
+    context.restore();
   }
 
-  const between = () => `. The maps are those at ${90 * quarter}°, the nearest quarter turn; between quarter turns the answer may change`;
+  function draw(t) {
+    drawInput();
+    drawOrder(first, t);
+    drawOrder(second, t);
+    drawRest(t);
+  }
 
   function onQuarter() {
     const { travels, errors } = network();
@@ -108,57 +94,41 @@ function render({ model, el }) {
   }
 
   function describe() {
-    const { scores, name } = network(), shown = scores[Math.round(angle / 15) % scores.length];
-    const best = shown.indexOf(Math.max(...shown));
-    shown.forEach((score, i) => {
-      bars.children[i].className = i === best ? "fme-best" : "";
-      bars.children[i].firstChild.style.height = `${65 * score}px`;
-    });
+    const { scores, name } = network(), shown = scores[Math.round(angle / 15) % scores.length], best = show(shown);
+    const between = `. The maps are those at ${90 * quarter}°, the nearest quarter turn; between quarter turns the answer may change`;
     const resting = angle % 90 < (playing === null ? 0.01 : 3), turned = resting ? 90 * quarter : Math.round(angle);
-    const text = `${name}: the picture is turned by ${turned}°${resting ? onQuarter() : between()}. Answer: ${setup.classes[best]} (${Math.round(100 * shown[best])} %).`;
-    if (status.textContent !== text && (playing === null || resting)) status.textContent = text;
+    const answer = `Answer: ${best} (${Math.round(100 * shown[best])} %).`;
     gap.textContent = `error: ${errorText(network().errors[quarter])}`;
-    for (const ring of [input, first, second, rest]) ring.canvas.setAttribute("aria-label", `${ring.figure.firstChild.textContent}. ${text}`);
-  }
-
-  let asked = false;
-  function ask() {
-    if (!asked) requestAnimationFrame(draw);
-    asked = true;
-  }
-
-  let last = null;
-  function draw() {
-    asked = false;
-    const now = performance.now();
-    if (playing !== null) {
-      setAngle(angle + (last === null ? 0 : Math.min(50, now - last)) * 0.045, false);
-      last = now;
-    } else last = null;
-    const t = isStill.matches ? 1 : Math.min(1, (now - since) / GLIDE);
-    drawInput();
-    drawRings(t);
-    if (t < 1 || playing !== null) ask();
+    page.say(`${name}: the picture is turned by ${turned}°${resting ? onQuarter() : between}. ${answer}`, playing === null || resting);
   }
 
   function setAngle(degrees, tell = true) {
     angle = modulo(degrees, 360);
     const nearest = Math.round(angle / 90) % 4;
-    if (nearest !== quarter) [from, quarter, since] = [quarter, nearest, performance.now()];
-    slider.value = angle;
-    slider.setAttribute("aria-valuetext", `${Math.round(angle)} degrees`);
-    describe();
-    if (tell) {
-      model.set("degrees", Math.round(angle));
-      model.save_changes();
+    if (nearest !== quarter) {
+      [from, quarter] = [quarter, nearest];
+      page.begin();
     }
-    ask();
+    turn.value = angle;
+    turn.setAttribute("aria-valuetext", `${Math.round(angle)} degrees`);
+    describe();
+    if (tell) send(model, { degrees: Math.round(angle) });
+    page.ask();
+  }
+  const settle = () => setAngle(90 * Math.round(angle / 90)); // at the nearest quarter turn
+
+  function advance() {
+    if (playing === null) return;
+    const now = performance.now();
+    setAngle(angle + Math.min(50, now - playing) * 0.045, false);
+    playing = now;
+    requestAnimationFrame(advance);
   }
 
   function syncNetwork() {
     radios[model.get("network")].checked = true;
     describe();
-    ask();
+    page.ask();
   }
 
   const pointerAngle = (event) => {
@@ -171,37 +141,23 @@ function render({ model, el }) {
   });
   input.canvas.addEventListener("pointermove", (event) => dragged !== null && setAngle(dragged + pointerAngle(event), false));
   const drop = () => {
-    if (dragged !== null) setAngle(90 * Math.round(angle / 90)); // the nearest quarter turn
+    if (dragged !== null) settle();
     dragged = null;
   };
   for (const end of ["pointerup", "pointercancel"]) input.canvas.addEventListener(end, drop);
-  slider.addEventListener("input", () => setAngle(Number(slider.value)));
+  turn.addEventListener("input", () => setAngle(Number(turn.value)));
   play.addEventListener("click", () => {
     playing = playing === null ? performance.now() : null;
     play.textContent = playing === null ? "▶ play" : "❚❚ pause";
     play.setAttribute("aria-pressed", String(playing !== null));
-    if (playing === null) setAngle(90 * Math.round(angle / 90));
-    ask();
+    playing === null ? settle() : advance();
   });
-  radios.forEach((radio, i) => radio.addEventListener("change", () => {
-    model.set("network", i);
-    model.save_changes();
-    syncNetwork();
-  }));
-  const turned = () => Math.round(angle) !== model.get("degrees") && setAngle(model.get("degrees"), false);
-  model.on("change:degrees", turned);
-  model.on("change:network", syncNetwork);
-  const unwatch = watchWidth(figures, (found) => {
-    width = Math.max(300, Math.min(1100, found));
-    ask();
-  });
+  radios.forEach((radio, i) => radio.addEventListener("change", () => send(model, { network: i })));
+  undo.push(() => (playing = null));
+  on(["network"], syncNetwork);
+  on(["degrees"], () => Math.round(angle) !== model.get("degrees") && setAngle(model.get("degrees"), false));
   syncNetwork();
   setAngle(model.get("degrees"), false);
-  return () => {
-    unwatch();
-    model.off("change:degrees", turned);
-    model.off("change:network", syncNetwork);
-  };
 }
 
 export default { render: followingThePage(render) };

@@ -13,8 +13,11 @@ function bitmap(size, colors, valueAt) {
   return paint(document.createElement("canvas"), size, (i) => colors[valueAt(i)]);
 }
 
-// 256 colors, as numbers, from the bytes of a palette; on a dark page from dark to light.
-const colorsOf = (bytes, begin = 0) => Int32Array.from({ length: 256 }, (_, i) => pixel(...onPage(...bytes.slice(3 * (begin + i), 3 * (begin + i) + 3))));
+// For maps without and with a sign, 256 colors as numbers; on a dark page from dark to light.
+function palettesOf(model) {
+  const bytes = asBytes(model.get("colors"));
+  return [0, 256].map((begin) => Int32Array.from({ length: 256 }, (_, i) => pixel(...onPage(...bytes.slice(3 * (begin + i), 3 * (begin + i) + 3)))));
+}
 
 // A figure whose canvas is cleared for each picture; ``extent`` is half its width and height, in sides of a sheet.
 function makeStage(title) {
@@ -141,9 +144,21 @@ function makeGlide(draw) {
   return { ask, begin };
 }
 
-// Tells the width of a node, now and whenever it changes; returns how to stop.
-function watchWidth(node, tell) {
-  const watcher = new ResizeObserver(([entry]) => entry.contentRect.width && tell(entry.contentRect.width));
-  watcher.observe(node);
-  return () => watcher.disconnect();
+// The page of a widget: its controls, stages beside one another, which fill its width, and words about what they show.
+function layOut({ el, undo }, controls, titles, draw, kind = "") {
+  const stages = titles.map(makeStage), page = { stages, width: 0, ...makeGlide((t) => page.width && draw(t)) };
+  page.figures = element("div", { class: "fme-panels fme-stages" }, ...stages.map(({ figure }) => figure));
+  const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
+  el.append(element("div", { class: `fme ${kind}` }, element("div", { class: "fme-controls fme-stay" }, ...controls), page.figures, status));
+  page.say = (text, aloud = true) => {
+    if (aloud && status.textContent !== text) status.textContent = text;
+    for (const { canvas, figure } of stages) canvas.setAttribute("aria-label", `${figure.firstChild.textContent}. ${text}`);
+  };
+  const watcher = new ResizeObserver(([{ contentRect }]) => {
+    if (contentRect.width) page.width = Math.min(1400, contentRect.width);
+    page.ask();
+  });
+  watcher.observe(page.figures);
+  undo.push(() => watcher.disconnect());
+  return page;
 }

@@ -16,7 +16,6 @@ from browser.lab import CHROMIUM, browser_page
 from course_lib.groups import C1, D4
 from course_lib.layers import AffineSelfConv2d, LiftingConv2d
 from course_lib.widgets import attention_explorer
-from course_lib.widgets.attention import carried_pixel
 from course_lib.widgets.export import standalone_html
 from course_lib.widgets.frames import turns
 
@@ -59,7 +58,7 @@ def test_keyboard_and_click_choose_what_the_words_say(tmp_path):
         for expected in turns(90, mirrors=True):
             turn.fill(str(expected.degrees))
             shown.locator("input[type=checkbox]").set_checked(expected.mirror)
-            there = carried_pixel(expected, (1, 7), SIZE)
+            there = expected.carry((1, 7), SIZE)
             assert f"(g = {expected}), it is pixel ({there[0]}, {there[1]})" in status(shown)
             assert "at most 0.0 %" in status(shown)
         if target := os.environ.get("ATTENTION_SCREENSHOT"):

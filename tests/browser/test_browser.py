@@ -10,11 +10,11 @@ import torch
 pytest.importorskip("playwright", reason="playwright drives the browser: pip install playwright")
 
 from browser.explorer import explorer, pictures, status
-from browser.lab import CHROMIUM, browser_page, open_and_run, running_lab, write_notebook
+from browser.lab import CHROMIUM, browser_page, open_and_run, running_lab
 from course_lib.groups import D4
 from course_lib.layers import EquivariantSequential, GroupConv2d, LiftingConv2d
 from course_lib.widgets import feature_map_explorer
-from course_lib.widgets.export import export_notebook, standalone_html
+from course_lib.widgets.export import standalone_html
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 pytestmark = [
@@ -22,22 +22,12 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM"),
 ]
 
-SMALL_NOTEBOOK = """
-import torch
-from course_lib.groups import C4
-from course_lib.layers import LiftingConv2d
-from course_lib.widgets import feature_map_explorer
-torch.manual_seed(0)
-feature_map_explorer(LiftingConv2d(C4, 1, 2, 3), torch.rand(8, 8), step=45, live={live})
-"""
-
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """JupyterLab on a copy of the notebooks: it saves what it opens."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, root / "notebooks")
-    write_notebook(root / "live.ipynb", SMALL_NOTEBOOK.format(live=True))
     with running_lab(root) as (address, token):
         yield address, token
 
@@ -58,16 +48,6 @@ def test_the_slider_moves_the_picture_in_jupyterlab(notebook, lab, tmp_path):
         assert "Turned by" in status(widget) and "error" in status(widget)
         assert not page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']:visible").count()
         widget.screenshot(path=tmp_path / f"{notebook}.png")
-
-
-def test_a_live_explorer_shows_what_the_kernel_answers(lab):
-    with browser_page() as page:
-        assert open_and_run(page, *lab, "live.ipynb") == []
-        widget = explorer(page)
-        before = pictures(widget)
-        widget.locator("input[type=range]").press("ArrowRight")
-        page.wait_for_function("() => document.querySelector('.fme-status').textContent.includes('135°')")
-        assert all(a != b for a, b in zip(before, pictures(widget), strict=True))
 
 
 def test_the_browser_draws_the_bytes_that_it_got(tmp_path):
@@ -115,24 +95,3 @@ def middles(shown, about, index):
             places,
         )
     )
-
-
-def test_the_exported_page_works_without_kernel_and_network(tmp_path):
-    write_notebook(tmp_path / "small.ipynb", SMALL_NOTEBOOK.format(live=False))
-    export_notebook(tmp_path / "small.ipynb", tmp_path / "small.html")
-    with browser_page(offline=True) as page:
-        errors, loaded = [], []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: loaded.append(request.url))
-        page.goto((tmp_path / "small.html").as_uri())
-        widget = explorer(page)
-        before = pictures(widget)
-        widget.locator("input[type=range]").focus()
-        page.keyboard.press("ArrowRight")
-        page.wait_for_function("() => document.querySelector('.fme-status').textContent.includes('135°')")
-        assert all(a != b for a, b in zip(before, pictures(widget), strict=True))
-        assert errors == []
-        # Formulas are set by MathJax, which nbconvert takes from the network; there is nothing else.
-        assert [
-            url for url in loaded if not url.startswith(("file:", "data:", "blob:")) and "mathjax" not in url.lower()
-        ] == []

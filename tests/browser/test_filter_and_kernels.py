@@ -19,8 +19,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-
 HOOK = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 
 
-def filter_widget():
-    return turning_filter(torch.rand(11, 11), HOOK, (4, 6))
+def filter_widget(image=None):
+    widget = turning_filter(torch.rand(11, 11) if image is None else image, HOOK)
+    widget.row, widget.column = 4, 6
+    return widget
 
 
 def kernel_widget():
@@ -89,7 +91,7 @@ def test_kernels_turn_and_travel_with_the_image(tmp_path):
 
 def test_maps_are_dark_on_a_page_that_becomes_dark(tmp_path):
     with browser_page(offline=True) as page:
-        shown = opened(page, turning_filter(torch.zeros(11, 11), HOOK, (4, 6)), tmp_path)
+        shown = opened(page, filter_widget(torch.zeros(11, 11)), tmp_path)
         shown.locator("input[type=range]").press("ArrowRight")
         corner = "document.querySelectorAll('canvas')[1].getContext('2d').getImageData(3, 3, 1, 1).data[0]"
         page.clock.run_for(700)

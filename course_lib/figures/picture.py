@@ -71,9 +71,10 @@ class Picture(Captioned):
 
 
 def typeset_actions(words: str) -> str:
-    """Words with the action L_g as in formulas, "L_r² f" as "$L_{r^{2}}$ f"; those with a formula of their own stay."""
+    """Words with L_g and f as in formulas, "L_r² f" as "$L_{r^{2}}$ $f$"; those with a formula of their own stay."""
     if "$" in words:
         return words
+    words = re.sub(r"(?<![\w'.])f(?![\w'.])", "$f$", words)
     return _ACTION.sub(lambda found: f"${found[1]}_{{{found[2].translate(_EXPONENTS)}}}$", words)
 
 

@@ -1,8 +1,8 @@
 """The ring on which the sheets of a feature map stand, and the arrows between them; for figures and widgets alike.
 
-Sheet h stands where h takes the point (1, 0): r^k at 90°·k counter-clockwise, m·r^k at the mirrored angle 180° − 90°·k.
-So when L_r turns the picture, every sheet goes where a turned ring would carry it, on both rings in the same sense.
-Lengths are in sides of a sheet.
+Sheet r^k stands where r^k takes the point (1, 0), at 90°·k counter-clockwise, and m·r^k beside it on an inner ring: a
+mirror leads straight inward. As r·m = m·r⁻¹, r leads counter-clockwise outside and clockwise inside. Lengths are in
+sides of a sheet.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from course_lib.figures.picture import Array, color_map
 from course_lib.figures.style import LINES
 from course_lib.groups import C1, Element, Group, compose, matrix
 
-INNER_RADIUS, OUTER_RADIUS = 1.2, 2.6  # mirrored sheets stand on the inner ring; one ring alone is as small as that
+INNER_RADIUS, OUTER_RADIUS = 1.2, 2.8  # mirrored sheets stand on the inner ring; one ring alone is as small as that
 CLEARANCE = 0.54  # of arrows from the middle of a sheet
-NAME_ROOM = (0.15, 0.3)  # what the names outside of the sheets need on either side of the ring
+NAME_ROOM = (0.05, 0.3)  # what frames, and names above the sheets, need beside and above the ring
 
 
 def ring_positions(group: Group, subgroup: Group | None = None) -> Array:
-    """(|H|, 2) centers of the sheets, (x, y) with y up: radius · h·(1, 0). A single sheet stands in the middle.
+    """(|H|, 2) centers of the sheets, (x, y) with y up. A single sheet stands in the middle.
 
     With a subgroup S there is a sheet for each left coset hS; it stands where its first element would.
     """
@@ -33,7 +33,7 @@ def ring_positions(group: Group, subgroup: Group | None = None) -> Array:
     if len(sheets) == 1:
         return np.zeros((1, 2))
     radius = [OUTER_RADIUS if group.has_mirrors and not h.m else INNER_RADIUS for h in sheets]
-    return np.array([r * matrix(h)[:, 0] for r, h in zip(radius, sheets, strict=True)])
+    return np.array([r * matrix(Element(0, h.r))[:, 0] for r, h in zip(radius, sheets, strict=True)])
 
 
 def generators(group: Group) -> tuple[Element, ...]:
@@ -51,7 +51,7 @@ def ring_arrows(group: Group) -> list[tuple[Element, Array]]:
             if g.m and h.m:
                 continue
             start, end = positions[h], positions[compose(g, h)]
-            points = _bow(start, end, group) if g.m else _arc(start, g.r * 90)
+            points = np.linspace(start, end, 61) if g.m else _arc(start, g.r * 90 * (-1 if h.m else 1))
             is_free = [np.abs(points - center).max(axis=1) >= CLEARANCE for center in (start, end)]
             arrows.append((g, points[is_free[0] & is_free[1]]))
     return arrows
@@ -64,15 +64,6 @@ def _arc(start: Array, degrees: float) -> Array:
     return np.stack([x * np.cos(angles) - y * np.sin(angles), x * np.sin(angles) + y * np.cos(angles)], axis=1)
 
 
-def _bow(start: Array, end: Array, group: Group) -> Array:
-    """A straight line, or, to a sheet on the other side, a curve around the sheet that may stand between."""
-    control = (start + end) / 2
-    if start @ end < 0 and group.order > 2:
-        control = 0.58 * start + 0.5 * np.array([-start[1], start[0]])
-    t = np.linspace(0, 1, 61)[:, None]
-    return np.asarray((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end)
-
-
 def ring_extent(group: Group) -> tuple[float, float]:
     """Half the width and half the height that the sheets and arrows need."""
     width, height = np.abs(ring_positions(group)).max(axis=0) + 0.5
@@ -81,16 +72,16 @@ def ring_extent(group: Group) -> tuple[float, float]:
 
 
 def prepare_ring_axes(axes: Axes, group: Group, room: tuple[float, float] = (0.0, 0.0)) -> None:
-    """Axes in sides of a sheet, x to the right and y up, just large enough for the ring and some room around it."""
-    width, height = (half + 0.1 + more for half, more in zip(ring_extent(group), room, strict=True))
-    axes.set(xlim=(-width, width), ylim=(-height, height), aspect="equal")
+    """Axes in sides of a sheet, x to the right and y up, just large enough for the ring, room beside and above it."""
+    width, height = (half + 0.1 for half in ring_extent(group))
+    axes.set(xlim=(-width - room[0], width + room[0]), ylim=(-height, height + room[1]), aspect="equal")
     axes.set_axis_off()
 
 
 def draw_ring_arrows(axes: Axes, group: Group, head: float = 11) -> None:
-    """Solid arrows h → rh, dashed lines with two heads between h and mh: colors are for elements."""
+    """Solid arrows h → rh, dashed lines between h and mh, as m undoes itself: colors are for elements."""
     for g, points in ring_arrows(group):
-        style, line = ("<|-|>", (0, (4, 2.5))) if g.m else ("-|>", "-")
+        style, line = ("-", (0, (4, 2.5))) if g.m else ("-|>", "-")
         arrow = FancyArrowPatch(path=Path(points), arrowstyle=style, mutation_scale=head, linewidth=0.16 * head)
         arrow.set(color=LINES, linestyle=line)
         axes.add_patch(arrow)
@@ -108,18 +99,15 @@ def draw_sheets(
         axes.imshow(sheet, cmap=color_map(scale), norm=scale, extent=extent, interpolation="nearest", zorder=2)
         axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3))
         if name:
-            _write_name(axes, name, (x, y), height / 2)
+            _write_name(axes, name, (x, y), height / 2, has_line=group.has_mirrors)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
 
 
-def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float) -> None:
-    """Outside of the sheet and clear of all arrows: above or, on the vertical axis, to the left; or the other way."""
+def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float, has_line: bool) -> None:
+    """Above the outer corner of the sheet, clear of all arrows; left of the line that a mirror draws straight up."""
     x, y = center
-    side = 1 if y > 1e-6 or (abs(y) < 1e-6 and x <= 0) else -1
-    is_between = abs(x) < 1e-6 and abs(y) > 1e-6  # two rings leave little room above one another
-    right, up = (-0.62, half_height) if is_between else (-0.13, half_height + 0.06)
-    ha, va = "right" if side > 0 else "left", "bottom" if (side > 0) != is_between else "top"
-    axes.text(x + right * side, y + up * side, name, ha=ha, va=va, fontsize=9, zorder=4)
+    right, ha = (0.52, "right") if x > 1e-6 else (-0.08, "right") if has_line and x > -1e-6 else (-0.52, "left")
+    axes.text(x + right, y + half_height + 0.06, name, ha=ha, va="bottom", fontsize=9, zorder=4)
 
 
 def arrow_words(group: Group) -> str:

@@ -67,8 +67,7 @@ function drawArrow(context, points, unit, color, isMirror = false) {
     for (const side of [-0.45, 0.45]) context.lineTo(x - length * Math.cos(angle + side), y - length * Math.sin(angle + side));
     context.fill();
   };
-  head(pixels.at(-1), pixels.at(-2));
-  if (isMirror) head(pixels[0], pixels[1]);
+  if (!isMirror) head(pixels.at(-1), pixels.at(-2)); // a mirror leads both ways
 }
 
 // How the sheets of one scene get to their places in the next: a turn in radians or a mirror; null where nothing glides.

@@ -45,7 +45,7 @@ def lookup(f: Any, g: Element, pixel: tuple[int, int]) -> Picture:
     gap.text(0.5, 0.3, f"look up $f$\nat $g^{{-1}}x$,\n$g = {typeset(g)}$", ha="center", va="center", fontsize=12)
     for axes, array, place, title in ((left, before, source, "f"), (right, after, pixel, f"L_g f for g = {g}")):
         draw_map(axes, array, scale, values=True)
-        axes.set_title(title, fontsize=12)
+        axes.set_title(title, fontsize=12, pad=18)
         axes.set_xticks(range(array.shape[1]), _coordinates(array.shape[1]), fontsize=9)
         axes.set_yticks(range(array.shape[0]), _coordinates(array.shape[0])[::-1], fontsize=9)
         axes.set_xlabel("x")
@@ -54,7 +54,7 @@ def lookup(f: Any, g: Element, pixel: tuple[int, int]) -> Picture:
     (row, col), (row_of_source, col_of_source) = pixel, source  # over the top, from frame to frame
     ends = (col, row - 0.5), (col_of_source + 0.5, row_of_source)
     arrow = ConnectionPatch(*ends, "data", "data", axesA=right, axesB=left, shrinkA=0, shrinkB=2)
-    arrow.set(arrowstyle="-|>", mutation_scale=18, linewidth=2.2, color=MARK, connectionstyle="arc3,rad=0.3")
+    arrow.set(arrowstyle="-|>", mutation_scale=18, linewidth=2.2, color=MARK, connectionstyle="arc3,rad=0.2")
     figure.add_artist(arrow)
     return Picture.from_figure(
         figure,

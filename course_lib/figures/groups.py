@@ -170,7 +170,7 @@ def lattice_points(steps: Mapping[str, Any]) -> Picture:
     figure = new_figure(scale * width + 1.6, scale * height + 0.6)
     axes = figure.subplots()
     style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 9}
-    sides = ((-12, 12), (-12, -12), (12, -12))
+    sides = ((12, 12), (-12, -12), (12, -12))
     for (title, points), color, marker, offset in zip(states.items(), SERIES, "oDs", sides, strict=False):
         axes.plot(
             *points.T, color=color, marker=marker, markersize=9, linewidth=3, markeredgecolor="black", label=title

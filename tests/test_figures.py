@@ -251,9 +251,9 @@ def test_errors_name_the_value_and_the_way_out(draw, message):
 
 
 def test_the_action_in_a_title_is_typeset_and_its_words_stay():
-    assert typeset_actions("L_r² f") == "$L_{r^{2}}$ f" and typeset_actions("L_mr ψ") == "$L_{mr}$ ψ"
+    assert typeset_actions("L_r² f") == "$L_{h}$ $f$, $h=r^2$" and typeset_actions("L_mr ψ") == "$L_{mr}$ $ψ$"
     assert typeset_actions(r"$L_{r}$ f, not L_e f") == r"$L_{r}$ f, not L_e f"
-    assert typeset_actions("W_r W_m f") == "$W_{r}$ $W_{m}$ f"
+    assert typeset_actions("W_r W_m f(x)") == "$W_{r}$ $W_{m}$ $f$($x$)"
     assert typeset_actions("FULL_r and f_L") == "FULL_r and f_L"
     plain, action = (figures.panels({title: np.eye(3)}) for title in ("Lr f", "L_r f"))
     assert plain.image != action.image and action.alt == plain.alt.replace("Lr f", "L_r f")

@@ -24,7 +24,7 @@ def shape_of_arms(*directions: int) -> Tensor:
 SHAPES = {
     "line": shape_of_arms(0, 2),
     "corner": shape_of_arms(0, 1),
-    "T": shape_of_arms(0, 1, 2),
+    "T": shape_of_arms(0, 2, 3),
     "cross": shape_of_arms(0, 1, 2, 3),
 }
 
@@ -47,7 +47,7 @@ def score(image: Tensor, psi: Tensor) -> float:
 
 def t_junction_filter() -> Tensor:
     """A filter on C4, (1, 1, 4, k, k) with k at most 5, that gives a T a higher score than the other three shapes."""
-    return torch.tensor([1.0, 1.0, 1.0, -1.0]).reshape(1, 1, 4, 1, 1)
+    return torch.tensor([1.0, -1.0, 1.0, 1.0]).reshape(1, 1, 4, 1, 1)
 
 
 REASONS = {
@@ -99,11 +99,11 @@ register(
     difficulty=2,
     checks=[_prefers_t],
     hints=[
-        "Begin with k = 1: four weights, one for each sheet. At the center of the T above, the sheets e, r and r² of "
-        "`arms` are 1, and r³ is 0. Which weights make the sum large there?",
+        "Begin with k = 1: four weights, one for each sheet. At the center of the T above, the sheets e, r² and r³ of "
+        "`arms` are 1, and r is 0. Which weights make the sum large there?",
         "The cross has all the strokes of the T. So the fourth direction needs a weight that *lowers* the sum. Give "
         "the three strokes equal weights, or a corner or a line may catch up.",
-        "`torch.tensor([1.0, 1.0, 1.0, -1.0]).reshape(1, 1, 4, 1, 1)` gives the T 3, and the cross, the corner and the "
+        "`torch.tensor([1.0, -1.0, 1.0, 1.0]).reshape(1, 1, 4, 1, 1)` gives the T 3, and the cross, the corner and the "
         "line 2.",
     ],
 )

@@ -23,7 +23,7 @@ def windows_from_both_sides(cases: Mapping[str, tuple[int, int, int, int]]) -> P
 
     ``cases``: title → (size, window, stride, padding), as `layers.base.left_over` takes them.
     """
-    figure = new_figure(6.0, 1.3 * len(cases))
+    figure = new_figure(6.6, 1.3 * len(cases))
     grid = figure.subplots(len(cases), 1, squeeze=False)[:, 0]
     lengths, words = [size + 2 * padding for size, _, _, padding in cases.values()], []
     for axes, (title, case) in zip(grid, cases.items(), strict=True):
@@ -31,7 +31,10 @@ def windows_from_both_sides(cases: Mapping[str, tuple[int, int, int, int]]) -> P
         rest = left_over(*case)
         verdict = "the same from both sides" if rest == 0 else f"{rest} left over: not the same from both sides"
         axes.set_title(f"{title}: {verdict}", fontsize=11, loc="left")
-        axes.set(xlim=(-0.2, max(lengths) + 0.2), ylim=(-0.95, 1.95), aspect="equal")
+        axes.set(xlim=(-0.2, max(lengths) + 0.2), ylim=(-0.95, 1.95), aspect="equal", anchor="W")
+        if case[3]:
+            length = case[0] + 2 * case[3]
+            axes.text(length + 0.3, 0.5, "dotted: padding", va="center", fontsize=10, in_layout=False)
         axes.set_axis_off()
         words.append(f"{title}, {verdict}")
     for y, side, color in ((-0.42, "left", SERIES[0]), (1.42, "right", ORANGE)):
@@ -46,7 +49,7 @@ def _draw_windows(axes: Axes, size: int, window: int, stride: int, padding: int)
         color, line = ("0.85", "-") if padding <= i < padding + size else ("white", ":")
         axes.add_patch(Rectangle((i, 0), 1, 1, edgecolor="0.45", facecolor=color, linestyle=line))
     for k, start in enumerate(range(0, length - window + 1, stride)):
-        y = 0.22 + 0.4 * (k % 2)  # neighbors that overlap lie at two heights
+        y = 0.22 + 0.4 * (k % 2) * (stride < window)  # neighbors that overlap lie at two heights
         for left, height, color in ((start, -y, SERIES[0]), (length - start - window, 1 + y, ORANGE)):
             ends = [left + 0.1, left + window - 0.1]
             axes.plot(ends, [height, height], color=color, linewidth=5, solid_capstyle="butt")
@@ -62,8 +65,10 @@ def error_curves(
         axes.plot(places, drawn, color=color, linestyle=dash, marker=marker, markersize=4, label=name, lw=1.8)
     if logarithmic:
         axes.set(yscale="log", ylim=(SMALLEST_DRAWN, 10))
+    else:
+        axes.set_xticks(np.arange(places[0], places[-1] + 1, 15))  # angles
     axes.grid(color="0.9")
-    name_lines(axes)
+    name_lines(axes, at=-1 if logarithmic else -2)  # at the last angle all errors may be 0
     words = "; ".join(f"{name}: largest {_coarse(max(errors))}" for name, errors in curves.items())
     return Picture.from_figure(figure, f"Relative error against {xlabel}. {words}.")
 

@@ -26,6 +26,8 @@ def learning_curves(runs: Mapping[str, Any], ylabel: str = "validation accuracy"
     figure, axes = new_plot(6.4, 4.0, xlabel="epoch", ylabel=ylabel)
     _draw_lines(axes, curves)
     axes.locator_params(axis="x", integer=True)
+    if "accuracy" in ylabel:
+        axes.set_ylim(0, 1)
     name_lines(axes)
     alt = "; ".join(f"{name}: {_trend(values)}" for name, values in curves.items())
     return Picture.from_figure(figure, f"Learning curves, {ylabel} by epoch. {alt}.")
@@ -39,6 +41,9 @@ def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) ->
     curves = {name: _seeds(values) for name, values in accuracies.items()}
     figure, axes = new_plot(6.8, 4.0, xlabel="angle of the test image, in degrees", ylabel="accuracy")
     _draw_lines(axes, curves, np.asarray(angles))
+    axes.axhline(0.1, color="0.5", linestyle=":")
+    axes.annotate("chance", (1, 0.1), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="0.4")
+    axes.set_ylim(0, 1)
     axes.set_xticks(np.arange(np.ceil(min(angles) / 45) * 45, max(angles) + 1, 45))
     name_lines(axes)
     alt = "; ".join(f"{name}: {_extremes(values.mean(axis=0), angles)}" for name, values in curves.items())
@@ -46,13 +51,19 @@ def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) ->
 
 
 def dots_by_name(values: Mapping[str, float | Sequence[float]], xlabel: str) -> Picture:
-    """A line for each name with a circle for each number (seeds), and a stroke with its number at their mean."""
+    """A line for each name with a circle for each number (seeds), and a stroke with its number at their mean.
+
+    Circles that would overlap stand a little above and below the line.
+    """
     seeds = {name: np.atleast_1d(as_array(value)) for name, value in values.items()}
     figure, axes = new_plot(6.4, 0.62 * len(seeds) + 0.9, xlabel=xlabel)
     for i, (value, color) in enumerate(zip(seeds.values(), line_colors(seeds), strict=True)):
-        axes.plot(value, np.full(len(value), i), "o", color=color, mfc="none", mew=1.8, ms=9)
+        gaps = np.diff(np.sort(value), prepend=-np.inf, append=np.inf)
+        is_near = np.minimum(gaps[:-1], gaps[1:]) < 0.04 * max(map(np.max, seeds.values()))
+        heights = i + 0.12 * is_near * (-1) ** np.arange(len(value))
+        axes.plot(np.sort(value), heights, "o", color=color, mfc="none", mew=1.8, ms=9)
         axes.plot([value.mean()] * 2, [i - 0.3, i + 0.3], color=color, lw=2.5)
-        axes.annotate(f"{value.mean():.3g}", (value.mean(), i - 0.34), ha="center", va="bottom", color=color)
+        axes.annotate(f"{value.mean():#.3g}", (value.mean(), i - 0.34), ha="center", va="bottom", color=color)
     axes.set_yticks(range(len(seeds)), list(seeds))
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(seeds) - 0.5, -0.75)

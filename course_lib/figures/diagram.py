@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from course_lib.figures.picture import Picture
 from course_lib.figures.style import ELEMENT_COLORS, FONT, LINES
-from course_lib.groups import Group
+from course_lib.groups import Group, compose, inverse
 
 WEIGHT = "#7A4FA3"  # of what is learned; no element has it
 GAP, LANE, MARGIN = 24, 116, 14  # pixels between columns, between the middles of lanes, and around all
@@ -151,13 +151,14 @@ def _stack(x: float, y: float, group: Group) -> str:
 
 
 def _turned_filters(x: float, y: float, group: Group, has_sheets: bool) -> str:
-    """One small filter for each element, turned by it; one with sheets of its own as a stack."""
+    """One small filter for each element, turned by it; one with sheets as a stack, in the colors they had unturned."""
     parts = []
     for i, h in enumerate(group.elements):
         middle = x + PITCH * (i - (group.order - 1) / 2)
-        for offset in (4, 2, 0) if has_sheets else (0,):
-            left, top = middle - SMALL / 2 + offset, y - SMALL / 2 - offset
-            parts.append(_rect(left, top, SMALL, SMALL, ELEMENT_COLORS.get(h, LINES), 1 if offset else 2))
+        sheets = [compose(inverse(h), k) for k in group.elements] if has_sheets else [h]
+        for place, sheet in reversed(list(enumerate(sheets))):
+            left, top = (corner - SMALL / 2 + 6 * place / len(sheets) * side for corner, side in ((middle, 1), (y, -1)))
+            parts.append(_rect(left, top, SMALL, SMALL, ELEMENT_COLORS.get(sheet, LINES), 1.4 if place else 2))
         parts.append(_letter(middle, y, 16, 90 * h.r, " scale(-1 1)" * h.m))
     return "".join(parts)
 

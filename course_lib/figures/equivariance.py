@@ -18,7 +18,7 @@ from course_lib.figures.style import LINES, MARK
 from course_lib.oracles import correlate
 
 COMMUTES_BELOW = 1e-4
-LEFT, MIDDLE, RIGHT, TOP, BOTTOM = 0.03, 0.38, 0.71, 0.56, 0.08
+LEFT, MIDDLE, RIGHT, TOP, BOTTOM = 0.03, 0.38, 0.71, 0.55, 0.02
 
 
 def commuting_square(
@@ -39,14 +39,14 @@ def commuting_square(
         corners = {"x": x, "Lx": move(x), "Φx": function(x), "LΦx": move(function(x)), "ΦLx": function(move(x))}
     error = relative_error(corners["ΦLx"], corners["LΦx"])
     maps = {key: as_map(value[(0,) * (value.ndim - 2)], key) for key, value in corners.items()}
-    figure = new_figure(7.3, 4.8)
+    figure = new_figure(7.3, 4.4)
     figure.set_layout_engine("none")
-    phi, action = (f"${name}$" if "_" in name else name for name in names)
+    phi, action = (f"${name}$" for name in names)
     axes = _draw_corners(figure, maps, phi, action)
     for start, end, name in (("x", "Lx", action), ("Φx", "LΦx", action), ("x", "Φx", phi), ("Lx", "ΦLx", phi)):
         _draw_arrow(figure, axes[start], axes[end], name, is_down=name == phi)
     sign, color = ("=", LINES) if error < COMMUTES_BELOW else ("≠", MARK)
-    figure.text(0.665, 0.25, sign, ha="center", va="center", fontsize=30, color=color)
+    figure.text(0.665, 0.215, sign, ha="center", va="center", fontsize=30, color=color)
     return Picture.from_figure(
         figure,
         f"Commuting square: an image, the image after {names[1]}, {names[0]} of each, and {names[1]} of {names[0]} of "
@@ -56,12 +56,12 @@ def commuting_square(
 
 def _draw_corners(figure: Figure, maps: dict[str, Any], phi: str, action: str) -> dict[str, Axes]:
     places = {
-        "x": (LEFT, TOP, "x"), "Lx": (RIGHT, TOP, f"{action} x"), "Φx": (LEFT, BOTTOM, f"{phi}(x)"),
-        "LΦx": (MIDDLE, BOTTOM, f"{action} {phi}(x)"), "ΦLx": (RIGHT, BOTTOM, f"{phi}({action} x)"),
+        "x": (LEFT, TOP, "$x$"), "Lx": (RIGHT, TOP, f"{action} $x$"), "Φx": (LEFT, BOTTOM, f"{phi}($x$)"),
+        "LΦx": (MIDDLE, BOTTOM, f"{action} {phi}($x$)"), "ΦLx": (RIGHT, BOTTOM, f"{phi}({action} $x$)"),
     }  # fmt: skip
     axes = {}
     for key, (x, y, title) in places.items():
-        axes[key] = figure.add_axes((x, y, 0.245, 0.36))
+        axes[key] = figure.add_axes((x, y, 0.245, 0.39))
         scale = shared_scale([maps["x"]] if key in ("x", "Lx") else [maps[key] for key in ("Φx", "LΦx", "ΦLx")])
         draw_map(axes[key], maps[key], scale)
         if scale.vmin == 0:  # a photograph, too
@@ -90,6 +90,10 @@ def sliding_filter(f: Any, psi: Any) -> Picture:
     figure, (first, *grid) = new_panels(out.size + 1, columns, 7.3 / columns, 7.3 / columns + 0.25)
     draw_map(first, psi, shared_scale([psi]), values=True)
     first.set_title("the filter ψ", fontsize=11)
+    wider = (max(f.shape) - k) / 2  # so that its cells are as large as those of f
+    first.add_patch(Rectangle((-0.5, -0.5), k, k, fill=False, edgecolor="0.6"))
+    first.set(xlim=(-0.5 - wider, k - 0.5 + wider), ylim=(k - 0.5 + wider, -0.5 - wider))
+    first.spines[:].set_visible(False)
     for axes, ((row, col), value) in zip(grid, np.ndenumerate(out), strict=True):
         draw_map(axes, f, shared_scale([f]), values=True)
         frame = Rectangle((col - 0.44, row - 0.44), k - 0.12, k - 0.12, fill=False, linewidth=4, edgecolor=MARK)

@@ -12,17 +12,15 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-from course_lib.figures.style import LINES
-
 APART = 0.025  # of the height: lines that end closer together could not be told apart by their ends
 ROOM = 0.075  # of the height, for one line of text
 
 
-def name_lines(axes: Axes) -> None:
-    """Write the label of each line behind its last point, to the right of the axes; call it when all is drawn."""
+def name_lines(axes: Axes, at: int = -1) -> None:
+    """Write the label of each line behind its last point, or the one ``at``, right of the axes; call it at the end."""
     handles, names = axes.get_legend_handles_labels()
     lines: list[Any] = [handle[0] if isinstance(handle, tuple) else handle for handle in handles]  # with error bars
-    ends = [np.array([x, y])[:, np.isfinite(y)][:, -1] for x, y in (line.get_data() for line in lines)]
+    ends = [np.array([x, y])[:, np.isfinite(y)][:, at] for x, y in (line.get_data() for line in lines)]
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # as they are now: the ends are placed by them
     heights = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
     if len(names) > 1 and np.diff(np.sort(heights)).min() < APART:
@@ -33,7 +31,7 @@ def name_lines(axes: Axes) -> None:
         line = {"arrowstyle": "-", "color": lines[i].get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             names[i], ends[i], (1.03, height), xycoords="data", textcoords="axes fraction",
-            va="center", color=LINES, arrowprops=line, annotation_clip=False,
+            va="center", color=line["color"], arrowprops=line, annotation_clip=False,
         )  # fmt: skip
 
 

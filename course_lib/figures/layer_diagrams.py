@@ -120,7 +120,7 @@ def _affine(layer: L.AffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
 _DIAGRAMS: dict[type, Callable[[Any, Tensor, Tensor], Parts]] = {
     L.LiftingConv2d: _convolution("image f", ["correlate with ψ,", "turned by every h"]),
     L.GroupConv2d: _convolution("f", ["correlate with ψ, turned", "by h, sheets permuted"]),
-    L.GSeparableConv2d: _separable("mix sheets for each O, C", "correlate, sum over C;"),
+    L.GSeparableConv2d: _separable("mix the sheets,", "correlate, sum channels;"),
     L.GCSeparableConv2d: _separable("mix channels and sheets,", "correlate each channel;"),
     L.GroupSelfAttention2d: _self_attention,
     L.E4Layer: _e4,

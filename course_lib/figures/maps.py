@@ -28,11 +28,11 @@ from course_lib.figures.style import ELEMENT_COLORS, LINES, frame, typeset
 from course_lib.groups import IDENTITY, Element, Group, compose, inverse, matrix
 
 
-def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
+def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
 
     Arrows lead from the place of h to that of rh, dashed lines to that of mh. A sheet keeps the color of its element,
-    and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``.
+    and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``, and ``name`` a formula.
 
     Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
     """
@@ -48,12 +48,12 @@ def act_on_ring(f: Any, g: Element, group: Group) -> Picture:
     arrived = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
     width, height = _ring_size(group)
     figure = new_figure(2 * width, height + 0.3)
-    place = "" if group.has_mirrors else "place "
-    title = rf"$L_{{{typeset(g)}}}\,f$: {place}$\leftarrow$ where its sheet came from"
+    moved_name = rf"L_{{{typeset(g)}}}\,{name if len(name) == 1 else f'({name})'}"
+    title = rf"${moved_name}$: {'' if group.has_mirrors else 'place '}$\leftarrow$ where its sheet came from"
     before, after = figure.subplots(1, 2)
     draw_sheets(before, sheets, group, scale, [str(h) for h in elements], [ELEMENT_COLORS[h] for h in elements])
     draw_sheets(after, moved, group, scale, arrived, [ELEMENT_COLORS[h] for h in origins])
-    for axes, element, words in ((before, IDENTITY, "$f$"), (after, g, title)):
+    for axes, element, words in ((before, IDENTITY, f"${name}$"), (after, g, title)):
         draw_ring_arrows(axes, group, head=7 if group.has_mirrors else 11)
         _mark_corners(axes, sheets.shape[1:], element, group)
         axes.set_title(words, fontsize=12)
@@ -92,16 +92,20 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     columns = 4 if lifting and order > 4 and order % 4 == 0 else order
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
+    cell = side / array.shape[-1]
     figure = new_figure(min(side * columns + 1.3, 7.9), (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
     origins = [compose(inverse(g), h) for g in turns for h in group.elements]
     moved = [rf"$L_h\,\psi$, $h={typeset(h)}$" for h in group.elements]  # an index within an index could not be read
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    bar = figure.colorbar(ScalarMappable(scale, color_map(scale)), ax=grid, aspect=12, shrink=min(1, 2.2 / len(rows)))
-    ticks = [float(scale.vmin or 0), 0.0, float(scale.vmax or 0)]
-    bar.set_ticks(ticks, labels=[f"{tick:.2g}".replace("-", "−") for tick in ticks])
+    if not (has_numbers := cell >= 0.35):
+        bar = figure.colorbar(
+            ScalarMappable(scale, color_map(scale)), ax=grid, aspect=12, shrink=min(1, 2.2 / len(rows))
+        )
+        ticks = [float(scale.vmin or 0), 0.0, float(scale.vmax or 0)]
+        bar.set_ticks(ticks, labels=[f"{tick:.2g}".replace("-", "−") for tick in ticks])
     for (i, j), axes in np.ndenumerate(grid):
-        draw_map(axes, rows[i, j], scale)
+        draw_map(axes, rows[i, j], scale, has_numbers, cell)
         if all(h in ELEMENT_COLORS for h in group.elements):
             frame(axes, origins[columns * i + j])
         if lifting or i == 0:

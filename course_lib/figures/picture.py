@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -23,20 +23,20 @@ from matplotlib.text import Text
 
 from course_lib.figures.captions import Captioned
 from course_lib.figures.render import DPI, is_svg, render, size_of
-from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, MARK, SIGNED, is_dark
+from course_lib.figures.style import FONT, INK, MARK, SIGNED, frame, is_dark
 from course_lib.groups import D4
 
 Array = np.ndarray[Any, Any]
 MAX_CELLS_WITH_NUMBERS = 8
-_ACTION = re.compile(r"\b([LW])_\{?([a-z]+[²³]?)\}?")
-_EXPONENTS = str.maketrans({"²": "^{2}", "³": "^{3}"})
+_ACTION, _LETTER = re.compile(r"\b([LW])_\{?([a-z]+)\}?"), re.compile(r"(?<![\w$])([fxψΦ])(?!\w)")
+_ELEMENT, _POWERS = re.compile(r"\bh = ([emr]+)([²³]?)"), {"": "", "²": "^2", "³": "^3"}
 ROUNDING = 1e-6  # a value below zero by no more than this share of the largest has no sign
 SVG = (
     '<img src="data:image/svg+xml;base64,{code}" alt="{alt}" width="{width}" height="{height}" '
     'style="max-width: 100%; height: auto; background: white; border-radius: 4px">'
 )
-_NAMED = (("sheet ", ""), ("filter ", ""), ("L_", " ψ"))
-_FRAMES = {f"{what}{h}{end}": ELEMENT_COLORS[h] for h in D4.elements for what, end in _NAMED}
+_NAMED = (("sheet ", ""), ("filter ", ""), ("L_", " ψ"), ("L_h ψ, h = ", ""))
+_FRAMES = {f"{what}{h}{end}": h for h in D4.elements for what, end in _NAMED}
 _FONTS = [FONT, "DejaVu Sans"]  # the second for the few signs that the first lacks, such as arrows
 
 
@@ -71,11 +71,16 @@ class Picture(Captioned):
 
 
 def typeset_actions(words: str) -> str:
-    """Words with L_g and f as in formulas, "L_r² f" as "$L_{r^{2}}$ $f$"; those with a formula of their own stay."""
+    """Words with maps and L_g as in formulas, "L_r f" as "$L_{r}$ $f$"; those with a formula of their own stay.
+
+    An index within an index could not be read: "L_r² f" becomes "$L_{h}$ $f$, $h=r^2$".
+    """
     if "$" in words:
         return words
-    words = re.sub(r"(?<![\w'.])f(?![\w'.])", "$f$", words)
-    return _ACTION.sub(lambda found: f"${found[1]}_{{{found[2].translate(_EXPONENTS)}}}$", words)
+    if high := re.search(r"\b[LW]_([mr]+[²³])", words):
+        words = words.replace(f"_{high[1]}", "_h") + f", h = {high[1]}"
+    words = _LETTER.sub(r"$\1$", _ACTION.sub(r"$\1_{\2}$", words))
+    return _ELEMENT.sub(lambda found: f"$h={found[1]}{_POWERS[found[2]]}$", words)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -152,10 +157,14 @@ def draw_map(axes: Axes, array: Array, scale: Normalize, values: bool = False, c
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color("0.6")
     if values:
-        for edge, line in ((array.shape[0], axes.axhline), (array.shape[1], axes.axvline)):
-            for place in range(1, edge):
-                line(place - 0.5, color="0.6", linewidth=0.8)  # equal or nearly equal neighbors stay two cells
+        draw_grid(axes, *array.shape)
         _write_numbers(axes, array, scale, cell)
+
+
+def draw_grid(axes: Axes, rows: int, columns: int) -> None:
+    """Lines between the cells, as equal or nearly equal neighbors are two cells."""
+    axes.hlines(np.arange(1, rows) - 0.5, -0.5, columns - 0.5, color="0.6", linewidth=0.8)
+    axes.vlines(np.arange(1, columns) - 0.5, -0.5, rows - 0.5, color="0.6", linewidth=0.8)
 
 
 def _write_numbers(axes: Axes, array: Array, scale: Normalize, cell: float) -> None:
@@ -171,7 +180,8 @@ def _write_numbers(axes: Axes, array: Array, scale: Normalize, cell: float) -> N
 def panels(
     maps: Mapping[str, Any], columns: int | None = None, values: bool | None = None, photograph: bool = False,
     one_scale: bool = True, marks: Mapping[str, tuple[int, int, int]] | None = None,
-    moves: Mapping[str, tuple[str, tuple[int, int]]] | None = None, alt: str | None = None,
+    moves: Mapping[str, tuple[str, tuple[int, int]]] | None = None,
+    cells: tuple[Sequence[str], Sequence[str]] | None = None, alt: str | None = None,
 ) -> Picture:  # fmt: skip
     """2-D maps side by side on one color scale; cells that are not finite stay white.
 
@@ -185,6 +195,7 @@ def panels(
         one_scale: the same color means the same value in all maps; otherwise each map has a scale of its own.
         marks: title → (row, column, side) of a square that is pointed out.
         moves: title → name and (x, y), y up, of a vector that is drawn as an arrow in the lower left corner.
+        cells: names of the rows, written once at the left, and of the columns, below each map.
         alt: the words for a screen reader; by default titles, sizes and values or ranges.
 
     Raises ValueError if there is no map, or one has not two axes.
@@ -201,8 +212,8 @@ def panels(
     figure, grid = new_panels(len(arrays), columns, side, side + 0.25)
     for axes, (title, array) in zip(grid, arrays.items(), strict=True):
         draw_map(axes, array, scale if one_scale else shared_scale([array]), values, side / largest)
-        if color := _FRAMES.get(title.split(":")[0]):
-            axes.spines[:].set(color=color, linewidth=2.5)
+        if h := _FRAMES.get(title.split(":")[0]):
+            frame(axes, h)
         if marks and title in marks:
             draw_mark(axes, *marks[title])
         if moves and title in moves:
@@ -210,6 +221,10 @@ def panels(
         if photograph:
             axes.images[0].set_cmap("gray")
         axes.set_title(title, fontsize=size)
+        if cells:
+            axes.set_xticks(range(len(cells[1])), cells[1])
+            axes.set_yticks(range(len(cells[0])), cells[0] if axes is grid[0] else [""] * len(cells[0]))
+            axes.tick_params(length=0)
     return Picture.from_figure(figure, alt or _panels_alt(arrays, is_small))
 
 

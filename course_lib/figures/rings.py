@@ -21,6 +21,7 @@ from course_lib.groups import C1, Element, Group, compose, matrix
 
 INNER_RADIUS, OUTER_RADIUS = 1.2, 2.8  # mirrored sheets stand on the inner ring; one ring alone is as small as that
 CLEARANCE = 0.54  # of arrows from the middle of a sheet
+GAP = 0.035  # between a sheet and its frame
 NAME_ROOM = (0.05, 0.3)  # what frames, and names above the sheets, need beside and above the ring
 
 
@@ -95,9 +96,10 @@ def draw_sheets(
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
     for sheet, (x, y), name, color in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
         left, bottom = x - width / 2, y - height / 2
-        extent = (left, left + width, bottom, bottom + height)
+        extent = (left + GAP, left + width - GAP, bottom + GAP, bottom + height - GAP)
         axes.imshow(sheet, cmap=color_map(scale), norm=scale, extent=extent, interpolation="nearest", zorder=2)
-        axes.add_patch(Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3))
+        frame = Rectangle((left, bottom), width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=3)
+        axes.add_patch(frame).set_antialiased(False)
         if name:
             _write_name(axes, name, (x, y), height / 2, has_line=group.has_mirrors)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
@@ -107,7 +109,7 @@ def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height:
     """Above the outer corner of the sheet, clear of all arrows; left of the line that a mirror draws straight up."""
     x, y = center
     right, ha = (0.52, "right") if x > 1e-6 else (-0.08, "right") if has_line and x > -1e-6 else (-0.52, "left")
-    axes.text(x + right, y + half_height + 0.06, name, ha=ha, va="bottom", fontsize=9, zorder=4)
+    axes.text(x + right, y + half_height + 0.07, name, ha=ha, va="bottom", fontsize=9 if has_line else 10, zorder=4)
 
 
 def arrow_words(group: Group) -> str:

@@ -9,13 +9,13 @@ import numpy as np
 
 from course_lib.figures.curves import LOOKS
 from course_lib.figures.labels import name_lines
-from course_lib.figures.picture import Array, Picture, as_array, draw_map, new_figure, new_plot, shared_scale
+from course_lib.figures.picture import Array, Picture, as_array, draw_grid, draw_map, new_figure, new_plot, shared_scale
 from course_lib.figures.style import frame, line_colors
 from course_lib.groups import Group
 
 
 def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
-    """Filters on the group, (|H|, k, k), one per row, their sheets from left to right, all on one color scale.
+    """Filters on the group, (|H|, k, k), one per row and on a scale of its own, their sheets from left to right.
 
     Raises ValueError if one has another number of sheets.
     """
@@ -26,12 +26,12 @@ def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
     side = min(1.2, 7.0 / group.order, max(0.96, 5.8 / len(rows)))
     figure = new_figure(side * group.order + 0.4 + 0.085 * max(map(len, rows)), side * len(rows) + 0.3)
     grid = figure.subplots(len(rows), group.order, squeeze=False)
-    scale = shared_scale(list(rows.values()))
     for line, (name, psi) in zip(grid, rows.items(), strict=True):
         for axes, sheet, h in zip(line, psi, group.elements, strict=True):
-            draw_map(axes, sheet, scale)
+            draw_map(axes, sheet, shared_scale([psi]))
+            draw_grid(axes, *sheet.shape)
             frame(axes, h)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
+        line[0].set_ylabel(f"{name}\n({_sameness(psi)})", rotation=0, ha="right", va="center", fontsize=10)
     for axes, h in zip(grid[0], group.elements, strict=True):
         axes.set_title(f"sheet {h}", fontsize=10)
     alt = "; ".join(f"{name}: {_sameness(psi)}" for name, psi in rows.items())
@@ -83,10 +83,10 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
         spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         axes.errorbar(x, means, spread, color=color, label=name if one else _with_seeds(name, value), **style)
-        axes.plot(x, value.T, ".", color=color, alpha=0.4, ms=5)
+        axes.plot(x, value.T, ".", color=color, alpha=0.5, ms=7)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means, strict=True))}")
     axes.set_xscale("log")
-    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.set_xticks([], minor=True)
     axes.set_ylim(bottom=0)
     axes.grid(color="0.9")

@@ -28,7 +28,8 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "
 NETWORK_COLORS = {
     r"\basc|affine|sasa|attention": "#4B4FA8",
     r"\be4": "#A3316F",
-    r"\bg-|\bgc-|\bc-|separable": "#A06A00",
+    r"\bg-": "#6B4700",
+    r"\bgc-|\bc-|separable": "#A06A00",
     r"\bz2|ordinary|\bcnn|\bc1\b|resnet": "#5B6573",
     r"\bp4|\bc4|\bd4|group conv|p4cnn": "#00807A",
 }
@@ -40,8 +41,8 @@ LINES = "#3B4656"  # arrows, axes and whatever carries no meaning by its color
 
 INK = LinearSegmentedColormap.from_list("ink", ["#FFFFFF", "#C3CEDB", "#7389A3", "#33475F", "#0C1626"], N=257)
 SIGNED = LinearSegmentedColormap.from_list(
-    "signed", ["#123E73", "#3A79B8", "#A3C6E3", "#FFFFFF", "#F3B6A2", "#C8483F", "#7A0F22"], N=257
-)  # an odd number, so that zero is exactly white
+    "signed", ["#123E73", "#3A79B8", "#A3C6E3", "#FFFFFF", "#F5B5AC", "#C8463A", "#7D1A12"], N=257
+)  # an odd number, so that zero is exactly white; one hue for each half, which stays the same on a dark page
 
 FONT = "Noto Sans"
 TYPESETTING: Any = {  # for matplotlib.rc_context, where a figure is rendered
@@ -76,9 +77,15 @@ def is_dark(color: Any) -> bool:
 
 
 def frame(axes: Axes, h: Element) -> None:
-    """Draw the frame of a sheet in the color of its element; one that has none keeps the gray one."""
+    """Draw a frame around a map in the color of its element; one that has none keeps the gray one.
+
+    Its edge is not smoothed: mixtures of its color and white would be other colors on a dark page.
+    """
     if h in ELEMENT_COLORS:
-        axes.spines[:].set(color=ELEMENT_COLORS[h], linewidth=2.5)
+        axes.spines[:].set(color=ELEMENT_COLORS[h], linewidth=2.5, antialiased=False)
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        gap = 0.04 * (right - left)
+        axes.set(xlim=(left - gap, right + gap), ylim=(bottom + gap, top - gap))
 
 
 def typeset(g: Element) -> str:

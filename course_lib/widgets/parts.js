@@ -98,10 +98,11 @@ function isDark() {
   return jpThemeLight ? jpThemeLight === "false" : 0.3 * red + 0.59 * green + 0.11 * blue > 128;
 }
 
-// A color of a map as it is on the present page; the dark one as in the figures of the site: light and dark change places.
+// A color of a map as it is on the present page; the dark one as in the figures of the site: light and dark change places,
+// and faint values are lifted, which would sink into the page.
 function onPage(...color) {
-  const moved = 255 - Math.max(...color) - Math.min(...color);
-  return isDark() ? color.map((part) => Math.round(19 + (216 * (part + moved)) / 255)) : color;
+  const moved = 255 - Math.max(...color) - Math.min(...color), lifted = ((256 - Math.min(...color)) / 256) ** -0.4;
+  return isDark() ? color.map((part) => Math.round(19 + (216 * lifted * (part + moved)) / 255)) : color;
 }
 
 // A widget that is made anew when the page becomes dark or light, as its bitmaps are painted once. What it listens to by

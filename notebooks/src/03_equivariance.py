@@ -36,7 +36,6 @@ from course_lib.actions import Action, act_on_image, unchanged
 from course_lib.data import load_digits, load_photograph
 from course_lib.exercises import exercise, progress
 from course_lib.figures import panels
-from course_lib.figures.actions import photographs
 from course_lib.figures.equivariance import commuting_square, sliding_filter
 from course_lib.groups import C4, D2, D4, Element, Group, inverse
 from course_lib.oracles import spatial_pool
@@ -236,13 +235,10 @@ eye = photograph[..., 20:68, 20:68]
 for layers, function in {1: padded, 3: lambda x: padded(padded(padded(x)))}.items():
     columns = where_they_differ(function, eye).any(dim=2).flatten().nonzero().flatten().tolist()
     print(f"{layers} layer(s): the two ways differ in the columns {columns} of 48")
-shifted, differs = translate((9, 0), eye)[0, 0], where_they_differ(padded, eye)[0, 0]
-marked = torch.stack([shifted] * 3)
-marked[:, differs] = torch.tensor([0.9, 0.1, 0.4], dtype=marked.dtype)[:, None]
-alt = "A cat's eye, shifted to the right; and again, with one column pink beside the black margin, and the last one."
-photographs({"shifted": shifted, "after one layer": marked}, alt=alt).captioned(
-    "After one layer the two orders differ (pink) in two columns only: beside the "
-    "shifted picture, and at the right edge."
+first, second = padded(translate((9, 0), eye))[0, 0], translate((9, 0), padded(eye))[0, 0]
+panels({"shift, then filter": first, "filter, then shift": second, "difference": first - second}, columns=3).captioned(
+    "One layer: the two orders differ in two columns only, beside the shifted picture and at the right edge. "
+    "Red is positive, blue negative."
 )
 
 # %% [markdown]
@@ -390,8 +386,8 @@ bottom = [F.conv2d(act_on_image(r, photograph), psi)[0, 0] for psi in filters]
 for i in range(4):
     assert relative_error(bottom[i], act_on_image(r, top[i - 1])) < 1e-10
 print("Answer i of the turned image is answer i - 1 of the image, turned: exact for all four.")
-rows = {f"L_{h} ψ on f": answer for h, answer in zip(C4.elements, top, strict=True)}
-rows |= {f"L_{h} ψ on L_r f": answer for h, answer in zip(C4.elements, bottom, strict=True)}
+rows = {f"L_h ψ on f, h = {h}": answer for h, answer in zip(C4.elements, top, strict=True)}
+rows |= {f"L_h ψ on L_r f, h = {h}": answer for h, answer in zip(C4.elements, bottom, strict=True)}
 panels(rows, columns=4).captioned(
     "The answers in the lower row are those of the upper row, turned, and each has moved one place to the right."
 )
@@ -555,9 +551,12 @@ def equivariant_function(x: Tensor) -> Tensor:
 
 # %%
 print("error under D4:", show(worst_error(equivariant_function, D4, photograph)))
-panels(
-    {"photograph": photograph[0, 0], "after your function": equivariant_function(photograph)[0, 0]}, photograph=True
-).captioned("The photograph before and after an equivariant function.")
+results = {"photograph": photograph, "after the function": equivariant_function(photograph)}
+results["turned, then the function"] = equivariant_function(act_on_image(r, photograph))
+panels({name: x[0, 0] for name, x in results.items()}, columns=3, photograph=True).captioned(
+    "On the turned photograph an equivariant function gives its result, turned. "
+    "(Yours; or else the length of the gradient: how steep the image is.)"
+)
 
 # %% [markdown]
 # ## 5 Invariance, at the end

@@ -104,7 +104,8 @@ for name, curve in upright_curves.items():
 from course_lib.figures.layer_diagrams import layer_diagram
 
 layer_diagram(LiftingConv2d(C4, 1, 10, 3)).captioned(
-    "Each learned filter, turned four ways, makes four sheets from one image."
+    "Each learned filter, turned four ways, makes four sheets from one image. "
+    "The shape of a feature map is (batch, channel, sheet, row, column)."
 )
 
 # %% [markdown]
@@ -131,9 +132,9 @@ layer_diagram(LiftingConv2d(C4, 1, 10, 3)).captioned(
 # %%
 f, psi = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[[1.0, 10.0], [100.0, 1000.0]]]])
 print("In the upper left corner, (0, 0), the turned filter L_r ψ shows the pixel", source_pixel(r, 0, 0, 2, 2), "of ψ.")
-figures.panels({"f": f[0]} | {f"L_{h} ψ": act_on_image(h, psi[0, 0]) for h in C4.elements}, one_scale=False).captioned(
-    "The image, and the one filter in its four orientations."
-)
+figures.panels(
+    {"f": f[0]} | {f"L_h ψ, h = {h}": act_on_image(h, psi[0, 0]) for h in C4.elements}, one_scale=False
+).captioned("The image, and the one filter in its four orientations.")
 
 # %% [markdown]
 # **Predict:** lay each filter over f, multiply, and add up. Which four numbers do you get? Write them into the next cell.
@@ -208,7 +209,7 @@ print("The loop and the one conv2d agree for", *ALL_GROUPS)
 digit = digits.test.images[7:8].double()  # (1, 1, 28, 28)
 hook = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]).double()[None, None]
 figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4).captioned(
-    "One crooked filter in its four orientations."
+    "One crooked filter in its four orientations. Red is positive, blue negative."
 )
 
 # %% [markdown]
@@ -242,8 +243,9 @@ sheets = lift(digit, hook, C4)[0, 0]
 sheets_of_turned = lift(act_on_image(r, digit), hook, C4)[0, 0]
 error = relative_error(sheets_of_turned, act_on_feature_map(r, sheets, C4))
 print("difference between the sheets of the turned digit and the ring on the right:", say(error))
-figures.act_on_ring(sheets, r, C4).captioned(
-    "When the digit turns, each sheet of the lifting convolution turns and moves one place on."
+figures.act_on_ring(sheets, r, C4, r"f \star \psi").captioned(
+    "When the digit turns, each sheet of the lifting convolution turns and moves one place on. "
+    "The circle marks the same corner of a sheet before and after."
 )
 
 # %% [markdown]
@@ -368,7 +370,8 @@ figures.panels(
 
 # %%
 layer_diagram(GroupConv2d(C4, 10, 10, 3), height=26, width=26).captioned(
-    "The learned filter now has four sheets itself, which are turned and permuted for each sheet of the output."
+    "The learned filter now has four sheets itself, which are turned and permuted for each sheet of the output; "
+    "each keeps the color that it has in the unturned filter."
 )
 
 # %% [markdown]
@@ -448,7 +451,8 @@ print("The loop over the group and the one conv2d agree for", *ALL_GROUPS)
 # %%
 psi = torch.stack([hook[0, 0], hook[0, 0] / 2, 0 * hook[0, 0], 0 * hook[0, 0]])[None, None]
 figures.filter_bank_figure(group_filter_bank(psi, C4)[0, :, 0], C4).captioned(
-    "From row to row the hooks turn, and each moves, with its frame, one column to the right (from r³ to e)."
+    "From row to row the hooks turn, and each moves one column to the right (from r³ to e). "
+    "The color of a frame names the sheet in the unturned filter."
 )
 
 # %% [markdown]

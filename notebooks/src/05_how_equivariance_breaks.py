@@ -72,13 +72,17 @@ def show(error: float) -> str:
 #
 # A half turn reverses every row of the image, as a mirror does. The picture shows a row of 8 or 9 pixels (gray; dotted squares are padding). Below the row, in
 # blue, are the windows of the layer, which start at the left border. Above it, in orange, are the pixels that these windows read once the row is reversed: it is
-# as if the windows started at the right border. (Neighboring windows are drawn at two heights.) Wherever an orange window has no blue window straight below
+# as if the windows started at the right border. (Windows that overlap are drawn at two heights.) Wherever an orange window has no blue window straight below
 # it, the layer reads different pixels in the reversed row.
 
 # %%
 pool, strided = (2, 2, 0), (3, 2, 1)  # window, stride, padding
 windows_from_both_sides(
-    {f"{name} on {n}": (n, *layer) for name, layer in (("pool", pool), ("conv", strided)) for n in (8, 9)}
+    {
+        f"{name}, stride 2, on {n} pixels": (n, *layer)
+        for name, layer in (("2 × 2 pool", pool), ("3 × 3 convolution", strided))
+        for n in (8, 9)
+    }
 ).captioned(
     "Where no blue window lies straight below an orange one, the layer reads other pixels in the mirrored image."
 )
@@ -189,7 +193,7 @@ print(
 )
 first, second = turned_first[0, 0, 0], computed_first[0, 0, 0]
 panels({"turn, then compute": first, "compute, then turn": second, "difference": first - second}, columns=3).captioned(
-    "The two orders give the same map, moved by one row."
+    "The two orders give the same map, moved by one row. Red is positive, blue negative."
 )
 
 # %% [markdown]
@@ -251,7 +255,7 @@ panels(
         "image": face[0, 0],
         "by 30°": turned[0, 0],
         "and back": there_and_back[0, 0],
-        "in the disk": there_and_back[0, 0] * inside(100),
+        "and back, in the disk": there_and_back[0, 0] * inside(100),
     },
     photograph=True,
 ).captioned(
@@ -348,13 +352,13 @@ error_curves(curves, angles, "angle in degrees, there and back", logarithmic=Fal
 
 # %%
 weights, maps = torch.tensor([1.0, 1, -1, -1]).reshape(1, 1, 4, 1, 1), {}
-for title, image in {"a corner": SHAPES["corner"], "turned": act_on_image(r, SHAPES["corner"])}.items():
+for title, image in {"corner": SHAPES["corner"], "turned corner": act_on_image(r, SHAPES["corner"])}.items():
     maps[title] = F.pad(image, (-1, -1, -1, -1))
-    for name, bank in {"turned only": lifting_filter_bank, "turned and permuted": group_filter_bank}.items():
+    for name, bank in {"filters only turned": lifting_filter_bank, "also permuted": group_filter_bank}.items():
         maps[f"{title}: {name}"] = F.conv2d(arms(image), bank(weights, C4)[0, :, 0]).amax(dim=0)
 panels(maps, columns=3).captioned(
-    "With filters that are only turned, the layer answers differently to the turned corner; "
-    "if their sheets are permuted as well, its answer is the same, turned."
+    "The largest answer of the four copies. If the filters are only turned, it is another one for the turned corner; "
+    "if their sheets are permuted as well, it is the same, turned."
 )
 
 # %% [markdown]
@@ -466,8 +470,9 @@ small_digit = load_digits(size=15).test.images[7:8].double()
 features = network()[:4]
 with torch.no_grad():
     vectors = {g: features(act_on_image(g, small_digit)).mean(dim=(3, 4))[0] for g in C4.elements}  # each (C, |H|)
-panels({f"image turned by {g}": vector for g, vector in vectors.items()}, columns=4).captioned(
-    "When the image turns, the numbers of each row (a channel) move one column (a sheet) to the right."
+cells = [f"channel {c}" for c in range(4)], [str(h) for h in C4.elements]
+panels({f"image turned by {g}": vector for g, vector in vectors.items()}, columns=4, cells=cells).captioned(
+    "When the image turns, the numbers of each row (a channel) move one column (a sheet) to the right, from r³ to e."
 )
 
 # %% [markdown]
@@ -528,7 +533,7 @@ nn.init.normal_(trained_norm.weight, mean=1.0, std=1e-6)  # as after a little tr
 broken = deep(torch.float64)
 broken[11] = trained_norm  # in the place of a ReLU
 x = noise(1, 1, 15, 15)
-nets = {"float32": deep(torch.float32), "float64": deep(torch.float64), "float64, one bad norm": broken}
+nets = {"float64": deep(torch.float64), "float64, one bad norm": broken, "float32": deep(torch.float32)}
 
 # %%
 curves = {name: error_by_depth(net, C4, x.to(net[0].weight.dtype)) for name, net in nets.items()}
@@ -584,9 +589,16 @@ def quarter_turns(images: Tensor, generator: torch.Generator) -> Tensor:
 torch.manual_seed(0)
 body = [nn.Conv2d(1, 12, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(12, 24, 3), nn.ReLU()]
 cnn = nn.Sequential(*body, nn.Flatten(), nn.Linear(24 * 4 * 4, 10)).double()
-nets = {"CNN, turned digits": copy.deepcopy(cnn), "CNN, untrained": cnn}
+nets = {"CNN, trained on turned digits": copy.deepcopy(cnn), "CNN, untrained": cnn}
 config = TrainConfig(epochs=20, batch_size=64, learning_rate=0.003)
-train(nets["CNN, turned digits"], small_digits.train, config, augment=quarter_turns, device="cpu", progress=True)
+train(
+    nets["CNN, trained on turned digits"],
+    small_digits.train,
+    config,
+    augment=quarter_turns,
+    device="cpu",
+    progress=True,
+)
 nets["p4, untrained"] = nn.Sequential(LiftingConv2d(C4, 1, 10, 5), GlobalMaxPool(C4)).double()
 
 # %% [markdown]
@@ -601,9 +613,10 @@ kinds |= {"pieces of the photograph": (pieces - low) / (high - low), "noise": no
 # %%
 table = {name: {kind: orbit_agreement(net, C4, x) for kind, x in kinds.items()} for name, net in nets.items()}
 for name, row in table.items():
-    print(f"{name:20}", ", ".join(f"{kind} {share:.2f}" for kind, share in row.items()))
+    print(f"{name:29}", ", ".join(f"{kind} {share:.2f}" for kind, share in row.items()))
 shares(table, "same class at all four turns").captioned(
-    "The trained CNN keeps its answer mostly on images like those it was trained on, the p4 network on all images."
+    "The trained CNN keeps its answer mostly on images like those it was trained on, p4 on all. "
+    "(The untrained CNN gives nearly all digits the same class.)"
 )
 
 # %% [markdown]
@@ -620,7 +633,7 @@ for name, net in nets.items():
     classes = net(kinds["new digits"]).argmax(dim=1)
     most = (classes == classes.mode().values).double().mean()
     print(
-        f"{name:20} accuracy {upright:.2f}, turned by 90° {turned:.2f}; agreement {agree:.2f}; most frequent {most:.2f}"
+        f"{name:29} accuracy {upright:.2f}, turned by 90° {turned:.2f}; agreement {agree:.2f}; most frequent {most:.2f}"
     )
 
 # %% [markdown]

@@ -184,10 +184,11 @@ for name, first in {"blob": blob, "edge": edge}.items():
         print(f"{name}: conv2, output {c}: {spread(W2[c])}; conv3, input {c}: {spread(W3[:, c])}")
 
 # %%
-rows = {f"{name} → conv2, output {c}": nets[name].conv2.weight[c, 0] for name in nets for c in (0, 1)}
-rows |= {f"{name} → conv3, input {c}": nets[name].conv3.weight[0, c] for name in ("blob",) for c in (0, 1)}
+rows = {f"{name} → conv2, to output {c}": nets[name].conv2.weight[c, 0] for name in nets for c in (0, 1)}
+rows |= {f"blob → conv3, from input {c}": nets["blob"].conv3.weight[0, c] for c in (0, 1)}
 sheets_in_rows(rows, C4).captioned(
-    "A filter with the same weights on all four sheets (columns) cannot tell the sheets of its input apart."
+    "Trained weights; layer 1 is a blob or an edge. Sheets stay the same where those that they look at are equal. "
+    "Each row has its own scale; red is positive, blue negative."
 )
 
 # %% [markdown]
@@ -267,7 +268,7 @@ print("turned kernels × permuted weights = the bank of the product, for", *ALL_
 hook = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]).double()[None, None]
 w = torch.tensor([1.0, 0.5, 0.0, -1.0]).double()[None, None]
 figures.filter_bank_figure(full_bank(hook, w, C4)[0, :, 0], C4).captioned(
-    "In each row there is only one kernel, K turned, four times with different weights w."
+    "Each row is one kernel, K turned, times the four weights w = 1, ½, 0 and −1: follow their frames from row to row."
 )
 
 # %% [markdown]
@@ -628,7 +629,8 @@ for n in sizes:
     ahead = [sum(found[name, n, s] < found["P4CNN", n, s] for s in seeds) for name in ("g-P4CNN", "gc-P4CNN")]
     print(f"{n} images: ahead of P4CNN in {ahead[0]} (g) and {ahead[1]} (gc) of {len(seeds)} seeds")
 error_by_size(errors, sizes).captioned(
-    "P4CNN has the smallest mean error with 1,029 images, but its bar (one standard deviation, four seeds) overlaps with that of gc-P4CNN."
+    "P4CNN has the smallest mean error with 1,029 images, but its bar (one standard deviation over four seeds, "
+    "the pale dots) overlaps with that of gc-P4CNN."
 )
 
 # %% [markdown]
@@ -702,7 +704,8 @@ shares = {
 for bar, by_layer in shares.items():
     print(f"{bar:<6}:", ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in by_layer.items()))
 share_by_layer(shares).captioned(
-    "What training adds is more alike than what was there before, but mixed filters are nearly as much alike (eight seeds)."
+    "The sheets that training adds are more alike (bars: mean of eight seeds) than those before; "
+    "but so are they when shuffled over all filters (mixed)."
 )
 
 # %% [markdown]

@@ -26,6 +26,7 @@ MARKUP = {r"\*([^*]+)\*": r"<em>\1</em>", r"`([^`]+)`": r"<code>\1</code>", r"_(
 MARKUP |= {r"\$([^$]+)\$": r"<i>\1</i>"}
 KEPT = {*ON_ELEMENT, *ELEMENT_COLORS.values()} - {"#000000"}
 GROUND, LIGHT = 19, "#ebebeb"  # on a dark page: each part of the ground's color, and what black becomes
+STEEP = 0.6  # faint values of a map, near white on a light page, would sink into a dark one
 IMAGE = '<img src="_static/figures/{file}" alt="{alt}" width="{width}" height="{height}" loading="lazy" class="{look}">'
 
 
@@ -85,7 +86,7 @@ def on_dark(image: bytes) -> bytes:
     light = Image.open(io.BytesIO(image))
     dark = light.convert("P")
     parts = dark.getpalette() or []
-    dark.putpalette([part for i in range(0, len(parts), 3) for part in _darkened(*parts[i : i + 3])])
+    dark.putpalette([part for i in range(0, len(parts), 3) for part in _darkened(*parts[i : i + 3], steep=STEEP)])
     corners = list(map(int, light.info.get(PHOTOGRAPHS, "").split()))
     dark = dark.convert("RGB") if corners else dark
     for left, top, right, bottom in zip(*[iter(corners)] * 4, strict=True):
@@ -99,6 +100,8 @@ def _in_svg(found: re.Match[str]) -> str:
     color = "#ffffff" if found[0].lower() == "white" else found[0]
     before = bytes.fromhex(color[1:])
     after = _darkened(*before)
+    if color.upper() not in KEPT and _light(after) > 0.7:  # no bar of a strong color may glare
+        after = [round(part * (1 - 0.4 * (max(after) - min(after)) / max(after))) for part in after]
     while color.upper() not in KEPT and _light(before) < 0.6 and _light(after) < 0.55:
         after = [part + (255 - part) // 8 for part in after]  # a line or a word that was plain must stay so
     return "#" + bytes(after).hex()
@@ -109,12 +112,13 @@ def _light(parts: Iterable[int]) -> float:
     return sum(share * part for share, part in zip((0.3, 0.59, 0.11), parts, strict=True)) / 255
 
 
-def _darkened(red: int, green: int, blue: int) -> list[int]:
-    """Light becomes dark, and the hue stays, as all three parts move by the same amount."""
+def _darkened(red: int, green: int, blue: int, steep: float = 1.0) -> list[int]:
+    """Light becomes dark, and the hue stays, as all parts move alike; ``steep`` < 1 lifts what is faint."""
     if f"#{red:02X}{green:02X}{blue:02X}" in KEPT:
         return [red, green, blue]
     moved = 255 - max(red, green, blue) - min(red, green, blue)
-    return [round(GROUND + (235 - GROUND) * (part + moved) / 255) for part in (red, green, blue)]
+    lifted = ((256 - min(red, green, blue)) / 256) ** (steep - 1)
+    return [round(GROUND + (235 - GROUND) * (part + moved) * lifted / 255) for part in (red, green, blue)]
 
 
 def _take_caption(cell: NotebookNode, output: NotebookNode) -> str:

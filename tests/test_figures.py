@@ -19,7 +19,7 @@ from course_lib.figures.picture import Picture, new_figure, shared_scale, typese
 from course_lib.figures.render import DPI
 from course_lib.figures.rings import ring_arrows, ring_positions
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
-from course_lib.groups import ALL_GROUPS, C2, C4, C8, D1, D4, Element, cayley_table, compose, matrix
+from course_lib.groups import ALL_GROUPS, C2, C4, C8, D1, D4, Element, cayley_table, compose, inverse, matrix
 from course_lib.training import History, TrainConfig
 
 R, M = Element(0, 1), Element(1, 0)
@@ -40,7 +40,7 @@ EXAMPLES = {
     ),
     "cosets": (lambda: figures.cosets_figure(D4, D1), "rS = {r, mr³}"),
     "Cayley graph": (lambda: figures.cayley_graph(D4), "dashed lines join h and m·h"),
-    "lattice": (lambda: figures.lattice_points(POINTS, POINTS + [1, -1]), "(1, 2) to (2, 1)"),
+    "lattice": (lambda: figures.lattice_points({"before": POINTS, "after": POINTS + [1, -1]}), "after: "),
     "single ring": (lambda: figures.act_on_ring(SHEETS[:4], R, C4), "r³ to e, e to r, r to r², r² to r³."),
     "action": (lambda: figures.act_on_ring(SHEETS, R, D4), "r³ to e, e to r, r to r², r² to r³, mr to m"),
     "planar bank": (lambda: figures.filter_bank_figure(SHEETS, D4), "4 × 4 planar filter"),
@@ -130,20 +130,21 @@ def test_rare_colors_survive_the_palette():
 
 
 @pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
-def test_left_multiplication_by_a_rotation_turns_the_ring(group):
+def test_left_multiplication_by_a_rotation_turns_both_rings_against_each_other_and_m_leads_inward(group):
     positions = ring_positions(group)
-    for g in group.elements:
-        images = positions[[group.index(compose(g, h)) for h in group.elements]]
-        if g.m:  # a mirror changes rings: the direction is mirrored, the radius swapped
-            assert np.allclose(np.sign(images.round(9)), np.sign((positions @ matrix(g).T).round(9)))
-        else:
-            assert np.allclose(images, positions @ matrix(g).T)
+    for h, position in zip(group.elements, positions, strict=True):
+        for g in (g for g in group.elements if not g.m):
+            back = matrix(inverse(g) if h.m else g)
+            assert np.allclose(positions[group.index(compose(g, h))], back @ position)
+        if group.has_mirrors:
+            beside = positions[group.index(compose(Element(1, 0), h))]
+            assert np.allclose(beside / np.linalg.norm(beside), position / np.linalg.norm(position))
 
 
-def test_sheets_stand_at_quarter_turns_and_mirrored_ones_opposite():
+def test_sheets_stand_at_quarter_turns_and_mirrored_ones_beside_them():
     assert np.allclose(ring_positions(C4) / ring_positions(C4)[0, 0], [(1, 0), (0, 1), (-1, 0), (0, -1)])
-    m, mr, mr2, mr3 = ring_positions(D4)[4:] / ring_positions(D4)[6, 0]
-    assert np.allclose([m, mr, mr2, mr3], [(-1, 0), (0, 1), (1, 0), (0, -1)])
+    m, mr, mr2, mr3 = ring_positions(D4)[4:] / ring_positions(D4)[4, 0]
+    assert np.allclose([m, mr, mr2, mr3], [(1, 0), (0, 1), (-1, 0), (0, -1)])
 
 
 @pytest.mark.parametrize("group", ALL_GROUPS, ids=str)

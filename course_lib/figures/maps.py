@@ -93,12 +93,13 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
     cell = side / array.shape[-1]
-    figure = new_figure(min(side * columns + 1.3, 7.9), (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
+    room = 0.5 if (has_numbers := cell >= 0.35) else 1.3  # for a bar of colors
+    figure = new_figure(min(side * columns + room, 7.9), (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
     origins = [compose(inverse(g), h) for g in turns for h in group.elements]
     moved = [rf"$L_h\,\psi$, $h={typeset(h)}$" for h in group.elements]  # an index within an index could not be read
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    if not (has_numbers := cell >= 0.35):
+    if not has_numbers:
         bar = figure.colorbar(
             ScalarMappable(scale, color_map(scale)), ax=grid, aspect=12, shrink=min(1, 2.2 / len(rows))
         )

@@ -5,6 +5,7 @@ the style sheets' matter: it is measured on the pages that hold one of everythin
 """
 
 import base64
+import colorsys
 import contextlib
 import functools
 import http.server
@@ -35,11 +36,12 @@ from course_lib.exercises.registry import all_exercises
 from course_lib.figures.actions import photographs
 from course_lib.figures.layer_diagrams import layer_diagram
 from course_lib.figures.picture import Picture
+from course_lib.figures.style import SIGNED
 from course_lib.groups import C4, Element
 from course_lib.layers import LiftingConv2d
 from notebook_files import NOTEBOOKS
 from outline import notebooks
-from web.figures import on_dark
+from web.figures import STEEP, _darkened, _light, on_dark
 from web.figures import pictures as pictures_of
 from web.generated import PLANS, plan
 from web.prepare import prepared
@@ -253,6 +255,15 @@ def test_on_a_dark_page_values_are_light_on_dark_and_photographs_and_elements_st
         assert all(abs(before[color] - after[color]) < 20 for color in kept)
         changes = [abs(light.getpixel(at)[0] - dark.getpixel(at)[0]) for at in middles]
         assert max(changes, default=0) < 8, "a photograph"
+
+
+@pytest.mark.parametrize(("end", "hue"), [(0, 209), (1, 6)])
+def test_each_sign_has_one_hue_on_a_dark_page_and_grows_lighter_from_the_faintest_value_on(end, hue):
+    shades = SIGNED(np.linspace(0.5, end, 9), bytes=True)[:, :3].tolist()
+    dark = [_darkened(*shade, steep=STEEP) for shade in shades]
+    assert dark[0] == [19, 19, 19] and np.diff([_light(color) for color in dark]).min() > 0.04
+    hues = [360 * colorsys.rgb_to_hls(*color)[0] for color in dark[1:]]
+    assert max(abs(found - hue) for found in hues) < 6
 
 
 def test_lines_and_words_stay_plain_on_a_dark_page():

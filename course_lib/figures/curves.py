@@ -26,8 +26,7 @@ def learning_curves(runs: Mapping[str, Any], ylabel: str = "validation accuracy"
     figure, axes = new_plot(6.4, 4.0, xlabel="epoch", ylabel=ylabel)
     _draw_lines(axes, curves)
     axes.locator_params(axis="x", integer=True)
-    if "accuracy" in ylabel:
-        axes.set_ylim(0, 1)
+    axes.set_ylim(bottom=0)
     name_lines(axes)
     alt = "; ".join(f"{name}: {_trend(values)}" for name, values in curves.items())
     return Picture.from_figure(figure, f"Learning curves, {ylabel} by epoch. {alt}.")
@@ -41,8 +40,7 @@ def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) ->
     curves = {name: _seeds(values) for name, values in accuracies.items()}
     figure, axes = new_plot(6.8, 4.0, xlabel="angle of the test image, in degrees", ylabel="accuracy")
     _draw_lines(axes, curves, np.asarray(angles))
-    axes.axhline(0.1, color="0.5", linestyle=":")
-    axes.annotate("chance", (1, 0.1), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="0.4")
+    axes.plot(angles, np.full(len(angles), 0.1), ":", color="0.5", label="chance")
     axes.set_ylim(0, 1)
     axes.set_xticks(np.arange(np.ceil(min(angles) / 45) * 45, max(angles) + 1, 45))
     name_lines(axes)
@@ -51,10 +49,7 @@ def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) ->
 
 
 def dots_by_name(values: Mapping[str, float | Sequence[float]], xlabel: str) -> Picture:
-    """A line for each name with a circle for each number (seeds), and a stroke with its number at their mean.
-
-    Circles that would overlap stand a little above and below the line.
-    """
+    """A line for each name with a circle for each number (seeds), and a stroke with its number at their mean."""
     seeds = {name: np.atleast_1d(as_array(value)) for name, value in values.items()}
     figure, axes = new_plot(6.4, 0.62 * len(seeds) + 0.9, xlabel=xlabel)
     for i, (value, color) in enumerate(zip(seeds.values(), line_colors(seeds), strict=True)):

@@ -157,7 +157,8 @@ def _turned_filters(x: float, y: float, group: Group, has_sheets: bool) -> str:
         middle = x + PITCH * (i - (group.order - 1) / 2)
         sheets = [compose(inverse(h), k) for k in group.elements] if has_sheets else [h]
         for place, sheet in reversed(list(enumerate(sheets))):
-            left, top = (corner - SMALL / 2 + 6 * place / len(sheets) * side for corner, side in ((middle, 1), (y, -1)))
+            offset = 6 * place / max(1, len(sheets) - 1)
+            left, top = middle - SMALL / 2 + offset, y - SMALL / 2 - offset
             parts.append(_rect(left, top, SMALL, SMALL, ELEMENT_COLORS.get(sheet, LINES), 1.4 if place else 2))
         parts.append(_letter(middle, y, 16, 90 * h.r, " scale(-1 1)" * h.m))
     return "".join(parts)

@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-APART = 0.025  # of the height: lines that end closer together could not be told apart by their ends
+APART = 0.02  # of the height: lines that end closer together could not be told apart by their ends
 ROOM = 0.075  # of the height, for one line of text
 
 

@@ -32,7 +32,7 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
 
     Arrows lead from the place of h to that of rh, dashed lines to that of mh. A sheet keeps the color of its element,
-    and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``, and ``name`` a formula.
+    and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``.
 
     Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
     """
@@ -48,8 +48,9 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     arrived = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
     width, height = _ring_size(group)
     figure = new_figure(2 * width, height + 0.3)
-    moved_name = rf"L_{{{typeset(g)}}}\,{name if len(name) == 1 else f'({name})'}"
-    title = rf"${moved_name}$: {'' if group.has_mirrors else 'place '}$\leftarrow$ where its sheet came from"
+    title = (
+        rf"$L_{{{typeset(g)}}}\,{name}$: {'' if group.has_mirrors else 'place '}$\leftarrow$ where its sheet came from"
+    )
     before, after = figure.subplots(1, 2)
     draw_sheets(before, sheets, group, scale, [str(h) for h in elements], [ELEMENT_COLORS[h] for h in elements])
     draw_sheets(after, moved, group, scale, arrived, [ELEMENT_COLORS[h] for h in origins])
@@ -93,16 +94,17 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
     cell = side / array.shape[-1]
-    room = 0.5 if (has_numbers := cell >= 0.35) else 1.3  # for a bar of colors
-    figure = new_figure(min(side * columns + room, 7.9), (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
+    has_numbers = cell >= 0.35 and bool((2 * array % 1 == 0).all())  # short numbers only; else a bar of colors
+    figure = new_figure(
+        min(side * columns + (0.5 if has_numbers else 1.3), 7.9), (side + 0.25 * lifting) * len(rows) + 0.4
+    )
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
     origins = [compose(inverse(g), h) for g in turns for h in group.elements]
     moved = [rf"$L_h\,\psi$, $h={typeset(h)}$" for h in group.elements]  # an index within an index could not be read
     grid = figure.subplots(len(rows), columns, squeeze=False)
     if not has_numbers:
-        bar = figure.colorbar(
-            ScalarMappable(scale, color_map(scale)), ax=grid, aspect=12, shrink=min(1, 2.2 / len(rows))
-        )
+        colors = ScalarMappable(scale, color_map(scale))
+        bar = figure.colorbar(colors, ax=grid, aspect=12, shrink=min(1, 2.2 / len(rows)))
         ticks = [float(scale.vmin or 0), 0.0, float(scale.vmax or 0)]
         bar.set_ticks(ticks, labels=[f"{tick:.2g}".replace("-", "−") for tick in ticks])
     for (i, j), axes in np.ndenumerate(grid):

@@ -79,7 +79,7 @@ def _photographs(figure: Figure) -> list[int]:
     found: list[int] = []
     for axes in figure.axes:
         if any(image.get_cmap().name == "gray" or np.ndim(np.asarray(image.get_array())) == 3 for image in axes.images):
-            (left, bottom), (right, top) = axes.get_window_extent().get_points() * scale
+            (left, bottom), (right, top) = axes.images[0].get_window_extent().get_points() * scale
             found += [round(left), height - round(top), round(right), height - round(bottom)]
     return found
 

@@ -77,15 +77,11 @@ def is_dark(color: Any) -> bool:
 
 
 def frame(axes: Axes, h: Element) -> None:
-    """Draw a frame around a map in the color of its element; one that has none keeps the gray one.
-
-    Its edge is not smoothed: mixtures of its color and white would be other colors on a dark page.
-    """
+    """Draw a frame around a map in the color of its element; one that has none keeps the gray one."""
     if h in ELEMENT_COLORS:
-        axes.spines[:].set(color=ELEMENT_COLORS[h], linewidth=2.5, antialiased=False)
-        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-        gap = 0.04 * (right - left)
-        axes.set(xlim=(left - gap, right + gap), ylim=(bottom + gap, top - gap))
+        axes.spines[:].set(color=ELEMENT_COLORS[h], linewidth=2.5, antialiased=False)  # one color on a dark page, too
+        axes.use_sticky_edges = False
+        axes.margins(0.04)
 
 
 def typeset(g: Element) -> str:

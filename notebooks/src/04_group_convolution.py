@@ -243,7 +243,7 @@ sheets = lift(digit, hook, C4)[0, 0]
 sheets_of_turned = lift(act_on_image(r, digit), hook, C4)[0, 0]
 error = relative_error(sheets_of_turned, act_on_feature_map(r, sheets, C4))
 print("difference between the sheets of the turned digit and the ring on the right:", say(error))
-figures.act_on_ring(sheets, r, C4, r"f \star \psi").captioned(
+figures.act_on_ring(sheets, r, C4, r"[f \star \psi]").captioned(
     "When the digit turns, each sheet of the lifting convolution turns and moves one place on. "
     "The circle marks the same corner of a sheet before and after."
 )

@@ -39,8 +39,8 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
         strength = attention / (attention.max() or 1.0)
         if image.ndim == 3:  # around the pixels, as their colors count
             for row, col in np.argwhere(strength > 0.05):
-                style: dict[str, Any] = {"edgecolor": BLUE, "linewidth": 1.2, "alpha": np.sqrt(strength[row, col])}
-                axes.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False, **style))
+                alpha = np.sqrt(strength[row, col])
+                axes.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False, ec=BLUE, lw=1.2, alpha=alpha))
         else:
             draw_strength(axes, strength)
         draw_looker(axes, look)

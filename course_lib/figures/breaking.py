@@ -32,8 +32,6 @@ def windows_from_both_sides(cases: Mapping[str, tuple[int, int, int, int]]) -> P
         verdict = "the same from both sides" if rest == 0 else f"{rest} left over: not the same from both sides"
         axes.set_title(f"{title}: {verdict}", fontsize=11, loc="left")
         axes.set(xlim=(-0.2, max(lengths) + 0.2), ylim=(-0.95, 1.95), aspect="equal", anchor="W")
-        words_beside = "dotted: padding" if case[3] else ""
-        axes.text(case[0] + 2 * case[3] + 0.3, 0.5, words_beside, va="center", fontsize=10, in_layout=False)
         axes.set_axis_off()
         words.append(f"{title}, {verdict}")
     for y, side, color in ((-0.42, "left", SERIES[0]), (1.42, "right", ORANGE)):

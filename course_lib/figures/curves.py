@@ -38,10 +38,9 @@ def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) ->
     ``accuracies``: name → ``(angles,)``, or ``(seeds, angles)`` for a mean with a band.
     """
     curves = {name: _seeds(values) for name, values in accuracies.items()}
-    figure, axes = new_plot(6.8, 4.0, xlabel="angle of the test image, in degrees", ylabel="accuracy")
+    figure, axes = new_plot(6.8, 4.0, xlabel="angle of the test image, in degrees", ylabel="accuracy", ylim=(0, 1))
     _draw_lines(axes, curves, np.asarray(angles))
     axes.plot(angles, np.full(len(angles), 0.1), ":", color="0.5", label="chance")
-    axes.set_ylim(0, 1)
     axes.set_xticks(np.arange(np.ceil(min(angles) / 45) * 45, max(angles) + 1, 45))
     name_lines(axes)
     alt = "; ".join(f"{name}: {_extremes(values.mean(axis=0), angles)}" for name, values in curves.items())

@@ -92,8 +92,7 @@ def sliding_filter(f: Any, psi: Any) -> Picture:
     first.set_title("the filter ψ", fontsize=11)
     wider = (max(f.shape) - k) / 2  # so that its cells are as large as those of f
     first.add_patch(Rectangle((-0.5, -0.5), k, k, fill=False, edgecolor="0.6"))
-    first.set(xlim=(-0.5 - wider, k - 0.5 + wider), ylim=(k - 0.5 + wider, -0.5 - wider))
-    first.spines[:].set_visible(False)
+    first.set(xlim=(-0.5 - wider, k - 0.5 + wider), ylim=(k - 0.5 + wider, -0.5 - wider), frame_on=False)
     for axes, ((row, col), value) in zip(grid, np.ndenumerate(out), strict=True):
         draw_map(axes, f, shared_scale([f]), values=True)
         frame = Rectangle((col - 0.44, row - 0.44), k - 0.12, k - 0.12, fill=False, linewidth=4, edgecolor=MARK)

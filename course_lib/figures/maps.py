@@ -93,11 +93,11 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     columns = 4 if lifting and order > 4 and order % 4 == 0 else order
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
-    cell = side / array.shape[-1]
-    has_numbers = cell >= 0.35 and bool((2 * array % 1 == 0).all())  # short numbers only; else a bar of colors
-    figure = new_figure(
-        min(side * columns + (0.5 if has_numbers else 1.3), 7.9), (side + 0.25 * lifting) * len(rows) + 0.4
-    )
+    has_numbers = side / array.shape[-1] >= 0.35 and bool(
+        (2 * array % 1 == 0).all()
+    )  # short ones; else a bar of colors
+    width = min(side * columns + (0.5 if has_numbers else 1.3), 7.9)
+    figure = new_figure(width, (side + 0.25 * lifting) * len(rows) + 0.4)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
     origins = [compose(inverse(g), h) for g in turns for h in group.elements]
     moved = [rf"$L_h\,\psi$, $h={typeset(h)}$" for h in group.elements]  # an index within an index could not be read
@@ -108,7 +108,7 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
         ticks = [float(scale.vmin or 0), 0.0, float(scale.vmax or 0)]
         bar.set_ticks(ticks, labels=[f"{tick:.2g}".replace("-", "−") for tick in ticks])
     for (i, j), axes in np.ndenumerate(grid):
-        draw_map(axes, rows[i, j], scale, has_numbers, cell)
+        draw_map(axes, rows[i, j], scale, has_numbers)
         if all(h in ELEMENT_COLORS for h in group.elements):
             frame(axes, origins[columns * i + j])
         if lifting or i == 0:

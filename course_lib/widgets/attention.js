@@ -26,7 +26,7 @@ function drawGaze({ context, unit }, image, blue, gaze, size, [row, column], [x,
     const share = 0.9 * Math.sqrt(gaze[at] / most); // the root, so that faint looks show too
     return pixel(mixed(at, 0, share), mixed(at, 1, share), mixed(at, 2, share));
   };
-  context.drawImage(paint(document.createElement("canvas"), size, colorOf), -unit / 2, -unit / 2, unit, unit);
+  context.drawImage(paint(size, colorOf), -unit / 2, -unit / 2, unit, unit);
   const from = [(column + 0.5) * cell - unit / 2, (row + 0.5) * cell - unit / 2];
   const to = [from[0] + x * length, from[1] - y * length], angle = Math.atan2(-y, x);
   for (const [color, width] of [["white", 6], [MARK, 3]]) {

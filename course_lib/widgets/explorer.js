@@ -33,7 +33,7 @@ function makeScene(model, setup, frame, [ink, signed]) {
     layer, channel, numbers, origins: numbers.origins[index], error: numbers.errors[index],
     orders: [0, 1].map((order) => sheets(isSigned ? signed : ink, (sheet, i) => value(order, sheet, i))),
     rest: sheets(ink, (sheet, i) => Math.abs(value(0, sheet, i) - value(1, sheet, i))),
-    image: paint(document.createElement("canvas"), setup.imageSize, pixelAt),
+    image: paint(setup.imageSize, pixelAt),
     share: (order, sheet, i) => (isSigned ? (value(order, sheet, i) - 127.5) / 127.5 : value(order, sheet, i) / 255),
   };
 }

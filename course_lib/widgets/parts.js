@@ -62,7 +62,7 @@ function makeBars(count) {
   return { bars, show };
 }
 
-// The positions of a widget that the quarter turns or finer ones make; the present one, −1 if it is none of them.
+// Which of the positions that were computed is the present one; −1 where it is none of them, as when set from Python.
 const frameOf = (model, frames) => frames.findIndex((f) => f.degrees === model.get("degrees") && f.mirror === model.get("mirror"));
 
 // Where a pixel goes: quarter turns counter-clockwise, then the mirror; rows are counted from above. ``back``: its origin.
@@ -140,12 +140,10 @@ const followingThePage = (render) => ({ model, el }) => {
 const pixel = (red, green, blue) => (255 << 24) | (blue << 16) | (green << 8) | red;
 
 // A picture of `size` × `size` pixels from a function of the pixel's number.
-function paint(scratch, size, pixelAt) {
-  if (scratch.width !== size) scratch.width = scratch.height = size;
-  const context = scratch.getContext("2d");
-  const image = context.createImageData(size, size);
-  const pixels = new Int32Array(image.data.buffer);
+function paint(size, pixelAt) {
+  const canvas = element("canvas", { width: size, height: size }), context = canvas.getContext("2d");
+  const image = context.createImageData(size, size), pixels = new Int32Array(image.data.buffer);
   for (let i = 0; i < pixels.length; i++) pixels[i] = pixelAt(i);
   context.putImageData(image, 0, 0);
-  return scratch;
+  return canvas;
 }

@@ -9,9 +9,7 @@ const ease = (t) => (t < 0.5 ? 2 * t * t : 1 - 2 * (1 - t) * (1 - t));
 const isStill = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 // A small canvas for one map, painted once.
-function bitmap(size, colors, valueAt) {
-  return paint(document.createElement("canvas"), size, (i) => colors[valueAt(i)]);
-}
+const bitmap = (size, colors, valueAt) => paint(size, (i) => colors[valueAt(i)]);
 
 // For maps without and with a sign, 256 colors as numbers; on a dark page from dark to light.
 function palettesOf(model) {

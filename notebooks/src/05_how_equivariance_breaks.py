@@ -84,7 +84,8 @@ windows_from_both_sides(
         for n in (8, 9)
     }
 ).captioned(
-    "Where no blue window lies straight below an orange one, the layer reads other pixels in the mirrored image."
+    "Where no blue window lies straight below an orange one, the layer reads other pixels in the mirrored image. "
+    "Dotted: padding, by one pixel."
 )
 
 # %% [markdown]

@@ -40,7 +40,7 @@ EXAMPLES = {
     ),
     "cosets": (lambda: figures.cosets_figure(D4, D1), "rS = {r, mr³}"),
     "Cayley graph": (lambda: figures.cayley_graph(D4), "dashed lines join h and m·h"),
-    "lattice": (lambda: figures.lattice_points(POINTS, POINTS + [1, -1]), "(1, 2) to (2, 1)"),
+    "lattice": (lambda: figures.lattice_points({"before": POINTS, "after": POINTS + [1, -1]}), "after: "),
     "single ring": (lambda: figures.act_on_ring(SHEETS[:4], R, C4), "r³ to e, e to r, r to r², r² to r³."),
     "action": (lambda: figures.act_on_ring(SHEETS, R, D4), "r³ to e, e to r, r to r², r² to r³, mr to m"),
     "planar bank": (lambda: figures.filter_bank_figure(SHEETS, D4), "4 × 4 planar filter"),

@@ -138,9 +138,9 @@ def test_the_first_channel_is_the_one_whose_sheets_differ_most():
         net[0].weight[1] = torch.tensor([[0.0, 0, 1], [0, 0, 0], [0, 0, 0]])
         net[0].weight[2] = torch.tensor([[0.0, 0, 2], [0, 0, 0], [0, 0, 0]])
     (layer,) = feature_map_explorer(net, NOISE).setup["layers"]
-    assert layer["channels"] == [2, 1, 0] and "sheets differ most" in layer["order"]
+    assert layer["channels"] == [2, 1, 0] and "difference between sheets" in layer["order"]
     (ordinary, _) = feature_map_explorer(ordinary_cnn(), NOISE, layers=["0", "1"]).setup["layers"]
-    assert "varies most" in ordinary["order"]
+    assert "how much they vary" in ordinary["order"]
 
 
 def test_the_browser_learns_where_every_sheet_came_from():

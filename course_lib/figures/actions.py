@@ -11,7 +11,7 @@ from matplotlib.patches import ConnectionPatch
 
 from course_lib.actions import act_on_image
 from course_lib.figures.picture import Picture, as_array, draw_map, draw_mark, new_figure, new_panels, shared_scale
-from course_lib.figures.style import MARK
+from course_lib.figures.style import MARK, typeset
 from course_lib.groups import Element
 from course_lib.oracles import source_pixel
 
@@ -21,7 +21,8 @@ def photographs(images: Mapping[str, Any], alt: str | None = None) -> Picture:
 
     Raises ValueError for another shape.
     """
-    figure, grid = new_panels(len(images), 4, 1.82, 2.1)
+    side = min(2.6, 7.28 / min(4, len(images)))
+    figure, grid = new_panels(len(images), 4, side, side + 0.28)
     for axes, (title, image) in zip(grid, images.items(), strict=True):
         array = as_array(image)
         array = np.stack([array] * 3) if array.ndim == 2 else array
@@ -41,17 +42,19 @@ def lookup(f: Any, g: Element, pixel: tuple[int, int]) -> Picture:
     figure = new_figure(6.6, 3.2)
     left, gap, right = figure.subplots(1, 3, width_ratios=(4, 2, 4))
     gap.set_axis_off()
-    gap.text(0.5, 0.2, f"look up\nat g⁻¹x,\ng = {g}", ha="center", va="center", fontsize=11)
+    gap.text(0.5, 0.3, f"look up $f$\nat $g^{{-1}}x$,\n$g = {typeset(g)}$", ha="center", va="center", fontsize=12)
     for axes, array, place, title in ((left, before, source, "f"), (right, after, pixel, f"L_g f for g = {g}")):
         draw_map(axes, array, scale, values=True)
-        axes.set_title(title, fontsize=12)
+        axes.set_title(title, fontsize=12, pad=18)
         axes.set_xticks(range(array.shape[1]), _coordinates(array.shape[1]), fontsize=9)
         axes.set_yticks(range(array.shape[0]), _coordinates(array.shape[0])[::-1], fontsize=9)
         axes.set_xlabel("x")
         axes.set_ylabel("y", rotation=0)
         draw_mark(axes, *place, side=1, width=3.5)
-    arrow = ConnectionPatch(pixel[::-1], source[::-1], "data", "data", axesA=right, axesB=left, shrinkA=13, shrinkB=13)
-    arrow.set(arrowstyle="-|>", mutation_scale=18, linewidth=2.2, color=MARK)
+    (row, col), (row_of_source, col_of_source) = pixel, source  # over the top, from frame to frame
+    ends = (col, row - 0.5), (col_of_source + 0.5, row_of_source)
+    arrow = ConnectionPatch(*ends, "data", "data", axesA=right, axesB=left, shrinkA=0, shrinkB=2)
+    arrow.set(arrowstyle="-|>", mutation_scale=18, linewidth=2.2, color=MARK, connectionstyle="arc3,rad=0.2")
     figure.add_artist(arrow)
     return Picture.from_figure(
         figure,

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from course_lib.figures.attention import Look, attention_map, draw_image, draw_looker, draw_strength, look_words
 from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_map, new_figure, new_panels, shared_scale
 from course_lib.figures.style import frame
 from course_lib.groups import Element, Group
+
+BLUE = "#08519C"  # where it looks
 
 
 def gaze(weights: Tensor, group: Group, pixel: tuple[int, int], h: Element) -> Tensor:
@@ -33,7 +36,13 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
         image, attention = as_array(look.image), as_map(look.attention, "the attention")
         shown = pale(image) if image.ndim == 3 else 1 - pale(image)[..., 0]  # what is gray turns with a dark page
         draw_image(axes, shown)
-        draw_strength(axes, attention / (attention.max() or 1.0))
+        strength = attention / (attention.max() or 1.0)
+        if image.ndim == 3:  # around the pixels, as their colors count
+            for row, col in np.argwhere(strength > 0.05):
+                alpha = np.sqrt(strength[row, col])
+                axes.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False, ec=BLUE, lw=1.2, alpha=alpha))
+        else:
+            draw_strength(axes, strength)
         draw_looker(axes, look)
         frame(axes, look.h)
         axes.set_title(title, fontsize=10)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from course_lib.figures.picture import Array, Picture, as_array, as_map, new_figure
+from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_mark, new_figure
 from course_lib.figures.style import MARK, frame
 from course_lib.groups import Element, Group, matrix
 
@@ -68,7 +68,7 @@ def draw_image(axes: Axes, image: Array, low: float = 0, high: float = 1) -> Non
 
 def draw_strength(axes: Axes, attention: Array) -> None:
     """Blue over an image, for attention from 0 to 1."""
-    strength = np.sqrt(attention)  # so that faint looks show too
+    strength = np.cbrt(attention)  # so that faint looks show too
     axes.imshow(np.ones_like(attention), cmap="Blues", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
 
 
@@ -76,8 +76,8 @@ def draw_looker(axes: Axes, look: Look) -> None:
     row, col = look.pixel
     x, y = 6 * matrix(look.h)[:, 0]
     style = {"arrowstyle": "-|>", "color": MARK, "linewidth": 2.0}
-    axes.annotate("", (col + x, row - y), (col, row), arrowprops=style)
-    axes.plot(col, row, "o", color=MARK, markersize=6)
+    axes.annotate("", (col + x, row - y), (col + x / 9, row - y / 9), arrowprops=style)
+    draw_mark(axes, row - 0.25, col - 0.25, side=1.5, width=1.8)  # around the pixel, whose color stays seen
 
 
 def look_words(title: str, look: Look, attention: Array, group: Group | None = None) -> str:

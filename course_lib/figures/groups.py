@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Polygon, Rectangle
-from matplotlib.patheffects import withStroke
 
 from course_lib.figures.picture import Picture, as_array, new_figure, new_panels
-from course_lib.figures.rings import arrow_words, draw_ring_arrows, generators, prepare_ring_axes, ring_positions
-from course_lib.figures.style import ELEMENT_COLORS, LINES, ON_ELEMENT, SERIES, is_dark
+from course_lib.figures.rings import (
+    arrow_words,
+    draw_ring_arrows,
+    generators,
+    prepare_ring_axes,
+    ring_positions,
+    way_around,
+)
+from course_lib.figures.style import ELEMENT_COLORS, LINES, MARK, ON_ELEMENT, SERIES, is_dark
 from course_lib.groups import Element, Group, IntArray, matrix
 
 # The outline of a letter F in a square from −1 to 1: no symmetry of the square but the identity leaves it as it is.
@@ -38,7 +45,7 @@ def cayley_table_figure(table: Any, labels: Sequence[Any]) -> Picture:
         draw_product(axes, i, j, names[product] if product >= 0 else "✗")
     axes.set(xlabel="b (done first)", ylabel="a (done second)", title="the product ab")
     name_cells(axes, names)
-    axes.xaxis.set_label_position("bottom")
+    axes.xaxis.set_label_position("top")
     rows = [f"{name}: {' '.join([*names, 'outside'][p] for p in row)}" for name, row in zip(names, table, strict=True)]
     alt = f"Cayley table of {', '.join(names)}. Row a, column b holds ab. {'; '.join(rows)}."
     return Picture.from_figure(figure, alt)
@@ -68,11 +75,11 @@ def symmetries_of_the_square(group: Group) -> Picture:
     figure, grid = new_panels(group.order, 4, 2.0, 2.75)
     for axes, g in zip(grid, group.elements, strict=True):
         axes.set_axis_off()
-        h, white = matrix(g), [withStroke(linewidth=4, foreground="#F3F3F3")]  # over the axis of a mirror
-        draw_tile(axes, h, 0.8, path_effects=white, zorder=3)
-        if g.m:
-            axis = np.linalg.svd(h - np.eye(2))[2][-1] * (1.25 if abs(h[0, 0]) else 1.6)  # what the mirror leaves
-            axes.plot(*np.stack([-axis, axis], axis=1), color="0.35", linestyle=(0, (4, 3)), linewidth=1.3)
+        h = matrix(g)
+        draw_tile(axes, h, 0.8)
+        if g.m:  # what the mirror leaves in place, up to the numbers in the corners
+            axis = np.linalg.svd(h - np.eye(2))[2][-1] * (1.25 if abs(h[0, 0]) else 0.9)
+            axes.plot(*np.stack([-axis, axis], axis=1), color=MARK, linestyle=(0, (4, 2)), linewidth=2)
         (a, b), (c, d) = h.tolist()
         numbers = f"[{a:2d} {b:2d} ]\n[{c:2d} {d:2d} ]".replace("-", "−")
         axes.text(0, -1.75, numbers, ha="center", va="center", family="monospace", fontsize=11)
@@ -83,12 +90,12 @@ def symmetries_of_the_square(group: Group) -> Picture:
     return Picture.from_figure(figure, f"{what}. {'; '.join(moves)}.")
 
 
-def draw_tile(axes: Axes, h: IntArray, reach: float, **style: Any) -> None:
-    """A square from −1 to 1 with an F and numbered corners, moved by the matrix h; ``style`` of the numbers."""
+def draw_tile(axes: Axes, h: IntArray, reach: float) -> None:
+    """A square from −1 to 1 with an F and numbered corners, moved by the matrix h."""
     axes.add_patch(Rectangle((-1, -1), 2, 2, facecolor="#F3F3F3", edgecolor="black", linewidth=1.5))
     axes.add_patch(Polygon(LETTER_F @ h.T, facecolor=LINES))
     for number, (x, y) in enumerate(CORNERS @ h.T * reach, 1):
-        axes.text(x, y, str(number), ha="center", va="center", fontsize=12, color="0.15", weight="bold", **style)
+        axes.text(x, y, str(number), ha="center", va="center", fontsize=12, color="0.15", weight="bold")
 
 
 def corner_words(h: IntArray) -> str:
@@ -98,13 +105,17 @@ def corner_words(h: IntArray) -> str:
 
 
 def cosets_figure(group: Group, subgroup: Group) -> Picture:
-    """The elements of the group on the ring; those of one left coset hS have the color of its first element."""
+    """The elements of the group on the ring; a line in the color of the first joins those of one left coset hS."""
     cosets = group.left_cosets(subgroup)
     home = {h: i for i, coset in enumerate(cosets) for h in coset}
     figure = new_figure(7.2, 4.2 if group.has_mirrors else 3.0)
     axes, legend = figure.subplots(1, 2, width_ratios=(3, 2))
     names = [f"{h}\n({home[h] + 1})" for h in group.elements]
-    _draw_nodes(axes, group, [ELEMENT_COLORS[cosets[home[h]][0]] for h in group.elements], names, fontsize=11)
+    _draw_nodes(axes, group, names, fontsize=11)
+    places = dict(zip(group.elements, ring_positions(group), strict=True))
+    for first, *others in cosets:
+        for start, end in pairwise(places[h] for h in (first, *others)):
+            axes.plot(*way_around(start, end).T, color=ELEMENT_COLORS[first], lw=7, alpha=0.75, zorder=1)
     legend.set_axis_off()
     legend.set(xlim=(0, 1), ylim=(len(cosets) + 1, -1))
     legend.text(0, -0.5, f"S = {_braces(subgroup.elements)}", fontsize=12)
@@ -121,20 +132,23 @@ def cosets_figure(group: Group, subgroup: Group) -> Picture:
 
 def cayley_graph(group: Group) -> Picture:
     """The elements as nodes on the ring, with arrows h → rh and h ↔ mh for the generators r and m."""
-    figure = new_figure(5.2, 5.2) if group.order == 8 else new_figure(4.0, 4.0)
+    figure = new_figure(7.0, 5.2) if group.order == 8 else new_figure(5.6, 4.0)
     axes = figure.subplots()
-    colors = [ELEMENT_COLORS[h] for h in group.elements]
-    _draw_nodes(axes, group, colors, [str(h) for h in group.elements], fontsize=13)
-    draw_ring_arrows(axes, group, head=7)  # small, so that a dash is seen between the heads of the short arrows
+    _draw_nodes(axes, group, [str(h) for h in group.elements], fontsize=13)
+    draw_ring_arrows(axes, group)
+    for g in generators(group):
+        style: dict[str, Any] = {"linestyle": (0, (4, 2.5))} if g.m else {"marker": ">", "markevery": [1]}
+        axes.plot([], [], color=LINES, lw=1.8, label=f"then {g}", **style)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=12, handlelength=3)
     made_by = " and ".join(map(str, generators(group))) or "nothing"
     alt = f"Cayley graph of {group} = {_braces(group.elements)}, generated by {made_by}: {arrow_words(group)}."
     return Picture.from_figure(figure, alt)
 
 
-def _draw_nodes(axes: Axes, group: Group, colors: list[str], names: list[str], fontsize: int) -> None:
+def _draw_nodes(axes: Axes, group: Group, names: list[str], fontsize: int) -> None:
     prepare_ring_axes(axes, group)
-    for (x, y), color, name in zip(ring_positions(group), colors, names, strict=True):
-        axes.add_patch(Circle((x, y), 0.45, facecolor="white", edgecolor=color, linewidth=4, zorder=2))
+    for h, (x, y), name in zip(group.elements, ring_positions(group), names, strict=True):
+        axes.add_patch(Circle((x, y), 0.45, facecolor="white", edgecolor=ELEMENT_COLORS[h], linewidth=4, zorder=2))
         axes.text(x, y, name, ha="center", va="center", fontsize=fontsize, zorder=3)
 
 
@@ -142,32 +156,33 @@ def _braces(elements: Iterable[Element]) -> str:
     return "{" + ", ".join(map(str, elements)) + "}"
 
 
-def lattice_points(points: Any, moved: Any) -> Picture:
-    """Points (n, 2) of the lattice, (x, y) each, y up, before (circles) and after (squares) an isometry, numbered."""
-    before, after = as_array(points), as_array(moved)
-    shown = np.concatenate([before, after])
+def lattice_points(steps: Mapping[str, Any]) -> Picture:
+    """Points (n, 2) of the lattice, (x, y) each, y up, numbered and joined, after each step; arrows follow the last."""
+    states = {title: as_array(points) for title, points in steps.items()}
+    shown = np.concatenate(list(states.values()))
     low = np.floor(shown.min(axis=0, initial=0)).astype(int) - 1  # one lattice point more on every side
     high = np.ceil(shown.max(axis=0, initial=0)).astype(int) + 1
     width, height = (float(side) for side in high - low + 1)
-    scale = min(4.4 / width, 4.4 / height)
-    figure = new_figure(scale * width + 1.2, scale * height + 0.6)
+    scale = min(5.6 / width, 4.4 / height)
+    figure = new_figure(scale * width + 1.6, scale * height + 0.6)
     axes = figure.subplots()
-    for start, end in zip(before, after, strict=True):
-        axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.55", "shrinkA": 9, "shrinkB": 9})
-    looks = ((before, SERIES[0], "o", 170, -13, "before"), (after, SERIES[1], "s", 70, 13, "after"))
-    for place, color, marker, size, offset, label in looks:
-        x, y = place.T
-        axes.scatter(x, y, s=size, c=color, marker=marker, label=label, edgecolors="black", zorder=3)
-        box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": color}
-        style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 9}
-        for number, point in enumerate(place, 1):
-            axes.annotate(str(number), point, (offset, -offset), bbox=box, **style)
+    style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 9}
+    sides = ((12, 12), (-12, -12), (12, -12))
+    for (title, points), color, marker, offset in zip(states.items(), SERIES, "oDs", sides, strict=False):
+        axes.plot(*points.T, color=color, marker=marker, markersize=9, lw=3, mec="black", label=title)
+        for number, point in enumerate(points, 1):
+            box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": color}
+            axes.annotate(str(number), point, offset, bbox=box, **style)
+    for start, end in pairwise(points[-1] for points in states.values()):
+        bend = "arc3,rad=0.3" if start @ end == 0 else "arc3"  # a turn about the origin, or a shift
+        arrow = {"arrowstyle": "-|>", "color": LINES, "lw": 2, "shrinkA": 9, "shrinkB": 9, "connectionstyle": bend}
+        axes.annotate("", end, start, arrowprops=arrow)
     axes.set(xlim=(low[0] - 0.5, high[0] + 0.5), ylim=(low[1] - 0.5, high[1] + 0.5), aspect="equal")
     axes.set(xlabel="x", ylabel="y", xticks=np.arange(low[0], high[0] + 1), yticks=np.arange(low[1], high[1] + 1))
     draw_lattice(axes)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    moves = "; ".join(f"({a:g}, {b:g}) to ({c:g}, {d:g})" for (a, b), (c, d) in zip(before, after, strict=True))
-    return Picture.from_figure(figure, f"{len(before)} lattice points before and after: {moves}.")
+    words = [f"{title}: {' '.join(f'({x:g}, {y:g})' for x, y in points)}" for title, points in states.items()]
+    return Picture.from_figure(figure, f"{len(shown) // len(states)} lattice points. {'; '.join(words)}.")
 
 
 def draw_lattice(axes: Axes, **grid: Any) -> None:

@@ -8,11 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from torch import Tensor, nn
 
 from course_lib.actions import act_on_feature_map
-from course_lib.figures.picture import Array, Picture, as_array, draw_map, error_words, new_figure, shared_scale
+from course_lib.figures.picture import (
+    Array,
+    Picture,
+    as_array,
+    color_map,
+    draw_map,
+    error_words,
+    new_figure,
+    shared_scale,
+)  # fmt: skip
 from course_lib.figures.rings import NAME_ROOM, draw_ring_arrows, draw_sheets, ring_extent, ring_positions
 from course_lib.figures.style import ELEMENT_COLORS, LINES, frame, typeset
 from course_lib.groups import IDENTITY, Element, Group, compose, inverse, matrix
@@ -21,8 +31,8 @@ from course_lib.groups import IDENTITY, Element, Group, compose, inverse, matrix
 def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
 
-    Sheet h stands where h takes the point (1, 0), and arrows lead from h to rh and mh. A sheet keeps the color of its
-    element, and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``.
+    Arrows lead from the place of h to that of rh, dashed lines to that of mh. A sheet keeps the color of its element,
+    and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``.
 
     Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
     """
@@ -38,7 +48,9 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     arrived = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
     width, height = _ring_size(group)
     figure = new_figure(2 * width, height + 0.3)
-    title = rf"$L_{{{typeset(g)}}}\,{name}$: place $\leftarrow$ where its sheet came from"
+    title = (
+        rf"$L_{{{typeset(g)}}}\,{name}$: {'' if group.has_mirrors else 'place '}$\leftarrow$ where its sheet came from"
+    )
     before, after = figure.subplots(1, 2)
     draw_sheets(before, sheets, group, scale, [str(h) for h in elements], [ELEMENT_COLORS[h] for h in elements])
     draw_sheets(after, moved, group, scale, arrived, [ELEMENT_COLORS[h] for h in origins])
@@ -56,7 +68,7 @@ def _ring_size(group: Group) -> tuple[float, float]:
     """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most 3.65, half of a page."""
     width, height = np.array(ring_extent(group)) + NAME_ROOM
     side = min(1.2, 3.65 / 2 / width)
-    return max(2 * side * width, 2.6), max(2 * side * height, 1.4)
+    return max(2 * side * width, 2.6), max(2 * side * (height - NAME_ROOM[1] / 2), 1.4)
 
 
 def _mark_corners(axes: Axes, shape: tuple[int, ...], g: Element, group: Group) -> None:
@@ -81,13 +93,22 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     columns = 4 if lifting and order > 4 and order % 4 == 0 else order
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
-    values = side / array.shape[-1] >= 0.35 and bool((2 * array % 1 == 0).all())  # short numbers only
-    figure = new_figure(side * columns + 0.5, (side + (0.25 if lifting else 0)) * len(rows) + 0.4)
+    has_numbers = side / array.shape[-1] >= 0.35 and bool(
+        (2 * array % 1 == 0).all()
+    )  # short ones; else a bar of colors
+    width = min(side * columns + (0.5 if has_numbers else 1.3), 7.9)
+    figure = new_figure(width, (side + 0.25 * lifting) * len(rows) + 0.4)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements
     origins = [compose(inverse(g), h) for g in turns for h in group.elements]
     moved = [rf"$L_h\,\psi$, $h={typeset(h)}$" for h in group.elements]  # an index within an index could not be read
-    for (i, j), axes in np.ndenumerate(figure.subplots(len(rows), columns, squeeze=False)):
-        draw_map(axes, rows[i, j], scale, values)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    if not has_numbers:
+        colors = ScalarMappable(scale, color_map(scale))
+        bar = figure.colorbar(colors, ax=grid, aspect=12, shrink=min(1, 2.2 / len(rows)))
+        ticks = [float(scale.vmin or 0), 0.0, float(scale.vmax or 0)]
+        bar.set_ticks(ticks, labels=[f"{tick:.2g}".replace("-", "−") for tick in ticks])
+    for (i, j), axes in np.ndenumerate(grid):
+        draw_map(axes, rows[i, j], scale, has_numbers)
         if all(h in ELEMENT_COLORS for h in group.elements):
             frame(axes, origins[columns * i + j])
         if lifting or i == 0:
@@ -121,8 +142,11 @@ def explorer_picture(
     grid = figure.add_gridspec(2, 6, height_ratios=(above, 1.7))
     places = ((1, slice(2)), (0, slice(3)), (0, slice(3, 6)), (1, slice(4, 6)))
     shown, *rings = (figure.add_subplot(grid[place]) for place in places)
-    shown.imshow((image - image.min()) / (image.max() - image.min() or 1.0), interpolation="nearest")
-    shown.set_axis_off()
+    if (image == image[..., :1]).all():  # gray: in ink, as everywhere
+        draw_map(shown, image[..., 0], shared_scale([image]))
+    else:
+        shown.imshow((image - image.min()) / (image.max() - image.min() or 1.0), interpolation="nearest")
+        shown.set_axis_off()
     with np.errstate(invalid="ignore"):  # inf − inf
         unequal = abs(first - second)
     scale, unequal_scale = shared_scale([first, second]), shared_scale([np.zeros(1), abs(first), abs(second)])
@@ -167,4 +191,4 @@ def _draw_scores(axes: Axes, scores: list[float]) -> None:
     axes.set_yticks([0, 1], ["0", "1"], fontsize=9)
     axes.set_ylim(0, 1)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.set_title(f"prediction: {best}, {scores[best]:.0%} sure", fontsize=11)
+    axes.set_title(f"prediction: {best}, {scores[best]:.0%} sure".replace("%", " %"), fontsize=11)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from course_lib.figures.groups import corner_words, draw_lattice, draw_tile
 from course_lib.figures.picture import Array, Picture, as_array, new_figure, new_panels
-from course_lib.figures.style import SERIES
+from course_lib.figures.style import LINES, SERIES
 from course_lib.groups import IDENTITY, Element, compose, matrix
 
 
@@ -43,21 +43,24 @@ def points_side_by_side(sets: Mapping[str, Any]) -> Picture:
     everything = np.concatenate([*arrays.values(), np.zeros((1, 2))])
     (left, bottom), (right, top) = np.floor(everything.min(axis=0)) - 1, np.ceil(everything.max(axis=0)) + 1
     width = 7.2 / max(3, len(arrays))
-    figure = new_figure(width * len(arrays), width * (top - bottom) / (right - left) + 0.5)
+    figure = new_figure(width * len(arrays), width * (top - bottom) / (right - left) + 0.7)
     for axes, (title, points) in zip(figure.subplots(1, len(arrays), squeeze=False).flat, arrays.items(), strict=True):
         _draw_points(axes, points)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", title=title)
         axes.set_xticks(np.arange(left + left % 2, right + 1, 2))
         axes.set_xticks(np.arange(left, right + 1), minor=True)
-        axes.set_yticks(np.arange(bottom, top + 1))
+        axes.set_yticks(np.arange(bottom + bottom % 2, top + 1, 2))
+        axes.set_yticks(np.arange(bottom, top + 1), minor=True)
         axes.tick_params(labelsize=9)
+        axes.set_xlabel("x")
+        axes.set_ylabel("y", rotation=0)
     words = (f"{title}: {' '.join(map(_point_in_words, points))}" for title, points in arrays.items())
     return Picture.from_figure(figure, f"Points on the lattice side by side. {'; '.join(words)}.")
 
 
 def _draw_points(axes: Axes, points: Array) -> None:
     on_lattice = np.isclose(points, points.round()).all(axis=1)
-    axes.plot(*points.T, color="0.5", linewidth=2, zorder=2)
+    axes.plot(*points.T, color=LINES, linewidth=3, zorder=2)
     for chosen, color, marker in ((on_lattice, SERIES[0], "o"), (~on_lattice, SERIES[1], "X")):
         x, y = points[chosen].T
         axes.scatter(x, y, s=70, c=color, marker=marker, edgecolors="black", zorder=3)

@@ -19,10 +19,10 @@ from course_lib.figures.picture import Array, color_map
 from course_lib.figures.style import LINES
 from course_lib.groups import C1, Element, Group, compose, matrix
 
-INNER_RADIUS, OUTER_RADIUS = 1.2, 2.6  # mirrored sheets stand on the inner ring; one ring alone is as small as that
+INNER_RADIUS, OUTER_RADIUS = 1.2, 2.8  # mirrored sheets stand on the inner ring; one ring alone is as small as that
 CLEARANCE = 0.54  # of arrows from the middle of a sheet
 GAP = 0.035  # between a sheet and its frame
-NAME_ROOM = (0.05, 0.3)  # what the names outside of the sheets need on either side of the ring
+NAME_ROOM = (0.05, 0.3)  # what frames, and names above the sheets, need beside and above the ring
 
 
 def ring_positions(group: Group, subgroup: Group | None = None) -> Array:
@@ -52,7 +52,7 @@ def ring_arrows(group: Group) -> list[tuple[Element, Array]]:
             if g.m and h.m:
                 continue
             start, end = positions[h], positions[compose(g, h)]
-            points = _bow(start, end, group) if g.m else _arc(start, g.r * 90)
+            points = way_around(start, end) if g.m else _arc(start, g.r * 90)
             is_free = [np.abs(points - center).max(axis=1) >= CLEARANCE for center in (start, end)]
             arrows.append((g, points[is_free[0] & is_free[1]]))
     return arrows
@@ -65,11 +65,9 @@ def _arc(start: Array, degrees: float) -> Array:
     return np.stack([x * np.cos(angles) - y * np.sin(angles), x * np.sin(angles) + y * np.cos(angles)], axis=1)
 
 
-def _bow(start: Array, end: Array, group: Group) -> Array:
-    """A straight line, or, to a sheet on the other side, a curve around the sheet that may stand between."""
-    control = (start + end) / 2
-    if start @ end < 0 and group.order > 2:
-        control = 0.58 * start + 0.5 * np.array([-start[1], start[0]])
+def way_around(start: Array, end: Array) -> Array:
+    """A straight line, or, to a place on the other side of the ring, a curve around the sheet that may be between."""
+    control = 0.58 * start + 0.5 * np.array([-start[1], start[0]]) if start @ end < 0 else (start + end) / 2
     t = np.linspace(0, 1, 61)[:, None]
     return np.asarray((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end)
 
@@ -82,16 +80,16 @@ def ring_extent(group: Group) -> tuple[float, float]:
 
 
 def prepare_ring_axes(axes: Axes, group: Group, room: tuple[float, float] = (0.0, 0.0)) -> None:
-    """Axes in sides of a sheet, x to the right and y up, just large enough for the ring and some room around it."""
-    width, height = (half + 0.1 + more for half, more in zip(ring_extent(group), room, strict=True))
-    axes.set(xlim=(-width, width), ylim=(-height, height), aspect="equal")
+    """Axes in sides of a sheet, x to the right and y up, just large enough for the ring, room beside and above it."""
+    width, height = (half + 0.1 for half in ring_extent(group))
+    axes.set(xlim=(-width - room[0], width + room[0]), ylim=(-height, height + room[1]), aspect="equal")
     axes.set_axis_off()
 
 
 def draw_ring_arrows(axes: Axes, group: Group, head: float = 11) -> None:
-    """Solid arrows h → rh, dashed lines with two heads between h and mh: colors are for elements."""
+    """Solid arrows h → rh, dashed lines between h and mh, as m undoes itself: colors are for elements."""
     for g, points in ring_arrows(group):
-        style, line = ("<|-|>", (0, (4, 2.5))) if g.m else ("-|>", "-")
+        style, line = ("-", (0, (4, 2.5))) if g.m else ("-|>", "-")
         arrow = FancyArrowPatch(path=Path(points), arrowstyle=style, mutation_scale=head, linewidth=0.16 * head)
         arrow.set(color=LINES, linestyle=line)
         axes.add_patch(arrow)
@@ -109,22 +107,15 @@ def draw_sheets(
         axes.imshow(sheet, cmap=color_map(scale), norm=scale, extent=extent, interpolation="nearest", zorder=2)
         axes.add_patch(Rectangle((left, bottom), width, height, fill=False, ec=color, lw=2.5, aa=False, zorder=3))
         if name:
-            _write_name(axes, name, (x, y), height / 2, is_single=not group.has_mirrors)
+            _write_name(axes, name, (x, y), height / 2, has_line=group.has_mirrors)
     prepare_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
 
 
-def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float, is_single: bool) -> None:
-    """Outside of the sheet and clear of all arrows: above; with two rings, on the vertical axis, beside; or below."""
+def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float, has_line: bool) -> None:
+    """Above the outer corner of the sheet, clear of all arrows; left of the line that a mirror draws straight up."""
     x, y = center
-    if is_single:
-        left, ha = (x + 0.5, "right") if x > 0.1 else (x - 0.5, "left")
-        axes.text(left, y + half_height + 0.07, name, ha=ha, va="bottom", fontsize=10)
-        return
-    side = 1 if y > 1e-6 or (abs(y) < 1e-6 and x <= 0) else -1
-    is_between = abs(x) < 1e-6 and abs(y) > 1e-6  # two rings leave little room above one another
-    right, up = (-0.62, half_height) if is_between else (-0.13, half_height + 0.06)
-    ha, va = "right" if side > 0 else "left", "bottom" if (side > 0) != is_between else "top"
-    axes.text(x + right * side, y + up * side, name, ha=ha, va=va, fontsize=9, zorder=4)
+    right, ha = (0.52, "right") if x > 1e-6 else (-0.08, "right") if has_line and x > -1e-6 else (-0.52, "left")
+    axes.text(x + right, y + half_height + 0.07, name, ha=ha, va="bottom", fontsize=9 if has_line else 10, zorder=4)
 
 
 def arrow_words(group: Group) -> str:

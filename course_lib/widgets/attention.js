@@ -31,7 +31,7 @@ function drawGaze({ context, unit }, image, blue, gaze, size, [row, column], [x,
   const to = [from[0] + x * length, from[1] - y * length], angle = Math.atan2(-y, x);
   for (const [color, width] of [["white", 6], [MARK, 3]]) {
     const thick = (width * unit) / 300;
-    context.strokeStyle = context.fillStyle = color;
+    context.strokeStyle = color;
     context.lineWidth = thick;
     context.beginPath();
     context.moveTo(...from);
@@ -41,9 +41,7 @@ function drawGaze({ context, unit }, image, blue, gaze, size, [row, column], [x,
       context.lineTo(to[0] - 0.35 * length * Math.cos(angle + side), to[1] - 0.35 * length * Math.sin(angle + side));
     }
     context.stroke();
-    context.beginPath();
-    context.arc(...from, thick + cell / 4, 0, 2 * Math.PI);
-    context.fill();
+    context.strokeRect(from[0] - cell / 2, from[1] - cell / 2, cell, cell); // around the pixel, whose color stays seen
   }
 }
 
@@ -75,6 +73,7 @@ function render(widget) {
   ];
   [labels[2].hidden, labels[3].hidden, labels[5].hidden] = [setup.sheets.length === 1, setup.heads === 1, frames.length === 4];
   const page = layOut(widget, labels, ["the image: point at where to look from", "the image, turned"], draw);
+  for (const { canvas } of page.stages) canvas.className = "fme-framed";
 
   function draw() {
     const index = frameOf(model, frames);

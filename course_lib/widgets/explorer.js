@@ -26,7 +26,9 @@ function makeScene(model, setup, frame, [ink, signed]) {
   const isSigned = data.signed[index][channel], begin = frame * setup.imageSize ** 2;
   const value = (order, sheet, i) => maps[start + (order * layer.sheets + sheet) * layer.size ** 2 + i];
   const sheets = (colors, valueAt) => layer.places.map((_, sheet) => bitmap(layer.size, colors, (i) => valueAt(sheet, i)));
-  const pixelAt = (i) => pixel(...images.subarray(3 * (begin + i), 3 * (begin + i) + 3));
+  const own = images.subarray(3 * begin, 3 * (begin + setup.imageSize ** 2));
+  const isGray = own.every((part, i) => part === own[i - (i % 3)]); // then it is drawn in ink, as everywhere
+  const pixelAt = (i) => (isGray ? ink[own[3 * i]] : pixel(...own.subarray(3 * i, 3 * i + 3)));
   return {
     layer, channel, numbers, origins: numbers.origins[index], error: numbers.errors[index],
     orders: [0, 1].map((order) => sheets(isSigned ? signed : ink, (sheet, i) => value(order, sheet, i))),
@@ -36,11 +38,12 @@ function makeScene(model, setup, frame, [ink, signed]) {
   };
 }
 
-const SHARES = { wide: { input: 0.15, ring: 0.3, rest: 0.2 }, narrow: { input: 0.22, ring: 0.48, rest: 0.3 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
+// With little room the rings come below the small pictures, and take the whole width where there are two in one another.
+const SHARES = { wide: { input: 0.13, ring: 0.275, rest: 0.275 }, narrow: { input: 0.22, ring: 0.49, rest: 0.3 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
 
 function render(widget) {
   const { model, el, on } = widget, setup = model.get("setup"), frames = model.get("data").frames, palettes = palettesOf(model);
-  const { bars, show } = makeBars(frames[0].scores.length), channels = control("select"), order = element("small");
+  const { bars, show } = makeBars(frames[0].scores.length), channels = control("select"), order = element("span", { class: "fme-order" });
   const layers = control("select", {}, ...options(setup.layers.map((l) => `${l.name}  (${l.size} × ${l.size})`)));
   const controls = [
     bound(widget, "degrees", "turn", slider(360 - setup.step, setup.step), "°"), bound(widget, "mirror", "mirror", checkbox()),
@@ -48,19 +51,17 @@ function render(widget) {
   ];
   controls[1].hidden = !setup.mirrors;
   controls[3].append(order);
-  const action = () => [element("i", {}, "L"), element("sub", {}, "g")];
-  const titles = ["turned input", ["turn, then compute: Φ(", ...action(), " x)"], ["compute, then turn: ", ...action(), " Φ(x)"], "difference"];
+  const italic = (tag, letter) => element(tag, { class: "fme-math" }, letter), action = () => [italic("span", "L"), italic("sub", "g"), " "];
+  const titles = ["turned input", ["turn, then compute: Φ(", ...action(), italic("span", "x"), ")"], ["compute, then turn: ", ...action(), "Φ(", italic("span", "x"), ")"], "difference"];
   let [from, to, probe] = [null, null, null];
   const page = layOut(widget, controls, titles, draw), [input, first, second, rest] = page.stages;
   const probed = page.figures.parentElement.appendChild(element("p", { class: "fme-probe", "aria-live": "polite" }));
-  input.figure.append(bars);
+  const side = element("div", { class: "fme-side" }, input.figure, bars), gap = rest.figure.appendChild(element("p", { class: "fme-gap" }));
+  page.figures.prepend(side);
 
-  // With little room the rings come below the small pictures, and take the whole width where there are two in one another.
-  function widthOf(part) {
-    const isDouble = setup.layers.some((layer) => layer.sheets > 4), { width } = page; // two rings in one another need more room
-    const kind = width >= (isDouble ? 1200 : 760) ? "wide" : isDouble && width < 480 ? "tiny" : "narrow";
-    return Math.floor(SHARES[kind][part] * width);
-  }
+  const isDouble = setup.layers.some((layer) => layer.sheets > 4); // two rings in one another need more room
+  const kind = () => (page.width >= (isDouble ? 1200 : 1000) ? "wide" : isDouble && page.width < 480 ? "tiny" : "narrow");
+  const widthOf = (part) => Math.floor(SHARES[kind()][part] * page.width);
 
   function drawSheets(stage, order, moves, t) {
     const { layer } = to, drawing = stage.begin(widthOf("ring"), layer.extent), line = getComputedStyle(el).color;
@@ -76,6 +77,7 @@ function render(widget) {
 
   function drawRest(moves, t) {
     const { context, unit } = rest.begin(widthOf("rest"), to.layer.extent);
+    if (to.layer.sheets > 1) drawNames(context, to.layer, unit, getComputedStyle(el).color);
     to.layer.places.forEach((place, sheet) => {
       drawSheet(context, to.rest[sheet], place, unit, 0, GRAY);
       context.globalAlpha = 1 - t;
@@ -91,18 +93,20 @@ function render(widget) {
   }
 
   function draw(t) {
-    for (const { figure } of [input, rest]) figure.style.order = widthOf("ring") > page.width / 3 ? -1 : 0;
+    const isWide = kind() === "wide";
+    for (const node of [side, rest.figure]) node.style.order = isWide ? 0 : -1;
+    side.style.flexDirection = isWide ? "column" : "row";
     const moves = motion(from, to);
     drawInput(moves, t);
     drawSheets(first, 0, moves, t);
     drawSheets(second, 1, moves, t);
     drawRest(moves, t);
-    bars.style.width = `${widthOf("input")}px`;
+    bars.style.width = `${Math.max(100, widthOf("input"))}px`;
   }
 
   function describeProbe() {
     if (!probe) {
-      probed.textContent = "Point at a pixel to see it in both orders; or focus a map and use the arrow keys, and Page Up and Down for its sheets.";
+      probed.textContent = `Point at a pixel to compare both orders (keys: arrows${to.layer.sheets > 1 ? "; Page Up and Down change the sheet" : ""}).`;
       return;
     }
     const { layer } = to, [row, column] = probe.pixel, i = row * layer.size + column, sheet = probe.sheet;
@@ -152,6 +156,7 @@ function render(widget) {
     channels.value = channel;
     page.say(statusText(setup, layer, channel, numbers, error));
     show(numbers.scores);
+    gap.textContent = `error: ${errorText(error)}`;
     describeProbe();
     motion(from, to) ? page.begin() : page.ask();
   }

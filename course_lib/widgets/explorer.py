@@ -71,7 +71,7 @@ class FeatureMapExplorer(WidgetWithStill):
         layers = []
         for name, subgroup in self._layers.items():
             _, sheets, size, _ = frame.maps[name][0].shape
-            order = "(first where the sheets differ most)" if sheets > 1 else "(first what varies most)"
+            order = "sorted by difference between sheets" if sheets > 1 else "sorted by how much they vary"
             about = {"name": name, "channels": self._channels[name], "sheets": sheets, "size": size, "order": order}
             layers.append(ring_description(self._group, subgroup, sheets) | about)
         return layers

@@ -9,69 +9,75 @@ function render(widget) {
   const turn = slider(270, 90);
   turn.setAttribute("aria-label", "turn the picture");
   let [from, to] = [0, model.get("degrees")];
-  const titles = ["the filter turns, too", "what it sees", "the filter stays", "what it sees"];
+  const titles = ["before the turn", "the filter turns, too", "what it sees", "the filter stays", "what it sees"];
   const page = layOut(widget, [bound(widget, "degrees", "turn", turn, "°")], titles, draw);
-  const [together, seen, apart, other] = page.stages;
-  const numbers = [seen, other].map(({ figure }) => figure.appendChild(element("p", { class: "fme-number" })));
+  const [upright, together, seen, apart, other] = page.stages;
+  const numbers = [upright, seen, other].map(({ figure }) => figure.appendChild(element("p", { class: "fme-number" })));
 
-  // The weights over the pixels that they multiply, and the frame of the filter.
-  function drawFilter(context, side, color) {
+  // The frame of the filter, and its weights: in the picture as tints; enlarged, as upright numbers on chips, so that the
+  // pixels that they multiply keep their color.
+  function drawFilter(context, side, color, turn) {
+    const cell = side / k, isLarge = cell > 24 * (window.devicePixelRatio || 1);
     setup.filter.forEach((weight, i) => {
-      const [row, column] = [Math.floor(i / k), i % k], cell = side / k;
-      context.fillStyle = weight > 0 ? SIGNS.plus : SIGNS.minus;
-      if (weight) context.fillRect(-side / 2 + column * cell, -side / 2 + row * cell, cell, cell);
-      if (cell < 24) return; // no room for numbers
-      const text = `${weight > 0 ? "+" : ""}${Number(weight.toFixed(1))}`.replace("-", "−"), place = [-side / 2 + (column + 0.5) * cell, -side / 2 + (row + 0.5) * cell];
-      [context.font, context.textAlign, context.textBaseline] = [`bold ${0.32 * cell}px system-ui, sans-serif`, "center", "middle"];
-      [context.lineWidth, context.strokeStyle, context.fillStyle] = [0.07 * cell, "white", "black"];
-      context.strokeText(text, ...place);
-      context.fillText(text, ...place);
+      context.save();
+      context.translate(((i % k) + 0.5) * cell - side / 2, (Math.floor(i / k) + 0.5) * cell - side / 2);
+      context.fillStyle = isLarge ? `rgb(${onPage(255, 255, 255)})` : weight > 0 ? SIGNS.plus : SIGNS.minus;
+      const half = isLarge ? 0.3 * cell : weight ? cell / 2 : 0;
+      context.fillRect(-half, -half, 2 * half, 2 * half);
+      context.rotate(turn);
+      [context.font, context.textAlign, context.textBaseline] = [`bold ${0.36 * cell}px system-ui, sans-serif`, "center", "middle"];
+      context.fillStyle = `rgb(${onPage(...(weight > 0 ? [154, 40, 36] : weight ? [30, 84, 142] : [80, 80, 80]))})`;
+      if (isLarge) context.fillText(`${weight > 0 ? "+" : ""}${Number(weight.toFixed(1))}`.replace("-", "−"), 0, 0);
+      context.restore();
     });
     context.strokeStyle = color;
     context.lineWidth = Math.max(3, side / 30);
     context.strokeRect(-side / 2, -side / 2, side, side);
   }
 
-  const widthOf = (share) => Math.floor(share * (page.width < 560 ? 1.95 : 1) * page.width);
+  const widthOf = (share) => Math.floor(share * (page.width < 560 ? 2.4 : 1) * page.width);
   const middle = () => [(model.get("column") + 0.5) / size - 0.5, 0.5 - (model.get("row") + 0.5) / size];
 
   // The picture and the filter, both turned by so many radians.
-  function drawPicture(stage, radians, filterTurn, color) {
-    const { context, unit } = stage.begin(widthOf(0.3), [0.5, 0.5]), [x, y] = middle();
+  function drawPicture(stage, share, radians, filterTurn, color) {
+    const { context, unit } = stage.begin(widthOf(share), [0.5, 0.5]), [x, y] = middle();
     context.rotate(-radians);
     context.drawImage(picture, -unit / 2, -unit / 2, unit, unit);
     context.translate(x * unit, -y * unit);
     context.rotate(radians - filterTurn);
-    drawFilter(context, (unit * k) / size, color);
+    drawFilter(context, (unit * k) / size, color, filterTurn);
   }
 
-  // The neighborhood of the pixel, drawn large; ``radians`` is how far it is turned in the frame of the filter.
-  function drawWindow(stage, radians, color) {
-    const { context, unit } = stage.begin(widthOf(0.18), [0.5, 0.5]), side = 0.96 * unit, scale = (side / k) * size, [x, y] = middle();
+  // The neighborhood of the pixel, drawn large as it lies in the picture: turned, and under a filter that is turned or not.
+  function drawWindow(stage, radians, filterTurn, color) {
+    const { context, unit } = stage.begin(widthOf(0.15), [0.5, 0.5]), side = 0.96 * unit, scale = (side / k) * size, [x, y] = middle();
+    context.rotate(-filterTurn);
     context.save();
     context.beginPath();
     context.rect(-side / 2, -side / 2, side, side);
     context.clip();
-    context.rotate(-radians);
+    context.rotate(filterTurn - radians);
     context.drawImage(picture, -scale / 2 - x * scale, -scale / 2 + y * scale, scale, scale);
     context.restore();
-    drawFilter(context, side, color);
+    drawFilter(context, side, color, filterTurn);
   }
 
   function draw(t) {
     const radians = ((from + t * (modulo(to - from + 179, 360) - 179)) * Math.PI) / 180;
-    drawPicture(together, radians, radians, frameColors[to / 90]);
-    drawWindow(seen, 0, frameColors[to / 90]);
-    drawPicture(apart, radians, 0, frameColors[0]);
-    drawWindow(other, radians, frameColors[0]);
+    drawPicture(upright, 0.16, 0, 0, frameColors[0]);
+    drawPicture(together, 0.22, radians, radians, frameColors[to / 90]);
+    drawWindow(seen, radians, radians, frameColors[to / 90]);
+    drawPicture(apart, 0.22, radians, 0, frameColors[0]);
+    drawWindow(other, radians, 0, frameColors[0]);
   }
 
   function describe() {
     const [row, column] = [model.get("row"), model.get("column")], at = row * size + column, quarter = to / 90, name = setup.names[quarter];
-    const [upright, follows, stays] = [setup.together[0][at], setup.together[quarter][at], setup.apart[quarter][at]].map(decimal);
-    numbers[0].textContent = `filter ${name}: ${follows}`;
-    numbers[1].textContent = `filter e: ${stays}`;
-    const before = `At row ${row}, column ${column} of the picture, filter e answers ${upright}.`;
+    const [first, follows, stays] = [setup.together[0][at], setup.together[quarter][at], setup.apart[quarter][at]].map(decimal);
+    numbers[0].textContent = `filter e: ${first}`;
+    numbers[1].textContent = `filter ${name}: ${follows}`;
+    numbers[2].textContent = `filter e: ${stays}`;
+    const before = `At row ${row}, column ${column} of the picture, filter e answers ${first}.`;
     page.say(to ? `${before} Where this pixel is after the turn by ${to}°, filter ${name} answers ${follows}, and filter e answers ${stays}.` : before);
   }
 
@@ -87,9 +93,10 @@ function render(widget) {
     choose([model.get("row") + step[0], model.get("column") + step[1]]);
     model.save_changes();
   }
-  for (const { canvas } of [together, apart]) {
+  for (const { canvas } of [upright, together, apart]) {
+    canvas.className = "fme-framed";
     listenToKeys(canvas, onKey);
-    followPointer(canvas, model, size, (place) => choose(carry(place, { degrees: to }, size, true)));
+    followPointer(canvas, model, size, (place) => choose(carry(place, { degrees: canvas === upright.canvas ? 0 : to }, size, true)));
   }
   on(["degrees"], () => {
     [from, to] = [to, model.get("degrees")];

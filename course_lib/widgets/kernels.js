@@ -1,7 +1,7 @@
 // Draws the kernel explorer: choose a pixel, see the kernel that it writes for each orientation, and what each of them
 // gathers; turn the image, and they turn and travel. Kernels come as bytes, in the order (turn, sheet, k², Y, X).
 
-const SHARES = { wide: { image: 0.3, ring: 0.34 }, narrow: { image: 0.6, ring: 0.48 } };
+const SHARES = { wide: { image: 0.29, ring: 0.335 }, narrow: { image: 0.6, ring: 0.48 } };
 
 function render(widget) {
   const { model, el, on } = widget, setup = model.get("setup"), { size, window: k, layer, frames } = setup, sheets = layer.names.length;
@@ -15,6 +15,7 @@ function render(widget) {
   let [from, to] = [null, null];
   const page = layOut(widget, labels, ["the image: point at a pixel", "the kernels that it writes", "what they gather"], draw);
   const [picture, written, gathered] = page.stages;
+  picture.canvas.className = "fme-framed";
 
   function makeScene() {
     const frame = frameOf(model, frames), numbers = frames[frame];

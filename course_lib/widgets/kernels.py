@@ -26,7 +26,7 @@ class KernelExplorer(PixelExplorer):
             "layer": ring_description(group, None, group.order), "frames": frames,
             "size": self._size, "window": self._window, "largest": largest,
         }  # fmt: skip
-        super().__init__(setup=setup, data=self._bytes(largest), row=pixel[0], column=pixel[1])
+        super().__init__(setup=setup, data=self._bytes(largest), row=pixel[0], column=pixel[1], degrees=90)
 
     def _bytes(self, largest: float) -> dict[str, bytes]:
         """Kernels (turn, sheet, k², Y, X) from 1, minus the largest, over 128, zero, to 255; images (turn, Y, X)."""

@@ -12,8 +12,13 @@ function element(tag, attributes = {}, ...children) {
 // JupyterLab takes the arrow keys for itself unless the control itself carries this mark.
 const control = (tag, attributes, ...children) => element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
 
-// Python sends null for an error that is not finite.
-const errorText = (error) => (error === null ? "not finite" : error === 0 ? "0" : error.toExponential(1));
+// An error as it stands in a text: 0.62, 2·10⁻⁷. Python sends null for one that is not finite.
+function errorText(error) {
+  if (error === null) return "not finite";
+  if (error === 0 || error >= 1e-3) return String(Number(error.toPrecision(2)));
+  const [digits, power] = error.toExponential(0).split("e");
+  return `${digits}·10${[...power].map((sign) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign] ?? "⁻").join("")}`;
+}
 
 const decimal = (value) => value.toFixed(2).replace("-", "−");
 

@@ -3,8 +3,7 @@
 // motion is drawn, not computed.
 
 // How much of the width each figure takes, beside one another and, where there is little room, in two rows.
-const WIDE = { input: 0.19, ring: 0.27, rest: 0.2 }, NARROW = { input: 0.47, ring: 0.47, rest: 0.47 };
-const EXTENT = [1.81, 1.81]; // half of a ring with its sheets
+const WIDE = { input: 0.17, ring: 0.265 }, NARROW = { input: 0.47, ring: 0.47 };
 
 // All bitmaps of one network: seen[q][s] is sheet s of the picture turned by q, differences[q][s] how much it differs from
 // the upright sheets moved by q.
@@ -25,15 +24,8 @@ function bitmapsOf(network, size, colors) {
   };
 }
 
-function drawArrows(context, unit, color) {
-  for (let quarter = 0; quarter < 4; quarter++) {
-    const angles = Array.from({ length: 13 }, (_, i) => quarter * QUARTER + 0.5 + (i * (QUARTER - 0.9)) / 12);
-    drawArrow(context, angles.map((angle) => [1.2 * Math.cos(angle), 1.2 * Math.sin(angle)]), unit, color);
-  }
-}
-
 function render(widget) {
-  const { model, el, on, undo } = widget, setup = model.get("setup"), [ink] = palettesOf(model), pixels = asBytes(model.get("picture"));
+  const { model, el, on, undo } = widget, setup = model.get("setup"), { layer } = setup, [ink] = palettesOf(model), pixels = asBytes(model.get("picture"));
   const networks = model.get("networks").map((network) => ({ ...network, ...bitmapsOf(network, network.size, ink) }));
   const image = bitmap(setup.imageSize, ink, (i) => pixels[i]), { bars, show } = makeBars(networks[0].scores[0].length);
   const play = control("button", { type: "button", "aria-pressed": "false" }, "▶ play"), turn = slider(359, 3);
@@ -42,49 +34,45 @@ function render(widget) {
   const radios = networks.map((_, value) => control("input", { type: "radio", name: group, value }));
   const choice = element("fieldset", {}, element("legend", {}, "network"), ...radios.map((radio, i) => element("label", {}, radio, networks[i].name)));
 
-  let [angle, quarter, from, playing, dragged] = [0, 0, 0, null, null];
+  let [angle, playing, dragged] = [model.get("degrees"), null, null];
+  let quarter = Math.round(angle / 90) % 4, from = quarter;
   const titles = ["drag the picture", "turn, then compute", "compute, then turn", "difference"];
   const page = layOut(widget, [choice, element("label", {}, "turn", turn), play], titles, draw, "ring");
   const [input, first, second, rest] = page.stages;
   input.figure.append(bars);
+  const gap = rest.figure.appendChild(element("p", { class: "fme-gap" }));
   input.canvas.style.cssText = "cursor:grab;touch-action:none";
   const network = () => networks[model.get("network")];
-  const placeOf = (turned) => [1.2 * Math.cos(turned), 1.2 * Math.sin(turned)];
+  const [[radius]] = layer.places, placeOf = (turned) => [radius * Math.cos(turned), radius * Math.sin(turned)];
   const widthOf = (part) => Math.floor((page.width < 620 ? NARROW : WIDE)[part] * Math.max(300, Math.min(1100, page.width)));
 
-  function drawNames(context, unit, color) {
-    context.fillStyle = color;
-    context.font = `${0.2 * unit}px system-ui, sans-serif`;
-    [context.textAlign, context.textBaseline] = ["center", "middle"];
-    setup.names.forEach((name, i) => context.fillText(name, 0.52 * unit * Math.cos(QUARTER * i), -0.52 * unit * Math.sin(QUARTER * i)));
-  }
-
-  function drawRing(ring, t) {
-    const { seen, travels, sheets } = network(), { context, unit } = ring.begin(widthOf("ring"), EXTENT), line = getComputedStyle(el).color;
+  function drawOrder(ring, t) {
+    const { seen, travels, sheets } = network(), { context, unit } = ring.begin(widthOf("ring"), layer.extent), line = getComputedStyle(el).color;
     const moved = QUARTER * (from + modulo(quarter - from + 1.5, 4) * t - 1.5 * t); // the shorter way round
-    if (travels) drawArrows(context, unit, line);
-    if (travels) drawNames(context, unit, line);
+    if (travels) for (const { points } of layer.arrows) drawArrow(context, points, unit, line);
+    if (travels) drawNames(context, layer, unit, line, layer.places.map((_, place) => modulo(place - quarter, sheets)));
     for (let sheet = 0; sheet < sheets; sheet++) {
-      const place = placeOf(QUARTER * sheet + (travels ? moved : 0)), color = travels ? setup.frameColors[sheet] : GRAY;
+      const place = placeOf(QUARTER * sheet + (travels ? moved : 0)), color = travels ? layer.colors[sheet] : GRAY;
       if (ring === first && (!travels || t === 1)) drawSheet(context, seen[quarter][travels ? modulo(sheet + quarter, sheets) : sheet], place, unit, 0, color);
       else drawSheet(context, seen[0][sheet], place, unit, moved, color);
     }
   }
 
   function drawRest(t) {
-    const { context, unit } = rest.begin(widthOf("rest"), EXTENT);
+    const { context, unit } = rest.begin(widthOf("ring"), layer.extent);
+    if (network().travels) drawNames(context, layer, unit, getComputedStyle(el).color);
     context.globalAlpha = t; // while sheets are on their way there is nothing to compare
     network().differences[quarter].forEach((difference, sheet) => drawSheet(context, difference, placeOf(QUARTER * sheet), unit, 0, GRAY));
     context.globalAlpha = 1;
   }
 
   function drawInput() {
-    const { context } = input.begin(widthOf("input"), EXTENT), side = input.canvas.width;
+    const { context } = input.begin(widthOf("input"), [0.5, 0.5]), side = input.canvas.width;
     context.save();
     context.beginPath();
-    context.arc(0, 0, side / 2, 0, 7);
-    context.fillStyle = `rgb(${onPage(255, 255, 255)})`;
-    context.fill();
+    context.arc(0, 0, side / 2 - 1, 0, 7);
+    context.strokeStyle = GRAY;
+    context.stroke(); // a disc, to be turned
     context.clip();
     context.rotate((-angle * Math.PI) / 180);
     context.imageSmoothingEnabled = angle % 90 !== 0;
@@ -94,8 +82,8 @@ function render(widget) {
 
   function draw(t) {
     drawInput();
-    drawRing(first, t);
-    drawRing(second, t);
+    drawOrder(first, t);
+    drawOrder(second, t);
     drawRest(t);
   }
 
@@ -110,6 +98,7 @@ function render(widget) {
     const between = `. The maps are those at ${90 * quarter}°, the nearest quarter turn; between quarter turns the answer may change`;
     const resting = angle % 90 < (playing === null ? 0.01 : 3), turned = resting ? 90 * quarter : Math.round(angle);
     const answer = `Answer: ${best} (${Math.round(100 * shown[best])} %).`;
+    gap.textContent = `error: ${errorText(network().errors[quarter])}`;
     page.say(`${name}: the picture is turned by ${turned}°${resting ? onQuarter() : between}. ${answer}`, playing === null || resting);
   }
 

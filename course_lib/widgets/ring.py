@@ -14,9 +14,8 @@ from course_lib.actions import act_on_image, rotate_by_angle
 from course_lib.checks import layer_outputs, relative_error
 from course_lib.figures.maps import act_on_ring, find_group
 from course_lib.figures.picture import Picture
-from course_lib.figures.style import ELEMENT_COLORS
 from course_lib.groups import C1, C4, Element
-from course_lib.widgets.base import WidgetWithStill, number, require_square, script
+from course_lib.widgets.base import WidgetWithStill, number, require_square, ring_description, script
 from course_lib.widgets.frames import liveliest, most_telling, quantize
 
 STEP = 15  # degrees between two answers
@@ -64,14 +63,13 @@ class TurningRing(WidgetWithStill):
 
     networks: traitlets.List[Any] = traitlets.List().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
-    degrees = traitlets.Int(0, min=0, max=360).tag(sync=True)
+    degrees = traitlets.Int(90, min=0, max=360).tag(sync=True)
     network = traitlets.Int(0, min=0).tag(sync=True)
 
     def __init__(self, watched: Mapping[str, Watched], image: Tensor) -> None:
         self._watched = watched
         picture = quantize(image[0, 0].cpu().numpy(), 0, float(image.max())).tobytes()
-        colors, names = [ELEMENT_COLORS[h] for h in TURNS], [str(h) for h in TURNS]
-        setup = {"imageSize": image.shape[-1], "frameColors": colors, "names": names}
+        setup = {"imageSize": image.shape[-1], "layer": ring_description(C4, None, C4.order)}
         networks = [_as_json(name, network) for name, network in watched.items()]
         super().__init__(setup=setup, picture=picture, networks=networks)
 

@@ -65,8 +65,7 @@ function drawArrow(context, points, unit, color, isMirror = false) {
     for (const side of [-0.45, 0.45]) context.lineTo(x - length * Math.cos(angle + side), y - length * Math.sin(angle + side));
     context.fill();
   };
-  head(pixels.at(-1), pixels.at(-2));
-  if (isMirror) head(pixels[0], pixels[1]);
+  if (!isMirror) head(pixels.at(-1), pixels.at(-2)); // a mirror leads both ways
 }
 
 // How the sheets of one scene get to their places in the next: a turn in radians or a mirror; null where nothing glides.
@@ -86,16 +85,17 @@ function motion(from, to) {
   return { place, angle, flip: (t) => (isFlip ? 1 - 2 * t : 1) };
 }
 
-// Names stand outside of the sheets and clear of the arrows, as in figures/rings.py.
-function drawNames(context, layer, unit, color) {
+// Names stand above the outer corner of the sheets, clear of the arrows, as in figures/rings.py: the place, and which sheet
+// came there; two rings have no room for both.
+function drawNames(context, { names, places }, unit, color, origins = null) {
   const ratio = window.devicePixelRatio || 1;
   context.fillStyle = color;
-  context.font = `${Math.max(11 * ratio, Math.min(16 * ratio, 0.19 * unit))}px system-ui, sans-serif`;
-  layer.places.forEach(([x, y], sheet) => {
-    const side = y > 1e-6 || (Math.abs(y) < 1e-6 && x <= 0) ? 1 : -1, isBetween = Math.abs(x) < 1e-6 && Math.abs(y) > 1e-6;
-    context.textAlign = side > 0 ? "right" : "left";
-    context.textBaseline = side > 0 !== isBetween ? "alphabetic" : "top";
-    context.fillText(layer.names[sheet], (x - (isBetween ? 0.62 : 0.13) * side) * unit, -(y + (isBetween ? 0.5 : 0.56) * side) * unit);
+  context.font = `${Math.max(12 * ratio, Math.min(16 * ratio, 0.15 * unit))}px system-ui, sans-serif`;
+  context.textBaseline = "alphabetic";
+  places.forEach(([x, y], sheet) => {
+    const moved = origins && names.length < 5 && origins[sheet] !== sheet;
+    context.textAlign = x > 1e-6 ? "right" : "left";
+    context.fillText(moved ? `${names[sheet]} ← ${names[origins[sheet]]}` : names[sheet], (x + (x > 1e-6 ? 0.52 : -0.52)) * unit, -(y + 0.58) * unit);
   });
 }
 
@@ -103,7 +103,7 @@ function drawNames(context, layer, unit, color) {
 function drawRing({ context, unit }, layer, line, bitmaps, origins, moves = null, t = 1) {
   const isRing = bitmaps.length > 1;
   for (const arrow of layer.arrows) drawArrow(context, arrow.points, unit, line, arrow.mirror);
-  if (isRing) drawNames(context, layer, unit, line);
+  if (isRing) drawNames(context, layer, unit, line, origins);
   bitmaps.forEach((image, sheet) => {
     const color = isRing ? layer.colors[origins[sheet]] : GRAY;
     if (moves) drawSheet(context, image, moves.place(sheet, t), unit, t * moves.angle, color, moves.flip(t));

@@ -65,7 +65,10 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
     with torch.no_grad():
         certain, answer = net(turned).softmax(dim=1).max(dim=1)
     for quarter in range(4):
-        answers[f"{name}, {90 * quarter}°: {answer[quarter]} ({certain[quarter]:.0%})"] = turned[quarter, 0]
+        mark = "✓" if answer[quarter] == 2 else "✗"
+        answers[f"{name}, {90 * quarter}°: {mark} {answer[quarter]} ({100 * certain[quarter]:.0f} %)"] = turned[
+            quarter, 0
+        ]
 panels(answers, columns=4).captioned(
     "Above, the ordinary network changes its answer when the 2 turns; below, ours does not."
 )
@@ -99,7 +102,7 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 # Between the image and the answer, a network computes *feature maps*: images again, which say where a certain pattern was
 # found. Our network keeps four of them for each pattern, one for each direction. The figure arranges them in a ring.
 #
-# 1. Drag the picture around by a quarter turn, or use the slider and the arrow keys. What happens to the four framed maps?
+# 1. It opens after a quarter turn. Drag the picture on by another one, or use the slider and the arrow keys. What happens to the four framed maps?
 # 2. On the left, the picture was turned and then went through the network. On the right, it went through the network
 #    first, and then its maps were turned *and moved on by one place*. Do the two agree?
 # 3. Switch from our network, the *p4 network* (notebook 01 explains the name), to the ordinary one, and turn again. Watch

@@ -58,7 +58,8 @@ ways = list(permutations(range(4)))
 untorn = [way for way in ways if all({way[a], way[b]} in edges for a, b in edges)]
 print(f"of {len(ways)} ways to place four corners, {len(untorn)} keep neighbors together")
 symmetries_of_the_square(groups.D4).captioned(
-    "The square fits its frame in eight ways: four turns, and the same four turns followed by a mirror."
+    "The square fits its frame in eight ways: four turns, and the same four followed by a mirror "
+    "(dashed: the one mirror line that this amounts to)."
 )
 
 # %% [markdown]
@@ -93,7 +94,7 @@ e, r, m = Element(0, 0), Element(0, 1), Element(1, 0)
 moves = [Element(mirrored, turns) for mirrored in (0, 1) for turns in range(4)]
 print(*moves)
 moves_in_a_row([r, m], [m, r], [Element(0, 3), m]).captioned(
-    "Doing r first and m second does not end like doing m first and r second."
+    "r, then m (first row) does not end like m, then r (second); r³, then m (third) does."
 )
 
 # %% [markdown]
@@ -394,7 +395,7 @@ for _ in range(12):
     turned = rotate_by_angle(30, turned)
 shifted = translate((-40, 0), translate((40, 0), photograph))
 photographs(
-    {"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 right, 40 left": shifted[0, 0]}
+    {"before": photograph[0, 0], "12 turns by 30°": turned[0, 0], "40 px right, 40 px left": shifted[0, 0]}
 ).captioned("After twelve turns by 30°, and after a shift there and back, something of the photograph is lost.")
 
 # %% [markdown]
@@ -510,7 +511,7 @@ except ValueError as error:
 
 # %%
 cosets_figure(groups.D4, groups.D1).captioned(
-    "The eight elements fall into four cosets of equal size, and none belongs to two of them."
+    "The eight elements fall into four cosets of two, joined by thick lines, and none belongs to two of them."
 )
 
 # %% [markdown]
@@ -580,12 +581,14 @@ from course_lib.wallpaper import Isometry, act_on_points
 
 turn_and_shift = Isometry(m=0, r=1, u=4, v=0)
 letter = np.array([(0, 2), (0, 1), (0, 0), (1, 0)])  # an L of lattice points
-lattice_points(letter, act_on_points(turn_and_shift, letter)).captioned(
-    "The letter is turned about the origin first, and shifted afterwards."
+turned_only = act_on_points(Isometry(0, 1, 0, 0), letter)
+steps = {"before": letter, "turned": turned_only, "then shifted": act_on_points(turn_and_shift, letter)}
+lattice_points(steps).captioned(
+    "The letter is turned about the origin first, and shifted afterwards; the arrows follow its point 4."
 )
 
 # %% [markdown]
-# Circles show the L before, squares after: it has turned about the origin, then moved to the right.
+# Circles show the L before, diamonds after the turn about the origin, squares when it has moved to the right, too.
 #
 # ### Exercise 1.4: the product in p4m
 #

@@ -175,7 +175,7 @@ figures.panels({"f": f, "look up f(r x)": look_up(r), "look up f(r⁻¹ x)": loo
 
 # %%
 lookup(f, r, pixel=(0, 1)).captioned(
-    "To fill the framed pixel of $L_r f$ on the right, follow the arrow back to where it came from."
+    "To fill the framed pixel of $L_r f$ on the right, follow the arrow back to where its number came from."
 )
 
 # %% [markdown]
@@ -211,12 +211,13 @@ rm, mr = compose(r, m), compose(m, r)
 one_by_one = without_inverse(r, without_inverse(m, f))
 print("W_r W_m = W_rm:", torch.equal(one_by_one, without_inverse(rm, f)))
 print("W_r W_m = W_mr:", torch.equal(one_by_one, without_inverse(mr, f)))
-figures.panels({"W_r W_m f": one_by_one, "W_rm f": without_inverse(rm, f), "W_mr f": without_inverse(mr, f)}).captioned(
-    "Without the inverse, r after m is not rm (second picture) but mr (third)."
+w_of = {"W_r W_m f": one_by_one, "W_rm f": without_inverse(rm, f), "W_mr f": without_inverse(mr, f)}
+figures.panels({"f": f} | w_of).captioned(
+    "Without the inverse, $[W_g f](x) = f(gx)$, r after m (second picture) is not rm (third) but mr (fourth)."
 )
 
 # %% [markdown]
-# The first panel equals the third, not the second. W breaks our second rule. It multiplies in the reverse order: this
+# The second panel equals the fourth, not the third. W breaks our second rule. It multiplies in the reverse order: this
 # is called a *right* action. L, with the inverse, is a *left* action; we use left actions everywhere.
 #
 # ### Exercise 2.2: where a pixel comes from
@@ -292,9 +293,11 @@ print("Loop and fast version agree for 8 elements and 4 sizes, bit for bit.")
 
 photo = load_photograph()[0]
 photographs(
-    {f"L_{g} f" if g != e else "f": act_on_image(g, photo) for g in D4.elements},
+    {f"h = {h}": act_on_image(h, photo) for h in D4.elements},
     alt="A cat's face eight times: upright, turned by 90°, 180° and 270°, and below each its mirror image.",
-).captioned("In the upper row the photograph turns counter-clockwise; below each picture is its mirror image.")
+).captioned(
+    "$L_h f$ for the eight h of D4: above, the photograph turns counter-clockwise; below each picture is its mirror image."
+)
 
 # %% [markdown]
 # **Break it on purpose: the order.** The pair (m, r) means "first rotate, then mirror". Suppose somebody mirrors first
@@ -326,8 +329,8 @@ turned = act_on_image(r, digit)
 shifted_first = act_on_image(r, translate(t, digit))
 turned_first = {"L_t L_r f": translate(t, turned), "L_rt L_r f": translate(rt, turned)}
 alt = "A handwritten 7; turned by 90° it lies higher in panels two and four, and further right in panel three. "
-alt += "Arrows show t, three pixels to the right, and rt, three pixels up."
-moves = {"f": ("t", t), "L_t L_r f": ("t", t), "L_rt L_r f": ("rt", rt)}
+alt += "Arrows show t, three pixels to the right, and rt, three pixels up, which is t turned along with the picture."
+moves = {"f": ("t", t), "L_r L_t f": ("rt", rt), "L_t L_r f": ("t", t), "L_rt L_r f": ("rt", rt)}
 figures.panels({"f": digit, "L_r L_t f": shifted_first} | turned_first, moves=moves, alt=alt).captioned(
     "Shifting by t and then turning (second) equals turning and then shifting by the "
     "*turned* t (fourth), not by t (third)."
@@ -398,8 +401,8 @@ photographs(
 
 # %%
 psi = torch.tensor([[-1.0, 0.0, 1.0]] * 3)
-figures.panels({f"L_{h} ψ": act_on_image(h, psi) for h in C4.elements}).captioned(
-    "One filter in its four orientations."
+figures.panels({f"filter {h}": act_on_image(h, psi) for h in C4.elements}).captioned(
+    "One filter ψ in its four orientations: filter h is $L_h ψ$."
 )
 
 # %% [markdown]
@@ -544,7 +547,8 @@ hook_sheets = edge_sheets(digit, hook, D4)
 print(len({str(act_on_image(g, hook)) for g in D4.elements}), "different filters")
 for g in D4.elements:
     assert torch.equal(edge_sheets(act_on_image(g, digit), hook, D4), act_on_feature_map(g, hook_sheets, D4))
-figures.act_on_ring(hook_sheets, r, D4).captioned(
+cropped = hook_sheets[:, 4:24, 4:24]  # without the margin
+figures.act_on_ring(cropped, r, D4).captioned(
     "Under r the sheets move on along the solid arrows, and each stays on its own ring."
 )
 
@@ -553,7 +557,7 @@ figures.act_on_ring(hook_sheets, r, D4).captioned(
 # along its dashed line to the *other* ring. So a mirrored picture of the rings is not yet the picture of L_m f.
 
 # %%
-figures.act_on_ring(hook_sheets, m, D4).captioned(
+figures.act_on_ring(cropped, m, D4).captioned(
     "Under m each sheet is mirrored and crosses to the other ring along its dashed line."
 )
 
@@ -682,7 +686,7 @@ p4_filter = torch.randn(4, 3, 3)
 turned_filters = torch.stack([act_on_feature_map(g, p4_filter, C4) for g in C4.elements])
 print("one filter", tuple(p4_filter.shape), "→ all its turned copies", tuple(turned_filters.shape))
 figures.filter_bank_figure(turned_filters, C4).captioned(
-    "From row to row each of the four sheets turns and moves, with its frame, one column to the right."
+    "From row to row each of the four sheets turns and moves, with its frame, to the next column (the last to the first)."
 )
 
 # %% [markdown]

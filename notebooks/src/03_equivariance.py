@@ -679,7 +679,7 @@ table(cnn, 15)
 # </details>
 
 # %%
-explorer = feature_map_explorer(cnn, load_digits(size=14).test.images[7])
+explorer = feature_map_explorer(cnn[:5], load_digits(size=14).test.images[7])  # without the untrained answer behind it
 explorer.layer = 1  # the pool
 explorer.captioned("The two orders differ at the pool because the layer before it gave it different maps.")
 

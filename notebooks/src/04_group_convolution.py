@@ -213,12 +213,12 @@ figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4).captioned
 )
 
 # %% [markdown]
-# **Watch one place of the digit**, while the digit turns. You see it after a quarter turn; move the slider to turn it back,
-# or further.
+# **Watch one place of the digit**, while the digit turns. You see it before the turn and after a quarter turn; move the
+# slider to turn it back, or further.
 #
-# 1. On the left, the filter turns together with the digit. Does its answer change?
-# 2. On the right, the filter stays as it is. Does its answer change?
-# 3. Point at other places of the digit. Is there one where the answer on the left changes?
+# 1. In the second picture, the filter turns together with the digit. Does its answer change?
+# 2. In the third, the filter stays as it is. Does its answer change?
+# 3. Point at other places of the digit. Is there one where the answer of the turning filter changes?
 #
 # Where the picture cannot move, as on GitHub, you see a still picture: the window of one pixel before the turn, and after it.
 
@@ -232,7 +232,7 @@ turning_filter(digit[0, 0], hook[0, 0]).captioned(
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. No. On the turned digit, filter r sees exactly what filter e saw, in its own frame, so its answer is the same number.
+# 1. No. On the turned digit, filter r lies over the same pixels as filter e did, weight for weight, so its answer is the same number.
 # 2. Yes, in nearly all places with ink: filter e now sees something else.
 # 3. No, there is none. So sheet r of the turned digit is sheet e of the upright one, turned. That is all there is to lifting.
 #

@@ -625,12 +625,12 @@ quarter_turn = Element(0, 1)
 upright = where_it_looks(digit, (17, 11), Element(0, 0))
 turned = where_it_looks(act_on_image(quarter_turn, digit), (16, 17), quarter_turn)
 attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).captioned(
-    "The left border (dot) looks across the stroke, also when the digit is turned. "
-    "Blue: where it looks; %: share of its attention on that sheet."
+    "The left border looks across the stroke, and so it does when the digit is turned. "
+    "Blue: where it looks; %: the share of its attention on that sheet."
 )
 
 # %% [markdown]
-# **Upper row.** The pixel in row 17, column 11 on the sheet e is a left border, and its arrow shows which way is ahead. It looks across the stroke, at the right border on the sheet r². **Lower row.** The digit has been turned by r. The same spot is now the pixel in row 16, column 17 on the sheet r. It looks up, at the sheet r³. (The tint grows fast with small weights, so that they can be seen.)
+# **Upper row.** The pixel in row 17, column 11 on the sheet e is a left border, and its arrow shows which way is ahead. It looks across the stroke, at the right border on the sheet r². **Lower row.** The digit has been turned by r. The same spot is now the pixel in row 16, column 17 on the sheet r. It looks up, at the sheet r³. (The tint shows the cube root of the weight, so that small weights can be seen.)
 #
 # The gaze has followed the image. The weights that one pixel gives are themselves a feature map, and L_r moves it. With α for the weights:
 #
@@ -650,7 +650,7 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).c
 from course_lib.widgets import attention_explorer
 
 attention_explorer(lambda image: seeker.attention(edges(image).relu())[0].sum(dim=2), digit, C4, (20, 9)).captioned(
-    "Wherever you point, here further down, the gaze turns with the digit."
+    "Wherever you point, here further down, the gaze (blue) turns with the digit."
 )
 
 # %% [markdown]

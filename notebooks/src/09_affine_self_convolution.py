@@ -691,7 +691,7 @@ def look(image: Tensor, pixel: tuple[int, int], h: Element) -> Look:
 # %%
 photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
 gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements}).captioned(
-    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own."
+    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own (outlined in blue)."
 )
 
 # %% [markdown]
@@ -721,7 +721,7 @@ print("the first gaze, turned by r, against the second one:", say(gap))
 
 # %%
 attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pixel=(13, 6)).captioned(
-    "When the photograph turns, the gaze of the pixel turns with it."
+    "When the photograph turns, the gaze of the pixel, the blue region, turns with it."
 )
 
 # %% [markdown]

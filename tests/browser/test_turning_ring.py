@@ -68,16 +68,17 @@ def test_sheets_glide_to_their_new_places_and_the_difference_fades(address):
     with browser_page(offline=True) as page:
         errors = opened(page, address, frozen=True)
         before = drawn(page)
+        assert "turned by 90°. Each sheet has turned by 90° and moved 1 place on" in words(page), "it opens turned"
         drag(page, 60)
         page.clock.run_for(120)
         gliding = drawn(page)
-        assert "The maps are those at 90°" in words(page) and "moved" not in words(page)
+        assert "The maps are those at 180°" in words(page) and "moved" not in words(page)
         page.mouse.up()
         page.clock.run_for(500)
         after = drawn(page)
         assert all(a != b for a, b in zip(before[:3], after[:3], strict=True)) and before[3] == after[3]
         assert gliding[1] not in (before[1], after[1]), "on their way the sheets are neither here nor there"
-        assert "turned by 90°. Each sheet has turned by 90° and moved 1 place on" in words(page)
+        assert "turned by 180°. Each sheet has turned by 180° and moved 2 places on" in words(page)
         assert "Answer: 2" in words(page) and errors == []
         if target := os.environ.get("RING_SCREENSHOT"):
             page.locator(".ring").screenshot(path=target)
@@ -87,6 +88,8 @@ def test_an_ordinary_network_has_no_place_to_go_and_changes_its_answer(address):
     with browser_page(offline=True) as page:
         errors = opened(page, address)
         page.locator("input[type=radio]").nth(1).check()
+        page.locator("input[type=range]").fill("0")
+        page.wait_for_timeout(500)
         same = drawn(page)[3]
         page.locator("input[type=range]").fill("90")
         page.wait_for_timeout(500)
@@ -98,11 +101,11 @@ def test_keys_turn_it_and_play_goes_round(address):
     with browser_page(offline=True) as page:
         errors = opened(page, address)
         page.locator("input[type=range]").press("ArrowRight")
-        assert "turned by 3°" in words(page)
+        assert "turned by 93°" in words(page)
         page.locator(".ring button").click()
-        page.wait_for_function("document.querySelector('.ring input[type=range]').value > 20")
+        page.wait_for_function("document.querySelector('.ring input[type=range]').value > 110")
         page.locator(".ring button").click()
-        assert "turned by 0°" in words(page) or "turned by 90°" in words(page), "it stops at a quarter turn"
+        assert "turned by 90°" in words(page) or "turned by 180°" in words(page), "it stops at a quarter turn"
         assert errors == []
 
 
@@ -111,7 +114,7 @@ def test_reduced_motion_jumps_and_a_telephone_needs_no_scrolling_sideways(addres
         page.emulate_media(reduced_motion="reduce", color_scheme="dark")
         page.set_viewport_size({"width": 360, "height": 800})
         errors = opened(page, address)
-        page.locator("input[type=range]").fill("90")
+        page.locator("input[type=range]").fill("180")
         page.wait_for_timeout(60)
         once = drawn(page)
         page.wait_for_timeout(400)

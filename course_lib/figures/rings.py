@@ -22,7 +22,7 @@ from course_lib.groups import C1, Element, Group, compose, matrix
 INNER_RADIUS, OUTER_RADIUS = 1.2, 2.8  # mirrored sheets stand on the inner ring; one ring alone is as small as that
 CLEARANCE = 0.54  # of arrows from the middle of a sheet
 GAP = 0.035  # between a sheet and its frame
-NAME_ROOM = (0.05, 0.3)  # what frames, and names above the sheets, need beside and above the ring
+NAME_ROOM = (0.1, 0.3)  # what frames, and names above the sheets, need beside and above the ring
 
 
 def ring_positions(group: Group, subgroup: Group | None = None) -> Array:
@@ -112,10 +112,17 @@ def draw_sheets(
 
 
 def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float, has_line: bool) -> None:
-    """Above the outer corner of the sheet, clear of all arrows; left of the line that a mirror draws straight up."""
-    x, y = center
-    right, ha = (0.52, "right") if x > 1e-6 else (-0.08, "right") if has_line and x > -1e-6 else (-0.52, "left")
-    axes.text(x + right, y + half_height + 0.07, name, ha=ha, va="bottom", fontsize=9 if has_line else 10, zorder=4)
+    """Above the outer corner of the sheet, or left of the line that a mirror draws straight up; below two inner sheets,
+    above which mirrors draw lines across."""
+    (x, y), size = center, 9 if has_line else 10
+    is_upright = has_line and abs(x) < 1e-6
+    if has_line and np.hypot(x, y) < OUTER_RADIUS and x - y > 1e-6:
+        (right, ha), up, va = (0.08, "left") if is_upright else (0.52, "right"), -half_height - 0.07, "top"
+    else:
+        at_left = (-0.66 if has_line else -0.52, "left")
+        right, ha = (0.52, "right") if x > 1e-6 else (-0.08, "right") if is_upright else at_left
+        up, va = half_height + 0.07, "bottom"
+    axes.text(x + right, y + up, name, ha=ha, va=va, fontsize=size, zorder=4)
 
 
 def arrow_words(group: Group) -> str:

@@ -83,7 +83,7 @@ class Answered(pytest.Item):
 
 
 def using(names, cells, have_run=()):
-    """The code cells that define or use one of these names, and those that they need but for trainings that have run."""
+    """The code cells that define or use one of these names, and those that they need; no training that has run."""
     code = [cell for cell in cells if cell.cell_type == "code"]
     users = [i for i, cell in enumerate(code) if names & (used_names(cell.source) | build.defined_names(cell.source))]
     own = {code[i].id for i in users}

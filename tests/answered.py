@@ -85,10 +85,31 @@ class Answered(pytest.Item):
 def using(names, cells, have_run=()):
     """The code cells that define or use one of these names, and those that they need; no training that has run."""
     code = [cell for cell in cells if cell.cell_type == "code"]
-    users = [i for i, cell in enumerate(code) if names & (used_names(cell.source) | build.defined_names(cell.source))]
-    own = {code[i].id for i in users}
+    users = {i for i, cell in enumerate(code) if names & (used_names(cell.source) | build.defined_names(cell.source))}
     needed = {cell.id for i in users for cell in needed_cells(code[:i], code[i])}
-    return [c for c in code if c.id in own or (c.id in needed and not (c.id in have_run and trains(c.source)))]
+    kept = [i for i, cell in enumerate(code) if i in users or cell.id in needed]
+    return [code[i] for i in kept if i in users or not (code[i].id in have_run and is_left(i, code, kept))]
+
+
+def is_left(i, code, kept):
+    """Whether cell i is a training whose results stand in the kernel still, as far as cells below that run use them:
+    no other cell gives another meaning to their names."""
+    elsewhere = [build.defined_names(cell.source) for cell in [*code[:i], *code[i + 1 :]]]
+    read = set().union(*(_read_first(code[j].source) for j in kept if j > i))
+    return trains(code[i].source) and not build.defined_names(code[i].source) & read & set().union(*elsewhere)
+
+
+def _read_first(source):
+    """The names that a cell reads and does not assign, or assigns only after it has read them."""
+    order = sorted(
+        (node.lineno, isinstance(node.ctx, ast.Store), node.id)
+        for node in ast.walk(build.parsed(source))
+        if isinstance(node, ast.Name)
+    )
+    first = {}
+    for _, stored, name in order:
+        first.setdefault(name, stored)
+    return {name for name, stored in first.items() if not stored}
 
 
 def trains(code):

@@ -27,6 +27,17 @@ def course_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Iterator[None]:
+    """A notebook that nbval has found also runs with answers, in the same kernel."""
+    found = yield
+    if file_path.suffix != ".ipynb":
+        return found
+    from answered import Notebook  # a kernel's process needs no nbval
+
+    return [Notebook.from_parent(file.parent, path=file_path) for file in found]
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A cell of a stored notebook needs the kernel and the cells above it: they are left out together."""
     if item.path.suffix == ".ipynb":

@@ -1,31 +1,20 @@
-"""Every exercise accepts what is right and names what is wrong; every notebook runs with right and wrong answers."""
+"""Every exercise accepts what is right and names what is wrong; every notebook shows its solutions."""
 
 import ast
-import os
 import re
-from pathlib import Path
 
-import nbformat
 import pytest
 
 import answers
-import build
-from build import defined_names
 from course_lib.exercises import checking
 from course_lib.exercises.checking import find_mistake
 from course_lib.exercises.registry import all_exercises, find
-from notebook_files import NOTEBOOKS, exercises_of, read, solutions, stub_cells, text_of
-from web.widgets import needed_cells, used_names
+from notebook_files import NOTEBOOKS, exercises_of, read, solutions, stub_cells
 
 CORRECT, WRONG = answers.load()
 EXERCISES = [pytest.param(exercise, id=exercise.name) for exercise in all_exercises()]
 RIGHT_ONES = [pytest.param(n, f, id=f"{n}-{f.__name__}") for n, functions in CORRECT.items() for f in functions]
 WRONG_ONES = [pytest.param(n, f, s, id=f"{n}-{f.__name__}") for n, pairs in WRONG.items() for f, s in pairs]
-# Under names that no notebook uses, since the cells below it are run, too.
-WRONG_CELL = """import answers as _answers
-from course_lib.exercises import registry as _registry
-{name} = exercise(_answers.wrong_answer("{name}"))
-assert {name} is _registry.find("{name}").reference"""
 PASSES = [pytest.param(path, id=path.stem) for path in NOTEBOOKS if exercises_of(path)]
 
 
@@ -83,39 +72,3 @@ def _signature(code):
     parts = [answer] if isinstance(answer, ast.FunctionDef) else answer.body
     functions = [node for node in parts if isinstance(node, ast.FunctionDef)]
     return [(f.name, ast.unparse(f.args), f.returns and ast.unparse(f.returns)) for f in functions]
-
-
-class TestAnswered:
-    """Each notebook from a folder that is not its own: at each stub a wrong answer, then the solution that it shows.
-
-    After a wrong answer the name must mean the reference, on which nbval has run the cells below. Of these, only those
-    run again that use an exercise's name, and what they need. Networks are trained for one epoch: that solutions train
-    as the reference does is what their checks say, and nbval has trained the reference as long as a reader does.
-    """
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize("path", PASSES)
-    def test_notebook_runs_with_every_exercise_answered_wrong_and_then_solved(self, path, tmp_path, monkeypatch):
-        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
-        notebook = read(path)
-        for cell in notebook.cells:
-            cell.source = re.sub(r"\bepochs=\d+", "epochs=1", cell.source)
-        solved, texts = stub_cells(notebook), solutions(notebook)
-        wrong = {name: nbformat.v4.new_code_cell(WRONG_CELL.format(name=name)) for name in solved}
-        for name, cell in solved.items():
-            cell.source = texts[name]
-        notebook.cells = using(solved.keys(), notebook.cells)
-        for name, cell in solved.items():
-            notebook.cells.insert(notebook.cells.index(cell), wrong[name])
-        build.execute(notebook, folder=tmp_path)
-        for name in solved:
-            assert f"{name}: not yet" in text_of(wrong[name])
-            assert f"{name}: well done" in text_of(solved[name])
-
-
-def using(names, cells):
-    """The code cells that define or use one of these names, and those that they need."""
-    code = [cell for cell in cells if cell.cell_type == "code"]
-    users = [i for i, cell in enumerate(code) if names & (used_names(cell.source) | defined_names(cell.source))]
-    kept = {cell.id for i in users for cell in [*needed_cells(code[:i], code[i]), code[i]]}
-    return [cell for cell in code if cell.id in kept]

@@ -4,6 +4,7 @@ import pickle
 import re
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,6 +38,7 @@ from course_lib.layers import (
     StandAloneSelfAttention2d,
 )
 from course_lib.models import allcnn
+from course_lib.reports.hours import results_page
 
 ROWS = [row for table in TABLES.values() for row in table.rows]
 # Parameters and operations that round to what is printed; the operations None where none are printed or they differ.
@@ -226,6 +228,14 @@ def test_every_difference_from_print_is_explained():
             counts = row.counts()
             agrees = row.parameters.agrees_with(counts.parameters)
             assert agrees or row.note or "print" in table.note, row.key
+
+
+@pytest.mark.slow
+def test_the_page_of_results_is_what_the_files_say():
+    """Here, since the rows that it counts are those that are counted above."""
+    folder = Path(__file__).parents[1] / "data" / "results"
+    written, made = (folder / "README.md").read_text(), results_page(folder)
+    assert written == made, "run `python -m course_lib results --write`"
 
 
 def test_keys_are_unique_and_found():

@@ -20,7 +20,6 @@ from course_lib.cli.parser import make_parser
 from course_lib.data import Dataset, Split, load_digits
 from course_lib.experiments import LAPTOP, TABLES, Recipe, find, with_laptop_recipe
 from course_lib.experiments.row import Counts, Table
-from course_lib.reports.hours import results_page
 from course_lib.reports.results import NOT_RUN, markdown, one_line, results_folder
 from course_lib.training import AlreadyRunning, TrainConfig, evaluate, locked, recipes, runs
 from course_lib.training.checkpoint import WrongCheckpoint
@@ -356,13 +355,6 @@ def test_the_schema_documents_every_field(run: Run) -> None:
     documented = {key: value for key, value in result.items() if key not in ("config", "recipe")}  # dataclasses are
     missing = {key for key in keys(documented) | set(result) if f"`{key}`" not in text}
     assert not missing
-
-
-@pytest.mark.slow
-def test_the_page_of_results_is_what_the_files_say() -> None:
-    folder = ROOT / "data" / "results"
-    written, made = (folder / "README.md").read_text(), results_page(folder)
-    assert written == made, "run `python -m course_lib results --write`"
 
 
 def test_the_commit_of_another_project_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def fragments(notebook: NotebookNode, static: Path, quick: bool = False) -> dict
                 continue
             for before in needed[:-1]:
                 if before.id not in done:
-                    _run(before, names)
+                    _run(_without_figure(before), names)
                     done.add(before.id)
             found[cell.id] = _html(_run(cell, names), cell, static)
     return found
@@ -86,12 +86,21 @@ def _shows_a_widget(code: str) -> bool:
     return bool(body) and isinstance(body[-1], ast.Expr) and bool(WIDGETS & used_names(code))
 
 
+def _without_figure(cell: NotebookNode) -> NotebookNode:
+    """The cell without the figure that it ends with, if it does: drawing takes long, and nobody sees it here."""
+    body = parsed(cell.source).body
+    if not body or not (isinstance(body[-1], ast.Expr) and isinstance(body[-1].value, ast.Call)):
+        return cell
+    draws = isinstance(body[-1].value.func, ast.Attribute) and body[-1].value.func.attr == "captioned"
+    return NotebookNode(cell | {"source": "\n".join(map(ast.unparse, body[:-1]))}) if draws else cell
+
+
 def _run(cell: NotebookNode, names: dict[str, Any]) -> Any:
     """Run a cell and return the value of its last expression, as a notebook would show it."""
     place = f"<cell {cell.id}>"
     linecache.cache[place] = (len(cell.source), None, cell.source.splitlines(True), place)  # for inspect.getsource
     tree = parsed(cell.source)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, place, "exec"), names)
     return eval(compile(ast.Expression(last.value), place, "eval"), names) if isinstance(last, ast.Expr) else None
 

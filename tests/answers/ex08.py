@@ -217,7 +217,7 @@ class _Layer(nn.Module):
 
     def forward(self, x):
         bank, bias = self.turned(self.kernel_weight), self.turned(self.kernel_bias)
-        return _pixel_by_pixel(sheet_by_sheet(self.hidden(x), bank, bias), self.values(x))
+        return _neighbor_by_neighbor(sheet_by_sheet(self.hidden(x), bank, bias), self.values(x))
 
 
 correct("E4")(_Layer)
@@ -329,35 +329,35 @@ class Misspelled(_Layer):
         return torch.relu(self.norm(self.sqeeze(x)))
 
 
-def _pixel_by_pixel(kernels, values, sign=1, slice_of=lambda c, per_slice, slices: c // per_slice):
+def _neighbor_by_neighbor(kernels, values, sign=1, slice_of=lambda c, per_slice, slices: c // per_slice):
     slices, k, (height, width) = kernels.shape[1], round(kernels.shape[3] ** 0.5), values.shape[-2:]
     out = torch.zeros_like(values)
     for c in range(values.shape[1]):
         s = slice_of(c, values.shape[1] // slices, slices)
         for i in range(k * k):
             dy, dx = sign * (i // k - k // 2), sign * (i % k - k // 2)
-            for y in range(max(0, -dy), min(height, height - dy)):
-                for x in range(max(0, -dx), min(width, width - dx)):
-                    out[:, c, :, y, x] += kernels[:, s, :, i, y, x] * values[:, c, :, y + dy, x + dx]
+            y, x = slice(max(0, -dy), max(0, height - dy)), slice(max(0, -dx), max(0, width - dx))
+            there = values[:, c, :, max(0, dy) : max(0, height + dy), max(0, dx) : max(0, width + dx)]
+            out[:, c, :, y, x] += kernels[:, s, :, i, y, x] * there
     return out
 
 
 def _dealt(kernels, values):
-    return _pixel_by_pixel(kernels, values, slice_of=lambda c, per_slice, slices: c % slices)
+    return _neighbor_by_neighbor(kernels, values, slice_of=lambda c, per_slice, slices: c % slices)
 
 
 def _backwards(kernels, values):
-    return _pixel_by_pixel(kernels, values, sign=-1)
+    return _neighbor_by_neighbor(kernels, values, sign=-1)
 
 
 def _averaged(kernels, values):
-    return _pixel_by_pixel(kernels, values) / kernels.shape[3]
+    return _neighbor_by_neighbor(kernels, values) / kernels.shape[3]
 
 
 def _columns(kernels, values):
     k = round(kernels.shape[3] ** 0.5)
     order = torch.arange(k * k).reshape(k, k).T.flatten()
-    return _pixel_by_pixel(kernels[:, :, :, order], values)
+    return _neighbor_by_neighbor(kernels[:, :, :, order], values)
 
 
 def _around(kernels, values):
@@ -370,7 +370,7 @@ def _around(kernels, values):
     return out
 
 
-correct("unfold_and_sum")(_pixel_by_pixel)
+correct("unfold_and_sum")(_neighbor_by_neighbor)
 wrong("unfold_and_sum", says="deal the channels out")(_dealt)
 wrong("unfold_and_sum", says="look the other way")(_backwards)
 wrong("unfold_and_sum", says="take the mean")(_averaged)
@@ -491,7 +491,7 @@ class NeverMirrored(_Layer):
 class PositiveKernels(_Layer):
     def forward(self, x):
         bank, bias = self.turned(self.kernel_weight), self.turned(self.kernel_bias)
-        return _pixel_by_pixel(positive_kernels_only(self.hidden(x), bank, bias), self.values(x))
+        return _neighbor_by_neighbor(positive_kernels_only(self.hidden(x), bank, bias), self.values(x))
 
 
 @wrong("E4", says="for the hidden channels has length 6, the reduction ratio")
@@ -513,7 +513,7 @@ def _moved_kernels(kernels, values):
         only = torch.zeros_like(kernels)
         only[:, :, :, i] = 1
         per_channel = kernels[:, :, :, i].repeat_interleave(values.shape[1] // slices, dim=1)
-        out = out + _pixel_by_pixel(only, per_channel * values)
+        out = out + _neighbor_by_neighbor(only, per_channel * values)
     return out
 
 
@@ -521,13 +521,13 @@ def _only(place):
     def one_place(kernels, values):
         alone = torch.zeros_like(kernels)
         alone[:, :, :, place] = kernels[:, :, :, place]
-        return _pixel_by_pixel(alone, values)
+        return _neighbor_by_neighbor(alone, values)
 
     return one_place
 
 
 def _positive(kernels, values):
-    return _pixel_by_pixel(kernels, values).clamp(min=0)
+    return _neighbor_by_neighbor(kernels, values).clamp(min=0)
 
 
 wrong("unfold_and_sum", says="the neighbor at t \\+ d wrote")(_moved_kernels)
@@ -616,15 +616,15 @@ def softmax_of_places(hidden, weight, bias):
 
 
 def _all_slices(kernels, values):
-    return _pixel_by_pixel(kernels.sum(dim=1, keepdim=True), values)
+    return _neighbor_by_neighbor(kernels.sum(dim=1, keepdim=True), values)
 
 
 def _first_slice(kernels, values):
-    return _pixel_by_pixel(kernels, values, slice_of=lambda c, per_slice, slices: 0)
+    return _neighbor_by_neighbor(kernels, values, slice_of=lambda c, per_slice, slices: 0)
 
 
 def _not_joined(kernels, values):
-    out = _pixel_by_pixel(kernels, values)
+    out = _neighbor_by_neighbor(kernels, values)
     return out.reshape(len(out), kernels.shape[1], -1, *out.shape[2:])
 
 
@@ -661,7 +661,7 @@ def kernels_as_they_are(kernels, values):
 class SoftmaxKernels(_Layer):
     def forward(self, x):
         bank, bias = self.turned(self.kernel_weight), self.turned(self.kernel_bias)
-        return _pixel_by_pixel(sheet_by_sheet(self.hidden(x), bank, bias).softmax(dim=3), self.values(x))
+        return _neighbor_by_neighbor(sheet_by_sheet(self.hidden(x), bank, bias).softmax(dim=3), self.values(x))
 
 
 @wrong("E4", says="relu at the end")
@@ -706,7 +706,7 @@ class HiddenAxisFirst(_Layer):
 
 @wrong("unfold_and_sum", says="softmax of the kernels")
 def softmax_of_kernels(kernels, values):
-    return _pixel_by_pixel(kernels.softmax(dim=3), values)
+    return _neighbor_by_neighbor(kernels.softmax(dim=3), values)
 
 
 @wrong("e4_term", says="swapped x and y")
@@ -748,12 +748,12 @@ def products_not_summed(kernels, values):
 
 @wrong("unfold_and_sum", says="axis of the channels has length 2")
 def channels_of_a_slice_summed(kernels, values):
-    return _pixel_by_pixel(kernels, values).unflatten(1, (kernels.shape[1], -1)).sum(dim=2)
+    return _neighbor_by_neighbor(kernels, values).unflatten(1, (kernels.shape[1], -1)).sum(dim=2)
 
 
 @wrong("unfold_and_sum", says="axis of the channels the numbers are at the wrong places")
 def slices_backwards(kernels, values):
-    return _pixel_by_pixel(kernels.flip(1), values)
+    return _neighbor_by_neighbor(kernels.flip(1), values)
 
 
 @wrong("e4_term", says="Missing: W₃")
@@ -777,7 +777,7 @@ def only_positive_results(position, x, y, matrices):
 class EncoderAfterTheSum(_Layer):
     def forward(self, x):
         bank, bias = self.turned(self.kernel_weight), self.turned(self.kernel_bias)
-        return self.encoder(_pixel_by_pixel(sheet_by_sheet(self.hidden(x), bank, bias), x))
+        return self.encoder(_neighbor_by_neighbor(sheet_by_sheet(self.hidden(x), bank, bias), x))
 
 
 @wrong("E4", says="result must be V = W₃x. Yours is not")

@@ -16,7 +16,10 @@ from course_lib.layers import EquivariantSequential, LiftingConv2d
 from course_lib.widgets import export, feature_map_explorer
 from course_lib.widgets.export import standalone_html
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM"),
+]
 
 IMAGE = load_digits().test.images[2:3]
 

@@ -14,7 +14,10 @@ from course_lib.layers import E4Layer, LiftingConv2d
 from course_lib.widgets import kernel_explorer, turning_filter
 from course_lib.widgets.export import standalone_html
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM"),
+]
 
 HOOK = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 

@@ -47,14 +47,14 @@ function drawGaze({ context, unit }, image, blue, gaze, size, [row, column], [x,
 
 function statusText(setup, frame, pixels, sheets, gazes) {
   const [one, two] = gazes.map((gaze) => strongest(gaze, setup.size));
-  const name = (i) => `ixel (${pixels[i].join(", ")}) on sheet ${setup.sheets[sheets[i]]}`;
+  const name = (i) => `pixel (${pixels[i].join(", ")}) on sheet ${setup.sheets[sheets[i]]}`;
   const moved = (at) => carry([Math.floor(at / setup.size), at % setup.size], frame, setup.size);
   const differences = Array.from(gazes[0], (weight, at) => {
     const [row, column] = moved(at);
     return Math.abs(weight - gazes[1][row * setup.size + column]);
   });
-  const parts = [`P${name(0)} looks most at ${one}.`];
-  parts.push(`Turned by ${frame.degrees}°${frame.mirror ? ", then mirrored" : ""} (g = ${frame.name}), it is p${name(1)} and looks most at ${two}.`);
+  const parts = [`The ${name(0)} looks most at ${one}.`];
+  parts.push(`Turned by ${frame.degrees}°${frame.mirror ? ", then mirrored" : ""} (g = ${frame.name}), it is the ${name(1)} and looks most at ${two}.`);
   parts.push(`The turned gaze differs from it by at most ${(100 * Math.max(...differences)).toFixed(1)} %; over all pixels the relative equivariance error is ${errorText(frame.error)}.`);
   if (!frame.element) parts.push(`${frame.name} is no element of ${setup.group}: sheets are permuted as for ${frame.nearest}.`);
   return parts.join(" ");

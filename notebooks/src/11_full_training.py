@@ -262,7 +262,7 @@ for part, what in parts.items():
 #
 # | `SECONDS` | what you get with P4CNN, on two cores of a laptop |
 # |---|---|
-# | 120 | a first point, after 5 to 10 epochs |
+# | 120 | a first point, after 5 to 13 epochs |
 # | 420 | as many epochs as the short runs below (16), or more |
 # | 1,200 | as many as our full recipe has (48), or more |
 #
@@ -336,6 +336,8 @@ ours = {name: mean_and_deviation(errors_of(laptop[key])) for key, name in NAMES.
 is_comparable = mnist.name.startswith("rotated") and len(mnist.train) == 10_000
 yours = {NAMES[NETWORK]: my_error} if is_comparable and NETWORK in NAMES else {}
 print(not_yet_run(laptop, NAMES, **length))
+if not is_comparable:
+    print("Your run has no star below, since it did not learn from 10,000 turned digits.")
 compared = {name: published[name] for name in published if name in {**ours, **yours}} or published
 errors_by_row({"published": compared, f"our runs, {EPOCHS} epochs": ours}, yours).captioned(
     "Published errors, ours, and your run as a star (bars: standard deviations over seeds; no bar: one seed)."

@@ -49,10 +49,10 @@ def test_keyboard_and_click_choose_what_the_words_say(tmp_path):
         before = pictures(shown)
         row.press("ArrowRight")
         column.press("ArrowLeft")
-        assert status(shown).startswith("Pixel (5, 3) on sheet e looks most at row")
+        assert status(shown).startswith("The pixel (5, 3) on sheet e looks most at row")
         sheet.select_option("3")
         head.select_option("1")
-        assert "Pixel (5, 3) on sheet r³" in status(shown)
+        assert "The pixel (5, 3) on sheet r³" in status(shown)
         assert all(a != b for a, b in zip(before, pictures(shown), strict=True))
         shown.locator("canvas").first.click(position={"x": 340 * 7.5 / SIZE, "y": 340 * 1.5 / SIZE})
         for expected in turns(90, mirrors=True):

@@ -69,7 +69,7 @@ def draw_image(axes: Axes, image: Array, low: float = 0, high: float = 1) -> Non
 def draw_strength(axes: Axes, attention: Array) -> None:
     """Blue over an image, for attention from 0 to 1."""
     strength = np.cbrt(attention)  # so that faint looks show too
-    axes.imshow(np.ones_like(attention), cmap="Blues", vmin=0, vmax=1.2, alpha=strength, interpolation="nearest")
+    axes.imshow(np.ones_like(attention), cmap="Blues", vmin=0, vmax=1, alpha=strength, interpolation="nearest")
 
 
 def draw_looker(axes: Axes, look: Look) -> None:

@@ -21,7 +21,7 @@ GAP, LANE, MARGIN = 24, 116, 14  # pixels between columns, between the middles o
 LETTER = 6  # pixels of width, for a letter of 12
 SHEET, STEP = 34, 9  # the side of a sheet in a stack, and how far the next one is moved
 LINE = 15  # the height of a line of text
-SMALL, PITCH = 25, 33  # the side of a turned filter, and from one to the next
+SMALL, PITCH = 25, 40  # the side of a turned filter, and from one to the next
 _INDEX = re.compile(r"([_^])(\w)")
 
 
@@ -157,7 +157,7 @@ def _turned_filters(x: float, y: float, group: Group, has_sheets: bool) -> str:
         middle = x + PITCH * (i - (group.order - 1) / 2)
         sheets = [compose(inverse(h), k) for k in group.elements] if has_sheets else [h]
         for place, sheet in reversed(list(enumerate(sheets))):
-            offset = 6 * place / max(1, len(sheets) - 1)
+            offset = 12 * place / max(1, len(sheets) - 1)
             left, top = middle - SMALL / 2 + offset, y - SMALL / 2 - offset
             parts.append(_rect(left, top, SMALL, SMALL, ELEMENT_COLORS.get(sheet, LINES), 1.4 if place else 2))
         parts.append(_letter(middle, y, 16, 90 * h.r, " scale(-1 1)" * h.m))

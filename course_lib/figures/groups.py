@@ -111,7 +111,7 @@ def cosets_figure(group: Group, subgroup: Group) -> Picture:
     figure = new_figure(7.2, 4.2 if group.has_mirrors else 3.0)
     axes, legend = figure.subplots(1, 2, width_ratios=(3, 2))
     names = [f"{h}\n({home[h] + 1})" for h in group.elements]
-    _draw_nodes(axes, group, names, fontsize=11)
+    _draw_nodes(axes, group, [LINES] * group.order, names, fontsize=11)
     places = dict(zip(group.elements, ring_positions(group), strict=True))
     for first, *others in cosets:
         for start, end in pairwise(places[h] for h in (first, *others)):
@@ -134,7 +134,7 @@ def cayley_graph(group: Group) -> Picture:
     """The elements as nodes on the ring, with arrows h → rh and h ↔ mh for the generators r and m."""
     figure = new_figure(7.0, 5.2) if group.order == 8 else new_figure(5.6, 4.0)
     axes = figure.subplots()
-    _draw_nodes(axes, group, [str(h) for h in group.elements], fontsize=13)
+    _draw_nodes(axes, group, [ELEMENT_COLORS[h] for h in group.elements], [str(h) for h in group.elements], fontsize=13)
     draw_ring_arrows(axes, group)
     for g in generators(group):
         style: dict[str, Any] = {"linestyle": (0, (4, 2.5))} if g.m else {"marker": ">", "markevery": [1]}
@@ -145,10 +145,10 @@ def cayley_graph(group: Group) -> Picture:
     return Picture.from_figure(figure, alt)
 
 
-def _draw_nodes(axes: Axes, group: Group, names: list[str], fontsize: int) -> None:
+def _draw_nodes(axes: Axes, group: Group, colors: Sequence[str], names: list[str], fontsize: int) -> None:
     prepare_ring_axes(axes, group)
-    for h, (x, y), name in zip(group.elements, ring_positions(group), names, strict=True):
-        axes.add_patch(Circle((x, y), 0.45, facecolor="white", edgecolor=ELEMENT_COLORS[h], linewidth=4, zorder=2))
+    for color, (x, y), name in zip(colors, ring_positions(group), names, strict=True):
+        axes.add_patch(Circle((x, y), 0.45, facecolor="white", edgecolor=color, linewidth=4, zorder=2))
         axes.text(x, y, name, ha="center", va="center", fontsize=fontsize, zorder=3)
 
 
@@ -168,8 +168,9 @@ def lattice_points(steps: Mapping[str, Any]) -> Picture:
     axes = figure.subplots()
     style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 9}
     sides = ((12, 12), (-12, -12), (12, -12))
-    for (title, points), color, marker, offset in zip(states.items(), SERIES, "oDs", sides, strict=False):
-        axes.plot(*points.T, color=color, marker=marker, markersize=9, lw=3, mec="black", label=title)
+    looks = zip(states.items(), SERIES, "oDs", sides, (13, 9, 9), strict=False)  # the first is seen below the others
+    for (title, points), color, marker, offset, size in looks:
+        axes.plot(*points.T, color=color, marker=marker, markersize=size, lw=size - 6, mec="black", label=title)
         for number, point in enumerate(points, 1):
             box = {"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": color}
             axes.annotate(str(number), point, offset, bbox=box, **style)

@@ -32,7 +32,7 @@ def name_lines(axes: Axes, at: int = -1) -> None:
         line = {"arrowstyle": "-", "color": lines[i].get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             names[i], ends[i], (1.03, height), xycoords="data", textcoords="axes fraction",
-            va="center", color=line["color"], arrowprops=line, annotation_clip=False,
+            va="center", color=line["color"], arrowprops=line if at == -1 else None, annotation_clip=False,
         )  # fmt: skip
 
 

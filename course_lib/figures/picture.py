@@ -171,7 +171,7 @@ def _write_numbers(axes: Axes, array: Array, scale: Normalize, cell: float) -> N
     fontsize = min(10, max(48 / max(array.shape), 20 * cell))
     for (y, x), value in np.ndenumerate(array):
         ground = color_map(scale)(float(scale(value))) if np.isfinite(value) else "white"
-        text = f"{value:.0f}" if np.isfinite(value) and value == round(value) else f"{value:.2f}"
+        text = f"{value:.0f}" if np.isfinite(value) and value == round(value) else f"{value:.2f}".removesuffix("0")
         text = text.removeprefix("-" if float(text) == 0 else "").replace("-", "−")
         color = "white" if is_dark(ground) else "black"
         axes.text(x, y, text, ha="center", va="center", fontsize=fontsize, color=color)

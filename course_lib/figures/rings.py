@@ -82,7 +82,8 @@ def ring_extent(group: Group) -> tuple[float, float]:
 def prepare_ring_axes(axes: Axes, group: Group, room: tuple[float, float] = (0.0, 0.0)) -> None:
     """Axes in sides of a sheet, x to the right and y up, just large enough for the ring, room beside and above it."""
     width, height = (half + 0.1 for half in ring_extent(group))
-    axes.set(xlim=(-width - room[0], width + room[0]), ylim=(-height, height + room[1]), aspect="equal")
+    below = room[1] * group.has_mirrors
+    axes.set(xlim=(-width - room[0], width + room[0]), ylim=(-height - below, height + room[1]), aspect="equal")
     axes.set_axis_off()
 
 
@@ -112,16 +113,14 @@ def draw_sheets(
 
 
 def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float, has_line: bool) -> None:
-    """Above the outer corner of the sheet, or left of the line that a mirror draws straight up; below two inner sheets,
-    above which mirrors draw lines across."""
+    """Above the outer corner of the sheet, or left of the line that a mirror draws straight up; with two rings below
+    the lower sheets and the inner one at the right, above which mirrors draw lines across."""
     (x, y), size = center, 9 if has_line else 10
     is_upright = has_line and abs(x) < 1e-6
-    if has_line and np.hypot(x, y) < OUTER_RADIUS and x - y > 1e-6:
-        (right, ha), up, va = (0.08, "left") if is_upright else (0.52, "right"), -half_height - 0.07, "top"
-    else:
-        at_left = (-0.66 if has_line else -0.52, "left")
-        right, ha = (0.52, "right") if x > 1e-6 else (-0.08, "right") if is_upright else at_left
-        up, va = half_height + 0.07, "bottom"
+    at_left = (-0.66 if has_line else -0.52, "left")
+    right, ha = (0.52, "right") if x > 1e-6 else (-0.08, "right") if is_upright else at_left
+    is_below = has_line and (y < -1e-6 or 1e-6 < x < OUTER_RADIUS - 1e-6)
+    up, va = (-half_height - 0.07, "top") if is_below else (half_height + 0.07, "bottom")
     axes.text(x + right, y + up, name, ha=ha, va=va, fontsize=size, zorder=4)
 
 

@@ -23,7 +23,7 @@ function drawGaze({ context, unit }, image, blue, gaze, size, [row, column], [x,
   const most = Math.max(...gaze) || 1, cell = unit / size, length = unit / 8;
   const mixed = (at, channel, share) => Math.round(image[3 * at + channel] * (1 - share) + blue[channel] * share);
   const colorOf = (at) => {
-    const share = 0.9 * Math.sqrt(gaze[at] / most); // the root, so that faint looks show too
+    const share = 0.9 * Math.cbrt(gaze[at] / most); // the root, so that faint looks show too
     return pixel(mixed(at, 0, share), mixed(at, 1, share), mixed(at, 2, share));
   };
   context.drawImage(paint(size, colorOf), -unit / 2, -unit / 2, unit, unit);

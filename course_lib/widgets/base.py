@@ -26,7 +26,10 @@ LARGEST = 32_000_000  # bytes that are sent to the browser at most
 FOLDER = Path(__file__).parent
 HOW_TO = "In JupyterLab this is a widget: choose a pixel, and turn."  # the end of a still picture's words
 # 256 colors for maps without a sign, then 256 for maps with one.
-PALETTES = b"".join(quantize(colors(np.linspace(0, 1, 256))[:, :3], 0, 1).tobytes() for colors in (INK, SIGNED))
+PALETTES = b"".join(
+    quantize(colors(np.arange(256) / 256 if colors is SIGNED else np.linspace(0, 1, 256))[:, :3], 0, 1).tobytes()
+    for colors in (INK, SIGNED)
+)
 
 
 def script(name: str) -> str:

@@ -39,7 +39,7 @@ function makeScene(model, setup, frame, [ink, signed]) {
 }
 
 // With little room the rings come below the small pictures, and take the whole width where there are two in one another.
-const SHARES = { wide: { input: 0.13, ring: 0.275, rest: 0.275 }, narrow: { input: 0.22, ring: 0.49, rest: 0.3 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
+const SHARES = { wide: { input: 0.13, ring: 0.275, rest: 0.275 }, narrow: { input: 0.22, ring: 0.49, rest: 0.22 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
 
 function render(widget) {
   const { model, el, on } = widget, setup = model.get("setup"), frames = model.get("data").frames, palettes = palettesOf(model);

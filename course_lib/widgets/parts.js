@@ -101,7 +101,7 @@ function isDark() {
 // A color of a map as it is on the present page; the dark one as in the figures of the site: light and dark change places,
 // and faint values are lifted, which would sink into the page.
 function onPage(...color) {
-  const moved = 255 - Math.max(...color) - Math.min(...color), lifted = ((256 - Math.min(...color)) / 256) ** -0.4;
+  const moved = 255 - Math.max(...color) - Math.min(...color), lifted = ((271 - Math.min(...color)) / 271) ** -0.4;
   return isDark() ? color.map((part) => Math.round(19 + (216 * lifted * (part + moved)) / 255)) : color;
 }
 

@@ -547,7 +547,7 @@ hook_sheets = edge_sheets(digit, hook, D4)
 print(len({str(act_on_image(g, hook)) for g in D4.elements}), "different filters")
 for g in D4.elements:
     assert torch.equal(edge_sheets(act_on_image(g, digit), hook, D4), act_on_feature_map(g, hook_sheets, D4))
-cropped = hook_sheets[:, 4:24, 4:24]  # without the margin
+cropped = hook_sheets[:, 3:25, 3:25]  # without the margin
 figures.act_on_ring(cropped, r, D4).captioned(
     "Under r the sheets move on along the solid arrows, and each stays on its own ring."
 )

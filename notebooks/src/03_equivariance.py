@@ -389,7 +389,7 @@ print("Answer i of the turned image is answer i - 1 of the image, turned: exact 
 rows = {f"L_h ψ on f, h = {h}": answer for h, answer in zip(C4.elements, top, strict=True)}
 rows |= {f"L_h ψ on L_r f, h = {h}": answer for h, answer in zip(C4.elements, bottom, strict=True)}
 panels(rows, columns=4).captioned(
-    "The answers in the lower row are those of the upper row, turned, and each has moved one place to the right."
+    "The answers in the lower row are those of the upper row, turned, and each has moved one place to the right (from r³ to e)."
 )
 
 # %% [markdown]

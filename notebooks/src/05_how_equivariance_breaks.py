@@ -472,7 +472,7 @@ features = network()[:4]
 with torch.no_grad():
     vectors = {g: features(act_on_image(g, small_digit)).mean(dim=(3, 4))[0] for g in C4.elements}  # each (C, |H|)
 cells = [f"channel {c}" for c in range(4)], [str(h) for h in C4.elements]
-panels({f"image turned by {g}": vector for g, vector in vectors.items()}, columns=4, cells=cells).captioned(
+panels({f"turned by {g}": vector for g, vector in vectors.items()}, columns=4, cells=cells).captioned(
     "When the image turns, the numbers of each row (a channel) move one column (a sheet) to the right, from r³ to e."
 )
 

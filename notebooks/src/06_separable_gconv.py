@@ -704,7 +704,7 @@ shares = {
 for bar, by_layer in shares.items():
     print(f"{bar:<6}:", ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in by_layer.items()))
 share_by_layer(shares).captioned(
-    "The sheets that training adds are more alike (bars: mean of eight seeds) than those before; "
+    "The sheets that training adds are more alike (eight seeds: mean, smallest to largest) than those before; "
     "but so are they when shuffled over all filters (mixed)."
 )
 

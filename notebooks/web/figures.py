@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from html import escape, unescape
 from pathlib import Path
 
+from matplotlib.colors import to_hex
 from nbformat import NotebookNode
 from PIL import Image
 
 from course_lib.figures.captions import CAPTION
 from course_lib.figures.render import PHOTOGRAPHS, is_svg, size_of
-from course_lib.figures.style import ELEMENT_COLORS, ON_ELEMENT
+from course_lib.figures.style import ELEMENT_COLORS, ON_ELEMENT, SIGNED
 
 SVG = re.compile(r'<img src="data:image/svg\+xml;base64,([\w+/=]+)" alt="([^"]*)"')
 FIGURE = (
@@ -24,6 +25,7 @@ FIGURE = (
 # What may stand in a caption: an emphasis, code, and a formula with its letters and their indices.
 MARKUP = {r"\*([^*]+)\*": r"<em>\1</em>", r"`([^`]+)`": r"<code>\1</code>", r"_(\w)": r"<sub>\1</sub>"}
 MARKUP |= {r"\$([^$]+)\$": r"<i>\1</i>"}
+VALUES = {to_hex(SIGNED(i)) for i in range(SIGNED.N)}  # of cells that are no pixels
 KEPT = {*ON_ELEMENT, *ELEMENT_COLORS.values()} - {"#000000"}
 GROUND, LIGHT = 19, "#ebebeb"  # on a dark page: each part of the ground's color, and what black becomes
 STEEP = 0.6  # faint values of a map, near white on a light page, would sink into a dark one
@@ -99,6 +101,8 @@ def on_dark(image: bytes) -> bytes:
 def _in_svg(found: re.Match[str]) -> str:
     color = "#ffffff" if found[0].lower() == "white" else found[0]
     before = bytes.fromhex(color[1:])
+    if color.lower() in VALUES:
+        return "#" + bytes(_darkened(*before, steep=STEEP)).hex()
     after = _darkened(*before)
     if color.upper() not in KEPT and _light(after) > 0.7:  # no bar of a strong color may glare
         after = [round(part * (1 - 0.4 * (max(after) - min(after)) / max(after))) for part in after]
@@ -117,7 +121,7 @@ def _darkened(red: int, green: int, blue: int, steep: float = 1.0) -> list[int]:
     if f"#{red:02X}{green:02X}{blue:02X}" in KEPT:
         return [red, green, blue]
     moved = 255 - max(red, green, blue) - min(red, green, blue)
-    lifted = ((256 - min(red, green, blue)) / 256) ** (steep - 1)
+    lifted = ((271 - min(red, green, blue)) / 271) ** (steep - 1)  # what is hardly there is lifted less
     return [round(GROUND + (235 - GROUND) * (part + moved) * lifted / 255) for part in (red, green, blue)]
 
 

@@ -5,8 +5,6 @@ symmetries fix the center of the map, which for an even size lies between pixels
 feature map: the functions below act on filters too.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,5 @@
 """Any function can be made equivariant by averaging over the group, at |H| times the cost. Built in notebook 03."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

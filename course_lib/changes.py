@@ -3,8 +3,6 @@
 It imports no torch, so that ``--help`` need not wait for it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 

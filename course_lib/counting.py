@@ -1,7 +1,5 @@
 """Parameters and multiply-accumulates: by formula, layer by layer, and as PyTorch executes them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager

@@ -1,7 +1,5 @@
 """The elements of C_n and D_n: a rotation, then perhaps a mirror; their products and matrices. Built in notebook 01."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """What a user may get wrong, apart from what the library gets wrong."""
 
-from __future__ import annotations
-
 
 class UserError(Exception):
     """Something was asked for that cannot be done; the message gives the reason and the way out.

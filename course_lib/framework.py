@@ -4,8 +4,6 @@ Everything here is a definition, short and slow on purpose. Unless it says other
 equations, a function on the group: a dictionary {Isometry: vector (C,)}. Sums run over the elements that it holds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Two ways. Bilinear interpolation mixes four neighbors; it is quick and blurs. Th
 an image as it is if it holds no detail finer than the pixels can carry. Both put zeros where nothing is known.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

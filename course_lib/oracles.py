@@ -4,8 +4,6 @@ The layers are tested against these functions, and the notebooks start from them
 batch axis, but for the norms. Convolutions know neither padding nor stride: pad before, take every s-th value after.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

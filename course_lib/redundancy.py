@@ -1,7 +1,5 @@
 """How much the sheets of a filter on the group repeat each other, and how much they would by chance."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """What was probably meant by a word that nothing is called."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches

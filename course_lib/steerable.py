@@ -8,8 +8,6 @@ A turn by α makes cos mφ into cos m(φ − α) = cos mα · cos mφ + sin mα 
 exactly, before it is sampled, and no pixel is interpolated. Source: Weiler, Hamprecht & Storath (2018).
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

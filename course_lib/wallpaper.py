@@ -4,8 +4,6 @@ An element is "first the point symmetry h = (m, r), then the shift t = (u, v)": 
 integers. p4 is the set of elements with m = 0; p4m is all of them. As a set each is Z² × H; as a group, Z² ⋊ H.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -6,8 +6,6 @@ The arrays are the same on every run (test_data.py holds their SHA-256); the byt
 on the zlib in use. Neither package is needed to take the course.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

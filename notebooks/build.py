@@ -12,8 +12,6 @@ head of its card is put above its cell. ``<!-- contents -->`` becomes the table 
 and minutes.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import os

@@ -8,8 +8,6 @@ without a kernel; the pages of notebooks/web; and MathJax from its package. A wa
 leads nowhere, fails the build, and so does a figure without words.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import shutil

@@ -3,8 +3,6 @@
 Title and minutes stand in the first cell of a notebook's source, exercises in their registry, and nowhere else.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache

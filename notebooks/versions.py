@@ -1,7 +1,5 @@
 """Copies of a stored notebook for a class: the student's without answers, the other with all of them."""
 
-from __future__ import annotations
-
 import re
 
 from nbformat import NotebookNode

@@ -1,7 +1,5 @@
 """The command line: what one types, what comes out, and what is said when something is wrong."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """The bundled data: what is committed, how it is cut, and that a rotation is the action of the course."""
 
-from __future__ import annotations
-
 import hashlib
 import runpy
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Downloads, against a server of our own in a thread: broken, wrong and simultaneous ones. No outside network."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

@@ -1,7 +1,5 @@
 """A data set from an .npz: what the file must be, what is held out, and the names of data sets."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import pickle

@@ -1,7 +1,5 @@
 """Augmentation against its definition, image by image; normalization and whitening against theirs."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

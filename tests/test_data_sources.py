@@ -1,7 +1,5 @@
 """Rotated MNIST, read and rebuilt, and CIFAR, from small files in place of the downloads."""
 
-from __future__ import annotations
-
 import errno
 import gzip
 import hashlib

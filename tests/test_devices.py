@@ -1,7 +1,5 @@
 """What can be said of GPUs on a machine without one: nothing is left behind on the CPU, nothing is float64 on MPS."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

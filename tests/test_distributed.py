@@ -1,7 +1,5 @@
 """Two processes under torchrun compute what one process computes."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

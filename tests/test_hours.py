@@ -1,7 +1,5 @@
 """Hours for whole tables: by hand for a table of two rows, and nothing said of machines that nobody measured."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Results must not lie: each file is whole, of this schema, and lies where the path says what is in it."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable

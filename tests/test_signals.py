@@ -1,7 +1,5 @@
 """Ctrl-C, a closed terminal, a machine that is wanted back: one line, status 75, no traceback."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The training loop: it learns, it repeats itself exactly, it stops when it should, and says why."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import asdict, replace

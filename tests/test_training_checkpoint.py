@@ -1,7 +1,5 @@
 """A run that is stopped, killed, or hits a full disk goes on to the very weights it would have had."""
 
-from __future__ import annotations
-
 import errno
 import json
 import math

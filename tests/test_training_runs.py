@@ -1,7 +1,5 @@
 """Runs and their results: what the recipe says, what the file says, and what the tables show."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -13,8 +13,6 @@ uncommitted; else it begins anew, as it does when the file is removed. At the en
 To add cases, write a file whose ``cases()`` returns a list of `Case` and name it in ``suites.py``.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

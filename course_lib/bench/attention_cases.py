@@ -1,7 +1,5 @@
 """Local attention, through affine maps and on the group, against unfolding and against PyTorch's own attention."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """A benchmark case as data: what is compared, on which input, and the bar that the result is held to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec

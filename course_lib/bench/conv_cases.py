@@ -1,7 +1,5 @@
 """Group convolution against ordinary convolutions of the same total width, in both layouts, and against escnn's."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch

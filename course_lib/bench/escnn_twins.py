@@ -9,8 +9,6 @@ escnn holds a map as (B, C·|H|, Y, X) with the group axis innermost, as ours fl
 a band-limited basis, ours have every entry free. The work of the convolution itself is the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

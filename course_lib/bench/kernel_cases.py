@@ -1,7 +1,5 @@
 """E4 and E4-Net, against the unfolding formulations that the papers describe."""
 
-from __future__ import annotations
-
 import copy
 from functools import partial
 

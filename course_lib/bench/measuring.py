@@ -1,7 +1,5 @@
 """Seconds, bytes saved for backward and peak memory of the contenders of one case."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """Whole networks: a training step against the same network made another way, and how soon the first output comes."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch

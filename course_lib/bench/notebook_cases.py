@@ -1,7 +1,5 @@
 """Each notebook from top to bottom in a fresh kernel, on one thread, with no exercise filled in."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from functools import partial

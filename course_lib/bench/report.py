@@ -1,7 +1,5 @@
 """Results of a benchmark with their provenance: as JSON, and as a Markdown table."""
 
-from __future__ import annotations
-
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path

@@ -1,7 +1,5 @@
 """g- and gc-GConv in both forms against the full group convolution of the same width."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """The results of one suite in their file, written after every case, so that a stopped benchmark can go on."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The suites: each is a list of cases. A new file of cases is one more line here."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from course_lib.bench import attention_cases, conv_cases, kernel_cases, network_cases, notebook_cases, separable_cases

@@ -1,7 +1,5 @@
 """Why does this layer break equivariance? Rules that try what would mend it, each with the words for cause and cure."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A layer that breaks equivariance, taken out of its network: how far off is it by itself, and what would mend it?"""
 
-from __future__ import annotations
-
 import copy
 import math
 from dataclasses import dataclass

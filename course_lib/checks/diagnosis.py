@@ -1,7 +1,5 @@
 """Which layer breaks equivariance, by how much, under which element, and why? Built for notebook 05."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import dataclass, replace
 

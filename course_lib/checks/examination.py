@@ -1,7 +1,5 @@
 """One network under one group: which of its layers break equivariance by themselves? The work behind `diagnose`."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Iterator

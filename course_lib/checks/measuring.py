@@ -1,7 +1,5 @@
 """Is my network equivariant? Measure it: Φ(L_g x) against L_g Φ(x), for every element, layer by layer. Notebook 03."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How may a tensor inside a network follow a symmetry? The readings that `diagnose` tries on what it sees."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

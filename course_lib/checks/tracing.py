@@ -1,7 +1,5 @@
 """Run a network and keep every module call: what went in, what came out, which torch functions were called."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field

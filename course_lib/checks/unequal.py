@@ -1,7 +1,5 @@
 """Take away the symmetry that a network has only because it is new. Notebook 05."""
 
-from __future__ import annotations
-
 from torch import Generator, Tensor, nn
 
 

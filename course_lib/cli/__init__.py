@@ -1,7 +1,5 @@
 """The command line, ``python -m course_lib``: what is typed, and what goes wrong said in one line."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 

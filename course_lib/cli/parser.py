@@ -1,7 +1,5 @@
 """The words of the command line and their help."""
 
-from __future__ import annotations
-
 import argparse
 import math
 import os

@@ -1,7 +1,5 @@
 """The process itself: streams that take every character, may be closed, or lose their reader; memory that is kept."""
 
-from __future__ import annotations
-
 import codecs
 import ctypes
 import os

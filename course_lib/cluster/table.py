@@ -1,7 +1,5 @@
 """A table on a Ray cluster. Ray schedules, and begins again what died; runs, locks and files are as on one machine."""
 
-from __future__ import annotations
-
 import logging
 import math
 import os

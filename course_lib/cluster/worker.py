@@ -1,7 +1,5 @@
 """What a worker of the cluster does: one run, as the plain command would, and word of each epoch."""
 
-from __future__ import annotations
-
 import socket
 import time
 from pathlib import Path

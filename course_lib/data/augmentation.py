@@ -1,7 +1,5 @@
 """Augmentation of a whole batch at once, on the device where the images lie; the draws are made on the CPU."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

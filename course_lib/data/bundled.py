@@ -1,7 +1,5 @@
 """Data that is always there, without a network: real handwritten digits, upright or rotated, and a photograph."""
 
-from __future__ import annotations
-
 import hashlib
 from io import BytesIO
 from pathlib import Path

@@ -5,8 +5,6 @@ address or keeps two processes apart, and so this is urllib and a lock. The lock
 needs: the operating system frees it when its owner dies, however it dies.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

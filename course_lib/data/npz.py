@@ -1,7 +1,5 @@
 """Any ``.npz`` of uint8 images and labels as a data set, checked before use."""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 from pathlib import Path

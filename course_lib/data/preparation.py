@@ -1,7 +1,5 @@
 """What is done to all images once, before training. Everything is fitted on the training split alone."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

@@ -1,7 +1,5 @@
 """Every data set by its name, or by the path of an ``.npz``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

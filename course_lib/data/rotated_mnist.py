@@ -5,8 +5,6 @@ with many factors of variation": MNIST digits, each turned by an angle of its ow
 training, of which 2,000 for validation, and 50,000 for the test.
 """
 
-from __future__ import annotations
-
 import gzip
 import zipfile
 from pathlib import Path

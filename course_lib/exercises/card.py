@@ -1,7 +1,5 @@
 """The card of an exercise: its head above the cell, and the strip below it that says how the answer stands."""
 
-from __future__ import annotations
-
 import re
 import sys
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The ``@exercise`` decorator: run the checks, say what happened, hand on the learner's function or the reference."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import inspect

@@ -1,7 +1,5 @@
 """What a check is made of: `compare` runs a learner's function beside the reference and raises a `Mistake`."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 import linecache

@@ -1,7 +1,5 @@
 """What the checks of exercises 6.1, 6.3 and 6.4 share: they compare convolutions in two steps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial, update_wrapper
 from itertools import combinations

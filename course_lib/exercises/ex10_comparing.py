@@ -1,7 +1,5 @@
 """Exercises 10.4 and 10.5 of notebook 10: which published networks are not exact, and which rows not to compare."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import fields
 

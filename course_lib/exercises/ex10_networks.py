@@ -1,7 +1,5 @@
 """Exercises 10.1 and 10.3 of notebook 10: P4CNN, and the block of a residual network."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

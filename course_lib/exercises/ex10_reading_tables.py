@@ -1,7 +1,5 @@
 """Exercises 10.2, 10.6 and 10.7 of notebook 10: how wide, what is reported, and how certain a gap is."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from functools import partial

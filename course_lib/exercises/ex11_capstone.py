@@ -1,7 +1,5 @@
 """Exercise 11.5 of notebook 11, with many right answers: a network of one's own that is to beat P4CNN."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Exercise 11.1 of notebook 11: a step of descent."""
 
-from __future__ import annotations
-
 from functools import partial, update_wrapper
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exercise 11.2 of notebook 11: what a checkpoint must hold."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial, update_wrapper
 from io import BytesIO

@@ -1,7 +1,5 @@
 """Exercises 11.3 and 11.4 of notebook 11: what a handful of seeds can tell."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from itertools import combinations

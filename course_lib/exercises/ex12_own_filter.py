@@ -1,7 +1,5 @@
 """Exercise 12.6 of notebook 12, which has many answers: a filter that becomes its own negative after a quarter turn."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Exercises 12.1, 12.4 and 12.5 of notebook 12: which elements are exact, steering, and the turned basis."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from fractions import Fraction

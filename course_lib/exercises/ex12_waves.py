@@ -1,7 +1,5 @@
 """Exercises 12.2 and 12.3 of notebook 12: a wave on a ring, and which waves a window of pixels can carry."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

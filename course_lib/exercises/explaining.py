@@ -1,7 +1,5 @@
 """What to say about a wrong answer that nobody listed: which part of it is wrong, seen beside the right result."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any

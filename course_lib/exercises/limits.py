@@ -6,8 +6,6 @@ Python delivers a signal only between two steps of a program, and an answer may 
 `time_limit` is left: on macOS it ends loops written in Python, on Windows nothing does but the kernel's stop button.
 """
 
-from __future__ import annotations
-
 import contextlib
 import faulthandler
 import os

@@ -1,7 +1,5 @@
 """Checks of exercises that build a network: with the same weights it must compute what the reference's does."""
 
-from __future__ import annotations
-
 import inspect
 from functools import partial, update_wrapper
 from typing import Any

@@ -1,7 +1,5 @@
 """Marking a reader's guesses which sets of moves are groups, in notebook 01."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 AXIOMS = ("closure", "associativity", "identity", "inverse")  # in the order in which they are tested

@@ -1,7 +1,5 @@
 """The exercises of all notebooks, one file ``ex01_groups.py``, ``ex02_actions.py``, … per notebook."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence

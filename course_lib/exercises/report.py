@@ -1,7 +1,5 @@
 """What `progress()` shows: a row of dots for each notebook, one for each exercise, and what comes next."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape

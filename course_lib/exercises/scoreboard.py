@@ -1,7 +1,5 @@
 """The scoreboard of notebook 11's last exercise: one small file beside the learner's progress."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 

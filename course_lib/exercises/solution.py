@@ -1,7 +1,5 @@
 """The folded help below an exercise: its hints, and its solution, which is the library's own source."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import inspect

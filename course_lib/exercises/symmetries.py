@@ -1,7 +1,5 @@
 """Which symmetry of the square an answer applies: what a message can say about a wrong answer that nobody listed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Comparing and showing whatever a learner's function may return: tensors, arrays, elements, tuples, numbers, text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice

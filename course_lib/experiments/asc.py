@@ -1,7 +1,5 @@
 """CIFAR-10 and CIFAR-100: ResNet29 and ResNet83 with affine self convolution, as data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """What the papers claim of the networks on rotated MNIST, as data: who makes fewer errors than whom."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

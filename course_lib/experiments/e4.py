@@ -1,7 +1,5 @@
 """Rotated MNIST: E4-Net and its ablations, Tables 1 to 3 of He et al. (2021), as data."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

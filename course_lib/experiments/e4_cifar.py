@@ -1,7 +1,5 @@
 """CIFAR-10 and CIFAR-100: ResNet18 with E4 layers, Table 4 of He et al. (2021), as data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Which of the published networks are exactly invariant at their image size, and what it costs to make them so."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial

@@ -6,8 +6,6 @@ mean error over the networks of its grid. The grid and what it found are in `dat
 CIFAR-10 still has to be run: until then its rate is the published one.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from course_lib.errors import UnknownName

@@ -1,7 +1,5 @@
 """A table as Markdown: what was printed beside what our networks have, and why they differ."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """What a published number is: which epoch it comes from, and how sure a gap between two of them is."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Literal

@@ -1,7 +1,5 @@
 """Rotated MNIST: networks that the papers of this course quote for comparison, rebuilt from what is public."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Rotated MNIST: the tables of Cohen & Welling (2016) and of Lengyel & van Gemert (2021), as data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """The rules by which the papers count operations; what PyTorch's own counter sees, and what it does not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

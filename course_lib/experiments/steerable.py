@@ -1,7 +1,5 @@
 """Rotated MNIST beyond quarter turns: the best error of the papers' tables, and a network that a CPU can train."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from course_lib.experiments.row import Quoted, Recipe, Row, Table, as_printed

@@ -1,7 +1,5 @@
 """All tables by name, and how to find a row in them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

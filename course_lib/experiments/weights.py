@@ -1,7 +1,5 @@
 """Networks with trained weights that come with the package, to be looked at without a training."""
 
-from __future__ import annotations
-
 import json
 from io import BytesIO
 from typing import Any

@@ -1,7 +1,5 @@
 """Figures of notebook 02: color pictures side by side, and where a pixel of L_g f takes its value from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where affine self convolution looks: weights window by window, and the gaze of a pixel. Notebook 09."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

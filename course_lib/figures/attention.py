@@ -1,7 +1,5 @@
 """Where a pixel looks: the attention of one element of Z² ⋊ H, sheet by sheet, over the image. Notebook 07."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple

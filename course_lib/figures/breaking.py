@@ -1,7 +1,5 @@
 """Figures of notebook 05: windows seen from both borders, errors as curves, and shares side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a figure shows in one sentence, visible below it: of pictures, diagrams and widgets alike."""
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 from IPython.display import display

@@ -1,7 +1,5 @@
 """Figures of training: learning curves with their seeds, accuracy against angle, one number for each seed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ A sheet's frame has the color of its element, as in all figures. An operation wi
 color and the shapes of its weights below its words; one without is gray.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

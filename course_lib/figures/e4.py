@@ -1,7 +1,5 @@
 """Figures of notebook 08: the kernels that one pixel generates and ablations beside the published ones."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

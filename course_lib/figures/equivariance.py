@@ -1,7 +1,5 @@
 """Figures of notebook 03: the commuting square with images in its corners, and a filter that slides over a map."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures of notebook 07: relative positions of pairs, and the layers of the course as one sum over pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

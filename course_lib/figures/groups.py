@@ -1,7 +1,5 @@
 """Figures of notebook 01: a group as a table, as moves of a square, as a graph, in cosets, and on lattice points."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any

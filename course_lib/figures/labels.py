@@ -1,7 +1,5 @@
 """Names in a plot: of lines at their ends, or, if those meet, in a legend above; of points where nothing is covered."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 Every shape is read off the layer itself, which is run once on random values.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any

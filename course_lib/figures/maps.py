@@ -1,7 +1,5 @@
 """Figures of feature maps: sheets on a ring, L_g on them, banks of turned filters, and the explorer's still picture."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

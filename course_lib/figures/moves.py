@@ -1,7 +1,5 @@
 """Moves done one after the other, on a tile and on lattice points, step by step; notebook 01."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

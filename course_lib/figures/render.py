@@ -1,7 +1,5 @@
 """From a matplotlib figure to bytes, the same every time: maps as pixels, all else as lines and letters."""
 
-from __future__ import annotations
-
 import io
 import re
 

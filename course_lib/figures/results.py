@@ -1,7 +1,5 @@
 """Figures of results: the rows of a table by their errors, and published errors against ours."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from statistics import fmean, stdev

@@ -5,8 +5,6 @@ So when L_r turns the picture, every sheet goes where a turned ring would carry 
 Lengths are in sides of a sheet.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Figures of redundant filters and separable networks: sheets in rows, shares by layer, errors by training-set size."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

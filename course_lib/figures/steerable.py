@@ -1,7 +1,5 @@
 """Figures of notebook 12: values on the cells of a hexagonal lattice."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

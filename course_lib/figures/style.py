@@ -8,8 +8,6 @@
 - Text is Noto Sans, which is shipped with the package (fonts/, SIL Open Font License); formulas are typeset in it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from importlib.resources import as_file, files

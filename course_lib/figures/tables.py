@@ -1,7 +1,5 @@
 """What a table looks like as a picture: error against what a network has and what it does."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle

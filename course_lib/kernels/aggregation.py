@@ -1,7 +1,5 @@
 """Neighborhood aggregation with a kernel of its own at every pixel: the inner operation of the E4 layer."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

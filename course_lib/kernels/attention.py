@@ -1,7 +1,5 @@
 """Local attention through affine maps: the inner operation of affine self convolution and its rivals."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Local self-attention on the group: each query looks at k × k pixels on all sheets. Notebook 07."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

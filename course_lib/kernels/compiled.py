@@ -6,8 +6,6 @@ them: as many as `torch.get_num_threads()` says, each a fixed part, and sums ove
 So for a given number of threads a result is always the same, bit for bit.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """`generate_and_aggregate` by the loops of `loops_e4`: their memory, and the banks as they want them."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -1,7 +1,5 @@
 """One door for each hot operation: a registered operator that compilers, exporters and transforms can see through."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

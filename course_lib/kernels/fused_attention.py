@@ -1,7 +1,5 @@
 """Local attention without unfolded maps: neighbor by neighbor, a few images at a time, and again in backward."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product

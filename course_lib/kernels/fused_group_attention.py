@@ -1,7 +1,5 @@
 """Self-attention on the group without unfolded maps: neighbor by neighbor, a few images at a time. Notebook 07."""
 
-from __future__ import annotations
-
 import math
 from itertools import product
 

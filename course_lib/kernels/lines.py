@@ -1,7 +1,5 @@
 """Maps laid out as lines, so that the neighbors of all pixels are one and the same step away."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import reduce

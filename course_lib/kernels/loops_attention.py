@@ -12,8 +12,6 @@ written, `combine` took three times as long; with four, `spread` did, too.
 Channels come in fours, the steps of a window in threes; zeros fill up.
 """
 
-from __future__ import annotations
-
 from course_lib.kernels.loops_e4 import strides_of
 from course_lib.kernels.loops_softmax import softmax, softmax_backward
 from course_lib.kernels.machine_code import loops

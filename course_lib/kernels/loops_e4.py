@@ -9,8 +9,6 @@ All memory is handed in, as pointers. Three lines are read at once, so that each
 is in a register. What `shape`, `counts` and `steps` hold is said in `compiled_e4`.
 """
 
-from __future__ import annotations
-
 from course_lib.kernels.machine_code import loops
 
 BLOCK = 256  # pixels: so much of all lines stays in the nearest cache

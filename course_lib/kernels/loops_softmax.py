@@ -1,7 +1,5 @@
 """The softmax of `loops_attention`, for a block of pixels at once, and its gradient; row i begins at i·block."""
 
-from __future__ import annotations
-
 from math import factorial
 
 import numpy as np

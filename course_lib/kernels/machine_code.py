@@ -5,8 +5,6 @@ in each process. Here the machine code lies in a file, and llvmlite, which comes
 hundredths of a second. The file's name says for which source, versions and processor it is.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 from collections.abc import Callable, Sequence

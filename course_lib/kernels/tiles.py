@@ -1,7 +1,5 @@
 """The eager kernels of aggregation, in plain PyTorch: a few images at a time, in memory that is used again."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import product

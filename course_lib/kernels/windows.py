@@ -1,7 +1,5 @@
 """The one neighborhood gather of this library."""
 
-from __future__ import annotations
-
 import math
 
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """Affine self convolution: a convolution whose filter each place reweights by what it sees there. Notebook 09."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import torch

@@ -1,7 +1,5 @@
 """Self-attention on Z² ⋊ H: each element looks around, and where things are it says relative to itself."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Attentive group convolution: a group convolution whose single responses are weighed before they are summed."""
 
-from __future__ import annotations
-
 import math
 
 import torch

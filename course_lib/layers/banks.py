@@ -1,7 +1,5 @@
 """Filter banks, readable: all turned copies of a filter. Built in notebook 04; `conv` gathers the same by an index."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """What all layers share: their group, how a map must look and lies in memory, and when sampling is exact."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence

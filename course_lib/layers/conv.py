@@ -1,7 +1,5 @@
 """Lifting and group convolution, one class each for every group: a bank of turned filters, then one conv2d."""
 
-from __future__ import annotations
-
 import math
 from numbers import Integral
 from typing import Any, Literal

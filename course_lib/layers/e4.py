@@ -1,7 +1,5 @@
 """The E4 layer: each element of Z² ⋊ H makes its own depthwise kernel out of what it sees. Notebook 08."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import torch

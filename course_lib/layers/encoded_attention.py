@@ -1,7 +1,5 @@
 """Self-attention whose positions are not tables but computed from coordinates, and its lifting form."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Norms and dropout that treat all |H| sheets of a channel alike; what differs per sheet breaks equivariance."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

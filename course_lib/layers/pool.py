@@ -1,7 +1,5 @@
 """Pooling over the group, over cosets, and over space."""
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor
 

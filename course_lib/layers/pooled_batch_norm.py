@@ -5,8 +5,6 @@ vectors of the processor, it takes up to three times as long as where all |H|·C
 summed up by itself, and the sums of a channel's sheets are put together.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -3,8 +3,6 @@
 Source: Lengyel & van Gemert (2021), "Exploiting learned symmetries in group equivariant convolutions"; notebook 06.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Layers in a row, checked when they are put together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

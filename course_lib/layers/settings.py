@@ -1,7 +1,5 @@
 """What a layer is told, and whether it makes sense: numbers, groups, windows, and where its tensors are to be."""
 
-from __future__ import annotations
-
 from numbers import Integral
 from typing import Any
 

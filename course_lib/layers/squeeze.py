@@ -1,7 +1,5 @@
 """Group squeeze-and-excite: each channel is scaled by what all channels show on average. Notebook 09."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """All-CNN-C: nine convolutions and nothing else but norms."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from course_lib.groups import C1, Group

@@ -1,7 +1,5 @@
 """P4CNN with attention, and without norms: α-P4CNN, a-P4CNN and DREN, which the papers' tables quote."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable
 

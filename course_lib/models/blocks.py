@@ -1,7 +1,5 @@
 """What the residual networks share: a block with a shortcut, and convolutions that halve the map."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

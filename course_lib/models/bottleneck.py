@@ -1,7 +1,5 @@
 """ResNet29 and ResNet83: post-activation bottleneck blocks, in which a layer of any kind looks around."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from course_lib.groups import C1, Group

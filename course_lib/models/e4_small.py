@@ -1,7 +1,5 @@
 """An E4 network small enough to be trained in seconds on a CPU. Notebook 08."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import nn

@@ -1,7 +1,5 @@
 """E4-Net: the lifting convolution, then six layers that make their own kernels. Notebook 08."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from typing import Literal
 

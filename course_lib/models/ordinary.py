@@ -1,7 +1,5 @@
 """A group-equivariant CNN as the ordinary CNN that it is: filter banks written out, nothing left of the group."""
 
-from __future__ import annotations
-
 import copy
 from collections import OrderedDict
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """p4_SA: a network of nothing but self-attention on the group, for rotated MNIST."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """P4CNN, the network for rotated MNIST: as Cohen & Welling have it, and with a linear classifier."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable
 

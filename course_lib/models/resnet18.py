@@ -1,7 +1,5 @@
 """ResNet18 for small images: post-activation basic blocks, two in each of four stages."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from torch import nn

@@ -1,7 +1,5 @@
 """ResNet44: pre-activation basic blocks, seven in each of three stages."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from course_lib.groups import C1, Group

@@ -1,7 +1,5 @@
 """SFCNN, the steerable filter CNN for rotated MNIST: large filters that turn by any angle, and three linear layers."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 
 from torch import nn

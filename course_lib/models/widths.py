@@ -1,7 +1,5 @@
 """How wide a network must be to be compared with another one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 

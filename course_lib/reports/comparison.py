@@ -1,7 +1,5 @@
 """What runs say of each other: those that were trained alike, and whether a published order is found again."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

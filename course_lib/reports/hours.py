@@ -1,7 +1,5 @@
 """How long whole tables take: from the operations of every row and the epochs that were really measured."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 from pathlib import Path

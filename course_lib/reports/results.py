@@ -1,7 +1,5 @@
 """The result files as tables: what was published, what we measured, and what has not been run."""
 
-from __future__ import annotations
-
 import json
 import statistics
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """How often chance alone would part two sets of seeds as far as they were found."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 from statistics import fmean

@@ -1,7 +1,5 @@
 """The state of a run on disk: enough to go on as if nothing had happened."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

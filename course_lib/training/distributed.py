@@ -6,8 +6,6 @@ and so are loss and gradient. The result therefore does not depend on the number
 run may go on with another number of them.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,8 +1,6 @@
 """Where a run computes: its device, the processes that share the work, the lock that keeps others away, and what of all
 that is noted in its result."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

@@ -1,7 +1,5 @@
 """What a trained network gets right."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

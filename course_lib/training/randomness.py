@@ -1,7 +1,5 @@
 """The states of all random generators."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From a recipe, which says how a paper trained, and what a run changes of it, to what the loop takes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import lru_cache, partial
 

@@ -1,7 +1,5 @@
 """The files of results: written; read, and refused by name if one is damaged, or is not what its path says."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """A run: one row, one seed, one data set. It goes on where it was stopped, and ends in one file with its results."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The attention explorer: choose a pixel, see where it looks, turn the image, and see whether the gaze follows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the widgets share: their JavaScript, a still picture where no widget can run, and how much a page may hold."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The feature-map explorer: turn the input and watch every layer, turn-then-compute beside compute-then-turn."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

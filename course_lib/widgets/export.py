@@ -4,8 +4,6 @@ Our widget is one JavaScript module and its state. A page needs no more than bot
 lines, so nothing is loaded from anywhere.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Filter and image turn together: on the turned image, filter r sees exactly what filter e saw. Notebook 04."""
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 import traitlets
 from torch import Tensor

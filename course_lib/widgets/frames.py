@@ -3,8 +3,6 @@
 No widget here, so that it can be tested, and computed in advance or one frame at a time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

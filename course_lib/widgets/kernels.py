@@ -1,7 +1,5 @@
 """The kernel explorer: choose a pixel, see the kernels it writes and what they gather, and turn it. Notebook 08."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The progress page: what is done across the notebooks, where to go on, and a button that resets one exercise."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as widgets

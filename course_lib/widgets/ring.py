@@ -1,7 +1,5 @@
 """The turning ring: drag a picture, and see the sheets of its feature map turn and travel. Notebook 00."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The figures of a stored notebook on the site: files of their own, numbered, with their captions."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

@@ -1,7 +1,5 @@
 """The front page of the site: the turning ring, and a card with a picture for each notebook."""
 
-from __future__ import annotations
-
 import io
 from html import escape
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the site's pages say about exercises, minutes and layers, read from the library and the notebooks' sources."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable

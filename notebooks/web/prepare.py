@@ -1,7 +1,5 @@
 """A stored notebook, made ready for a page without a kernel: figures with words, widgets that live, linked terms."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

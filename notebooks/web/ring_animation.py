@@ -6,8 +6,6 @@ First the p4 network, once round in quarter turns, then the ordinary one. The pa
 so that the same widget gives the same motion.
 """
 
-from __future__ import annotations
-
 import io
 import sys
 import tempfile

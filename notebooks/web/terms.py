@@ -1,7 +1,5 @@
 """What may be linked in a notebook's markdown, and the links from a term's first use to the glossary."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import cache

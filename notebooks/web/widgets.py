@@ -4,8 +4,6 @@ A stored notebook holds no widgets, only their still pictures. So the few cells 
 those that define, directly or through others, a name it uses, and those that set the random seed.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import io

@@ -7,8 +7,6 @@ digits of 14 × 14 pixels. Writes every epoch's metrics, and the accuracy on the
 their provenance, as JSON after each run; runs that the file already holds are not repeated.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

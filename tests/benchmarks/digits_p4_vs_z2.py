@@ -6,8 +6,6 @@ Prints a table of test errors after the last epoch, and writes every epoch's met
 exit status is 1 unless P4CNN has the smaller test error for every seed.
 """
 
-from __future__ import annotations
-
 import argparse
 import platform
 import subprocess

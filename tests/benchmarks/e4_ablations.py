@@ -7,8 +7,6 @@ and a bias for every element in the norm of the kernel generator. Writes every e
 JSON after each run, and how many predictions a quarter turn of the test images changes.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from dataclasses import asdict

@@ -6,8 +6,6 @@ Trains a small network with everything that has a state: momentum, a schedule, d
 process is a fork, so that a kill costs milliseconds. The exit status is 1 if a checksum differs or a file is left over.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

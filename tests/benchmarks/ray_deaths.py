@@ -7,8 +7,6 @@ with all its workers, and another machine joins. The exit status is 1 unless all
 weights of the plain table, bit by bit, and the command said that all went well.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

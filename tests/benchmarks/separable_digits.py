@@ -9,8 +9,6 @@ and every run looks at as many images in all. Writes every epoch's metrics with 
 The second line is the run of section 1: "mixed" is the share of what training added with its sheets mixed over filters.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from dataclasses import asdict

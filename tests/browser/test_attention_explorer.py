@@ -59,7 +59,7 @@ def test_keyboard_and_click_choose_what_the_words_say(tmp_path):
             turn.fill(str(expected.degrees))
             shown.locator("input[type=checkbox]").set_checked(expected.mirror)
             there = expected.carry((1, 7), SIZE)
-            assert f"(g = {expected}), it is pixel ({there[0]}, {there[1]})" in status(shown)
+            assert f"(g = {expected}), it is the pixel ({there[0]}, {there[1]})" in status(shown)
             assert "at most 0.0 %" in status(shown)
         if target := os.environ.get("ATTENTION_SCREENSHOT"):
             shown.screenshot(path=target)
@@ -77,7 +77,7 @@ def test_the_browser_draws_the_weights_that_it_got(tmp_path):
         assert "at most 0.0 %" not in status(shown)
         for panel, frame in ((0, 0), (1, 1)):  # the middle pixel stays in the middle
             gaze = weights[frame, 0, 0, :, SIZE // 2, SIZE // 2].reshape(5, 5)
-            share = 0.9 * np.sqrt(gaze / gaze.max())[..., None]
+            share = 0.9 * np.cbrt(gaze / gaze.max())[..., None]
             expected = (1 - share) * images[frame, 2:7, 2:7] + share * BLUE
             drawn = corners(shown, panel)
             assert np.abs(drawn - expected.reshape(25, 3)[[0, 4, 20, 24]]).max() <= 1

@@ -617,7 +617,7 @@ for name, row in table.items():
     print(f"{name:29}", ", ".join(f"{kind} {share:.2f}" for kind, share in row.items()))
 shares(table, "same class at all four turns").captioned(
     "The trained CNN keeps its answer mostly on images like those it was trained on, p4 on all. "
-    "(The untrained CNN gives nearly all digits the same class.)"
+    "The untrained CNN gives nearly all digits the same class."
 )
 
 # %% [markdown]

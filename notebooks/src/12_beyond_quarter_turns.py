@@ -391,7 +391,7 @@ for name, errors in curves.items():
     print(f"{name:28} worst error {in_words(max(errors), high=10)}")
 error_curves(curves, angles, "angle in degrees", logarithmic=False).captioned(
     "Steered to the angle, a steerable filter has almost no error in its output; interpolated, several times as much. "
-    "(The dip at 45° is particular to this filter of pixels.)"
+    "The dip at 45° is particular to this filter of pixels."
 )
 
 # %% [markdown]

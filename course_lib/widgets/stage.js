@@ -143,8 +143,13 @@ function makeGlide(draw) {
 
 // The page of a widget: its controls, stages beside one another, which fill its width, and words about what they show.
 function layOut({ el, undo }, controls, titles, draw, kind = "") {
-  const stages = titles.map(makeStage), page = { stages, width: 0, ...makeGlide((t) => page.width && draw(t)) };
-  page.figures = element("div", { class: "fme-panels fme-stages" }, ...stages.map(({ figure }) => figure));
+  const stages = titles.map(makeStage), page = { stages, width: 0 };
+  Object.assign(page, makeGlide((t) => {
+    if (!page.width) return;
+    page.figures.style.cssText = ""; // before they have their sizes, nobody is to see them jump
+    draw(t);
+  }));
+  page.figures = element("div", { class: "fme-panels fme-stages", style: "visibility:hidden;height:0;overflow:hidden" }, ...stages.map(({ figure }) => figure));
   const status = element("p", { class: "fme-status", role: "status", "aria-live": "polite" });
   el.append(element("div", { class: `fme ${kind}` }, element("div", { class: "fme-controls fme-stay" }, ...controls), page.figures, status));
   page.say = (text, aloud = true) => {

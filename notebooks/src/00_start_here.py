@@ -66,9 +66,8 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
         certain, answer = net(turned).softmax(dim=1).max(dim=1)
     for quarter in range(4):
         mark = "✓" if answer[quarter] == 2 else "✗"
-        answers[f"{name}, {90 * quarter}°: {mark} {answer[quarter]} ({100 * certain[quarter]:.0f} %)"] = turned[
-            quarter, 0
-        ]
+        said = f"{mark} {answer[quarter]} ({100 * certain[quarter]:.0f} %)"
+        answers[f"{name}, {90 * quarter}°: {said}"] = turned[quarter, 0]
 panels(answers, columns=4).captioned(
     "Above, the ordinary network changes its answer when the 2 turns; below, ours does not."
 )

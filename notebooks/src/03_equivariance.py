@@ -555,7 +555,7 @@ results = {"photograph": photograph, "after the function": equivariant_function(
 results["turned, then the function"] = equivariant_function(act_on_image(r, photograph))
 panels({name: x[0, 0] for name, x in results.items()}, columns=3, photograph=True).captioned(
     "On the turned photograph an equivariant function gives its result, turned. "
-    "Yours; or else the length of the gradient: how steep the image is."
+    "The function is yours or, until you have one, the length of the gradient."
 )
 
 # %% [markdown]

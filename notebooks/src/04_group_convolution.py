@@ -216,8 +216,8 @@ figures.filter_bank_figure(lifting_filter_bank(hook, C4)[0, :, 0], C4).captioned
 # **Watch one place of the digit**, while the digit turns. You see it before the turn and after a quarter turn; move the
 # slider to turn it back, or further.
 #
-# 1. In the second picture, the filter turns together with the digit. Does its answer change?
-# 2. In the third, the filter stays as it is. Does its answer change?
+# 1. Below *the filter turns, too*, it turns together with the digit. Does its answer change?
+# 2. Below *the filter stays*, it stays as it is. Does its answer change?
 # 3. Point at other places of the digit. Is there one where the answer of the turning filter changes?
 #
 # Where the picture cannot move, as on GitHub, you see a still picture: the window of one pixel before the turn, and after it.

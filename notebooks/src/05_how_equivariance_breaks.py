@@ -358,8 +358,8 @@ for title, image in {"corner": SHAPES["corner"], "turned corner": act_on_image(r
     for name, bank in {"filters only turned": lifting_filter_bank, "also permuted": group_filter_bank}.items():
         maps[f"{title}: {name}"] = F.conv2d(arms(image), bank(weights, C4)[0, :, 0]).amax(dim=0)
 panels(maps, columns=3).captioned(
-    "The largest answer of the four copies. If the filters are only turned, it is another one for the turned corner; "
-    "if their sheets are permuted as well, it is the same, turned."
+    "The largest answer of the four copies. If the filters are only turned, the turned corner changes it; "
+    "if their sheets are permuted as well, the answer only turns."
 )
 
 # %% [markdown]
@@ -590,16 +590,10 @@ def quarter_turns(images: Tensor, generator: torch.Generator) -> Tensor:
 torch.manual_seed(0)
 body = [nn.Conv2d(1, 12, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(12, 24, 3), nn.ReLU()]
 cnn = nn.Sequential(*body, nn.Flatten(), nn.Linear(24 * 4 * 4, 10)).double()
-nets = {"CNN, trained on turned digits": copy.deepcopy(cnn), "CNN, untrained": cnn}
+trained = copy.deepcopy(cnn)
+nets = {"CNN, trained on turned digits": trained, "CNN, untrained": cnn}
 config = TrainConfig(epochs=20, batch_size=64, learning_rate=0.003)
-train(
-    nets["CNN, trained on turned digits"],
-    small_digits.train,
-    config,
-    augment=quarter_turns,
-    device="cpu",
-    progress=True,
-)
+train(trained, small_digits.train, config, augment=quarter_turns, device="cpu", progress=True)
 nets["p4, untrained"] = nn.Sequential(LiftingConv2d(C4, 1, 10, 5), GlobalMaxPool(C4)).double()
 
 # %% [markdown]

@@ -88,7 +88,7 @@ NAMES = {
 }
 published = {name: (find(key).error, find(key).deviation) for key, name in NAMES.items()}
 errors_by_row({"published": published}).captioned(
-    "In print, P4CNN makes less than half the errors of an ordinary network, and E4-Net little more than half of those "
+    "In print, P4CNN makes less than half the errors of an ordinary network, and E4-Net a little more than half of those "
     "(bars: standard deviations over seeds)."
 )
 
@@ -354,7 +354,7 @@ errors_by_row({"published": compared, f"our runs, {EPOCHS} epochs": ours}, yours
 # %% tags=["nbval-ignore-output"]
 rows = {row.key: row for name in ("rotated-mnist", "e4-rotated-mnist") for row in TABLES[name].rows}
 labels = {key: f"{row.name}, 2016" if key.endswith("-cohen") else row.name for key, row in rows.items()} | NAMES
-labels = {key: name.replace("concatenate: none", "E4-Net without concatenation") for key, name in labels.items()}
+labels = {key: name if "Net" in name or "e4" not in key else f"E4-Net, {name}" for key, name in labels.items()}
 by_recipe = {
     f"our recipe, {EPOCHS} epochs": laptop,
     "the paper's own recipe": {**trained_alike(full, DATA), **trained_alike(full, DATA, validation=2000)},

@@ -45,28 +45,40 @@ def test_twenty_steps_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+def test_a_time_budget_ends_torchrun_cleanly_and_another_number_of_processes_goes_on(tmp_path: Path) -> None:
     data = str(write_data(tmp_path / "digits.npz"))
-    words = ["train", "c-z2cnn", "--data", data, "--batch-size", "24", "--epochs", "2", "--results", str(tmp_path)]
-    # One process stops after the first epoch; torchrun shall take the second.
-    assert main([*words, "--time-budget", "0s"]) == 75
-    printed = torchrun("-m", "course_lib", *words)
+    words = ["train", "c-z2cnn", "--data", data, "--batch-size", "24", "--epochs", "3", "--results", str(tmp_path)]
+    assert main([*words, "--time-budget", "0s"]) == 75  # one process stops after the first epoch
+    printed = torchrun("-m", "course_lib", *words, "--time-budget", "0s")
+    assert printed.count("stopped") == 1 and "c-z2cnn, seed 0: stopped, epoch 2/3" in printed
+    assert not list(tmp_path.glob("**/seed0.json"))
+    assert main(words) == 0
     (path,) = tmp_path.glob("**/seed0.json")
     result = json.loads(path.read_text())
-    assert [entry["hardware"]["processes"] for entry in result["sessions"]] == [1, 2]
-    assert len(result["epochs"]["seconds"]) == 2 and printed.count("test error") == printed.count("written to") == 1
+    assert [entry["hardware"]["processes"] for entry in result["sessions"]] == [1, 2, 1]
+    assert len(result["epochs"]["seconds"]) == 3
     assert {p.name for p in path.parent.iterdir()} == {"seed0.json", "seed0.pt", "seed0.lock"}
 
 
-@pytest.mark.slow
-def test_a_time_budget_ends_torchrun_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    """With two processes; then with one, which is a group, too."""
-    data = str(write_data(tmp_path / "digits.npz"))
-    words = ["train", "c-z2cnn", "--data", data, "--batch-size", "24", "--epochs", "2", "--results", str(tmp_path)]
-    printed = torchrun("-m", "course_lib", *words, "--time-budget", "0s")
-    assert printed.count("stopped") == 1 and "c-z2cnn, seed 0: stopped, epoch 1/2" in printed
-    assert not list(tmp_path.glob("**/seed0.json"))
-    assert torchrun("-m", "course_lib", *words, "--time-budget", "1h", count=1).count("written to") == 1
+def test_one_process_of_torchrun_is_a_group_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(environment.dist, "is_torchelastic_launched", lambda: True)
+    for name in ("RANK", "LOCAL_RANK", "MASTER_PORT"):  # at port 0 the system chooses one
+        monkeypatch.setenv(name, "0")
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    words = [
+        "train",
+        "c-z2cnn",
+        "--data",
+        str(write_data(tmp_path / "digits.npz")),
+        "--batch-size",
+        "24",
+        "--epochs",
+        "1",
+    ]
+    assert main([*words, "--results", str(tmp_path)]) == 0
+    assert len(list(tmp_path.glob("**/seed0.json"))) == 1 and not environment.dist.is_initialized()
 
 
 def test_without_torchrun_there_is_one_process() -> None:

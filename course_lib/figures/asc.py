@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from course_lib.figures.attention import Look, attention_map, draw_image, draw_looker, draw_strength, look_words
 from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_map, new_figure, new_panels, shared_scale
 from course_lib.figures.style import frame
 from course_lib.groups import Element, Group
-
-BLUE = "#08519C"  # where it looks
 
 
 def gaze(weights: Tensor, group: Group, pixel: tuple[int, int], h: Element) -> Tensor:
@@ -24,7 +21,8 @@ def gaze(weights: Tensor, group: Group, pixel: tuple[int, int], h: Element) -> T
 
 
 def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
-    """A panel for each look: the image, pale, (Y, X) or (3, Y, X), the one that looks, and blue where it looks.
+    """A panel for each look: the image, pale, (Y, X) or (3, Y, X), the one that looks, and where it looks: on a gray
+    image blue, on one with colors in its own, full color.
 
     The arrow points along its h; a panel has ``size`` inches.
     """
@@ -32,14 +30,14 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
     words = []
     for axes, (title, look) in zip(grid, looks.items(), strict=True):
         image, attention = as_array(look.image), as_map(look.attention, "the attention")
-        shown = pale(image) if image.ndim == 3 else 1 - pale(image)[..., 0]  # what is gray turns with a dark page
-        draw_image(axes, shown)
         strength = attention / (attention.max() or 1.0)
-        if image.ndim == 3:  # around the pixels, as their colors count
-            for row, col in np.argwhere(strength > 0.05):
-                alpha = np.sqrt(strength[row, col])
-                axes.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False, ec=BLUE, lw=1.2, alpha=alpha))
+        colors = under_gaze(image)
+        if image.ndim == 3:
+            share = np.sqrt(strength)[..., None]
+            share[look.pixel] = 1  # it is to be compared with
+            draw_image(axes, colors + 0.75 * (1 - share) * (1 - colors))
         else:
+            draw_image(axes, 1 - colors[..., 0])  # what is gray turns with a dark page
             draw_strength(axes, strength)
         draw_looker(axes, look)
         frame(axes, look.h)
@@ -48,11 +46,10 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
     return Picture.from_figure(figure, " ".join(words))
 
 
-def pale(image: Array) -> Array:
-    """(Y, X) or (3, Y, X) → (Y, X, 3), paler; a gray image with its strokes dark."""
+def under_gaze(image: Array) -> Array:
+    """(Y, X) or (3, Y, X) → (Y, X, 3) from 0 to 1; a gray image pale, with its strokes dark."""
     light = (image - image.min()) / (image.max() - image.min() or 1.0)
-    rgb = np.moveaxis(light, 0, -1) if image.ndim == 3 else np.repeat(1 - light[..., None], 3, axis=-1)
-    return np.asarray(0.35 + 0.65 * rgb)
+    return np.moveaxis(light, 0, -1) if image.ndim == 3 else np.repeat(1 - 0.65 * light[..., None], 3, axis=-1)
 
 
 def weights_by_place(windows: Mapping[str, Any], weights: Mapping[str, Sequence[Any]]) -> Picture:

@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch.nn.functional as F
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_mark, new_figure
 from course_lib.figures.style import MARK, frame
 from course_lib.groups import Element, Group, matrix
+
+BLUE = "#08519C"  # where it looks
 
 
 class Look(NamedTuple):
@@ -53,7 +56,7 @@ def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
         draw_looker(row[0], look)
         for axes, h, sheet in zip(row[1:], group.elements, attention, strict=True):
             frame(axes, h)
-            draw_strength(axes, (sheet / attention.max()) ** 0.6)  # or little on many places would not show
+            draw_strength(axes, sheet / attention.max())
         words.append(look_words(title, look, attention, group))
     return Picture.from_figure(figure, " ".join(words))
 
@@ -65,8 +68,11 @@ def draw_image(axes: Axes, image: Array, low: float = 0, high: float = 1) -> Non
 
 
 def draw_strength(axes: Axes, attention: Array) -> None:
-    """Blue over an image, for attention from 0 to 1."""
-    strength = np.cbrt(attention)  # so that faint looks show too
+    """Blue over an image, for attention from 0 to 1, and a line around its window."""
+    strength = np.sqrt(attention)  # so that faint looks show too
+    (top, left), (bottom, right) = (edge(np.argwhere(attention > 0), axis=0) for edge in (np.min, np.max))
+    window = Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fill=False, ec=BLUE, lw=1)
+    axes.add_patch(window)
     axes.imshow(np.ones_like(attention), cmap="Blues", vmin=0, vmax=1, alpha=strength, interpolation="nearest")
 
 

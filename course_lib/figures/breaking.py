@@ -63,7 +63,7 @@ def error_curves(
     else:
         axes.set_xticks(np.arange(places[0], places[-1] + 1, 15))  # angles
     axes.grid(color="0.9")
-    name_lines(axes, at=-1 if logarithmic else -2)  # at the last angle all errors may be 0
+    name_lines(axes)
     words = "; ".join(f"{name}: largest {_coarse(max(errors))}" for name, errors in curves.items())
     return Picture.from_figure(figure, f"Relative error against {xlabel}. {words}.")
 

@@ -20,6 +20,7 @@ LETTER = 6  # pixels of width, for a letter of 12
 SHEET, STEP = 34, 9  # the side of a sheet in a stack, and how far the next one is moved
 LINE = 15  # the height of a line of text
 SMALL, PITCH = 25, 40  # the side of a turned filter, and from one to the next
+DEEP = 12  # how far the sheets of a turned filter reach
 _INDEX = re.compile(r"([_^])(\w)")
 
 
@@ -73,20 +74,30 @@ class Op:
         return ", ".join([" ".join(self.lines), *self.sizes])
 
     @property
+    def depth(self) -> int:
+        """What the turned filters need beyond one sheet."""
+        return DEEP * (self.turned and any(len(shape) == 5 for shape in (self.weights or {}).values()))
+
+    @property
+    def room(self) -> int:
+        """The height that is kept for the turned filters."""
+        return (PITCH + 4 + self.depth) * self.turned
+
+    @property
     def half_height(self) -> float:
-        return (LINE * (len(self.lines) + len(self.sizes)) + 14 + (PITCH + 4) * self.turned) / 2
+        return (LINE * (len(self.lines) + len(self.sizes)) + 14 + self.room) / 2
 
     def half_width(self, group: Group) -> float:
-        filters = (group.order + 0.5) * PITCH * self.turned
+        filters = (group.order + 0.5) * (PITCH + self.depth / 2) * self.turned
         return max(LETTER * max(map(len, [*self.lines, *self.sizes])), filters) / 2 + 9
 
     def svg(self, x: float, y: float, group: Group) -> str:
         width, height = 2 * self.half_width(group), 2 * self.half_height
         top = y - height / 2
-        color, first = WEIGHT if self.weights else "#8A94A3", top + LINE + 3 + (PITCH + 4) * self.turned
+        color, first = WEIGHT if self.weights else "#8A94A3", top + LINE + 3 + self.room
         parts = [_rect(x - width / 2, top, width, height, color, 1.6, rx=7)]
         if self.turned:
-            parts.append(_turned_filters(x, top + 22, group, any(len(s) == 5 for s in (self.weights or {}).values())))
+            parts.append(_turned_filters(x, top + 22 + self.depth, group, self.depth))
         parts += [_text(x, first + LINE * i, words) for i, words in enumerate(self.lines)]
         first += LINE * len(self.lines)
         parts += [_text(x, first + LINE * i, words, color=WEIGHT) for i, words in enumerate(self.sizes)]
@@ -148,14 +159,14 @@ def _stack(x: float, y: float, group: Group) -> str:
     return "".join(sheets[::-1]) + _letter(left + SHEET / 2, top + SHEET / 2, 20)
 
 
-def _turned_filters(x: float, y: float, group: Group, has_sheets: bool) -> str:
+def _turned_filters(x: float, y: float, group: Group, depth: int) -> str:
     """One small filter for each element, turned by it; one with sheets as a stack, in the colors they had unturned."""
     parts = []
     for i, h in enumerate(group.elements):
-        middle = x + PITCH * (i - (group.order - 1) / 2)
-        sheets = [compose(inverse(h), k) for k in group.elements] if has_sheets else [h]
+        middle = x - depth / 2 + (PITCH + depth / 2) * (i - (group.order - 1) / 2)
+        sheets = [compose(inverse(h), k) for k in group.elements] if depth else [h]
         for place, sheet in reversed(list(enumerate(sheets))):
-            offset = 12 * place / max(1, len(sheets) - 1)
+            offset = depth * place / max(1, len(sheets) - 1)
             left, top = middle - SMALL / 2 + offset, y - SMALL / 2 - offset
             parts.append(_rect(left, top, SMALL, SMALL, ELEMENT_COLORS.get(sheet, LINES), 1.4 if place else 2))
         parts.append(_letter(middle, y, 16, 90 * h.r, " scale(-1 1)" * h.m))
@@ -180,7 +191,7 @@ def _text(x: float, y: float, words: str, weight: str = "normal", color: str = L
 
     def index(found: re.Match[str]) -> str:
         dy = {"_": 3, "^": -4}[found[1]]
-        return f'<tspan dy="{dy}" font-size="9">{found[2]}</tspan><tspan dy="{-dy}">&#8203;</tspan>'
+        return f'<tspan dy="{dy}" font-size="10">{found[2]}</tspan><tspan dy="{-dy}">&#8203;</tspan>'
 
     style = f'text-anchor="middle" font-weight="{weight}" fill="{color}"'
     return f'<text x="{x:g}" y="{y:g}" {style}>{_INDEX.sub(index, escape(words))}</text>'

@@ -84,9 +84,9 @@ LAYERS = (
     ("affine self convolution (ahead)", r"$\alpha(\hat{g},x,y)\,(\psi(\hat{g})\,y+\beta(\hat{g}))$", (True, True, True),
      "k×k pixels, all sheets"),
 )  # fmt: skip
-HEADINGS = ((0.0, "layer"), (3.5, r"$\tilde{H}_{\hat{g}}(x,y)$"), (9.6, r"which $\tilde{g}$ it sums over"))
-DEPENDENCES = ((7.4, r"$\hat{g}=g^{-1}\tilde{g}$"), (8.25, "$x=f(g)$"), (9.0, r"$y=f(\tilde{g})$"))
-WIDTH = 12.0
+HEADINGS = ((0.0, "layer"), (3.5, r"$\tilde{H}_{\hat{g}}(x,y)$"), (9.95, r"sums over $\tilde{g}$ in"))
+DEPENDENCES = ((7.35, r"$\hat{g}=g^{-1}\tilde{g}$"), (8.35, "$x=f(g)$"), (9.3, r"$y=f(\tilde{g})$"))
+WIDTH = 12.3
 
 
 def framework_map() -> Picture:

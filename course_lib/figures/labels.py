@@ -12,17 +12,18 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 APART = 0.02  # of the height: lines that end closer together could not be told apart by their ends
+LONG = 28  # letters, for which the lines would have to be short
 ROOM = 0.075  # of the height, for one line of text
 
 
-def name_lines(axes: Axes, at: int = -1) -> None:
-    """Write the label of each line behind its last point, or the one ``at``, right of the axes; call it at the end."""
+def name_lines(axes: Axes) -> None:
+    """Write the label of each line behind its last point, right of the axes, if there is room; call it at the end."""
     handles, names = axes.get_legend_handles_labels()
     lines: list[Any] = [handle[0] if isinstance(handle, tuple) else handle for handle in handles]  # with error bars
-    ends = [np.array([x, y])[:, np.isfinite(y)][:, at] for x, y in (line.get_data() for line in lines)]
+    ends = [np.array([x, y])[:, np.isfinite(y)][:, -1] for x, y in (line.get_data() for line in lines)]
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # as they are now: the ends are placed by them
     heights = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
-    if len(names) > 1 and np.diff(np.sort(heights)).min() < APART:
+    if len(names) > 1 and (np.diff(np.sort(heights)).min() < APART or max(map(len, names)) > LONG):
         many = sum(map(len, names)) > 70
         axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 if many else len(names))
         return
@@ -30,7 +31,7 @@ def name_lines(axes: Axes, at: int = -1) -> None:
         line = {"arrowstyle": "-", "color": lines[i].get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             names[i], ends[i], (1.03, height), xycoords="data", textcoords="axes fraction",
-            va="center", color=line["color"], arrowprops=line if at == -1 else None, annotation_clip=False,
+            va="center", color=line["color"], arrowprops=line, annotation_clip=False,
         )  # fmt: skip
 
 
@@ -48,7 +49,7 @@ def _spread(heights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 # Where a name may stand, in points from its own: beside it, where no other point may be as near, or farther away, with
 # a line that leads back.
-_BESIDE = ((7, 0), (-7, 0), (0, 11), (0, -11), (6, 9), (6, -9), (-6, 9), (-6, -9))
+_BESIDE = ((7, 0), (-7, 0), (14, 0), (-14, 0), (0, 11), (0, -11), (6, 9), (6, -9), (-6, 9), (-6, -9))
 _AWAY = [(far * np.cos(a), far * np.sin(a)) for far in range(20, 110, 6) for a in np.arange(16) * np.pi / 8]
 _REACH = 8  # pixels from the middle of a marker that no name may cover
 
@@ -90,13 +91,14 @@ def _write(axes: Axes, name: str, x: float, y: float, color: str, place: tuple[f
 
 def _is_free(axes: Axes, box: Bbox, point: Any, taken: Sequence[Bbox], lines: Sequence[Path]) -> bool:
     """Whether a name with this box is inside, and nothing is under it or under the line to its point."""
-    lead = Path([point, np.clip(point, box.min, box.max)])
+    lead, own = Path([point, np.clip(point, box.min, box.max)]), Bbox([point - _REACH, point + _REACH])
     return (
         axes.bbox.contains(*box.min)
         and axes.bbox.contains(*box.max)
         and not box.padded(2).count_overlaps(taken)
         and not any(lead.intersects_bbox(other, False) for other in taken if not other.contains(*point))
         and not any(line.intersects_bbox(box.padded(2), False) for line in lines)
+        and not any(line.intersects_path(lead, False) and not line.intersects_bbox(own, False) for line in lines)
     )
 
 

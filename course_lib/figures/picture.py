@@ -168,13 +168,21 @@ def draw_grid(axes: Axes, rows: int, columns: int) -> None:
 
 
 def _write_numbers(axes: Axes, array: Array, scale: Normalize, cell: float) -> None:
-    fontsize = min(10, max(48 / max(array.shape), 20 * cell))
-    for (y, x), value in np.ndenumerate(array):
-        ground = color_map(scale)(float(scale(value))) if np.isfinite(value) else "white"
-        text = f"{value:.0f}" if np.isfinite(value) and value == round(value) else f"{value:.2f}".removesuffix("0")
-        text = text.removeprefix("-" if float(text) == 0 else "").replace("-", "−")
+    finite = array[np.isfinite(array)]
+    decimals = next((n for n in (0, 1) if np.allclose(finite, finite.round(n), rtol=0, atol=1e-9)), 2)  # one for all
+    texts = {at: _number(value, decimals) for at, value in np.ndenumerate(array)}
+    room = min(25, 90 / max(map(len, texts.values()))) * cell  # of the longest
+    for (y, x), text in texts.items():
+        ground = color_map(scale)(float(scale(array[y, x]))) if np.isfinite(array[y, x]) else "white"
         color = "white" if is_dark(ground) else "black"
-        axes.text(x, y, text, ha="center", va="center", fontsize=fontsize, color=color)
+        size = min(10, room or 48 / max(array.shape))
+        axes.text(x, y, text, ha="center", va="center", fontsize=size, color=color)
+
+
+def _number(value: float, decimals: int) -> str:
+    """A number of a cell; only what is exactly zero is "0"."""
+    text = f"{value:.{0 if value == 0 else decimals}f}"
+    return text.removeprefix("-" if float(text) == 0 else "").replace("-", "−")
 
 
 def panels(
@@ -207,9 +215,12 @@ def panels(
     is_small = largest <= MAX_CELLS_WITH_NUMBERS
     values = is_small if values is None else values
     side = min(3.4 if values and largest > 6 else 2.4, 7.3 / columns)
-    size = 12 if 9 * max(map(len, arrays)) < DPI * side else 10  # the largest that fits
+    tall, wide = side / largest * np.max([a.shape for a in arrays.values()], axis=0)
+    letters = max(map(len, arrays))
+    wide = max(wide, min(side, 0.09 * letters))  # below its title
+    size = 12 if 9 * letters < DPI * wide else 10  # the largest that fits
     scale = Normalize(*finite_range(list(arrays.values()))) if photograph else shared_scale(list(arrays.values()))
-    figure, grid = new_panels(len(arrays), columns, side, side + 0.25)
+    figure, grid = new_panels(len(arrays), columns, float(wide), float(tall) + 0.25)
     for axes, (title, array) in zip(grid, arrays.items(), strict=True):
         draw_map(axes, array, scale if one_scale else shared_scale([array]), values, side / largest)
         if h := _FRAMES.get(title.split(":")[0]):

@@ -42,7 +42,7 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
     figure, axes = new_plot(8.4, 0.34 * len(names) + 1.3)
     for i, ((who, errors), look) in enumerate(zip(series.items(), _LOOKS[: len(series)], strict=True)):
         # Side by side within the line, so that equal errors do not hide each other.
-        places = [names.index(name) + 0.16 * (i - (len(series) - 1) / 2) for name in errors]
+        places = [names.index(name) + 0.34 * (i - (len(series) - 1) / 2) for name in errors]
         means, deviations = [mean for mean, _ in errors.values()], [spread or 0 for _, spread in errors.values()]
         axes.errorbar(means, places, xerr=deviations, ls="none", capsize=2, lw=1, label=who, **look)
     for name, error in yours.items():

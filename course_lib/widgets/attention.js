@@ -19,14 +19,21 @@ function strongest(gaze, size) {
   return `row ${Math.floor(at / size)}, column ${at % size} (${(100 * gaze[at]).toFixed(1)} %)`;
 }
 
-function drawGaze({ context, unit }, image, blue, gaze, size, [row, column], [x, y]) {
+function drawGaze({ context, unit }, image, isGray, blue, gaze, { size, window }, [row, column], [x, y]) {
   const most = Math.max(...gaze) || 1, cell = unit / size, length = unit / 8;
-  const mixed = (at, channel, share) => Math.round(image[3 * at + channel] * (1 - share) + blue[channel] * share);
+  // On a gray image what is looked at turns blue; on a photograph it keeps its color, and all else fades.
   const colorOf = (at) => {
-    const share = 0.9 * Math.cbrt(gaze[at] / most); // the root, so that faint looks show too
-    return pixel(mixed(at, 0, share), mixed(at, 1, share), mixed(at, 2, share));
+    const share = Math.sqrt(gaze[at] / most), own = image.subarray(3 * at, 3 * at + 3); // the root, so that faint looks show too
+    const isSeen = at === row * size + column; // it is to be compared with
+    const mixed = (part, i) => (isGray ? part + 0.9 * share * (blue[i] - part) : isSeen ? part : part + 0.75 * (1 - share) * (255 - part));
+    return pixel(...[...own].map((part, i) => Math.round(mixed(part, i))));
   };
   context.drawImage(paint(size, colorOf), -unit / 2, -unit / 2, unit, unit);
+  const edge = (at, far) => Math.max(0, Math.min(size, at + far)) * cell - unit / 2, far = window / 2;
+  const [left, top, right, bottom] = [edge(column + 0.5, -far), edge(row + 0.5, -far), edge(column + 0.5, far), edge(row + 0.5, far)];
+  context.strokeStyle = `rgb(${blue})`;
+  context.lineWidth = unit / 300;
+  context.strokeRect(left, top, right - left, bottom - top);
   const from = [(column + 0.5) * cell - unit / 2, (row + 0.5) * cell - unit / 2];
   const to = [from[0] + x * length, from[1] - y * length], angle = Math.atan2(-y, x);
   for (const [color, width] of [["white", 6], [MARK, 3]]) {
@@ -83,7 +90,7 @@ function render(widget) {
     const gazes = [0, index].map((turn, i) => gazeOf(weights, setup, turn, model.get("head"), sheets[i], pixels[i]));
     [0, index].forEach((turn, i) => {
       const image = images.subarray(3 * turn * size * size, 3 * (turn + 1) * size * size);
-      drawGaze(page.stages[i].begin(width, [0.5, 0.5]), image, blue, gazes[i], size, pixels[i], setup.ahead[sheets[i]]);
+      drawGaze(page.stages[i].begin(width, [0.5, 0.5]), image, isGray, blue, gazes[i], setup, pixels[i], setup.ahead[sheets[i]]);
     });
     page.say(statusText(setup, frame, pixels, sheets, gazes));
   }

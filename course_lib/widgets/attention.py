@@ -8,7 +8,7 @@ from torch import Tensor
 
 from course_lib.actions import act_on_image
 from course_lib.checks import relative_error
-from course_lib.figures.asc import gaze, gaze_figure, pale
+from course_lib.figures.asc import gaze, gaze_figure, under_gaze
 from course_lib.figures.attention import Look
 from course_lib.figures.picture import Picture, error_words
 from course_lib.groups import Group, compose, matrix
@@ -71,9 +71,9 @@ class AttentionExplorer(PixelExplorer):
         }  # fmt: skip
 
     def _bytes(self) -> dict[str, bytes]:
-        """Weights (turn, head, sheet, k², Y, X), two bytes each, the lower first; pale images (turn, Y, X, 3)."""
+        """Weights (turn, head, sheet, k², Y, X), two bytes each, the lower first; images (turn, Y, X, 3)."""
         weights = np.stack([weights.numpy() for weights in self._weights])
-        images = [quantize(pale(_as_shown(image).numpy()), 0, 1) for image in self._images]
+        images = [quantize(under_gaze(_as_shown(image).numpy()), 0, 1) for image in self._images]
         return {
             "weights": np.rint(STEPS * weights).astype("<u2").tobytes(),
             "images": b"".join(image.tobytes() for image in images),

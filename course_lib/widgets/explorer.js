@@ -57,7 +57,9 @@ function render(widget) {
   const page = layOut(widget, controls, titles, draw), [input, first, second, rest] = page.stages;
   const probed = page.figures.parentElement.appendChild(element("p", { class: "fme-probe", "aria-live": "polite" }));
   const side = element("div", { class: "fme-side" }, input.figure, bars), gap = rest.figure.appendChild(element("p", { class: "fme-gap" }));
+  const newRow = element("div", { class: "fme-new-row" });
   page.figures.prepend(side);
+  page.figures.append(newRow);
 
   const isDouble = setup.layers.some((layer) => layer.sheets > 4); // two rings in one another need more room
   const kind = () => (page.width >= (isDouble ? 1200 : 1000) ? "wide" : isDouble && page.width < 480 ? "tiny" : "narrow");
@@ -94,7 +96,8 @@ function render(widget) {
 
   function draw(t) {
     const isWide = kind() === "wide";
-    for (const node of [side, rest.figure]) node.style.order = isWide ? 0 : -1;
+    newRow.hidden = isWide;
+    for (const node of [side, rest.figure, newRow]) node.style.order = isWide ? 0 : -1;
     side.style.flexDirection = isWide ? "column" : "row";
     const moves = motion(from, to);
     drawInput(moves, t);

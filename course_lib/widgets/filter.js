@@ -64,10 +64,10 @@ function render(widget) {
 
   function draw(t) {
     const radians = ((from + t * (modulo(to - from + 179, 360) - 179)) * Math.PI) / 180;
-    drawPicture(upright, 0.16, 0, 0, frameColors[0]);
-    drawPicture(together, 0.22, radians, radians, frameColors[to / 90]);
+    drawPicture(upright, 0.2, 0, 0, frameColors[0]);
+    drawPicture(together, 0.2, radians, radians, frameColors[to / 90]);
     drawWindow(seen, radians, radians, frameColors[to / 90]);
-    drawPicture(apart, 0.22, radians, 0, frameColors[0]);
+    drawPicture(apart, 0.2, radians, 0, frameColors[0]);
     drawWindow(other, radians, 0, frameColors[0]);
   }
 

@@ -95,7 +95,7 @@ function drawNames(context, { names, places }, unit, color, origins = null) {
   places.forEach(([x, y], sheet) => {
     const moved = origins && names.length < 5 && origins[sheet] !== sheet;
     context.textAlign = x > 1e-6 ? "right" : "left";
-    context.fillText(moved ? `${names[sheet]} ← ${names[origins[sheet]]}` : names[sheet], (x + (x > 1e-6 ? 0.52 : -0.52)) * unit, -(y + 0.58) * unit);
+    context.fillText(moved ? `${names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet], (x + (x > 1e-6 ? 0.6 : -0.6)) * unit, -(y + 0.58) * unit);
   });
 }
 

@@ -110,7 +110,7 @@ shown = {
 }
 
 # %%
-places = ("larger to the right", "larger to the left")
+places = ("my object grows to the right", "my object grows to the left")
 weights_by_place({name: window.view(3, 3) for name, window in zip(places, seen, strict=True)}, shown).captioned(
     "A convolution weighs both windows alike; attention and affine self convolution do not (red positive, blue negative; "
     "each column has a color scale of its own)."
@@ -691,11 +691,11 @@ def look(image: Tensor, pixel: tuple[int, int], h: Element) -> Look:
 # %%
 photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
 gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements}).captioned(
-    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own (outlined in blue)."
+    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own (all others are faded)."
 )
 
 # %% [markdown]
-# This is one pixel, at the rim of the eye, on four sheets. Each sheet looks within its own, turned region, at colors like that of the pixel (blue: large α). The arrow points ahead.
+# This is one pixel, at the rim of the eye, on four sheets. Each sheet looks within its own, turned region, at colors like that of the pixel (the fuller the color, the larger is α). The arrow points ahead.
 #
 # Now turn the photograph by r. The same spot is now the pixel in row 25, column 13, and what looked from the sheet e now looks from the sheet r.
 
@@ -721,7 +721,7 @@ print("the first gaze, turned by r, against the second one:", say(gap))
 
 # %%
 attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pixel=(13, 6)).captioned(
-    "When the photograph turns, the gaze of the pixel, the blue region, turns with it."
+    "When the photograph turns, the gaze of the pixel, what keeps its color, turns with it."
 )
 
 # %% [markdown]

@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM"),
 ]
-SIZE, BLUE = 9, np.array([8, 69, 148])
+SIZE = 9
 
 
 def small_explorer(group):
@@ -77,8 +77,8 @@ def test_the_browser_draws_the_weights_that_it_got(tmp_path):
         assert "at most 0.0 %" not in status(shown)
         for panel, frame in ((0, 0), (1, 1)):  # the middle pixel stays in the middle
             gaze = weights[frame, 0, 0, :, SIZE // 2, SIZE // 2].reshape(5, 5)
-            share = 0.9 * np.cbrt(gaze / gaze.max())[..., None]
-            expected = (1 - share) * images[frame, 2:7, 2:7] + share * BLUE
+            seen = images[frame, 2:7, 2:7].astype(float)
+            expected = seen + 0.75 * (1 - np.sqrt(gaze / gaze.max())[..., None]) * (255 - seen)
             drawn = corners(shown, panel)
             assert np.abs(drawn - expected.reshape(25, 3)[[0, 4, 20, 24]]).max() <= 1
 

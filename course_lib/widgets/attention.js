@@ -21,11 +21,12 @@ function strongest(gaze, size) {
 
 function drawGaze({ context, unit }, image, isGray, blue, gaze, { size, window }, [row, column], [x, y]) {
   const most = Math.max(...gaze) || 1, cell = unit / size, length = unit / 8;
-  // On a gray image what is looked at turns blue; on a photograph it keeps its color, and all else fades.
+  // On a gray image what is looked at turns blue; on a photograph it keeps its color, and all else fades into the page.
+  const ground = onPage(255, 255, 255);
   const colorOf = (at) => {
     const share = Math.sqrt(gaze[at] / most), own = image.subarray(3 * at, 3 * at + 3); // the root, so that faint looks show too
     const isSeen = at === row * size + column; // it is to be compared with
-    const mixed = (part, i) => (isGray ? part + 0.9 * share * (blue[i] - part) : isSeen ? part : part + 0.75 * (1 - share) * (255 - part));
+    const mixed = (part, i) => (isGray ? part + 0.9 * share * (blue[i] - part) : isSeen ? part : part + 0.75 * (1 - share) * (ground[i] - part));
     return pixel(...[...own].map((part, i) => Math.round(mixed(part, i))));
   };
   context.drawImage(paint(size, colorOf), -unit / 2, -unit / 2, unit, unit);

@@ -21,8 +21,8 @@ def test_lookup_follows_the_element():
 def test_photographs_take_one_color_or_grey_image_each():
     assert "first; second" in photographs({"first": torch.zeros(3, 4, 4), "second": torch.ones(4, 4)}).alt
     gray, color = torch.rand(4, 4), torch.rand(3, 4, 4)
-    assert (
-        photographs({"": gray}).image == photographs({"": gray.expand(3, 4, 4)}).image != photographs({"": color}).image
-    )
+    as_colors = (gray / gray.max()).expand(3, 4, 4)  # the largest is white
+    assert photographs({"": gray}).image == photographs({"": as_colors}).image != photographs({"": color}).image
+    assert photographs({"": gray / 2}).image == photographs({"": gray}).image
     with pytest.raises(ValueError, match=r"'batch' must be one image \(3, Y, X\) .* got \(1, 3, 4, 4\)"):
         photographs({"batch": torch.zeros(1, 3, 4, 4)})

@@ -15,15 +15,16 @@ from course_lib.oracles import source_pixel
 
 
 def photographs(images: Mapping[str, Any], alt: str | None = None) -> Picture:
-    """Images side by side: title → ``(3, Y, X)`` colors or ``(Y, X)`` gray values from 0 to 1.
+    """Images side by side: title → ``(3, Y, X)`` colors from 0 to 1, or ``(Y, X)`` gray, the largest white.
 
     Raises ValueError for another shape.
     """
     side = min(2.6, 7.28 / min(4, len(images)))
     figure, grid = new_panels(len(images), 4, side, side + 0.28)
-    for axes, (title, image) in zip(grid, images.items(), strict=True):
-        array = as_array(image)
-        array = np.stack([array] * 3) if array.ndim == 2 else array
+    arrays = {title: as_array(image) for title, image in images.items()}
+    white = max((array.max() for array in arrays.values() if array.ndim == 2), default=1) or 1
+    for axes, (title, array) in zip(grid, arrays.items(), strict=True):
+        array = np.stack([array / white] * 3) if array.ndim == 2 else array
         if array.ndim != 3 or len(array) != 3:
             raise ValueError(f"{title!r} must be one image (3, Y, X) or (Y, X), got {array.shape}: of a batch, f[0]")
         axes.imshow(np.clip(array.transpose(1, 2, 0), 0, 1), interpolation="nearest")

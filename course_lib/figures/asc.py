@@ -4,12 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from torch import Tensor
 
-from course_lib.figures.attention import Look, attention_map, draw_image, draw_looker, draw_strength, look_words
+from course_lib.figures.attention import (
+    Look,
+    attention_map,
+    draw_image,
+    draw_looker,
+    draw_strength,
+    look_words,
+    window_of,
+)
 from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_map, new_figure, new_panels, shared_scale
 from course_lib.figures.style import frame
 from course_lib.groups import Element, Group
+
+FADED = 0.7  # the gray of what is not looked at; on a light and on a dark page it recedes
 
 
 def gaze(weights: Tensor, group: Group, pixel: tuple[int, int], h: Element) -> Tensor:
@@ -24,7 +35,7 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
     """A panel for each look: the image, pale, (Y, X) or (3, Y, X), the one that looks, and where it looks: on a gray
     image blue, on one with colors in its own, full color.
 
-    The arrow points along its h; a panel has ``size`` inches.
+    The arrow points along its h; a panel has ``size`` inches. Looks from one pixel are shown from near.
     """
     figure, grid = new_panels(len(looks), 4, size, size + 0.3)
     words = []
@@ -35,15 +46,24 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
         if image.ndim == 3:
             share = np.sqrt(strength)[..., None]
             share[look.pixel] = 1  # it is to be compared with
-            draw_image(axes, colors + 0.75 * (1 - share) * (1 - colors))
+            draw_image(axes, colors + 0.75 * (1 - share) * (FADED - colors))
         else:
             draw_image(axes, 1 - colors[..., 0])  # what is gray turns with a dark page
             draw_strength(axes, strength)
+        if len({look.pixel for look in looks.values()}) == 1:
+            show_near(axes, attention)
         draw_looker(axes, look)
         frame(axes, look.h)
         axes.set_title(title, fontsize=10)
         words.append(look_words(title, look, attention))
     return Picture.from_figure(figure, " ".join(words))
+
+
+def show_near(axes: Axes, attention: Array) -> None:
+    """Cut the picture down to the window and two pixels around it."""
+    (top, left, bottom, right), (height, width) = window_of(attention), attention.shape
+    axes.set_xlim(max(left - 2, -0.5), min(right + 2, width - 0.5))
+    axes.set_ylim(min(bottom + 2, height - 0.5), max(top - 2, -0.5))
 
 
 def under_gaze(image: Array) -> Array:

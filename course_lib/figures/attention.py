@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch.nn.functional as F
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_ma
 from course_lib.figures.style import MARK, frame
 from course_lib.groups import Element, Group, matrix
 
-BLUE = "#08519C"  # where it looks
+BLUE = "#1257C8"  # where it looks
 
 
 class Look(NamedTuple):
@@ -70,15 +71,20 @@ def draw_image(axes: Axes, image: Array, low: float = 0, high: float = 1) -> Non
 def draw_strength(axes: Axes, attention: Array) -> None:
     """Blue over an image, for attention from 0 to 1, and a line around its window."""
     strength = np.sqrt(attention)  # so that faint looks show too
-    (top, left), (bottom, right) = (edge(np.argwhere(attention > 0), axis=0) for edge in (np.min, np.max))
-    window = Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fill=False, ec=BLUE, lw=1)
-    axes.add_patch(window)
-    axes.imshow(np.ones_like(attention), cmap="Blues", vmin=0, vmax=1, alpha=strength, interpolation="nearest")
+    top, left, bottom, right = window_of(attention)
+    axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=BLUE, lw=1))
+    axes.imshow(np.ones_like(attention), cmap=ListedColormap([BLUE]), alpha=strength, interpolation="nearest")
+
+
+def window_of(attention: Array) -> tuple[float, float, float, float]:
+    """The edges of what is not zero, in the coordinates of the picture: top, left, bottom and right; all if all is."""
+    seen = np.argwhere(attention) if attention.any() else np.argwhere(attention == 0)
+    return (*(seen.min(axis=0) - 0.5), *(seen.max(axis=0) + 0.5))
 
 
 def draw_looker(axes: Axes, look: Look) -> None:
     row, col = look.pixel
-    x, y = 6 * matrix(look.h)[:, 0]
+    x, y = 0.19 * np.ptp(axes.get_xlim()) * matrix(look.h)[:, 0]
     style = {"arrowstyle": "-|>", "color": MARK, "linewidth": 2.0}
     axes.annotate("", (col + x, row - y), (col + x / 9, row - y / 9), arrowprops=style)
     draw_mark(axes, row - 0.25, col - 0.25, side=1.5, width=1.8)  # around the pixel, whose color stays seen

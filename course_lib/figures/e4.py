@@ -19,6 +19,7 @@ from course_lib.figures.picture import (
     new_figure,
     shared_scale,
 )
+from course_lib.figures.results import percent_ticks
 from course_lib.figures.style import LINES, SERIES, frame
 from course_lib.groups import IDENTITY, Element, Group, compose, inverse
 
@@ -95,7 +96,9 @@ def ablations(
         words.append(f"{name}: {', '.join(told)}")
     for axes, label in zip(grid[:, 0], ("ours, in %", "published, in %"), strict=True):
         axes.set_ylabel(f"test error,\n{label}")
-        axes.set_ylim(0, 1.08 * axes.get_ylim()[1])  # the largest must not lie on the edge
+    grid[0, 0].set_ylim(0, 1.08 * grid[0, 0].get_ylim()[1])  # the largest must not lie on the edge
+    grid[1, 0].set(yscale="log")  # or the one without concatenation leaves the others no room
+    percent_ticks(grid[1, 0].yaxis)
     figure.align_ylabels()
     return Picture.from_figure(figure, f"Test errors in percent by hyperparameter, means. {'; '.join(words)}.")
 
@@ -103,7 +106,7 @@ def ablations(
 def _draw_errors(axes: Axes, errors: Mapping[str, tuple[float, float]], color: str, **look: Any) -> None:
     """A mean and a standard deviation for each setting."""
     means, deviations = zip(*errors.values(), strict=True)
-    axes.errorbar(range(len(errors)), means, deviations, color=color, fmt="o", lw=1, capsize=4, **look)
+    axes.errorbar(range(len(errors)), means, deviations, color=color, fmt="o", ms=5, lw=1, capsize=4, **look)
     axes.set_xticks(range(len(errors)), list(errors))
     axes.set_xlim(-0.5, len(errors) - 0.5)
     axes.grid(color="0.9", axis="y")

@@ -61,7 +61,13 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     markers, names = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles], dict[int, Bbox]()
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
     lines += [bar.transformed(axes.transData) for bars in axes.collections for bar in bars.get_paths()]
-    for places, avoided in ((_BESIDE, lines), (_AWAY[:96], lines), (_AWAY, [])):  # better on a line than on a name
+    tries: Sequence[tuple[Any, list[Path], list[Path]]] = (
+        (_BESIDE, lines, lines),
+        (_AWAY[:96], lines, lines),
+        (_AWAY, lines, []),
+        (_AWAY, [], []),
+    )
+    for places, avoided, uncrossed in tries:  # better across a line than on it, and on a line than on a name
         for i in (i for i in range(len(points)) if i not in names):
             taken = [*names.values(), *markers[:i], *markers[i + 1 :]]
             for place in places:
@@ -69,7 +75,9 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
                 label.get_window_extent()  # puts it where it belongs
                 box = Text.get_window_extent(label)  # of the words, without the line to the point
                 near = [_gap(box, middle) < _gap(box, middles[i]) + 4 for middle in middles]
-                if _is_free(axes, box, middles[i], taken, avoided) and (places is not _BESIDE or sum(near) == 1):
+                if _is_free(axes, box, middles[i], taken, avoided, uncrossed) and (
+                    places is not _BESIDE or sum(near) == 1
+                ):
                     names[i] = box
                     lines.append(Path([middles[i], np.clip(middles[i], box.min, box.max)]))
                     break
@@ -89,7 +97,9 @@ def _write(axes: Axes, name: str, x: float, y: float, color: str, place: tuple[f
     )  # fmt: skip
 
 
-def _is_free(axes: Axes, box: Bbox, point: Any, taken: Sequence[Bbox], lines: Sequence[Path]) -> bool:
+def _is_free(
+    axes: Axes, box: Bbox, point: Any, taken: Sequence[Bbox], lines: Sequence[Path], uncrossed: Sequence[Path]
+) -> bool:
     """Whether a name with this box is inside, and nothing is under it or under the line to its point."""
     lead, own = Path([point, np.clip(point, box.min, box.max)]), Bbox([point - _REACH, point + _REACH])
     return (
@@ -98,7 +108,7 @@ def _is_free(axes: Axes, box: Bbox, point: Any, taken: Sequence[Bbox], lines: Se
         and not box.padded(2).count_overlaps(taken)
         and not any(lead.intersects_bbox(other, False) for other in taken if not other.contains(*point))
         and not any(line.intersects_bbox(box.padded(2), False) for line in lines)
-        and not any(line.intersects_path(lead, False) and not line.intersects_bbox(own, False) for line in lines)
+        and not any(line.intersects_path(lead, False) and not line.intersects_bbox(own, False) for line in uncrossed)
     )
 
 

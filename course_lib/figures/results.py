@@ -50,7 +50,7 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set(xscale="log", xlabel="test error, in % (logarithmic)")
-    _percent_ticks(axes.xaxis)
+    percent_ticks(axes.xaxis)
     axes.grid(axis="y", color="0.93")
     if len(series) + bool(yours) > 1:
         figure.legend(frameon=False, loc="outside upper center", ncols=len(series) + bool(yours))
@@ -80,15 +80,15 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
     along: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "ha": "right", "va": "bottom"}
     axes.text(0.97 * end, end, "as published", color=LINES, **along)
     axes.set(xlabel="published test error, in % (logarithmic)", ylabel="our test error, in % (logarithmic)")
-    _percent_ticks(axes.xaxis)
-    _percent_ticks(axes.yaxis)
+    percent_ticks(axes.xaxis)
+    percent_ticks(axes.yaxis)
     figure.legend(frameon=False, loc="outside upper center", ncols=len(ours))
     name_points(figure, axes, points)
     words = "; ".join(f"{recipe}: {_words(errors, published)}" for recipe, errors in ours.items())
     return Picture.from_figure(figure, f"Our test errors against the published ones. {words}.")
 
 
-def _percent_ticks(axis: Axis) -> None:
+def percent_ticks(axis: Axis) -> None:
     """Ticks of a logarithmic axis that are plain numbers."""
     axis.set_major_locator(FixedLocator(_TICKS))
     axis.set_minor_locator(NullLocator())

@@ -77,19 +77,18 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     figure, axes = new_plot(6.6, 4.0, xlabel="training images", ylabel=f"test error, in %{one}")
     looks, words = zip(line_colors(values), LOOKS[: len(values)], strict=True), []
     for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=True)):
-        x = np.asarray(sizes) * 1.08 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
+        x = np.asarray(sizes) * 1.1 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
         means = np.nanmean(value, axis=0)
         spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         axes.errorbar(x, means, spread, color=color, label=name, **style)
         for place, mean, n in zip(x, means, counts[i] if not alike else (), strict=False):
             axes.annotate(f"n = {n}", (place, mean), (8, 6), textcoords="offset points", fontsize=9, color=color)
-        axes.plot(x, value.T, ".", color=color, alpha=0.5, ms=7)
+        axes.plot(1.025 * x, value.T, ".", color=color, alpha=0.5, ms=7)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means, strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.set_xticks([], minor=True)
-    axes.set_ylim(bottom=0)
     axes.grid(color="0.9")
     name_lines(axes)
     what = "Test error against the number of training images, means over seeds."

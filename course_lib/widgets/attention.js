@@ -1,7 +1,7 @@
 // Draws the attention explorer: where one pixel looks, in the image and in the turned image. All weights were computed in
 // Python and come as bytes, two for each weight, in the order (turn, head, sheet, k², Y, X).
 
-const BLUE = [8, 69, 148];
+const BLUE = [18, 87, 200], FADED = 0.7 * 255;
 
 // The weights that a pixel gives to every pixel of the image, as shares of 1.
 function gazeOf(weights, setup, frame, head, sheet, [row, column]) {
@@ -21,12 +21,11 @@ function strongest(gaze, size) {
 
 function drawGaze({ context, unit }, image, isGray, blue, gaze, { size, window }, [row, column], [x, y]) {
   const most = Math.max(...gaze) || 1, cell = unit / size, length = unit / 8;
-  // On a gray image what is looked at turns blue; on a photograph it keeps its color, and all else fades into the page.
-  const ground = onPage(255, 255, 255);
+  // On a gray image what is looked at turns blue; on a photograph it keeps its color, and all else becomes gray.
   const colorOf = (at) => {
     const share = Math.sqrt(gaze[at] / most), own = image.subarray(3 * at, 3 * at + 3); // the root, so that faint looks show too
     const isSeen = at === row * size + column; // it is to be compared with
-    const mixed = (part, i) => (isGray ? part + 0.9 * share * (blue[i] - part) : isSeen ? part : part + 0.75 * (1 - share) * (ground[i] - part));
+    const mixed = (part, i) => (isGray ? part + 0.9 * share * (blue[i] - part) : isSeen ? part : part + 0.75 * (1 - share) * (FADED - part));
     return pixel(...[...own].map((part, i) => Math.round(mixed(part, i))));
   };
   context.drawImage(paint(size, colorOf), -unit / 2, -unit / 2, unit, unit);

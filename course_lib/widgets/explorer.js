@@ -39,7 +39,7 @@ function makeScene(model, setup, frame, [ink, signed]) {
 }
 
 // With little room the rings come below the small pictures, and take the whole width where there are two in one another.
-const SHARES = { wide: { input: 0.13, ring: 0.275, rest: 0.275 }, narrow: { input: 0.22, ring: 0.49, rest: 0.22 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
+const SHARES = { wide: { input: 0.13, ring: 0.255, rest: 0.255 }, narrow: { input: 0.22, ring: 0.475, rest: 0.22 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
 
 function render(widget) {
   const { model, el, on } = widget, setup = model.get("setup"), frames = model.get("data").frames, palettes = palettesOf(model);
@@ -54,7 +54,7 @@ function render(widget) {
   const italic = (tag, letter) => element(tag, { class: "fme-math" }, letter), action = () => [italic("span", "L"), italic("sub", "g"), " "];
   const titles = ["turned input", ["turn, then compute: Φ(", ...action(), italic("span", "x"), ")"], ["compute, then turn: ", ...action(), "Φ(", italic("span", "x"), ")"], "difference"];
   let [from, to, probe] = [null, null, null];
-  const page = layOut(widget, controls, titles, draw), [input, first, second, rest] = page.stages;
+  const page = layOut(widget, controls, titles, draw, "rings"), [input, first, second, rest] = page.stages;
   const probed = page.figures.parentElement.appendChild(element("p", { class: "fme-probe", "aria-live": "polite" }));
   const side = element("div", { class: "fme-side" }, input.figure, bars), gap = rest.figure.appendChild(element("p", { class: "fme-gap" }));
   const newRow = element("div", { class: "fme-new-row" });

@@ -3,7 +3,7 @@
 // motion is drawn, not computed.
 
 // How much of the width each figure takes, beside one another and, where there is little room, in two rows.
-const WIDE = { input: 0.17, ring: 0.265 }, NARROW = { input: 0.47, ring: 0.47 };
+const WIDE = { input: 0.17, ring: 0.243 }, NARROW = { input: 0.47, ring: 0.47 };
 
 // All bitmaps of one network: seen[q][s] is sheet s of the picture turned by q, differences[q][s] how much it differs from
 // the upright sheets moved by q.
@@ -37,7 +37,7 @@ function render(widget) {
   let [angle, playing, dragged] = [model.get("degrees"), null, null];
   let quarter = Math.round(angle / 90) % 4, from = quarter;
   const titles = ["drag the picture", "turn, then compute", "compute, then turn", "difference"];
-  const page = layOut(widget, [choice, element("label", {}, "turn", turn), play], titles, draw, "ring");
+  const page = layOut(widget, [choice, element("label", {}, "turn", turn), play], titles, draw, "rings ring");
   const [input, first, second, rest] = page.stages;
   input.figure.append(bars);
   const gap = rest.figure.appendChild(element("p", { class: "fme-gap" }));

@@ -90,12 +90,14 @@ function motion(from, to) {
 function drawNames(context, { names, places }, unit, color, origins = null) {
   const ratio = window.devicePixelRatio || 1;
   context.fillStyle = color;
-  context.font = `${Math.max(12 * ratio, Math.min(16 * ratio, 0.15 * unit))}px system-ui, sans-serif`;
-  context.textBaseline = "alphabetic";
+  context.font = `${Math.max(13 * ratio, Math.min(16 * ratio, 0.15 * unit))}px system-ui, sans-serif`;
+  const isDouble = names.length > 4, outer = Math.max(...places.flat());
   places.forEach(([x, y], sheet) => {
-    const moved = origins && names.length < 5 && origins[sheet] !== sheet;
-    context.textAlign = x > 1e-6 ? "right" : "left";
-    context.fillText(moved ? `${names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet], (x + (x > 1e-6 ? 0.6 : -0.6)) * unit, -(y + 0.58) * unit);
+    const moved = origins && !isDouble && origins[sheet] !== sheet, isUpright = isDouble && Math.abs(x) < 1e-6; // a mirror's line
+    const isBelow = isDouble && (y < -1e-6 || (x > 1e-6 && x < outer - 1e-6));
+    context.textAlign = x > 1e-6 || isUpright ? "right" : "left";
+    context.textBaseline = isBelow ? "top" : "alphabetic";
+    context.fillText(moved ? `${names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet], (x + (isUpright ? -0.12 : x > 1e-6 ? 0.6 : -0.6)) * unit, -(y + (isBelow ? -0.58 : 0.58)) * unit);
   });
 }
 

@@ -484,8 +484,9 @@ for n in (4, 5):
     maps[f"f, {n} × {n}"], maps[f"L_r f, {n} × {n}"] = f, turned
     maps[f"L_r pool(f) from {n} × {n}"] = act_on_image(r, spatial_pool(f, 2, 2, "max"))
     maps[f"pool(L_r f) from {n} × {n}"] = spatial_pool(turned, 2, 2, "max")
-panels(maps, columns=4).captioned(
-    "On 4 × 4 pixels the last two panels agree; on 5 × 5 they do not, because the pool reads other windows."
+read = {name: (0, 0, 4) for name in ("f, 5 × 5", "L_r f, 5 × 5")}
+panels(maps, columns=4, marks=read).captioned(
+    "On 4 × 4 pixels the last two panels agree. On 5 × 5 they do not: the pool reads only the part in the frame."
 )
 
 # %% [markdown]

@@ -112,8 +112,8 @@ shown = {
 # %%
 places = ("my object grows to the right", "my object grows to the left")
 weights_by_place({name: window.view(3, 3) for name, window in zip(places, seen, strict=True)}, shown).captioned(
-    "A convolution weighs both windows alike; attention and affine self convolution do not (red positive, blue negative; "
-    "each column has a color scale of its own)."
+    "A convolution weighs both windows alike; attention and affine self convolution do not (with ψ, red is positive and "
+    "blue negative; each column has a color scale of its own)."
 )
 
 # %%
@@ -691,7 +691,7 @@ def look(image: Tensor, pixel: tuple[int, int], h: Element) -> Look:
 # %%
 photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
 gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements}).captioned(
-    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own (all others are faded)."
+    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own (all others are gray)."
 )
 
 # %% [markdown]

@@ -79,7 +79,7 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
                     places is not _BESIDE or sum(near) == 1
                 ):
                     names[i] = box
-                    lines.append(Path([middles[i], np.clip(middles[i], box.min, box.max)]))
+                    lines.append(_lead(middles[i], box))
                     break
                 label.remove()
     for i in (i for i in range(len(points)) if i not in names):
@@ -101,7 +101,7 @@ def _is_free(
     axes: Axes, box: Bbox, point: Any, taken: Sequence[Bbox], lines: Sequence[Path], uncrossed: Sequence[Path]
 ) -> bool:
     """Whether a name with this box is inside, and nothing is under it or under the line to its point."""
-    lead, own = Path([point, np.clip(point, box.min, box.max)]), Bbox([point - _REACH, point + _REACH])
+    lead, own = _lead(point, box), Bbox([point - _REACH, point + _REACH])
     return (
         axes.bbox.contains(*box.min)
         and axes.bbox.contains(*box.max)
@@ -110,6 +110,11 @@ def _is_free(
         and not any(line.intersects_bbox(box.padded(2), False) for line in lines)
         and not any(line.intersects_path(lead, False) and not line.intersects_bbox(own, False) for line in uncrossed)
     )
+
+
+def _lead(point: Any, box: Bbox) -> Path:
+    """The line from a point to its name, which leads to the middle of the words."""
+    return Path([point, np.mean([box.min, box.max], axis=0)])
 
 
 def _gap(box: Bbox, point: Any) -> float:

@@ -52,7 +52,7 @@ def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
             raise ValueError(f"expected attention of shape {(group.order, *image.shape)}, got {attention.shape}")
         shares = [f"sheet {h}: {100 * sheet.sum():.0f} %" for h, sheet in zip(group.elements, attention, strict=True)]
         for axes, words_above in zip(row, (title, *shares), strict=True):
-            draw_image(axes, image, image.min(), 2 * image.max())
+            draw_image(axes, image, image.min(), 3 * image.max())
             axes.set_title(words_above, fontsize=10)
         draw_looker(row[0], look)
         for axes, h, sheet in zip(row[1:], group.elements, attention, strict=True):

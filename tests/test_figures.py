@@ -48,7 +48,6 @@ EXAMPLES = {
     "group bank": (lambda: figures.filter_bank_figure(torch.ones(4, 4, 3, 3), C4), "e, r, r², r³"),
     "curves": (lambda: figures.learning_curves({"a": [[0.5, 0.7], [0.5, 0.9]], "b": [0.1, 0.2]}), "a: from 0.5 to 0.8"),
     "angles": (lambda: figures.accuracy_by_angle({"a": [0.9, 0.3, 0.8]}, [0, 45, 90]), "lowest 0.3 at 45°"),
-    "dots": (lambda: figures.dots_by_name({"a": 0.25, "b": [0.5, 1.0]}, "accuracy"), "a: 0.25; b: 0.75"),
 }
 
 
@@ -71,7 +70,7 @@ def test_a_picture_shows_itself_with_its_words():
 
 
 def test_a_plot_is_an_svg_of_outlines_with_its_words_and_a_map_is_pixels():
-    plot = figures.dots_by_name({"p4 network": 0.5}, 'error, in "%"')
+    plot = figures.learning_curves({"p4 network": [0.5]}, 'error, in "%"')
     text = plot.image.decode()
     assert text.startswith("<svg ") and not re.search(
         r"<text|font-family|<metadata|\d\.\d{3,}pt|https?://(?!www)", text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from course_lib.figures.breaking import error_curves, shares, windows_from_both_sides
+from course_lib.figures.breaking import error_curves, share_bars, windows_from_both_sides
 
 
 def test_windows_say_whether_both_sides_agree():
@@ -23,4 +23,6 @@ def test_error_curves_keep_rounding_out_of_the_words(logarithmic):
 
 def test_shares_name_every_bar():
     table = {"upright": {"digits": 0.08, "noise": 0.0}, "turned": {"digits": 0.78, "noise": 0.19}}
-    assert "turned: digits 0.78, noise 0.19" in shares(table, "same answer").alt
+    assert "turned: digits 0.78, noise 0.19" in share_bars(table, "same answer").alt
+    seeds = {"before": {"conv2": [0.4, 0.6], "conv3": [0.25, 0.25]}, "after": {"conv2": [1, 1], "conv3": [1, 1]}}
+    assert "before: conv2 0.50, conv3 0.25; after: conv2 1.00" in share_bars(seeds, "share").alt

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from course_lib.figures.separable import error_by_size, share_by_layer, sheets_in_rows
+from course_lib.figures.separable import error_by_size, sheets_in_rows
 from course_lib.groups import C4, D4
 
 
@@ -13,13 +13,6 @@ def test_sheets_in_rows_says_which_filters_are_the_same_everywhere():
     assert "a: the same on every sheet; b: different sheets" in picture.alt
     assert picture.image == sheets_in_rows({"a": same, "b": other}, C4).image
     assert picture.image != sheets_in_rows({"a": other, "b": other}, C4).image
-
-
-def test_share_by_layer_gives_the_means():
-    picture = share_by_layer(
-        {"before": {"conv2": [0.4, 0.6], "conv3": [0.25, 0.25]}, "after": {"conv2": [1, 1], "conv3": [1, 1]}}
-    )
-    assert "before: conv2 0.50, conv3 0.25; after: conv2 1.00" in picture.alt
 
 
 def test_error_by_size_gives_the_means():

@@ -1,6 +1,6 @@
 """Static figures: color-blind safe, with alt text, the same bytes every time. Each function returns a `Picture`."""
 
-from course_lib.figures.curves import accuracy_by_angle, dots_by_name, learning_curves
+from course_lib.figures.curves import accuracy_by_angle, learning_curves
 from course_lib.figures.groups import (
     cayley_graph,
     cayley_table_figure,
@@ -18,7 +18,6 @@ __all__ = [
     "cayley_graph",
     "cayley_table_figure",
     "cosets_figure",
-    "dots_by_name",
     "filter_bank_figure",
     "lattice_points",
     "learning_curves",

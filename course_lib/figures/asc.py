@@ -20,7 +20,7 @@ from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_ma
 from course_lib.figures.style import frame
 from course_lib.groups import Element, Group
 
-FADED = 0.7  # the gray of what is not looked at; on a light and on a dark page it recedes
+FADED = 0.7  # the gray that all else fades to; it recedes on a light and on a dark page
 
 
 def gaze(weights: Tensor, group: Group, pixel: tuple[int, int], h: Element) -> Tensor:
@@ -44,7 +44,7 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
         strength = attention / (attention.max() or 1.0)
         colors = under_gaze(image)
         if image.ndim == 3:
-            share = np.sqrt(strength)[..., None]
+            share = strength[..., None] ** 0.7
             share[look.pixel] = 1  # it is to be compared with
             draw_image(axes, colors + 0.75 * (1 - share) * (FADED - colors))
         else:
@@ -69,7 +69,7 @@ def show_near(axes: Axes, attention: Array) -> None:
 def under_gaze(image: Array) -> Array:
     """(Y, X) or (3, Y, X) → (Y, X, 3) from 0 to 1; a gray image pale, with its strokes dark."""
     light = (image - image.min()) / (image.max() - image.min() or 1.0)
-    return np.moveaxis(light, 0, -1) if image.ndim == 3 else np.repeat(1 - 0.65 * light[..., None], 3, axis=-1)
+    return np.moveaxis(light, 0, -1) if image.ndim == 3 else np.repeat(1 - 0.45 * light[..., None], 3, axis=-1)
 
 
 def weights_by_place(windows: Mapping[str, Any], weights: Mapping[str, Sequence[Any]]) -> Picture:

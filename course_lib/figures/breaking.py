@@ -74,16 +74,25 @@ def _coarse(error: float) -> str:
     return next((words for words, limit in limits.items() if error < limit), f"{error:.2g}")
 
 
-def shares(table: Mapping[str, Mapping[str, float]], ylabel: str) -> Picture:
-    """Groups of bars from 0 to 1: one group for each inner name, in it one bar for each outer name."""
+def share_bars(table: Mapping[str, Mapping[str, float | Sequence[float]]], ylabel: str) -> Picture:
+    """Groups of bars from 0 to 1: one group for each inner name, in it one bar for each outer name.
+
+    A bar shows one number, which is written above it, or the mean of one for each seed, with a line from the smallest
+    to the largest.
+    """
     names = list(next(iter(table.values())))
     figure, axes = new_plot(7.3, 3.8, ylabel=ylabel)
     width, words = 0.8 / len(table), []
     for i, ((label, row), color) in enumerate(zip(table.items(), line_colors(table), strict=True)):
+        values = [np.atleast_1d(np.asarray(row[name], dtype=float)) for name in names]
+        low, means, high = (np.array([choose(value) for value in values]) for choose in (np.min, np.mean, np.max))
         places = np.arange(len(names)) + (i - (len(table) - 1) / 2) * width
-        bars = axes.bar(places, [row[name] for name in names], width * 0.92, color=color, label=label)
-        axes.bar_label(bars, fmt="%.2f", fontsize=9, padding=2)
-        words.append(f"{label}: {', '.join(f'{name} {value:.2f}' for name, value in row.items())}")
+        bars = axes.bar(places, means, width * 0.92, color=color, label=label)
+        if max(map(len, values)) > 1:
+            axes.errorbar(places, means, [means - low, high - means], fmt="none", color="black", capsize=2, lw=1)
+        else:
+            axes.bar_label(bars, fmt="%.2f", fontsize=9, padding=2)
+        words.append(f"{label}: {', '.join(f'{name} {mean:.2f}' for name, mean in zip(names, means, strict=True))}")
     axes.set_xticks(range(len(names)), names)
     axes.set_ylim(0, 1.12)
     figure.legend(loc="outside upper center", ncols=len(table), frameon=False)

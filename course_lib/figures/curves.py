@@ -1,4 +1,4 @@
-"""Figures of training: learning curves with their seeds, accuracy against angle, one number for each seed."""
+"""Figures of training: learning curves with their seeds, and accuracy against angle."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,28 +46,6 @@ def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) ->
     name_lines(axes)
     alt = "; ".join(f"{name}: {_extremes(values.mean(axis=0), angles)}" for name, values in curves.items())
     return Picture.from_figure(figure, f"Accuracy against the angle of the test image. {alt}.")
-
-
-def dots_by_name(values: Mapping[str, float | Sequence[float]], xlabel: str) -> Picture:
-    """A line for each name with a circle for each number (seeds), and a stroke with its number at their mean."""
-    seeds = {name: np.atleast_1d(as_array(value)) for name, value in values.items()}
-    figure, axes = new_plot(6.4, 0.62 * len(seeds) + 0.9, xlabel=xlabel)
-    for i, (value, color) in enumerate(zip(seeds.values(), line_colors(seeds), strict=True)):
-        gaps = np.diff(np.sort(value), prepend=-np.inf, append=np.inf)
-        is_near = np.minimum(gaps[:-1], gaps[1:]) < 0.04 * max(map(np.max, seeds.values()))
-        heights = i + 0.12 * is_near * (-1) ** np.arange(len(value))
-        axes.plot(np.sort(value), heights, "o", color=color, mfc="none", mew=1.8, ms=9)
-        axes.plot([value.mean()] * 2, [i - 0.3, i + 0.3], color=color, lw=2.5)
-        axes.annotate(f"{value.mean():#.3g}", (value.mean(), i - 0.34), ha="center", va="bottom", color=color)
-    axes.set_yticks(range(len(seeds)), list(seeds))
-    axes.spines["left"].set_visible(False)
-    axes.set_ylim(len(seeds) - 0.5, -0.75)
-    axes.set_xlim(left=0)
-    axes.grid(axis="x", color="0.9")
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
-    alt = "; ".join(f"{name}: {value.mean():.3g}" for name, value in seeds.items())
-    return Picture.from_figure(figure, f"Dots, {xlabel}, and their means. {alt}.")
 
 
 def _seeds(run: Any) -> Array:

@@ -94,7 +94,7 @@ def ablations(
         above.set_title(name, fontsize=11)
         told = (f"{s}: {mean:.1f} (published {published[name][s][0]:.2f})" for s, (mean, _) in ours.items())
         words.append(f"{name}: {', '.join(told)}")
-    for axes, label in zip(grid[:, 0], ("ours, in %", "published, in %"), strict=True):
+    for axes, label in zip(grid[:, 0], ("ours, in %", "published,\nin % (logarithmic)"), strict=True):
         axes.set_ylabel(f"test error,\n{label}")
     grid[0, 0].set_ylim(0, 1.08 * grid[0, 0].get_ylim()[1])  # the largest must not lie on the edge
     grid[1, 0].set(yscale="log")  # or the one without concatenation leaves the others no room

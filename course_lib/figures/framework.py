@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
-from course_lib.figures.groups import LETTER_F, draw_product, name_cells
+from course_lib.figures.groups import LETTER_F, cayley_table_figure
 from course_lib.figures.picture import Picture, new_figure
 from course_lib.figures.style import LINES, SERIES
 from course_lib.groups import Group, compose, inverse, matrix
@@ -58,16 +58,8 @@ def _name(g: Isometry) -> str:
 
 def relative_position_table(group: Group) -> Picture:
     """Row g, column g̃ shows g⁻¹g̃: all pairs of one color must be treated by the same function."""
-    table = [[compose(inverse(g), other) for other in group.elements] for g in group.elements]
-    figure = new_figure(0.75 * group.order + 1.2, 0.45 * group.order + 1.0)
-    axes = figure.subplots()
-    for i, j in np.ndindex(group.order, group.order):
-        draw_product(axes, i, j, str(table[i][j]))
-    axes.set(xlabel=r"$\tilde{g}$", ylabel="$g$")
-    name_cells(axes, [str(h) for h in group.elements])
-    axes.xaxis.set_label_position("top")
-    words = "; ".join(f"{g}: {' '.join(map(str, row))}" for g, row in zip(group.elements, table, strict=True))
-    return Picture.from_figure(figure, f"Table of g⁻¹g̃ on {group}, a row for each g, a color for each value. {words}.")
+    table = [[group.index(compose(inverse(g), other)) for other in group.elements] for g in group.elements]
+    return cayley_table_figure(table, group.elements, ("$g$", r"$\tilde{g}$", r"$g^{-1}\tilde{g}$"))
 
 
 # What the layer is, H̃, whether y's weight depends on (g⁻¹g̃, f(g), f(g̃)), and which g̃ are summed over.

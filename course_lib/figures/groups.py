@@ -28,9 +28,13 @@ LETTER_F = np.array(
 CORNERS = np.array([(-1, 1), (1, 1), (1, -1), (-1, -1)])
 
 
-def cayley_table_figure(table: Any, labels: Sequence[Any]) -> Picture:
+PRODUCT = ("a (done second)", "b (done first)", "the product ab")
+
+
+def cayley_table_figure(table: Any, labels: Sequence[Any], words: Sequence[str] = PRODUCT) -> Picture:
     """A multiplication table: the cell in row a, column b shows the product ab, "first b, then a".
 
+    ``words`` tell what rows, columns and cells are, where they are something else.
     ``table``: indices of labels, (n, n), as from `groups.cayley_table`; −1 means outside the set. Raises ValueError if
     it is not square, or there are more or fewer labels.
     """
@@ -40,16 +44,20 @@ def cayley_table_figure(table: Any, labels: Sequence[Any]) -> Picture:
     figure = new_figure(0.62 * len(names) + 1.0, 0.5 * len(names) + 0.9)
     axes = figure.subplots()
     for (i, j), product in np.ndenumerate(table):
-        draw_product(axes, i, j, names[product] if product >= 0 else "✗")
-    axes.set(xlabel="b (done first)", ylabel="a (done second)", title="the product ab")
-    name_cells(axes, names)
+        _draw_product(axes, i, j, names[product] if product >= 0 else "✗")
+    axes.set(ylabel=words[0], xlabel=words[1], title=words[2])
+    axes.set(xlim=(0, len(names)), ylim=(len(names), 0))
+    axes.xaxis.tick_top()
+    axes.set_xticks(np.arange(len(names)) + 0.5, names)
+    axes.set_yticks(np.arange(len(names)) + 0.5, names)
+    axes.tick_params(length=0)
     axes.xaxis.set_label_position("top")
     rows = [f"{name}: {' '.join([*names, 'outside'][p] for p in row)}" for name, row in zip(names, table, strict=True)]
-    alt = f"Cayley table of {', '.join(names)}. Row a, column b holds ab. {'; '.join(rows)}."
+    alt = f"Table of {words[2]} for {', '.join(names)}, rows {words[0]}, columns {words[1]}. {'; '.join(rows)}."
     return Picture.from_figure(figure, alt)
 
 
-def draw_product(axes: Axes, i: int, j: int, name: str) -> None:
+def _draw_product(axes: Axes, i: int, j: int, name: str) -> None:
     """In the color of its element; what is none, and a product outside of the set, is white."""
     color = {str(g): color for g, color in ELEMENT_COLORS.items()}.get(name)
     words = ON_ELEMENT if color and color != "#000000" else ("white", "0.15")
@@ -59,18 +67,9 @@ def draw_product(axes: Axes, i: int, j: int, name: str) -> None:
     axes.text(j + 0.5, i + 0.5, name, ha="center", va="center", fontsize=11, weight="bold", color=ink)
 
 
-def name_cells(axes: Axes, names: list[str]) -> None:
-    """Axes of a table with a cell of 1 × 1 for each pair of names, the first row on top."""
-    axes.set(xlim=(0, len(names)), ylim=(len(names), 0))
-    axes.xaxis.tick_top()
-    axes.set_xticks(np.arange(len(names)) + 0.5, names)
-    axes.set_yticks(np.arange(len(names)) + 0.5, names)
-    axes.tick_params(length=0)
-
-
 def symmetries_of_the_square(group: Group) -> Picture:
     """A square tile with an F and numbered corners, after each element of the group, with the matrices."""
-    figure, grid = new_panels(group.order, 4, 2.0, 2.75)
+    figure, grid = new_panels(group.order, 4, 2.0, 3.05)
     for axes, g in zip(grid, group.elements, strict=True):
         axes.set_axis_off()
         h = matrix(g)
@@ -80,9 +79,9 @@ def symmetries_of_the_square(group: Group) -> Picture:
             axes.plot(*np.stack([-axis, axis], axis=1), color=MARK, linestyle=(0, (4, 2)), linewidth=2)
         (a, b), (c, d) = h.tolist()
         numbers = f"[{a:2d} {b:2d} ]\n[{c:2d} {d:2d} ]".replace("-", "−")
-        axes.text(0, -1.75, numbers, ha="center", va="center", family="monospace", fontsize=11)
+        axes.text(0, -1.68, numbers, ha="center", va="center", family="monospace", fontsize=11)
         axes.set_title(str(g), fontsize=14, weight="bold")
-        axes.set(xlim=(-1.3, 1.3), ylim=(-2.15, 1.3), aspect="equal")
+        axes.set(xlim=(-1.3, 1.3), ylim=(-2.5, 1.3), aspect="equal")
     moves = [f"{g}: matrix {matrix(g).tolist()}, {corner_words(matrix(g))}" for g in group.elements]
     what = f"A square tile with the letter F after each of the {group.order} elements of {group}"
     return Picture.from_figure(figure, f"{what}. {'; '.join(moves)}.")

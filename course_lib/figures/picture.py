@@ -242,7 +242,7 @@ def panels(
 def draw_mark(axes: Axes, row: float, column: float, side: float, width: float = 2.5) -> None:
     """A square around side × side pixels of a map, from this one on."""
     corner = (column - 0.5, row - 0.5)
-    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=MARK, linewidth=width))
+    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=MARK, linewidth=width, zorder=4, clip_on=False))
 
 
 def _draw_move(axes: Axes, name: str, vector: tuple[int, int]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -77,7 +78,8 @@ def _photographs(figure: Figure) -> list[int]:
     found: list[int] = []
     for axes in figure.axes:
         if any(image.get_cmap().name == "gray" or np.ndim(np.asarray(image.get_array())) == 3 for image in axes.images):
-            (left, bottom), (right, top) = axes.images[0].get_window_extent().get_points() * scale
+            box = Bbox.intersection(axes.images[0].get_window_extent(), axes.bbox) or axes.bbox  # it may be cut
+            (left, bottom), (right, top) = box.get_points() * scale
             found += [round(left), height - round(top), round(right), height - round(bottom)]
     return found
 

@@ -114,10 +114,11 @@ def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height:
     """Above the outer corner of the sheet, or left of the line that a mirror draws straight up; with two rings below
     the lower sheets and the inner one at the right, above which mirrors draw lines across."""
     (x, y), size = center, 9 if has_line else 10
+    is_inner = has_line and 1e-6 < x < OUTER_RADIUS - 1e-6
     is_upright = has_line and abs(x) < 1e-6
     at_left = (-0.84 if has_line else -0.52, "left")
-    right, ha = (0.52, "right") if x > 1e-6 else (-0.16, "right") if is_upright else at_left
-    is_below = has_line and (y < -1e-6 or 1e-6 < x < OUTER_RADIUS - 1e-6)
+    right, ha = (0.72 if is_inner else 0.52, "right") if x > 1e-6 else (-0.16, "right") if is_upright else at_left
+    is_below = is_inner or (has_line and y < -1e-6)
     up, va = (-half_height - 0.07, "top") if is_below else (half_height + 0.07, "bottom")
     axes.text(x + right, y + up, name, ha=ha, va=va, fontsize=size, zorder=4)
 

@@ -41,29 +41,6 @@ def _sameness(psi: Array) -> str:
     return "the same on every sheet" if spread < 1e-6 else "different sheets"
 
 
-def share_by_layer(shares: Mapping[str, Mapping[str, Sequence[float]]]) -> Picture:
-    """The share of the first principal component, layer by layer: the mean over seeds, and their range.
-
-    ``shares``: when (before, after training; at most four) → layer → one value per seed, all with the same layers.
-    Source: Lengyel & van Gemert (2021), Fig. 2.
-    """
-    layers = list(next(iter(shares.values())))
-    figure, axes = new_plot(7.2, 3.6, ylabel="share explained by PC1", ylim=(0, 1))
-    width, words = 0.8 / len(shares), []
-    for i, ((name, by_layer), (color, _, _)) in enumerate(zip(shares.items(), LOOKS[: len(shares)], strict=True)):
-        values = np.array([as_array(by_layer[layer]) for layer in layers])
-        means = values.mean(axis=1)
-        places = np.arange(len(layers)) + (i - (len(shares) - 1) / 2) * width
-        axes.bar(places, means, 0.9 * width, color=color, label=name)
-        ends = [means - values.min(axis=1), values.max(axis=1) - means]
-        axes.errorbar(places, means, ends, fmt="none", color="black", capsize=2, lw=1)
-        words.append(f"{name}: {', '.join(f'{layer} {mean:.2f}' for layer, mean in zip(layers, means, strict=True))}")
-    axes.set_xticks(range(len(layers)), layers)
-    axes.legend(frameon=False, ncols=len(shares), loc="upper center")
-    what = "Bars, share of variance explained by the first component."
-    return Picture.from_figure(figure, f"{what} {'; '.join(words)}.")
-
-
 def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     """Test error against the number of training images: mean over seeds, bars of one standard deviation, all seeds.
 
@@ -77,14 +54,14 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     figure, axes = new_plot(6.6, 4.0, xlabel="training images", ylabel=f"test error, in %{one}")
     looks, words = zip(line_colors(values), LOOKS[: len(values)], strict=True), []
     for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=True)):
-        x = np.asarray(sizes) * 1.1 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
+        x = np.asarray(sizes) * 1.16 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
         means = np.nanmean(value, axis=0)
         spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         axes.errorbar(x, means, spread, color=color, label=name, **style)
         for place, mean, n in zip(x, means, counts[i] if not alike else (), strict=False):
             axes.annotate(f"n = {n}", (place, mean), (8, 6), textcoords="offset points", fontsize=9, color=color)
-        axes.plot(1.025 * x, value.T, ".", color=color, alpha=0.5, ms=7)
+        axes.plot(1.055 * x, value.T, ".", color=color, alpha=0.5, ms=7)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means, strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

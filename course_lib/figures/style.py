@@ -26,7 +26,7 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "
 NETWORK_COLORS = {
     r"\basc|affine|sasa|attention": "#4B4FA8",
     r"\be4": "#A3316F",
-    r"\bg-": "#6B4700",
+    r"\bg-": "#5E7D12",
     r"\bgc-|\bc-|separable": "#A06A00",
     r"\bz2|ordinary|\bcnn|\bc1\b|resnet": "#5B6573",
     r"\bp4|\bc4|\bd4|group conv|p4cnn": "#00807A",
@@ -71,7 +71,7 @@ def line_colors(names: Iterable[str]) -> list[str]:
 def is_dark(color: Any) -> bool:
     """Whether words on this color must be white."""
     red, green, blue = to_rgb(color)
-    return 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+    return 0.3 * red + 0.59 * green + 0.11 * blue < 0.58  # on a dark page both are exchanged
 
 
 def frame(axes: Axes, h: Element) -> None:

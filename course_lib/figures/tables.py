@@ -38,6 +38,7 @@ def error_against_cost(
     """
     figure = new_figure(8.4, 5.2)
     left, right = figure.subplots(1, 2, sharey=True)
+    figure.set_layout_engine("constrained", w_pad=0.12)  # or the last tick of one runs into the first of the other
     named: dict[Axes, list[tuple[str, float, float, str]]] = {left: [], right: []}
     for axes, what in ((left, "parameters"), (right, "operations")):
         looks = zip(line_colors(families), _MARKERS, cycle(("--", "-")), strict=False)

@@ -21,9 +21,9 @@ function strongest(gaze, size) {
 
 function drawGaze({ context, unit }, image, isGray, blue, gaze, { size, window }, [row, column], [x, y]) {
   const most = Math.max(...gaze) || 1, cell = unit / size, length = unit / 8;
-  // On a gray image what is looked at turns blue; on a photograph it keeps its color, and all else becomes gray.
+  // On a gray image what is looked at turns blue; on a photograph it keeps its color, and all else fades.
   const colorOf = (at) => {
-    const share = Math.sqrt(gaze[at] / most), own = image.subarray(3 * at, 3 * at + 3); // the root, so that faint looks show too
+    const share = (gaze[at] / most) ** 0.7, own = image.subarray(3 * at, 3 * at + 3); // so that faint looks show too
     const isSeen = at === row * size + column; // it is to be compared with
     const mixed = (part, i) => (isGray ? part + 0.9 * share * (blue[i] - part) : isSeen ? part : part + 0.75 * (1 - share) * (FADED - part));
     return pixel(...[...own].map((part, i) => Math.round(mixed(part, i))));

@@ -86,7 +86,7 @@ function motion(from, to) {
 }
 
 // Names stand above the outer corner of the sheets, clear of the arrows, as in figures/rings.py: the place, and which sheet
-// came there; two rings have no room for both.
+// came there; small rings have no room for both, two rings only for the place.
 function drawNames(context, { names, places }, unit, color, origins = null) {
   const ratio = window.devicePixelRatio || 1;
   context.fillStyle = color;
@@ -97,7 +97,7 @@ function drawNames(context, { names, places }, unit, color, origins = null) {
     const isBelow = isDouble && (y < -1e-6 || (x > 1e-6 && x < outer - 1e-6));
     context.textAlign = x > 1e-6 || isUpright ? "right" : "left";
     context.textBaseline = isBelow ? "top" : "alphabetic";
-    context.fillText(moved ? `${names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet], (x + (isUpright ? -0.12 : x > 1e-6 ? 0.6 : -0.6)) * unit, -(y + (isBelow ? -0.58 : 0.58)) * unit);
+    context.fillText(moved ? `${unit < 70 * ratio ? "" : names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet], (x + (isUpright ? -0.12 : x > 1e-6 ? 0.6 : -0.6)) * unit, -(y + (isBelow ? -0.58 : 0.58)) * unit);
   });
 }
 

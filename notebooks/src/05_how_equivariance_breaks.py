@@ -36,7 +36,7 @@ from course_lib.data import load_digits, load_photograph
 from course_lib.exercises import exercise, progress
 from course_lib.exercises.ex04_junctions import SHAPES, arms
 from course_lib.figures import panels
-from course_lib.figures.breaking import error_curves, shares, windows_from_both_sides
+from course_lib.figures.breaking import error_curves, share_bars, windows_from_both_sides
 from course_lib.groups import C4, D4, Element, Group
 from course_lib.layers import (
     GlobalMaxPool,
@@ -609,7 +609,7 @@ kinds |= {"pieces of the photograph": (pieces - low) / (high - low), "noise": no
 table = {name: {kind: orbit_agreement(net, C4, x) for kind, x in kinds.items()} for name, net in nets.items()}
 for name, row in table.items():
     print(f"{name:29}", ", ".join(f"{kind} {share:.2f}" for kind, share in row.items()))
-shares(table, "same class at all four turns").captioned(
+share_bars(table, "same class at all four turns").captioned(
     "The trained CNN keeps its answer mostly on images like those it was trained on, p4 on all. "
     "The untrained CNN gives nearly all digits the same class."
 )

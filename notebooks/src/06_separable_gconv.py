@@ -45,7 +45,8 @@ from course_lib.data import load_digits
 from course_lib.exercises import exercise, progress
 from course_lib.exercises.ex06_counting import missed
 from course_lib.experiments import ROTATED_MNIST
-from course_lib.figures.separable import error_by_size, share_by_layer, sheets_in_rows
+from course_lib.figures.breaking import share_bars
+from course_lib.figures.separable import error_by_size, sheets_in_rows
 from course_lib.groups import ALL_GROUPS, C4, D4, Group
 from course_lib.layers import (
     EquivariantSequential,
@@ -703,7 +704,7 @@ shares = {
 }
 for bar, by_layer in shares.items():
     print(f"{bar:<6}:", ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in by_layer.items()))
-share_by_layer(shares).captioned(
+share_bars(shares, "share explained by PC1").captioned(
     "The sheets that training adds are more alike (eight seeds: mean, smallest to largest) than those before; "
     "but so are they when shuffled over all filters (mixed)."
 )

@@ -691,7 +691,7 @@ def look(image: Tensor, pixel: tuple[int, int], h: Element) -> Look:
 # %%
 photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
 gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements}).captioned(
-    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own (all others are gray)."
+    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own (all others are faded)."
 )
 
 # %% [markdown]

@@ -78,7 +78,7 @@ def test_the_browser_draws_the_weights_that_it_got(tmp_path):
         for panel, frame in ((0, 0), (1, 1)):  # the middle pixel stays in the middle
             gaze = weights[frame, 0, 0, :, SIZE // 2, SIZE // 2].reshape(5, 5)
             seen = images[frame, 2:7, 2:7].astype(float)
-            expected = seen + 0.75 * (1 - np.sqrt(gaze / gaze.max())[..., None]) * (0.7 * 255 - seen)
+            expected = seen + 0.75 * (1 - (gaze / gaze.max())[..., None] ** 0.7) * (0.7 * 255 - seen)
             drawn = corners(shown, panel)
             assert np.abs(drawn - expected.reshape(25, 3)[[0, 4, 20, 24]]).max() <= 1
 

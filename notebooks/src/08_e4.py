@@ -40,6 +40,7 @@ from course_lib.counting import e4_macs, e4_weights, filter_weights
 from course_lib.data import load_digits
 from course_lib.exercises import exercise, progress
 from course_lib.experiments import e4 as published_e4
+from course_lib.experiments import trained
 
 # %%
 from course_lib.figures import panels
@@ -523,6 +524,33 @@ for name, error in wrong.items():
 # A difference between two such errors is uncertain by about 2.5 points. E4's lead at equal size is several times as large, the convolution's lead at equal width only two or three times; and both come from a single seed.
 #
 # Or was it luck? Change the 0 in `seed_everything(0)` and rerun the two cells.
+#
+# ### What does a trained network write?
+#
+# The kernels of section 4 were set by hand. Below are kernels of an E4-Net that was trained on rotated digits: the first of two slices of its first E4 layer. In the first row the pixel lies on empty paper, far from the digit.
+#
+# **Predict:** will the kernels of empty paper be empty, as in section 4? And what will the four sheets have in common there?
+
+
+# %%
+def trained_kernels(image: Tensor, pixel: tuple[int, int]) -> Tensor:
+    """What one pixel writes in the first E4 layer: (|H|, k, k)"""
+    with torch.no_grad():
+        edges = e4net.relu1(e4net.norm1(e4net.lift(image)))
+        return e4net.e4_2.kernels(edges)[0, 0, :, :, pixel[0], pixel[1]].unflatten(-1, (5, 5))
+
+
+e4net = trained("e4net").double()
+empty = Sight(digit[0, 0], (3, 3), trained_kernels(digit, (3, 3)))
+at_the_stroke = Sight(digit[0, 0], corner, trained_kernels(digit, corner))
+after_the_turn = Sight(turned[0, 0], (17, 16), trained_kernels(turned, (17, 16)), r)
+generated_kernels({"empty paper": empty, "the digit": at_the_stroke, "turned by r": after_the_turn}, C4).captioned(
+    "On empty paper a trained network writes one kernel, turned by each h; at the stroke it writes others, "
+    "which turn and move on as those set by hand."
+)
+
+# %% [markdown]
+# Empty paper gets a kernel, too: b₂, and what the biases before it add. Nothing there tells one direction from another, so the sheet h can only write the kernel of e, turned by h. At the stroke the four kernels differ in more than a turn. In the last row they are those of the row above, turned, and each has moved on by one sheet.
 #
 # ## 7 What does it cost?
 #

@@ -48,8 +48,7 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
     for name, error in yours.items():
         axes.plot(error, names.index(name) + 0.36, "*", ms=11, color=MARK, label="your run", zorder=5)
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.set(xscale="log", xlabel="test error, in % (logarithmic)")
+    axes.set(xscale="log", xlabel="test error, in % (logarithmic)", ylim=(len(names) - 0.5, -0.5))
     percent_ticks(axes.xaxis)
     axes.grid(axis="y", color="0.93")
     if len(series) + bool(yours) > 1:

@@ -70,9 +70,9 @@ def draw_image(axes: Axes, image: Array, low: float = 0, high: float = 1) -> Non
 
 def draw_strength(axes: Axes, attention: Array) -> None:
     """Blue over an image, for attention from 0 to 1, and a line around its window."""
-    strength = attention**0.7  # so that faint looks show too
+    strength = np.sqrt(attention)  # so that faint looks show too
     top, left, bottom, right = window_of(attention)
-    axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=BLUE, lw=1))
+    axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec="0.5", lw=1))
     axes.imshow(np.ones_like(attention), cmap=ListedColormap([BLUE]), alpha=strength, interpolation="nearest")
 
 

@@ -89,7 +89,7 @@ def ablations(
         ours = {setting: (float(np.mean(e)), float(np.std(e, ddof=1))) for setting, e in errors.items()}
         _draw_errors(above, ours, SERIES[0])
         for i, values in enumerate(errors.values()):
-            above.plot([i] * len(values), values, ".", color=SERIES[0], alpha=0.4)
+            above.plot([i + 0.15] * len(values), values, ".", color=SERIES[0], alpha=0.6)
         _draw_errors(below, published[name], LINES, mfc="white")
         above.set_title(name, fontsize=11)
         told = (f"{s}: {mean:.1f} (published {published[name][s][0]:.2f})" for s, (mean, _) in ours.items())

@@ -28,7 +28,7 @@ def name_lines(axes: Axes) -> None:
         axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 if many else len(names))
         return
     for i, height in zip(np.argsort(heights), _spread(np.sort(heights)), strict=True):
-        line = {"arrowstyle": "-", "color": lines[i].get_color(), "lw": 1, "shrinkA": 0, "shrinkB": 2}
+        line = {"arrowstyle": "-", "color": lines[i].get_color(), "lw": 0.5, "shrinkA": 0, "shrinkB": 8}
         axes.annotate(
             names[i], ends[i], (1.03, height), xycoords="data", textcoords="axes fraction",
             va="center", color=line["color"], arrowprops=line, annotation_clip=False,

@@ -23,7 +23,7 @@ function drawGaze({ context, unit }, image, isGray, blue, gaze, { size, window }
   const most = Math.max(...gaze) || 1, cell = unit / size, length = unit / 8;
   // On a gray image what is looked at turns blue; on a photograph it keeps its color, and all else fades.
   const colorOf = (at) => {
-    const share = (gaze[at] / most) ** 0.7, own = image.subarray(3 * at, 3 * at + 3); // so that faint looks show too
+    const share = (gaze[at] / most) ** (isGray ? 1 : 0.7), own = image.subarray(3 * at, 3 * at + 3); // so that faint looks show too
     const isSeen = at === row * size + column; // it is to be compared with
     const mixed = (part, i) => (isGray ? part + 0.9 * share * (blue[i] - part) : isSeen ? part : part + 0.75 * (1 - share) * (FADED - part));
     return pixel(...[...own].map((part, i) => Math.round(mixed(part, i))));
@@ -31,8 +31,7 @@ function drawGaze({ context, unit }, image, isGray, blue, gaze, { size, window }
   context.drawImage(paint(size, colorOf), -unit / 2, -unit / 2, unit, unit);
   const edge = (at, far) => Math.max(0, Math.min(size, at + far)) * cell - unit / 2, far = window / 2;
   const [left, top, right, bottom] = [edge(column + 0.5, -far), edge(row + 0.5, -far), edge(column + 0.5, far), edge(row + 0.5, far)];
-  context.strokeStyle = `rgb(${blue})`;
-  context.lineWidth = unit / 300;
+  [context.strokeStyle, context.lineWidth] = [GRAY, unit / 300];
   context.strokeRect(left, top, right - left, bottom - top);
   const from = [(column + 0.5) * cell - unit / 2, (row + 0.5) * cell - unit / 2];
   const to = [from[0] + x * length, from[1] - y * length], angle = Math.atan2(-y, x);

@@ -12,7 +12,7 @@ from course_lib.figures.asc import gaze, gaze_figure, under_gaze
 from course_lib.figures.attention import Look
 from course_lib.figures.picture import Picture, error_words
 from course_lib.groups import Group, compose, matrix
-from course_lib.widgets.base import Layer, PixelExplorer, number, require_square, script
+from course_lib.widgets.base import HOW_TO, Layer, PixelExplorer, number, require_square, script
 from course_lib.widgets.frames import Turn, quantize
 
 STEPS = 65535  # a weight from 0 to 1 is sent as a whole number of two bytes
@@ -50,9 +50,7 @@ class AttentionExplorer(PixelExplorer):
             looks[f"{title}, sheet {h}"] = Look(_as_shown(self._images[i]), pixel, h, attention)
         picture = gaze_figure(looks, size=3.4)
         error = f"Relative equivariance error over all pixels: {error_words(self._errors[index])}."
-        return Picture(
-            picture.image, f"{picture.alt} {error} In JupyterLab this is a widget: choose a pixel, and turn."
-        )
+        return Picture(picture.image, f"{picture.alt} {error} {HOW_TO}")
 
     def _carry(self, turn: Turn) -> list[int]:
         """The sheet that h goes to, for every h; where the turn is no element of the group, as under the nearest."""

@@ -53,7 +53,9 @@ def ring_description(group: Group, subgroup: Group | None, sheets: int) -> dict[
     group, subgroup = (group, subgroup) if sheets > 1 else (C1, None)
     firsts = [coset[0] for coset in group.left_cosets(subgroup)] if subgroup else group.elements
     arrows = ring_arrows(group) if sheets == group.order else []
-    room = NAME_ROOM if sheets > 1 else (0.05, 0.05)
+    room = (
+        (NAME_ROOM[0] + 0.16 * (len(firsts) <= 4), NAME_ROOM[1]) if sheets > 1 else (0.05, 0.05)
+    )  # one ring has names of two parts
     return {
         "names": [str(h) for h in firsts], "colors": [ELEMENT_COLORS[h] for h in firsts],
         "places": ring_positions(group, subgroup).tolist(),

@@ -86,18 +86,19 @@ function motion(from, to) {
 }
 
 // Names stand above the outer corner of the sheets, clear of the arrows, as in figures/rings.py: the place, and which sheet
-// came there; small rings have no room for both, two rings only for the place.
+// came there; two rings have no room for both.
 function drawNames(context, { names, places }, unit, color, origins = null) {
   const ratio = window.devicePixelRatio || 1;
   context.fillStyle = color;
-  context.font = `${Math.max(13 * ratio, Math.min(16 * ratio, 0.15 * unit))}px system-ui, sans-serif`;
+  context.font = `${Math.max(14 * ratio, Math.min(16 * ratio, 0.15 * unit))}px system-ui, sans-serif`;
   const isDouble = names.length > 4, outer = Math.max(...places.flat());
   places.forEach(([x, y], sheet) => {
     const moved = origins && !isDouble && origins[sheet] !== sheet, isUpright = isDouble && Math.abs(x) < 1e-6; // a mirror's line
     const isBelow = isDouble && (y < -1e-6 || (x > 1e-6 && x < outer - 1e-6));
+    const aside = isDouble ? 0.6 : Math.abs(y) < 1e-6 ? 0.76 : 0.52;
     context.textAlign = x > 1e-6 || isUpright ? "right" : "left";
     context.textBaseline = isBelow ? "top" : "alphabetic";
-    context.fillText(moved ? `${unit < 70 * ratio ? "" : names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet], (x + (isUpright ? -0.12 : x > 1e-6 ? 0.6 : -0.6)) * unit, -(y + (isBelow ? -0.58 : 0.58)) * unit);
+    context.fillText(moved ? `${names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet], (x + (isUpright ? -0.12 : x > 1e-6 ? aside : -aside)) * unit, -(y + (isBelow ? -0.58 : 0.58)) * unit);
   });
 }
 

@@ -50,7 +50,7 @@ def _spread(heights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 # Where a name may stand, in points from its own: beside it, where no other point may be as near, or farther away, with
 # a line that leads back.
 _BESIDE = ((7, 0), (-7, 0), (14, 0), (-14, 0), (0, 11), (0, -11), (6, 9), (6, -9), (-6, 9), (-6, -9))
-_AWAY = [(far * np.cos(a), far * np.sin(a)) for far in range(20, 110, 6) for a in np.arange(16) * np.pi / 8]
+_AWAY = [(far * np.cos(a), far * np.sin(a)) for far in range(20, 170, 6) for a in np.arange(16) * np.pi / 8]
 _REACH = 8  # pixels from the middle of a marker that no name may cover
 
 
@@ -61,13 +61,9 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     markers, names = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles], dict[int, Bbox]()
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
     lines += [bar.transformed(axes.transData) for bars in axes.collections for bar in bars.get_paths()]
-    tries: Sequence[tuple[Any, list[Path], list[Path]]] = (
-        (_BESIDE, lines, lines),
-        (_AWAY[:96], lines, lines),
-        (_AWAY, lines, []),
-        (_AWAY, [], []),
-    )
-    for places, avoided, uncrossed in tries:  # better across a line than on it, and on a line than on a name
+    # Better across a line than on it, on a line than across a name, and across a name than on it.
+    tries: tuple[Any, ...] = ((_BESIDE, lines, lines), (_AWAY[:96], lines, lines), (_AWAY, lines, []), (_AWAY, [], []))
+    for places, avoided, uncrossed in (*tries, (_AWAY, [], None)):
         for i in (i for i in range(len(points)) if i not in names):
             taken = [*names.values(), *markers[:i], *markers[i + 1 :]]
             for place in places:
@@ -98,17 +94,21 @@ def _write(axes: Axes, name: str, x: float, y: float, color: str, place: tuple[f
 
 
 def _is_free(
-    axes: Axes, box: Bbox, point: Any, taken: Sequence[Bbox], lines: Sequence[Path], uncrossed: Sequence[Path]
+    axes: Axes, box: Bbox, point: Any, taken: Sequence[Bbox], lines: Sequence[Path], uncrossed: Sequence[Path] | None
 ) -> bool:
-    """Whether a name with this box is inside, and nothing is under it or under the line to its point."""
+    """Whether a name with this box is inside, and nothing is under it or, unless ``uncrossed`` is None, under the line
+    to its point."""
     lead, own = _lead(point, box), Bbox([point - _REACH, point + _REACH])
-    return (
+    is_alone = (
         axes.bbox.contains(*box.min)
         and axes.bbox.contains(*box.max)
         and not box.padded(2).count_overlaps(taken)
-        and not any(lead.intersects_bbox(other, False) for other in taken if not other.contains(*point))
         and not any(line.intersects_bbox(box.padded(2), False) for line in lines)
-        and not any(line.intersects_path(lead, False) and not line.intersects_bbox(own, False) for line in uncrossed)
+    )
+    if uncrossed is None or not is_alone:
+        return is_alone
+    return not any(lead.intersects_bbox(other, False) for other in taken if not other.contains(*point)) and not any(
+        line.intersects_path(lead, False) and not line.intersects_bbox(own, False) for line in uncrossed
     )
 
 

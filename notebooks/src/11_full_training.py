@@ -355,6 +355,7 @@ errors_by_row({"published": compared, f"our runs, {EPOCHS} epochs": ours}, yours
 rows = {row.key: row for name in ("rotated-mnist", "e4-rotated-mnist") for row in TABLES[name].rows}
 labels = {key: f"{row.name}, 2016" if key.endswith("-cohen") else row.name for key, row in rows.items()} | NAMES
 labels = {key: name if "Net" in name or "e4" not in key else f"E4-Net, {name}" for key, name in labels.items()}
+labels = {key: name.replace("concatenate:", "concat") for key, name in labels.items()}
 by_recipe = {
     f"our recipe, {EPOCHS} epochs": laptop,
     "the paper's own recipe": {**trained_alike(full, DATA), **trained_alike(full, DATA, validation=2000)},

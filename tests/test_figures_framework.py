@@ -21,6 +21,7 @@ def test_relative_positions_are_named():
 
 def test_the_table_shows_the_inverse_on_the_left():
     alt = relative_position_table(D4).alt
+    assert alt.startswith("Table of g⁻¹g̃ for e, r, r², r³, m, mr, mr², mr³, rows g, columns g̃. e: e r r² r³ m")
     assert "mr: mr mr² mr³ m r³ e r r²;" in alt
     assert alt.count(";") == 7
 

@@ -59,7 +59,8 @@ def _name(g: Isometry) -> str:
 def relative_position_table(group: Group) -> Picture:
     """Row g, column g̃ shows g⁻¹g̃: all pairs of one color must be treated by the same function."""
     table = [[group.index(compose(inverse(g), other)) for other in group.elements] for g in group.elements]
-    return cayley_table_figure(table, group.elements, ("$g$", r"$\tilde{g}$", r"$g^{-1}\tilde{g}$"))
+    picture = cayley_table_figure(table, group.elements, ("$g$", r"$\tilde{g}$", r"$g^{-1}\tilde{g}$"))
+    return Picture(picture.image, picture.alt.replace("^{-1}", "⁻¹").replace(r"\tilde{g}", "g̃").replace("$", ""))
 
 
 # What the layer is, H̃, whether y's weight depends on (g⁻¹g̃, f(g), f(g̃)), and which g̃ are summed over.

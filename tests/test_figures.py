@@ -15,7 +15,7 @@ from PIL import Image
 from course_lib import figures
 from course_lib.figures import captions
 from course_lib.figures.labels import ROOM, name_lines
-from course_lib.figures.picture import Picture, new_figure, shared_scale, typeset_actions
+from course_lib.figures.picture import Picture, draw_map, new_figure, shared_scale, typeset_actions
 from course_lib.figures.render import DPI
 from course_lib.figures.rings import ring_arrows, ring_positions
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
@@ -181,6 +181,15 @@ def test_values_that_are_not_finite_are_written_and_take_no_part_in_the_scale(ba
     assert f"f: {bad:.3g} 1 / 2 {sign * 3.5}; g: {bad:.3g} {bad:.3g}" in picture.alt
     scale = shared_scale([np.array([bad, 1, sign * 3.5])])
     assert (scale.vmin, scale.vmax) == ((0, 3.5) if sign > 0 else (-3.5, 3.5))
+
+
+def test_numbers_of_a_map_have_the_same_decimals_and_only_zero_is_0():
+    written = {}
+    for values in ([[0.1, 0.25], [0, -0.001]], [[0.5, 2]], [[1, 2]]):
+        axes = new_figure(2, 2).subplots()
+        draw_map(axes, np.array(values), shared_scale([np.array(values)]), values=True)
+        written[str(values)] = [text.get_text() for text in axes.texts]
+    assert list(written.values()) == [["0.10", "0.25", "0", "0.00"], ["0.5", "2.0"], ["1", "2"]]
 
 
 @pytest.mark.parametrize("values", [[0, 0], [0, 3], [-1, 3], [-1e-17, 3]])

@@ -1,5 +1,6 @@
 """Figures of results: every number is told, nothing is drawn for nothing."""
 
+import pytest
 from matplotlib.text import Text
 
 from course_lib.figures.labels import name_points
@@ -35,10 +36,11 @@ def test_both_errors_of_a_network_are_told():
     assert "48 epochs: P4CNN 1.74 ± 0.05 % (published 2.23), Z2CNN 3.6 % (published 5.2)" in picture.alt
 
 
-def test_names_cover_neither_points_nor_each_other():
+@pytest.mark.parametrize(("name", "count"), [("network", 5), ("a network with a long name, number", 14)])
+def test_names_cover_neither_points_nor_each_other(name, count):
     figure = new_figure(6, 4)
     axes = figure.subplots()
-    points = [(f"network {i}", 1 + 0.04 * i, 1 + 0.01 * i, "black") for i in range(5)]
+    points = [(f"{name} {i:02}", 1 + 0.04 * i, 1 + 0.01 * i, "black") for i in range(count)]
     axes.plot([x for _, x, _, _ in points], [y for _, _, y, _ in points], "o")
     axes.set(xlim=(0, 3), ylim=(0.5, 1.5))
     name_points(figure, axes, points)

@@ -32,10 +32,10 @@ def gaze(weights: Tensor, group: Group, pixel: tuple[int, int], h: Element) -> T
 
 
 def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
-    """A panel for each look: the image, pale, (Y, X) or (3, Y, X), the one that looks, and where it looks: on a gray
-    image blue, on one with colors in its own, full color.
+    """A panel for each look: the image, (Y, X) or (3, Y, X), the one that looks, and where it looks. On a gray image
+    that is blue; on one with colors it keeps its color, and all else fades.
 
-    The arrow points along its h; a panel has ``size`` inches. Looks from one pixel are shown from near.
+    The arrow points along its h; a panel has ``size`` inches. If all look from one pixel, its surroundings are shown.
     """
     figure, grid = new_panels(len(looks), 4, size, size + 0.3)
     words = []

@@ -44,6 +44,7 @@ def test_names_cover_neither_points_nor_each_other(name, count):
     axes.plot([x for _, x, _, _ in points], [y for _, _, y, _ in points], "o")
     axes.set(xlim=(0, 3), ylim=(0.5, 1.5))
     name_points(figure, axes, points)
+    figure.draw_without_rendering()  # puts the names where they belong
     boxes = [Text.get_window_extent(text) for text in axes.texts]
     assert sorted(text.get_text() for text in axes.texts) == [name for name, *_ in points]
     for i, box in enumerate(boxes):

@@ -1,7 +1,7 @@
 """Names in a plot: of lines at their ends, or, if those meet, in a legend above; of points where nothing is covered."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +10,8 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
+
+from course_lib.figures.picture import Array
 
 APART = 0.02  # of the height: lines that end closer together could not be told apart by their ends
 LONG = 28  # letters, for which the lines would have to be short
@@ -35,7 +37,7 @@ def name_lines(axes: Axes) -> None:
         )  # fmt: skip
 
 
-def _spread(heights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _spread(heights: Array) -> Array:
     """Heights in rising order, moved apart until each has its room, about the middle of those that met."""
     spread = heights.copy()
     for _ in range(50):
@@ -57,40 +59,54 @@ _REACH = 8  # pixels from the middle of a marker that no name may cover
 def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, float, str]]) -> None:
     """Write the name of each point, (name, x, y, color), so that it covers no point, no line and no other name."""
     figure.draw_without_rendering()  # only now is known where things are
-    middles = [axes.transData.transform((x, y)) for _, x, y, _ in points]
+    middles = axes.transData.transform([(x, y) for _, x, y, _ in points])
     markers, names = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles], dict[int, Bbox]()
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
     lines += [bar.transformed(axes.transData) for bars in axes.collections for bar in bars.get_paths()]
+    sizes = [_size(_write(axes, *point, _BESIDE[0])) for point in points]
     # Better across a line than on it, on a line than across a name, and across a name than on it.
     tries: tuple[Any, ...] = ((_BESIDE, lines, lines), (_AWAY[:96], lines, lines), (_AWAY, lines, []), (_AWAY, [], []))
     for places, avoided, uncrossed in (*tries, (_AWAY, [], None)):
         for i in (i for i in range(len(points)) if i not in names):
             taken = [*names.values(), *markers[:i], *markers[i + 1 :]]
             for place in places:
-                label = _write(axes, *points[i], place)
-                label.get_window_extent()  # puts it where it belongs
-                box = Text.get_window_extent(label)  # of the words, without the line to the point
-                near = [_gap(box, middle) < _gap(box, middles[i]) + 4 for middle in middles]
-                if _is_free(axes, box, middles[i], taken, avoided, uncrossed) and (
-                    places is not _BESIDE or sum(near) == 1
-                ):
+                box = _box(middles[i] + np.multiply(place, figure.dpi / 72), sizes[i], _align(place))
+                is_near = places is not _BESIDE or _nearest(box, middles) == [i]
+                if is_near and _is_free(axes, box, middles[i], taken, avoided, uncrossed):
                     names[i] = box
                     lines.append(_lead(middles[i], box))
+                    _write(axes, *points[i], place)
                     break
-                label.remove()
     for i in (i for i in range(len(points)) if i not in names):
         _write(axes, *points[i], _BESIDE[0])
 
 
 def _write(axes: Axes, name: str, x: float, y: float, color: str, place: tuple[float, float]) -> Annotation:
     line = {"arrowstyle": "-", "color": color, "lw": 0.7, "shrinkA": 0, "shrinkB": 4}
-    align = "center" if abs(place[0]) < 1 else "left" if place[0] > 0 else "right"
     return axes.annotate(
-        name, (x, y), place, textcoords="offset points", fontsize=9, ha=align, va="center",
+        name, (x, y), place, textcoords="offset points", fontsize=9, ha=_align(place), va="center",
         arrowprops=None if place in _BESIDE else line,
         # A white edge, so that it can be read on the error bar of a neighbor.
         color=color, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5,
     )  # fmt: skip
+
+
+def _align(place: tuple[float, float]) -> Literal["left", "center", "right"]:
+    return "center" if abs(place[0]) < 1 else "left" if place[0] > 0 else "right"
+
+
+def _size(label: Annotation) -> Any:
+    """Width and height of its words in pixels. It is taken away: where it may stand is found by boxes of this size,
+    since to lay out the same words again at each place would take a thousand times as long."""
+    size = Text.get_window_extent(label).size  # without the line to the point
+    label.remove()
+    return size
+
+
+def _box(place: Any, size: Any, align: str) -> Bbox:
+    """Where words of this size stand, in pixels, if they begin, have their middle, or end there; v: their middle."""
+    lowest = place - size * [{"left": 0, "center": 0.5, "right": 1}[align], 0.5]
+    return Bbox([lowest, lowest + size])
 
 
 def _is_free(
@@ -117,6 +133,7 @@ def _lead(point: Any, box: Bbox) -> Path:
     return Path([point, np.mean([box.min, box.max], axis=0)])
 
 
-def _gap(box: Bbox, point: Any) -> float:
-    """The distance of a point from a box, in pixels."""
-    return float(np.hypot(*(np.clip(point, box.min, box.max) - point)))
+def _nearest(box: Bbox, middles: Array) -> list[int]:
+    """Which of the points are nearest to a box, and those that are hardly farther away."""
+    gaps = np.hypot(*(np.clip(middles, box.min, box.max) - middles).T)
+    return list(np.flatnonzero(gaps < gaps.min() + 4))

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 
 from course_lib.actions import act_on_feature_map
 from course_lib.figures.picture import (
@@ -76,38 +75,26 @@ def _in_words(sight: Sight, kernels: Array, first: Array, group: Group) -> str:
 
 
 def ablations(
-    found: Mapping[str, Mapping[str, Sequence[float]]], published: Mapping[str, Mapping[str, tuple[float, float]]]
+    found: Mapping[str, Mapping[str, Sequence[float]]], published: Mapping[str, Mapping[str, float]]
 ) -> Picture:
-    """Test errors in percent by hyperparameter, a column each: ours above, the published ones below.
+    """Test errors in percent by hyperparameter, a column each: ours beside the published ones, on one logarithmic axis.
 
-    ``found``: hyperparameter → setting → one error per seed, drawn as dots, with mean and standard deviation.
-    ``published``: the same with (mean, standard deviation).
+    ``published``: hyperparameter → setting → mean. ``found``: the same with one error per seed; may lack settings.
     """
-    figure = new_figure(1.65 * len(found) + 0.6, 4.4)
-    grid, words = figure.subplots(2, len(found), squeeze=False, sharey="row"), []
-    for (above, below), (name, errors) in zip(grid.T, found.items(), strict=True):
-        ours = {setting: (float(np.mean(e)), float(np.std(e, ddof=1))) for setting, e in errors.items()}
-        _draw_errors(above, ours, SERIES[0])
-        for i, values in enumerate(errors.values()):
-            above.plot([i + 0.15] * len(values), values, ".", color=SERIES[0], alpha=0.6)
-        _draw_errors(below, published[name], LINES, mfc="white")
-        above.set_title(name, fontsize=11)
-        told = (f"{s}: {mean:.1f} (published {published[name][s][0]:.2f})" for s, (mean, _) in ours.items())
+    figure = new_figure(1.65 * len(published) + 0.6, 3.2)
+    grid, words = figure.subplots(1, len(published), squeeze=False, sharey=True)[0], []
+    for axes, (name, printed) in zip(grid, published.items(), strict=True):
+        places = np.arange(len(printed))
+        axes.plot(places - 0.12, list(printed.values()), "o", color=LINES, mfc="white", label="published")
+        for place, setting in zip(places + 0.12, printed, strict=True):
+            if errors := found[name].get(setting):
+                axes.plot([place] * len(errors), errors, ".", color=SERIES[0], alpha=0.4)
+                axes.plot(place, np.mean(errors), "o", color=SERIES[0], label="ours")
+        axes.set(xticks=places, xticklabels=list(printed), xlim=(-0.5, len(printed) - 0.5), title=name, yscale="log")
+        percent_ticks(axes.yaxis)
+        axes.spines[["top", "right"]].set_visible(False)
+        told = (f"{setting}: {np.mean(e):.1f} (published {printed[setting]:.2f})" for setting, e in found[name].items())
         words.append(f"{name}: {', '.join(told)}")
-    for axes, label in zip(grid[:, 0], ("ours, in %", "published,\nin % (logarithmic)"), strict=True):
-        axes.set_ylabel(f"test error,\n{label}")
-    grid[0, 0].set_ylim(0, 1.08 * grid[0, 0].get_ylim()[1])  # the largest must not lie on the edge
-    grid[1, 0].set(yscale="log")  # or the one without concatenation leaves the others no room
-    percent_ticks(grid[1, 0].yaxis)
-    figure.align_ylabels()
+    grid[0].set_ylabel("test error, in % (logarithmic)")
+    grid[0].legend(*(entries[:2] for entries in grid[0].get_legend_handles_labels()), frameon=False)
     return Picture.from_figure(figure, f"Test errors in percent by hyperparameter, means. {'; '.join(words)}.")
-
-
-def _draw_errors(axes: Axes, errors: Mapping[str, tuple[float, float]], color: str, **look: Any) -> None:
-    """A mean and a standard deviation for each setting."""
-    means, deviations = zip(*errors.values(), strict=True)
-    axes.errorbar(range(len(errors)), means, deviations, color=color, fmt="o", ms=5, lw=1, capsize=4, **look)
-    axes.set_xticks(range(len(errors)), list(errors))
-    axes.set_xlim(-0.5, len(errors) - 0.5)
-    axes.grid(color="0.9", axis="y")
-    axes.spines[["top", "right"]].set_visible(False)

@@ -96,15 +96,13 @@ def _align(place: tuple[float, float]) -> Literal["left", "center", "right"]:
 
 
 def _size(label: Annotation) -> Any:
-    """Width and height of its words in pixels. It is taken away: where it may stand is found by boxes of this size,
-    since to lay out the same words again at each place would take a thousand times as long."""
-    size = Text.get_window_extent(label).size  # without the line to the point
+    size = Text.get_window_extent(label).size  # of the words, which are laid out only once, since that takes long
     label.remove()
     return size
 
 
 def _box(place: Any, size: Any, align: str) -> Bbox:
-    """Where words of this size stand, in pixels, if they begin, have their middle, or end there; v: their middle."""
+    """Where words of this size stand, in pixels, if they begin, have their middle, or end there."""
     lowest = place - size * [{"left": 0, "center": 0.5, "right": 1}[align], 0.5]
     return Bbox([lowest, lowest + size])
 

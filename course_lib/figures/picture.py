@@ -91,9 +91,8 @@ def new_figure(width: float, height: float) -> Figure:
 def new_plot(width: float, height: float, **about: Any) -> tuple[Figure, Axes]:
     """A figure with one plot, open on top and on the right; ``about`` is set on its axes, as in xlabel="epoch"."""
     figure = new_figure(width, height)
-    axes = figure.subplots()
+    axes = figure.subplots(subplot_kw=about)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set(**about)
     return figure, axes
 
 

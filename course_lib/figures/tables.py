@@ -61,11 +61,10 @@ def error_against_cost(
 
 def _count_axis(axes: Axes, label: str) -> None:
     """Logarithmic, with room for the names, most of which stand to the right of their points."""
-    axes.set_xscale("log")
+    axes.set(xscale="log", xlabel=label)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
     axes.xaxis.set_major_formatter(lambda count, _: _short(count))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel=label)
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.12, y=0.12)

@@ -23,7 +23,7 @@ function drawGaze({ context, unit }, image, isGray, blue, gaze, { size, window }
   const most = Math.max(...gaze) || 1, cell = unit / size, length = unit / 8;
   // On a gray image what is looked at turns blue; on a photograph it keeps its color, and all else fades.
   const colorOf = (at) => {
-    const share = (gaze[at] / most) ** (isGray ? 1 : 0.7), own = image.subarray(3 * at, 3 * at + 3); // so that faint looks show too
+    const share = (gaze[at] / most) ** (isGray ? 0.5 : 0.7), own = image.subarray(3 * at, 3 * at + 3); // so that faint looks show too
     const isSeen = at === row * size + column; // it is to be compared with
     const mixed = (part, i) => (isGray ? part + 0.9 * share * (blue[i] - part) : isSeen ? part : part + 0.75 * (1 - share) * (FADED - part));
     return pixel(...[...own].map((part, i) => Math.round(mixed(part, i))));

@@ -748,14 +748,18 @@ published = {row.key: row.percent for row in published_e4.E4_MNIST}
 # The output grows with every run that is added to data/results, so no test compares it.
 stored = read_results(results_folder())
 runs = trained_alike(stored, "rotated mnist-27k (rebuilt, seed 0)", LAPTOP["rotated-mnist"], epochs=16)
+
+# %% tags=["nbval-ignore-output"]
 ours = {
     name: {setting: errors_of(runs[key]) for setting, key in variants.items() if key in runs}
     for name, variants in columns.items()
 }
 theirs = {name: {setting: published[key] for setting, key in variants.items()} for name, variants in columns.items()}
+
+# %% tags=["nbval-ignore-output"]
 ablations(ours, theirs).captioned(
-    "Our errors after 16 epochs beside the published ones after 200. No concatenation is the worst by far in both "
-    "(pale dots: single seeds; the published standard deviations are smaller than the circles)."
+    "Our errors after 16 epochs beside the published ones after 200: no concatenation is the worst by far in both "
+    "(pale dots: single seeds)."
 )
 
 # %% [markdown]
@@ -766,6 +770,8 @@ for name, settings in theirs.items():
     by_error = sorted(settings, key=settings.get, reverse=True)
     by_our_error = sorted(ours[name], key=lambda setting: fmean(ours[name][setting]), reverse=True)
     print(f"{name:<14} paper: {' > '.join(by_error):<20} ours: {' > '.join(by_our_error)}")
+
+# %% tags=["nbval-ignore-output"]
 deviation = stdev(errors_of(runs["e4net"]))
 print(f"the same E4-Net from another seed: a standard deviation of {deviation:.2f} points, n = {len(runs['e4net'])}")
 

@@ -41,12 +41,13 @@ def test_names_cover_neither_points_nor_each_other(name, count):
     figure = new_figure(6, 4)
     axes = figure.subplots()
     points = [(f"{name} {i:02}", 1 + 0.04 * i, 1 + 0.01 * i, "black") for i in range(count)]
+    points.append(("", 1.01, 1.02, "black"))  # a point without a name is not to be covered either
     axes.plot([x for _, x, _, _ in points], [y for _, _, y, _ in points], "o")
     axes.set(xlim=(0, 3), ylim=(0.5, 1.5))
     name_points(figure, axes, points)
     figure.draw_without_rendering()  # puts the names where they belong
     boxes = [Text.get_window_extent(text) for text in axes.texts]
-    assert sorted(text.get_text() for text in axes.texts) == [name for name, *_ in points]
+    assert sorted(text.get_text() for text in axes.texts) == [name for name, *_ in points if name]
     for i, box in enumerate(boxes):
         assert not box.count_overlaps(boxes[:i]), points[i]
         assert not any(box.contains(*axes.transData.transform(point[1:3])) for point in points)

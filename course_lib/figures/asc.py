@@ -7,15 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from course_lib.figures.attention import (
-    Look,
-    attention_map,
-    draw_image,
-    draw_looker,
-    draw_strength,
-    look_words,
-    window_of,
-)
+from course_lib.figures.attention import Look, attention_map, draw_image, draw_looker, draw_strength, edges, look_words
 from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_map, new_figure, new_panels, shared_scale
 from course_lib.figures.style import frame
 from course_lib.groups import Element, Group
@@ -61,7 +53,7 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
 
 def show_near(axes: Axes, attention: Array) -> None:
     """Cut the picture down to the window and two pixels around it."""
-    (top, left, bottom, right), (height, width) = window_of(attention), attention.shape
+    (top, left, bottom, right), (height, width) = edges(attention), attention.shape
     axes.set_xlim(max(left - 2, -0.5), min(right + 2, width - 0.5))
     axes.set_ylim(min(bottom + 2, height - 0.5), max(top - 2, -0.5))
 
@@ -77,7 +69,7 @@ def weights_by_place(windows: Mapping[str, Any], weights: Mapping[str, Sequence[
 
     One color scale for each kind of layer, white at zero, with the numbers written in.
     """
-    figure = new_figure(2.1 * (1 + len(weights)), 2.2 * len(windows) + 0.2)
+    figure = new_figure(1.82 * (1 + len(weights)), 1.95 * len(windows) + 0.2)
     first, *others = figure.subplots(len(windows), 1 + len(weights), squeeze=False).T
     seen = [as_map(window, "a window") for window in windows.values()]
     for axes, name, window in zip(first, windows, seen, strict=True):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from course_lib.figures.picture import Array, Picture, as_array, as_map, draw_mark, new_figure
@@ -44,7 +45,7 @@ def attention_figure(looks: Mapping[str, Look], group: Group) -> Picture:
 
     Above each sheet stands the share of the attention that goes there. Raises ValueError for other shapes.
     """
-    figure = new_figure(1.5 * (group.order + 1), 1.8 * len(looks))
+    figure = new_figure(1.45 * (group.order + 1), 1.8 * len(looks))
     grid, words = figure.subplots(len(looks), group.order + 1, squeeze=False), []
     for row, (title, look) in zip(grid, looks.items(), strict=True):
         image, attention = as_map(look.image), as_array(look.attention)
@@ -71,12 +72,12 @@ def draw_image(axes: Axes, image: Array, low: float = 0, high: float = 1) -> Non
 def draw_strength(axes: Axes, attention: Array) -> None:
     """Blue over an image, for attention from 0 to 1, and a line around its window."""
     strength = np.sqrt(attention)  # so that faint looks show too
-    top, left, bottom, right = window_of(attention)
+    top, left, bottom, right = edges(attention)
     axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec="0.5", lw=1))
     axes.imshow(np.ones_like(attention), cmap=ListedColormap([BLUE]), alpha=strength, interpolation="nearest")
 
 
-def window_of(attention: Array) -> tuple[float, float, float, float]:
+def edges(attention: Array) -> tuple[float, float, float, float]:
     """The edges of what is not zero, in the coordinates of the picture: top, left, bottom and right; all if all is."""
     seen = np.argwhere(attention) if attention.any() else np.argwhere(attention == 0)
     return (*(seen.min(axis=0) - 0.5), *(seen.max(axis=0) + 0.5))
@@ -85,7 +86,8 @@ def window_of(attention: Array) -> tuple[float, float, float, float]:
 def draw_looker(axes: Axes, look: Look) -> None:
     row, col = look.pixel
     x, y = 0.19 * np.ptp(axes.get_xlim()) * matrix(look.h)[:, 0]
-    style = {"arrowstyle": "-|>", "color": MARK, "linewidth": 2.0}
+    edge = withStroke(linewidth=4.5, foreground="white")  # on a photograph it could not be told apart
+    style = {"arrowstyle": "-|>", "color": MARK, "linewidth": 2.0, "path_effects": [edge]}
     axes.annotate("", (col + x, row - y), (col + x / 9, row - y / 9), arrowprops=style)
     draw_mark(axes, row - 0.25, col - 0.25, side=1.5, width=1.8)  # around the pixel, whose color stays seen
 

@@ -1,5 +1,6 @@
-"""What a figure shows in one sentence, visible below it: of pictures, diagrams and widgets alike."""
+"""What a figure shows in words: captions below it, of pictures, diagrams and widgets alike, and errors in alt text."""
 
+import math
 from typing import Any, Self
 
 from IPython.display import display
@@ -10,6 +11,13 @@ CAPTION = "caption"  # the key in an output's metadata by which the site knows a
 def show_caption(caption: str) -> None:
     """Show the caption of the output before: by itself only where that will be replaced, as by a curve that grows."""
     display({"text/markdown": f"*{caption}*", "text/plain": caption}, metadata={CAPTION: True}, raw=True)
+
+
+def error_words(error: float) -> str:
+    """An equivariance error for alt text: rounding noise differs from machine to machine, so its digits stay out."""
+    if not math.isfinite(error):
+        return "not finite"
+    return "below 1e-4, rounding only" if error < 1e-4 else f"{error:.2g}"
 
 
 class Captioned:

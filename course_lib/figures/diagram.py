@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
 
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
 from course_lib.figures.picture import Picture
 from course_lib.figures.style import ELEMENT_COLORS, FONT, LINES
 from course_lib.groups import Group, compose, inverse
 
 WEIGHT = "#7A4FA3"  # of what is learned; no element has it
 GAP, LANE, MARGIN = 24, 116, 14  # pixels between columns, between the middles of lanes, and around all
-LETTER = 6  # pixels of width, for a letter of 12
 SHEET, STEP = 34, 9  # the side of a sheet in a stack, and how far the next one is moved
 LINE = 15  # the height of a line of text
 SMALL, PITCH = 25, 40  # the side of a turned filter, and from one to the next
@@ -48,7 +50,7 @@ class Map:
         return 34 + LINE + 6
 
     def half_width(self, group: Group) -> float:
-        return max(LETTER * max(len(self.size), 1.1 * len(self.name)), SHEET + group.order * STEP) / 2
+        return max(_width(self.size), 1.1 * _width(self.name), SHEET + group.order * STEP) / 2
 
     def svg(self, x: float, y: float, group: Group) -> str:
         drawn = _image(x, y - 10) if self.is_image else _stack(x, y - 10, group)
@@ -89,7 +91,7 @@ class Op:
 
     def half_width(self, group: Group) -> float:
         filters = (group.order + 0.5) * (PITCH + self.depth / 2) * self.turned
-        return max(LETTER * max(map(len, [*self.lines, *self.sizes])), filters) / 2 + 9
+        return max(*map(_width, [*self.lines, *self.sizes]), filters) / 2 + 10
 
     def svg(self, x: float, y: float, group: Group) -> str:
         width, height = 2 * self.half_width(group), 2 * self.half_height
@@ -186,6 +188,11 @@ def _letter(x: float, y: float, size: int, degrees: float = 0, flip: str = "") -
     )
 
 
+def _width(words: str) -> float:
+    """In pixels, in letters of 12 of a wide font: a page that cannot load ours shows another one."""
+    return TextPath((0, 0), words, 12, prop=FontProperties(family="DejaVu Sans")).get_extents().width
+
+
 def _text(x: float, y: float, words: str, weight: str = "normal", color: str = LINES) -> str:
     """In the middle of x; W_Q and W^O as letters with an index below or above."""
 
@@ -194,4 +201,5 @@ def _text(x: float, y: float, words: str, weight: str = "normal", color: str = L
         return f'<tspan dy="{dy}" font-size="10">{found[2]}</tspan><tspan dy="{-dy}">&#8203;</tspan>'
 
     style = f'text-anchor="middle" font-weight="{weight}" fill="{color}"'
-    return f'<text x="{x:g}" y="{y:g}" {style}>{_INDEX.sub(index, escape(words))}</text>'
+    apart = escape(words).replace("′", '<tspan dx="1.5">′</tspan>')  # or it sinks into the f before it
+    return f'<text x="{x:g}" y="{y:g}" {style}>{_INDEX.sub(index, apart)}</text>'

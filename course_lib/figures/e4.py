@@ -41,7 +41,7 @@ def generated_kernels(sights: Mapping[str, Sight], group: Group) -> Picture:
     A frame has the color of the sheet that the kernel came from: g⁻¹h on the sheet h, after a move by g. The alt text
     says for each row whether its kernels are those of the first row, moved by g. Raises ValueError for other shapes.
     """
-    side = min(1.5, 10.0 / (group.order + 1))
+    side = min(1.45, 10.0 / (group.order + 1))
     figure = new_figure(side * (group.order + 1), (side + 0.3) * len(sights))
     grid = figure.subplots(len(sights), group.order + 1, squeeze=False)
     written = [as_array(sight.kernels) for sight in sights.values()]
@@ -96,5 +96,6 @@ def ablations(
         told = (f"{setting}: {np.mean(e):.1f} (published {printed[setting]:.2f})" for setting, e in found[name].items())
         words.append(f"{name}: {', '.join(told)}")
     grid[0].set_ylabel("test error, in % (logarithmic)")
-    grid[0].legend(*(entries[:2] for entries in grid[0].get_legend_handles_labels()), frameon=False)
+    handles, labels = (entries[:2] for entries in grid[0].get_legend_handles_labels())
+    figure.legend(handles, labels, frameon=False, loc="outside upper center", ncols=2)
     return Picture.from_figure(figure, f"Test errors in percent by hyperparameter, means. {'; '.join(words)}.")

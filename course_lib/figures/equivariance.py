@@ -11,7 +11,8 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 from torch import Tensor
 
 from course_lib.checks import relative_error
-from course_lib.figures.picture import Picture, as_map, draw_map, error_words, new_figure, new_panels, shared_scale
+from course_lib.figures.captions import error_words
+from course_lib.figures.picture import Picture, as_map, draw_map, new_figure, new_panels, shared_scale
 from course_lib.figures.style import LINES, MARK
 from course_lib.oracles import correlate
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
 from course_lib.figures.groups import LETTER_F, cayley_table_figure
-from course_lib.figures.picture import Picture, new_figure
+from course_lib.figures.picture import Picture, new_plot
 from course_lib.figures.style import LINES, SERIES
 from course_lib.groups import Group, compose, inverse, matrix
 from course_lib.wallpaper import Isometry, semidirect_inverse, semidirect_product
@@ -18,9 +18,7 @@ def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
 
     The alt text names g⁻¹g̃ of each pair. Each pair has a color; g is filled, g̃ an outline.
     """
-    figure = new_figure(7.6, 3.1)
-    axes = figure.subplots()
-    words = []
+    (figure, axes), words = new_plot(7.6, 3.1, xlabel="x", ylabel="y", aspect="equal"), []
     for (g, other), color in zip(pairs, SERIES, strict=False):
         away = np.sign(other.u - g.u) / 2  # names stand between the points of the lattice, and clear of the arrow
         _draw_letter(axes, g, "$g$", -away, color, fill=color)
@@ -34,15 +32,7 @@ def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
     (left, low), (right, high) = shifts.min(axis=0) - 1, shifts.max(axis=0) + 1
     columns, rows = np.mgrid[left : right + 1, low : high + 1]
     axes.scatter(columns, rows, s=5, c="0.6", zorder=0)
-    axes.set(
-        xticks=columns[:, 0],
-        yticks=rows[0],
-        xlim=(left - 0.4, right + 0.4),
-        ylim=(low - 0.4, high + 0.4),
-        aspect="equal",
-        xlabel="x",
-        ylabel="y",
-    )
+    axes.set(xlim=(left - 0.4, right + 0.4), ylim=(low - 0.4, high + 0.4), xticks=columns[:, 0], yticks=rows[0])
     return Picture.from_figure(figure, f"Pairs on the lattice. {' '.join(words)}")
 
 
@@ -84,9 +74,7 @@ WIDTH = 12.3
 
 def framework_map() -> Picture:
     """Every layer of the course as f′(g) = Σ_g̃ H̃_{g⁻¹g̃}(f(g), f(g̃)); full circles: what the weight of y depends on."""
-    figure = new_figure(8.6, 0.38 * len(LAYERS) + 0.8)
-    axes = figure.subplots()
-    axes.set(xlim=(-0.1, WIDTH), ylim=(len(LAYERS) + 0.1, -1.4))
+    figure, axes = new_plot(8.6, 0.38 * len(LAYERS) + 0.8, xlim=(-0.1, WIDTH), ylim=(len(LAYERS) + 0.1, -1.4))
     axes.set_axis_off()
     for x, heading in HEADINGS:
         axes.text(x, -0.35, heading, fontsize=12, weight="bold")

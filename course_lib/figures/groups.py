@@ -8,15 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Polygon, Rectangle
 
-from course_lib.figures.picture import Picture, as_array, new_figure, new_panels
-from course_lib.figures.rings import (
-    arrow_words,
-    draw_ring_arrows,
-    generators,
-    prepare_ring_axes,
-    ring_positions,
-    way_around,
-)
+from course_lib.figures.picture import Picture, as_array, new_figure, new_panels, new_plot
+from course_lib.figures.rings import arrow_words, draw_ring_arrows, fit_ring_axes, generators, ring_positions, way_round
 from course_lib.figures.style import ELEMENT_COLORS, LINES, MARK, ON_ELEMENT, SERIES, is_dark
 from course_lib.groups import Element, Group, IntArray, matrix
 
@@ -78,7 +71,10 @@ def symmetries_of_the_square(group: Group) -> Picture:
             axis = np.linalg.svd(h - np.eye(2))[2][-1] * (1.25 if abs(h[0, 0]) else 0.9)
             axes.plot(*np.stack([-axis, axis], axis=1), color=MARK, linestyle=(0, (4, 2)), linewidth=2)
         (a, b), (c, d) = h.tolist()
-        numbers = f"[{a:2d} {b:2d} ]\n[{c:2d} {d:2d} ]".replace("-", "−")
+        for side in (-1, 1):
+            x, y = np.array([0.43, 0.51, 0.51, 0.43]), [-1.38, -1.38, -1.98, -1.98]
+            axes.plot(side * x, y, color="black", linewidth=1.2)
+        numbers = f"{a:2d} {b:2d} \n{c:2d} {d:2d} ".replace("-", "−")
         axes.text(0, -1.68, numbers, ha="center", va="center", family="monospace", fontsize=11)
         axes.set_title(str(g), fontsize=14, weight="bold")
         axes.set(xlim=(-1.3, 1.3), ylim=(-2.5, 1.3), aspect="equal")
@@ -112,7 +108,7 @@ def cosets_figure(group: Group, subgroup: Group) -> Picture:
     places = dict(zip(group.elements, ring_positions(group), strict=True))
     for first, *others in cosets:
         for start, end in pairwise(places[h] for h in (first, *others)):
-            axes.plot(*way_around(start, end).T, color=ELEMENT_COLORS[first], lw=7, alpha=0.75, zorder=1)
+            axes.plot(*way_round(start, end).T, color=ELEMENT_COLORS[first], lw=7, alpha=0.75, zorder=1)
     legend.set_axis_off()
     legend.set(xlim=(0, 1), ylim=(len(cosets) + 1, -1))
     legend.text(0, -0.5, f"S = {_braces(subgroup.elements)}", fontsize=12)
@@ -129,8 +125,7 @@ def cosets_figure(group: Group, subgroup: Group) -> Picture:
 
 def cayley_graph(group: Group) -> Picture:
     """The elements as nodes on the ring, with arrows h → rh and h ↔ mh for the generators r and m."""
-    figure = new_figure(7.0, 5.2) if group.order == 8 else new_figure(5.6, 4.0)
-    axes = figure.subplots()
+    figure, axes = new_plot(7.0, 5.2) if group.order == 8 else new_plot(5.6, 4.0)
     _draw_nodes(axes, group, [ELEMENT_COLORS[h] for h in group.elements], [str(h) for h in group.elements], fontsize=13)
     draw_ring_arrows(axes, group)
     for g in generators(group):
@@ -143,7 +138,7 @@ def cayley_graph(group: Group) -> Picture:
 
 
 def _draw_nodes(axes: Axes, group: Group, colors: Sequence[str], names: list[str], fontsize: int) -> None:
-    prepare_ring_axes(axes, group)
+    fit_ring_axes(axes, group)
     for color, (x, y), name in zip(colors, ring_positions(group), names, strict=True):
         axes.add_patch(Circle((x, y), 0.45, facecolor="white", edgecolor=color, linewidth=4, zorder=2))
         axes.text(x, y, name, ha="center", va="center", fontsize=fontsize, zorder=3)

@@ -57,9 +57,10 @@ _REACH = 8  # pixels from the middle of a marker that no name may cover
 
 
 def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, float, str]]) -> None:
-    """Write the name of each point, (name, x, y, color), so that it covers no point, no line and no other name."""
+    """Write the name of each point, (name, x, y, color), if any, so that it covers no point, line or other name."""
     figure.draw_without_rendering()  # only now is known where things are
     middles = axes.transData.transform([(x, y) for _, x, y, _ in points])
+    named = [i for i, (name, *_) in enumerate(points) if name]
     markers, names = [Bbox([middle - _REACH, middle + _REACH]) for middle in middles], dict[int, Bbox]()
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
     lines += [bar.transformed(axes.transData) for bars in axes.collections for bar in bars.get_paths()]
@@ -67,7 +68,7 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     # Better across a line than on it, on a line than across a name, and across a name than on it.
     tries: tuple[Any, ...] = ((_BESIDE, lines, lines), (_AWAY[:96], lines, lines), (_AWAY, lines, []), (_AWAY, [], []))
     for places, avoided, uncrossed in (*tries, (_AWAY, [], None)):
-        for i in (i for i in range(len(points)) if i not in names):
+        for i in (i for i in named if i not in names):
             taken = [*names.values(), *markers[:i], *markers[i + 1 :]]
             for place in places:
                 box = _box(middles[i] + np.multiply(place, figure.dpi / 72), sizes[i], _align(place))
@@ -77,7 +78,7 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
                     lines.append(_lead(middles[i], box))
                     _write(axes, *points[i], place)
                     break
-    for i in (i for i in range(len(points)) if i not in names):
+    for i in (i for i in named if i not in names):
         _write(axes, *points[i], _BESIDE[0])
 
 
@@ -121,14 +122,15 @@ def _is_free(
     )
     if uncrossed is None or not is_alone:
         return is_alone
-    return not any(lead.intersects_bbox(other, False) for other in taken if not other.contains(*point)) and not any(
+    return not any(lead.intersects_bbox(other, False) for other in taken) and not any(
         line.intersects_path(lead, False) and not line.intersects_bbox(own, False) for line in uncrossed
     )
 
 
 def _lead(point: Any, box: Bbox) -> Path:
-    """The line from a point to its name, which leads to the middle of the words."""
-    return Path([point, np.mean([box.min, box.max], axis=0)])
+    """The line from the edge of a marker to its name, which leads to the middle of the words."""
+    middle = np.mean([box.min, box.max], axis=0)
+    return Path([point + 1.5 * _REACH * (middle - point) / np.hypot(*(middle - point)), middle])
 
 
 def _nearest(box: Bbox, middles: Array) -> list[int]:

@@ -11,16 +11,8 @@ from matplotlib.colors import Normalize
 from torch import Tensor, nn
 
 from course_lib.actions import act_on_feature_map
-from course_lib.figures.picture import (
-    Array,
-    Picture,
-    as_array,
-    color_map,
-    draw_map,
-    error_words,
-    new_figure,
-    shared_scale,
-)  # fmt: skip
+from course_lib.figures.captions import error_words
+from course_lib.figures.picture import Array, Picture, as_array, color_map, draw_map, new_figure, shared_scale
 from course_lib.figures.rings import NAME_ROOM, draw_ring_arrows, draw_sheets, ring_extent, ring_positions
 from course_lib.figures.style import ELEMENT_COLORS, LINES, frame, typeset
 from course_lib.groups import IDENTITY, Element, Group, compose, inverse, matrix
@@ -46,9 +38,8 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     arrived = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
     width, height = _ring_size(group)
     figure = new_figure(2 * width, height + 0.3)
-    title = (
-        rf"$L_{{{typeset(g)}}}\,{name}$: {'' if group.has_mirrors else 'place '}$\leftarrow$ where its sheet came from"
-    )
+    place = "" if group.has_mirrors else "place "
+    title = rf"$L_{{{typeset(g)}}}\,{name}$: {place}$\leftarrow$ where its sheet came from"
     before, after = figure.subplots(1, 2)
     draw_sheets(before, sheets, group, scale, [str(h) for h in elements], [ELEMENT_COLORS[h] for h in elements])
     draw_sheets(after, moved, group, scale, arrived, [ELEMENT_COLORS[h] for h in origins])
@@ -91,9 +82,8 @@ def filter_bank_figure(bank: Any, group: Group) -> Picture:
     columns = 4 if lifting and order > 4 and order % 4 == 0 else order
     rows = array.reshape(-1, columns, *array.shape[-2:])
     side = min(1.3, 7.4 / columns)
-    has_numbers = side / array.shape[-1] >= 0.35 and bool(
-        (2 * array % 1 == 0).all()
-    )  # short ones; else a bar of colors
+    is_short = bool((2 * array % 1 == 0).all())
+    has_numbers = is_short and side / array.shape[-1] >= 0.35  # else a bar of colors
     width = min(side * columns + (0.5 if has_numbers else 1.3), 7.9)
     figure = new_figure(width, (side + 0.25 * lifting) * len(rows) + 0.4)
     scale, turns = shared_scale([array]), [IDENTITY] if lifting else group.elements

@@ -45,10 +45,9 @@ def points_side_by_side(sets: Mapping[str, Any]) -> Picture:
     for axes, (title, points) in zip(figure.subplots(1, len(arrays), squeeze=False).flat, arrays.items(), strict=True):
         _draw_points(axes, points)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", title=title)
-        axes.set_xticks(np.arange(left + left % 2, right + 1, 2))
-        axes.set_xticks(np.arange(left, right + 1), minor=True)
-        axes.set_yticks(np.arange(bottom + bottom % 2, top + 1, 2))
-        axes.set_yticks(np.arange(bottom, top + 1), minor=True)
+        for axis, low, high in ((axes.xaxis, left, right), (axes.yaxis, bottom, top)):
+            axis.set_ticks(np.arange(low + low % 2, high + 1, 2))
+            axis.set_ticks(np.arange(low, high + 1), minor=True)
         axes.tick_params(labelsize=9)
         axes.set_xlabel("x")
         axes.set_ylabel("y", rotation=0, labelpad=10)

@@ -7,7 +7,6 @@ Figures are drawn with matplotlib's object-oriented API, so that no state leaks 
 from __future__ import annotations
 
 import base64
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,13 +119,6 @@ def as_array(value: Any) -> Array:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     return np.asarray(value, dtype=np.float64)
-
-
-def error_words(error: float) -> str:
-    """An equivariance error for alt text: rounding noise differs from machine to machine, so its digits stay out."""
-    if not math.isfinite(error):
-        return "not finite"
-    return "below 1e-4, rounding only" if error < 1e-4 else f"{error:.2g}"
 
 
 def finite_range(arrays: list[Array]) -> tuple[float, float]:

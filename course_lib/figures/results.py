@@ -1,7 +1,7 @@
 """Figures of results: the rows of a table by their errors, and published errors against ours."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from statistics import fmean, stdev
 from typing import Any
 
@@ -58,10 +58,11 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
     return Picture.from_figure(figure, f"Test error of each network. {words}{told}.")
 
 
-def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Picture:
+def published_against_ours(published: Errors, ours: Mapping[str, Errors], unnamed: Collection[str] = ()) -> Picture:
     """A point for each network: across what was published, upwards what we measured; on the diagonal they agree.
 
-    ``ours``: recipe → network → error and deviation; at most three recipes, only networks of ``published``.
+    ``ours``: recipe → network → error and deviation; at most three recipes, only networks of ``published``. Where there
+    are too many to be told apart, the points of the ``unnamed`` recipes have no names.
     """
     figure, axes = new_plot(7.2, 6.7)
     points: list[tuple[str, float, float, str]] = []
@@ -70,7 +71,8 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors]) -> Pic
         means, deviations = zip(*errors.values(), strict=True)
         right, up = ([d or 0 for d in widths] for widths in (spread, deviations))
         axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, label=recipe, **look)
-        points += zip(errors, across, means, [look["color"]] * len(errors), strict=True)
+        names = ["" if recipe in unnamed else name for name in errors]
+        points += zip(names, across, means, [look["color"]] * len(errors), strict=True)
     places = np.array([(x, y) for _, x, y, _ in points])
     (left, low), (most, high) = places.min(axis=0) / (1.45, 1.3), places.max(axis=0) * (2, 1.3)  # room for the names
     axes.set(xscale="log", yscale="log", xlim=(left, most), ylim=(low, high), aspect="equal")

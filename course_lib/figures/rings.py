@@ -50,7 +50,7 @@ def ring_arrows(group: Group) -> list[tuple[Element, Array]]:
             if g.m and h.m:
                 continue
             start, end = positions[h], positions[compose(g, h)]
-            points = way_around(start, end) if g.m else _arc(start, g.r * 90)
+            points = way_round(start, end) if g.m else _arc(start, g.r * 90)
             is_free = [np.abs(points - center).max(axis=1) >= CLEARANCE for center in (start, end)]
             arrows.append((g, points[is_free[0] & is_free[1]]))
     return arrows
@@ -63,7 +63,7 @@ def _arc(start: Array, degrees: float) -> Array:
     return np.stack([x * np.cos(angles) - y * np.sin(angles), x * np.sin(angles) + y * np.cos(angles)], axis=1)
 
 
-def way_around(start: Array, end: Array) -> Array:
+def way_round(start: Array, end: Array) -> Array:
     """A straight line, or, to a place on the other side of the ring, a curve around the sheet that may be between."""
     control = 0.58 * start + 0.5 * np.array([-start[1], start[0]]) if start @ end < 0 else (start + end) / 2
     t = np.linspace(0, 1, 61)[:, None]
@@ -77,7 +77,7 @@ def ring_extent(group: Group) -> tuple[float, float]:
     return float(max(width, reach[0])), float(max(height, reach[1] + 0.05))
 
 
-def prepare_ring_axes(axes: Axes, group: Group, room: tuple[float, float] = (0.0, 0.0)) -> None:
+def fit_ring_axes(axes: Axes, group: Group, room: tuple[float, float] = (0.0, 0.0)) -> None:
     """Axes in sides of a sheet, x to the right and y up, just large enough for the ring, room beside and above it."""
     width, height = (half + 0.1 for half in ring_extent(group))
     below = room[1] * group.has_mirrors
@@ -107,7 +107,7 @@ def draw_sheets(
         axes.add_patch(Rectangle((left, bottom), width, height, fill=False, ec=color, lw=2.5, aa=False, zorder=3))
         if name:
             _write_name(axes, name, (x, y), height / 2, has_line=group.has_mirrors)
-    prepare_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
+    fit_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
 
 
 def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float, has_line: bool) -> None:

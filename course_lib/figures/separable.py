@@ -1,5 +1,6 @@
 """Figures of redundant filters and separable networks: sheets in rows, shares by layer, errors by training-set size."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,8 @@ def sheets_in_rows(filters: Mapping[str, Any], group: Group) -> Picture:
         if psi.ndim != 3 or len(psi) != group.order:
             raise ValueError(f"the filter {name!r} must have shape ({group.order}, k, k) on {group}, got {psi.shape}")
     side = min(1.2, 7.0 / group.order, max(0.96, 5.8 / len(rows)))
-    figure = new_figure(side * group.order + 0.4 + 0.085 * max(map(len, rows)), side * len(rows) + 0.3)
+    figure = new_figure(side * group.order + 0.4 + 0.065 * max(map(len, rows)), (side + 0.1) * len(rows) + 0.3)
+    figure.set_layout_engine("constrained", h_pad=0.08)  # what is compared stands together
     grid = figure.subplots(len(rows), group.order, squeeze=False)
     for line, (name, psi) in zip(grid, rows.items(), strict=True):
         for axes, sheet, h in zip(line, psi, group.elements, strict=True):
@@ -53,16 +55,17 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     one = f" (means of {counts.max()})" if alike and counts.max() > 1 else ""  # said once for all
     figure, axes = new_plot(6.6, 4.0, xlabel="training images", ylabel=f"test error, in %{one}")
     looks, words = zip(line_colors(values), LOOKS[: len(values)], strict=True), []
+    means = np.array([np.nanmean(value, axis=0) for value in values.values()])
+    spreads = np.array([[_deviation(seeds) for seeds in value.T] for value in values.values()])
+    apart = 1.16 if _overlap(means, np.nan_to_num(spreads)) else 1  # side by side, where a bar would hide another
     for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=True)):
-        x = np.asarray(sizes) * 1.16 ** (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
-        means = np.nanmean(value, axis=0)
-        spread = [seeds[~np.isnan(seeds)].std(ddof=1) if np.isfinite(seeds).sum() > 1 else np.nan for seeds in value.T]
+        x = np.asarray(sizes) * apart ** (i - (len(values) - 1) / 2)
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
-        axes.errorbar(x, means, spread, color=color, label=name, **style)
-        for place, mean, n in zip(x, means, counts[i] if not alike else (), strict=False):
-            axes.annotate(f"n = {n}", (place, mean), (8, 6), textcoords="offset points", fontsize=9, color=color)
-        axes.plot(1.055 * x, value.T, ".", color=color, alpha=0.5, ms=7)
-        words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means, strict=True))}")
+        axes.errorbar(x, means[i], spreads[i], color=color, label=name, **style)
+        for place, mean, n in zip(x, means[i], counts[i] if not alike else (), strict=False):
+            axes.annotate(f"n = {n}", (place, mean), (17, 6), textcoords="offset points", fontsize=9, color=color)
+        axes.plot(1.055 * x, np.where(counts[i] > 1, value, np.nan).T, ".", color=color, alpha=0.5, ms=7)
+        words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means[i], strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.set_xticks([], minor=True)
@@ -70,3 +73,16 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     name_lines(axes)
     what = "Test error against the number of training images, means over seeds."
     return Picture.from_figure(figure, f"{what} {'; '.join(words)}.")
+
+
+def _deviation(seeds: Array) -> float:
+    """The standard deviation of those that were run; of one seed there is none."""
+    run = seeds[~np.isnan(seeds)]
+    return float(run.std(ddof=1)) if len(run) > 1 else math.nan
+
+
+def _overlap(means: Array, spreads: Array) -> bool:
+    """Whether two bars, (networks, places), would lie on each other."""
+    order = means.argsort(axis=0)
+    low, high = (np.take_along_axis(ends, order, axis=0) for ends in (means - spreads, means + spreads))
+    return bool((low[1:] < high[:-1]).any())

@@ -10,7 +10,8 @@ from course_lib.actions import act_on_image
 from course_lib.checks import relative_error
 from course_lib.figures.asc import gaze, gaze_figure, under_gaze
 from course_lib.figures.attention import Look
-from course_lib.figures.picture import Picture, error_words
+from course_lib.figures.captions import error_words
+from course_lib.figures.picture import Picture
 from course_lib.groups import Group, compose, matrix
 from course_lib.widgets.base import HOW_TO, Layer, PixelExplorer, number, require_square, script
 from course_lib.widgets.frames import Turn, quantize

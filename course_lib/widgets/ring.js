@@ -3,7 +3,7 @@
 // motion is drawn, not computed.
 
 // How much of the width each figure takes, beside one another and, where there is little room, in two rows.
-const WIDE = { input: 0.17, ring: 0.243 }, NARROW = { input: 0.47, ring: 0.47 };
+const WIDE = { input: 0.17, ring: 0.28, rest: 0.16 }, NARROW = { input: 0.47, ring: 0.47, rest: 0.47 };
 
 // All bitmaps of one network: seen[q][s] is sheet s of the picture turned by q, differences[q][s] how much it differs from
 // the upright sheets moved by q.
@@ -59,7 +59,7 @@ function render(widget) {
   }
 
   function drawRest(t) {
-    const { context, unit } = rest.begin(widthOf("ring"), layer.extent);
+    const { context, unit } = rest.begin(widthOf("rest"), layer.extent);
     if (network().travels) drawNames(context, layer, unit, getComputedStyle(el).color);
     context.globalAlpha = t; // while sheets are on their way there is nothing to compare
     network().differences[quarter].forEach((difference, sheet) => drawSheet(context, difference, placeOf(QUARTER * sheet), unit, 0, GRAY));

@@ -3,7 +3,7 @@
 // motion is drawn, not computed.
 
 // How much of the width each figure takes, beside one another and, where there is little room, in two rows.
-const WIDE = { input: 0.17, ring: 0.28, rest: 0.16 }, NARROW = { input: 0.47, ring: 0.47, rest: 0.47 };
+const WIDE = { input: 0.17, ring: 0.26, rest: 0.2 }, NARROW = { input: 0.47, ring: 0.47, rest: 0.47 };
 
 // All bitmaps of one network: seen[q][s] is sheet s of the picture turned by q, differences[q][s] how much it differs from
 // the upright sheets moved by q.

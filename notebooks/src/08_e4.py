@@ -789,7 +789,7 @@ for row in ("e4net", "e4net-released"):
         )
 
 # %% [markdown]
-# A gain per element does not visibly raise the error. But after ten epochs a quarter turn still changes some predictions, and with shared gains it changes none. What a gain per element costs here is exactness, not accuracy.
+# A gain per element does not visibly raise the error. But after 16 epochs a quarter turn still changes some answers, and with shared gains it changes none. What a gain per element costs here is exactness, not accuracy.
 #
 # ## 10 Make it fast
 #

@@ -152,7 +152,11 @@ def test_a_time_budget_stops_and_the_same_command_goes_on(typed: Typed) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_stop_cleanly(number: signal.Signals, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signals_stop_cleanly(
+    number: signal.Signals, typed: Typed, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    before = signal.signal(number, signal.default_int_handler)  # a shell lets what it starts with & ignore SIGINT
+    request.addfinalizer(lambda: signal.signal(number, before))
     save = Checkpoint.save
 
     def save_and_signal(self: Checkpoint, *state: Any) -> None:

@@ -763,7 +763,7 @@ ablations(ours, theirs).captioned(
 )
 
 # %% [markdown]
-# Is the order the paper's, from the largest error to the smallest?
+# Is our order the paper's, from the largest error to the smallest?
 
 # %% tags=["nbval-ignore-output"]
 for name, settings in theirs.items():
@@ -776,9 +776,9 @@ deviation = stdev(errors_of(runs["e4net"]))
 print(f"the same E4-Net from another seed: a standard deviation of {deviation:.2f} points, n = {len(runs['e4net'])}")
 
 # %% [markdown]
-# The worst setting of each column is the worst in print, too. Where an order differs, look at the last line: the same network from another seed differs by as much. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. One seed of each cannot show differences this small; the paper took five, and 200 epochs. After 16 epochs our errors are about twice as large as the published ones, since E4-Net learns slowly (notebook 11).
+# In each column, our worst setting is also the worst in print. Where an order differs, look at the last line: the same network from another seed differs by as much. The published steps from s = 2 to 4 and from r = 1 to 2 are 0.05 and 0.04 points. One seed of each cannot show differences this small; the paper took five, and 200 epochs. After 16 epochs our errors are about twice as large as the published ones, since E4-Net learns slowly (notebook 11).
 #
-# And what does the broken norm of section 8 cost? `e4net-released` is the same network with gains of its own for each element:
+# And what does the broken norm of section 8 cost? `e4net-released` is the same network with separate gains for each element:
 
 # %% tags=["nbval-ignore-output"]
 for row in ("e4net", "e4net-released"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from course_lib.figures.separable import error_by_size, sheets_in_rows
 from course_lib.groups import C4, D4
@@ -24,6 +25,40 @@ def test_a_mean_is_of_the_seeds_that_were_run():
     nan = float("nan")
     picture = error_by_size({"P4CNN": [[30, 20], [40, nan]], "gc": [[5, 5]]}, [100, 1000])
     assert "P4CNN: 35.0 % at 100, 20.0 % at 1000" in picture.alt
+
+
+def _drawn(monkeypatch, errors):
+    """Where the means stand from left to right, and how many dots of single seeds there are."""
+    places, dots = [], []
+    errorbar, plot = Axes.errorbar, Axes.plot
+
+    def note_bars(axes, x, *rest, **options):
+        places.append(list(x))
+        return errorbar(axes, x, *rest, **options)
+
+    def note_dots(axes, *rest, **options):
+        if rest[-1] == ".":
+            dots.append(int(np.isfinite(rest[1]).sum()))
+        return plot(axes, *rest, **options)
+
+    monkeypatch.setattr(Axes, "errorbar", note_bars)
+    monkeypatch.setattr(Axes, "plot", note_dots)
+    error_by_size(errors, [100, 1000])
+    return places, dots
+
+
+def test_only_bars_that_would_hide_each_other_stand_side_by_side(monkeypatch):
+    far, near = [[30, 20], [31, 21]], [[30.2, 9], [30.8, 10]]
+    places, _ = _drawn(monkeypatch, {"P4CNN": far, "gc": [[3, 2], [4, 1]]})
+    assert places == [[100, 1000], [100, 1000]]
+    places, _ = _drawn(monkeypatch, {"P4CNN": far, "gc": near})
+    assert places[0][0] < 100 < places[1][0] and places[0][1] < 1000 < places[1][1]
+
+
+def test_a_single_seed_gets_no_dot_beside_its_mean(monkeypatch):
+    nan = float("nan")
+    _, dots = _drawn(monkeypatch, {"P4CNN": [[30, 20], [40, nan]], "gc": [[5, 5]]})
+    assert dots == [2, 0]
 
 
 def test_errors_name_the_value():

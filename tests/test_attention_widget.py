@@ -74,12 +74,12 @@ def test_the_still_picture_follows_the_position():
     data, metadata = widget._repr_mimebundle_()
     assert "row 1, column 2, on sheet e, looks most at" in data["text/plain"]
     assert "turned by r, sheet r: the pixel in row 4, column 1, on sheet r" in data["text/plain"]
-    assert "below 1e-4" in data["text/plain"]
+    assert "below 10⁻⁴" in data["text/plain"]
     assert metadata["image/png"]["alt"] == data["text/plain"]
     widget.degrees, widget.sheet = 180, 1
     assert "turned by r², sheet r³: the pixel in row 5, column 4" in widget.still().alt
     ordinary = attention_explorer(attention(C1), IMAGE, C1)
-    assert "below 1e-4" not in ordinary.still().alt
+    assert "below 10⁻⁴" not in ordinary.still().alt
 
 
 def test_the_exported_fragment_loads_nothing_and_the_state_can_be_sent():

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
-from matplotlib.patches import Circle
+from matplotlib.colors import to_hex
+from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 
 from course_lib import figures
@@ -17,7 +18,7 @@ from course_lib.figures import captions
 from course_lib.figures.labels import ROOM, name_lines
 from course_lib.figures.picture import Picture, draw_map, new_figure, shared_scale, typeset_actions
 from course_lib.figures.render import DPI
-from course_lib.figures.rings import ring_arrows, ring_positions
+from course_lib.figures.rings import draw_sheets, ring_arrows, ring_positions
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
 from course_lib.groups import ALL_GROUPS, C2, C4, C8, D1, D4, Element, cayley_table, compose, matrix
 from course_lib.training import History, TrainConfig
@@ -150,6 +151,14 @@ def test_no_two_sheets_overlap(group):
     positions = ring_positions(group)
     distances = np.abs(positions[:, None] - positions[None]).max(axis=-1)
     assert (distances + 9 * np.eye(group.order) >= 1).all()
+
+
+def test_a_sheet_keeps_the_color_of_the_place_that_it_came_from():
+    axes = new_figure(2, 2).add_subplot()
+    draw_sheets(axes, SHEETS[:4].numpy(), C4, shared_scale([SHEETS.numpy()]), C4.permutation(R))
+    assert [text.get_text() for text in axes.texts] == ["e ← r³", "r ← e", "r² ← r", "r³ ← r²"]
+    colors = [to_hex(frame.get_edgecolor()).upper() for frame in axes.patches if isinstance(frame, Rectangle)]
+    assert colors == [ELEMENT_COLORS[Element(0, k)] for k in (3, 0, 1, 2)]
 
 
 def test_arrows_lead_from_h_to_gh():

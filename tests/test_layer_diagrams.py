@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from course_lib import layers
-from course_lib.figures.diagram import SHEET
+from course_lib.figures.diagram import SHEET, SMALL
 from course_lib.figures.layer_diagrams import layer_diagram
 from course_lib.figures.style import ELEMENT_COLORS
 from course_lib.groups import C1, C4, D4
@@ -76,6 +76,37 @@ def test_each_sheet_has_the_color_of_its_element():
     svg = svg_of(layer_diagram(layers.GroupConv2d(D4, 4, 2, 3, padding=1)))
     frames = re.findall(rf'width="{SHEET}" height="{SHEET}" fill="white" stroke="(#\w+)"', svg)
     assert frames == 2 * list(ELEMENT_COLORS.values())[::-1]
+
+
+def first_frames(svg):
+    """The colors of the sheets on top of the turned filters, from left to right."""
+    return re.findall(rf'width="{SMALL}" height="{SMALL}" fill="white" stroke="(#\w+)" stroke-width="2"', svg)
+
+
+def test_a_filter_with_sheets_is_turned_with_its_sheets_permuted_and_one_without_is_only_turned():
+    e, r, r2, r3 = (ELEMENT_COLORS[h] for h in C4.elements)
+    only_turned, also_permuted = [e, r, r2, r3], [e, r3, r2, r]  # on top lies the sheet h⁻¹
+    assert first_frames(svg_of(layer_diagram(layers.LiftingConv2d(C4, 1, 2, 3)))) == only_turned
+    assert first_frames(svg_of(layer_diagram(layers.E4Layer(C4, 16, 8, 5, slices=2)))) == only_turned
+    assert first_frames(svg_of(layer_diagram(layers.GroupConv2d(C4, 8, 16, 3)))) == also_permuted
+    assert first_frames(svg_of(layer_diagram(layers.GroupSelfAttention2d(C4, 8, 16, 5, heads=4)))) == also_permuted
+
+
+def test_where_affine_self_convolution_sees_one_pixel_nothing_is_turned():
+    picture = layer_diagram(layers.AffineSelfConv2d(C4, 16, 8, 5, heads=4))
+    assert len(first_frames(svg_of(picture))) == 2 * C4.order  # of the keys and the values
+    assert "A^Q: ψ Q + β sheets of ψ permuted, ψ (8, 4, 1, 1)" in picture.alt
+
+
+def test_boxes_above_each_other_do_not_touch():
+    boxes = re.findall(
+        r'<rect x="(\S+)" y="(\S+)" width="(\S+)" height="(\S+)" rx="7"', svg_of(layer_diagram(LAYERS[-1]))
+    )
+    boxes = [tuple(map(float, box)) for box in boxes]
+    for x, y, width, height in boxes:
+        for left, top, wide, high in boxes:
+            is_other = (x, y) != (left, top) and x < left + wide and left < x + width
+            assert not is_other or y + height + 6 < top or top + high + 6 < y
 
 
 def test_a_letter_is_turned_as_its_element_says():

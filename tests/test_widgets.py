@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from course_lib.actions import act_on_feature_map, act_on_image, rotate_by_angle
+from course_lib.figures.rings import draw_sheets
 from course_lib.groups import C1, C2, C4, D4, Element
 from course_lib.layers import CosetMaxPool, EquivariantSequential, GlobalMaxPool, GroupConv2d, LiftingConv2d
 from course_lib.models import p4cnn
@@ -149,6 +150,19 @@ def test_the_browser_learns_where_every_sheet_came_from():
     by_name = {frame["name"]: frame["origins"] for frame in frames}
     assert by_name["r"] == [D4.permutation(Element(0, 1)), [0, 1]]
     assert by_name["m"] == [D4.permutation(Element(1, 0)), [1, 0]]
+
+
+def test_the_still_picture_shows_where_the_sheets_of_both_orders_came_from(monkeypatch):
+    drawn = []
+
+    def note(axes, sheets, group, scale, origins, subgroup=None):
+        drawn.append(list(origins))
+        return draw_sheets(axes, sheets, group, scale, origins, subgroup)
+
+    monkeypatch.setattr("course_lib.figures.maps.draw_sheets", note)
+    widget = feature_map_explorer(EquivariantSequential(LiftingConv2d(C4, 1, 2, 3)).double(), NOISE)
+    assert widget.degrees == 90 and widget.still().image
+    assert drawn == [C4.permutation(Element(0, 1))] * ORDERS + [[]]  # a difference has no color
 
 
 def test_a_still_picture_stands_beside_the_widget():

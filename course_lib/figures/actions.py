@@ -43,13 +43,13 @@ def lookup(f: Any, g: Element, pixel: tuple[int, int]) -> Picture:
     left, gap, right = figure.subplots(1, 3, width_ratios=(4, 2, 4))
     gap.set_axis_off()
     gap.text(0.5, 0.3, f"look up $f$\nat $g^{{-1}}x$,\n$g = {typeset(g)}$", ha="center", va="center", fontsize=12)
-    for axes, array, place, title in ((left, before, source, "f"), (right, after, pixel, f"L_g f for g = {g}")):
+    for axes, array, place, title in ((left, before, source, "f"), (right, after, pixel, rf"L_{{{typeset(g)}}}\,f")):
         draw_map(axes, array, scale, values=True)
-        axes.set_title(title, fontsize=12, pad=18)
+        axes.set_title(f"${title}$", fontsize=12, pad=18)
         axes.set_xticks(range(array.shape[1]), _coordinates(array.shape[1]), fontsize=9)
         axes.set_yticks(range(array.shape[0]), _coordinates(array.shape[0])[::-1], fontsize=9)
-        axes.set_xlabel("x")
-        axes.set_ylabel("y", rotation=0)
+        axes.set_xlabel("$x$")
+        axes.set_ylabel("$y$", rotation=0)
         draw_mark(axes, *place, side=1, width=3.5)
     (row, col), (row_of_source, col_of_source) = pixel, source  # over the top, from frame to frame
     ends = (col, row - 0.5), (col_of_source + 0.5, row_of_source)

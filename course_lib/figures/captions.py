@@ -17,7 +17,7 @@ def error_words(error: float) -> str:
     """An equivariance error for alt text: rounding noise differs from machine to machine, so its digits stay out."""
     if not math.isfinite(error):
         return "not finite"
-    return "below 1e-4, rounding only" if error < 1e-4 else f"{error:.2g}"
+    return "below 10⁻⁴, rounding only" if error < 1e-4 else f"{error:.2g}"
 
 
 class Captioned:

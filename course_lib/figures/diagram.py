@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
+from typing import Literal
 
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -18,7 +19,7 @@ from course_lib.figures.style import ELEMENT_COLORS, FONT, LINES
 from course_lib.groups import Group, compose, inverse
 
 WEIGHT = "#7A4FA3"  # of what is learned; no element has it
-GAP, LANE, MARGIN = 24, 116, 14  # pixels between columns, between the middles of lanes, and around all
+GAP, LANE, MARGIN = 24, 116, 14  # pixels between columns, between the middles of lanes at least, and around all
 SHEET, STEP = 34, 9  # the side of a sheet in a stack, and how far the next one is moved
 LINE = 15  # the height of a line of text
 SMALL, PITCH = 25, 40  # the side of a turned filter, and from one to the next
@@ -59,13 +60,13 @@ class Map:
 
 @dataclass(frozen=True)
 class Op:
-    """What happens: words, a line each, and the shapes of the weights it has. ``turned`` shows a filter for each h."""
+    """What happens: words, a line each, and its weights' shapes. ``turned``: shows a filter on it for each h."""
 
     lines: Sequence[str]
     column: float
     lane: float = 0
     weights: Mapping[str, Sequence[int]] | None = None
-    turned: bool = False
+    turned: Literal["", "plane", "group"] = ""
 
     @property
     def sizes(self) -> list[str]:
@@ -78,19 +79,19 @@ class Op:
     @property
     def depth(self) -> int:
         """What the turned filters need beyond one sheet."""
-        return DEEP * (self.turned and any(len(shape) == 5 for shape in (self.weights or {}).values()))
+        return DEEP * (self.turned == "group")
 
     @property
     def room(self) -> int:
         """The height that is kept for the turned filters."""
-        return (PITCH + 4 + self.depth) * self.turned
+        return (PITCH + 4 + self.depth) * bool(self.turned)
 
     @property
     def half_height(self) -> float:
         return (LINE * (len(self.lines) + len(self.sizes)) + 14 + self.room) / 2
 
     def half_width(self, group: Group) -> float:
-        filters = (group.order + 0.5) * (PITCH + self.depth / 2) * self.turned
+        filters = (group.order + 0.1) * (PITCH + self.depth / 2) * bool(self.turned)
         return max(*map(_width, [*self.lines, *self.sizes]), filters) / 2 + 10
 
     def svg(self, x: float, y: float, group: Group) -> str:
@@ -116,8 +117,9 @@ def draw(title: str, group: Group, nodes: Mapping[str, Node], arrows: Sequence[t
     ends = list(accumulate((2 * half + GAP for half in halves), initial=MARGIN))
     middles = {column: end + half for column, end, half in zip(columns, ends, halves, strict=False)}
     width = ends[-1] - GAP + MARGIN
-    height = (max(node.lane for node in nodes.values()) + 1) * LANE + 2 * MARGIN + LINE
-    at = {name: (middles[node.column], MARGIN + LINE + (node.lane + 0.5) * LANE) for name, node in nodes.items()}
+    lane = max(LANE, *(2 * node.half_height + 12 for node in nodes.values() if node.lane == int(node.lane)))
+    height = (max(node.lane for node in nodes.values()) + 1) * lane + 2 * MARGIN + LINE
+    at = {name: (middles[node.column], MARGIN + LINE + (node.lane + 0.5) * lane) for name, node in nodes.items()}
     parts = [f'<text x="{MARGIN}" y="{MARGIN + 4}" font-size="14" font-weight="bold">{escape(title)}</text>']
     parts += [_arrow(nodes[start], at[start], nodes[end], at[end], group) for start, end in arrows]
     parts += [node.svg(*at[name], group) for name, node in nodes.items()]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_lib.checks import relative_error
 from course_lib.figures.captions import error_words
-from course_lib.figures.picture import Picture, as_map, draw_map, new_figure, new_panels, shared_scale
+from course_lib.figures.picture import Picture, as_map, draw_map, draw_mark, new_figure, new_panels, shared_scale
 from course_lib.figures.style import LINES, MARK
 from course_lib.oracles import correlate
 
@@ -94,8 +94,7 @@ def sliding_filter(f: Any, psi: Any) -> Picture:
     first.set(xlim=(-0.5 - wider, k - 0.5 + wider), ylim=(k - 0.5 + wider, -0.5 - wider), frame_on=False)
     for axes, ((row, col), value) in zip(grid, np.ndenumerate(out), strict=True):
         draw_map(axes, f, shared_scale([f]), values=True)
-        frame = Rectangle((col - 0.44, row - 0.44), k - 0.12, k - 0.12, fill=False, linewidth=4, edgecolor=MARK)
-        axes.add_patch(frame)
+        draw_mark(axes, row, col, k, width=4)
         axes.set_title(f"window ({row}, {col}) → {value:g}".replace("-", "−"), fontsize=11)
     steps = "; ".join(f"window ({row}, {col}) gives {value:g}" for (row, col), value in np.ndenumerate(out))
     return Picture.from_figure(figure, f"A {k} × {k} filter slides over a {f.shape[0]} × {f.shape[1]} map: {steps}.")

@@ -18,7 +18,7 @@ def relative_positions(pairs: Sequence[tuple[Isometry, Isometry]]) -> Picture:
 
     The alt text names g⁻¹g̃ of each pair. Each pair has a color; g is filled, g̃ an outline.
     """
-    (figure, axes), words = new_plot(7.6, 3.1, xlabel="x", ylabel="y", aspect="equal"), []
+    (figure, axes), words = new_plot(7.6, 3.1, xlabel="$x$", ylabel="$y$", aspect="equal"), []
     for (g, other), color in zip(pairs, SERIES, strict=False):
         away = np.sign(other.u - g.u) / 2  # names stand between the points of the lattice, and clear of the arrow
         _draw_letter(axes, g, "$g$", -away, color, fill=color)

@@ -171,7 +171,7 @@ def lattice_points(steps: Mapping[str, Any]) -> Picture:
         arrow = {"arrowstyle": "-|>", "color": LINES, "lw": 2, "shrinkA": 9, "shrinkB": 9, "connectionstyle": bend}
         axes.annotate("", end, start, arrowprops=arrow)
     axes.set(xlim=(low[0] - 0.5, high[0] + 0.5), ylim=(low[1] - 0.5, high[1] + 0.5), aspect="equal")
-    axes.set(xlabel="x", ylabel="y", xticks=np.arange(low[0], high[0] + 1), yticks=np.arange(low[1], high[1] + 1))
+    axes.set(xlabel="$x$", ylabel="$y$", xticks=np.arange(low[0], high[0] + 1), yticks=np.arange(low[1], high[1] + 1))
     draw_lattice(axes)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     words = [f"{title}: {' '.join(f'({x:g}, {y:g})' for x, y in points)}" for title, points in states.items()]

@@ -50,9 +50,9 @@ def _spread(heights: Array) -> Array:
 
 
 # Where a name may stand, in points from its own: beside it, where no other point may be as near, or farther away, with
-# a line that leads back.
+# a line that leads back: slanted and gray, or it would look like a bar of errors.
 _BESIDE = ((7, 0), (-7, 0), (14, 0), (-14, 0), (0, 11), (0, -11), (6, 9), (6, -9), (-6, 9), (-6, -9))
-_AWAY = [(far * np.cos(a), far * np.sin(a)) for far in range(20, 170, 6) for a in np.arange(16) * np.pi / 8]
+_AWAY = [(far * np.cos(a), far * np.sin(a)) for far in range(20, 170, 6) for a in np.arange(0.25, 16, 0.5) * np.pi / 8]
 _REACH = 8  # pixels from the middle of a marker that no name may cover
 
 
@@ -66,7 +66,7 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     lines += [bar.transformed(axes.transData) for bars in axes.collections for bar in bars.get_paths()]
     sizes = [_size(_write(axes, *point, _BESIDE[0])) for point in points]
     # Better across a line than on it, on a line than across a name, and across a name than on it.
-    tries: tuple[Any, ...] = ((_BESIDE, lines, lines), (_AWAY[:96], lines, lines), (_AWAY, lines, []), (_AWAY, [], []))
+    tries: tuple[Any, ...] = ((_BESIDE, lines, lines), (_AWAY[:192], lines, lines), (_AWAY, lines, []), (_AWAY, [], []))
     for places, avoided, uncrossed in (*tries, (_AWAY, [], None)):
         for i in (i for i in named if i not in names):
             taken = [*names.values(), *markers[:i], *markers[i + 1 :]]
@@ -83,7 +83,7 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
 
 
 def _write(axes: Axes, name: str, x: float, y: float, color: str, place: tuple[float, float]) -> Annotation:
-    line = {"arrowstyle": "-", "color": color, "lw": 0.7, "shrinkA": 0, "shrinkB": 4}
+    line = {"arrowstyle": "-", "color": "0.55", "lw": 0.7, "shrinkA": 0, "shrinkB": 4}
     return axes.annotate(
         name, (x, y), place, textcoords="offset points", fontsize=9, ha=_align(place), va="center",
         arrowprops=None if place in _BESIDE else line,

@@ -51,7 +51,7 @@ def _convolution(name: str, words: list[str]) -> Callable[[Any, Tensor, Tensor],
     def parts(layer: Any, x: Tensor, out: Tensor) -> Parts:
         return {
             "f": Map(name, x.shape, 0, is_image=x.ndim == 4),
-            "op": Op(words, 1, weights=_weights(layer, ψ="weight"), turned=True),
+            "op": Op(words, 1, weights=_weights(layer, ψ="weight"), turned="plane" if x.ndim == 4 else "group"),
             "out": Map("f ⋆ ψ", out.shape, 2),
         }, _row("f", "op", "out")
 
@@ -63,7 +63,7 @@ def _separable(mix: str, correlate: str) -> Callable[[Any, Tensor, Tensor], Part
         return {
             "f": Map("f", x.shape, 0),
             "mix": Op([mix, "w permuted by every h"], 1, weights=_weights(layer, w="pointwise")),
-            "space": Op([correlate, "K turned by every h"], 2, weights=_weights(layer, K="kernel"), turned=True),
+            "space": Op([correlate, "K turned by every h"], 2, weights=_weights(layer, K="kernel"), turned="plane"),
             "out": Map("f ⋆ ψ", out.shape, 3),
         }, _row("f", "mix", "space", "out")
 
@@ -75,8 +75,8 @@ def _self_attention(layer: L.GroupSelfAttention2d, x: Tensor, out: Tensor) -> Pa
     nodes: dict[str, Node] = {"f": Map("f", x.shape, 0, 1)}
     for lane, (name, embedding) in enumerate(parts.items()):
         nodes[name] = Op([f"{name} = h_{name} f"], 1, lane, {f"h_{name}": tuple(embedding.weight.shape[:2])})
-    words = ["softmax of Q·(K + P)", f"over {k} × {k} pixels", "and all sheets"]
-    nodes["scores"] = Op(words, 2, 0.5, _weights(layer, P="positions"), turned=True)
+    words = ["softmax of Q·(K + P)", f"over {k} × {k} pixels", "and all sheets;", "P turned, sheets permuted"]
+    nodes["scores"] = Op(words, 2, 0.5, _weights(layer, P="positions"), turned="group")
     nodes["sum"] = Op(["weighted sum of V"], 2, 2)
     nodes["out"] = Map("f′", out.shape, 3, 2)
     arrows = [("f", name) for name in parts] + [("Q", "scores"), ("K", "scores"), ("scores", "sum"), ("V", "sum")]
@@ -89,7 +89,7 @@ def _e4(layer: L.E4Layer, x: Tensor, out: Tensor) -> Parts:
     nodes: dict[str, Node] = {
         "f": Map("f", x.shape, 0, 0.5),
         "generator": Op([f"W_1 {see},", "norm, ReLU"], 1, 0, _weights(layer, W_1="squeeze.weight")),
-        "write": Op(writer, 2, 0, _weights(layer, W_2="kernel_weight"), turned=True),
+        "write": Op(writer, 2, 0, _weights(layer, W_2="kernel_weight"), turned="plane"),
         "kernels": Map("kernels K, one at every g", layer.kernels(x).shape, 3, 0),
         "encoder": Op(["the encoder W_3"], 1, 1, _weights(layer, W_3="encoder.weight")),
         "V": Map("V", layer.encoder(x).shape, 2, 1),
@@ -106,9 +106,12 @@ def _affine(layer: L.AffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
     for lane, (name, part) in enumerate({"Q": "query", "K": "key", "V": "value"}.items()):
         nodes[name] = Op([f"{name} = W^{name} f"], 1, lane, _weights(layer, **{f"W^{name}": f"{part}.weight"}))
         affine = _weights(layer, ψ=f"{part}_affine.psi", β=f"{part}_affine.beta")
-        nodes[f"A{name}"] = Op([f"A^{name}: ψ {name} + β"], 2, lane, affine, turned=True)
+        is_point = affine["β"][-1] == 1  # a single pixel, in which there is nothing to turn
+        how = "sheets of ψ permuted" if is_point else "ψ turned, permuted; β turned"
+        words = [f"A^{name}: ψ {name} + β", how]
+        nodes[f"A{name}"] = Op(words, 2, lane, affine, turned="" if is_point else "group")
         arrows += _row("f", name, f"A{name}")
-    nodes["scores"] = Op(["softmax of A^Q times A^K", f"over {k} × {k} pixels"], 3, 0.5)
+    nodes["scores"] = Op(["softmax of A^Q·A^K", f"over {k} × {k} pixels"], 3, 0.5)
     nodes["sum"] = Op(["weighted sum of A^V,", "then W^O"], 3, 2, _weights(layer, **{"W^O": "output.weight"}))
     nodes["out"] = Map("f′", out.shape, 4, 2)
     arrows += [("AQ", "scores"), ("AK", "scores"), ("scores", "sum"), ("AV", "sum"), ("sum", "out")]

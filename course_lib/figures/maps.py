@@ -1,13 +1,12 @@
 """Figures of feature maps: sheets on a ring, L_g on them, banks of turned filters, and the explorer's still picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from torch import Tensor, nn
 
 from course_lib.actions import act_on_feature_map
@@ -33,21 +32,19 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
             "take one image and one channel: f[0, 0]"
         )
     moved = act_on_feature_map(g, torch.from_numpy(sheets), group).numpy()
-    origins, scale = [compose(inverse(g), h) for h in elements], shared_scale([sheets])
-    marks = ("" if group.has_mirrors else f"{h} " for h in elements)  # two rings leave no room for them
-    arrived = [f"{place}← {o}" for place, o in zip(marks, origins, strict=True)]
+    origins, scale = group.permutation(g), shared_scale([sheets])
     width, height = _ring_size(group)
     figure = new_figure(2 * width, height + 0.3)
     place = "" if group.has_mirrors else "place "
     title = rf"$L_{{{typeset(g)}}}\,{name}$: {place}$\leftarrow$ where its sheet came from"
     before, after = figure.subplots(1, 2)
-    draw_sheets(before, sheets, group, scale, [str(h) for h in elements], [ELEMENT_COLORS[h] for h in elements])
-    draw_sheets(after, moved, group, scale, arrived, [ELEMENT_COLORS[h] for h in origins])
+    draw_sheets(before, sheets, group, scale, range(group.order))
+    draw_sheets(after, moved, group, scale, origins)
     for axes, element, words in ((before, IDENTITY, f"${name}$"), (after, g, title)):
         draw_ring_arrows(axes, group, head=7 if group.has_mirrors else 11)
         _mark_corners(axes, sheets.shape[1:], element, group)
         axes.set_title(words, fontsize=12)
-    places = ", ".join(f"{o} to {h}" for h, o in zip(elements, origins, strict=True))
+    places = ", ".join(f"{elements[i]} to {h}" for h, i in zip(elements, origins, strict=True))
     turns = f"is mirrored by {g}" if g.m else f"turns by {g}"
     alt = f"A feature map on {group} and its image under g = {g}. Every sheet {turns} and moves: from place {places}."
     return Picture.from_figure(figure, alt)
@@ -121,10 +118,10 @@ def find_group(layer: Callable[[Tensor], Tensor]) -> Group | None:
 
 
 def explorer_picture(
-    image: Array, first: Array, second: Array, group: Group, subgroup: Group | None, turn: str, layer: str,
-    error: float, scores: list[float],
+    image: Array, first: Array, second: Array, group: Group, subgroup: Group | None, origins: Sequence[int], turn: str,
+    layer: str, error: float, scores: list[float],
 ) -> Picture:  # fmt: skip
-    """The turned image ``(Y, X, 3)``, both orders and their difference ``(sheets, Y, X)``, and the prediction."""
+    """The turned image (Y, X, 3), both orders and their difference (sheets, Y, X), ``origins`` as in `draw_sheets`."""
     above = 4.1 if len(first) > 1 else 2.4
     figure = new_figure(7.3, above + 2.1)
     grid = figure.add_gridspec(2, 6, height_ratios=(above, 1.7))
@@ -139,13 +136,16 @@ def explorer_picture(
         unequal = abs(first - second)
     scale, unequal_scale = shared_scale([first, second]), shared_scale([np.zeros(1), abs(first), abs(second)])
     for axes, sheets, its_scale in zip(rings, (first, second, unequal), (scale, scale, unequal_scale), strict=True):
-        _draw_ring(axes, sheets, group, subgroup, its_scale, with_names=sheets is not unequal)
+        known = () if sheets is unequal else origins
+        draw_sheets(axes, sheets, group, its_scale, known, subgroup=subgroup if len(sheets) > 1 else group)
+        if known and len(sheets) == group.order:
+            draw_ring_arrows(axes, group, head=7)
     titles = ("turned input", "turn, then compute", "compute, then turn", "|difference|")
     for axes, title in zip((shown, *rings), titles, strict=True):
         axes.set_title(title, fontsize=11)
     if scores:
         _draw_scores(figure.add_subplot(grid[1, 2:4]), scores)
-    figure.suptitle(f"g = {turn}; {layer}; relative equivariance error {error:.2g}", fontsize=11)
+    figure.suptitle(f"g = {turn}; {layer}; relative equivariance error {error_words(error)}", fontsize=11)
     prediction = f" Prediction: {_answer(scores)}." if scores else ""
     return Picture.from_figure(
         figure,
@@ -157,18 +157,6 @@ def explorer_picture(
 
 def _answer(scores: list[float]) -> str:
     return str(np.argmax(scores)) if np.isfinite(scores).all() else "not finite"
-
-
-def _draw_ring(
-    axes: Axes, sheets: Array, group: Group, subgroup: Group | None, scale: Normalize, with_names: bool
-) -> None:
-    subgroup = subgroup if len(sheets) > 1 else group
-    firsts = [coset[0] for coset in group.left_cosets(subgroup)] if subgroup else group.elements
-    labels = [str(h) if with_names and len(sheets) > 1 else "" for h in firsts]
-    frames = [ELEMENT_COLORS[h] for h in firsts] if len(sheets) > 1 else [LINES]
-    draw_sheets(axes, sheets, group, scale, labels, frames, subgroup=subgroup)
-    if with_names and len(sheets) == group.order:
-        draw_ring_arrows(axes, group, head=7)
 
 
 def _draw_scores(axes: Axes, scores: list[float]) -> None:

@@ -49,8 +49,8 @@ def points_side_by_side(sets: Mapping[str, Any]) -> Picture:
             axis.set_ticks(np.arange(low + low % 2, high + 1, 2))
             axis.set_ticks(np.arange(low, high + 1), minor=True)
         axes.tick_params(labelsize=9)
-        axes.set_xlabel("x")
-        axes.set_ylabel("y", rotation=0, labelpad=10)
+        axes.set_xlabel("$x$")
+        axes.set_ylabel("$y$", rotation=0, labelpad=10)
     words = (f"{title}: {' '.join(map(_point_in_words, points))}" for title, points in arrays.items())
     return Picture.from_figure(figure, f"Points on the lattice side by side. {'; '.join(words)}.")
 

@@ -70,7 +70,8 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors], unname
         across, spread = zip(*(published[name] for name in errors), strict=True)
         means, deviations = zip(*errors.values(), strict=True)
         right, up = ([d or 0 for d in widths] for widths in (spread, deviations))
-        axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, label=recipe, **look)
+        over: dict[str, Any] = {"label": recipe, "zorder": 2 if recipe in unnamed else 3}
+        axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, **over, **look)
         names = ["" if recipe in unnamed else name for name in errors]
         points += zip(names, across, means, [look["color"]] * len(errors), strict=True)
     places = np.array([(x, y) for _, x, y, _ in points])

@@ -14,7 +14,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.path import Path
 
 from course_lib.figures.picture import Array, color_map
-from course_lib.figures.style import LINES
+from course_lib.figures.style import ELEMENT_COLORS, LINES
 from course_lib.groups import C1, Element, Group, compose, matrix
 
 INNER_RADIUS, OUTER_RADIUS = 1.2, 2.8  # mirrored sheets stand on the inner ring; one ring alone is as small as that
@@ -23,12 +23,17 @@ GAP = 0.035  # between a sheet and its frame
 NAME_ROOM = (0.1, 0.3)  # what frames, and names above the sheets, need beside and above the ring
 
 
+def first_elements(group: Group, subgroup: Group | None = None) -> tuple[Element, ...]:
+    """What the sheets are called by: their elements; with a subgroup S, the first element of each left coset hS."""
+    return group.elements if subgroup is None else tuple(coset[0] for coset in group.left_cosets(subgroup))
+
+
 def ring_positions(group: Group, subgroup: Group | None = None) -> Array:
     """(|H|, 2) centers of the sheets, (x, y) with y up: radius · h·(1, 0). A single sheet stands in the middle.
 
     With a subgroup S there is a sheet for each left coset hS; it stands where its first element would.
     """
-    sheets = group.elements if subgroup is None else tuple(coset[0] for coset in group.left_cosets(subgroup))
+    sheets = first_elements(group, subgroup)
     if len(sheets) == 1:
         return np.zeros((1, 2))
     radius = [OUTER_RADIUS if group.has_mirrors and not h.m else INNER_RADIUS for h in sheets]
@@ -95,11 +100,16 @@ def draw_ring_arrows(axes: Axes, group: Group, head: float = 11) -> None:
 
 
 def draw_sheets(
-    axes: Axes, sheets: Array, group: Group, scale: Normalize, names: Sequence[str], frames: Sequence[str],
-    subgroup: Group | None = None,
-) -> None:  # fmt: skip
-    """Draw the (|H|, Y, X) sheets on the ring, each with its name beside it and a colored frame."""
+    axes: Axes, sheets: Array, group: Group, scale: Normalize, origins: Sequence[int], subgroup: Group | None = None
+) -> None:
+    """Draw the (|H|, Y, X) sheets on the ring. ``origins`` says from which place the sheet at each place came: it keeps
+    the color of that one, and is called "place ← origin"; two rings have room only for the arrow. Else all are gray."""
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
+    firsts, names, frames = first_elements(group, subgroup), [""] * len(sheets), ["0.55"] * len(sheets)
+    if origins and len(sheets) > 1:
+        came, mark = [firsts[i] for i in origins], "" if group.has_mirrors else "{} "
+        frames = [ELEMENT_COLORS[h] for h in came]
+        names = [str(h) if o == h else f"{mark.format(h)}← {o}" for h, o in zip(firsts, came, strict=True)]
     for sheet, (x, y), name, color in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
         left, bottom = x - width / 2, y - height / 2
         extent = (left + GAP, left + width - GAP, bottom + GAP, bottom + height - GAP)

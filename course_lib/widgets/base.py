@@ -14,7 +14,7 @@ from torch import Tensor
 from course_lib.actions import act_on_image
 from course_lib.figures.captions import Captioned
 from course_lib.figures.picture import Picture
-from course_lib.figures.rings import NAME_ROOM, ring_arrows, ring_extent, ring_positions
+from course_lib.figures.rings import NAME_ROOM, first_elements, ring_arrows, ring_extent, ring_positions
 from course_lib.figures.style import ELEMENT_COLORS, INK, SIGNED
 from course_lib.groups import C1, Group
 from course_lib.widgets.frames import Turn, quantize, turns
@@ -51,7 +51,7 @@ def require_square(image: Tensor, pixel: tuple[int, int] = (0, 0)) -> None:
 def ring_description(group: Group, subgroup: Group | None, sheets: int) -> dict[str, Any]:
     """Where the sheets of a layer stand and what they are called, for `drawRing` of stage.js; lengths in sheets."""
     group, subgroup = (group, subgroup) if sheets > 1 else (C1, None)
-    firsts = [coset[0] for coset in group.left_cosets(subgroup)] if subgroup else group.elements
+    firsts = first_elements(group, subgroup)
     arrows = ring_arrows(group) if sheets == group.order else []
     room = (
         (NAME_ROOM[0] + 0.16 * (len(firsts) <= 4), NAME_ROOM[1]) if sheets > 1 else (0.05, 0.05)

@@ -57,8 +57,8 @@ class FeatureMapExplorer(WidgetWithStill):
         channel = offered[min(self.channel, len(offered) - 1)]
         first, second = (m[channel].cpu().numpy() for m in frame.maps[name])
         return explorer_picture(
-            _as_rgb(frame.image), first, second, self._group, self._layers[name], str(turn),
-            f"{name}, channel {channel}", frame.errors[name], frame.scores,
+            _as_rgb(frame.image), first, second, self._group, self._layers[name], self._origins(turn, name, len(first)),
+            str(turn), f"{name}, channel {channel}", frame.errors[name], frame.scores,
         )  # fmt: skip
 
     def _frame(self, turn: Turn) -> Frame:
@@ -74,15 +74,15 @@ class FeatureMapExplorer(WidgetWithStill):
             layers.append(ring_description(self._group, subgroup, sheets) | about)
         return layers
 
+    def _origins(self, turn: Turn, name: str, sheets: int) -> list[int]:
+        """For each place of the ring of a layer, the sheet that the turn carries there."""
+        return [0] if sheets == 1 else self._group.permutation(turn.nearest(self._group), self._layers[name])
+
     def _numbers(self, turn: Turn, frame: Frame) -> dict[str, Any]:
-        """``origins``: for each layer and place of its ring, the sheet that the turn carries there."""
-        permutations = [
-            [0] if frame.maps[name][0].shape[1] == 1 else self._group.permutation(turn.nearest(self._group), subgroup)
-            for name, subgroup in self._layers.items()
-        ]
         return turn.describe(self._group) | {
             "errors": [number(error) for error in frame.errors.values()],
-            "scores": [number(score) for score in frame.scores], "origins": [list(order) for order in permutations],
+            "scores": [number(score) for score in frame.scores],
+            "origins": [self._origins(turn, name, maps[0].shape[1]) for name, maps in frame.maps.items()],
         }  # fmt: skip
 
     def _data(self, positions: list[Turn]) -> dict[str, Any]:

@@ -915,6 +915,8 @@ feature_map_explorer(nets["P4CNN"], digits.test.images[7]).captioned(
 )
 
 # %% [markdown]
+# Where the slider cannot run, as on GitHub, you see a still picture at 90°: each frame has the color of the sheet that came.
+#
 # ### A p4 network is an ordinary CNN with tied weights
 #
 # How different is P4CNN from an ordinary network? Once it is trained, not at all. Each group convolution is one `conv2d` with a filter bank, so you

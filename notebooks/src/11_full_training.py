@@ -340,7 +340,8 @@ if not is_comparable:
     print("Your run has no star below, since it did not learn from 10,000 turned digits.")
 compared = {name: published[name] for name in published if name in {**ours, **yours}} or published
 errors_by_row({"published": compared, f"our runs, {EPOCHS} epochs": ours}, yours).captioned(
-    "Published errors, ours, and your run as a star (bars: standard deviations over seeds; no bar: one seed)."
+    "Published errors, ours, and your run as a star (bars: standard deviations over seeds; some are shorter than their "
+    "points, and a single seed has none)."
 )
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 """Finite groups of symmetries that fix a point: C_n (rotations) and D_n (rotations and mirrors), one class for all.
 
 C1, C2, C4, D1, D2 and D4 take the square lattice to itself; notebook 12 has others, such as C8. Everything that a layer
-needs, such as how a symmetry permutes the group axis, is read off the Cayley table. Built in notebook 01.
+needs, such as how a symmetry permutes the group axis, follows from the products. Built in notebook 01.
 """
 
 from __future__ import annotations
@@ -161,10 +161,10 @@ class Group:
         With a subgroup S the axis runs over the left cosets hS, as it does after coset pooling.
         Source: [L_g f](x, h) = f(g⁻¹x, g⁻¹h); Cohen & Welling (2016); notebook 02.
         """
-        moved = self.cayley_table[self.index(g)]  # h ↦ gh; where gh comes from is h
+        self.index(g)  # or raises: g must be an element
         cosets = [(h,) for h in self.elements] if subgroup is None else self.left_cosets(subgroup)
-        home = {moved[self.index(h)]: i for i, coset in enumerate(cosets) for h in coset}
-        return [home[self.index(coset[0])] for coset in cosets]
+        home = {self.product(g, h): i for i, coset in enumerate(cosets) for h in coset}  # where gh comes from is h
+        return [home[coset[0]] for coset in cosets]
 
     def leaves_regular_map(self, subgroup: Group, smaller: Group) -> bool:
         """Whether, under a smaller group K, the cosets of a subgroup S move just as the elements of K move.

@@ -115,6 +115,22 @@ def test_the_default_format_where_it_is_faster_or_nothing_is_known():
     assert memory_format(torch.empty(1, 1, 1, 8, 8, device="meta")) == torch.contiguous_format
 
 
+@pytest.mark.parametrize("group", [C4, D4], ids=str)
+@pytest.mark.parametrize(
+    "name", sorted(LAYERS.keys() - {"E4", "attention", "ASC"})
+)  # whose operators decide by themselves
+def test_maps_stay_in_the_default_format_where_nothing_was_measured(name, group):
+    with torch.device("meta"):
+        assert LAYERS[name](group)(torch.empty(2, 4, group.order, 4, 4)).is_contiguous()
+
+
+def test_a_pool_leaves_its_map_in_the_format_in_which_it_lies():
+    f = torch.randn(2, 8, 4, 6, 6)
+    assert is_channels_last(L.SpatialMaxPool2d(C4, 2)(channels_last(f)))
+    assert L.SpatialMaxPool2d(C4, 2)(f).is_contiguous()
+    assert is_channels_last(L.SpatialMaxPool2d(C4, 2)(every_other(f)))
+
+
 @pytest.mark.parametrize("only_avx2", [False, True])
 @pytest.mark.parametrize("channels, kernel_size, is_wide", [(8, 5, True), (8, 3, False), (4, 5, False)])
 def test_wide_filters_take_the_default_format_on_avx2(only_avx2, channels, kernel_size, is_wide, monkeypatch):
@@ -124,6 +140,19 @@ def test_wide_filters_take_the_default_format_on_avx2(only_avx2, channels, kerne
     assert memory_format(f, kernel_size) == fastest
     conv = L.GroupConv2d(C4, channels, 2, kernel_size, padding="same")
     torch.testing.assert_close(conv(f), conv.double()(f.double()).float(), atol=1e-5, rtol=1e-4)
+
+
+@every_group
+@pytest.mark.parametrize("make", [L.GroupConv2d, L.GSeparableConv2d], ids=["full", "g"])
+def test_both_formats_give_the_same(make, group, monkeypatch):
+    conv, f = make(group, 3, 5, 3, padding=1).double(), torch.randn(2, 3, group.order, 6, 4, dtype=torch.float64)
+    found = []
+    for memory in (torch.channels_last, torch.contiguous_format):
+        monkeypatch.setattr("course_lib.layers.conv.memory_format", lambda *_, fixed=memory: fixed)
+        y = conv(f)
+        found.append((y, *torch.autograd.grad(y.square().sum(), tuple(conv.parameters()))))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 class Copies(TorchDispatchMode):

@@ -74,6 +74,13 @@ def memory_format(x: Tensor, kernel_size: int = 1) -> torch.memory_format:
     return torch.contiguous_format if by_default else torch.channels_last
 
 
+def present_format(x: Tensor) -> torch.memory_format:
+    """The format in which a map lies, for what is as fast in both, such as a pool; of any other the fastest."""
+    if by_pixel(x).is_contiguous():
+        return torch.channels_last
+    return torch.contiguous_format if x.is_contiguous() else memory_format(x)
+
+
 def to_planes(x: Tensor, memory: torch.memory_format) -> Tensor:
     """A feature map (B, C, |H|, Y, X) as an image (B, |H|·C, Y, X), sheet by sheet, in channels-last format; in the
     default format (B, C·|H|, Y, X), channel by channel. An image keeps its shape.
@@ -103,6 +110,8 @@ def by_pixel(x: Tensor) -> Tensor:
 
 def join_sheets(sheets: Sequence[Tensor]) -> Tensor:
     """|H| images (B, C, Y, X) as one feature map, which lies in memory as described above."""
+    if sheets[0].device.type != "cpu":
+        return torch.stack([*sheets], dim=2)
     return torch.stack([by_pixel(sheet) for sheet in sheets], dim=3).permute(0, 4, 3, 1, 2)
 
 

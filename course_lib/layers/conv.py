@@ -134,6 +134,14 @@ class _FilterBankConv2d(WeightsOfGroup):
         bank = rows.view(sheets, self.out_channels, k, k, -1, self.in_channels).permute(1, 0, 5, 4, 2, 3)
         return bank.squeeze(3) if psi.ndim == 4 else bank
 
+    def _planes_of_bank(self, memory: torch.memory_format) -> Tensor:
+        """`planes_of_bank`; in the default format the gather alone gives them, by an index in that order."""
+        if memory != torch.contiguous_format or self.basis is not None:
+            return planes_of_bank(self.filter_bank(), memory)
+        order, k = self.group.order, self.kernel_size
+        index = self.index.view(order, k**2, -1, self.in_channels).transpose(1, 3).flatten()
+        return self.filters().flatten(1).index_select(1, index).view(self.out_channels * order, -1, k, k)
+
     def _make_index(self) -> Tensor:
         """From which weight each entry of the bank is taken: for each h the whole window, sheets and channels."""
         shape = self._weight_shape()[1:]
@@ -169,7 +177,7 @@ class _FilterBankConv2d(WeightsOfGroup):
     def _by_turning_filters(self, x: Tensor) -> Tensor:
         """One conv2d with the filter bank."""
         memory = memory_format(x, self.kernel_size)
-        bank, bias = planes_of_bank(self.filter_bank(), memory), self._bias_of_planes(memory)
+        bank, bias = self._planes_of_bank(memory), self._bias_of_planes(memory)
         y = F.conv2d(to_planes(x, memory), bank, bias, self.stride, self.padding)
         return to_feature_map(y, self.group.order, memory)
 

@@ -10,7 +10,7 @@ from course_lib.layers.base import (
     GroupLayer,
     by_pixel,
     join_sheets,
-    memory_format,
+    present_format,
     require_exact_sampling,
     require_map,
     to_feature_map,
@@ -35,6 +35,8 @@ class GroupMaxPool(GroupLayer):
 
 def _largest(x: Tensor) -> Tensor:
     """The maximum over the sheets, (B, C, |H|, Y, X) → (B, C, Y, X), in memory as the map: amax alone would not do."""
+    if x.device.type != "cpu":
+        return x.amax(dim=2)
     return by_pixel(x).amax(dim=3).permute(0, 3, 1, 2)
 
 
@@ -105,7 +107,7 @@ class _SpatialPool2d(GroupLayer):
             require_map(x, FEATURE_MAP, self)
         stride = 1 if self.allow_approximate else self.stride
         require_exact_sampling(self, self.group, x.shape[-2:], self.kernel_size, stride)
-        memory = memory_format(x)
+        memory = present_format(x)
         y = self._pool(to_planes(x, memory))
         return y if is_image else to_feature_map(y, x.shape[2], memory)
 

@@ -186,7 +186,10 @@ class GCSeparableConv2d(_SeparableConv2d):
         return replace(cost, parameters=cost.parameters + (self.pointwise_bias is not None) * self.out_channels)
 
     def _combine(self, x: Tensor, pointwise: Tensor, kernels: Tensor, **options: Any) -> Tensor:
-        """`gc_factored` on planes, where the first step is one matrix for every pixel."""
+        """`gc_factored`; on a CPU between channels-last maps, where the first step is one matrix for every pixel."""
+        if x.device.type != "cpu":
+            bias = self._bias_of_planes(torch.contiguous_format)
+            return gc_factored(x, pointwise, kernels, bias=bias, **options)
         matrix = pointwise.permute(1, 0, 3, 2).reshape(self.group.order * self.out_channels, -1)  # (|H|·O, |H|·C)
         mixed = F.linear(by_pixel(to_planes(x, torch.channels_last)), matrix).movedim(-1, 1)
         by_sheet, bias = kernels.transpose(0, 1).flatten(0, 1), self._bias_of_planes(torch.channels_last)

@@ -5,8 +5,9 @@ import warnings
 
 import pytest
 import torch
+from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from torch.export import Dim, export
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, grad, hessian, jacrev, jvp, linearize, vjp, vmap
 
 import test_group_attention
 import test_kernels as shared
@@ -27,7 +28,7 @@ DOORS = {
     "group_attention": (test_group_attention.fast, test_group_attention.reference, test_group_attention.arguments),
 }
 doors = pytest.mark.parametrize("name", DOORS)
-
+SETTINGS = {"affine_attention": (3, 2, True), "group_attention": (2,)}  # of the operators that have any
 
 # The others warn about themselves; what they look at, compilation, is tested below.
 CHECKS = ("test_schema", "test_autograd_registration", "test_faketensor")
@@ -53,14 +54,18 @@ def split_arguments(name, batch=2):
     return [a.detach() for a in arguments[:maps]], [a.detach() for a in arguments[maps:]]
 
 
+def all_arguments(name):
+    maps, others = split_arguments(name)
+    return maps + others
+
+
 @doors
 def test_it_is_registered_as_torch_wants_it(name):
     """Schema, fake result (shape, type, strides) and gradients; also for maps with their pixels outermost in memory."""
     maps, others = split_arguments(name)
-    settings = {"affine_attention": (3, 2, True), "group_attention": (2,)}.get(name, ())
     last = [a.transpose(1, -1).contiguous().transpose(1, -1) for a in maps]
     for given in (maps, last):
-        inputs = [*(a.detach().clone().requires_grad_() for a in (*given, *others)), *settings]
+        inputs = [*(a.detach().clone().requires_grad_() for a in (*given, *others)), *SETTINGS.get(name, ())]
         assert all(a.stride() == b.stride() for a, b in zip(given, inputs, strict=False))
         torch.library.opcheck(getattr(torch.ops.course_lib, name).default, inputs, test_utils=CHECKS)
 
@@ -98,6 +103,14 @@ def test_trace_save_and_load(name, recording):
     torch.testing.assert_close(loaded(*more), reference(*more, *others))
 
 
+def loss_of(function):
+    return lambda *a: function(*a).square().sum()
+
+
+def slopes_of(function, arguments):
+    return grad(loss_of(function), tuple(range(len(arguments))))
+
+
 @doors
 def test_vmap_and_gradients_for_each_example(name):
     """An axis in front of the maps only; the gradients of all arguments are those of the reference for each example."""
@@ -107,20 +120,150 @@ def test_vmap_and_gradients_for_each_example(name):
     dims = (0,) * len(maps) + (None,) * len(others)
     torch.testing.assert_close(vmap(fast, dims)(*maps, *others), vmap(reference, dims)(*maps, *others))
 
-    def slopes(function):
-        return grad(lambda *a: function(*a).square().sum(), tuple(range(len(dims))))
-
-    got = vmap(slopes(fast), dims)(*maps, *others)
+    got = vmap(slopes_of(fast, dims), dims)(*maps, *others)
     for i in range(3):
-        for some, expected in zip(got, slopes(reference)(*(a[i] for a in maps), *others), strict=True):
+        for some, expected in zip(got, slopes_of(reference, dims)(*(a[i] for a in maps), *others), strict=True):
             torch.testing.assert_close(some[i], expected)
 
 
+def recorded(function, arguments):
+    given = [a.detach().clone().requires_grad_() for a in arguments]
+    return given, function(*given)
+
+
+def slopes_at_once(function, arguments, **options):
+    """For two upstream gradients, which `torch.autograd` takes together through a vmap of its own."""
+    given, y = recorded(function, arguments)
+    return torch.autograd.grad(y, given, torch.stack([y, 2 * y]).detach(), is_grads_batched=True, **options)
+
+
+def slopes_by_vmap(function, arguments):
+    given, y = recorded(function, arguments)
+    return vmap(lambda upstream: torch.autograd.grad(y, given, upstream, retain_graph=True))(torch.stack([y, 2 * y]))
+
+
+def assert_same_slopes(way, fast, reference, arguments):
+    got = REVERSE[way](fast, arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # vmap is slow for some of the steps of a reference
+        expected = REVERSE[way](reference, arguments)
+    torch.testing.assert_close(got, expected)
+
+
+REVERSE = {
+    "func.vjp": lambda f, a: vjp(f, *a)[1](f(*a)),
+    "func.grad": lambda f, a: slopes_of(f, a)(*a),
+    "vmap of grad": lambda f, a: vmap(slopes_of(f, a))(*(torch.stack([x, 2 * x]) for x in a)),
+    "vmap of vjp": lambda f, a: vmap(vjp(f, *a)[1])(torch.stack([f(*a), 2 * f(*a)])),
+    "is_grads_batched": slopes_at_once,
+    "vmap of autograd.grad": slopes_by_vmap,
+}
+
+
 @doors
-def test_a_second_derivative_in_torch_func_names_the_reference(name):
+@pytest.mark.parametrize("way", REVERSE)
+def test_a_first_derivative_in_reverse_mode_is_that_of_the_reference(name, way):
+    fast, reference, _ = DOORS[name]
+    assert_same_slopes(way, fast, reference, all_arguments(name))
+
+
+@pytest.mark.parametrize("way", REVERSE)
+@pytest.mark.parametrize(("psi", "beta"), [(True, False), (False, True), (False, False)])
+def test_a_bank_that_is_not_there_has_no_gradient(way, psi, beta):
+    """It is in the middle of the arguments, and the gradients behind it must not move up."""
+    given = shared.attention_arguments(2, WINDOW, psi, beta)
+
+    def of_what_is_there(function):
+        return lambda *present: function(*fill(iter(present)))
+
+    def fill(present):
+        return (None if a is None else next(present) for a in given)
+
+    fast, reference = map(of_what_is_there, DOORS["affine_attention"][:2])
+    assert_same_slopes(way, fast, reference, [a.detach() for a in given if a is not None])
+
+
+def second_by_autograd(f, x):
+    """With a graph that `torch.func` has made, after it is done."""
+    (x,), y = recorded(f, [x])
+    slope, *_ = vjp(f, x)[1](y.detach())
+    slope.square().sum().backward()
+
+
+SECOND = {
+    "grad of grad": lambda f, x: grad(lambda a: grad(loss_of(f))(a).sum())(x),
+    "grad of grad of a sum": lambda f, x: grad(lambda a: grad(lambda b: f(b).sum())(a).sum())(x),
+    "vjp of vjp": lambda f, x: vjp(lambda a: vjp(f, a)[1](f(x))[0], x)[1](x),
+    "jacrev of jacrev": lambda f, x: jacrev(jacrev(lambda s: loss_of(f)(s * x)))(x.new_ones(())),
+    "backward after vjp": second_by_autograd,
+    "is_grads_batched": lambda f, x: slopes_at_once(f, [x], create_graph=True),
+}
+
+
+@doors
+@pytest.mark.parametrize("way", SECOND)
+def test_a_second_derivative_names_the_reference(name, way):
     maps, others = split_arguments(name)
     with pytest.raises(RuntimeError, match="cannot be differentiated twice.*use the reference unfold_and"):
-        grad(lambda a: grad(lambda b: DOORS[name][0](b, *maps[1:], *others).square().sum())(a).sum())(maps[0])
+        SECOND[way](lambda a: DOORS[name][0](a, *maps[1:], *others), maps[0])
+
+
+def with_duals(f, x):
+    with dual_level():
+        return unpack_dual(f(make_dual(x, x))).tangent
+
+
+def with_dual_upstream(f, x):
+    (x,), y = recorded(f, [x])
+    with dual_level():
+        return unpack_dual(torch.autograd.grad(y, x, make_dual(y.detach(), y.detach()))[0]).tangent
+
+
+FORWARD = {
+    "jvp": lambda f, x: jvp(f, (x,), (x,)),
+    "vmap of jvp": lambda f, x: vmap(lambda t: jvp(f, (x,), (t,)))(torch.stack([x, 2 * x])),
+    "hessian": lambda f, x: hessian(lambda s: loss_of(f)(s * x))(x.new_ones(())),
+    "linearize": lambda f, x: linearize(f, x)[1](x),
+    "forward_ad": with_duals,
+    "forward_ad, gradients too": lambda f, x: with_duals(f, x.detach().clone().requires_grad_()),
+    "forward_ad of the upstream gradient": with_dual_upstream,
+}
+NO_FORWARD_MODE = "cannot be differentiated in forward mode.*Use reverse mode.*the reference unfold_and"
+# torch warns about itself: `make_dual` and `linearize` do what is deprecated.
+torch_may_warn = pytest.mark.filterwarnings("ignore")
+
+
+@doors
+@torch_may_warn
+@pytest.mark.parametrize("way", FORWARD)
+def test_forward_mode_names_the_reference(name, way):
+    """Whichever argument has a tangent: none is lost without a word."""
+    arguments = all_arguments(name)
+    for i, x in enumerate(arguments):
+        with pytest.raises(RuntimeError, match=NO_FORWARD_MODE):
+            FORWARD[way](lambda a, i=i: DOORS[name][0](*arguments[:i], a, *arguments[i + 1 :]), x)
+
+
+@doors
+@torch_may_warn
+@pytest.mark.parametrize("way", ["jvp", "forward_ad"])
+def test_the_operator_alone_refuses_tangents(name, way):
+    """It is all that is left in an exported program, and in what torch.compile sees."""
+    maps, others = split_arguments(name)
+    operator = getattr(torch.ops.course_lib, name).default
+    with pytest.raises(RuntimeError, match=NO_FORWARD_MODE):
+        FORWARD[way](lambda a: operator(a, *maps[1:], *others, *SETTINGS.get(name, ())), maps[0])
+
+
+@doors
+@torch_may_warn
+@pytest.mark.parametrize("way", ["jvp", "forward_ad"])
+def test_forward_mode_of_what_is_beside_a_kernel(name, way):
+    """Tangents that the kernel does not get are none of its business."""
+    arguments = all_arguments(name)
+    fast, reference, _ = DOORS[name]
+    got, expected = (FORWARD[way](lambda s, f=f: s * f(*arguments).sum(), torch.ones(3)) for f in (fast, reference))
+    torch.testing.assert_close(got, expected)
 
 
 @pytest.mark.parametrize(

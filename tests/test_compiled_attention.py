@@ -68,6 +68,15 @@ def test_any_number_of_threads_gives_the_same_result_every_time(count, threads):
         shared.assert_same(fast, reference, given, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("argument", range(3), ids=["query", "key", "value"])
+def test_a_number_that_is_none_is_not_lost(argument, calls):
+    for fast, reference, given in both():
+        given = [tensor.detach().clone() for tensor in given]
+        given[argument][0, 1, 1, 2, 3] = torch.nan
+        assert torch.equal(fast(*given).isnan(), reference(*given).isnan()) and reference(*given).isnan().any()
+    assert calls == list(BOTH)
+
+
 def test_large_scores_and_pixels_outermost_in_memory():
     for fast, reference, (query, *others) in both():
         last = (100 * query.detach()).transpose(1, -1).contiguous().transpose(1, -1).requires_grad_()

@@ -140,6 +140,20 @@ def test_left_multiplication_by_a_rotation_turns_the_ring(group):
             assert np.allclose(images, positions @ matrix(g).T)
 
 
+def test_a_number_stands_at_the_height_of_its_tick():
+    figure = new_figure(2, 2)
+    axes = figure.add_subplot()
+    axes.imshow([[0.0]], cmap="gray_r")
+    axes.set(xticks=[], yticks=[0], yticklabels=["1"], frame_on=False)
+    image = np.asarray(Image.open(io.BytesIO(Picture.from_figure(figure, "one").image)).convert("L"))
+    columns = np.flatnonzero((image < 128).any(axis=0))
+    gap = columns[:-1][np.diff(columns) > 1][0]  # between the number and its tick
+    number, tick = (
+        np.flatnonzero((part < 128).any(axis=1)).mean() for part in (image[:, : gap + 1], image[:, gap + 1 :])
+    )
+    assert abs(number - tick) < 2  # pixels, of which an inch has 200
+
+
 def test_sheets_stand_at_quarter_turns_and_mirrored_ones_opposite():
     assert np.allclose(ring_positions(C4) / ring_positions(C4)[0, 0], [(1, 0), (0, 1), (-1, 0), (0, -1)])
     m, mr, mr2, mr3 = ring_positions(D4)[4:] / ring_positions(D4)[6, 0]

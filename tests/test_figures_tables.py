@@ -1,5 +1,8 @@
 """The figure of notebook 10: error against parameters and operations."""
 
+import numpy as np
+from matplotlib.axes import Axes
+
 from course_lib.figures.tables import Cost, error_against_cost
 
 
@@ -20,3 +23,15 @@ def test_families_can_be_joined():
 def test_the_axis_says_whose_error_it_is():
     families = {"p4": [Cost("a", 5, 1e3, 1e6)]}
     assert error_against_cost(families).image != error_against_cost(families, error="our test error").image
+
+
+def test_no_bar_where_no_deviation_is_known(monkeypatch):
+    drawn, errorbar = [], Axes.errorbar
+
+    def note(axes, x, y, yerr, **options):
+        drawn.append(list(yerr))
+        return errorbar(axes, x, y, yerr, **options)
+
+    monkeypatch.setattr(Axes, "errorbar", note)
+    error_against_cost({"p4": [Cost("a", 5, 1e3, 1e6, 0.2), Cost("b", 4, 2e3, 2e6)]})
+    np.testing.assert_equal(drawn, 2 * [[0.2, np.nan]])

@@ -74,7 +74,7 @@ def weights_by_place(windows: Mapping[str, Any], weights: Mapping[str, Sequence[
     seen = [as_map(window, "a window") for window in windows.values()]
     for axes, name, window in zip(first, windows, seen, strict=True):
         axes.set_ylabel(name, fontsize=10)
-        draw_map(axes, window, shared_scale(seen))
+        draw_map(axes, window, shared_scale(seen), values=True)
     first[0].set_title("what it sees", fontsize=10)
     words = []
     for column, (kind, given) in zip(others, weights.items(), strict=True):

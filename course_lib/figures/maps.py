@@ -146,17 +146,14 @@ def explorer_picture(
     if scores:
         _draw_scores(figure.add_subplot(grid[1, 2:4]), scores)
     figure.suptitle(f"g = {turn}; {layer}; relative equivariance error {error_words(error)}", fontsize=11)
-    prediction = f" Prediction: {_answer(scores)}." if scores else ""
+    answer = np.argmax(scores) if scores and np.isfinite(scores).all() else "not finite"
+    prediction = f" Prediction: {answer}." if scores else ""
     return Picture.from_figure(
         figure,
         f"Feature maps of {layer} with the input turned by {turn}: turn-then-compute beside compute-then-turn, "
         f"{len(first)} sheet(s). Relative equivariance error: {error_words(error)}.{prediction} "
         "In JupyterLab this is a widget with a slider.",
     )
-
-
-def _answer(scores: list[float]) -> str:
-    return str(np.argmax(scores)) if np.isfinite(scores).all() else "not finite"
 
 
 def _draw_scores(axes: Axes, scores: list[float]) -> None:

@@ -24,6 +24,8 @@ _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 def render(figure: Figure) -> bytes:
     """A PNG if the figure holds maps, else an SVG: no date, no version, no pyplot state."""
     FigureCanvasAgg(figure)
+    for label in [label for axes in figure.axes for label in axes.get_yticklabels()]:
+        label.set_verticalalignment("center")  # and not "center_baseline", which places our font too low
     return _png(figure) if any(axes.images for axes in figure.axes) else _svg(figure)
 
 

@@ -43,7 +43,7 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
     for i, ((who, errors), look) in enumerate(zip(series.items(), _LOOKS[: len(series)], strict=True)):
         # Side by side within the line, so that equal errors do not hide each other.
         places = [names.index(name) + 0.34 * (i - (len(series) - 1) / 2) for name in errors]
-        means, deviations = [mean for mean, _ in errors.values()], [spread or 0 for _, spread in errors.values()]
+        means, deviations = [mean for mean, _ in errors.values()], [spread or math.nan for _, spread in errors.values()]
         axes.errorbar(means, places, xerr=deviations, ls="none", capsize=2, lw=1, label=who, **look)
     for name, error in yours.items():
         axes.plot(error, names.index(name) + 0.36, "*", ms=11, color=MARK, label="your run", zorder=5)
@@ -69,7 +69,7 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors], unname
     for (recipe, errors), look in zip(ours.items(), _LOOKS[1 : len(ours) + 1], strict=True):
         across, spread = zip(*(published[name] for name in errors), strict=True)
         means, deviations = zip(*errors.values(), strict=True)
-        right, up = ([d or 0 for d in widths] for widths in (spread, deviations))
+        right, up = ([d or math.nan for d in widths] for widths in (spread, deviations))
         over: dict[str, Any] = {"label": recipe, "zorder": 2 if recipe in unnamed else 3}
         axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, **over, **look)
         names = ["" if recipe in unnamed else name for name in errors]
@@ -79,8 +79,7 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors], unname
     axes.set(xscale="log", yscale="log", xlim=(left, most), ylim=(low, high), aspect="equal")
     start, end = max(left, low), min(most, high)
     axes.plot([start, end], [start, end], color=LINES, lw=1, ls="--", zorder=0)
-    along: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "ha": "right", "va": "bottom"}
-    axes.text(0.97 * end, end, "as published", color=LINES, **along)
+    axes.text(0.97 * end, end, "as published", c=LINES, rotation=45, rotation_mode="anchor", ha="right", va="bottom")
     axes.set(xlabel="published test error, in % (logarithmic)", ylabel="our test error, in % (logarithmic)")
     percent_ticks(axes.xaxis)
     percent_ticks(axes.yaxis)

@@ -1,5 +1,6 @@
 """What a table looks like as a picture: error against what a network has and what it does."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -46,13 +47,14 @@ def error_against_cost(
             points = [(getattr(cost, what), cost) for cost in costs if getattr(cost, what) is not None]
             axes.errorbar(
                 [place for place, _ in points], [cost.error for _, cost in points],
-                [cost.deviation or 0.0 for _, cost in points],
-                color=color, marker=marker, mfc="none", ls=line if join else "none", capsize=2, label=name,
+                [cost.deviation or math.nan for _, cost in points],
+                color=color, marker=marker, mfc="white", ls=line if join else "none", capsize=2, label=name,
             )  # fmt: skip
             named[axes] += [(cost.label, place, cost.error, color) for place, cost in points if cost.label]
         _count_axis(axes, what if what == "parameters" else "operations for one image")
     left.set_ylabel(f"{error}, in %")
-    figure.legend(*left.get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=len(families))
+    markers = [handle[0] for handle in left.get_legend_handles_labels()[0]]  # without bars, which not all have
+    figure.legend(markers, [*families], frameon=False, loc="outside upper center", ncols=len(families))
     for axes, names in named.items():
         name_points(figure, axes, names)
     words = "; ".join(f"{name}: {', '.join(map(_words, costs))}" for name, costs in families.items())

@@ -1,5 +1,6 @@
 """The softmax of `loops_attention`, for a block of pixels at once, and its gradient; row i begins at i·block."""
 
+from functools import partial
 from math import factorial
 
 import numpy as np
@@ -9,14 +10,17 @@ from course_lib.kernels.machine_code import loops
 SERIES = tuple(1 / factorial(n) for n in range(13, -1, -1))  # of the exponential function
 SHORT_SERIES = SERIES[-7:]  # as much of it as float32 can hold
 
+# All that "fastmath" allows, but for the belief that no score is NaN: a network that diverges must say so.
+keeping_nan = partial(loops, fastmath={"reassoc", "contract", "arcp", "nsz", "afn"})
 
-@loops
+
+@keeping_nan
 def exponential(x):  # type: ignore[no-untyped-def]
-    """eˣ for x ≤ 0, as 2ⁿ eʳ with |r| ≤ log(2) / 2; 2ⁿ is written into the bits of the exponent."""
+    """eˣ for x ≤ 0, as 2ⁿ eʳ with |r| ≤ log(2) / 2; 2ⁿ is written into the bits of the exponent. NaN stays NaN."""
     number = type(x)
     short = np.finfo(number).bits == 32
     lowest = number(-87) if short else number(-708)
-    x = max(x, lowest)
+    x = lowest if x < lowest else x  # comparisons that NaN passes through, unlike max
     n = np.floor(x * number(1.4426950408889634) + number(0.5))
     r, e = x - n * number(0.6931471805599453), number(0)
     if short:
@@ -27,10 +31,10 @@ def exponential(x):  # type: ignore[no-untyped-def]
         for factor in SERIES:
             e = e * r + number(factor)
         power = number(np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)).view(np.float64))
-    return e * power if x > lowest else number(0)
+    return number(0) if x <= lowest else e * power
 
 
-@loops
+@keeping_nan
 def softmax(scores, entries, block, pixels, scale):  # type: ignore[no-untyped-def]
     """Over the entries of each pixel, in place; two rows behind them are memory for one number for each pixel."""
     most, total = entries * block, (entries + 1) * block

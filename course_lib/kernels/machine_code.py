@@ -32,11 +32,11 @@ if hasattr(os, "register_at_fork"):  # a child must not inherit it from a thread
     )
 
 
-def loops(function: Callable[..., Any]) -> Callable[..., Any]:
+def loops(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """A function that is compiled as a part of those that call it."""
     import numba
 
-    return numba.njit(function, **OPTIONS)
+    return numba.njit(function, **OPTIONS | options)
 
 
 class MachineCode:

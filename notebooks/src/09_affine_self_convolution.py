@@ -110,7 +110,7 @@ shown = {
 }
 
 # %%
-places = ("brighter to the right", "brighter to the left")
+places = ("larger to the right", "larger to the left")
 weights_by_place({name: window.view(3, 3) for name, window in zip(places, seen, strict=True)}, shown).captioned(
     "A convolution weighs both windows alike; attention and affine self convolution do not (with ψ, red is positive and "
     "blue negative; each column has a color scale of its own)."

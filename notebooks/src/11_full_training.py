@@ -513,7 +513,7 @@ known = {family: points for family, points in costs.items() if points}
 print(not_yet_run(laptop, (key for keys in FAMILIES.values() for key in keys), **length))
 error_against_cost(known, error="our test error").captioned(
     "Our error against parameters (left) and operations (right); further left and lower is better. "
-    "Bars: standard deviations over seeds; the number behind a name: its channels."
+    "Bars: standard deviations where there are several seeds; the number behind a name: its channels."
 ) if known else None
 
 # %% [markdown]

@@ -61,9 +61,8 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=True)):
         x = np.asarray(sizes) * apart ** (i - (len(values) - 1) / 2)
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
-        axes.errorbar(x, means[i], spreads[i], color=color, label=name, **style)
-        for place, mean, n in zip(x, means[i], counts[i] if not alike else (), strict=False):
-            axes.annotate(f"n = {n}", (place, mean), (17, 6), textcoords="offset points", fontsize=9, color=color)
+        label = name if alike else f"{name} (n = {', '.join(map(str, counts[i]))})"
+        axes.errorbar(x, means[i], spreads[i], color=color, label=label, **style)
         axes.plot(1.055 * x, np.where(counts[i] > 1, value, np.nan).T, ".", color=color, alpha=0.5, ms=7)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means[i], strict=True))}")
     axes.set_xscale("log")

@@ -479,7 +479,7 @@ for row in SMALLER:
         at_all_sizes[NAMES[row]] = list(zip_longest(*errors, fillvalue=math.nan))
 error_by_size(at_all_sizes, list(by_size)).captioned(
     "With fewer images every network makes more errors, and P4CNN makes fewer than Z2CNN at each size "
-    "(n: seeds, from few images to many; bars: standard deviations; pale dots: single seeds)."
+    "(n: seeds at each size; bars: standard deviations; pale dots: single seeds)."
 ) if at_all_sizes else print("No network has been trained on all three sizes yet.")
 
 # %% tags=["nbval-ignore-output"]
@@ -513,7 +513,7 @@ known = {family: points for family, points in costs.items() if points}
 print(not_yet_run(laptop, (key for keys in FAMILIES.values() for key in keys), **length))
 error_against_cost(known, error="our test error").captioned(
     "Our error against parameters (left) and operations (right); further left and lower is better. "
-    "Bars: standard deviations where there are several seeds; the number behind a name: its channels."
+    "Bars: standard deviations of several seeds; the number behind a name: its channels."
 ) if known else None
 
 # %% [markdown]

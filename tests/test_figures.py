@@ -140,6 +140,15 @@ def test_left_multiplication_by_a_rotation_turns_the_ring(group):
             assert np.allclose(images, positions @ matrix(g).T)
 
 
+def test_a_photograph_keeps_its_rare_colors():
+    photograph = np.random.default_rng(0).uniform(0.4, 0.6, (40, 40, 3))
+    photograph[20, 20] = 1, 0.2, 0  # a single pixel of this color
+    figure = new_figure(2, 2)
+    figure.add_subplot().imshow(photograph, interpolation="nearest")
+    image = Image.open(io.BytesIO(Picture.from_figure(figure, "noise").image)).convert("RGB")
+    assert (255, 51, 0) in {color for _, color in image.getcolors(image.width * image.height)}
+
+
 def test_a_number_stands_at_the_height_of_its_tick():
     figure = new_figure(2, 2)
     axes = figure.add_subplot()

@@ -14,7 +14,7 @@ def show_caption(caption: str) -> None:
 
 
 def error_words(error: float) -> str:
-    """An equivariance error for alt text: rounding noise differs from machine to machine, so its digits stay out."""
+    """An equivariance error in words: rounding noise differs from machine to machine, so its digits stay out."""
     if not math.isfinite(error):
         return "not finite"
     return "below 10⁻⁴, rounding only" if error < 1e-4 else f"{error:.2g}"

@@ -60,7 +60,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Op:
-    """What happens: words, a line each, and its weights' shapes. ``turned``: shows a filter on it for each h."""
+    """What happens: words, a line each, its weights' shapes. ``turned``: the domain of a filter to show for each h."""
 
     lines: Sequence[str]
     column: float

@@ -68,9 +68,10 @@ def _png(figure: Figure) -> bytes:
     raw, small, about = io.BytesIO(), io.BytesIO(), PngInfo()
     with rc_context(TYPESETTING):
         figure.savefig(raw, format="png", dpi=DENSITY * DPI, metadata={"Software": None})
-    if boxes := _photographs(figure):
+    boxes, image = _photographs(figure), Image.open(raw).convert("RGB")
+    if boxes:  # a palette would lose their rare colors
         about.add_text(PHOTOGRAPHS, " ".join(map(str, boxes)))
-    _with_palette(Image.open(raw).convert("RGB")).save(small, format="png", optimize=True, pnginfo=about)
+    (image if boxes else _with_palette(image)).save(small, format="png", optimize=True, pnginfo=about)
     return small.getvalue()
 
 

@@ -40,19 +40,20 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
     """
     names, yours = list(dict.fromkeys(name for errors in series.values() for name in errors)), yours or {}
     figure, axes = new_plot(8.4, 0.34 * len(names) + 1.3)
+    lines = len(series) + bool(yours)
     for i, ((who, errors), look) in enumerate(zip(series.items(), _LOOKS[: len(series)], strict=True)):
         # Side by side within the line, so that equal errors do not hide each other.
-        places = [names.index(name) + 0.34 * (i - (len(series) - 1) / 2) for name in errors]
+        places = [names.index(name) + 0.28 * (i - (lines - 1) / 2) for name in errors]
         means, deviations = [mean for mean, _ in errors.values()], [spread or math.nan for _, spread in errors.values()]
         axes.errorbar(means, places, xerr=deviations, ls="none", capsize=2, lw=1, label=who, **look)
     for name, error in yours.items():
-        axes.plot(error, names.index(name) + 0.36, "*", ms=11, color=MARK, label="your run", zorder=5)
+        axes.plot(error, names.index(name) + 0.28 * (lines - 1) / 2, "*", ms=11, color=MARK, label="your run", zorder=5)
     axes.set_yticks(range(len(names)), names)
     axes.set(xscale="log", xlabel="test error, in % (logarithmic)", ylim=(len(names) - 0.5, -0.5))
     percent_ticks(axes.xaxis)
     axes.grid(axis="y", color="0.93")
-    if len(series) + bool(yours) > 1:
-        figure.legend(frameon=False, loc="outside upper center", ncols=len(series) + bool(yours))
+    if lines > 1:
+        figure.legend(frameon=False, loc="outside upper center", ncols=lines)
     words = "; ".join(f"{who}: {_words(errors)}" for who, errors in series.items())
     told = "".join(f"; your run: {name} {error:.3g} %" for name, error in yours.items())
     return Picture.from_figure(figure, f"Test error of each network. {words}{told}.")

@@ -57,21 +57,20 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     looks, words = zip(line_colors(values), LOOKS[: len(values)], strict=True), []
     means = np.array([np.nanmean(value, axis=0) for value in values.values()])
     spreads = np.array([[_deviation(seeds) for seeds in value.T] for value in values.values()])
-    apart = 1.16 if _overlap(means, np.nan_to_num(spreads)) else 1  # side by side, where a bar would hide another
+    apart = 1.05 if _overlap(means, np.nan_to_num(spreads)) else 1  # side by side, where a bar would hide another
     for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=True)):
         x = np.asarray(sizes) * apart ** (i - (len(values) - 1) / 2)
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         label = name if alike else f"{name} (n = {', '.join(map(str, counts[i]))})"
         axes.errorbar(x, means[i], spreads[i], color=color, label=label, **style)
-        axes.plot(1.055 * x, np.where(counts[i] > 1, value, np.nan).T, ".", color=color, alpha=0.5, ms=7)
+        axes.plot(1.025 * x, np.where(counts[i] > 1, value, np.nan).T, ".", color=color, alpha=0.5, ms=7)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means[i], strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.set_xticks([], minor=True)
     axes.grid(color="0.9")
     name_lines(axes)
-    what = "Test error against the number of training images, means over seeds."
-    return Picture.from_figure(figure, f"{what} {'; '.join(words)}.")
+    return Picture.from_figure(figure, f"Mean test error against the number of training images. {'; '.join(words)}.")
 
 
 def _deviation(seeds: Array) -> float:

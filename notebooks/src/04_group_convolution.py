@@ -915,7 +915,7 @@ feature_map_explorer(nets["P4CNN"], digits.test.images[7]).captioned(
 )
 
 # %% [markdown]
-# Where the slider cannot run, as on GitHub, you see a still picture at 90°: each frame has the color of the sheet that came.
+# Where the slider cannot run, as on GitHub, you see a still picture at 90°. Each sheet has moved on, and kept the color of its frame.
 #
 # ### A p4 network is an ordinary CNN with tied weights
 #

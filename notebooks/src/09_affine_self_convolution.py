@@ -90,7 +90,7 @@ def say(error: float) -> str:
 #
 # In both sums y runs over a k × k **window** around x. ψ asks where y lies. α asks what is there: how large f(x)f(y) is.
 #
-# **A case where both fail.** A bright object fills the middle and the bottom row of a 3 × 3 window and grows brighter to the right: 0.9, 1.0, 1.1 in both rows. In the top row lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first. (In the left column of the figure below, a larger number has more ink.)
+# **A case where both fail.** A bright object fills the middle and the bottom row of a 3 × 3 window and grows brighter to the right: 0.9, 1.0, 1.1 in both rows. In the top row lies another, darker object that fades quickly to the right: 0.6, 0.3, 0.0. You are at the middle pixel, inside the bright object, and want to know one thing: does *my* object grow brighter to the right or to the left? The second window is the mirror image of the first. (In the left column of the figure below, a brighter pixel has a larger number, and more ink.)
 #
 # <details><summary>Predict first: an edge filter with the rows (−1, 0, 1) takes right minus left in each row and adds. What does it say in the first window? And what can attention say, whose weights are positive?</summary>
 #

@@ -448,7 +448,7 @@ error_against_cost(
     {name: [cost(*pair) for pair in points.items()] for name, points in lines.items()}, join=True
 ).captioned(
     "Along each line, one paper's networks: a group lowers the error but takes more operations. The last steps (gc, "
-    "E4, ASC) are other layers on the same group (bars: standard deviations)."
+    "E4, ASC) are other layers on it (bars: standard deviations)."
 )
 
 # %% [markdown]

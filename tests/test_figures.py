@@ -19,7 +19,7 @@ from course_lib.figures.labels import ROOM, name_lines
 from course_lib.figures.picture import Picture, draw_map, new_figure, shared_scale, typeset_actions
 from course_lib.figures.render import DPI
 from course_lib.figures.rings import draw_sheets, ring_arrows, ring_positions
-from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_colors, typeset
+from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_looks, typeset
 from course_lib.groups import ALL_GROUPS, C2, C4, C8, D1, D4, Element, cayley_table, compose, matrix
 from course_lib.training import History, TrainConfig
 
@@ -122,9 +122,12 @@ def test_rare_colors_survive_the_palette():
     axes = figure.subplots()
     axes.imshow(np.random.default_rng(0).random((100, 100)), cmap="viridis")
     axes.add_patch(Circle((50, 50), 3, color=ELEMENT_COLORS[R]))
+    axes.add_patch(Circle((20, 20), 0.3, color="#0676B6"))  # nearly that of e
     picture = Picture.from_figure(figure, "")
     colors = {color: n for n, color in Image.open(io.BytesIO(picture.image)).convert("RGB").getcolors(10**7)}
     assert {(0xD5, 0x5E, 0x00), (255, 255, 255)} <= set(colors)
+    assert (0x00, 0x72, 0xB2) not in colors, "no other pixel takes the color of an element"
+    assert np.abs(np.array(list(colors)) - (0x06, 0x76, 0xB6)).max(axis=1).min() < 12, "nor that of a map"
     assert colors[255, 255, 255] > 0.2 * sum(colors.values()), "the ground is exactly white, not nearly"
     assert picture.size == (4 * DPI, 3 * DPI) and sum(colors.values()) == 4 * 4 * 3 * DPI**2, "twice as dense"
 
@@ -282,7 +285,7 @@ def test_all_text_is_in_the_shipped_font(caplog):
         (lambda: figures.cayley_table_figure([[0, 1]], ["e"]), r"square .* got shape \(1, 2\)"),
         (lambda: figures.cosets_figure(C4, D1), "not a subgroup"),
         (lambda: figures.act_on_ring(SHEETS[:4], M, C4), "not an element of C4"),
-        (lambda: figures.learning_curves({str(i): [1.0] for i in range(5)}), "argument 3 is shorter"),
+        (lambda: figures.learning_curves({str(i): [1.0] for i in range(7)}), "6 lines at most .* got 7"),
     ],
 )
 def test_errors_name_the_value_and_the_way_out(draw, message):
@@ -300,9 +303,11 @@ def test_the_action_in_a_title_is_typeset_and_its_words_stay():
 
 
 def test_a_kind_of_network_has_the_same_color_everywhere_and_two_of_a_kind_differ():
-    z2, p4 = line_colors(["Z2CNN", "P4CNN"])
-    assert line_colors(["p4 network", "ordinary network"]) == [p4, z2] != [z2, p4]
-    assert line_colors(["gc-P4CNN, 30 channels", "P4CNN", "E4-Net"])[1] == p4
-    first, second = line_colors(["P4CNN", "P4CNN on p4m"])
+    z2, p4 = line_looks(["Z2CNN", "P4CNN"])
+    assert line_looks(["p4 network", "ordinary network"]) == [p4, z2] != [z2, p4]
+    assert line_looks(["gc-P4CNN, 30 channels", "P4CNN", "E4-Net"])[1] == p4
+    first, second = line_looks(["P4CNN", "P4CNN on p4m"])
     assert first == p4 != second
+    looks = line_looks(["turned", "Z2CNN", "P4CNN", "P4CNN on p4m", "gc-P4CNN", "E4-Net"])
+    assert all(len(set(parts)) == 6 for parts in zip(*looks, strict=True)), "color, dash and marker all differ"
     assert not {z2, p4} & set(ELEMENT_COLORS.values())

@@ -52,9 +52,9 @@ def lookup(f: Any, g: Element, pixel: tuple[int, int]) -> Picture:
         axes.set_ylabel("$y$", rotation=0)
         draw_mark(axes, *place, side=1, width=3.5)
     (row, col), (row_of_source, col_of_source) = pixel, source  # over the top, from frame to frame
-    ends = (col, row - 0.5), (col_of_source + 0.5, row_of_source)
+    ends = (col - 0.5, row - 0.5), (col_of_source + 0.5, row_of_source)
     arrow = ConnectionPatch(*ends, "data", "data", axesA=right, axesB=left, shrinkA=0, shrinkB=2)
-    arrow.set(arrowstyle="-|>", mutation_scale=18, linewidth=2.2, color=MARK, connectionstyle="arc3,rad=0.2")
+    arrow.set(arrowstyle="-|>", mutation_scale=18, linewidth=2.2, color=MARK, connectionstyle="arc3,rad=0.35")
     figure.add_artist(arrow)
     return Picture.from_figure(
         figure,

@@ -6,10 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from course_lib.figures.curves import LOOKS
 from course_lib.figures.labels import name_lines
 from course_lib.figures.picture import Picture, new_figure, new_plot
-from course_lib.figures.style import SERIES, line_colors
+from course_lib.figures.style import LOOKS, SERIES, line_looks
 from course_lib.layers.base import left_over
 
 ORANGE = "#C9722B"  # beside the blue of SERIES; no element has it
@@ -83,7 +82,7 @@ def share_bars(table: Mapping[str, Mapping[str, float | Sequence[float]]], ylabe
     names = list(next(iter(table.values())))
     figure, axes = new_plot(7.3, 3.8, ylabel=ylabel)
     width, words = 0.8 / len(table), []
-    for i, ((label, row), color) in enumerate(zip(table.items(), line_colors(table), strict=True)):
+    for i, ((label, row), (color, *_)) in enumerate(zip(table.items(), line_looks(table), strict=True)):
         values = [np.atleast_1d(np.asarray(row[name], dtype=float)) for name in names]
         low, means, high = (np.array([choose(value) for value in values]) for choose in (np.min, np.mean, np.max))
         places = np.arange(len(names)) + (i - (len(table) - 1) / 2) * width

@@ -8,14 +8,11 @@ from matplotlib.axes import Axes
 
 from course_lib.figures.labels import name_lines
 from course_lib.figures.picture import Array, Picture, as_array, new_plot
-from course_lib.figures.style import SERIES, line_colors
-
-# Color, dash and marker all differ, so that any one of them tells the lines apart.
-LOOKS = list(zip(SERIES, ("-", "--", ":", "-."), ("o", "s", "^", "D"), strict=False))
+from course_lib.figures.style import line_looks
 
 
 def learning_curves(runs: Mapping[str, Any], ylabel: str = "validation accuracy") -> Picture:
-    """One line for each of at most four names: the mean over seeds, with a band from the lowest to the highest seed.
+    """One line for each of at most six names: the mean over seeds, with a band from the lowest to the highest seed.
 
     ``runs``: name → a `course_lib.training.History`, of which the validation accuracy is drawn, a sequence of numbers
     (one per epoch), or a list of either, one per seed.
@@ -34,7 +31,7 @@ def learning_curves(runs: Mapping[str, Any], ylabel: str = "validation accuracy"
 
 
 def accuracy_by_angle(accuracies: Mapping[str, Any], angles: Sequence[float]) -> Picture:
-    """Accuracy against the angle, in degrees, by which the test images are turned, of at most four networks.
+    """Accuracy against the angle, in degrees, by which the test images are turned, of at most six networks.
 
     ``accuracies``: name → ``(angles,)``, or ``(seeds, angles)`` for a mean with a band.
     """
@@ -57,10 +54,10 @@ def _seeds(run: Any) -> Array:
 
 def _draw_lines(axes: Axes, curves: Mapping[str, Array], places: Array | None = None) -> None:
     """(seeds, places) each; by default the places are epochs."""
-    looks, counts = LOOKS[: len(curves)], {len(values) for values in curves.values()}
+    counts = {len(values) for values in curves.values()}
     if len(counts) == 1 < max(counts):  # said once for all
         axes.set_ylabel(f"{axes.get_ylabel()} (mean of {max(counts)})")
-    for (name, values), color, (_, dash, marker) in zip(curves.items(), line_colors(curves), looks, strict=True):
+    for (name, values), (color, dash, marker) in zip(curves.items(), line_looks(curves), strict=True):
         x = np.arange(1, values.shape[1] + 1) if places is None else places
         style: dict[str, Any] = {"linestyle": dash, "marker": marker, "markevery": max(1, len(x) // 24), "lw": 2}
         seeds = f"mean of {len(values)}" if len(values) > 1 else "1 seed"

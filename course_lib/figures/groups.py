@@ -70,12 +70,11 @@ def symmetries_of_the_square(group: Group) -> Picture:
         if g.m:  # what the mirror leaves in place, up to the numbers in the corners
             axis = np.linalg.svd(h - np.eye(2))[2][-1] * (1.25 if abs(h[0, 0]) else 0.9)
             axes.plot(*np.stack([-axis, axis], axis=1), color=MARK, linestyle=(0, (4, 2)), linewidth=2)
-        (a, b), (c, d) = h.tolist()
         for side in (-1, 1):
-            x, y = np.array([0.43, 0.51, 0.51, 0.43]), [-1.38, -1.38, -1.98, -1.98]
+            x, y = np.array([0.47, 0.55, 0.55, 0.47]), [-1.38, -1.38, -1.98, -1.98]
             axes.plot(side * x, y, color="black", linewidth=1.2)
-        numbers = f"{a:2d} {b:2d} \n{c:2d} {d:2d} ".replace("-", "−")
-        axes.text(0, -1.68, numbers, ha="center", va="center", family="monospace", fontsize=11)
+        for (row, col), entry in np.ndenumerate(h):
+            axes.text(0.48 * col - 0.24, -1.55 - 0.27 * row, f"{entry}".replace("-", "−"), ha="center", va="center")
         axes.set_title(str(g), fontsize=14, weight="bold")
         axes.set(xlim=(-1.3, 1.3), ylim=(-2.5, 1.3), aspect="equal")
     moves = [f"{g}: matrix {matrix(g).tolist()}, {corner_words(matrix(g))}" for g in group.elements]

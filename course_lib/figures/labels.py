@@ -27,10 +27,11 @@ def name_lines(axes: Axes) -> None:
     heights = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
     if len(names) > 1 and (np.diff(np.sort(heights)).min() < APART or max(map(len, names)) > LONG):
         many = sum(map(len, names)) > 70
-        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 if many else len(names))
+        wide: dict[str, Any] = {"handlelength": 3, "columnspacing": 1.2, "ncols": 2 if many else len(names)}  # for "-."
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, **wide)
         return
     for i, height in zip(np.argsort(heights), _spread(np.sort(heights)), strict=True):
-        line = {"arrowstyle": "-", "color": lines[i].get_color(), "lw": 0.5, "shrinkA": 0, "shrinkB": 8}
+        line = {"arrowstyle": "-", "color": lines[i].get_color(), "lw": 0.5, "shrinkA": 0, "shrinkB": 5}
         axes.annotate(
             names[i], ends[i], (1.03, height), xycoords="data", textcoords="axes fraction",
             va="center", color=line["color"], arrowprops=line, annotation_clip=False,
@@ -50,7 +51,7 @@ def _spread(heights: Array) -> Array:
 
 
 # Where a name may stand, in points from its own: beside it, where no other point may be as near, or farther away, with
-# a line that leads back: slanted and gray, or it would look like a bar of errors.
+# a line that leads back, slanted, or it would look like a bar of errors.
 _BESIDE = ((7, 0), (-7, 0), (14, 0), (-14, 0), (0, 11), (0, -11), (6, 9), (6, -9), (-6, 9), (-6, -9))
 _AWAY = [(far * np.cos(a), far * np.sin(a)) for far in range(20, 170, 6) for a in np.arange(0.25, 16, 0.5) * np.pi / 8]
 _REACH = 8  # pixels from the middle of a marker that no name may cover
@@ -83,7 +84,7 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
 
 
 def _write(axes: Axes, name: str, x: float, y: float, color: str, place: tuple[float, float]) -> Annotation:
-    line = {"arrowstyle": "-", "color": "0.55", "lw": 0.7, "shrinkA": 0, "shrinkB": 4}
+    line = {"arrowstyle": "-", "color": color, "alpha": 0.7, "lw": 0.7, "shrinkA": 0, "shrinkB": 4}
     return axes.annotate(
         name, (x, y), place, textcoords="offset points", fontsize=9, ha=_align(place), va="center",
         arrowprops=None if place in _BESIDE else line,

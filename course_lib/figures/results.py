@@ -76,7 +76,7 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors], unname
         names = ["" if recipe in unnamed else name for name in errors]
         points += zip(names, across, means, [look["color"]] * len(errors), strict=True)
     places = np.array([(x, y) for _, x, y, _ in points])
-    (left, low), (most, high) = places.min(axis=0) / (1.45, 1.3), places.max(axis=0) * (2, 1.3)  # room for the names
+    (left, low), (most, high) = places.min(axis=0) / (1.3, 1.3), places.max(axis=0) * (1.7, 1.3)  # room for the names
     axes.set(xscale="log", yscale="log", xlim=(left, most), ylim=(low, high), aspect="equal")
     start, end = max(left, low), min(most, high)
     axes.plot([start, end], [start, end], color=LINES, lw=1, ls="--", zorder=0)

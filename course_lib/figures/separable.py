@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.figures.curves import LOOKS
 from course_lib.figures.labels import name_lines
 from course_lib.figures.picture import Array, Picture, as_array, draw_grid, draw_map, new_figure, new_plot, shared_scale
-from course_lib.figures.style import frame, line_colors
+from course_lib.figures.style import frame, line_looks
 from course_lib.groups import Group
 
 
@@ -46,7 +45,7 @@ def _sameness(psi: Array) -> str:
 def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     """Test error against the number of training images: mean over seeds, bars of one standard deviation, all seeds.
 
-    ``errors``: network (at most four) → ``(seeds, sizes)`` in percent, NaN where a seed was not run.
+    ``errors``: network (at most six) → ``(seeds, sizes)`` in percent, NaN where a seed was not run.
     Source: the form of Lengyel & van Gemert (2021), Fig. 3a.
     """
     values = {name: np.atleast_2d(as_array(value)) for name, value in errors.items()}
@@ -54,16 +53,16 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     alike = counts.min() == counts.max()
     one = f" (means of {counts.max()})" if alike and counts.max() > 1 else ""  # said once for all
     figure, axes = new_plot(6.6, 4.0, xlabel="training images", ylabel=f"test error, in %{one}")
-    looks, words = zip(line_colors(values), LOOKS[: len(values)], strict=True), []
+    words = []
     means = np.array([np.nanmean(value, axis=0) for value in values.values()])
     spreads = np.array([[_deviation(seeds) for seeds in value.T] for value in values.values()])
-    apart = 1.05 if _overlap(means, np.nan_to_num(spreads)) else 1  # side by side, where a bar would hide another
-    for i, ((name, value), (color, (_, dash, marker))) in enumerate(zip(values.items(), looks, strict=True)):
+    apart = 1.08 if _overlap(means, np.nan_to_num(spreads)) else 1  # side by side, where a bar would hide another
+    for i, ((name, value), (color, dash, marker)) in enumerate(zip(values.items(), line_looks(values), strict=True)):
         x = np.asarray(sizes) * apart ** (i - (len(values) - 1) / 2)
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         label = name if alike else f"{name} (n = {', '.join(map(str, counts[i]))})"
         axes.errorbar(x, means[i], spreads[i], color=color, label=label, **style)
-        axes.plot(1.025 * x, np.where(counts[i] > 1, value, np.nan).T, ".", color=color, alpha=0.5, ms=7)
+        axes.plot(1.04 * x, np.where(counts[i] > 1, value, np.nan).T, ".", color=color, alpha=0.5, ms=7)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means[i], strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

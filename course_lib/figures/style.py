@@ -9,9 +9,8 @@
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from importlib.resources import as_file, files
-from itertools import cycle
 from typing import Any
 
 from matplotlib import font_manager
@@ -22,16 +21,18 @@ from course_lib.groups import D4, Element, on_lattice
 
 # Okabe and Ito's blue, vermilion, green, purple, sky, orange, yellow and black, so that neighbors look different.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442", "#000000")
-# A kind of network has one color in every plot: the first line whose pattern is found in its name.
-NETWORK_COLORS = {
-    r"\basc|affine|sasa|attention": "#4B4FA8",
-    r"\be4": "#A3316F",
-    r"\bg-": "#5E7D12",
-    r"\bgc-|\bc-|separable": "#A06A00",
-    r"\bz2|ordinary|\bcnn|\bc1\b|resnet": "#5B6573",
-    r"\bp4|\bc4|\bd4|group conv|p4cnn": "#00807A",
+# A kind of network has one color, dash and marker in every plot: the first line whose pattern is found in its name.
+NETWORKS = {
+    r"\basc|affine|sasa|attention": ("#4B4FA8", (0, (5, 1, 1, 1)), "v"),
+    r"\be4": ("#A3316F", "-.", "D"),
+    r"\bg-": ("#5E7D12", (0, (1, 1)), "P"),
+    r"\bgc-|\bc-|separable": ("#A06A00", ":", "^"),
+    r"\bz2|ordinary|\bcnn|\bc1\b|resnet": ("#5B6573", "-", "o"),
+    r"\bp4|\bc4|\bd4|group conv|p4cnn": ("#00807A", "--", "s"),
 }
 SERIES = ("#31589B", "#B23A2E", "#6C9C2B", "#9B6BB3", "#7D5A3C", "#2D9FB8")
+# Of whatever else is drawn. Color, dash and marker all differ, so that any one of them tells the lines apart.
+LOOKS = tuple(zip(SERIES, ("-", "--", ":", "-.", (0, (5, 1, 1, 1)), (0, (1, 1))), "os^DvP", strict=True))
 MARK = "#C2185B"  # as in the widgets
 ELEMENT_COLORS: dict[Element, str] = dict(zip(D4.elements, OKABE_ITO, strict=True))
 ON_ELEMENT = ("#FFFFFE", "#252526")  # words on an element's color, light and dark: the same on a dark page
@@ -58,14 +59,16 @@ for _style in ("Regular", "Bold", "Italic"):
         font_manager.fontManager.addfont(_path)
 
 
-def line_colors(names: Iterable[str]) -> list[str]:
-    """A color for each line of a plot: that of its kind of network, unless an earlier line has it or it is none."""
-    chosen: list[str] = []
-    others = cycle(SERIES)
-    for name in names:
-        own = next((color for kind, color in NETWORK_COLORS.items() if re.search(kind, name, re.IGNORECASE)), None)
-        chosen.append(own if own and own not in chosen else next(others))
-    return chosen
+def line_looks(names: Collection[str]) -> list[tuple[str, Any, str]]:
+    """Color, dash and marker of each line of a plot: those of its kind of network, unless an earlier line has them or
+    it is none. Raises ValueError for more than six lines."""
+    if len(names) > len(LOOKS):
+        raise ValueError(f"{len(LOOKS)} lines at most can be told apart in one plot, got {len(names)}: {list(names)}")
+    chosen = [next((look for kind, look in NETWORKS.items() if re.search(kind, name, re.I)), None) for name in names]
+    chosen = [look if look not in chosen[:i] else None for i, look in enumerate(chosen)]
+    taken, colors = {look[2] for look in chosen if look}, iter(SERIES)
+    others = ((next(colors), dash, marker) for _, dash, marker in LOOKS if marker not in taken)
+    return [look or next(others) for look in chosen]
 
 
 def is_dark(color: Any) -> bool:

@@ -10,9 +10,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from course_lib.figures.labels import name_points
 from course_lib.figures.picture import Picture, new_figure
-from course_lib.figures.style import line_colors
-
-_MARKERS = "os^DvP"  # color and marker both differ, so that either of them tells the families apart
+from course_lib.figures.style import line_looks
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ def error_against_cost(
     figure.set_layout_engine("constrained", w_pad=0.12)  # or the last tick of one runs into the first of the other
     named: dict[Axes, list[tuple[str, float, float, str]]] = {left: [], right: []}
     for axes, what in ((left, "parameters"), (right, "operations")):
-        looks = zip(line_colors(families), _MARKERS, cycle(("--", "-")), strict=False)
-        for (name, costs), (color, marker, line) in zip(families.items(), looks, strict=False):
+        looks = zip(families.items(), line_looks(families), cycle(("--", "-")), strict=False)
+        for (name, costs), (color, _, marker), line in looks:
             points = [(getattr(cost, what), cost) for cost in costs if getattr(cost, what) is not None]
             axes.errorbar(
                 [place for place, _ in points], [cost.error for _, cost in points],

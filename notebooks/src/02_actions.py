@@ -726,7 +726,8 @@ net = EquivariantSequential(
 explorer = feature_map_explorer(net.double(), digit, step=45)
 explorer.layer = 1  # relu2; 0 is relu1
 explorer.captioned(
-    "The maps of the second layer turn and travel too, though its filters see only the sheets of the first."
+    "The maps of the second layer turn and travel too, though its filters see only the sheets of the first. "
+    "Frames without a map: no difference."
 )
 
 # %% [markdown]

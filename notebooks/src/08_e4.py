@@ -303,8 +303,8 @@ upright = Sight(digit[0, 0], corner, kernels_at(digit, corner, C4))
 generated_kernels(
     {"the digit": upright, "turned by r": Sight(turned[0, 0], (17, 16), kernels_at(turned, (17, 16), C4), r)}, C4
 ).captioned(
-    "The pixel of the turned digit writes the same four kernels, each turned and moved on by one sheet "
-    "(red positive, blue negative; empty: all zero)."
+    "The pixel of the turned digit writes the same four kernels, each turned and moved on by one sheet, "
+    "with its frame (red positive, blue negative; empty: all zero)."
 )
 
 # %% [markdown]
@@ -333,7 +333,7 @@ generated_kernels(
 from course_lib.widgets import kernel_explorer
 
 kernel_explorer(lambda image: all_kernels(image, C4), digit, C4, (17, 15)).captioned(
-    "Wherever you point, here at the opposite border: when the digit turns, the four kernels of that pixel turn, and each moves on by one sheet."
+    "Wherever you point, here at the opposite border: when the digit turns, the four kernels of that pixel turn, and each moves on by one sheet, with its frame."
 )
 
 # %% [markdown]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from html import escape, unescape
 from pathlib import Path
 
+import numpy as np
 from matplotlib.colors import to_hex
 from nbformat import NotebookNode
 from PIL import Image
@@ -83,16 +84,20 @@ def on_dark(image: bytes) -> bytes:
             "fill=" not in drawn[: drawn.index(">")]
         )  # letters and lines of matplotlib are black where it says nothing
         return (drawn.replace("<svg ", f'<svg fill="{LIGHT}" ', 1) if plot else drawn).encode()
-    light = Image.open(io.BytesIO(image))
-    dark = light.convert("P")
-    parts = dark.getpalette() or []
-    dark.putpalette([part for i in range(0, len(parts), 3) for part in _darkened(*parts[i : i + 3], steep=STEEP)])
+    light, file = Image.open(io.BytesIO(image)), io.BytesIO()
     corners = list(map(int, light.info.get(PHOTOGRAPHS, "").split()))
-    dark = dark.convert("RGB") if corners else dark
-    for left, top, right, bottom in zip(*[iter(corners)] * 4, strict=True):
-        dark.paste(light.convert("RGB").crop((left, top, right, bottom)), (left, top))
-    file = io.BytesIO()
-    (dark.quantize(256) if corners else dark).save(file, format="png", optimize=True)
+    if not corners:  # a palette
+        parts = light.getpalette() or []
+        light.putpalette([part for i in range(0, len(parts), 3) for part in _darkened(*parts[i : i + 3], steep=STEEP)])
+        light.save(file, format="png", optimize=True)
+        return file.getvalue()
+    pixels = np.array(light)
+    colors, places = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+    darkened = np.array([_darkened(*color, steep=STEEP) for color in colors.tolist()], np.uint8)
+    dark = Image.fromarray(darkened[places.reshape(pixels.shape[:2])])
+    for box in zip(*[iter(corners)] * 4, strict=True):
+        dark.paste(light.crop(box), box[:2])
+    dark.save(file, format="png", optimize=True)
     return file.getvalue()
 
 

@@ -37,7 +37,7 @@ def _drawn(monkeypatch, errors):
         return errorbar(axes, x, *rest, **options)
 
     def note_dots(axes, *rest, **options):
-        if rest[-1] == ".":
+        if options.get("mfc") == "white":
             dots.append(int(np.isfinite(rest[1]).sum()))
         return plot(axes, *rest, **options)
 

@@ -56,13 +56,13 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     words = []
     means = np.array([np.nanmean(value, axis=0) for value in values.values()])
     spreads = np.array([[_deviation(seeds) for seeds in value.T] for value in values.values()])
-    apart = 1.08 if _overlap(means, np.nan_to_num(spreads)) else 1  # side by side, where a bar would hide another
+    apart = 1.1 if _overlap(means, np.nan_to_num(spreads)) else 1  # side by side, where a bar would hide another
     for i, ((name, value), (color, dash, marker)) in enumerate(zip(values.items(), line_looks(values), strict=True)):
         x = np.asarray(sizes) * apart ** (i - (len(values) - 1) / 2)
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         label = name if alike else f"{name} (n = {', '.join(map(str, counts[i]))})"
         axes.errorbar(x, means[i], spreads[i], color=color, label=label, **style)
-        axes.plot(1.04 * x, np.where(counts[i] > 1, value, np.nan).T, ".", color=color, alpha=0.5, ms=7)
+        axes.plot(x, np.where(counts[i] > 1, value, np.nan).T, "o", mfc="white", mec=color, ms=4, zorder=3)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means[i], strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

@@ -25,7 +25,7 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "
 NETWORKS = {
     r"\basc|affine|sasa|attention": ("#4B4FA8", (0, (5, 1, 1, 1)), "v"),
     r"\be4": ("#A3316F", "-.", "D"),
-    r"\bg-": ("#5E7D12", (0, (1, 1)), "P"),
+    r"\bg-": ("#5E7D12", (0, (6, 1, 1, 1, 1, 1)), "P"),
     r"\bgc-|\bc-|separable": ("#A06A00", ":", "^"),
     r"\bz2|ordinary|\bcnn|\bc1\b|resnet": ("#5B6573", "-", "o"),
     r"\bp4|\bc4|\bd4|group conv|p4cnn": ("#00807A", "--", "s"),

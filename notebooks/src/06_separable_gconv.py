@@ -188,8 +188,8 @@ for name, first in {"blob": blob, "edge": edge}.items():
 rows = {f"{name} → conv2, to output {c}": nets[name].conv2.weight[c, 0] for name in nets for c in (0, 1)}
 rows |= {f"blob → conv3, from input {c}": nets["blob"].conv3.weight[0, c] for c in (0, 1)}
 sheets_in_rows(rows, C4).captioned(
-    "Trained weights; layer 1 is a blob or an edge. Sheets stay the same where those that they look at are equal. "
-    "Each row has its own scale; red is positive, blue negative."
+    "Trained weights, each row on its own scale. A filter's sheets are equal where the sheets that it sees are: those "
+    "of the blob, and of output 0 of conv2, whose filter is symmetric."
 )
 
 # %% [markdown]
@@ -631,11 +631,11 @@ for n in sizes:
     print(f"{n} images: ahead of P4CNN in {ahead[0]} (g) and {ahead[1]} (gc) of {len(seeds)} seeds")
 error_by_size(errors, sizes).captioned(
     "P4CNN has the smallest mean error with 1,029 images, but its bar (one standard deviation over four seeds, "
-    "the pale dots) overlaps with that of gc-P4CNN."
+    "the small circles) overlaps with that of gc-P4CNN."
 )
 
 # %% [markdown]
-# Points are means, bars are one standard deviation over the seeds, and pale dots are the single seeds. **The paper's order does not appear.** On average P4CNN is ahead with all 1,029
+# Points are means, bars are one standard deviation over the seeds, and small circles are the single seeds. **The paper's order does not appear.** On average P4CNN is ahead with all 1,029
 # images, g-P4CNN with 343, and P4CNN again with 114. With 1,029 images both separable networks are behind P4CNN in three of four seeds. With 114 images gc-P4CNN is
 # behind in all four, by six points on average. Of the other gaps to P4CNN, only that of g-P4CNN with 1,029 images, 2.7 points, is clearly larger than P4CNN's own scatter over the seeds.
 #

@@ -625,8 +625,8 @@ quarter_turn = Element(0, 1)
 upright = where_it_looks(digit, (17, 11), Element(0, 0))
 turned = where_it_looks(act_on_image(quarter_turn, digit), (16, 17), quarter_turn)
 attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).captioned(
-    "The left border looks across the stroke, and so it does when the digit is turned. "
-    "Blue pixels: where it looks in its window; %: the share of its attention on that sheet."
+    "The left border (its own direction: the arrow) looks across the stroke, on the turned digit, too. "
+    "Blue: where it looks; %: the share of its attention on that sheet."
 )
 
 # %% [markdown]

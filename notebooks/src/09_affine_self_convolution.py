@@ -113,10 +113,10 @@ shown = {
 }
 
 # %%
-places = ("object brighter right", "object brighter left")
+places = ("grows to the right", "grows to the left")
 weights_by_place({name: window.view(3, 3) for name, window in zip(places, seen, strict=True)}, shown).captioned(
-    "A convolution weighs both windows alike; attention and affine self convolution do not (with ψ, red is positive and "
-    "blue negative; each column has a color scale of its own)."
+    "Where does the object in the lower two lines grow? A convolution weighs both windows alike; attention and affine "
+    "self convolution do not (each column has its own scale)."
 )
 
 # %%
@@ -694,7 +694,8 @@ def look(image: Tensor, pixel: tuple[int, int], h: Element) -> Look:
 # %%
 photo = F.interpolate(load_photograph().double(), size=(32, 32), mode="area")
 gaze_figure({f"sheet {h}": look(photo, (13, 6), h) for h in C4.elements}).captioned(
-    "The same pixel looks in the direction of each sheet, to the right from e and up from r, at colors like its own (all others are faded)."
+    "A corner of the cat's eye. The same pixel looks in the direction of each sheet, to the right from e and up from r, "
+    "at colors like its own (all others are faded)."
 )
 
 # %% [markdown]

@@ -445,7 +445,9 @@ lines = {
     "ResNet29": {"resnet29": "Z²", "p4-resnet29": "p4", "p4-resnet29-asc": "ASC"},
 }
 error_against_cost(
-    {name: [cost(*pair) for pair in points.items()] for name, points in lines.items()}, join=True
+    {name: [cost(*pair) for pair in points.items()] for name, points in lines.items()},
+    join=True,
+    error="published error on CIFAR-10",
 ).captioned(
     "Along each line, one paper's networks: a group lowers the error but takes more operations. The last steps (gc, "
     "E4, ASC) are other layers on it (bars: standard deviations)."

@@ -479,7 +479,7 @@ for row in SMALLER:
         at_all_sizes[NAMES[row]] = list(zip_longest(*errors, fillvalue=math.nan))
 error_by_size(at_all_sizes, list(by_size)).captioned(
     "With fewer images every network makes more errors, and P4CNN makes fewer than Z2CNN at each size "
-    "(n: seeds at each size; bars: standard deviations; pale dots: single seeds)."
+    "(n: seeds; bars: standard deviations; small circles: single seeds)."
 ) if at_all_sizes else print("No network has been trained on all three sizes yet.")
 
 # %% tags=["nbval-ignore-output"]

@@ -69,7 +69,7 @@ def _count_axis(axes: Axes, label: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.12, y=0.12)
     low, high = axes.get_xlim()
-    axes.set_xlim(low, high * (high / low) ** 0.16)
+    axes.set_xlim(low, high * (high / low) ** 0.27)
 
 
 def _words(cost: Cost) -> str:

@@ -818,6 +818,8 @@ for row in find_table("asc").rows:
 DATA = "cifar10-jpeg"
 ours = trained_alike(read_results(results_folder()), DATA, LAPTOP["cifar10"], epochs=16)
 rows = [row for row in find_table("asc").rows if row.recipe.dataset == "cifar10" and "ResNet29" in row.name]
+
+# %% tags=["nbval-ignore-output"]
 for row in rows:
     if row.key in ours:
         accuracies = ", ".join(f"{100 - error:.1f}" for error in errors_of(ours[row.key]))

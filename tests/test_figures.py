@@ -18,7 +18,7 @@ from course_lib.figures import captions
 from course_lib.figures.labels import ROOM, name_lines
 from course_lib.figures.picture import Picture, draw_map, new_figure, shared_scale, typeset_actions
 from course_lib.figures.render import DPI
-from course_lib.figures.rings import draw_sheets, ring_arrows, ring_positions
+from course_lib.figures.rings import draw_sheets, ring_arrows, ring_centers, ring_positions
 from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_looks, typeset
 from course_lib.groups import ALL_GROUPS, C2, C4, C8, D1, D4, Element, cayley_table, compose, matrix
 from course_lib.training import History, TrainConfig
@@ -133,14 +133,15 @@ def test_rare_colors_survive_the_palette():
 
 
 @pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
-def test_left_multiplication_by_a_rotation_turns_the_ring(group):
-    positions = ring_positions(group)
+def test_left_multiplication_turns_the_rings_and_mirrors_the_picture(group):
+    centers, positions = ring_centers(group), ring_positions(group)
     for g in group.elements:
         images = positions[[group.index(compose(g, h)) for h in group.elements]]
-        if g.m:  # a mirror changes rings: the direction is mirrored, the radius swapped
-            assert np.allclose(np.sign(images.round(9)), np.sign((positions @ matrix(g).T).round(9)))
-        else:
-            assert np.allclose(images, positions @ matrix(g).T)
+        moved_centers = -centers if g.m else centers  # a mirror in the line between the rings
+        assert np.allclose(images, moved_centers + (positions - centers) @ matrix(g).T)
+    if group.has_mirrors:  # so m itself mirrors the picture, sheet for sheet
+        images = positions[[group.index(compose(M, h)) for h in group.elements]]
+        assert np.allclose(images, positions @ matrix(M).T)
 
 
 def test_a_photograph_keeps_its_rare_colors():
@@ -168,8 +169,16 @@ def test_a_number_stands_at_the_height_of_its_tick():
 
 def test_sheets_stand_at_quarter_turns_and_mirrored_ones_opposite():
     assert np.allclose(ring_positions(C4) / ring_positions(C4)[0, 0], [(1, 0), (0, 1), (-1, 0), (0, -1)])
-    m, mr, mr2, mr3 = ring_positions(D4)[4:] / ring_positions(D4)[6, 0]
+    around = ring_positions(D4) - ring_centers(D4)
+    m, mr, mr2, mr3 = around[4:] / around[0, 0]
     assert np.allclose([m, mr, mr2, mr3], [(-1, 0), (0, 1), (1, 0), (0, -1)])
+
+
+@pytest.mark.parametrize("group", ALL_GROUPS, ids=str)
+def test_no_arrow_passes_under_a_sheet(group):
+    positions = ring_positions(group)
+    for _, points in ring_arrows(group):
+        assert (np.abs(points[:, None] - positions).max(axis=-1) > 0.5).all()
 
 
 @pytest.mark.parametrize("group", ALL_GROUPS, ids=str)

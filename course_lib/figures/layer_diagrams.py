@@ -84,8 +84,9 @@ def _self_attention(layer: L.GroupSelfAttention2d, x: Tensor, out: Tensor) -> Pa
 
 
 def _e4(layer: L.E4Layer, x: Tensor, out: Tensor) -> Parts:
-    see = "of all sheets" if layer.concat in ("K", "both") else "of the own sheet"
-    k, writer = layer.kernel_size, ["W_2, turned by every h,", "writes kernels"]
+    see = "mixes all sheets" if layer.concat in ("K", "both") else "mixes channels"
+    kernels = "a kernel" if layer.slices == 1 else f"{layer.slices} kernels (slices)"
+    k, writer = layer.kernel_size, ["W_2, turned by every h,", f"writes {kernels}"]
     nodes: dict[str, Node] = {
         "f": Map("f", x.shape, 0, 0.5),
         "generator": Op([f"W_1 {see},", "norm, ReLU"], 1, 0, _weights(layer, W_1="squeeze.weight")),
@@ -108,7 +109,7 @@ def _affine(layer: L.AffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
         affine = _weights(layer, ψ=f"{part}_affine.psi", β=f"{part}_affine.beta")
         is_point = affine["β"][-1] == 1  # a single pixel, in which there is nothing to turn
         how = "sheets of ψ permuted" if is_point else "ψ turned, permuted; β turned"
-        words = [f"A^{name}: ψ {name} + β", how]
+        words = [f"A^{name}: Σ ψ {name} + β, over sheets,", how]
         nodes[f"A{name}"] = Op(words, 2, lane, affine, turned="" if is_point else "group")
         arrows += _row("f", name, f"A{name}")
     nodes["scores"] = Op(["softmax of A^Q·A^K", f"over {k} × {k} pixels"], 3, 0.5)

@@ -34,14 +34,14 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
     moved = act_on_feature_map(g, torch.from_numpy(sheets), group).numpy()
     origins, scale = group.permutation(g), shared_scale([sheets])
     width, height = _ring_size(group)
-    figure = new_figure(2 * width, height + 0.3)
-    place = "" if group.has_mirrors else "place "
-    title = rf"$L_{{{typeset(g)}}}\,{name}$: {place}$\leftarrow$ where its sheet came from"
-    before, after = figure.subplots(1, 2)
+    down, across = (2, 1) if group.has_mirrors else (1, 2)  # two rings need the width of the page
+    figure = new_figure(across * width, down * (height + 0.3))
+    title = rf"$L_{{{typeset(g)}}}\,{name}$: place $\leftarrow$ where its sheet came from"
+    before, after = figure.subplots(down, across)
     draw_sheets(before, sheets, group, scale, range(group.order))
     draw_sheets(after, moved, group, scale, origins)
     for axes, element, words in ((before, IDENTITY, f"${name}$"), (after, g, title)):
-        draw_ring_arrows(axes, group, head=7 if group.has_mirrors else 11)
+        draw_ring_arrows(axes, group)
         _mark_corners(axes, sheets.shape[1:], element, group)
         axes.set_title(words, fontsize=12)
     places = ", ".join(f"{elements[i]} to {h}" for h, i in zip(elements, origins, strict=True))
@@ -51,10 +51,10 @@ def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
 
 
 def _ring_size(group: Group) -> tuple[float, float]:
-    """Inches for a ring: a sheet is at most 1.2 inches wide, and the ring at most 3.65, half of a page."""
+    """Inches for the picture of a map: a sheet is at most 1.2 inches wide, one ring at most 3.65, half of a page."""
     width, height = np.array(ring_extent(group)) + NAME_ROOM
-    side = min(1.2, 3.65 / 2 / width)
-    return max(2 * side * width, 2.6), max(2 * side * (height - NAME_ROOM[1] / 2), 1.4)
+    side = min(1.2, (7.3 if group.has_mirrors else 3.65) / 2 / width)
+    return max(2 * side * width, 2.6), max(2 * side * height - side * NAME_ROOM[1] * (not group.has_mirrors), 1.4)
 
 
 def _mark_corners(axes: Axes, shape: tuple[int, ...], g: Element, group: Group) -> None:
@@ -122,10 +122,12 @@ def explorer_picture(
     layer: str, error: float, scores: list[float],
 ) -> Picture:  # fmt: skip
     """The turned image (Y, X, 3), both orders and their difference (sheets, Y, X), ``origins`` as in `draw_sheets`."""
-    above = 4.1 if len(first) > 1 else 2.4
+    is_pair = group.has_mirrors and len(first) > 2  # of rings, which take the whole width
+    above = 7.2 if is_pair else 4.1 if len(first) > 1 else 2.4
     figure = new_figure(7.3, above + 2.1)
-    grid = figure.add_gridspec(2, 6, height_ratios=(above, 1.7))
-    places = ((1, slice(2)), (0, slice(3)), (0, slice(3, 6)), (1, slice(4, 6)))
+    grid = figure.add_gridspec(3, 6, height_ratios=(above / 2, above / 2, 1.7))
+    orders = [(0, slice(6)), (1, slice(6))] if is_pair else [(slice(2), slice(3)), (slice(2), slice(3, 6))]
+    places = ((2, slice(2)), *orders, (2, slice(4, 6)))
     shown, *rings = (figure.add_subplot(grid[place]) for place in places)
     if (image == image[..., :1]).all():  # gray: in ink, as everywhere
         draw_map(shown, image[..., 0], shared_scale([image]))
@@ -144,7 +146,7 @@ def explorer_picture(
     for axes, title in zip((shown, *rings), titles, strict=True):
         axes.set_title(title, fontsize=11)
     if scores:
-        _draw_scores(figure.add_subplot(grid[1, 2:4]), scores)
+        _draw_scores(figure.add_subplot(grid[2, 2:4]), scores)
     figure.suptitle(f"g = {turn}; {layer}; relative equivariance error {error_words(error)}", fontsize=11)
     answer = np.argmax(scores) if scores and np.isfinite(scores).all() else "not finite"
     prediction = f" Prediction: {answer}." if scores else ""

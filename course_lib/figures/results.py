@@ -47,7 +47,8 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
         means, deviations = [mean for mean, _ in errors.values()], [spread or math.nan for _, spread in errors.values()]
         axes.errorbar(means, places, xerr=deviations, ls="none", capsize=2, lw=1, label=who, **look)
     for name, error in yours.items():
-        axes.plot(error, names.index(name) + 0.28 * (lines - 1) / 2, "*", ms=11, color=MARK, label="your run", zorder=5)
+        place = names.index(name) + 0.28 * (lines - 1) / 2
+        axes.plot(error, place, "*", ms=11, color=MARK, label=f"your run, {name}", zorder=5)
     axes.set_yticks(range(len(names)), names)
     axes.set(xscale="log", xlabel="test error, in % (logarithmic)", ylim=(len(names) - 0.5, -0.5))
     percent_ticks(axes.xaxis)

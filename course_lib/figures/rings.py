@@ -1,8 +1,8 @@
-"""The ring on which the sheets of a feature map stand, and the arrows between them; for figures and widgets alike.
+"""The rings on which the sheets of a feature map stand, and the arrows between them; for figures and widgets alike.
 
 Sheet h stands where h takes the point (1, 0): r^k at 90°·k counter-clockwise, m·r^k at the mirrored angle 180° − 90°·k.
-So when L_r turns the picture, every sheet goes where a turned ring would carry it, on both rings in the same sense.
-Lengths are in sides of a sheet.
+Those with a mirror have a ring of their own, at the right. So when L_r turns the sheets, each ring turns; and when L_m
+mirrors them, each goes where it would go if the whole picture were mirrored. Lengths are in sides of a sheet.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from course_lib.figures.picture import Array, color_map
 from course_lib.figures.style import ELEMENT_COLORS, LINES
 from course_lib.groups import C1, Element, Group, compose, matrix
 
-INNER_RADIUS, OUTER_RADIUS = 1.2, 2.8  # mirrored sheets stand on the inner ring; one ring alone is as small as that
+RADIUS = 1.2
+FROM_THE_MIDDLE = 1.95  # of two rings
 CLEARANCE = 0.54  # of arrows from the middle of a sheet
 GAP = 0.035  # between a sheet and its frame
 NAME_ROOM = (0.1, 0.3)  # what frames, and names above the sheets, need beside and above the ring
@@ -28,16 +29,21 @@ def first_elements(group: Group, subgroup: Group | None = None) -> tuple[Element
     return group.elements if subgroup is None else tuple(coset[0] for coset in group.left_cosets(subgroup))
 
 
+def ring_centers(group: Group, subgroup: Group | None = None) -> Array:
+    """(|H|, 2): for each sheet, the center of its ring."""
+    aside = FROM_THE_MIDDLE * group.has_mirrors
+    return np.array([(aside if h.m else -aside, 0.0) for h in first_elements(group, subgroup)])
+
+
 def ring_positions(group: Group, subgroup: Group | None = None) -> Array:
-    """(|H|, 2) centers of the sheets, (x, y) with y up: radius · h·(1, 0). A single sheet stands in the middle.
+    """(|H|, 2) centers of the sheets, (x, y) with y up. A single sheet stands in the middle.
 
     With a subgroup S there is a sheet for each left coset hS; it stands where its first element would.
     """
     sheets = first_elements(group, subgroup)
     if len(sheets) == 1:
         return np.zeros((1, 2))
-    radius = [OUTER_RADIUS if group.has_mirrors and not h.m else INNER_RADIUS for h in sheets]
-    return np.array([r * matrix(h)[:, 0] for r, h in zip(radius, sheets, strict=True)])
+    return ring_centers(group, subgroup) + RADIUS * np.array([matrix(h)[:, 0] for h in sheets])
 
 
 def generators(group: Group) -> tuple[Element, ...]:
@@ -49,14 +55,14 @@ def generators(group: Group) -> tuple[Element, ...]:
 
 def ring_arrows(group: Group) -> list[tuple[Element, Array]]:
     """(g, points of a line (n, 2)) of the arrows h → gh for the generators g; a mirror joins each pair once."""
-    positions, arrows = dict(zip(group.elements, ring_positions(group), strict=True)), []
+    arrows, places = [], ring_positions(group)
     for g in generators(group):
-        for h in group.elements:
+        for h, center in zip(group.elements, ring_centers(group), strict=True):
             if g.m and h.m:
                 continue
-            start, end = positions[h], positions[compose(g, h)]
-            points = way_round(start, end) if g.m else _arc(start, g.r * 90)
-            is_free = [np.abs(points - center).max(axis=1) >= CLEARANCE for center in (start, end)]
+            start, end = (places[group.index(element)] for element in (h, compose(g, h)))
+            points = way_round(start, end, places) if g.m else center + _arc(start - center, g.r * 90)
+            is_free = [np.abs(points - place).max(axis=1) >= CLEARANCE for place in (start, end)]
             arrows.append((g, points[is_free[0] & is_free[1]]))
     return arrows
 
@@ -68,11 +74,16 @@ def _arc(start: Array, degrees: float) -> Array:
     return np.stack([x * np.cos(angles) - y * np.sin(angles), x * np.sin(angles) + y * np.cos(angles)], axis=1)
 
 
-def way_round(start: Array, end: Array) -> Array:
-    """A straight line, or, to a place on the other side of the ring, a curve around the sheet that may be between."""
-    control = 0.58 * start + 0.5 * np.array([-start[1], start[0]]) if start @ end < 0 else (start + end) / 2
-    t = np.linspace(0, 1, 61)[:, None]
-    return np.asarray((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end)
+def way_round(start: Array, end: Array, places: Array) -> Array:
+    """The straightest curve from one place to another that keeps clear of the sheets at all others."""
+    (along, up), t = end - start, np.linspace(0, 1, 61)[:, None]
+    others = [place for place in places if min(np.abs(place - start).max(), np.abs(place - end).max()) > 0]
+    for bend in sorted(np.linspace(-0.5, 0.5, 101), key=abs):
+        control = (start + end) / 2 + bend * np.array([-up, along])
+        points = np.asarray((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end)
+        if all((np.abs(points - place).max(axis=1) >= 1.06 * CLEARANCE).all() for place in others):
+            break
+    return points
 
 
 def ring_extent(group: Group) -> tuple[float, float]:
@@ -103,34 +114,26 @@ def draw_sheets(
     axes: Axes, sheets: Array, group: Group, scale: Normalize, origins: Sequence[int], subgroup: Group | None = None
 ) -> None:
     """Draw the (|H|, Y, X) sheets on the ring. ``origins`` says from which place the sheet at each place came: it keeps
-    the color of that one, and is called "place ← origin"; two rings have room only for the arrow. Else all are gray."""
+    the color of that one, and is called "place ← origin". Without origins all are gray."""
     height, width = np.array(sheets.shape[1:]) / max(sheets.shape[1:])
     firsts, names, frames = first_elements(group, subgroup), [""] * len(sheets), ["0.55"] * len(sheets)
     if origins and len(sheets) > 1:
-        came, mark = [firsts[i] for i in origins], "" if group.has_mirrors else "{} "
+        came = [firsts[i] for i in origins]
         frames = [ELEMENT_COLORS[h] for h in came]
-        names = [str(h) if o == h else f"{mark.format(h)}← {o}" for h, o in zip(firsts, came, strict=True)]
-    for sheet, (x, y), name, color in zip(sheets, ring_positions(group, subgroup), names, frames, strict=True):
+        names = [str(h) if o == h else f"{h} ← {o}" for h, o in zip(firsts, came, strict=True)]
+    places, centers = ring_positions(group, subgroup), ring_centers(group, subgroup)
+    for sheet, (x, y), (middle, _), name, color in zip(sheets, places, centers, names, frames, strict=True):
         left, bottom = x - width / 2, y - height / 2
         extent = (left + GAP, left + width - GAP, bottom + GAP, bottom + height - GAP)
         axes.imshow(sheet, cmap=color_map(scale), norm=scale, extent=extent, interpolation="nearest", zorder=2)
         axes.add_patch(Rectangle((left, bottom), width, height, fill=False, ec=color, lw=2.5, aa=False, zorder=3))
-        if name:
-            _write_name(axes, name, (x, y), height / 2, has_line=group.has_mirrors)
+        if name:  # at the outer corner, and below the lower sheets of two rings, above which a line passes
+            aside = 0.52 + 0.08 * (group.has_mirrors and y == 0)  # clear of the arrows
+            side, ha = (aside, "right") if x > middle + 1e-6 else (-aside, "left")
+            is_below = group.has_mirrors and y < -1e-6
+            up, va = (-height / 2 - 0.07, "top") if is_below else (height / 2 + 0.07, "bottom")
+            axes.text(x + side, y + up, name, ha=ha, va=va, fontsize=10, zorder=4)
     fit_ring_axes(axes, group if len(sheets) > 1 else C1, NAME_ROOM if any(names) else (0.0, 0.0))
-
-
-def _write_name(axes: Axes, name: str, center: tuple[float, float], half_height: float, has_line: bool) -> None:
-    """Above the outer corner of the sheet, or left of the line that a mirror draws straight up; with two rings below
-    the lower sheets and the inner one at the right, above which mirrors draw lines across."""
-    (x, y), size = center, 9 if has_line else 10
-    is_inner = has_line and 1e-6 < x < OUTER_RADIUS - 1e-6
-    is_upright = has_line and abs(x) < 1e-6
-    at_left = (-0.84 if has_line else -0.52, "left")
-    right, ha = (0.72 if is_inner else 0.52, "right") if x > 1e-6 else (-0.16, "right") if is_upright else at_left
-    is_below = is_inner or (has_line and y < -1e-6)
-    up, va = (-half_height - 0.07, "top") if is_below else (half_height + 0.07, "bottom")
-    axes.text(x + right, y + up, name, ha=ha, va=va, fontsize=size, zorder=4)
 
 
 def arrow_words(group: Group) -> str:

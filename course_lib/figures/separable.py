@@ -52,17 +52,18 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     counts = np.array([np.isfinite(value).sum(axis=0) for value in values.values()])
     alike = counts.min() == counts.max()
     one = f" (means of {counts.max()})" if alike and counts.max() > 1 else ""  # said once for all
-    figure, axes = new_plot(6.6, 4.0, xlabel="training images", ylabel=f"test error, in %{one}")
     words = []
     means = np.array([np.nanmean(value, axis=0) for value in values.values()])
     spreads = np.array([[_deviation(seeds) for seeds in value.T] for value in values.values()])
-    apart = 1.1 if _overlap(means, np.nan_to_num(spreads)) else 1  # side by side, where a bar would hide another
+    apart = 1.1 if _overlap(means, np.nan_to_num(spreads)) else 1  # where a bar would hide another
+    xlabel = "training images" + " (points of one number side by side)" * (apart > 1)
+    figure, axes = new_plot(6.6, 4.0, xlabel=xlabel, ylabel=f"test error, in %{one}")
     for i, ((name, value), (color, dash, marker)) in enumerate(zip(values.items(), line_looks(values), strict=True)):
         x = np.asarray(sizes) * apart ** (i - (len(values) - 1) / 2)
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         label = name if alike else f"{name} (n = {', '.join(map(str, counts[i]))})"
         axes.errorbar(x, means[i], spreads[i], color=color, label=label, **style)
-        axes.plot(x, np.where(counts[i] > 1, value, np.nan).T, "o", mfc="white", mec=color, ms=4, zorder=3)
+        axes.plot(x, np.where(counts[i] > 1, value, np.nan).T, "o", mfc="white", mec=color, ms=4, zorder=1.5)  # behind
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means[i], strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

@@ -14,7 +14,7 @@ from torch import Tensor
 from course_lib.actions import act_on_image
 from course_lib.figures.captions import Captioned
 from course_lib.figures.picture import Picture
-from course_lib.figures.rings import NAME_ROOM, first_elements, ring_arrows, ring_extent, ring_positions
+from course_lib.figures.rings import NAME_ROOM, first_elements, ring_arrows, ring_centers, ring_extent, ring_positions
 from course_lib.figures.style import ELEMENT_COLORS, INK, SIGNED
 from course_lib.groups import C1, Group
 from course_lib.widgets.frames import Turn, quantize, turns
@@ -58,7 +58,7 @@ def ring_description(group: Group, subgroup: Group | None, sheets: int) -> dict[
     )  # one ring has names of two parts
     return {
         "names": [str(h) for h in firsts], "colors": [ELEMENT_COLORS[h] for h in firsts],
-        "places": ring_positions(group, subgroup).tolist(),
+        "places": ring_positions(group, subgroup).tolist(), "centers": ring_centers(group, subgroup).tolist(),
         "extent": [half + more for half, more in zip(ring_extent(group), room, strict=True)],
         "arrows": [{"mirror": bool(g.m), "points": points[::4].tolist()} for g, points in arrows],
     }  # fmt: skip

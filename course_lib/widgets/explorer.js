@@ -38,7 +38,7 @@ function makeScene(model, setup, frame, [ink, signed]) {
   };
 }
 
-// With little room the rings come below the small pictures, and take the whole width where there are two in one another.
+// With little room the rings come below the small pictures; a pair of rings is twice as wide, and takes the whole width.
 const SHARES = { wide: { input: 0.13, ring: 0.255, rest: 0.255 }, narrow: { input: 0.22, ring: 0.475, rest: 0.22 }, tiny: { input: 0.3, ring: 0.98, rest: 0.6 } };
 
 function render(widget) {
@@ -61,8 +61,8 @@ function render(widget) {
   page.figures.prepend(side);
   page.figures.append(newRow);
 
-  const isDouble = setup.layers.some((layer) => layer.sheets > 4); // two rings in one another need more room
-  const kind = () => (page.width >= (isDouble ? 1200 : 1000) ? "wide" : isDouble && page.width < 480 ? "tiny" : "narrow");
+  const isDouble = setup.layers.some((layer) => layer.sheets > 4); // a pair of rings
+  const kind = () => (page.width < 1000 ? (isDouble ? "tiny" : "narrow") : isDouble ? "narrow" : "wide");
   const widthOf = (part) => Math.floor(SHARES[kind()][part] * page.width);
 
   function drawSheets(stage, order, moves, t) {

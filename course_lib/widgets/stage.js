@@ -77,28 +77,28 @@ function motion(from, to) {
   if (isFlip && degrees) return null;
   const angle = ((before.mirror ? -1 : 1) * degrees * Math.PI) / 180;
   const place = (sheet, t) => {
-    const [[x, y], [u, v]] = [from.layer.places[sheet], to.layer.places[to.origins.indexOf(from.origins[sheet])]];
-    const turn = t * Math.atan2(x * v - y * u, x * u + y * v);
+    const { places, centers } = from.layer, [[x, y], [u, v]] = [places[sheet], places[to.origins.indexOf(from.origins[sheet])]];
     if (isFlip) return [x + t * (u - x), y + t * (v - y)];
-    return [x * Math.cos(turn) - y * Math.sin(turn), x * Math.sin(turn) + y * Math.cos(turn)];
+    const [middle, height] = centers[sheet], [right, up, toRight, toTop] = [x - middle, y - height, u - middle, v - height];
+    const turn = t * Math.atan2(right * toTop - up * toRight, right * toRight + up * toTop);
+    return [middle + right * Math.cos(turn) - up * Math.sin(turn), height + right * Math.sin(turn) + up * Math.cos(turn)];
   };
   return { place, angle, flip: (t) => (isFlip ? 1 - 2 * t : 1) };
 }
 
-// Names stand above the outer corner of the sheets, clear of the arrows, as in figures/rings.py: the place, and which sheet
-// came there; two rings have no room for both.
-function drawNames(context, { names, places }, unit, color, origins = null) {
+// Names stand at the outer corner of the sheets, clear of the arrows, as in figures/rings.py: the place, and which sheet
+// came there; below the lower sheets of two rings.
+function drawNames(context, { names, places, centers }, unit, color, origins = null) {
   const ratio = window.devicePixelRatio || 1;
   context.fillStyle = color;
   context.font = `${Math.max(14 * ratio, Math.min(16 * ratio, 0.15 * unit))}px system-ui, sans-serif`;
-  const isDouble = names.length > 4, outer = Math.max(...places.flat());
   places.forEach(([x, y], sheet) => {
-    const moved = origins && !isDouble && origins[sheet] !== sheet, isUpright = isDouble && Math.abs(x) < 1e-6; // a mirror's line
-    const isBelow = isDouble && (y < -1e-6 || (x > 1e-6 && x < outer - 1e-6));
-    const aside = isDouble ? 0.6 : Math.abs(y) < 1e-6 ? 0.76 : 0.52;
-    context.textAlign = x > 1e-6 || isUpright ? "right" : "left";
+    const moved = origins && origins[sheet] !== sheet, isRight = x > centers[sheet][0] + 1e-6;
+    const isBelow = names.length > 4 && y < -1e-6, aside = Math.abs(y) < 1e-6 ? (names.length > 4 ? 0.6 : 0.76) : 0.52;
+    context.textAlign = isRight ? "right" : "left";
     context.textBaseline = isBelow ? "top" : "alphabetic";
-    context.fillText(moved ? `${names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet], (x + (isUpright ? -0.12 : x > 1e-6 ? aside : -aside)) * unit, -(y + (isBelow ? -0.58 : 0.58)) * unit);
+    const name = moved ? `${names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet];
+    context.fillText(name, (x + (isRight ? aside : -aside)) * unit, -(y + (isBelow ? -0.58 : 0.58)) * unit);
   });
 }
 

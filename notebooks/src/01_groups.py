@@ -438,7 +438,7 @@ cayley_graph(groups.D4).captioned(
 
 # %% [markdown]
 # Start at any circle. A solid arrow means "now do `r`", a dashed line "now do `m`". From `e` they lead everywhere.
-# Follow the solid arrows on the inner ring: m → mr³ → mr² → mr. The powers of `r` run backwards there, which is the
+# Follow the solid arrows on the right: m → mr³ → mr² → mr. The powers of `r` run backwards there, which is the
 # rule R M = M R⁻¹ again.
 #
 # The moves that you may use are called **generators**, and the set of all that you can reach is the set that they

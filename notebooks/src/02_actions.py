@@ -537,8 +537,8 @@ same = torch.equal(act_on_image(r, on_a_ring(sheets)), on_a_ring(sheets_of_turne
 print("the whole picture, turned like a photograph, is the ring of the turned digit:", same)
 
 # %% [markdown]
-# **With mirrors**, on p4m, there are eight sheets on two rings: rotations outside, mirrored elements inside, and dashed
-# lines from h to mh. For this we need another filter: the mirror mr² leaves our edge filter as it is, so half of the
+# **With mirrors**, on p4m, there are eight sheets on two rings: rotations on the left, mirrored elements on the right, and
+# dashed lines from h to mh. For this we need another filter: the mirror mr² leaves our edge filter as it is, so half of the
 # eight sheets would be copies of the other half. A crooked filter, without any symmetry, has eight different copies.
 
 # %%
@@ -549,16 +549,16 @@ for g in D4.elements:
     assert torch.equal(edge_sheets(act_on_image(g, digit), hook, D4), act_on_feature_map(g, hook_sheets, D4))
 cropped = hook_sheets[:, 3:25, 3:25]  # without the margin
 figures.act_on_ring(cropped, r, D4).captioned(
-    "Under r the sheets move on along the solid arrows, and each stays on its own ring."
+    "Under r both rings turn in the same sense: the sheets move on along the solid arrows, and each stays on its own ring."
 )
 
 # %% [markdown]
-# Under r, every sheet again goes where turning the picture carries it, on both rings. But m does more: it sends each sheet
-# along its dashed line to the *other* ring. So a mirrored picture of the rings is not yet the picture of L_m f.
+# Under r, every sheet again goes where turning its ring carries it. Under m it crosses to the *other* ring. Imagine a
+# mirror standing upright between the two rings: each sheet goes to where its image in the mirror is.
 
 # %%
 figures.act_on_ring(cropped, m, D4).captioned(
-    "Under m each sheet is mirrored and crosses to the other ring along its dashed line."
+    "Under m the whole picture is mirrored: each sheet crosses to the other ring along its dashed line."
 )
 
 # %% [markdown]

@@ -323,11 +323,15 @@ print("lines (1), (2), (3) are equal for", equal, "of 64 pairs (g, h)")
 corner, line = SHAPES["corner"], SHAPES["line"]
 for name, image in {"corner": corner, "line": line}.items():
     print(f"{name}: the four sheets at the middle pixel:", arms(image)[:, 2, 2].int().tolist())
+padded = F.pad(arms(corner), (1, 1, 1, 1))
 figures.panels(
-    {"a corner": corner} | {f"sheet {h}": x for h, x in zip(C4.elements, arms(corner), strict=True)},
+    {"a corner": corner} | {f"sheet {h}": sheet for h, sheet in zip(C4.elements, padded, strict=True)},
     values=False,
-    marks={"a corner": (3, 3, 1)} | {f"sheet {h}": (2, 2, 1) for h in C4.elements},
-).captioned("In the marked pixel, where the two strokes meet, two neighboring sheets answer: e and r.")
+    marks={title: (3, 3, 1) for title in ("a corner", *(f"sheet {h}" for h in C4.elements))},
+).captioned(
+    "In the marked pixel, where the two strokes meet, two neighboring sheets answer: e and r. "
+    "(The sheets were padded to the size of the image.)"
+)
 
 # %% [markdown]
 # So at the middle pixel of the corner the sheets (e, r, r², r³) hold (1, 1, 0, 0), since strokes leave to the right and up. At the middle of

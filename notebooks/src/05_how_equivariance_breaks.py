@@ -244,22 +244,19 @@ def error_inside(got: Tensor, expected: Tensor) -> float:
 
 
 # %%
-face = (photograph - photograph.mean())[..., 6:-6, 6:-6]  # what enters at the border, 0, is now a medium gray
+face = (photograph - photograph.mean())[..., 6:-6, 6:-6]  # what enters at the border, 0, is a medium gray
 turned = rotate_by_angle(30, face)
 there_and_back = rotate_by_angle(-30, turned)
 
 # %%
 print("by 30° and back, whole frame:", show(relative_error(there_and_back, face)))
 print("by 30° and back, in the disk:", show(error_inside(there_and_back, face)))
-panels(
-    {
-        "image": face[0, 0],
-        "by 30°": turned[0, 0],
-        "and back": there_and_back[0, 0],
-        "and back, in the disk": there_and_back[0, 0] * inside(100),
-    },
-    photograph=True,
-).captioned(
+shown = {"image": face, "by 30°": turned, "and back": there_and_back}
+shown["and back, in the disk"] = there_and_back * inside(100)
+on_black = {  # 0 is drawn in black
+    title: image[0, 0].masked_fill(image[0, 0] == 0, face.min()) for title, image in shown.items()
+}
+panels(on_black, photograph=True).captioned(
     "Turned by 30° and back, the photograph has lost its corners; in the disk nearly everything is still there."
 )
 
@@ -609,9 +606,9 @@ kinds |= {"pieces of the photograph": (pieces - low) / (high - low), "noise": no
 table = {name: {kind: orbit_agreement(net, C4, x) for kind, x in kinds.items()} for name, net in nets.items()}
 for name, row in table.items():
     print(f"{name:29}", ", ".join(f"{kind} {share:.2f}" for kind, share in row.items()))
-share_bars(table, "same class at all four turns").captioned(
+share_bars(table, "share of images, same class at all four turns").captioned(
     "The trained CNN keeps its answer mostly on images like those it was trained on, p4 on all. "
-    "The untrained CNN gives nearly all digits the same class."
+    "The untrained CNN gives nearly all images of a kind the same class, turned or not."
 )
 
 # %% [markdown]

@@ -188,8 +188,8 @@ for name, first in {"blob": blob, "edge": edge}.items():
 rows = {f"{name} → conv2, to output {c}": nets[name].conv2.weight[c, 0] for name in nets for c in (0, 1)}
 rows |= {f"blob → conv3, from input {c}": nets["blob"].conv3.weight[0, c] for c in (0, 1)}
 sheets_in_rows(rows, C4).captioned(
-    "Trained weights, each row on its own scale. A filter's sheets are equal where the sheets that it sees are: those "
-    "of the blob, and of output 0 of conv2, whose filter is symmetric."
+    "Trained weights (red positive, blue negative; a scale for each row). A filter has equal sheets if it reads equal "
+    "sheets: those of the blob, or of conv2's symmetric output 0."
 )
 
 # %% [markdown]

@@ -625,7 +625,7 @@ quarter_turn = Element(0, 1)
 upright = where_it_looks(digit, (17, 11), Element(0, 0))
 turned = where_it_looks(act_on_image(quarter_turn, digit), (16, 17), quarter_turn)
 attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).captioned(
-    "The left border (its own direction: the arrow) looks across the stroke, on the turned digit, too. "
+    "The left edge of the stroke (arrow: its own direction) looks across the stroke, on the turned digit, too. "
     "Blue: where it looks; %: the share of its attention on that sheet."
 )
 
@@ -650,7 +650,7 @@ attention_figure({"the digit": upright, "the digit, turned by r": turned}, C4).c
 from course_lib.widgets import attention_explorer
 
 attention_explorer(lambda image: seeker.attention(edges(image).relu())[0].sum(dim=2), digit, C4, (20, 9)).captioned(
-    "Wherever you point, here further down, the gaze (blue) turns with the digit."
+    "Wherever you point, here further down, the gaze (blue: the sum over all sheets) turns with the digit."
 )
 
 # %% [markdown]

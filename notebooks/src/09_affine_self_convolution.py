@@ -116,7 +116,7 @@ shown = {
 places = ("grows to the right", "grows to the left")
 weights_by_place({name: window.view(3, 3) for name, window in zip(places, seen, strict=True)}, shown).captioned(
     "Where does the object in the lower two lines grow? A convolution weighs both windows alike; attention and affine "
-    "self convolution do not (each column has its own scale)."
+    "self convolution do not (red positive, blue negative; a scale for each column)."
 )
 
 # %%
@@ -812,7 +812,7 @@ for row in find_table("asc").rows:
 #
 # ### What the networks do here
 #
-# The authors train for 100 epochs on 45,000 images, which takes a GPU. What a CPU can do is shorter: 16 epochs on 10,000 images of CIFAR-10, with one recipe for all networks. That is far from the printed accuracies, so do not compare the two columns. Compare the rows, within the column on the right: is there anything that 16 epochs can tell? (Our runs had CIFAR-10 as JPEG pictures. The command for a missing row downloads the original; to see your own runs, set `DATA = "CIFAR-10"`.)
+# The authors train for 100 epochs on 45,000 images, which takes a GPU. What a CPU can do is shorter: 16 epochs on 10,000 images of CIFAR-10, with one recipe for all networks. That is far from the printed accuracies, so do not compare the two columns. Compare the rows with each other, in the column on the right. After 16 epochs, do ASC and p4 help already? (Our runs had CIFAR-10 as JPEG pictures. The command for a missing row downloads the original; to see your own runs, set `DATA = "CIFAR-10"`.)
 
 # %% tags=["nbval-ignore-output"]
 DATA = "cifar10-jpeg"

@@ -340,8 +340,8 @@ if not is_comparable:
     print("Your run has no star below, since it did not learn from 10,000 turned digits.")
 compared = {name: published[name] for name in published if name in {**ours, **yours}} or published
 errors_by_row({"published": compared, f"our runs, {EPOCHS} epochs": ours}, yours).captioned(
-    "Published errors, ours, and your run as a star (bars: standard deviations over seeds; some are shorter than their "
-    "points, and a single seed has none)."
+    f"Published errors, ours, and your run as a star, after {len(curve)} epochs (bars: standard deviations over seeds; "
+    "some are shorter than their points, and a single seed has none)."
 )
 
 # %% [markdown]
@@ -483,11 +483,17 @@ error_by_size(at_all_sizes, list(by_size)).captioned(
 ) if at_all_sizes else print("No network has been trained on all three sizes yet.")
 
 # %% tags=["nbval-ignore-output"]
+gaps = {}
 for images, alike in sorted(by_size.items()):
     if not {"z2cnn", "p4cnn"} <= alike.keys():
         continue
     z2, p4 = (fmean(errors_of(alike[row])) for row in ("z2cnn", "p4cnn"))
+    gaps[images] = z2 - p4
     print(f"{images:>6,} images: Z2CNN {z2:5.2f} %, P4CNN {p4:5.2f} %; gap {z2 - p4:.2f} points, ratio {z2 / p4:.2f}")
+if len(gaps) > 1:
+    few, *_, many = gaps
+    verb = "grew" if gaps[few] > gaps[many] else "did not grow"
+    print(f"From {many:,} to {few:,} images, the gap in points {verb}.")
 
 # %% [markdown]
 # ## 6 What does an error cost?

@@ -107,8 +107,8 @@ def cosets_figure(group: Group, subgroup: Group) -> Picture:
     places = ring_positions(group)
     for coset in cosets:
         for start, end in pairwise(places[group.index(h)] for h in coset):
-            line = way_round(start, end, places)
-            axes.plot(*line.T, color=ELEMENT_COLORS[coset[0]], lw=7, alpha=0.75, zorder=1)
+            curve = way_round(start, end, places)
+            axes.plot(*curve.T, color=ELEMENT_COLORS[coset[0]], lw=7, alpha=0.75, zorder=1)
     legend.set_axis_off()
     legend.set(xlim=(0, 1), ylim=(len(cosets) + 1, -1))
     legend.text(0, -0.5, f"S = {_braces(subgroup.elements)}", fontsize=12)

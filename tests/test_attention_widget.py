@@ -73,7 +73,7 @@ def test_the_still_picture_follows_the_position():
     widget = attention_explorer(attention(C4), IMAGE, C4, pixel=(1, 2))
     data, metadata = widget._repr_mimebundle_()
     assert "row 1, column 2, on sheet e, looks most at" in data["text/plain"]
-    assert "turned by r, sheet r: the pixel in row 4, column 1, on sheet r" in data["text/plain"]
+    assert "turned by r, looking from sheet r: the pixel in row 4, column 1, on sheet r" in data["text/plain"]
     assert "below 10⁻⁴" in data["text/plain"]
     assert metadata["image/png"]["alt"] == data["text/plain"]
     widget.degrees, widget.sheet = 180, 1

@@ -269,7 +269,8 @@ def test_pictures_with_few_colors_are_white_too(values):
 
 
 def test_elements_are_typeset():
-    assert [typeset(g) for g in D4.elements] == ["e", "r", "r^2", "r^3", "m", "mr", "mr^2", "mr^3"]
+    upright = ("{e}", "{r}", "{r}^2", "{r}^3", "{m}", "{mr}", "{mr}^2", "{mr}^3")  # as in words
+    assert [typeset(g) for g in D4.elements] == [rf"\mathrm{g}" for g in upright]
 
 
 def test_all_text_is_in_the_shipped_font(caplog):
@@ -303,9 +304,10 @@ def test_errors_name_the_value_and_the_way_out(draw, message):
 
 
 def test_the_action_in_a_title_is_typeset_and_its_words_stay():
-    assert typeset_actions("L_r² f") == "$L_{h}$ $f$, $h=r^2$" and typeset_actions("L_mr ψ") == "$L_{mr}$ $ψ$"
+    assert typeset_actions("L_r² f") == r"$L_{h}$ $f$, $h=\mathrm{r}^2$"
+    assert typeset_actions("L_mr ψ") == r"$L_{\mathrm{mr}}$ $ψ$"
     assert typeset_actions(r"$L_{r}$ f, not L_e f") == r"$L_{r}$ f, not L_e f"
-    assert typeset_actions("W_r W_m f(x)") == "$W_{r}$ $W_{m}$ $f$($x$)"
+    assert typeset_actions("W_r W_m f(x)") == r"$W_{\mathrm{r}}$ $W_{\mathrm{m}}$ $f$($x$)"
     assert typeset_actions("FULL_r and f_L") == "FULL_r and f_L"
     plain, action = (figures.panels({title: np.eye(3)}) for title in ("Lr f", "L_r f"))
     assert plain.image != action.image and action.alt == plain.alt.replace("Lr f", "L_r f")

@@ -95,7 +95,7 @@ def test_a_filter_with_sheets_is_turned_with_its_sheets_permuted_and_one_without
 def test_where_affine_self_convolution_sees_one_pixel_nothing_is_turned():
     picture = layer_diagram(layers.AffineSelfConv2d(C4, 16, 8, 5, heads=4))
     assert len(first_frames(svg_of(picture))) == 2 * C4.order  # of the keys and the values
-    assert "A^Q: ψ Q + β sheets of ψ permuted, ψ (8, 4, 1, 1)" in picture.alt
+    assert "A^Q: Σ ψ Q + β, over sheets, sheets of ψ permuted, ψ (8, 4, 1, 1)" in picture.alt
 
 
 def test_boxes_above_each_other_do_not_touch():

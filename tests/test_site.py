@@ -36,7 +36,7 @@ from course_lib.exercises.registry import all_exercises
 from course_lib.figures.actions import photographs
 from course_lib.figures.layer_diagrams import layer_diagram
 from course_lib.figures.picture import Picture
-from course_lib.figures.style import SIGNED
+from course_lib.figures.style import BELOW_NUMBERS, SIGNED
 from course_lib.groups import C4, Element
 from course_lib.layers import LiftingConv2d
 from notebook_files import NOTEBOOKS
@@ -263,6 +263,25 @@ def test_each_sign_has_one_hue_on_a_dark_page_and_grows_lighter_from_the_faintes
     assert dark[0] == [19, 19, 19] and np.diff([_light(color) for color in dark]).min() > 0.04
     hues = [360 * colorsys.rgb_to_hls(*color)[0] for color in dark[1:]]
     assert max(abs(found - hue) for found in hues) < 6
+
+
+def contrast(one, other):
+    """https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio; small letters need 4.5."""
+
+    def luminance(color):
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in np.array(color) / 255]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("colors", BELOW_NUMBERS.values(), ids=BELOW_NUMBERS)
+def test_numbers_in_cells_can_be_read_on_light_and_on_dark_pages(colors):
+    assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
+    for ground in colors(np.arange(colors.N), bytes=True)[:, :3].tolist():
+        assert contrast((0, 0, 0), ground) > 4.5
+        assert contrast(_darkened(0, 0, 0, steep=STEEP), _darkened(*ground, steep=STEEP)) > 4.5
 
 
 def test_lines_and_words_stay_plain_on_a_dark_page():

@@ -44,7 +44,7 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
             draw_strength(axes, strength)
         if len({look.pixel for look in looks.values()}) == 1:
             show_near(axes, attention)
-        draw_looker(axes, look)
+        draw_looker(axes, look, length=0.12)  # short of what it sees
         frame(axes, look.h)
         axes.set_title(title, fontsize=10)
         words.append(look_words(title, look, attention))

@@ -83,9 +83,9 @@ def edges(attention: Array) -> tuple[float, float, float, float]:
     return (*(seen.min(axis=0) - 0.5), *(seen.max(axis=0) + 0.5))
 
 
-def draw_looker(axes: Axes, look: Look) -> None:
+def draw_looker(axes: Axes, look: Look, length: float = 0.19) -> None:
     row, col = look.pixel
-    x, y = 0.19 * np.ptp(axes.get_xlim()) * matrix(look.h)[:, 0]
+    x, y = length * np.ptp(axes.get_xlim()) * matrix(look.h)[:, 0]
     edge = withStroke(linewidth=4.5, foreground="white")  # on a photograph it could not be told apart
     style = {"arrowstyle": "-|>", "color": MARK, "linewidth": 2.0, "path_effects": [edge]}
     axes.annotate("", (col + x, row - y), (col + x / 9, row - y / 9), arrowprops=style)

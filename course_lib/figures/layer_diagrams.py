@@ -75,7 +75,7 @@ def _self_attention(layer: L.GroupSelfAttention2d, x: Tensor, out: Tensor) -> Pa
     nodes: dict[str, Node] = {"f": Map("f", x.shape, 0, 1)}
     for lane, (name, embedding) in enumerate(parts.items()):
         nodes[name] = Op([f"{name} = h_{name} f"], 1, lane, {f"h_{name}": tuple(embedding.weight.shape[:2])})
-    words = ["softmax of Q·(K + P)", f"over {k} × {k} pixels", "and all sheets;", "P turned, sheets permuted"]
+    words = ["softmax of Q·(K + P)/√d", f"over {k} × {k} pixels", "and all sheets;", "P turned, sheets permuted"]
     nodes["scores"] = Op(words, 2, 0.5, _weights(layer, P="positions"), turned="group")
     nodes["sum"] = Op(["weighted sum of V"], 2, 2)
     nodes["out"] = Map("f′", out.shape, 3, 2)
@@ -112,7 +112,7 @@ def _affine(layer: L.AffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
         words = [f"A^{name}: Σ ψ {name} + β, over sheets,", how]
         nodes[f"A{name}"] = Op(words, 2, lane, affine, turned="" if is_point else "group")
         arrows += _row("f", name, f"A{name}")
-    nodes["scores"] = Op(["softmax of A^Q·A^K", f"over {k} × {k} pixels"], 3, 0.5)
+    nodes["scores"] = Op(["softmax of A^Q·A^K / d", f"over {k} × {k} pixels"], 3, 0.5)
     nodes["sum"] = Op(["weighted sum of A^V,", "then W^O"], 3, 2, _weights(layer, **{"W^O": "output.weight"}))
     nodes["out"] = Map("f′", out.shape, 4, 2)
     arrows += [("AQ", "scores"), ("AK", "scores"), ("scores", "sum"), ("AV", "sum"), ("sum", "out")]

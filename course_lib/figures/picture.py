@@ -22,7 +22,7 @@ from matplotlib.text import Text
 
 from course_lib.figures.captions import Captioned
 from course_lib.figures.render import DPI, is_svg, render, size_of
-from course_lib.figures.style import FONT, INK, MARK, SIGNED, frame, is_dark
+from course_lib.figures.style import BELOW_NUMBERS, FONT, INK, MARK, SIGNED, frame
 from course_lib.groups import D4
 
 Array = np.ndarray[Any, Any]
@@ -78,8 +78,13 @@ def typeset_actions(words: str) -> str:
         return words
     if high := re.search(r"\b[LW]_([mr]+[²³])", words):
         words = words.replace(f"_{high[1]}", "_h") + f", h = {high[1]}"
-    words = _LETTER.sub(r"$\1$", _ACTION.sub(r"$\1_{\2}$", words))
-    return _ELEMENT.sub(lambda found: f"$h={found[1]}{_POWERS[found[2]]}$", words)
+    words = _LETTER.sub(r"$\1$", _ACTION.sub(lambda found: f"${with_index(found[1], found[2])}$", words))
+    return _ELEMENT.sub(lambda found: rf"$h=\mathrm{{{found[1]}}}{_POWERS[found[2]]}$", words)
+
+
+def with_index(letter: str, index: str) -> str:
+    """L_r or W_h inside a formula: elements are upright, as in words, and variables slanted."""
+    return f"{letter}_{{{index}}}" if index in ("g", "h") else rf"{letter}_{{\mathrm{{{index}}}}}"
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -144,12 +149,13 @@ def color_map(scale: Normalize) -> Colormap:
 
 def draw_map(axes: Axes, array: Array, scale: Normalize, values: bool = False, cell: float = 0.0) -> None:
     """Draw one 2-D map as squares, row 0 on top; its numbers, if asked for, as large as ``cell`` inches allow."""
-    axes.imshow(array, cmap=color_map(scale), norm=scale, interpolation="nearest")
+    colors = color_map(scale)
+    axes.imshow(array, cmap=BELOW_NUMBERS[colors.name] if values else colors, norm=scale, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color("0.6")
     if values:
         draw_grid(axes, *array.shape)
-        _write_numbers(axes, array, scale, cell)
+        _write_numbers(axes, array, cell)
 
 
 def draw_grid(axes: Axes, rows: int, columns: int) -> None:
@@ -158,16 +164,13 @@ def draw_grid(axes: Axes, rows: int, columns: int) -> None:
     axes.vlines(np.arange(1, columns) - 0.5, -0.5, rows - 0.5, color="0.6", linewidth=0.8)
 
 
-def _write_numbers(axes: Axes, array: Array, scale: Normalize, cell: float) -> None:
+def _write_numbers(axes: Axes, array: Array, cell: float) -> None:
     finite = array[np.isfinite(array)]
     decimals = next((n for n in (0, 1) if np.allclose(finite, finite.round(n), rtol=0, atol=1e-9)), 2)  # one for all
     texts = {at: _number(value, decimals) for at, value in np.ndenumerate(array)}
     room = min(25, 90 / max(map(len, texts.values()))) * cell  # of the longest
     for (y, x), text in texts.items():
-        ground = color_map(scale)(float(scale(array[y, x]))) if np.isfinite(array[y, x]) else "white"
-        color = "white" if is_dark(ground) else "black"
-        size = min(10, room or 48 / max(array.shape))
-        axes.text(x, y, text, ha="center", va="center", fontsize=size, color=color)
+        axes.text(x, y, text, ha="center", va="center", fontsize=min(10, room or 48 / max(array.shape)))
 
 
 def _number(value: float, decimals: int) -> str:

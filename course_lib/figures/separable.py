@@ -63,7 +63,7 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         label = name if alike else f"{name} (n = {', '.join(map(str, counts[i]))})"
         axes.errorbar(x, means[i], spreads[i], color=color, label=label, **style)
-        axes.plot(x, np.where(counts[i] > 1, value, np.nan).T, "o", mfc="white", mec=color, ms=4, zorder=1.5)  # behind
+        axes.plot(1.05 * x, np.where(counts[i] > 1, value, np.nan).T, "o", mfc="white", mec=color, ms=4)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means[i], strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

@@ -13,9 +13,10 @@ from collections.abc import Collection
 from importlib.resources import as_file, files
 from typing import Any
 
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 
 from course_lib.groups import D4, Element, on_lattice
 
@@ -42,6 +43,10 @@ INK = LinearSegmentedColormap.from_list("ink", ["#FFFFFF", "#C3CEDB", "#7389A3",
 SIGNED = LinearSegmentedColormap.from_list(
     "signed", ["#123E73", "#3A79B8", "#A3C6E3", "#FFFFFF", "#F5B5AC", "#C8463A", "#7D1A12"], N=257
 )  # an odd number, so that zero is exactly white; one hue for each half, which stays the same on a dark page
+BELOW_NUMBERS = {  # the fainter part of each, on which black numbers can be read, and on a dark page white ones
+    INK.name: ListedColormap(INK(np.linspace(0, 0.34, 257))),
+    SIGNED.name: ListedColormap(SIGNED(np.linspace(0.3, 0.7, 257))),
+}
 
 FONT = "Noto Sans"
 TYPESETTING: Any = {  # for matplotlib.rc_context, where a figure is rendered
@@ -74,7 +79,7 @@ def line_looks(names: Collection[str]) -> list[tuple[str, Any, str]]:
 def is_dark(color: Any) -> bool:
     """Whether words on this color must be white."""
     red, green, blue = to_rgb(color)
-    return 0.3 * red + 0.59 * green + 0.11 * blue < 0.53  # a compromise, as a dark page exchanges both
+    return 0.3 * red + 0.59 * green + 0.11 * blue < 0.45
 
 
 def frame(axes: Axes, h: Element) -> None:
@@ -86,6 +91,6 @@ def frame(axes: Axes, h: Element) -> None:
 
 
 def typeset(g: Element) -> str:
-    """The element as the inside of a formula: "e", "r^2", "mr^3"."""
-    rotation = {0: "", 1: "r"}.get(g.r, f"r^{g.r}" if on_lattice(g) else f"r^{{{g.r}}}")
-    return "m" * g.m + rotation or "e"
+    """The element as the inside of a formula, upright as in words: e, r^2, mr^3."""
+    power = {0: "", 1: ""}.get(g.r, f"^{g.r}" if on_lattice(g) else f"^{{{g.r}}}")
+    return rf"\mathrm{{{'m' * g.m + 'r' * (g.r != 0) or 'e'}}}{power}"

@@ -48,7 +48,7 @@ class AttentionExplorer(PixelExplorer):
         for title, i, h in (("the image", 0, elements[self.sheet]), (f"turned by {turn}", index, carried)):
             pixel = self._pixel(self._turns[i])
             attention = gaze(self._weights[i][self.head], self._group, pixel, h)
-            looks[f"{title}, sheet {h}"] = Look(_as_shown(self._images[i]), pixel, h, attention)
+            looks[f"{title}, looking from sheet {h}"] = Look(_as_shown(self._images[i]), pixel, h, attention)
         picture = gaze_figure(looks, size=3.4)
         error = f"Relative equivariance error over all pixels: {error_words(self._errors[index])}."
         return Picture(picture.image, f"{picture.alt} {error} {HOW_TO}")

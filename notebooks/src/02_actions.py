@@ -296,7 +296,7 @@ photographs(
     {f"h = {h}": act_on_image(h, photo) for h in D4.elements},
     alt="A cat's face eight times: upright, turned by 90°, 180° and 270°, and below each its mirror image.",
 ).captioned(
-    "$L_h f$ for the eight h of D4: above, the photograph turns counter-clockwise; below each picture is its mirror image."
+    "$L_h f$ for the eight elements of D4: above, the photograph turns counter-clockwise; below each picture is its mirror image."
 )
 
 # %% [markdown]

@@ -426,7 +426,7 @@ families = {
 }
 error_against_cost(families).captioned(
     "On rotated MNIST all networks on p4 make fewer errors than the ordinary ones, and most take more operations "
-    "(17, 30: channels, otherwise 10; bars: standard deviations)."
+    "(17, 30: channels of g- and gc-P4CNN, else 10; bars: standard deviations)."
 )
 
 # %% [markdown]

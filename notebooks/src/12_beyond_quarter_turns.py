@@ -709,7 +709,7 @@ hexagons(
         "by 60°": act_on_cells(r60, psi_cells),
         "by 120°": act_on_cells(C6.elements[2], psi_cells),
     }
-).captioned("On hexagonal cells a turn by 60° moves every value exactly to another cell.")
+).captioned("On hexagonal cells a turn by 60° moves every value exactly onto a cell.")
 
 # %% [markdown]
 # The lifting convolution is its definition, written as code: $[f \star \psi](t, h) = \sum_y f(y)\,[L_h\psi](y - t)$. Its equivariance is the equation of notebook 04, and

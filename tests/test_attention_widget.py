@@ -77,7 +77,7 @@ def test_the_still_picture_follows_the_position():
     assert "below 10⁻⁴" in data["text/plain"]
     assert metadata["image/png"]["alt"] == data["text/plain"]
     widget.degrees, widget.sheet = 180, 1
-    assert "turned by r², sheet r³: the pixel in row 5, column 4" in widget.still().alt
+    assert "turned by r², looking from sheet r³: the pixel in row 5, column 4" in widget.still().alt
     ordinary = attention_explorer(attention(C1), IMAGE, C1)
     assert "below 10⁻⁴" not in ordinary.still().alt
 

@@ -79,7 +79,7 @@ function render(widget) {
 
   function drawRest(moves, t) {
     const { context, unit } = rest.begin(widthOf("rest"), to.layer.extent);
-    if (to.layer.sheets > 1) drawNames(context, to.layer, unit, getComputedStyle(el).color);
+    if (to.layer.sheets > 1 && unit > 30 * (window.devicePixelRatio || 1)) drawNames(context, to.layer, unit, getComputedStyle(el).color);
     to.layer.places.forEach((place, sheet) => {
       drawSheet(context, to.rest[sheet], place, unit, 0, GRAY);
       context.globalAlpha = 1 - t;

@@ -1,7 +1,7 @@
 // Draws the kernel explorer: choose a pixel, see the kernel that it writes for each orientation, and what each of them
 // gathers; turn the image, and they turn and travel. Kernels come as bytes, in the order (turn, sheet, k², Y, X).
 
-const SHARES = { wide: { image: 0.29, ring: 0.335 }, narrow: { image: 0.6, ring: 0.48 }, pair: { image: 0.4, ring: 0.98 } };
+const SHARES = { wide: { image: 0.29, ring: 0.335 }, narrow: { image: 0.6, ring: 0.48 }, pairs: { image: 0.29, ring: 0.48 }, pair: { image: 0.4, ring: 0.98 } };
 
 function render(widget) {
   const { model, el, on } = widget, setup = model.get("setup"), { size, window: k, layer, frames } = setup, sheets = layer.names.length;
@@ -37,7 +37,7 @@ function render(widget) {
   }
 
   function draw(t) {
-    const isPair = sheets > 4, kind = isPair && page.width < 1000 ? "pair" : isPair || page.width < 700 ? "narrow" : "wide"; // of rings
+    const kind = sheets > 4 ? (page.width < 1000 ? "pair" : "pairs") : page.width < 700 ? "narrow" : "wide"; // of rings
     const widths = SHARES[kind], widthOf = (part) => Math.floor(widths[part] * page.width);
     const moves = t < 1 ? motion(from, to) : null, scene = moves ? from : to, line = getComputedStyle(el).color;
     const { context, unit } = picture.begin(widthOf("image"), [0.5, 0.5]);

@@ -87,7 +87,7 @@ function motion(from, to) {
 }
 
 // Names stand at the outer corner of the sheets, clear of the arrows, as in figures/rings.py: the place, and which sheet
-// came there; below the lower sheets of two rings.
+// came there; below the lower sheets of two rings, whose sheets on a phone have room only for where they came from.
 function drawNames(context, { names, places, centers }, unit, color, origins = null) {
   const ratio = window.devicePixelRatio || 1;
   context.fillStyle = color;
@@ -97,7 +97,8 @@ function drawNames(context, { names, places, centers }, unit, color, origins = n
     const isBelow = names.length > 4 && y < -1e-6, aside = Math.abs(y) < 1e-6 ? (names.length > 4 ? 0.6 : 0.76) : 0.52;
     context.textAlign = isRight ? "right" : "left";
     context.textBaseline = isBelow ? "top" : "alphabetic";
-    const name = moved ? `${names[sheet]}\u2009←\u2009${names[origins[sheet]]}` : names[sheet];
+    const place = names.length > 4 && unit < 60 * ratio ? "" : names[sheet];
+    const name = moved ? `${place}\u2009←\u2009${names[origins[sheet]]}` : names[sheet];
     context.fillText(name, (x + (isRight ? aside : -aside)) * unit, -(y + (isBelow ? -0.58 : 0.58)) * unit);
   });
 }

@@ -18,12 +18,13 @@ from course_lib.groups import IDENTITY, Element, Group, compose, inverse, matrix
 
 
 def act_on_ring(f: Any, g: Element, group: Group, name: str = "f") -> Picture:
-    """A feature map f and L_g f side by side: every sheet turns, *and* moves to another place on the ring.
+    """A feature map f and L_g f, beside or below it: every sheet turns, *and* moves to another place on the ring.
 
     Arrows lead from the place of h to that of rh, dashed lines to that of mh. A sheet keeps the color of its element,
     and its dot, which marks what was its top left corner. ``f`` is one channel ``(|H|, Y, X)``.
 
-    Source: the layout of Cohen & Welling (2016), figures 1 and 2; notebook 02. Raises ValueError for another shape.
+    Source: the layout of Cohen & Welling (2016), figure 1, and for mirrors our own; notebook 02. Raises ValueError for
+    another shape.
     """
     sheets, elements = as_array(f), group.elements
     if sheets.ndim != 3 or len(sheets) != group.order:

@@ -538,8 +538,9 @@ print("the whole picture, turned like a photograph, is the ring of the turned di
 
 # %% [markdown]
 # **With mirrors**, on p4m, there are eight sheets on two rings: rotations on the left, mirrored elements on the right, and
-# dashed lines from h to mh. For this we need another filter: the mirror mr² leaves our edge filter as it is, so half of the
-# eight sheets would be copies of the other half. A crooked filter, without any symmetry, has eight different copies.
+# dashed lines from h to mh. (The paper's picture has the same arrows, but its sheets are arranged in another way.) For
+# this we need another filter: the mirror mr² leaves our edge filter as it is, so half of the eight sheets would be copies
+# of the other half. A crooked filter, without any symmetry, has eight different copies.
 
 # %%
 hook = torch.tensor([[-1.0, 1.0, 1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])

@@ -12,16 +12,7 @@ from torch import Tensor
 
 from course_lib.checks import relative_error
 from course_lib.figures.captions import error_words
-from course_lib.figures.picture import (
-    Picture,
-    as_map,
-    draw_map,
-    draw_mark,
-    new_figure,
-    new_panels,
-    shared_scale,
-    with_index,
-)
+from course_lib.figures.picture import Picture, as_map, draw_map, draw_mark, new_figure, new_panels, shared_scale
 from course_lib.figures.style import LINES, MARK
 from course_lib.oracles import correlate
 
@@ -49,7 +40,7 @@ def commuting_square(
     maps = {key: as_map(value[(0,) * (value.ndim - 2)], key) for key, value in corners.items()}
     figure = new_figure(7.3, 4.4)
     figure.set_layout_engine("none")
-    phi, action = (f"${with_index(*name.split('_')) if '_' in name else name}$" for name in names)
+    phi, action = names
     axes = _draw_corners(figure, maps, phi, action)
     for start, end, name in (("x", "Lx", action), ("Φx", "LΦx", action), ("x", "Φx", phi), ("Lx", "ΦLx", phi)):
         _draw_arrow(figure, axes[start], axes[end], name, is_down=name == phi)
@@ -64,8 +55,8 @@ def commuting_square(
 
 def _draw_corners(figure: Figure, maps: dict[str, Any], phi: str, action: str) -> dict[str, Axes]:
     places = {
-        "x": (LEFT, TOP, "$x$"), "Lx": (RIGHT, TOP, f"{action} $x$"), "Φx": (LEFT, BOTTOM, f"{phi}($x$)"),
-        "LΦx": (MIDDLE, BOTTOM, f"{action} {phi}($x$)"), "ΦLx": (RIGHT, BOTTOM, f"{phi}({action} $x$)"),
+        "x": (LEFT, TOP, "x"), "Lx": (RIGHT, TOP, f"{action} x"), "Φx": (LEFT, BOTTOM, f"{phi}(x)"),
+        "LΦx": (MIDDLE, BOTTOM, f"{action} {phi}(x)"), "ΦLx": (RIGHT, BOTTOM, f"{phi}({action} x)"),
     }  # fmt: skip
     axes = {}
     for key, (x, y, title) in places.items():

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, Polygon, Rectangle
 
 from course_lib.figures.picture import Picture, as_array, new_figure, new_panels, new_plot
 from course_lib.figures.rings import arrow_words, draw_ring_arrows, fit_ring_axes, generators, ring_positions, way_round
-from course_lib.figures.style import ELEMENT_COLORS, LINES, MARK, ON_ELEMENT, SERIES, is_dark
+from course_lib.figures.style import ELEMENT_COLORS, LINES, MARK, ON_ELEMENT, SERIES
 from course_lib.groups import Element, Group, IntArray, matrix
 
 # The outline of a letter F in a square from −1 to 1: no symmetry of the square but the identity leaves it as it is.
@@ -56,7 +57,7 @@ def _draw_product(axes: Axes, i: int, j: int, name: str) -> None:
     words = ON_ELEMENT if color and color != "#000000" else ("white", "0.15")
     edge, hatch = "white" if color else "0.7", "//" if name == "✗" else None
     axes.add_patch(Rectangle((j, i), 1, 1, facecolor=color or "white", edgecolor=edge, hatch=hatch))
-    ink = words[0 if is_dark(color or "white") else 1]
+    ink = words[0 if np.dot(to_rgb(color or "white"), (0.3, 0.59, 0.11)) < 0.45 else 1]  # light words, or dark ones
     axes.text(j + 0.5, i + 0.5, name, ha="center", va="center", fontsize=11, weight="bold", color=ink)
 
 

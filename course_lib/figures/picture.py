@@ -78,13 +78,9 @@ def typeset_actions(words: str) -> str:
         return words
     if high := re.search(r"\b[LW]_([mr]+[²³])", words):
         words = words.replace(f"_{high[1]}", "_h") + f", h = {high[1]}"
-    words = _LETTER.sub(r"$\1$", _ACTION.sub(lambda found: f"${with_index(found[1], found[2])}$", words))
+    words = re.sub(r"\\mathrm{([gh])}", r"\1", _ACTION.sub(r"$\1_{\\mathrm{\2}}$", words))  # variables are slanted
+    words = _LETTER.sub(r"$\1$", words)
     return _ELEMENT.sub(lambda found: rf"$h=\mathrm{{{found[1]}}}{_POWERS[found[2]]}$", words)
-
-
-def with_index(letter: str, index: str) -> str:
-    """L_r or W_h inside a formula: elements are upright, as in words, and variables slanted."""
-    return f"{letter}_{{{index}}}" if index in ("g", "h") else rf"{letter}_{{\mathrm{{{index}}}}}"
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -52,14 +52,12 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     counts = np.array([np.isfinite(value).sum(axis=0) for value in values.values()])
     alike = counts.min() == counts.max()
     one = f" (means of {counts.max()})" if alike and counts.max() > 1 else ""  # said once for all
-    words = []
-    means = np.array([np.nanmean(value, axis=0) for value in values.values()])
+    means, words = np.array([np.nanmean(value, axis=0) for value in values.values()]), []
     spreads = np.array([[_deviation(seeds) for seeds in value.T] for value in values.values()])
-    apart = 1.1 if _overlap(means, np.nan_to_num(spreads)) else 1  # where a bar would hide another
-    xlabel = "training images" + " (points of one number side by side)" * (apart > 1)
+    xlabel = "training images (points of one number side by side)"  # or a bar would hide another
     figure, axes = new_plot(6.6, 4.0, xlabel=xlabel, ylabel=f"test error, in %{one}")
     for i, ((name, value), (color, dash, marker)) in enumerate(zip(values.items(), line_looks(values), strict=True)):
-        x = np.asarray(sizes) * apart ** (i - (len(values) - 1) / 2)
+        x = np.asarray(sizes) * 1.1 ** (i - (len(values) - 1) / 2)
         style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         label = name if alike else f"{name} (n = {', '.join(map(str, counts[i]))})"
         axes.errorbar(x, means[i], spreads[i], color=color, label=label, **style)
@@ -77,10 +75,3 @@ def _deviation(seeds: Array) -> float:
     """The standard deviation of those that were run; of one seed there is none."""
     run = seeds[~np.isnan(seeds)]
     return float(run.std(ddof=1)) if len(run) > 1 else math.nan
-
-
-def _overlap(means: Array, spreads: Array) -> bool:
-    """Whether two bars, (networks, places), would lie on each other."""
-    order = means.argsort(axis=0)
-    low, high = (np.take_along_axis(ends, order, axis=0) for ends in (means - spreads, means + spreads))
-    return bool((low[1:] < high[:-1]).any())

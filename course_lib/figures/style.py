@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 
 from course_lib.groups import D4, Element, on_lattice
 
@@ -74,12 +74,6 @@ def line_looks(names: Collection[str]) -> list[tuple[str, Any, str]]:
     taken, colors = {look[2] for look in chosen if look}, iter(SERIES)
     others = ((next(colors), dash, marker) for _, dash, marker in LOOKS if marker not in taken)
     return [look or next(others) for look in chosen]
-
-
-def is_dark(color: Any) -> bool:
-    """Whether words on this color must be white."""
-    red, green, blue = to_rgb(color)
-    return 0.3 * red + 0.59 * green + 0.11 * blue < 0.45
 
 
 def frame(axes: Axes, h: Element) -> None:

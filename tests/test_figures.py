@@ -16,10 +16,10 @@ from PIL import Image
 from course_lib import figures
 from course_lib.figures import captions
 from course_lib.figures.labels import ROOM, name_lines
-from course_lib.figures.picture import Picture, draw_map, new_figure, shared_scale, typeset_actions
+from course_lib.figures.picture import Picture, color_map, draw_map, new_figure, shared_scale, typeset_actions
 from course_lib.figures.render import DPI
 from course_lib.figures.rings import draw_sheets, ring_arrows, ring_centers, ring_positions
-from course_lib.figures.style import ELEMENT_COLORS, FONT, INK, SIGNED, line_looks, typeset
+from course_lib.figures.style import BELOW_NUMBERS, ELEMENT_COLORS, FONT, INK, SIGNED, line_looks, typeset
 from course_lib.groups import ALL_GROUPS, C2, C4, C8, D1, D4, Element, cayley_table, compose, matrix
 from course_lib.training import History, TrainConfig
 
@@ -259,6 +259,17 @@ def _colors(picture):
         return set(re.findall(r"#[0-9a-f]{6}", picture.image.decode()))
     found = Image.open(io.BytesIO(picture.image)).convert("RGB").getcolors(10**7)
     return {"#" + bytes(color).hex() for _, color in found}
+
+
+@pytest.mark.parametrize("low", [0, -7])
+def test_cells_have_exactly_the_color_of_their_value(low):
+    values = np.arange(low, low + 16).reshape(4, 4)
+    image = Image.open(io.BytesIO(figures.panels({"f": values}).image)).convert("RGB")
+    shown, scale = np.array([color for _, color in image.getcolors(10**7)]), shared_scale([values])
+    colors = BELOW_NUMBERS[color_map(scale).name]
+    for value in values.flat:
+        wanted = np.array(colors(float(scale(value)), bytes=True)[:3], int)
+        assert np.abs(shown - wanted).max(axis=1).min() <= 1
 
 
 @pytest.mark.parametrize("values", [[[0, 1]], [[0, 1, 2, 3]], [[-1, 0, 1]]])

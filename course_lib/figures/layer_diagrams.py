@@ -85,8 +85,7 @@ def _self_attention(layer: L.GroupSelfAttention2d, x: Tensor, out: Tensor) -> Pa
 
 def _e4(layer: L.E4Layer, x: Tensor, out: Tensor) -> Parts:
     see = "mixes all sheets" if layer.concat in ("K", "both") else "mixes channels"
-    kernels = "a kernel" if layer.slices == 1 else f"{layer.slices} kernels (slices)"
-    k, writer = layer.kernel_size, ["W_2, turned by every h,", f"writes {kernels}"]
+    k, writer = layer.kernel_size, ["W_2, turned by every h,", f"writes kernels (s = {layer.slices})"]
     nodes: dict[str, Node] = {
         "f": Map("f", x.shape, 0, 0.5),
         "generator": Op([f"W_1 {see},", "norm, ReLU"], 1, 0, _weights(layer, W_1="squeeze.weight")),

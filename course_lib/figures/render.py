@@ -88,15 +88,17 @@ def _photographs(figure: Figure) -> list[int]:
 
 
 def _with_palette(image: Image.Image) -> Image.Image:
-    """A palette of 256 colors is a third of the bytes. White, the mark and elements keep their colors exactly; the
-    others hardly change, even rare ones, which a median cut would merge."""
-    found = image.quantize(240, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).getpalette() or []
-    common = found[: 3 * 240]  # fewer for a picture with few colors
-    own = [int(color[1:], 16) for color in ("#FFFFFF", MARK, *OKABE_ITO)]
+    """A palette of 256 colors is a third of the bytes. White, the mark, elements and the most frequent colors, such as
+    those of cells, stay exactly; the others hardly change, even rare ones, which a median cut would merge."""
+    found = image.quantize(160, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).getpalette() or []
+    common = found[: 3 * 160]  # fewer for a picture with few colors
     palette = Image.new("P", (1, 1))
     palette.putpalette(common)  # no other pixel takes an element's color, even if that is the nearest
     red, green, blue = np.moveaxis(np.asarray(image, np.uint32), -1, 0)
     pixels, indices = red << 16 | green << 8 | blue, np.array(image.quantize(palette=palette, dither=Image.Dither.NONE))
+    colors, counts = np.unique(pixels, return_counts=True)
+    frequent = colors[counts.argsort(kind="stable")[::-1][:80]].tolist()
+    own = list(dict.fromkeys([*(int(color[1:], 16) for color in ("#FFFFFF", MARK, *OKABE_ITO)), *frequent]))
     for index, color in enumerate(own, start=len(common) // 3):
         indices[pixels == color] = index
     exact = Image.fromarray(indices, mode="P")

@@ -49,8 +49,7 @@ def error_against_cost(
                 color=color, marker=marker, mfc="white", ls=line if join else "none", capsize=2, label=name,
             )  # fmt: skip
             named[axes] += [(cost.label, place, cost.error, color) for place, cost in points if cost.label]
-        longest = max((len(name) for name, *_ in named[axes]), default=0)
-        _count_axis(axes, what if what == "parameters" else "operations for one image", longest)
+        _count_axis(axes, what if what == "parameters" else "operations for one image", named[axes])
     left.set_ylabel(f"{error}, in %")
     markers = [handle[0] for handle in left.get_legend_handles_labels()[0]]  # without bars, which not all have
     figure.legend(markers, [*families], frameon=False, loc="outside upper center", ncols=len(families))
@@ -60,8 +59,8 @@ def error_against_cost(
     return Picture.from_figure(figure, f"{error.capitalize()} against parameters and against operations. {words}.")
 
 
-def _count_axis(axes: Axes, label: str, longest: int) -> None:
-    """Logarithmic, with room for names of so many letters, most of which stand to the right of their points."""
+def _count_axis(axes: Axes, label: str, named: Sequence[tuple[str, float, float, str]]) -> None:
+    """Logarithmic, with room for the names, most of which stand to the right of their points."""
     axes.set(xscale="log", xlabel=label)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
     axes.xaxis.set_major_formatter(lambda count, _: _short(count))
@@ -70,7 +69,7 @@ def _count_axis(axes: Axes, label: str, longest: int) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.12, y=0.12)
     low, high = axes.get_xlim()
-    axes.set_xlim(low, high * (high / low) ** (0.03 + 0.011 * longest))
+    axes.set_xlim(low, high * (high / low) ** (0.03 + 0.011 * max(len(name) for name, *_ in named)))
 
 
 def _words(cost: Cost) -> str:

@@ -69,7 +69,7 @@ def _count_axis(axes: Axes, label: str, named: Sequence[tuple[str, float, float,
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.12, y=0.12)
     low, high = axes.get_xlim()
-    axes.set_xlim(low, high * (high / low) ** (0.03 + 0.011 * max(len(name) for name, *_ in named)))
+    axes.set_xlim(low, high * (high / low) ** (0.03 + 0.011 * max((len(name) for name, *_ in named), default=0)))
 
 
 def _words(cost: Cost) -> str:

@@ -42,9 +42,9 @@ def gaze_figure(looks: Mapping[str, Look], size: float = 1.85) -> Picture:
         else:
             draw_image(axes, 1 - colors[..., 0])  # what is gray turns with a dark page
             draw_strength(axes, strength)
-        if len({look.pixel for look in looks.values()}) == 1:
+        if near := len({look.pixel for look in looks.values()}) == 1:
             show_near(axes, attention)
-        draw_looker(axes, look, length=0.12)  # short of what it sees
+        draw_looker(axes, look, length=0.19 if near else 0.12)  # short of what it sees
         frame(axes, look.h)
         axes.set_title(title, fontsize=10)
         words.append(look_words(title, look, attention))

@@ -21,8 +21,7 @@ def learning_curves(runs: Mapping[str, Any], ylabel: str = "validation accuracy"
     figure, axes = new_plot(6.4, 4.0, xlabel="epoch", ylabel=ylabel)
     _draw_lines(axes, curves)
     axes.locator_params(axis="x", integer=True)
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(min(0, bottom), max(1, top) if "accuracy" in ylabel else top)  # a line at 0 lies above the edge
+    axes.set_ylim(min(0, axes.get_ylim()[0]), 1 if "accuracy" in ylabel else None)  # a line at 0 lies above the edge
     if len(curves) > 1:
         name_lines(axes)
     else:  # a name beside the plot would leave half of the height empty

@@ -70,7 +70,8 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     tries: tuple[Any, ...] = ((_BESIDE, lines, lines), (_AWAY[:192], lines, lines), (_AWAY, lines, []), (_AWAY, [], []))
     for places, avoided, uncrossed in (*tries, (_AWAY, [], None)):
         for i in (i for i in named if i not in names):
-            taken = [*names.values(), *markers[:i], *markers[i + 1 :]]
+            room = 0 if places is _BESIDE else 6  # far from its own point a name must not stand at another
+            taken = [*names.values(), *(marker.padded(room) for marker in (*markers[:i], *markers[i + 1 :]))]
             for place in places:
                 box = _box(middles[i] + np.multiply(place, figure.dpi / 72), sizes[i], _align(place))
                 is_near = places is not _BESIDE or _nearest(box, middles) == [i]

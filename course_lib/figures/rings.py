@@ -102,12 +102,13 @@ def fit_ring_axes(axes: Axes, group: Group, room: tuple[float, float] = (0.0, 0.
 
 
 def draw_ring_arrows(axes: Axes, group: Group, head: float = 11) -> None:
-    """Solid arrows h → rh, dashed lines between h and mh, as m undoes itself: colors are for elements."""
+    """Solid arrows h → rh, over dashed lines between h and mh, as m undoes itself: colors are for elements."""
     for g, points in ring_arrows(group):
         style, line = ("-", (0, (4, 2.5))) if g.m else ("-|>", "-")
         arrow = FancyArrowPatch(path=Path(points), arrowstyle=style, mutation_scale=head, linewidth=0.16 * head)
-        arrow.set(color=LINES, linestyle=line)
+        arrow.set(color=LINES, linestyle=line, zorder=0 if g.m else 1)
         axes.add_patch(arrow)
+        axes.plot(*points.T, color="white", lw=0 if g.m else 7, zorder=0.5)
 
 
 def draw_sheets(

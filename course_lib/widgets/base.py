@@ -53,9 +53,7 @@ def ring_description(group: Group, subgroup: Group | None, sheets: int) -> dict[
     group, subgroup = (group, subgroup) if sheets > 1 else (C1, None)
     firsts = first_elements(group, subgroup)
     arrows = ring_arrows(group) if sheets == group.order else []
-    room = (
-        (NAME_ROOM[0] + 0.16 * (len(firsts) <= 4), NAME_ROOM[1]) if sheets > 1 else (0.05, 0.05)
-    )  # one ring has names of two parts
+    room = (NAME_ROOM[0] + 0.16 * (len(firsts) <= 4), NAME_ROOM[1]) if sheets > 1 else (0.05, 0.05)  # for the names
     return {
         "names": [str(h) for h in firsts], "colors": [ELEMENT_COLORS[h] for h in firsts],
         "places": ring_positions(group, subgroup).tolist(), "centers": ring_centers(group, subgroup).tolist(),

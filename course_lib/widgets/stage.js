@@ -50,13 +50,15 @@ function drawSheet(context, image, [x, y], unit, angle, color, flip = 1) {
 }
 
 function drawArrow(context, points, unit, color, isMirror = false) {
-  const pixels = points.map(([x, y]) => [x * unit, -y * unit]);
+  const pixels = points.map(([x, y]) => [x * unit, -y * unit]), width = Math.max(1.5, unit * 0.025);
   context.strokeStyle = context.fillStyle = color;
-  context.lineWidth = Math.max(1.5, unit * 0.025);
   context.setLineDash(isMirror ? [unit * 0.1, unit * 0.07] : []);
   context.beginPath();
   pixels.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
-  context.stroke();
+  for (const [mode, times] of [["destination-out", 6], ["source-over", 1]]) { // a solid line interrupts a dashed one
+    [context.globalCompositeOperation, context.lineWidth] = [mode, times * width];
+    context.stroke();
+  }
   context.setLineDash([]);
   const head = ([x, y], [fromX, fromY]) => {
     const angle = Math.atan2(y - fromY, x - fromX), length = unit * 0.14;
@@ -86,8 +88,7 @@ function motion(from, to) {
   return { place, angle, flip: (t) => (isFlip ? 1 - 2 * t : 1) };
 }
 
-// Names stand at the outer corner of the sheets, clear of the arrows, as in figures/rings.py: the place, and which sheet
-// came there; below the lower sheets of two rings, whose sheets on a phone have room only for where they came from.
+// Names stand as in figures/rings.py: the place, and which sheet came there; on a phone two rings have room for that only.
 function drawNames(context, { names, places, centers }, unit, color, origins = null) {
   const ratio = window.devicePixelRatio || 1;
   context.fillStyle = color;
@@ -106,7 +107,7 @@ function drawNames(context, { names, places, centers }, unit, color, origins = n
 // The sheets on their ring, with arrows and names; where ``moves`` says how, on their way to another scene.
 function drawRing({ context, unit }, layer, line, bitmaps, origins, moves = null, t = 1) {
   const isRing = bitmaps.length > 1;
-  for (const arrow of layer.arrows) drawArrow(context, arrow.points, unit, line, arrow.mirror);
+  for (const arrow of [...layer.arrows].sort((a, b) => b.mirror - a.mirror)) drawArrow(context, arrow.points, unit, line, arrow.mirror);
   if (isRing) drawNames(context, layer, unit, line, origins);
   bitmaps.forEach((image, sheet) => {
     const color = isRing ? layer.colors[origins[sheet]] : GRAY;

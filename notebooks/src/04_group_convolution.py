@@ -915,7 +915,7 @@ errors_by_row({"five seeds": means}).captioned(
 from course_lib.widgets import feature_map_explorer
 
 feature_map_explorer(nets["P4CNN"], digits.test.images[7]).captioned(
-    "In P4CNN both orders give the same maps at all quarter turns."
+    "In P4CNN both orders give the same maps at all quarter turns, here at r. Frames without a map: no difference."
 )
 
 # %% [markdown]

@@ -725,7 +725,7 @@ print("the first gaze, turned by r, against the second one:", say(gap))
 
 # %%
 attention_explorer(lambda image: attention_of(looker(C4), image), photo, C4, pixel=(13, 6)).captioned(
-    "When the photograph turns, the gaze of the pixel, what keeps its color, turns with it."
+    "When the photograph turns, the gaze of the pixel (the part that has not faded) turns with it."
 )
 
 # %% [markdown]

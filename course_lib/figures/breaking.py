@@ -93,6 +93,6 @@ def share_bars(table: Mapping[str, Mapping[str, float | Sequence[float]]], ylabe
             axes.bar_label(bars, fmt="%.2f", fontsize=9, padding=2)
         words.append(f"{label}: {', '.join(f'{name} {mean:.2f}' for name, mean in zip(names, means, strict=True))}")
     axes.set_xticks(range(len(names)), names)
-    axes.set_ylim(0, 1.12)
+    axes.set_ylim(0, min(1.12, 1.1 * axes.get_ylim()[1]))
     figure.legend(loc="outside upper center", ncols=len(table), frameon=False)
     return Picture.from_figure(figure, f"Bars, {ylabel}. {'; '.join(words)}.")

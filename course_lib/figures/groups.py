@@ -57,7 +57,7 @@ def _draw_product(axes: Axes, i: int, j: int, name: str) -> None:
     words = ON_ELEMENT if color and color != "#000000" else ("white", "0.15")
     edge, hatch = "white" if color else "0.7", "//" if name == "✗" else None
     axes.add_patch(Rectangle((j, i), 1, 1, facecolor=color or "white", edgecolor=edge, hatch=hatch))
-    ink = words[0 if np.dot(to_rgb(color or "white"), (0.3, 0.59, 0.11)) < 0.45 else 1]  # light words, or dark ones
+    ink = words[0 if np.dot(to_rgb(color or "white"), (0.3, 0.59, 0.11)) < 0.4 else 1]  # light words, or dark ones
     axes.text(j + 0.5, i + 0.5, name, ha="center", va="center", fontsize=11, weight="bold", color=ink)
 
 

@@ -70,7 +70,7 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     tries: tuple[Any, ...] = ((_BESIDE, lines, lines), (_AWAY[:192], lines, lines), (_AWAY, lines, []), (_AWAY, [], []))
     for places, avoided, uncrossed in (*tries, (_AWAY, [], None)):
         for i in (i for i in named if i not in names):
-            room = 0 if places is _BESIDE else 6  # far from its own point a name must not stand at another
+            room = 0 if places is _BESIDE else 4  # far from its own point a name must not stand at another
             taken = [*names.values(), *(marker.padded(room) for marker in (*markers[:i], *markers[i + 1 :]))]
             for place in places:
                 box = _box(middles[i] + np.multiply(place, figure.dpi / 72), sizes[i], _align(place))
@@ -138,4 +138,4 @@ def _lead(point: Any, box: Bbox) -> Path:
 def _nearest(box: Bbox, middles: Array) -> list[int]:
     """Which of the points are nearest to a box, and those that are hardly farther away."""
     gaps = np.hypot(*(np.clip(middles, box.min, box.max) - middles).T)
-    return list(np.flatnonzero(gaps < gaps.min() + 4))
+    return list(np.flatnonzero(gaps < gaps.min() + 9))

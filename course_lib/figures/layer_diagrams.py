@@ -52,7 +52,7 @@ def _convolution(name: str, words: list[str]) -> Callable[[Any, Tensor, Tensor],
         return {
             "f": Map(name, x.shape, 0, is_image=x.ndim == 4),
             "op": Op(words, 1, weights=_weights(layer, ψ="weight"), turned="plane" if x.ndim == 4 else "group"),
-            "out": Map("f ⋆ ψ", out.shape, 2),
+            "out": Map("f ★ ψ", out.shape, 2),
         }, _row("f", "op", "out")
 
     return parts
@@ -64,7 +64,7 @@ def _separable(mix: str, correlate: str) -> Callable[[Any, Tensor, Tensor], Part
             "f": Map("f", x.shape, 0),
             "mix": Op([mix, "w permuted by every h"], 1, weights=_weights(layer, w="pointwise")),
             "space": Op([correlate, "K turned by every h"], 2, weights=_weights(layer, K="kernel"), turned="plane"),
-            "out": Map("f ⋆ ψ", out.shape, 3),
+            "out": Map("f ★ ψ", out.shape, 3),
         }, _row("f", "mix", "space", "out")
 
     return parts

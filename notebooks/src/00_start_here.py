@@ -114,7 +114,7 @@ for name, net in {"ordinary": ordinary, "ours": ours}.items():
 from course_lib.widgets import turning_ring
 
 turning_ring({"p4 network": ours, "ordinary network": ordinary}, two).captioned(
-    "When the 2 makes a quarter turn, each of the four maps turns and moves on to the next place "
+    "When the 2 makes a quarter turn, each of the four sheets turns and moves on to the next place "
     "(r ← e: at place r, where e was). Frames without a map: no difference."
 )
 

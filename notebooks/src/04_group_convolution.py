@@ -329,8 +329,8 @@ figures.panels(
     values=False,
     marks={title: (3, 3, 1) for title in ("a corner", *(f"sheet {h}" for h in C4.elements))},
 ).captioned(
-    "In the marked pixel, where the two strokes meet, two neighboring sheets answer: e and r. "
-    "(The sheets were padded to the size of the image.)"
+    "In the marked pixel, where the two strokes meet, two neighboring sheets answer: e and r "
+    "(sheets padded to the size of the image)."
 )
 
 # %% [markdown]

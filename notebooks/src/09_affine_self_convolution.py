@@ -115,8 +115,8 @@ shown = {
 # %%
 places = ("grows to the right", "grows to the left")
 weights_by_place({name: window.view(3, 3) for name, window in zip(places, seen, strict=True)}, shown).captioned(
-    "Where does the object in the lower two lines grow? A convolution weighs both windows alike; attention and affine "
-    "self convolution do not (red positive, blue negative; a scale for each column)."
+    "Where does the object in the lower two lines grow? Convolution weighs both windows alike, attention and affine "
+    "self convolution do not (red positive, blue negative; own scales)."
 )
 
 # %%

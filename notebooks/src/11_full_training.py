@@ -374,7 +374,7 @@ printed = {labels[key]: (row.error, row.deviation) for key, row in rows.items()}
 drawn = {recipe: errors for recipe, errors in measured.items() if errors}
 published_against_ours(printed, drawn, unnamed=["E4-Net, one choice changed"]).captioned(
     "Below the dashed line our error is smaller than the published one (bars: standard deviations; 10, 17, 30: channels; "
-    "2016: networks of Cohen and Welling; without a name: see notebook 08)."
+    "2016: Cohen and Welling's networks; without a name: notebook 08)."
 )
 
 # %% tags=["nbval-ignore-output"]

@@ -674,8 +674,8 @@ gains = {affine: net[4].norm.weight.expand(-1, 4) for affine, net in nets.items(
 titles = {"shared": "one gain for all sheets", "per_element": "one gain for each sheet"}
 cells = ([f"channel {c}" for c in range(8)], [str(h) for h in C4.elements])
 panels({titles[affine]: gain - 1 for affine, gain in gains.items()}, cells=cells).captioned(
-    "How far the gains γ have moved from 1 (γ − 1): with a shared norm the four sheets (columns) of a channel (row) have the "
-    "same gain; with one for each element they drift apart."
+    "How far the gains γ have moved from 1 (γ − 1): with one for all sheets the four columns of a row (a channel) are "
+    "equal; with one for each sheet they drift apart."
 )
 
 # %% [markdown]

@@ -425,8 +425,8 @@ families = {
     "quoted by the E4 paper": [quoted[name] for name in ("p4_CNN", "α-P4CNN")],
 }
 error_against_cost(families).captioned(
-    "On rotated MNIST all networks on p4 make fewer errors than the ordinary ones, and most take more operations "
-    "(17, 30: channels of g- and gc-P4CNN, else 10; bars: standard deviations)."
+    "On rotated MNIST all networks on p4 make fewer errors than the ordinary ones, but most take more operations "
+    "(17, 30: channels of g and gc, else 10; r: reduction; bars: deviations)."
 )
 
 # %% [markdown]

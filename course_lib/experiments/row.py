@@ -192,7 +192,7 @@ class Table:
 def _counts(
     network: Network, group: Group, width: int | tuple[int, ...], classes: int, shape: tuple[int, ...], rule: Rule
 ) -> Counts:
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # shapes say it all, so nothing is computed
+    with torch.random.fork_rng(devices=[]):
         net, x = network(group, width, classes=classes), torch.zeros(1, *shape)
     executed = EXECUTED.count(net, x)
     macs = executed if rule is EXECUTED else rule.count(net, x)

@@ -3,6 +3,8 @@
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,6 +13,18 @@ import torch
 
 from course_lib.exercises import checking, limits
 from course_lib.exercises.registry import find
+
+# In an install whose bytecode is not there yet, each of these takes as long to import as an answer may take.
+SLOW_TO_IMPORT = ("torch._dynamo", "sympy")
+CHECK_WHAT_IS_NOT_WARMED_UP = f"""
+import sys
+from course_lib.exercises import checking
+from course_lib.exercises.registry import all_exercises
+for this in all_exercises():
+    if not this.warm_up:
+        assert checking._first_mistake(this, this.reference) is None
+        assert not (slow := sys.modules.keys() & {set(SLOW_TO_IMPORT)}), f"{{this.name}} imports {{slow}}"
+"""
 
 
 def try_everything(image):
@@ -125,3 +139,9 @@ def test_what_an_exercise_warms_up_does_not_count(monkeypatch):
 def test_the_capstone_compiles_e4_before_its_clock_starts():
     assert find("contender").warm_up is not None
     find("contender").warm_up()
+
+
+@pytest.mark.slow
+def test_no_check_imports_within_its_time_what_takes_seconds():
+    run = subprocess.run([sys.executable, "-c", CHECK_WHAT_IS_NOT_WARMED_UP], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

@@ -66,6 +66,17 @@ def test_a_class_is_unfilled_while_one_of_its_methods_is(body, unfilled, tmp_pat
     assert checking.has_placeholder(namespace["E4"]) == unfilled
 
 
+def test_a_stub_in_which_nothing_stands_is_not_checked(course_home, monkeypatch):
+    monkeypatch.setattr(checking, "find_mistake", lambda this, f: pytest.fail("there is nothing to check"))
+
+    @exercise
+    def half_turn(image):
+        """A docstring."""
+        ...
+
+    assert half_turn is find("half_turn").reference
+
+
 def test_a_right_answer_is_used(course_home, capsys):
     @exercise
     def half_turn(image):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -152,7 +153,8 @@ def _deviation(name: str, g: Element, got: Tensor, expected: Tensor) -> Deviatio
         raise ValueError(
             f"{name}: Φ(L_g x) has shape {tuple(got.shape)}, L_g Φ(x) has {tuple(expected.shape)} for g = {g}"
         )
-    position = torch.unravel_index((got - expected).abs().argmax(), got.shape)
+    worst = int((got - expected).abs().argmax())
+    position = np.unravel_index(worst, got.shape)  # torch.unravel_index imports SymPy at its first use: seconds
     return Deviation(name, g, relative_error(got, expected), tuple(int(i) for i in position))
 
 

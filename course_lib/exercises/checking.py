@@ -37,6 +37,8 @@ def exercise(f: Function) -> Function:
     The outcome is shown, with a counterexample if it is wrong, and kept for `progress`.
     """
     this = find(f.__name__)
+    if is_empty(f):
+        return _left_empty(this)
     mistake = find_mistake(this, f)
     if mistake is None:
         count = len(this.checks)
@@ -45,12 +47,16 @@ def exercise(f: Function) -> Function:
         record.save_attempt(this.name, passed=True)
         return f
     if has_placeholder(f):
-        Strip("empty", this.title, "not filled in yet; the cells below use the reference.").show()
-        return this.reference
+        return _left_empty(this)
     closing = "The cells below use the reference."
     Strip("wrong", this.title, f"not yet. {mistake.message}", show_example(mistake), closing).show()
     _show_picture(mistake)
     record.save_attempt(this.name, passed=False)
+    return this.reference
+
+
+def _left_empty(this: Exercise) -> Function:
+    Strip("empty", this.title, "not filled in yet; the cells below use the reference.").show()
     return this.reference
 
 
@@ -82,12 +88,22 @@ def has_placeholder(f: Function) -> bool:
     """
     if inspect.isclass(f):  # its own source cannot be found in a notebook, that of its methods can
         return any(has_placeholder(method) for method in functions_of(f))
+    definition = _definition(f)
+    return is_empty(f) or (definition is not None and any(map(_is_placeholder, ast.walk(definition))))
+
+
+def is_empty(f: Function) -> bool:
+    """Whether a function has no statement but `...` or `pass`: there is nothing to check. (A class always has some.)"""
+    definition = _definition(f)
+    return definition is not None and all(map(_says_nothing, definition.body))
+
+
+def _definition(f: Function) -> Any:
+    """The syntax tree of a function; None for a class, and where there is no source."""
     try:
-        definition: Any = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+        return None if inspect.isclass(f) else ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
     except (OSError, TypeError, SyntaxError):
-        return False
-    answer = [node for node in definition.body if not _says_nothing(node)]
-    return not answer or any(_is_placeholder(node) for node in ast.walk(definition))
+        return None
 
 
 def _says_nothing(node: ast.AST) -> bool:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.exercises import Function, compare, register
-from course_lib.exercises.convolutions import require_few_operations, where_wrong
+from course_lib.exercises.convolutions import first_count, require_few_operations, where_wrong
 
 # 6.1 depthwise_pair
 
@@ -62,6 +62,7 @@ register(
     minutes=10,
     difficulty=2,
     checks=[_two_channels, _pairs],
+    warm_up=first_count,
     hints=[
         "Write the convolution out: Y[n] = Σ_c X[c] ∗ (w[n, c]·K[n]). K[n] does not depend on c. What can you do "
         "before you convolve with it?",

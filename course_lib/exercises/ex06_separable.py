@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.exercises import Function, register
-from course_lib.exercises.convolutions import compare_convolutions
+from course_lib.exercises.convolutions import compare_convolutions, first_count
 from course_lib.layers import g_factored, gc_factored
 
 
@@ -208,6 +208,7 @@ register(
     minutes=15,
     difficulty=3,
     checks=[_g_convolutions],
+    warm_up=first_count,
     hints=[
         "L_h K[n, c] does not depend on g. So first do the sum over g at every pixel: X̃[n, h, c] = Σ_g w̃[n, h, c, g] "
         "X[c, g]. Then convolve X̃[n, h, c] with L_h K[n, c], and add up over c.",

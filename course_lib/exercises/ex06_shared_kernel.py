@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.exercises import Function, register
-from course_lib.exercises.convolutions import compare_convolutions
+from course_lib.exercises.convolutions import compare_convolutions, first_count
 from course_lib.exercises.ex06_separable import shared_mistakes
 from course_lib.layers import gc_factored
 
@@ -35,6 +35,7 @@ register(
     minutes=8,
     difficulty=2,
     checks=[_gc_convolutions],
+    warm_up=first_count,
     hints=[
         "Now L_h K[n] depends neither on c nor on g, so both sums can be done first: X̃[n, h] = Σ_c Σ_g w̃[n, h, c, g] "
         "X[c, g]. One map is left for each pair (n, h).",

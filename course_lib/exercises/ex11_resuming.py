@@ -122,12 +122,19 @@ OBJECTS = (
     "holds objects breaks when their code changes: store their states, which are tensors and numbers."
 )
 
+
+def _first_optimizer() -> None:
+    """The first optimizer imports much of torch, which takes seconds."""
+    Adam([torch.zeros(1)])
+
+
 register(
     "11.2",
     training_state,
     minutes=8,
     difficulty=2,
     checks=[_is_complete, _goes_on],
+    warm_up=_first_optimizer,
     hints=[
         "Both `net` and `optimizer` have a method `state_dict()`. The net's holds the statistics of batch norm, too.",
         "`random_states(device, generator)` collects the states of Python, NumPy, torch and `generator`; the device is "

@@ -561,7 +561,7 @@ def small_net() -> nn.Module:
     return EquivariantSequential(*layers).double()
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 digits = load_digits(rotated=True, size=14)
 curves = {"validation": [[], []], "test": [[], []]}  # two seeds
 for seed in (0, 1):
@@ -577,7 +577,7 @@ learning_curves(curves, ylabel="error, in %").captioned(
     "(bands: from the lower seed to the higher)."
 )
 
-# %%
+# %% tags=["nbval-ignore-output"]
 for report in ("last epoch", "best validation epoch", "best test epoch"):
     errors = [reported_error(*both, report) for both in zip(*curves.values(), strict=True)]
     print(f"{report:<22}", ", ".join(f"{error:.1f} %" for error in errors))

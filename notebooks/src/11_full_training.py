@@ -288,7 +288,6 @@ print(
 # %% tags=["nbval-ignore-output"]
 seed_everything(0)
 mine, curve = find(NETWORK).build(), []
-torch.set_num_threads(os.cpu_count() or 1)  # all cores for this one
 picture = display(Markdown("*The curve appears after the first epoch.*"), display_id=True)
 show_caption("The errors of your network on the validation images, epoch by epoch.")
 
@@ -300,6 +299,7 @@ def show_error(epoch: int) -> None:
 
 
 # %% tags=["nbval-ignore-output"]
+torch.set_num_threads(os.cpu_count() or 1)  # all cores for this one
 train_for(seconds, mine, mnist.train, mnist.background, show_error)
 my_error = 100 * (1 - evaluate(mine, mnist.test))
 torch.set_num_threads(1)

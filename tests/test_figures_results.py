@@ -1,11 +1,14 @@
 """Figures of results: every number is told, nothing is drawn for nothing."""
 
+import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from course_lib.experiments import TABLES, find
 from course_lib.figures.labels import name_points
-from course_lib.figures.picture import new_figure
+from course_lib.figures.picture import Picture, new_figure
 from course_lib.figures.results import errors_by_row, mean_and_deviation, published_against_ours
+from course_lib.figures.tables import Cost, error_against_cost
 
 PUBLISHED = {"Z2CNN": (5.2, 0.11), "P4CNN": (2.23, None)}
 
@@ -51,3 +54,24 @@ def test_names_cover_neither_points_nor_each_other(name, count):
     for i, box in enumerate(boxes):
         assert not box.count_overlaps(boxes[:i]), points[i]
         assert not any(box.contains(*axes.transData.transform(point[1:3])) for point in points)
+
+
+def test_a_name_stands_nearest_to_its_own_point(monkeypatch):
+    """As in figure 10.1, where one name stood beside the point of another network."""
+    drawn = []
+    monkeypatch.setattr(Picture, "from_figure", lambda figure, _alt: drawn.append(figure))
+    names = {"z2cnn": "Z2CNN", "c-z2cnn": "c-Z2CNN", "p4cnn": "P4CNN", "g-p4cnn": "g-P4CNN", "gc-p4cnn": "gc-P4CNN"}
+    names |= {"g-p4cnn-17": "g-P4CNN, 17", "gc-p4cnn-30": "gc-P4CNN, 30", "e4net": "E4-Net"}
+    names |= {"e4net-large": "E4-Net, large", "e4net-r4": "E4-Net, r = 4"}
+    costs = [
+        Cost(name, (row := find(key)).error, row.parameters, row.macs, row.deviation) for key, name in names.items()
+    ]
+    quoted = [line for line in TABLES["e4-rotated-mnist"].quoted if line.name in ("p4_CNN", "α-P4CNN")]
+    costs += [Cost(line.name, line.percent, line.parameters, line.macs, line.deviation) for line in quoted]
+    error_against_cost({"published": costs})
+    axes = drawn[0].axes[0]
+    middles = axes.transData.transform([(cost.parameters, cost.error) for cost in costs])
+    for text in axes.texts:
+        box = Text.get_window_extent(text)
+        gaps = np.hypot(*(np.clip(middles, box.min, box.max) - middles).T)
+        assert costs[gaps.argmin()].label == text.get_text()

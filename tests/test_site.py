@@ -41,7 +41,7 @@ from course_lib.groups import C4, Element
 from course_lib.layers import LiftingConv2d
 from notebook_files import NOTEBOOKS
 from outline import notebooks
-from web.figures import STEEP, _darkened, _light, on_dark
+from web.figures import GROUND, STEEP, _darkened, _light, on_dark
 from web.figures import pictures as pictures_of
 from web.generated import PLANS, plan
 from web.prepare import prepared
@@ -282,6 +282,13 @@ def test_numbers_in_cells_can_be_read_on_light_and_on_dark_pages(colors):
     for ground in colors(np.arange(colors.N), bytes=True)[:, :3].tolist():
         assert contrast((0, 0, 0), ground) > 4.5
         assert contrast(_darkened(0, 0, 0, steep=STEEP), _darkened(*ground, steep=STEEP)) > 4.5
+
+
+def test_no_gray_of_the_edges_of_letters_stays_dark_on_a_dark_page():
+    file = io.BytesIO()
+    Image.fromarray(np.arange(256, dtype=np.uint8)[None]).convert("RGB").save(file, "png")
+    dark = np.array(Image.open(io.BytesIO(on_dark(file.getvalue()))))
+    assert dark.min() >= GROUND and (np.diff(dark[0, :, 0].astype(int)) <= 0).all()
 
 
 def test_lines_and_words_stay_plain_on_a_dark_page():

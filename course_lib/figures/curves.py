@@ -62,7 +62,7 @@ def _draw_lines(axes: Axes, curves: Mapping[str, Array], places: Array | None = 
         style: dict[str, Any] = {"linestyle": dash, "marker": marker, "markevery": max(1, len(x) // 24), "lw": 2}
         seeds = f"mean of {len(values)}" if len(values) > 1 else "1 seed"
         label = f"{name} ({seeds})" if len(counts) > 1 else name
-        axes.plot(x, values.mean(axis=0), color=color, label=label, **style)
+        axes.plot(x, values.mean(axis=0), color=color, label=label, mec="white", **style)
         if len(values) > 1:
             axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=color, alpha=0.18, linewidth=0)
     axes.grid(color="0.9")

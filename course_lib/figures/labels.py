@@ -43,10 +43,7 @@ def _spread(heights: Array) -> Array:
     spread = heights.copy()
     for _ in range(50):
         for i in range(len(spread) - 1):
-            missing = ROOM - (spread[i + 1] - spread[i])
-            if missing > 1e-9:
-                spread[i] -= missing / 2
-                spread[i + 1] += missing / 2
+            spread[i : i + 2] += np.array([-0.5, 0.5]) * max(ROOM - (spread[i + 1] - spread[i]), 0)
     return spread
 
 
@@ -66,16 +63,17 @@ def name_points(figure: Figure, axes: Axes, points: Sequence[tuple[str, float, f
     lines = [line.get_path().transformed(line.get_transform()) for line in axes.lines if line.get_linestyle() != "None"]
     lines += [bar.transformed(axes.transData) for bars in axes.collections for bar in bars.get_paths()]
     sizes = [_size(_write(axes, *point, _BESIDE[0])) for point in points]
-    # Better across a line than on it, on a line than across a name, and across a name than on it.
-    tries: tuple[Any, ...] = ((_BESIDE, lines, lines), (_AWAY[:192], lines, lines), (_AWAY, lines, []), (_AWAY, [], []))
-    for places, avoided, uncrossed in (*tries, (_AWAY, [], None)):
+    # Better nearer to another point than across a line, across one than on it, on it than across a name, and so on.
+    tries: Any = ((_BESIDE, lines, lines, 7), (_AWAY[:192], lines, lines, 0), (_AWAY[:192], lines, lines, None))
+    tries += ((_AWAY, lines, [], None), (_AWAY, [], [], None), (_AWAY, [], None, None))
+    for places, avoided, uncrossed, nearer in tries:
         for i in (i for i in named if i not in names):
             room = 0 if places is _BESIDE else 4  # far from its own point a name must not stand at another
             taken = [*names.values(), *(marker.padded(room) for marker in (*markers[:i], *markers[i + 1 :]))]
             for place in places:
                 box = _box(middles[i] + np.multiply(place, figure.dpi / 72), sizes[i], _align(place))
-                is_near = places is not _BESIDE or _nearest(box, middles) == [i]
-                if is_near and _is_free(axes, box, middles[i], taken, avoided, uncrossed):
+                is_own = nearer is None or _nearest(box, middles, nearer) == [i]
+                if is_own and _is_free(axes, box, middles[i], taken, avoided, uncrossed):
                     names[i] = box
                     lines.append(_lead(middles[i], box))
                     _write(axes, *points[i], place)
@@ -95,7 +93,7 @@ def _write(axes: Axes, name: str, x: float, y: float, color: str, place: tuple[f
 
 
 def _align(place: tuple[float, float]) -> Literal["left", "center", "right"]:
-    return "center" if abs(place[0]) < 1 else "left" if place[0] > 0 else "right"
+    return "center" if 2 * abs(place[0]) < abs(place[1]) else "left" if place[0] > 0 else "right"
 
 
 def _size(label: Annotation) -> Any:
@@ -135,7 +133,7 @@ def _lead(point: Any, box: Bbox) -> Path:
     return Path([point + 1.5 * _REACH * (middle - point) / np.hypot(*(middle - point)), middle])
 
 
-def _nearest(box: Bbox, middles: Array) -> list[int]:
-    """Which of the points are nearest to a box, and those that are hardly farther away."""
+def _nearest(box: Bbox, middles: Array, hardly: float) -> list[int]:
+    """Which of the points are nearest to a box, and those that are hardly farther away, by so many pixels."""
     gaps = np.hypot(*(np.clip(middles, box.min, box.max) - middles).T)
-    return list(np.flatnonzero(gaps < gaps.min() + 9))
+    return list(np.flatnonzero(gaps <= gaps.min() + hardly))

@@ -111,7 +111,7 @@ def _affine(layer: L.AffineSelfConv2d, x: Tensor, out: Tensor) -> Parts:
         words = [f"A^{name}: Σ ψ {name} + β, over sheets,", how]
         nodes[f"A{name}"] = Op(words, 2, lane, affine, turned="" if is_point else "group")
         arrows += _row("f", name, f"A{name}")
-    nodes["scores"] = Op(["softmax of A^Q·A^K / d", f"over {k} × {k} pixels"], 3, 0.5)
+    nodes["scores"] = Op(["softmax of A^Q·A^K / d, in", f"{layer.heads} heads, over {k} × {k} pixels"], 3, 0.5)
     nodes["sum"] = Op(["weighted sum of A^V,", "then W^O"], 3, 2, _weights(layer, **{"W^O": "output.weight"}))
     nodes["out"] = Map("f′", out.shape, 4, 2)
     arrows += [("AQ", "scores"), ("AK", "scores"), ("scores", "sum"), ("AV", "sum"), ("sum", "out")]

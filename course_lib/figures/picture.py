@@ -27,7 +27,7 @@ from course_lib.groups import D4
 
 Array = np.ndarray[Any, Any]
 MAX_CELLS_WITH_NUMBERS = 8
-_ACTION, _LETTER = re.compile(r"\b([LW])_\{?([a-z]+)\}?"), re.compile(r"(?<![\w$])([fxψΦ])(?!\w)")
+_ACTION, _LETTER = re.compile(r"\b([LW])_\{?([a-z]+)\}?"), re.compile(r"(?<![\w$])([fxαβψΦ])(?![\w-])")
 _ELEMENT, _POWERS = re.compile(r"\bh = ([emr]+)([²³]?)"), {"": "", "²": "^2", "³": "^3"}
 ROUNDING = 1e-6  # a value below zero by no more than this share of the largest has no sign
 SVG = (

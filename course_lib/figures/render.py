@@ -71,7 +71,8 @@ def _png(figure: Figure) -> bytes:
     boxes, image = _photographs(figure), Image.open(raw).convert("RGB")
     if boxes:  # a palette would lose their rare colors
         about.add_text(PHOTOGRAPHS, " ".join(map(str, boxes)))
-    (image if boxes else _with_palette(image)).save(small, format="png", optimize=True, pnginfo=about)
+    is_rich = boxes or any(hasattr(axes, "_colorbar") for axes in figure.axes)  # a bar would have stripes
+    (image if is_rich else _with_palette(image)).save(small, format="png", optimize=True, pnginfo=about)
     return small.getvalue()
 
 

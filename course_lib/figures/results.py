@@ -19,9 +19,9 @@ Errors = Mapping[str, tuple[float, float | None]]
 # Color, marker and filling all differ, so that any one of them tells the series apart. The first is what was published.
 _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": LINES, "marker": "o", "mfc": "white", "ms": 8},
-    {"color": SERIES[0], "marker": "o", "ms": 7},
-    {"color": SERIES[1], "marker": "s", "ms": 6},
-    {"color": SERIES[2], "marker": "D", "ms": 6},
+    {"color": SERIES[0], "marker": "o", "ms": 7, "mec": "white"},  # an edge, where two meet
+    {"color": SERIES[1], "marker": "s", "ms": 6, "mec": "white"},
+    {"color": SERIES[2], "marker": "D", "ms": 6, "mec": "white"},
 )
 _TICKS = (0.5, 0.7, 1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 70, 100)
 

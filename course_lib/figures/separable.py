@@ -58,10 +58,10 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     figure, axes = new_plot(6.6, 4.0, xlabel=xlabel, ylabel=f"test error, in %{one}")
     for i, ((name, value), (color, dash, marker)) in enumerate(zip(values.items(), line_looks(values), strict=True)):
         x = np.asarray(sizes) * 1.1 ** (i - (len(values) - 1) / 2)
-        style: dict[str, Any] = {"ls": dash, "marker": marker, "capsize": 4}
         label = name if alike else f"{name} (n = {', '.join(map(str, counts[i]))})"
-        axes.errorbar(x, means[i], spreads[i], color=color, label=label, **style)
-        axes.plot(1.05 * x, np.where(counts[i] > 1, value, np.nan).T, "o", mfc="white", mec=color, ms=4)
+        axes.errorbar(x, means[i], spreads[i], color=color, ls=dash, label=label, capsize=4)
+        axes.plot(x, means[i], marker, color=color, zorder=3)  # no line runs over a mark
+        axes.plot(1.05 * x, np.where(counts[i] > 1, value, np.nan).T, "o", mfc="white", mec=color, ms=4, zorder=4)
         words.append(f"{name}: {', '.join(f'{e:.1f} % at {n}' for n, e in zip(sizes, means[i], strict=True))}")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

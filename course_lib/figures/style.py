@@ -36,7 +36,7 @@ SERIES = ("#31589B", "#B23A2E", "#6C9C2B", "#9B6BB3", "#7D5A3C", "#2D9FB8")
 LOOKS = tuple(zip(SERIES, ("-", "--", ":", "-.", (0, (5, 1, 1, 1)), (0, (1, 1))), "os^DvP", strict=True))
 MARK = "#C2185B"  # as in the widgets
 ELEMENT_COLORS: dict[Element, str] = dict(zip(D4.elements, OKABE_ITO, strict=True))
-ON_ELEMENT = ("#FFFFFE", "#010101")  # words on an element's color, light and dark: the same on a dark page
+ON_ELEMENT = ("#FFFFFE", "#000100")  # words on an element, on a dark page too; edges of letters are never like it
 LINES = "#3B4656"  # arrows, axes and whatever carries no meaning by its color
 
 INK = LinearSegmentedColormap.from_list("ink", ["#FFFFFF", "#C3CEDB", "#7389A3", "#33475F", "#0C1626"], N=257)

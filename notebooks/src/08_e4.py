@@ -90,7 +90,7 @@ from course_lib.figures.layer_diagrams import layer_diagram
 
 layer_diagram(E4Layer(C4, 16, 16, 5, slices=2)).captioned(
     "The upper branch writes a kernel for every g; the lower one encodes what the kernels are applied to. "
-    "Purple: learned weights; gray: none."
+    "Purple: learned weights, biases and gains left out; gray: none."
 )
 
 # %% [markdown]
@@ -758,8 +758,8 @@ theirs = {name: {setting: published[key] for setting, key in variants.items()} f
 
 # %% tags=["nbval-ignore-output"]
 ablations(ours, theirs).captioned(
-    "Our errors after 16 epochs, beside the published ones after 200: without concatenation they are the largest by far, "
-    "in ours and in theirs (pale dots: single seeds)."
+    "Our errors after 16 epochs and the published ones after 200: without concatenation both are the largest by far "
+    "(one seed each of ours; where there are small dots, two)."
 )
 
 # %% [markdown]

@@ -109,14 +109,14 @@ alpha = [torch.softmax(4 * window[4] * window, dim=0) for window in seen]  # 4 m
 shown = {
     "convolution: ψ": [edge, edge],
     "attention: α": [a.view(3, 3) for a in alpha],
-    "affine self convolution: α·ψ": [a.view(3, 3) * edge for a in alpha],
+    "affine: α·ψ": [a.view(3, 3) * edge for a in alpha],
 }
 
 # %%
 places = ("grows to the right", "grows to the left")
 weights_by_place({name: window.view(3, 3) for name, window in zip(places, seen, strict=True)}, shown).captioned(
-    "Where does the object in the lower two lines grow? Convolution weighs both windows alike, attention and affine "
-    "self convolution do not (red positive, blue negative; own scales)."
+    "Where does the object in the lower two lines grow? Convolution weighs both alike, attention and affine "
+    "self convolution do not (red positive, blue negative; gray: no negatives)."
 )
 
 # %%
@@ -413,7 +413,7 @@ from course_lib.figures.layer_diagrams import layer_diagram
 
 layer_diagram(AffineSelfConv2d(C4, 16, 16, 5, heads=8)).captioned(
     "In the full layer each role, query, key and value, has an embedding and an affine map of its own "
-    "(purple: learned weights; gray: none)."
+    "(purple: learned weights, biases of W left out; gray: none)."
 )
 
 # %% [markdown]

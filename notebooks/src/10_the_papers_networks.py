@@ -426,7 +426,7 @@ families = {
 }
 error_against_cost(families).captioned(
     "On rotated MNIST all networks on p4 make fewer errors than the ordinary ones, but most take more operations "
-    "(17, 30: channels of g and gc, else 10; r: reduction; bars: deviations)."
+    "(17, 30: channels; r: reduction; bars: standard deviations)."
 )
 
 # %% [markdown]

@@ -531,7 +531,7 @@ error_against_cost(known, error="our test error").captioned(
 # Z2CNN has to *learn* that a digit turned by 90° is the same digit. P4CNN knows that by construction. The E4-Net of the released code has a norm with separate weights for each orientation, which start out equal (08). So it is exact when it is new, but what happens in training? After every epoch each run turned the validation images by 90° and counted the predictions that changed.
 
 # %% tags=["nbval-ignore-output"]
-shown = {"z2cnn": "Z2CNN", "e4net-released": "E4-Net as released", "e4net": "E4-Net with a shared norm"}
+shown = {"z2cnn": "Z2CNN", "e4net": "E4-Net with a shared norm", "e4net-released": "E4-Net as released"}
 changed = {
     name: [[100 * part for part in run["epochs"]["changed_by_turn"]] for run in laptop[row]]
     for row, name in shown.items() if row in laptop
@@ -541,7 +541,7 @@ changed = {
 print(not_yet_run(laptop, shown, **length))
 for name, seeds in changed.items():
     print(f"{name}, after the last epoch: {fmean(seed[-1] for seed in seeds):.2f} % changed")
-figures.learning_curves(changed, ylabel="predictions changed by a quarter turn, in %").captioned(
+figures.learning_curves(changed, ylabel="changed by a quarter turn, in %").captioned(
     "A quarter turn changes predictions of Z2CNN after every epoch, some of E4-Net as released, and none with a shared "
     "norm. Bands: lowest to highest seed."
 ) if changed else None

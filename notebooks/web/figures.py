@@ -86,7 +86,7 @@ def on_dark(image: bytes) -> bytes:
         return (drawn.replace("<svg ", f'<svg fill="{LIGHT}" ', 1) if plot else drawn).encode()
     light, file = Image.open(io.BytesIO(image)), io.BytesIO()
     corners = list(map(int, light.info.get(PHOTOGRAPHS, "").split()))
-    if not corners:  # a palette
+    if light.mode == "P":
         parts = light.getpalette() or []
         light.putpalette([part for i in range(0, len(parts), 3) for part in _darkened(*parts[i : i + 3], steep=STEEP)])
         light.save(file, format="png", optimize=True)

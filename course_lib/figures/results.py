@@ -64,15 +64,15 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors], unname
     """A point for each network: across what was published, upwards what we measured; on the diagonal they agree.
 
     ``ours``: recipe → network → error and deviation; at most three recipes, only networks of ``published``. Where there
-    are too many to be told apart, the points of the ``unnamed`` recipes have no names.
+    are too many to be told apart, the points of the ``unnamed`` recipes have neither names nor bars.
     """
     figure, axes = new_plot(7.2, 6.7)
     points: list[tuple[str, float, float, str]] = []
     for (recipe, errors), look in zip(ours.items(), _LOOKS[1 : len(ours) + 1], strict=True):
         across, spread = zip(*(published[name] for name in errors), strict=True)
         means, deviations = zip(*errors.values(), strict=True)
-        right, up = ([d or math.nan for d in widths] for widths in (spread, deviations))
-        over: dict[str, Any] = {"label": recipe, "zorder": 2 if recipe in unnamed else 3}
+        right, up = ([(recipe not in unnamed and d) or math.nan for d in widths] for widths in (spread, deviations))
+        over: dict[str, Any] = {"label": recipe, "zorder": 3 if recipe in unnamed else 2}
         axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, **over, **look)
         names = ["" if recipe in unnamed else name for name in errors]
         points += zip(names, across, means, [look["color"]] * len(errors), strict=True)

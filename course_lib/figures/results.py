@@ -72,8 +72,8 @@ def published_against_ours(published: Errors, ours: Mapping[str, Errors], unname
         across, spread = zip(*(published[name] for name in errors), strict=True)
         means, deviations = zip(*errors.values(), strict=True)
         right, up = ([(recipe not in unnamed and d) or math.nan for d in widths] for widths in (spread, deviations))
-        over: dict[str, Any] = {"label": recipe, "zorder": 3 if recipe in unnamed else 2}
-        axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, **over, **look)
+        small = {"zorder": 3, "ms": 4} if recipe in unnamed else {}  # on the others, which stay seen
+        axes.errorbar(across, means, xerr=right, yerr=up, ls="none", capsize=2, lw=1, label=recipe, **{**look, **small})
         names = ["" if recipe in unnamed else name for name in errors]
         points += zip(names, across, means, [look["color"]] * len(errors), strict=True)
     places = np.array([(x, y) for _, x, y, _ in points])

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -111,10 +110,12 @@ def test_without_a_copy_a_loop_in_python_is_stopped_even_if_it_catches(monkeypat
 
 
 def test_the_stop_button_is_a_verdict():
-    stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    stop.start()
-    assert "You stopped the check" in checking.find_mistake(find("half_turn"), sum_in_c).message
-    stop.join()
+    def pressed_while_it_runs(image):  # by the copy, which runs once this process waits for it
+        time.sleep(0.5)
+        os.kill(os.getppid(), signal.SIGINT)
+        return sum_in_c(image)
+
+    assert "You stopped the check" in checking.find_mistake(find("half_turn"), pressed_while_it_runs).message
 
 
 def test_what_an_exercise_warms_up_does_not_count(monkeypatch):

@@ -8,7 +8,7 @@ from course_lib.figures.breaking import error_curves, share_bars, windows_from_b
 def test_windows_say_whether_both_sides_agree():
     picture = windows_from_both_sides({"pool on 6": (6, 2, 2, 0), "pool on 7": (7, 2, 2, 0), "conv on 7": (7, 3, 2, 1)})
     assert "pool on 6, the same from both sides" in picture.alt
-    assert "pool on 7, 1 left over: not the same" in picture.alt
+    assert "pool on 7, 1 left over, not the same" in picture.alt
     assert "conv on 7, the same from both sides" in picture.alt
 
 

@@ -75,3 +75,12 @@ def test_a_name_stands_nearest_to_its_own_point(monkeypatch):
         box = Text.get_window_extent(text)
         gaps = np.hypot(*(np.clip(middles, box.min, box.max) - middles).T)
         assert costs[gaps.argmin()].label == text.get_text()
+
+
+def test_the_axis_is_logarithmic_only_where_errors_differ_much(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Picture, "from_figure", lambda figure, _alt: drawn.append(figure.axes[0]))
+    errors_by_row({"ours": {"Z2CNN": (20.9, 2.3), "P4CNN": (12.0, 2.2)}})
+    errors_by_row({"published": {"Z2CNN": (5.2, 0.1), "E4-Net": (1.2, 0.1)}})
+    assert [axes.get_xscale() for axes in drawn] == ["linear", "log"]
+    assert [axes.get_xlabel() for axes in drawn] == ["test error, in %", "test error, in % (logarithmic)"]

@@ -26,7 +26,7 @@ def windows_from_both_sides(cases: Mapping[str, tuple[int, int, int, int]]) -> P
     for axes, (title, case) in zip(grid, cases.items(), strict=True):
         _draw_windows(axes, *case)
         rest = left_over(*case)
-        verdict = "the same from both sides" if rest == 0 else f"{rest} left over: not the same from both sides"
+        verdict = "the same from both sides" if rest == 0 else f"{rest} left over, not the same from both sides"
         axes.set_title(f"{title}: {verdict}", fontsize=11, loc="left")
         axes.set(xlim=(-0.2, max(lengths) + 0.2), ylim=(-0.95, 1.95), aspect="equal", anchor="W")
         axes.set_axis_off()

@@ -39,12 +39,12 @@ def cayley_table_figure(table: Any, labels: Sequence[Any], words: Sequence[str] 
     axes = figure.subplots()
     for (i, j), product in np.ndenumerate(table):
         _draw_product(axes, i, j, names[product] if product >= 0 else "✗")
-    axes.set(ylabel=words[0], xlabel=words[1], title=words[2])
-    axes.set(xlim=(0, len(names)), ylim=(len(names), 0))
-    axes.xaxis.tick_top()
+    axes.set(xlabel=words[1], xlim=(0, len(names)), ylim=(len(names), 0))
+    axes.set_ylabel(words[0], rotation=0 if "$" in words[0] else 90)  # a letter on its side could not be read
+    axes.set_title(words[2], loc="left" if "$" in words[2] else "center")  # clear of the letter of the columns
     axes.set_xticks(np.arange(len(names)) + 0.5, names)
     axes.set_yticks(np.arange(len(names)) + 0.5, names)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.xaxis.set_label_position("top")
     rows = [f"{name}: {' '.join([*names, 'outside'][p] for p in row)}" for name, row in zip(names, table, strict=True)]
     alt = f"Table of {words[2]} for {', '.join(names)}, rows {words[0]}, columns {words[1]}. {'; '.join(rows)}."
@@ -109,7 +109,7 @@ def cosets_figure(group: Group, subgroup: Group) -> Picture:
     for coset in cosets:
         for start, end in pairwise(places[group.index(h)] for h in coset):
             curve = way_round(start, end, places)
-            axes.plot(*curve.T, color=ELEMENT_COLORS[coset[0]], lw=7, alpha=0.75, zorder=1)
+            axes.plot(*curve.T, color=ELEMENT_COLORS[coset[0]], lw=7, zorder=1)
     legend.set_axis_off()
     legend.set(xlim=(0, 1), ylim=(len(cosets) + 1, -1))
     legend.text(0, -0.5, f"S = {_braces(subgroup.elements)}", fontsize=12)

@@ -18,14 +18,14 @@ LONG = 28  # letters, for which the lines would have to be short
 ROOM = 0.075  # of the height, for one line of text
 
 
-def name_lines(axes: Axes) -> None:
+def name_lines(axes: Axes, at_ends: bool = True) -> None:
     """Write the label of each line behind its last point, right of the axes, if there is room; call it at the end."""
     handles, names = axes.get_legend_handles_labels()
     lines: list[Any] = [handle[0] if isinstance(handle, tuple) else handle for handle in handles]  # with error bars
     ends = [np.array([x, y])[:, np.isfinite(y)][:, -1] for x, y in (line.get_data() for line in lines)]
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # as they are now: the ends are placed by them
     heights = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
-    if len(names) > 1 and (np.diff(np.sort(heights)).min() < APART or max(map(len, names)) > LONG):
+    if not at_ends or (len(names) > 1 and (np.diff(np.sort(heights)).min() < APART or max(map(len, names)) > LONG)):
         many = sum(map(len, names)) > 70
         wide: dict[str, Any] = {"handlelength": 3, "columnspacing": 1.2, "ncols": 2 if many else len(names)}  # for "-."
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, **wide)

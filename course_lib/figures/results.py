@@ -49,8 +49,9 @@ def errors_by_row(series: Mapping[str, Errors], yours: Mapping[str, float] | Non
     for name, error in yours.items():
         place = names.index(name) + 0.28 * (lines - 1) / 2
         axes.plot(error, place, "*", ms=11, color=MARK, label=f"your run, {name}", zorder=5)
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xscale="log", xlabel="test error, in % (logarithmic)", ylim=(len(names) - 0.5, -0.5))
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    scale, words = ("log", " (logarithmic)") if axes.get_xlim()[1] > 3 * axes.get_xlim()[0] else ("linear", "")
+    axes.set(xscale=scale, xlabel=f"test error, in %{words}")
     percent_ticks(axes.xaxis)
     axes.grid(axis="y", color="0.93")
     if lines > 1:

@@ -67,7 +67,7 @@ def error_by_size(errors: Mapping[str, Any], sizes: Sequence[int]) -> Picture:
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.set_xticks([], minor=True)
     axes.grid(color="0.9")
-    name_lines(axes)
+    name_lines(axes, at_ends=False)  # there stand single seeds
     return Picture.from_figure(figure, f"Mean test error against the number of training images. {'; '.join(words)}.")
 
 

@@ -115,7 +115,7 @@ from course_lib.widgets import turning_ring
 
 turning_ring({"p4 network": ours, "ordinary network": ordinary}, two).captioned(
     "When the 2 makes a quarter turn, each of the four sheets turns and moves on to the next place "
-    "(r ← e: at place r, where e was). Frames without a map: no difference."
+    "(r ← e: at r is now what was at e). Frames without a map: no difference."
 )
 
 # %% [markdown]

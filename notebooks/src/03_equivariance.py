@@ -486,7 +486,7 @@ for n in (4, 5):
     maps[f"pool(L_r f) from {n} × {n}"] = spatial_pool(turned, 2, 2, "max")
 read = {name: (0, 0, 4) for name in ("f, 5 × 5", "L_r f, 5 × 5")}
 panels(maps, columns=4, marks=read).captioned(
-    "On 4 × 4 pixels the last two panels agree. On 5 × 5 they do not: the pool reads only the part in the frame."
+    "On 4 × 4 pixels the last two panels agree. On 5 × 5 they do not: the pool reads only what the thick frame holds."
 )
 
 # %% [markdown]

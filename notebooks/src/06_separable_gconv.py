@@ -705,8 +705,8 @@ shares = {
 for bar, by_layer in shares.items():
     print(f"{bar:<6}:", ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in by_layer.items()))
 share_bars(shares, "share explained by PC1").captioned(
-    "The sheets that training adds are more alike (eight seeds: mean, smallest to largest) than those before; "
-    "but so are they when shuffled over all filters (mixed)."
+    "The sheets that training adds are more alike than those before, but so are they when shuffled over all filters "
+    "(mixed). Bars: means of eight seeds; lines: smallest to largest."
 )
 
 # %% [markdown]

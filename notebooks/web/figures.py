@@ -91,7 +91,7 @@ def on_dark(image: bytes) -> bytes:
         light.putpalette([part for i in range(0, len(parts), 3) for part in _darkened(*parts[i : i + 3], steep=STEEP)])
         light.save(file, format="png", optimize=True)
         return file.getvalue()
-    pixels = np.array(light)
+    pixels = np.array(light.convert("RGB"))
     colors, places = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
     darkened = np.array([_darkened(*color, steep=STEEP) for color in colors.tolist()], np.uint8)
     dark = Image.fromarray(darkened[places.reshape(pixels.shape[:2])])

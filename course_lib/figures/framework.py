@@ -55,17 +55,17 @@ def relative_position_table(group: Group) -> Picture:
 
 # What the layer is, H̃, whether y's weight depends on (g⁻¹g̃, f(g), f(g̃)), and which g̃ are summed over.
 LAYERS = (
-    ("1×1 convolution, batch norm (eval)", "$W y+b$", (False, False, False), "$g$ alone"),
+    ("1 × 1 convolution, batch norm (eval)", "$W y+b$", (False, False, False), "$g$ alone"),
     ("ReLU", r"$\max(y,0)$", (False, False, True), "$g$ alone"),
     ("coset pooling (max for the sum)", r"$y$", (False, False, False), "the pixel's sheets in $gS$"),
-    ("lifting convolution", r"$\psi(\hat{g})\,y$", (True, False, False), "k×k pixels of an image"),
-    ("group convolution", r"$\psi(\hat{g})\,y$", (True, False, False), "k×k pixels, all sheets"),
-    ("g- and gc-separable", r"$K(\hat{t})\,w(\hat{h})\,y$", (True, False, False), "k×k pixels, all sheets"),
+    ("lifting convolution", r"$\psi(\hat{g})\,y$", (True, False, False), "k × k pixels of an image"),
+    ("group convolution", r"$\psi(\hat{g})\,y$", (True, False, False), "k × k pixels, all sheets"),
+    ("g- and gc-separable", r"$K(\hat{t})\,w(\hat{h})\,y$", (True, False, False), "k × k pixels, all sheets"),
     ("group self-attention (numerator)", r"$\exp[h_Q(x)^T(h_K(y)+P(\hat{g}))/\sqrt{d}\,]\;h_V(y)$", (True, True, True),
-     "k×k pixels, all sheets"),
-    ("E4 (ahead)", r"$K_{\hat{g}}(x)\odot V(y)$,  $x, y$ patches", (True, True, False), "k×k pixels, own sheet"),
+     "k × k pixels, all sheets"),
+    ("E4 (ahead)", r"$K_{\hat{g}}(x)\odot V(y)$,  $x, y$ patches", (True, True, False), "k × k pixels, own sheet"),
     ("affine self convolution (ahead)", r"$\alpha(\hat{g},x,y)\,(\psi(\hat{g})\,y+\beta(\hat{g}))$", (True, True, True),
-     "k×k pixels, all sheets"),
+     "k × k pixels, all sheets"),
 )  # fmt: skip
 HEADINGS = ((0.0, "layer"), (3.5, r"$\tilde{H}_{\hat{g}}(x,y)$"), (9.95, r"sums over $\tilde{g}$ in"))
 DEPENDENCES = ((7.35, r"$\hat{g}=g^{-1}\tilde{g}$"), (8.35, "$x=f(g)$"), (9.3, r"$y=f(\tilde{g})$"))

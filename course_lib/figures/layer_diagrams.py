@@ -75,7 +75,7 @@ def _self_attention(layer: L.GroupSelfAttention2d, x: Tensor, out: Tensor) -> Pa
     nodes: dict[str, Node] = {"f": Map("f", x.shape, 0, 1)}
     for lane, (name, embedding) in enumerate(parts.items()):
         nodes[name] = Op([f"{name} = h_{name} f"], 1, lane, {f"h_{name}": tuple(embedding.weight.shape[:2])})
-    words = ["softmax of Q·(K + P)/√d", f"over {k} × {k} pixels", "and all sheets;", "P turned, sheets permuted"]
+    words = [f"softmax of Q·(K + P)/√d, {layer.heads} heads,", f"{k} × {k} pixels, all sheets;", "P turned, permuted"]
     nodes["scores"] = Op(words, 2, 0.5, _weights(layer, P="positions"), turned="group")
     nodes["sum"] = Op(["weighted sum of V"], 2, 2)
     nodes["out"] = Map("f′", out.shape, 3, 2)

@@ -193,9 +193,9 @@ print(
     "the two orders:", show(relative_error(turned_first, computed_first)), "  one of them moved by a row:", show(error)
 )
 first, second = turned_first[0, 0, 0], computed_first[0, 0, 0]
-panels({"turn, then compute": first, "compute, then turn": second, "difference": first - second}, columns=3).captioned(
-    "The two orders give the same map, moved by one row. Red is positive, blue negative."
-)
+panels(
+    {"turn, then compute": first, "compute, then turn": second, "left − middle": first - second}, columns=3
+).captioned("The two orders give the same map, moved by one row. Red is positive, blue negative.")
 
 # %% [markdown]
 # The damage is not only at the border: the whole map is shifted by one row. If you shift it back, the two maps agree

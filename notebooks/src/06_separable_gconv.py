@@ -459,7 +459,7 @@ def unseparable_filter() -> Tensor:
 # %%
 print(f"of this filter, the best K·w misses at least 70 %: {missed(unseparable_filter()) >= 0.7}")
 sheets_in_rows({"your filter": unseparable_filter()[0, 0]}, C4).captioned(
-    "A filter whose sheets are as different as possible, so that no single kernel can stand for all of them."
+    "A filter whose sheets are so different that no single kernel can stand for all of them."
 )
 
 # %% [markdown]

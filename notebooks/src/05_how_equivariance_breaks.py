@@ -355,8 +355,8 @@ for title, image in {"corner": SHAPES["corner"], "turned corner": act_on_image(r
     for name, bank in {"filters only turned": lifting_filter_bank, "also permuted": group_filter_bank}.items():
         maps[f"{title}: {name}"] = F.conv2d(arms(image), bank(weights, C4)[0, :, 0]).amax(dim=0)
 panels(maps, columns=3).captioned(
-    "Left: images; else: the largest answer of the four copies. If filters are only turned, a turned corner gets "
-    "another answer; if sheets are permuted, too, it only turns."
+    "Left: images; other panels: the largest of four answers. With filters only turned, a turned corner gets another "
+    "answer; with sheets permuted too, the answer only turns."
 )
 
 # %% [markdown]

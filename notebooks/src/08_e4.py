@@ -759,7 +759,7 @@ theirs = {name: {setting: published[key] for setting, key in variants.items()} f
 # %% tags=["nbval-ignore-output"]
 ablations(ours, theirs).captioned(
     "Our errors after 16 epochs and the published ones after 200: without concatenation both are the largest by far "
-    "(one seed each of ours; where there are small dots, two)."
+    "(ours: one seed each, two where there are small dots)."
 )
 
 # %% [markdown]

@@ -833,7 +833,7 @@ for row in rows:
 print(not_yet_run(ours, [row.key for row in rows], epochs=16))
 
 # %% [markdown]
-# Look at the training images first: no network reads even those much better. So these runs tell who learns *fast*, and not yet who ends best; and of one seed a point or two may be luck. What p4 is for can be seen already, in the last numbers. (They are not zero on p4: strides on an even number of pixels break the symmetry a little, as in notebook 05.)
+# Look at the training images first: even there, no network gets many more right. So these runs show who learns *fast*, not yet who ends up best; and with one seed each, a point or two may be luck. What p4 is for shows already, in the share of answers that a quarter turn changes. (It is not zero on p4: strides on an even number of pixels break the symmetry a little, as in notebook 05.)
 
 # %% [markdown]
 # ### Does it train?
